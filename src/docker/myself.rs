@@ -1,0 +1,1 @@
+//! Which container this process runs in.

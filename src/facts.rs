@@ -1,0 +1,170 @@
+//! What was observed: the typed facts that cross from doing to judging.
+
+use std::time::SystemTime;
+
+use crate::docker::{DockerError, Observation};
+use crate::hub::{HubError, Listing};
+use crate::lanes::{Artifact, Lane, Plan};
+use crate::model::ModelFacts;
+use crate::options::{Role, Task};
+use crate::project::Project;
+use crate::smoke::Answer;
+use crate::source_map::Place;
+
+/// The result of a look: "could not look" is a fact too, never a silent pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look<T> {
+    /// It was seen.
+    Seen(T),
+    /// It is not there.
+    Absent,
+    /// It is there or not, and this process may not know: permission.
+    Denied(String),
+    /// It could not be looked at, and why.
+    Unknown(String),
+}
+
+/// What `stat` says about a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stat {
+    /// What it is, links followed.
+    pub kind: FileKind,
+    /// Bytes.
+    pub size: u64,
+    /// Bytes that are really on the disk; absent where that is not known.
+    pub allocated: Option<u64>,
+    /// Permission bits, without the file type.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Last change of the content.
+    pub modified: Option<SystemTime>,
+    /// When it was made; absent where the file system does not say.
+    pub created: Option<SystemTime>,
+}
+
+/// What a path leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Directory,
+    /// Anything else.
+    Other,
+}
+
+impl<T> Look<T> {
+    /// What was seen, if anything was.
+    pub fn seen(&self) -> Option<&T> {
+        match self {
+            Self::Seen(value) => Some(value),
+            Self::Absent | Self::Denied(_) | Self::Unknown(_) => None,
+        }
+    }
+
+    /// Applies `f` to what was seen.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Look<U> {
+        match self {
+            Self::Seen(value) => Look::Seen(f(value)),
+            Self::Absent => Look::Absent,
+            Self::Denied(why) => Look::Denied(why),
+            Self::Unknown(why) => Look::Unknown(why),
+        }
+    }
+}
+
+/// Everything that is known about a project before its lanes are looked at.
+#[derive(Debug)]
+pub struct ProjectFacts<'a> {
+    /// In which role preflight runs.
+    pub role: Role,
+    /// What to do: only some subcommands judge the past of a container.
+    pub task: Task,
+    /// The project, inspected containers folded in.
+    pub project: &'a Project,
+    /// Its lanes.
+    pub plan: &'a Plan,
+    /// What the files say, where containers say otherwise: see [`Project::observed`].
+    pub differences: &'a [Difference],
+    /// Why the Compose files could not be read, if they could not.
+    pub unreadable: Option<&'a str>,
+    /// The containers, or why they could not be seen.
+    pub observation: &'a Result<Observation, DockerError>,
+}
+
+/// Everything that is known about a lane. Later stages fill what earlier ones left empty.
+#[derive(Debug, Clone)]
+pub struct LaneFacts {
+    /// The lane.
+    pub lane: Lane,
+    /// In which role preflight runs.
+    pub role: Role,
+    /// Whether something may be written for it in this run.
+    pub may_fetch: bool,
+    /// One for each artifact of the lane, in its order.
+    pub artifacts: Vec<ArtifactFacts>,
+    /// What its source holds; absent: the hub was not asked, because nothing is missing or nothing
+    /// may be fetched.
+    pub probe: Option<Result<Listing, HubError>>,
+    /// How its fetch ended; absent: nothing was fetched.
+    pub fetch: Option<Result<(), HubError>>,
+    /// The disk below its folder, where something has to be fetched.
+    pub disk: Option<DiskFacts>,
+    /// What its engine answered; absent: it was not asked.
+    pub answer: Option<Answer>,
+}
+
+/// What was seen of one artifact.
+#[derive(Debug, Clone)]
+pub struct ArtifactFacts {
+    /// The artifact.
+    pub artifact: Artifact,
+    /// The root of the mount that it is below, as this process sees it; absent where nothing is
+    /// mounted there or preflight cannot see it.
+    pub root: Option<RootFacts>,
+    /// The files themselves.
+    pub model: ModelFacts,
+}
+
+/// The root of a models mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootFacts {
+    /// The folder.
+    pub stat: Look<Stat>,
+    /// Whether nothing is in it.
+    pub empty: Look<bool>,
+    /// Whether it was made by the engine for this very run: empty, owned by root, and no older
+    /// than preflight's own container.
+    pub fabricated: bool,
+    /// Whether this process may make a file in it.
+    pub writable: Look<bool>,
+}
+
+/// The disk budget of a lane's file system, over all lanes that share it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskFacts {
+    /// Bytes that this lane still needs.
+    pub needed: u64,
+    /// Bytes that all lanes on the same file system need.
+    pub needed_by_all: u64,
+    /// Bytes that this process may still use there.
+    pub available: u64,
+}
+
+/// Something that a created container has otherwise than the Compose file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The service.
+    pub service: String,
+    /// What differs: `mount /models`, `command`, `image`, `user`.
+    pub what: String,
+    /// As the file says.
+    pub file: String,
+    /// As the container has it.
+    pub container: String,
+    /// Where the file says so.
+    pub place: Place,
+}

@@ -1,0 +1,173 @@
+//! What is said about a user's set-up, and the sink that every check says it into.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::error::ExitCode;
+use crate::source_map::Place;
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The lane will not come up, or must not.
+    Error,
+    /// It may come up, and something is wrong or cannot be relied on.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+/// The identity of a kind of finding: declared once, beside the check that raises it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// Kebab-case; never changes its meaning.
+    pub id: &'static str,
+    /// Before policy.
+    pub severity: Severity,
+    /// What a run that fails because of it exits with.
+    pub exit: ExitCode,
+    /// Markdown: what it means, why it matters, an example, the fix. Shown by `preflight explain`.
+    pub docs: &'static str,
+}
+
+/// A statement about the user's set-up.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// Which kind.
+    pub rule: &'static Rule,
+    /// After policy.
+    pub severity: Severity,
+    /// The lane it is about; absent for the project as a whole.
+    pub lane: Option<String>,
+    /// The service it is about.
+    pub service: Option<String>,
+    /// The value to edit.
+    pub place: Place,
+    /// Other values that led here, each with what to say about it.
+    pub related: Vec<Label>,
+    /// One sentence, lower case, no full stop.
+    pub message: String,
+    /// What to change, as something that can be done or pasted.
+    pub fix: String,
+    /// What was seen: path, size, header field, answer; `name: value` pairs in order.
+    pub evidence: Vec<(&'static str, String)>,
+    /// True when another finding of the same lane is its cause: reported, without a say in the
+    /// exit code.
+    pub consequence: bool,
+}
+
+/// A second place of a finding.
+#[derive(Debug, Clone)]
+pub struct Label {
+    /// Where.
+    pub place: Place,
+    /// What to say there.
+    pub text: String,
+}
+
+/// Collects findings and applies policy to them.
+#[derive(Debug, Default)]
+pub struct Findings {
+    found: Vec<Finding>,
+}
+
+impl Finding {
+    /// A finding with the rule's own severity, about nothing in particular yet.
+    #[must_use]
+    pub fn new(rule: &'static Rule, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            rule,
+            severity: rule.severity,
+            lane: None,
+            service: None,
+            place: Place::nowhere(),
+            related: Vec::new(),
+            message: message.into(),
+            fix: fix.into(),
+            evidence: Vec::new(),
+            consequence: false,
+        }
+    }
+
+    /// About this lane.
+    #[must_use]
+    pub fn lane(mut self, lane: impl Into<String>) -> Self {
+        self.lane = Some(lane.into());
+        self
+    }
+
+    /// About this service.
+    #[must_use]
+    pub fn service(mut self, service: impl Into<String>) -> Self {
+        self.service = Some(service.into());
+        self
+    }
+
+    /// Pointing at this value.
+    #[must_use]
+    pub fn at(mut self, place: &Place) -> Self {
+        self.place = place.clone();
+        self
+    }
+
+    /// Pointing at a second value as well.
+    #[must_use]
+    pub fn also(mut self, place: &Place, text: impl Into<String>) -> Self {
+        self.related.push(Label { place: place.clone(), text: text.into() });
+        self
+    }
+
+    /// With something that was seen.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        self.evidence.push((name, value.to_string()));
+        self
+    }
+
+    /// With another severity than the rule's.
+    #[must_use]
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// Caused by another finding of the lane.
+    #[must_use]
+    pub fn consequence(mut self) -> Self {
+        self.consequence = true;
+        self
+    }
+}
+
+impl Findings {
+    /// Keeps a finding.
+    pub fn push(&mut self, finding: Finding) {
+        self.found.push(finding);
+    }
+
+    /// Whether a lane has a finding that stops its later stages.
+    #[must_use]
+    pub fn stops(&self, lane: &str) -> bool {
+        self.found.iter().any(|finding| {
+            finding.severity == Severity::Error && finding.lane.as_deref() == Some(lane)
+        })
+    }
+
+    /// Everything that was found, in the order it was found.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<Finding> {
+        self.found
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        })
+    }
+}

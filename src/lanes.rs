@@ -1,0 +1,244 @@
+//! Which lanes a project has: declared + discovered + catalogue -> [`Plan`].
+//!
+//! Pure. Field by field, the first that says it wins; every field knows who said it.
+
+pub mod catalogue;
+pub mod declared;
+pub mod discovered;
+
+use std::fmt;
+
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::engine::{Engine, Invocation, Part};
+use crate::mounts::Located;
+use crate::source_map::{Location, Place};
+
+/// The lanes of a project, with every path and source resolved. Inert.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// In the order: declared, discovered, catalogue.
+    pub lanes: Vec<Lane>,
+    /// What the settings of the project say about preflight itself.
+    pub settings: Settings,
+}
+
+/// What `x-preflight` says beside its lanes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// False: `fetch: never`.
+    pub fetch: bool,
+    /// Whether a models root that Docker has just fabricated may be filled.
+    pub create_root: bool,
+}
+
+/// One model role of the stack that must be servable.
+#[derive(Debug, Clone)]
+pub struct Lane {
+    /// Lower case, `_` between words.
+    pub name: String,
+    /// Whether its problems are errors.
+    pub required: bool,
+    /// The services that open it; empty for a lane that only a catalogue or a variable knows.
+    pub services: Vec<String>,
+    /// The program that will serve it, if known.
+    pub engine: Option<Engine>,
+    /// How the engine is started, if a service was found.
+    pub invocation: Option<Invocation>,
+    /// What has to be there, the model first. Empty when no path is known.
+    pub artifacts: Vec<Artifact>,
+    /// Where its files come from.
+    pub source: Option<Traced<Source>>,
+    /// Globs over the paths of a repository; empty: everything.
+    pub include: Vec<String>,
+    /// Globs over the paths of a repository that are left out.
+    pub exclude: Vec<String>,
+    /// Where a running engine answers, if said.
+    pub url: Option<Traced<String>>,
+    /// The model name that clients ask for, if said.
+    pub model_name: Option<Traced<String>>,
+    /// Why it is not judged at all; absent: it is.
+    pub skipped: Option<String>,
+    /// Where it is declared, for findings about the lane as a whole.
+    pub place: Place,
+    /// What is contradictory or cannot be worked out.
+    pub problems: Vec<Problem>,
+}
+
+/// A file or folder that a lane's engine opens.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    /// What it is for.
+    pub part: Part,
+    /// Where it is, in all three spaces.
+    pub located: Traced<Located>,
+}
+
+/// Something wrong with the way that a lane is wired.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// Which.
+    pub kind: ProblemKind,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// The ways in which a lane can be wired wrongly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// The engine was recognised, and no model is named.
+    NoModelNamed {
+        /// What the engine will do instead.
+        instead: &'static str,
+    },
+    /// The path could be a host path or a path of several services.
+    PathAmbiguous {
+        /// As written.
+        path: String,
+        /// What it could be.
+        readings: Vec<String>,
+    },
+    /// A service is named that the project does not have.
+    ServiceUnknown {
+        /// As written.
+        service: String,
+    },
+    /// Something that this version cannot judge yet.
+    NotSupportedYet {
+        /// What.
+        what: String,
+    },
+}
+
+/// Where a lane's files come from: `hf://owner/repo[@revision][/path/in/repo]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// `owner`.
+    pub owner: String,
+    /// `repo`.
+    pub repo: String,
+    /// Branch, tag or commit; absent: `main`.
+    pub revision: Option<String>,
+    /// One file of the repository; absent: all of it.
+    pub path: Option<String>,
+}
+
+/// A value and who said it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Traced<T> {
+    /// The value.
+    pub value: T,
+    /// Who said it.
+    pub from: Origin,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// Who said something about a lane, strongest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// A label of the service.
+    Label(String),
+    /// `x-preflight`, of the service or of the project.
+    Extension,
+    /// A lane variable (`ARGOS_LANE_CODER_MODEL_PATH`).
+    LaneVariable(String),
+    /// The engine's own words: the flag, or the variable that stands for it.
+    Engine(String),
+    /// The catalogue.
+    Catalogue,
+    /// PATH on preflight's own command line.
+    CommandLine,
+}
+
+/// Why the lanes could not be worked out.
+#[derive(Debug, Error)]
+pub enum PlanError {
+    /// `--lane` names one that the project does not have.
+    #[error("there is no lane `{name}`")]
+    UnknownLane {
+        /// As typed.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// `x-preflight` or a label says something that cannot be read.
+    #[error("{location}: {message}")]
+    Declaration {
+        /// Where.
+        location: Location,
+        /// What is wrong.
+        message: String,
+    },
+    /// The same, in a value that no file states.
+    #[error("{what}: {message}")]
+    UnplacedDeclaration {
+        /// The label or variable.
+        what: String,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl PlanError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownLane { known, .. } if known.is_empty() => {
+                Some("the project has no lanes; `preflight plan` lists them".to_owned())
+            }
+            Self::UnknownLane { known, .. } => Some(format!("the lanes are {}", known.join(", "))),
+            Self::Declaration { .. } | Self::UnplacedDeclaration { .. } => None,
+        }
+    }
+}
+
+impl Lane {
+    /// The artifact that holds the weights.
+    #[must_use]
+    pub fn model(&self) -> Option<&Artifact> {
+        self.artifacts.iter().find(|artifact| artifact.part == Part::Model)
+    }
+}
+
+impl Source {
+    /// `owner/repo`.
+    #[must_use]
+    pub fn repository(&self) -> String {
+        format!("{}/{}", self.owner, self.repo)
+    }
+
+    /// The revision to ask for.
+    #[must_use]
+    pub fn revision(&self) -> &str {
+        self.revision.as_deref().unwrap_or("main")
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "hf://{}/{}", self.owner, self.repo)?;
+        if let Some(revision) = &self.revision {
+            write!(f, "@{revision}")?;
+        }
+        if let Some(path) = &self.path {
+            write!(f, "/{path}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Label(label) => write!(f, "label {label}"),
+            Self::Extension => f.write_str("x-preflight"),
+            Self::LaneVariable(name) | Self::Engine(name) => f.write_str(name),
+            Self::Catalogue => f.write_str("catalogue"),
+            Self::CommandLine => f.write_str("command line"),
+        }
+    }
+}

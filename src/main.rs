@@ -1,0 +1,3 @@
+//! The `preflight` binary.
+
+fn main() {}

@@ -1,0 +1,258 @@
+//! What a run needs, already valid. Made from the command line by [`crate::cli`].
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use thiserror::Error;
+
+/// Everything that [`crate::run`] may know about how it was called.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What to do.
+    pub task: Task,
+    /// In which role.
+    pub role: Role,
+    /// What to look at.
+    pub target: Target,
+    /// How to read a Compose project.
+    pub project: ProjectOptions,
+    /// Which lanes.
+    pub selection: Selection,
+    /// How to reach the hub.
+    pub hub: HubOptions,
+    /// How to reach the engine.
+    pub docker: DockerOptions,
+    /// Where the report goes and what it looks like.
+    pub report: ReportOptions,
+    /// Whether missing files are fetched; a read-only models mount still prevents it.
+    pub fetch: bool,
+    /// Whether an unknown verdict of a required lane is only a warning.
+    pub allow_unknown: bool,
+}
+
+/// The subcommand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// No subcommand: load, plan, fetch, validate, inspect, report.
+    Check,
+    /// Print the lanes.
+    Plan,
+    /// Print the resolved project.
+    Config,
+    /// Fetch and validate.
+    Fetch,
+    /// Validate what is there.
+    Verify,
+    /// Look at the containers.
+    Inspect,
+    /// Ask the running engines.
+    Smoke,
+}
+
+/// On whose behalf preflight runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// As an init container of the stack that it judges.
+    Init,
+    /// By a person or in CI.
+    Hand,
+}
+
+/// What a run is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The project found as Compose finds it (`-f`, `COMPOSE_FILE`, default names walking up), or
+    /// in a container the one that its labels name.
+    Discover,
+    /// Exactly this Compose file, or `-` for standard input.
+    ComposeFile(PathBuf),
+    /// A folder with a Compose file of a default name in it.
+    ProjectDirectory(PathBuf),
+    /// A model file, a model folder or a folder of models.
+    Models(PathBuf),
+}
+
+/// How to read a Compose project; the same meaning as the flags of `docker compose`.
+#[derive(Debug, Clone, Default)]
+pub struct ProjectOptions {
+    /// `-f`, in order; `-` is standard input.
+    pub files: Vec<PathBuf>,
+    /// `-p`.
+    pub name: Option<String>,
+    /// `--project-directory`.
+    pub directory: Option<PathBuf>,
+    /// `--env-file`, in order.
+    pub env_files: Vec<PathBuf>,
+    /// `--profile`.
+    pub profiles: Vec<String>,
+    /// The environment that variables are looked up in. Empty in the init role, where the
+    /// caller's shell cannot be known.
+    pub environment: IndexMap<String, String>,
+    /// The working directory.
+    pub working_directory: PathBuf,
+}
+
+/// Which lanes are looked at, and where their files are.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// `--lane`; empty: all.
+    pub lanes: Vec<String>,
+    /// `--skip-vllm`.
+    pub skip_vllm: bool,
+    /// `--skip-gguf`.
+    pub skip_gguf: bool,
+    /// `--skip-embeddings`.
+    pub skip_embeddings: bool,
+    /// `--minimal`: only the smoke-test lanes of the catalogue.
+    pub minimal: bool,
+    /// `--models-dir`: the models root on the host.
+    pub models_dir: Option<PathBuf>,
+}
+
+/// How to reach the hub.
+#[derive(Debug, Clone)]
+pub struct HubOptions {
+    /// Without a trailing slash.
+    pub endpoint: String,
+    /// Sent to [`HubOptions::endpoint`] and nowhere else.
+    pub token: Option<Token>,
+    /// No request leaves the machine.
+    pub offline: bool,
+    /// Files that move at the same time; at least 1.
+    pub max_workers: usize,
+    /// How long a transfer may be silent.
+    pub silence: Duration,
+}
+
+/// A secret. Its `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+/// How to reach the Docker Engine.
+#[derive(Debug, Clone)]
+pub struct DockerOptions {
+    /// `DOCKER_HOST`; absent: the default socket.
+    pub host: Option<String>,
+    /// False: the engine is not asked at all.
+    pub enabled: bool,
+    /// The id of the container that this process runs in, if its own files tell.
+    pub container: Option<String>,
+}
+
+/// Where the report goes and what it looks like.
+#[derive(Debug, Clone)]
+pub struct ReportOptions {
+    /// On standard output.
+    pub format: Format,
+    /// `-o`: more reports, into files.
+    pub outputs: Vec<(Format, PathBuf)>,
+    /// Colour on standard output.
+    pub color: bool,
+    /// How a fetch shows that it moves.
+    pub progress: ProgressStyle,
+    /// Nothing but the verdict.
+    pub quiet: bool,
+    /// `preflight config --show-secrets`.
+    pub show_secrets: bool,
+}
+
+/// A report's format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For a person.
+    Human,
+    /// For a program; see the schema version in it.
+    Json,
+}
+
+/// How progress is shown on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProgressStyle {
+    /// Bars.
+    Bars,
+    /// A line every few seconds.
+    Plain,
+    /// One JSON object a line.
+    Json,
+    /// Nothing.
+    None,
+}
+
+/// Why the way that preflight was called does not make sense.
+#[derive(Debug, Error)]
+pub enum OptionsError {
+    /// A path that is not there.
+    #[error("there is no `{path}`")]
+    NoSuchPath {
+        /// As typed.
+        path: PathBuf,
+        /// Why it cannot be looked at.
+        #[source]
+        source: std::io::Error,
+    },
+    /// PATH and `-f` name different things.
+    #[error("PATH `{path}` and `-f` cannot be used together")]
+    PathAndFile {
+        /// As typed.
+        path: PathBuf,
+    },
+    /// `-o` without a format that is known.
+    #[error("`{value}` is not an output: expected FORMAT=FILE or FILE")]
+    Output {
+        /// As typed.
+        value: String,
+    },
+    /// A format or a subcommand that a later version will have.
+    #[error("{what} is not supported yet")]
+    NotSupportedYet {
+        /// The feature.
+        what: String,
+    },
+    /// A token that cannot be a header, or a file that cannot be read.
+    #[error("the Hugging Face token from {origin} cannot be used: {reason}")]
+    Token {
+        /// The variable or the file.
+        origin: String,
+        /// What is wrong, without the token.
+        reason: String,
+    },
+    /// The working directory is gone.
+    #[error("the working directory cannot be found")]
+    WorkingDirectory(#[source] std::io::Error),
+}
+
+impl OptionsError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::PathAndFile { path } => Some(format!("write `-f {}` instead", path.display())),
+            Self::Output { .. } => Some("for example `-o json=report.json`".to_owned()),
+            Self::NoSuchPath { .. }
+            | Self::NotSupportedYet { .. }
+            | Self::Token { .. }
+            | Self::WorkingDirectory(_) => None,
+        }
+    }
+}
+
+impl Token {
+    /// Wraps a secret.
+    #[must_use]
+    pub fn new(secret: String) -> Self {
+        Self(secret)
+    }
+
+    /// The secret itself, for a header and for the redactor.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(***)")
+    }
+}

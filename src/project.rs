@@ -1,0 +1,187 @@
+//! The resolved Compose project: plain typed data, the same whether it was read from files or from
+//! the containers that Compose has created.
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::path::{HostPath, ServicePath};
+use crate::source_map::{Place, Spanned};
+
+/// A Compose project after interpolation, merging and normalisation.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The name that labels its containers and prefixes its volumes.
+    pub name: String,
+    /// The project directory, to which relative paths were resolved.
+    pub directory: HostPath,
+    /// The Compose files that were read, as they were opened; empty if there were none to read.
+    pub files: Vec<PathBuf>,
+    /// In the order of the files.
+    pub services: Vec<Service>,
+    /// The top-level `volumes`, by the key that services use.
+    pub volumes: IndexMap<String, Volume>,
+    /// The top-level `x-preflight` mapping, with its own place.
+    pub extension: Option<Spanned<Value>>,
+    /// What variables are set to for this project: the environment over the env files.
+    pub variables: IndexMap<String, Spanned<String>>,
+    /// Everything that Compose would warn about, and unknown keys.
+    pub warnings: Vec<Spanned<String>>,
+    /// The canonical document that `preflight config` prints; null for a project that was only
+    /// seen through the API.
+    pub document: Value,
+}
+
+/// One service of a [`Project`].
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// The key under `services`.
+    pub name: Spanned<String>,
+    /// The image reference; absent for a service that is only built.
+    pub image: Option<Spanned<String>>,
+    /// The words of `entrypoint`; absent: the image's own; empty: cleared.
+    pub entrypoint: Option<Vec<Spanned<String>>>,
+    /// The words of `command`; absent: the image's own; empty: cleared.
+    pub command: Option<Vec<Spanned<String>>>,
+    /// Environment, env files folded in. A `None` value is a variable that Compose removes from
+    /// the image's environment.
+    pub environment: IndexMap<String, Spanned<Option<String>>>,
+    /// Labels.
+    pub labels: IndexMap<String, Spanned<String>>,
+    /// Everything that is mounted, in the order of the file.
+    pub mounts: Vec<Mount>,
+    /// `user`, as written: `uid[:gid]` or names.
+    pub user: Option<Spanned<String>>,
+    /// `group_add`, as written: ids or names.
+    pub group_add: Vec<String>,
+    /// What has to happen before it starts, implied edges included.
+    pub depends_on: Vec<Dependency>,
+    /// `restart`, as written.
+    pub restart: Option<Spanned<String>>,
+    /// `working_dir`.
+    pub working_dir: Option<ServicePath>,
+    /// Published ports.
+    pub ports: Vec<Port>,
+    /// The service's own `x-preflight` mapping.
+    pub extension: Option<Spanned<Value>>,
+}
+
+/// One mount of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// What is mounted.
+    pub source: MountSource,
+    /// Where the service sees it.
+    pub target: ServicePath,
+    /// Whether the service may not write to it.
+    pub read_only: bool,
+    /// The mount as it is written; for long syntax, of the `source`.
+    pub place: Place,
+}
+
+/// What a [`Mount`] makes visible.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MountSource {
+    /// A path of the host.
+    Bind {
+        /// Absolute, as far as the loader could make it so.
+        path: HostPath,
+        /// Whether the engine makes the directory when it is missing.
+        create_host_path: bool,
+    },
+    /// A volume of the engine, by its full name (`project_key`).
+    Volume {
+        /// The engine's name for it.
+        name: String,
+        /// A folder inside the volume; absent: its root.
+        subpath: Option<PathBuf>,
+    },
+    /// A volume without a name.
+    Anonymous,
+    /// Memory.
+    Tmpfs,
+    /// Something else that hides what lies below the target (`image`, `npipe`, `cluster`).
+    Other(String),
+}
+
+/// A top-level volume.
+#[derive(Debug, Clone)]
+pub struct Volume {
+    /// The engine's name for it.
+    pub name: String,
+    /// Whether Compose expects it to exist already.
+    pub external: bool,
+    /// The host folder behind it, from `driver_opts` of a local bind volume (`type: none`,
+    /// `o: bind`); absent for a plain volume.
+    pub device: Option<Spanned<HostPath>>,
+    /// Where it was declared.
+    pub place: Place,
+}
+
+/// An edge of `depends_on`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dependency {
+    /// The service that has to get there first.
+    pub service: String,
+    /// `service_started`, `service_healthy` or `service_completed_successfully`.
+    pub condition: String,
+    /// Whether its failure stops the dependant.
+    pub required: bool,
+    /// Where the edge is written; nowhere for implied ones.
+    pub place: Place,
+}
+
+/// A published port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// The port inside the container.
+    pub target: u16,
+    /// The host's port; absent: chosen by the engine. The first of a range.
+    pub published: Option<u16>,
+    /// The host's address; absent: all of them.
+    pub host_ip: Option<String>,
+}
+
+impl Project {
+    /// The service of that name.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name.value == name)
+    }
+
+    /// The volume that the engine calls `name`.
+    #[must_use]
+    pub fn volume(&self, name: &str) -> Option<&Volume> {
+        self.volumes.values().find(|volume| volume.name == name)
+    }
+}
+
+impl Service {
+    /// A service of which nothing but the name is known.
+    #[must_use]
+    pub fn named(name: Spanned<String>) -> Self {
+        Self {
+            name,
+            image: None,
+            entrypoint: None,
+            command: None,
+            environment: IndexMap::new(),
+            labels: IndexMap::new(),
+            mounts: Vec::new(),
+            user: None,
+            group_add: Vec::new(),
+            depends_on: Vec::new(),
+            restart: None,
+            working_dir: None,
+            ports: Vec::new(),
+            extension: None,
+        }
+    }
+
+    /// The value of a variable in the service's environment.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).and_then(|value| value.value.as_deref())
+    }
+}

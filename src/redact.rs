@@ -1,0 +1,1 @@
+//! The one redactor that stands before every output.
