@@ -1,7 +1,11 @@
 //! One file, three names: from a path inside a service to the host and to this process.
+//!
+//! Pure: translates by the longest mount prefix and never looks at the disk.
+
+use std::path::{Path, PathBuf};
 
 use crate::path::{HostPath, LocalPath, ServicePath};
-use crate::project::Mount;
+use crate::project::{Mount, MountSource, Project, Service};
 
 /// Where something is, in all three spaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +29,7 @@ pub enum Sight {
     Visible {
         /// The path itself.
         path: LocalPath,
-        /// The root of the mount that it is below: where a fabricated folder would be, and what
-        /// must be writable. The path itself when nothing is mounted between.
+        /// The root of the mount that it is below: where a fabricated folder would be.
         root: LocalPath,
         /// Whether this process may not write below it, because its own mount says so.
         read_only: bool,
@@ -43,14 +46,239 @@ pub enum Standpoint {
     /// On the host itself: every host path is a local path.
     Host,
     /// In a container, through its own mounts.
-    Container(Vec<OwnMount>),
+    Container(Vec<Mount>),
 }
 
-/// A mount of preflight's own container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnMount {
-    /// What is mounted, as for any service.
-    pub mount: Mount,
-    /// Where it is here.
-    pub target: LocalPath,
+/// What a path leads to outside the container.
+enum Outside {
+    Host { path: HostPath, root: HostPath },
+    Volume { name: String, below: PathBuf },
+    Nowhere(&'static str),
+}
+
+/// Where `path` of `service` is.
+#[must_use]
+pub fn locate(
+    project: &Project,
+    service: &Service,
+    standpoint: &Standpoint,
+    path: &ServicePath,
+) -> Located {
+    let mut located = Located {
+        service: Some(service.name.value.clone()),
+        service_path: Some(path.clone()),
+        host_path: None,
+        sight: Sight::NotMounted,
+        mount: None,
+    };
+    let Some((mount, below)) = longest(&service.mounts, path) else { return located };
+    located.mount = Some(mount.clone());
+    match outside(project, mount, below) {
+        Outside::Host { path, root } => {
+            located.sight = standpoint.see_host(&path, &root);
+            located.host_path = Some(path);
+        }
+        Outside::Volume { name, below } => located.sight = standpoint.see_volume(&name, &below),
+        Outside::Nowhere(what) => {
+            located.sight = Sight::Hidden(format!("`{}` is {what}", mount.target));
+        }
+    }
+    located
+}
+
+/// Where a path of the host is, for a lane that no service opens yet.
+#[must_use]
+pub fn locate_on_host(standpoint: &Standpoint, path: &HostPath, root: &HostPath) -> Located {
+    Located {
+        service: None,
+        service_path: None,
+        host_path: Some(path.clone()),
+        sight: standpoint.see_host(path, root),
+        mount: None,
+    }
+}
+
+/// What `service` calls a path of the host; absent when none of its mounts shows it.
+#[must_use]
+pub fn service_path(project: &Project, service: &Service, host: &HostPath) -> Option<ServicePath> {
+    service.mounts.iter().rev().find_map(|mount| match outside(project, mount, Path::new("")) {
+        Outside::Host { path, .. } => host.below(&path).map(|below| mount.target.join(below)),
+        Outside::Volume { .. } | Outside::Nowhere(_) => None,
+    })
+}
+
+/// The mount whose target is the longest prefix of `path`, and what is left behind it. Of equal
+/// targets the last one hides the others.
+fn longest<'a>(mounts: &'a [Mount], path: &'a ServicePath) -> Option<(&'a Mount, &'a Path)> {
+    mounts
+        .iter()
+        .filter_map(|mount| path.below(&mount.target).map(|below| (mount, below)))
+        .max_by_key(|(mount, _)| mount.target.as_path().components().count())
+}
+
+fn outside(project: &Project, mount: &Mount, below: &Path) -> Outside {
+    match &mount.source {
+        MountSource::Bind { path, .. } => {
+            Outside::Host { path: path.join(below), root: path.clone() }
+        }
+        MountSource::Volume { name, subpath } => {
+            let below = subpath.as_deref().unwrap_or(Path::new("")).join(below);
+            match project.volume(name).and_then(|volume| volume.device.as_ref()) {
+                Some(device) => Outside::Host {
+                    path: device.value.join(&below),
+                    root: device.value.clone(),
+                },
+                None => Outside::Volume { name: name.clone(), below },
+            }
+        }
+        MountSource::Anonymous => Outside::Nowhere("an anonymous volume, empty at every start"),
+        MountSource::Tmpfs => Outside::Nowhere("a tmpfs, empty at every start"),
+        MountSource::Other(_) => Outside::Nowhere("a mount that cannot be looked into"),
+    }
+}
+
+impl Standpoint {
+    /// How this process sees a path of the host, which is below the mount source `root`.
+    fn see_host(&self, path: &HostPath, root: &HostPath) -> Sight {
+        match self {
+            Self::Host => Sight::Visible {
+                path: LocalPath::new(path.as_path()),
+                root: LocalPath::new(root.as_path()),
+                read_only: false,
+            },
+            Self::Container(own) => own
+                .iter()
+                .filter_map(|mount| match &mount.source {
+                    MountSource::Bind { path: source, .. } => {
+                        path.below(source).map(|below| (mount, source, below))
+                    }
+                    MountSource::Volume { .. }
+                    | MountSource::Anonymous
+                    | MountSource::Tmpfs
+                    | MountSource::Other(_) => None,
+                })
+                .max_by_key(|(_, source, _)| source.as_path().components().count())
+                .map_or_else(
+                    || Sight::Hidden(format!("preflight has not mounted `{path}`")),
+                    |(mount, _, below)| visible(mount, below),
+                ),
+        }
+    }
+
+    fn see_volume(&self, name: &str, below: &Path) -> Sight {
+        let own = match self {
+            Self::Host => return Sight::Hidden(format!("volume `{name}` belongs to the engine")),
+            Self::Container(own) => own,
+        };
+        let mount = own.iter().find(
+            |mount| matches!(&mount.source, MountSource::Volume { name: own, .. } if own == name),
+        );
+        mount.map_or_else(
+            || Sight::Hidden(format!("preflight has not mounted volume `{name}`")),
+            |mount| visible(mount, below),
+        )
+    }
+}
+
+fn visible(mount: &Mount, below: &Path) -> Sight {
+    let root = LocalPath::new(mount.target.as_path());
+    Sight::Visible { path: root.join(below), root, read_only: mount.read_only }
+}
+
+#[cfg(test)]
+mod tests {
+    use indexmap::IndexMap;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::project::Volume;
+    use crate::source_map::{Place, Spanned};
+
+    fn bind(source: &str, target: &str) -> Mount {
+        Mount {
+            source: MountSource::Bind { path: HostPath::new(source), create_host_path: true },
+            target: ServicePath::new(target),
+            read_only: false,
+            place: Place::nowhere(),
+        }
+    }
+
+    fn volume(name: &str, target: &str) -> Mount {
+        let source = MountSource::Volume { name: name.to_owned(), subpath: None };
+        Mount { source, ..bind("", target) }
+    }
+
+    fn project() -> Project {
+        let weights = Volume {
+            name: "p_weights".to_owned(),
+            external: false,
+            device: Some(Spanned::nowhere(HostPath::new("/data/weights"))),
+            place: Place::nowhere(),
+        };
+        Project {
+            name: "p".to_owned(),
+            directory: HostPath::new("/p"),
+            files: Vec::new(),
+            services: Vec::new(),
+            volumes: IndexMap::from([("weights".to_owned(), weights)]),
+            extension: None,
+            variables: IndexMap::new(),
+            warnings: Vec::new(),
+            document: Value::Null,
+        }
+    }
+
+    fn check(mounts: &[Mount], standpoint: &Standpoint, path: &str, host: &str, local: &str) {
+        let service = Service {
+            mounts: mounts.to_vec(),
+            ..Service::named(Spanned::nowhere("engine".to_owned()))
+        };
+        let located = locate(&project(), &service, standpoint, &ServicePath::new(path));
+        let host_path = located.host_path.map(|path| path.to_string()).unwrap_or_default();
+        let sight = match located.sight {
+            Sight::Visible { path, .. } => path.to_string(),
+            Sight::NotMounted => "not mounted".to_owned(),
+            Sight::Hidden(why) => why,
+        };
+        assert_eq!((host_path.as_str(), sight.as_str()), (host, local), "{path}");
+    }
+
+    #[test]
+    fn the_longest_target_wins_and_a_sibling_with_the_same_prefix_does_not() {
+        let mounts = [bind("/data", "/models"), bind("/fast", "/models/gguf")];
+        let host = &Standpoint::Host;
+        check(&mounts, host, "/models/vllm/a", "/data/vllm/a", "/data/vllm/a");
+        check(&mounts, host, "/models/gguf/a", "/fast/a", "/fast/a");
+        check(&mounts, host, "/models/gguf", "/fast", "/fast");
+        check(&mounts, host, "/models-2/a", "", "not mounted");
+    }
+
+    #[test]
+    fn a_container_sees_the_host_through_its_own_mounts() {
+        let own = Standpoint::Container(vec![bind("/data", "/m"), volume("p_cache", "/c")]);
+        let mounts =
+            [bind("/data/gguf", "/models"), bind("/other", "/other"), volume("p_cache", "/cache")];
+        check(&mounts, &own, "/models/a.gguf", "/data/gguf/a.gguf", "/m/gguf/a.gguf");
+        check(&mounts, &own, "/other/a", "/other/a", "preflight has not mounted `/other/a`");
+        check(&mounts, &own, "/cache/a", "", "/c/a");
+    }
+
+    #[test]
+    fn a_volume_with_a_device_is_a_folder_of_the_host() {
+        let mounts = [volume("p_weights", "/w"), volume("p_plain", "/p")];
+        check(&mounts, &Standpoint::Host, "/w/a", "/data/weights/a", "/data/weights/a");
+        check(&mounts, &Standpoint::Host, "/p/a", "", "volume `p_plain` belongs to the engine");
+    }
+
+    #[test]
+    fn a_host_path_is_translated_back_into_the_service() {
+        let service = Service {
+            mounts: vec![bind("/data", "/models"), volume("p_weights", "/w")],
+            ..Service::named(Spanned::nowhere("engine".to_owned()))
+        };
+        let back = |host: &str| service_path(&project(), &service, &HostPath::new(host));
+        assert_eq!(back("/data/gguf/a"), Some(ServicePath::new("/models/gguf/a")));
+        assert_eq!(back("/data/weights/a"), Some(ServicePath::new("/w/a")));
+        assert_eq!(back("/elsewhere"), None);
+    }
 }
