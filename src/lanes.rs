@@ -2,18 +2,25 @@
 //!
 //! Pure. Field by field, the first that says it wins; every field knows who said it.
 
+mod assemble;
 pub mod catalogue;
-pub mod declared;
-pub mod discovered;
+mod declared;
+mod discovered;
+mod draft;
+mod source;
+mod variables;
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::engine::{Engine, Invocation, Part};
 use crate::mounts::Located;
 use crate::source_map::{Location, Place};
+
+pub use assemble::plan;
+pub use source::{Source, SourceError};
 
 /// The lanes of a project, with every path and source resolved. Inert.
 #[derive(Debug, Clone)]
@@ -44,6 +51,10 @@ pub struct Lane {
     pub services: Vec<String>,
     /// The program that will serve it, if known.
     pub engine: Option<Engine>,
+    /// What sort of model it is, if known.
+    pub kind: Option<Kind>,
+    /// False: it is validated, and not fetched (`ARGOS_DOWNLOAD_*`).
+    pub fetch: bool,
     /// How the engine is started, if a service was found.
     pub invocation: Option<Invocation>,
     /// What has to be there, the model first. Empty when no path is known.
@@ -64,6 +75,18 @@ pub struct Lane {
     pub place: Place,
     /// What is contradictory or cannot be worked out.
     pub problems: Vec<Problem>,
+}
+
+/// What sort of model a lane has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A folder that vLLM or one of its like opens.
+    Vllm,
+    /// A GGUF file.
+    Gguf,
+    /// An embedding model.
+    Embedding,
 }
 
 /// A file or folder that a lane's engine opens.
@@ -99,6 +122,13 @@ pub enum ProblemKind {
         /// What it could be.
         readings: Vec<String>,
     },
+    /// The lane says one path, and the command line of its service opens another.
+    EngineOpensOther {
+        /// What the lane says.
+        declared: String,
+        /// What the engine opens.
+        opened: String,
+    },
     /// A service is named that the project does not have.
     ServiceUnknown {
         /// As written.
@@ -109,19 +139,6 @@ pub enum ProblemKind {
         /// What.
         what: String,
     },
-}
-
-/// Where a lane's files come from: `hf://owner/repo[@revision][/path/in/repo]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// `owner`.
-    pub owner: String,
-    /// `repo`.
-    pub repo: String,
-    /// Branch, tag or commit; absent: `main`.
-    pub revision: Option<String>,
-    /// One file of the repository; absent: all of it.
-    pub path: Option<String>,
 }
 
 /// A value and who said it.
@@ -201,33 +218,6 @@ impl Lane {
     #[must_use]
     pub fn model(&self) -> Option<&Artifact> {
         self.artifacts.iter().find(|artifact| artifact.part == Part::Model)
-    }
-}
-
-impl Source {
-    /// `owner/repo`.
-    #[must_use]
-    pub fn repository(&self) -> String {
-        format!("{}/{}", self.owner, self.repo)
-    }
-
-    /// The revision to ask for.
-    #[must_use]
-    pub fn revision(&self) -> &str {
-        self.revision.as_deref().unwrap_or("main")
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "hf://{}/{}", self.owner, self.repo)?;
-        if let Some(revision) = &self.revision {
-            write!(f, "@{revision}")?;
-        }
-        if let Some(path) = &self.path {
-            write!(f, "/{path}")?;
-        }
-        Ok(())
     }
 }
 

@@ -222,6 +222,7 @@ mod tests {
             services: Vec::new(),
             volumes: IndexMap::from([("weights".to_owned(), weights)]),
             extension: None,
+            extension_places: IndexMap::new(),
             variables: IndexMap::new(),
             warnings: Vec::new(),
             document: Value::Null,

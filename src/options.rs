@@ -108,6 +108,9 @@ pub struct Selection {
     pub minimal: bool,
     /// `--models-dir`: the models root on the host.
     pub models_dir: Option<PathBuf>,
+    /// What this process's own environment says about lanes and models (`ARGOS_*`,
+    /// `CORTEX_LANE_*`, `MODELS_PATH`); stronger than the project's env files.
+    pub variables: IndexMap<String, String>,
 }
 
 /// How to reach the hub.

@@ -24,6 +24,9 @@ pub struct Project {
     pub volumes: IndexMap<String, Volume>,
     /// The top-level `x-preflight` mapping, with its own place.
     pub extension: Option<Spanned<Value>>,
+    /// The place of every value inside [`Project::extension`], by JSON pointer
+    /// (`/lanes/coder/source`).
+    pub extension_places: IndexMap<String, Place>,
     /// What variables are set to for this project: the environment over the env files.
     pub variables: IndexMap<String, Spanned<String>>,
     /// Everything that Compose would warn about, and unknown keys.
@@ -148,6 +151,14 @@ impl Project {
     #[must_use]
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().find(|service| service.name.value == name)
+    }
+
+    /// Where the value at `route` of `x-preflight` is written.
+    #[must_use]
+    pub fn extension_place(&self, route: &[&str]) -> Option<&Place> {
+        let escaped = route.iter().map(|key| key.replace('~', "~0").replace('/', "~1"));
+        let pointer: String = escaped.flat_map(|key| ["/".to_owned(), key]).collect();
+        self.extension_places.get(&pointer)
     }
 
     /// The volume that the engine calls `name`.

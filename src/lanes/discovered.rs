@@ -1,1 +1,166 @@
-//! Lanes that are discovered.
+//! Lanes that a service opens: the engine's own words.
+
+use super::catalogue::Catalogue;
+use super::draft::{Draft, Drafts, Written, fill, lane_name};
+use super::{Kind, Origin, Problem, ProblemKind, Traced};
+use crate::engine::{self, Engine, Invocation, Named, Opens};
+use crate::mounts::{Standpoint, locate};
+use crate::path::ServicePath;
+use crate::project::{Project, Service};
+use crate::source_map::Place;
+
+/// Reads every service that starts an engine, and gives what it opens to the lane that it belongs
+/// to, or to a lane of its own.
+pub(super) fn engines(project: &Project, catalogue: &Catalogue, drafts: &mut Drafts) {
+    for service in &project.services {
+        if let Some(invocation) = engine::invocation(service) {
+            let draft = lane_of(drafts, project, service, &invocation, catalogue);
+            open(draft, service, invocation);
+        }
+    }
+    serve_by_url(project, drafts);
+}
+
+/// Which lane a service's model is: one that says this very path, else the only lane of that
+/// service, else the one that the catalogue knows by the path, else one named like the service.
+fn lane_of<'a>(
+    drafts: &'a mut Drafts,
+    project: &Project,
+    service: &Service,
+    invocation: &Invocation,
+    catalogue: &Catalogue,
+) -> &'a mut Draft {
+    let name = &service.name.value;
+    let opened = invocation.model().and_then(path_of);
+    let serves = |draft: &&Draft| draft.services.contains(name);
+    let says_path = |draft: &&Draft| {
+        opened.is_some_and(|path| says(draft, project, service, path))
+    };
+    let mut declared = drafts.0.iter().filter(serves);
+    let chosen = match (drafts.0.iter().find(says_path), declared.next(), declared.next()) {
+        (Some(draft), _, _) => Some(draft.name.clone()),
+        (None, Some(only), None) => Some(only.name.clone()),
+        (None, Some(_), Some(_)) | (None, None, _) => None,
+    };
+    let known = || opened.and_then(|path| catalogue.by_path(path.as_path()));
+    let chosen = chosen
+        .or_else(|| known().map(|entry| entry.lane.clone()).filter(|lane| !taken(drafts, lane)))
+        .unwrap_or_else(|| lane_name(name));
+    let draft = drafts.lane(&chosen, &service.name.place);
+    draft.serve(name);
+    draft
+}
+
+/// Whether another service has the lane already.
+fn taken(drafts: &Drafts, lane: &str) -> bool {
+    drafts.0.iter().any(|draft| draft.name == lane && !draft.services.is_empty())
+}
+
+/// Whether a draft's path is what `service` calls `path`.
+fn says(draft: &Draft, project: &Project, service: &Service, path: &ServicePath) -> bool {
+    let mine = draft.services.is_empty() || draft.services.contains(&service.name.value);
+    match draft.path.as_ref().map(|path| &path.value) {
+        Some(Written::InService(written)) => mine && written == path,
+        Some(Written::Somewhere(written)) => {
+            written == path.as_path()
+                || locate(project, service, &Standpoint::Host, path)
+                    .host_path
+                    .is_some_and(|host| host.as_path() == written)
+        }
+        Some(Written::UnderModelsRoot(_)) | None => false,
+    }
+}
+
+/// Puts what the engine opens into its lane.
+fn open(draft: &mut Draft, service: &Service, invocation: Invocation) {
+    fill(&mut draft.kind, kind_of(&invocation));
+    match invocation.model() {
+        None => {
+            if let Some(instead) = without_model(invocation.engine) {
+                let kind = ProblemKind::NoModelNamed { instead };
+                let place = command_place(service);
+                draft.problems.push(Problem { kind, place });
+            } else {
+                let name = invocation.engine.name();
+                fill(&mut draft.skipped, Some(format!("{name} keeps its models in its own store")));
+            }
+        }
+        Some(model) => name_model(draft, service, model),
+    }
+    draft.invocation = Some(invocation);
+}
+
+fn name_model(draft: &mut Draft, service: &Service, model: &Opens) {
+    let place = &model.place;
+    match &model.named {
+        Named::Path(path) => {
+            if let Some(Traced { value: Written::InService(declared), .. }) = &draft.path
+                && declared != path
+            {
+                let kind = ProblemKind::EngineOpensOther {
+                    declared: declared.to_string(),
+                    opened: path.to_string(),
+                };
+                draft.problems.push(Problem { kind, place: place.clone() });
+            }
+            let from = Origin::Engine(model.by.clone());
+            let written = Written::InService(path.clone());
+            fill(&mut draft.path, Some(Traced { value: written, from, place: place.clone() }));
+        }
+        Named::Repository { id, .. } => {
+            let service = &service.name.value;
+            let what = format!("`{id}`, a model in the hub cache of service `{service}`,");
+            let kind = ProblemKind::NotSupportedYet { what };
+            draft.problems.push(Problem { kind, place: place.clone() });
+        }
+        Named::Url(url) => {
+            fill(&mut draft.skipped, Some(format!("`{url}` is loaded by the engine itself")));
+        }
+    }
+}
+
+/// What an engine does when no model is named; absent for engines that need no name.
+fn without_model(engine: Engine) -> Option<&'static str> {
+    match engine {
+        Engine::Vllm => Some("vLLM downloads and serves its default model"),
+        Engine::LlamaCpp => Some("llama-server starts as an empty router, and looks healthy"),
+        Engine::Tgi => Some("TGI downloads its default model"),
+        Engine::Tei => Some("TEI refuses to start"),
+        Engine::Sglang => Some("SGLang refuses to start"),
+        Engine::Infinity => Some("Infinity downloads its default model"),
+        Engine::Ollama | Engine::LocalAi => None,
+    }
+}
+
+fn kind_of(invocation: &Invocation) -> Option<Kind> {
+    match invocation.engine {
+        Engine::LlamaCpp => Some(Kind::Gguf),
+        Engine::Tei | Engine::Infinity => Some(Kind::Embedding),
+        Engine::Vllm | Engine::Sglang | Engine::Tgi => Some(Kind::Vllm),
+        Engine::Ollama | Engine::LocalAi => None,
+    }
+}
+
+fn path_of(opens: &Opens) -> Option<&ServicePath> {
+    match &opens.named {
+        Named::Path(path) => Some(path),
+        Named::Repository { .. } | Named::Url(_) => None,
+    }
+}
+
+fn command_place(service: &Service) -> Place {
+    let words = service.command.as_ref().or(service.entrypoint.as_ref());
+    let first = words.and_then(|words| words.first());
+    first.map_or_else(|| service.name.place.clone(), |word| word.place.clone())
+}
+
+/// Gives a lane that only says a URL the service that answers there: `http://NAME:PORT`.
+fn serve_by_url(project: &Project, drafts: &mut Drafts) {
+    for draft in drafts.0.iter_mut().filter(|draft| draft.services.is_empty()) {
+        let Some(url) = &draft.url else { continue };
+        let host = url.value.split("//").nth(1).unwrap_or("").split([':', '/']).next();
+        if let Some(service) = host.and_then(|host| project.service(host)) {
+            draft.serve(&service.name.value);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Drafts -> lanes: paths settled, defaults filled, selection applied.
+
+use super::catalogue::{Catalogue, Entry};
+use super::draft::{Draft, Drafts, Written, fill};
+use super::{
+    Artifact, Kind, Lane, Origin, Plan, PlanError, Problem, ProblemKind, Settings, Traced,
+    declared, discovered, variables,
+};
+use crate::engine::{self, Named, Part};
+use crate::mounts::{Located, Sight, Standpoint, locate, locate_on_host, service_path};
+use crate::options::Selection;
+use crate::path::{HostPath, ServicePath};
+use crate::project::{Project, Service};
+use crate::source_map::{SourceMap, Spanned};
+
+/// Works out the lanes of a project.
+///
+/// # Errors
+/// A declaration that cannot be read, and a `--lane` that does not exist. What is merely wrong with
+/// a lane is one of its [`Problem`]s.
+pub fn plan(
+    project: &Project,
+    standpoint: &Standpoint,
+    selection: &Selection,
+    sources: &SourceMap,
+) -> Result<Plan, PlanError> {
+    let catalogue = Catalogue::cortex();
+    let mut drafts = Drafts::default();
+    declared::labels(project, sources, &mut drafts)?;
+    declared::service_extensions(project, sources, &mut drafts)?;
+    let extension = declared::extension(project, sources, &mut drafts)?;
+    variables::lanes(project, selection, &mut drafts);
+    discovered::engines(project, &catalogue, &mut drafts);
+
+    let whole_catalogue = extension.catalogue.is_some() || selection.minimal;
+    consult(&catalogue, whole_catalogue, selection.minimal, &mut drafts);
+
+    let root = variables::models_root(project, selection, standpoint);
+    let ground = Ground { project, standpoint, selection, root };
+    let lanes = drafts.0.into_iter().map(|draft| ground.settle(draft)).collect();
+    Ok(Plan {
+        lanes: select(lanes, selection)?,
+        settings: Settings {
+            fetch: extension.fetch == declared::FetchPolicy::Missing,
+            create_root: extension.create_root,
+        },
+    })
+}
+
+/// Fills from the catalogue what nobody said; the whole of it when the project asks for that, else
+/// only for lanes that name a path of it.
+fn consult(catalogue: &Catalogue, whole: bool, minimal: bool, drafts: &mut Drafts) {
+    for draft in &mut drafts.0 {
+        let by_path = draft.path.as_ref().and_then(|path| catalogue.by_path(path.value.as_path()));
+        let by_name =
+            || catalogue.by_lane(&draft.name).filter(|_| whole && draft.path.is_none());
+        if let Some(entry) = by_path.or_else(by_name) {
+            apply(entry, draft);
+        }
+    }
+    if whole {
+        for entry in catalogue.lanes(minimal) {
+            if !drafts.has(&entry.lane) {
+                let draft = drafts.lane(&entry.lane, &Default::default());
+                draft.required = Some(minimal);
+                apply(entry, draft);
+            }
+        }
+    }
+}
+
+fn apply(entry: &Entry, draft: &mut Draft) {
+    let traced = |value| Traced { value, from: Origin::Catalogue, place: Default::default() };
+    let under_root = |path: &String| Written::UnderModelsRoot(path.into());
+    let path = entry.path.as_ref().map(under_root);
+    fill(&mut draft.kind, Some(entry.kind));
+    fill(&mut draft.path, path.map(|value| Traced {
+        value,
+        from: Origin::Catalogue,
+        place: Default::default(),
+    }));
+    if draft.source.is_none() {
+        draft.source = Some(traced(entry.source.clone()));
+        draft.include.clone_from(&entry.include);
+        draft.exclude.clone_from(&entry.exclude);
+    }
+}
+
+/// What paths are settled on.
+struct Ground<'a> {
+    project: &'a Project,
+    standpoint: &'a Standpoint,
+    selection: &'a Selection,
+    root: Spanned<HostPath>,
+}
+
+impl Ground<'_> {
+    fn settle(&self, mut draft: Draft) -> Lane {
+        let kind = draft.kind.or_else(|| kind_of(&draft));
+        draft.kind = kind;
+        let model = draft.path.take().map(|path| self.locate(&mut draft, path));
+        let mut artifacts: Vec<Artifact> =
+            model.into_iter().map(|located| Artifact { part: Part::Model, located }).collect();
+        artifacts.extend(self.companions(&draft));
+        let skipped = draft.skipped.take().or_else(|| self.skipped(&draft, &artifacts));
+        Lane {
+            required: draft.required.unwrap_or(true),
+            engine: draft.invocation.as_ref().map(|invocation| invocation.engine),
+            fetch: variables::may_fetch(&draft, self.project, self.selection),
+            name: draft.name,
+            services: draft.services,
+            kind,
+            invocation: draft.invocation,
+            artifacts,
+            source: draft.source,
+            include: draft.include,
+            exclude: draft.exclude,
+            url: draft.url,
+            model_name: draft.model_name,
+            skipped,
+            place: draft.place,
+            problems: draft.problems,
+        }
+    }
+
+    /// Everything but the model that the engine opens by a path.
+    fn companions(&self, draft: &Draft) -> Vec<Artifact> {
+        let service = draft.services.first().and_then(|name| self.project.service(name));
+        let (Some(service), Some(invocation)) = (service, &draft.invocation) else {
+            return Vec::new();
+        };
+        let opens = invocation.opens.iter().filter(|opens| opens.part != Part::Model);
+        opens
+            .filter_map(|opens| match &opens.named {
+                Named::Path(path) => Some(Artifact {
+                    part: opens.part,
+                    located: Traced {
+                        value: locate(self.project, service, self.standpoint, path),
+                        from: Origin::Engine(opens.by.clone()),
+                        place: opens.place.clone(),
+                    },
+                }),
+                Named::Repository { .. } | Named::Url(_) => None,
+            })
+            .collect()
+    }
+
+    fn locate(&self, draft: &mut Draft, path: Traced<Written>) -> Traced<Located> {
+        let value = match &path.value {
+            Written::InService(written) => self.in_service(draft, written),
+            Written::UnderModelsRoot(tail) => self.on_host(draft, &self.root.value.join(tail)),
+            Written::Somewhere(text) => self.somewhere(draft, text, &path),
+        };
+        Traced { value, from: path.from, place: path.place }
+    }
+
+    fn in_service(&self, draft: &Draft, path: &ServicePath) -> Located {
+        let own = draft.services.iter().filter_map(|name| self.project.service(name));
+        let located = |service: &Service| locate(self.project, service, self.standpoint, path);
+        let mut candidates: Vec<Located> = own.map(located).collect();
+        if candidates.is_empty() {
+            candidates = self.engines().map(located).collect();
+        }
+        let mounted = candidates.iter().position(|located| located.mount.is_some()).unwrap_or(0);
+        candidates.into_iter().nth(mounted).unwrap_or_else(|| Located {
+            service: None,
+            service_path: Some(path.clone()),
+            host_path: None,
+            sight: Sight::NotMounted,
+            mount: None,
+        })
+    }
+
+    /// A path of the host, in the space of the lane's service if that mounts it.
+    fn on_host(&self, draft: &Draft, path: &HostPath) -> Located {
+        let own: Vec<&Service> =
+            draft.services.iter().filter_map(|name| self.project.service(name)).collect();
+        let services = if own.is_empty() { self.engines().collect() } else { own };
+        let opened = services.into_iter().find_map(|service| {
+            service_path(self.project, service, path).map(|inside| (service, inside))
+        });
+        match opened {
+            Some((service, inside)) => locate(self.project, service, self.standpoint, &inside),
+            None => locate_on_host(self.standpoint, path, &self.root.value),
+        }
+    }
+
+    /// A lane variable's path: of the host if it lies under the models root, else of the services
+    /// that mount it; if both readings hold and differ, the lane says so.
+    fn somewhere(&self, draft: &mut Draft, text: &std::path::Path, path: &Traced<Written>) -> Located {
+        let host = HostPath::new(text);
+        let on_host =
+            host.below(&self.root.value).is_some().then(|| self.on_host(draft, &host));
+        let inside = self.in_service(draft, &ServicePath::new(text));
+        let inside = inside.mount.is_some().then_some(inside);
+        match (on_host, inside) {
+            (Some(on_host), Some(inside)) if on_host.host_path != inside.host_path => {
+                let readings = [&on_host, &inside].map(|located| {
+                    let host = located.host_path.as_ref();
+                    host.map_or_else(|| "inside the service".to_owned(), ToString::to_string)
+                });
+                let kind = ProblemKind::PathAmbiguous {
+                    path: text.display().to_string(),
+                    readings: readings.to_vec(),
+                };
+                draft.problems.push(Problem { kind, place: path.place.clone() });
+                on_host
+            }
+            (Some(on_host), _) => on_host,
+            (None, Some(inside)) => inside,
+            (None, None) => self.on_host(draft, &host),
+        }
+    }
+
+    fn engines(&self) -> impl Iterator<Item = &Service> {
+        self.project.services.iter().filter(|service| engine::invocation(service).is_some())
+    }
+
+    fn skipped(&self, draft: &Draft, artifacts: &[Artifact]) -> Option<String> {
+        let unselected = match draft.kind {
+            Some(Kind::Vllm) => self.selection.skip_vllm.then_some("--skip-vllm"),
+            Some(Kind::Gguf) => self.selection.skip_gguf.then_some("--skip-gguf"),
+            Some(Kind::Embedding) => self.selection.skip_embeddings.then_some("--skip-embeddings"),
+            None => None,
+        };
+        if let Some(flag) = unselected {
+            return Some(format!("left out by {flag}"));
+        }
+        if draft.kind == Some(Kind::Embedding) && artifacts.is_empty() && draft.services.is_empty()
+        {
+            return Some("models in a hub cache are not supported yet".to_owned());
+        }
+        let silent = artifacts.is_empty() && draft.problems.is_empty();
+        silent.then(|| "nothing says where its model is".to_owned())
+    }
+}
+
+/// What sort of model a path looks like.
+fn kind_of(draft: &Draft) -> Option<Kind> {
+    let path = draft.path.as_ref()?.value.as_path();
+    path.extension().is_some_and(|extension| extension == "gguf").then_some(Kind::Gguf)
+}
+
+/// Keeps the lanes that `--lane` and `--minimal` name.
+fn select(lanes: Vec<Lane>, selection: &Selection) -> Result<Vec<Lane>, PlanError> {
+    let wanted: Vec<String> =
+        selection.lanes.iter().map(|name| super::draft::lane_name(name)).collect();
+    if let Some(name) = wanted.iter().find(|name| lanes.iter().all(|lane| lane.name != **name)) {
+        return Err(PlanError::UnknownLane {
+            name: name.clone(),
+            known: lanes.into_iter().map(|lane| lane.name).collect(),
+        });
+    }
+    let minimal = |lane: &Lane| !selection.minimal || lane.name.starts_with("minimal_");
+    let named = |lane: &Lane| wanted.is_empty() || wanted.contains(&lane.name);
+    Ok(lanes.into_iter().filter(|lane| minimal(lane) && named(lane)).collect())
+}
