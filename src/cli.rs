@@ -1,1 +1,433 @@
 //! The command line: the only place that names clap or reads the environment.
+
+mod environment;
+mod target;
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::options::{
+    DockerOptions, Format, HubOptions, Options, OptionsError, ProgressStyle, ProjectOptions,
+    ReportOptions, Role, Selection, Target, Task,
+};
+use environment::Environment;
+
+/// How long a transfer may be silent before it is taken up anew.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Proves that every model of a Docker Compose inference stack will load, before any engine starts.
+#[derive(Debug, Parser)]
+#[command(name = "preflight", version, max_term_width = 100)]
+#[command(subcommand_precedence_over_arg = true)]
+#[command(after_help = "Without a subcommand: load, plan, validate, inspect, report. \
+    Exit codes are listed in the README.")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Where to look.
+#[derive(Debug, Clone, Args)]
+struct Place {
+    /// A Compose file, a project folder, a model file or a folder of models
+    path: Option<PathBuf>,
+}
+
+/// What to do with a project.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show which lanes the project has, and where their files are and come from
+    Plan(Place),
+    /// Print the project as Docker Compose resolves it
+    Config(Place),
+    /// Fetch what is missing, then validate
+    Fetch(Place),
+    /// Validate the files that are there
+    Verify(Place),
+    /// Judge the containers of the project as well
+    Inspect(Place),
+    /// Ask the running engines whether they answer
+    Smoke(Place),
+    /// Pin commit, size and hash of every file
+    Lock(Place),
+    /// Say what a check means, or list them all
+    Explain {
+        /// The id of a check, for example `file-truncated`
+        check: Option<String>,
+    },
+    /// Print the completions of a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// What every subcommand takes, before or behind its name.
+#[derive(Debug, Clone, Args)]
+struct Flags {
+    /// A Compose file, `-` for standard input; may be repeated
+    #[arg(short, long = "file", value_name = "FILE", env = "PREFLIGHT_FILE", global = true)]
+    #[arg(help_heading = "Project", value_delimiter = ',')]
+    file: Vec<PathBuf>,
+    /// The project's name
+    #[arg(short, long, value_name = "NAME", env = "PREFLIGHT_PROJECT_NAME", global = true)]
+    #[arg(help_heading = "Project")]
+    project_name: Option<String>,
+    /// The folder that relative paths start at
+    #[arg(long, value_name = "DIR", env = "PREFLIGHT_PROJECT_DIRECTORY", global = true)]
+    #[arg(help_heading = "Project")]
+    project_directory: Option<PathBuf>,
+    /// A file of variables instead of `.env`; may be repeated
+    #[arg(long, value_name = "FILE", env = "PREFLIGHT_ENV_FILE", global = true)]
+    #[arg(help_heading = "Project", value_delimiter = ',')]
+    env_file: Vec<PathBuf>,
+    /// A profile to switch on; may be repeated
+    #[arg(long, value_name = "NAME", env = "PREFLIGHT_PROFILE", global = true)]
+    #[arg(help_heading = "Project", value_delimiter = ',')]
+    profile: Vec<String>,
+
+    /// The models root on the host, instead of MODELS_PATH
+    #[arg(long, value_name = "DIR", env = "PREFLIGHT_MODELS_DIR", global = true)]
+    #[arg(help_heading = "Lanes")]
+    models_dir: Option<PathBuf>,
+    /// Only this lane; may be repeated
+    #[arg(long, value_name = "LANE", env = "PREFLIGHT_LANE", global = true)]
+    #[arg(help_heading = "Lanes", value_delimiter = ',')]
+    lane: Vec<String>,
+    /// Leave out the lanes of vLLM
+    #[arg(long, env = "PREFLIGHT_SKIP_VLLM", global = true, help_heading = "Lanes")]
+    skip_vllm: bool,
+    /// Leave out the lanes of llama.cpp
+    #[arg(long, env = "PREFLIGHT_SKIP_GGUF", global = true, help_heading = "Lanes")]
+    skip_gguf: bool,
+    /// Leave out the embedding models
+    #[arg(long, env = "PREFLIGHT_SKIP_EMBEDDINGS", global = true, help_heading = "Lanes")]
+    skip_embeddings: bool,
+    /// Only the small smoke-test models of the catalogue
+    #[arg(long, env = "PREFLIGHT_MINIMAL", global = true, help_heading = "Lanes")]
+    minimal: bool,
+
+    /// Fetch what is missing; the default in an init container
+    #[arg(long, env = "PREFLIGHT_FETCH", global = true, help_heading = "Fetch")]
+    fetch: bool,
+    /// Never fetch
+    #[arg(long, env = "PREFLIGHT_NO_FETCH", global = true, help_heading = "Fetch")]
+    no_fetch: bool,
+    /// Never ask the hub
+    #[arg(long, env = "PREFLIGHT_OFFLINE", global = true, help_heading = "Fetch")]
+    offline: bool,
+    /// Files that are fetched at the same time
+    #[arg(long, value_name = "N", env = "PREFLIGHT_MAX_WORKERS", default_value = "4")]
+    #[arg(global = true, help_heading = "Fetch", value_parser = clap::value_parser!(u16).range(1..=64))]
+    max_workers: u16,
+    /// Hash every byte of every file
+    #[arg(long, env = "PREFLIGHT_DEEP", global = true, help_heading = "Fetch")]
+    deep: bool,
+
+    /// What the report on standard output looks like
+    #[arg(long, value_name = "FORMAT", env = "PREFLIGHT_FORMAT", default_value = "human")]
+    #[arg(global = true, help_heading = "Report")]
+    format: FormatName,
+    /// Write a report into a file as well: FORMAT=FILE, or FILE for JSON; may be repeated
+    #[arg(short, long, value_name = "FORMAT=FILE", env = "PREFLIGHT_OUTPUT", global = true)]
+    #[arg(help_heading = "Report", value_delimiter = ',')]
+    output: Vec<String>,
+    /// How a fetch shows that it moves
+    #[arg(long, value_name = "STYLE", env = "PREFLIGHT_PROGRESS", default_value = "auto")]
+    #[arg(global = true, help_heading = "Report")]
+    progress: ProgressName,
+    /// Whether the report is coloured
+    #[arg(long, value_name = "WHEN", env = "PREFLIGHT_COLOR", default_value = "auto")]
+    #[arg(global = true, help_heading = "Report")]
+    color: ColorName,
+    /// Show secrets that `config` masks
+    #[arg(long, env = "PREFLIGHT_SHOW_SECRETS", global = true, help_heading = "Report")]
+    show_secrets: bool,
+    /// Let a required lane that cannot be judged pass with a warning
+    #[arg(long, env = "PREFLIGHT_ALLOW_UNKNOWN", global = true, help_heading = "Report")]
+    allow_unknown: bool,
+    /// Nothing but the verdict
+    #[arg(short, long, env = "PREFLIGHT_QUIET", global = true, help_heading = "Report")]
+    quiet: bool,
+    /// More about what is being done; twice for every step
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Report")]
+    verbose: u8,
+
+    /// On whose behalf preflight runs
+    #[arg(long, value_name = "ROLE", env = "PREFLIGHT_ROLE", default_value = "hand")]
+    #[arg(global = true, help_heading = "Engine")]
+    role: RoleName,
+    /// Do not ask the Docker Engine
+    #[arg(long, env = "PREFLIGHT_NO_DOCKER", global = true, help_heading = "Engine")]
+    no_docker: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatName {
+    Human,
+    Json,
+    Yaml,
+    Junit,
+    Sarif,
+    Github,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ProgressName {
+    Auto,
+    Tty,
+    Plain,
+    Json,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ColorName {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RoleName {
+    /// As an init container of the stack.
+    Init,
+    /// By a person or in CI.
+    Hand,
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Request {
+    /// A run.
+    Run(Box<Options>),
+    /// The documentation of one check, or the list.
+    Explain(Option<String>),
+    /// A text for standard output, ready to print.
+    Print(String),
+}
+
+/// How much is logged on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verbosity(u8);
+
+impl Cli {
+    /// Parses the process's command line; prints help and ends the process where clap does.
+    #[must_use]
+    pub fn from_command_line() -> Self {
+        Self::parse()
+    }
+
+    /// How much to log.
+    #[must_use]
+    pub fn verbosity(&self) -> Verbosity {
+        Verbosity(self.flags.verbose)
+    }
+
+    /// What was asked, made valid against this process's environment.
+    ///
+    /// # Errors
+    /// A path that is not there, flags that contradict each other, a token that cannot be sent.
+    pub fn request(self) -> Result<Request, OptionsError> {
+        let (task, place) = match self.command {
+            None => (Task::Check, None),
+            Some(Command::Plan(place)) => (Task::Plan, Some(place)),
+            Some(Command::Config(place)) => (Task::Config, Some(place)),
+            Some(Command::Fetch(place)) => (Task::Fetch, Some(place)),
+            Some(Command::Verify(place)) => (Task::Verify, Some(place)),
+            Some(Command::Inspect(place)) => (Task::Inspect, Some(place)),
+            Some(Command::Smoke(place)) => (Task::Smoke, Some(place)),
+            Some(Command::Lock(_)) => return Err(not_yet("`preflight lock`")),
+            Some(Command::Explain { check }) => return Ok(Request::Explain(check)),
+            Some(Command::Completions { shell }) => return Ok(Request::Print(completions(shell))),
+        };
+        let path = match (self.place.path, place.and_then(|place| place.path)) {
+            (Some(path), Some(_)) => return Err(OptionsError::TwoPaths { path }),
+            (before, behind) => before.or(behind),
+        };
+        let environment = Environment::of_this_process()?;
+        let options = self.flags.options(task, path.as_deref(), environment)?;
+        Ok(Request::Run(Box::new(options)))
+    }
+}
+
+impl Verbosity {
+    /// The filter of the log: `PREFLIGHT_LOG` if it is set, else by the number of `-v`.
+    #[must_use]
+    pub fn filter(self) -> String {
+        environment::log_filter().unwrap_or_else(|| {
+            let level = match self.0 {
+                0 => "warn",
+                1 => "info",
+                _ => "debug",
+            };
+            format!("off,preflight={level}")
+        })
+    }
+}
+
+impl Flags {
+    fn options(
+        self,
+        task: Task,
+        path: Option<&Path>,
+        environment: Environment,
+    ) -> Result<Options, OptionsError> {
+        if self.deep {
+            return Err(not_yet("`--deep`"));
+        }
+        let role = match self.role {
+            RoleName::Init => Role::Init,
+            RoleName::Hand => Role::Hand,
+        };
+        let target = target::of(path, &self.file)?;
+        let by_role = task == Task::Fetch || (task == Task::Check && role == Role::Init);
+        Ok(Options {
+            task,
+            role,
+            fetch: (by_role || self.fetch) && !self.no_fetch,
+            allow_unknown: self.allow_unknown,
+            report: self.report(task, &environment)?,
+            selection: self.selection(&environment),
+            hub: self.hub(&environment)?,
+            docker: DockerOptions {
+                host: environment.value("DOCKER_HOST"),
+                enabled: !self.no_docker && !matches!(target, Target::Models(_)),
+                container: None,
+            },
+            project: self.project(role, environment, &target),
+            target,
+        })
+    }
+
+    fn report(&self, task: Task, environment: &Environment) -> Result<ReportOptions, OptionsError> {
+        let terminal = std::io::stdout().is_terminal();
+        let color = match self.color {
+            ColorName::Always => true,
+            ColorName::Never => false,
+            ColorName::Auto => terminal && !environment.is_set("NO_COLOR"),
+        };
+        let progress = match self.progress {
+            ProgressName::Auto if std::io::stderr().is_terminal() => ProgressStyle::Bars,
+            ProgressName::Tty => ProgressStyle::Bars,
+            ProgressName::Auto | ProgressName::Plain => ProgressStyle::Plain,
+            ProgressName::Json => ProgressStyle::Json,
+            ProgressName::None => ProgressStyle::None,
+        };
+        Ok(ReportOptions {
+            format: match self.format {
+                FormatName::Yaml if task == Task::Config => Format::Human,
+                format => format.format()?,
+            },
+            outputs: self.output.iter().map(|text| output(text)).collect::<Result<_, _>>()?,
+            color,
+            progress,
+            quiet: self.quiet,
+            show_secrets: self.show_secrets,
+        })
+    }
+
+    fn selection(&self, environment: &Environment) -> Selection {
+        Selection {
+            lanes: self.lane.clone(),
+            skip_vllm: self.skip_vllm,
+            skip_gguf: self.skip_gguf,
+            skip_embeddings: self.skip_embeddings,
+            minimal: self.minimal,
+            models_dir: self.models_dir.clone(),
+            variables: environment.about_lanes(),
+        }
+    }
+
+    fn hub(&self, environment: &Environment) -> Result<HubOptions, OptionsError> {
+        Ok(HubOptions {
+            endpoint: environment.endpoint(),
+            token: environment.token()?,
+            offline: self.offline || environment.is_true("HF_HUB_OFFLINE"),
+            max_workers: usize::from(self.max_workers),
+            silence: SILENCE,
+        })
+    }
+
+    fn project(self, role: Role, environment: Environment, target: &Target) -> ProjectOptions {
+        let (files, directory) = match target {
+            Target::ComposeFile(file) => (vec![file.clone()], self.project_directory),
+            Target::ProjectDirectory(folder) => {
+                (Vec::new(), self.project_directory.or_else(|| Some(folder.clone())))
+            }
+            Target::Discover | Target::Models(_) => (self.file, self.project_directory),
+        };
+        ProjectOptions {
+            files,
+            name: self.project_name,
+            directory,
+            env_files: self.env_file,
+            profiles: self.profile,
+            working_directory: environment.working_directory.clone(),
+            environment: match role {
+                Role::Init => environment.of_the_project_alone(),
+                Role::Hand => environment.variables,
+            },
+        }
+    }
+}
+
+impl FormatName {
+    fn format(self) -> Result<Format, OptionsError> {
+        match self {
+            Self::Human => Ok(Format::Human),
+            Self::Json => Ok(Format::Json),
+            Self::Yaml => Err(not_yet("the format `yaml` of a report")),
+            Self::Junit => Err(not_yet("the format `junit`")),
+            Self::Sarif => Err(not_yet("the format `sarif`")),
+            Self::Github => Err(not_yet("the format `github`")),
+        }
+    }
+}
+
+/// `json=report.json` or `report.json`.
+fn output(text: &str) -> Result<(Format, PathBuf), OptionsError> {
+    let wrong = || OptionsError::Output { value: text.to_owned() };
+    let (format, file) = text.split_once('=').unwrap_or(("json", text));
+    let format = FormatName::from_str(format, true).map_err(|_unknown| wrong())?;
+    if file.is_empty() {
+        return Err(wrong());
+    }
+    Ok((format.format()?, PathBuf::from(file)))
+}
+
+fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "preflight", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+fn not_yet(what: &str) -> OptionsError {
+    OptionsError::NotSupportedYet { what: what.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_output_is_a_format_and_a_file() {
+        assert_eq!(output("json=a.json").unwrap(), (Format::Json, PathBuf::from("a.json")));
+        assert_eq!(output("a.json").unwrap(), (Format::Json, PathBuf::from("a.json")));
+        assert!(output("xml=a").is_err());
+        assert!(output("json=").is_err());
+    }
+}

@@ -200,6 +200,12 @@ pub enum OptionsError {
         /// As typed.
         path: PathBuf,
     },
+    /// PATH before and behind the subcommand.
+    #[error("PATH is given twice; `{path}` is the first")]
+    TwoPaths {
+        /// As typed.
+        path: PathBuf,
+    },
     /// `-o` without a format that is known.
     #[error("`{value}` is not an output: expected FORMAT=FILE or FILE")]
     Output {
@@ -233,6 +239,7 @@ impl OptionsError {
             Self::PathAndFile { path } => Some(format!("write `-f {}` instead", path.display())),
             Self::Output { .. } => Some("for example `-o json=report.json`".to_owned()),
             Self::NoSuchPath { .. }
+            | Self::TwoPaths { .. }
             | Self::NotSupportedYet { .. }
             | Self::Token { .. }
             | Self::WorkingDirectory(_) => None,

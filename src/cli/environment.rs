@@ -1,0 +1,153 @@
+//! The environment of this process, read once.
+
+#![expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
+
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+
+use crate::options::{OptionsError, Token};
+
+const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
+
+/// Where Docker puts the secret that the shipped fragments declare.
+const SECRET: &str = "/run/secrets/hf_token";
+
+/// What this process was started with.
+#[derive(Debug, Clone)]
+pub(super) struct Environment {
+    /// Every variable that is valid Unicode.
+    pub variables: IndexMap<String, String>,
+    /// Absolute.
+    pub working_directory: PathBuf,
+}
+
+/// The filter of the log, if `PREFLIGHT_LOG` names one.
+pub(super) fn log_filter() -> Option<String> {
+    std::env::var("PREFLIGHT_LOG").ok().filter(|filter| !filter.is_empty())
+}
+
+impl Environment {
+    pub(super) fn of_this_process() -> Result<Self, OptionsError> {
+        let unicode = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        let mut variables: Vec<_> = std::env::vars_os().filter_map(unicode).collect();
+        variables.sort();
+        Ok(Self {
+            variables: variables.into_iter().collect(),
+            working_directory: std::env::current_dir().map_err(OptionsError::WorkingDirectory)?,
+        })
+    }
+
+    /// The value of a variable, if it is set and not empty.
+    pub(super) fn value(&self, name: &str) -> Option<String> {
+        self.variables.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.value(name).is_some()
+    }
+
+    /// The truth values of the Hub's own clients: `1`, `ON`, `YES`, `TRUE`.
+    pub(super) fn is_true(&self, name: &str) -> bool {
+        let value = self.value(name).unwrap_or_default().to_ascii_uppercase();
+        matches!(value.as_str(), "1" | "ON" | "YES" | "TRUE")
+    }
+
+    /// What the process's own environment says about lanes and models.
+    pub(super) fn about_lanes(&self) -> IndexMap<String, String> {
+        let wanted = |name: &str| {
+            name.starts_with("ARGOS_") || name.starts_with("CORTEX_LANE_") || name == "MODELS_PATH"
+        };
+        self.variables
+            .iter()
+            .filter(|(name, _)| wanted(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+
+    /// What an init container knows of the environment that Compose was called with.
+    pub(super) fn of_the_project_alone(&self) -> IndexMap<String, String> {
+        let name = "COMPOSE_PROJECT_NAME";
+        self.value(name).map(|value| (name.to_owned(), value)).into_iter().collect()
+    }
+
+    /// `HF_ENDPOINT`, without a trailing slash.
+    pub(super) fn endpoint(&self) -> String {
+        let endpoint = self.value("HF_ENDPOINT").unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
+        endpoint.trim_end_matches('/').to_owned()
+    }
+
+    /// The token, from the first place that has one: `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, the file
+    /// `HF_TOKEN_PATH`, the Docker secret, the file that `hf auth login` writes.
+    pub(super) fn token(&self) -> Result<Option<Token>, OptionsError> {
+        for name in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"] {
+            if let Some(text) = self.value(name) {
+                return valid(&text, name);
+            }
+        }
+        if let Some(path) = self.value("HF_TOKEN_PATH") {
+            let text = fs_err::read_to_string(&path).map_err(|error| OptionsError::Token {
+                origin: format!("`{path}`"),
+                reason: error.to_string(),
+            })?;
+            return valid(&text, &path);
+        }
+        let login = self.value("HF_HOME").map(|home| Path::new(&home).join("token")).or_else(|| {
+            self.value("HOME").map(|home| Path::new(&home).join(".cache/huggingface/token"))
+        });
+        for path in [Some(PathBuf::from(SECRET)), login].into_iter().flatten() {
+            if let Ok(text) = fs_err::read_to_string(&path) {
+                return valid(&text, &path.display().to_string());
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn valid(text: &str, origin: &str) -> Result<Option<Token>, OptionsError> {
+    let token = text.trim();
+    if token.is_empty() {
+        return Ok(None);
+    }
+    if token.chars().any(|character| !character.is_ascii_graphic()) {
+        return Err(OptionsError::Token {
+            origin: format!("`{origin}`"),
+            reason: "it has spaces, line breaks or characters that no token has".to_owned(),
+        });
+    }
+    Ok(Some(Token::new(token.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Environment {
+            variables: variables.iter().map(owned).collect(),
+            working_directory: PathBuf::from("/"),
+        }
+    }
+
+    #[test]
+    fn a_token_with_a_line_break_inside_is_refused_without_showing_it() {
+        let error = environment(&[("HF_TOKEN", "hf_a\nb")]).token().unwrap_err();
+        assert!(!error.to_string().contains("hf_a"), "{error}");
+    }
+
+    #[test]
+    fn white_space_around_a_token_and_an_empty_token_do_no_harm() {
+        let token = |text| environment(&[("HF_TOKEN", text), ("HF_HOME", "/nowhere")]).token();
+        assert_eq!(token("hf_abc\n").unwrap(), Some(Token::new("hf_abc".to_owned())));
+        assert_eq!(token("  ").unwrap(), None);
+    }
+
+    #[test]
+    fn an_endpoint_loses_its_trailing_slash() {
+        assert_eq!(environment(&[]).endpoint(), DEFAULT_ENDPOINT);
+        assert_eq!(environment(&[("HF_ENDPOINT", "http://h:1/x/")]).endpoint(), "http://h:1/x");
+    }
+}

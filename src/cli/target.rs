@@ -1,0 +1,93 @@
+//! What PATH means: a model by its magic or its name, a project by its default file, else a Compose
+//! file or a folder of models.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use crate::options::{OptionsError, Target};
+
+/// The names that Docker Compose looks for, in its order.
+pub(super) const COMPOSE_FILES: [&str; 4] =
+    ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+
+/// What a run is about, from PATH and `-f`.
+pub(super) fn of(path: Option<&Path>, files: &[PathBuf]) -> Result<Target, OptionsError> {
+    let Some(path) = path else { return Ok(Target::Discover) };
+    if !files.is_empty() {
+        return Err(OptionsError::PathAndFile { path: path.to_path_buf() });
+    }
+    if path == Path::new("-") {
+        return Ok(Target::ComposeFile(path.to_path_buf()));
+    }
+    let metadata = fs_err::metadata(path)
+        .map_err(|source| OptionsError::NoSuchPath { path: path.to_path_buf(), source })?;
+    let path = path.to_path_buf();
+    Ok(match metadata.is_dir() {
+        true if is_project(&path) => Target::ProjectDirectory(path),
+        true => Target::Models(path),
+        false if is_model(&path) => Target::Models(path),
+        false => Target::ComposeFile(path),
+    })
+}
+
+fn is_project(folder: &Path) -> bool {
+    COMPOSE_FILES.iter().any(|name| folder.join(name).is_file())
+}
+
+/// A file that is a model, or that is called one and so deserves to be judged as one.
+fn is_model(file: &Path) -> bool {
+    let named = file.extension().is_some_and(|extension| {
+        ["gguf", "safetensors", "bin", "pt", "pth"].iter().any(|known| extension == *known)
+    });
+    named || starts_like_a_model(file)
+}
+
+fn starts_like_a_model(file: &Path) -> bool {
+    let mut head = [0; 9];
+    let read = fs_err::File::open(file).and_then(|mut file| file.read_exact(&mut head));
+    // A safetensors file is the length of a JSON object (so its upper bytes are zero), then `{`.
+    read.is_ok() && (head.starts_with(b"GGUF") || (head[5..8] == [0; 3] && head[8] == b'{'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(make: impl Fn(&Path) -> PathBuf, expected: fn(PathBuf) -> Target) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = make(folder.path());
+        assert_eq!(of(Some(&path), &[]).unwrap(), expected(path.clone()));
+    }
+
+    fn file(name: &str, content: &[u8]) -> impl Fn(&Path) -> PathBuf {
+        move |folder| {
+            let path = folder.join(name);
+            fs_err::write(&path, content).unwrap();
+            path
+        }
+    }
+
+    #[test]
+    fn a_file_is_judged_by_its_magic_or_its_name_before_it_is_a_compose_file() {
+        check(file("weights", b"GGUF\x03\0\0\0\0"), Target::Models);
+        check(file("weights", b"\x10\0\0\0\0\0\0\0{"), Target::Models);
+        check(file("broken.gguf", b"<html>"), Target::Models);
+        check(file("stack.yaml", b"services: {}"), Target::ComposeFile);
+    }
+
+    #[test]
+    fn a_folder_is_a_project_only_with_a_default_file_in_it() {
+        let project = |folder: &Path| {
+            fs_err::write(folder.join("compose.yml"), "").unwrap();
+            folder.to_path_buf()
+        };
+        check(project, Target::ProjectDirectory);
+        check(Path::to_path_buf, Target::Models);
+    }
+
+    #[test]
+    fn a_path_and_a_file_contradict_each_other() {
+        assert!(of(Some(Path::new("x")), &[PathBuf::from("y")]).is_err());
+        assert!(of(Some(Path::new("/nowhere/at/all")), &[]).is_err());
+    }
+}
