@@ -371,6 +371,7 @@ impl Flags {
             directory,
             env_files: self.env_file,
             profiles: self.profile,
+            reach: Vec::new(),
             working_directory: environment.working_directory.clone(),
             environment: match role {
                 Role::Init => environment.of_the_project_alone(),

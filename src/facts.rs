@@ -1,5 +1,6 @@
 //! What was observed: the typed facts that cross from doing to judging.
 
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::docker::{DockerError, Observation};
@@ -104,6 +105,8 @@ pub struct LaneFacts {
     pub role: Role,
     /// Whether something may be written for it in this run.
     pub may_fetch: bool,
+    /// Whether a models root that Docker has just fabricated may be filled.
+    pub create_root: bool,
     /// One for each artifact of the lane, in its order.
     pub artifacts: Vec<ArtifactFacts>,
     /// What its source holds; absent: the hub was not asked, because nothing is missing or nothing
@@ -111,6 +114,8 @@ pub struct LaneFacts {
     pub probe: Option<Result<Listing, HubError>>,
     /// How its fetch ended; absent: nothing was fetched.
     pub fetch: Option<Result<(), HubError>>,
+    /// What this run brought for it, as this process sees it; verified and under its final name.
+    pub fetched: Vec<PathBuf>,
     /// The disk below its folder, where something has to be fetched.
     pub disk: Option<DiskFacts>,
     /// What its engine answered; absent: it was not asked.

@@ -1,10 +1,12 @@
 //! What a run needs, already valid. Made from the command line by [`crate::cli`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use thiserror::Error;
+
+use crate::path::{HostPath, LocalPath};
 
 /// Everything that [`crate::run`] may know about how it was called.
 #[derive(Debug, Clone)]
@@ -91,6 +93,9 @@ pub struct ProjectOptions {
     pub environment: IndexMap<String, String>,
     /// The working directory.
     pub working_directory: PathBuf,
+    /// Where this process finds the folders of the host, when it is in a container: every path
+    /// above is then a path of the host. Empty on a host.
+    pub reach: Vec<(HostPath, LocalPath)>,
 }
 
 /// Which lanes are looked at, and where their files are.
@@ -229,6 +234,23 @@ pub enum OptionsError {
     /// The working directory is gone.
     #[error("the working directory cannot be found")]
     WorkingDirectory(#[source] std::io::Error),
+}
+
+impl ProjectOptions {
+    /// Where this process can open a path that Compose would open; absent when it cannot.
+    #[must_use]
+    pub fn local(&self, path: &Path) -> Option<PathBuf> {
+        if self.reach.is_empty() {
+            return Some(path.to_path_buf());
+        }
+        let host = HostPath::new(path);
+        let known = self.reach.iter().filter_map(|(root, local)| {
+            host.below(root).map(|below| (root, local.join(below)))
+        });
+        known
+            .max_by_key(|(root, _)| root.as_path().components().count())
+            .map(|(_, local)| local.as_path().to_path_buf())
+    }
 }
 
 impl OptionsError {

@@ -153,6 +153,15 @@ impl Project {
         self.services.iter().find(|service| service.name.value == name)
     }
 
+    /// The service that preflight itself runs as, by its name or image.
+    #[must_use]
+    pub fn preflight_service(&self) -> Option<&Service> {
+        let image = |service: &&Service| {
+            service.image.as_ref().is_some_and(|image| image.value.contains("preflight"))
+        };
+        self.service("preflight").or_else(|| self.services.iter().find(image))
+    }
+
     /// Where the value at `route` of `x-preflight` is written.
     #[must_use]
     pub fn extension_place(&self, route: &[&str]) -> Option<&Place> {

@@ -1,0 +1,161 @@
+//! The project as it is known before its lanes are looked at: files, containers, standpoint.
+
+use std::time::{Duration, SystemTime};
+
+use crate::compose;
+use crate::docker::{self, DockerError, Observation};
+use crate::error::Error;
+use crate::facts::{Difference, ProjectFacts};
+use crate::lanes::Plan;
+use crate::mounts::Standpoint;
+use crate::options::{Options, ProjectOptions, Role};
+use crate::path::{HostPath, LocalPath};
+use crate::project::{MountSource, Project};
+use crate::source_map::SourceMap;
+
+/// How much older than this process a folder may be that the engine made for it. Without the API
+/// the moment at which the own container was created is not known; starting one takes less.
+const START: Duration = Duration::from_secs(2);
+
+/// A project, its containers, and how this process sees both.
+#[derive(Debug)]
+pub struct Stack {
+    /// The project; in the init role, containers folded in.
+    pub project: Project,
+    /// What files and containers say differently.
+    pub differences: Vec<Difference>,
+    /// Why the Compose files could not be read, if they could not.
+    pub unreadable: Option<String>,
+    /// The containers, or why they could not be seen.
+    pub observation: Result<Observation, DockerError>,
+    /// How this process sees the host.
+    pub standpoint: Standpoint,
+    /// A folder of the models mount that is no older than this may have been made by the engine for
+    /// this very run.
+    pub born: SystemTime,
+}
+
+/// Reads the Compose files and asks the engine.
+///
+/// # Errors
+/// By hand, when the files cannot be loaded. In the init role the containers speak for the files,
+/// and it is an error only when neither can be read.
+pub async fn gather(options: &Options, sources: &mut SourceMap) -> Result<Stack, Error> {
+    match options.role {
+        Role::Hand => by_hand(options, sources).await,
+        Role::Init => as_init_container(options, sources).await,
+    }
+}
+
+async fn by_hand(options: &Options, sources: &mut SourceMap) -> Result<Stack, Error> {
+    let project = compose::load(&options.project, sources)?;
+    let observation = docker::observe(&options.docker, Some(&project.name)).await;
+    let differences = match &observation {
+        Ok(observation) => project.clone().observed(observation).1,
+        Err(_) => Vec::new(),
+    };
+    Ok(Stack {
+        project,
+        differences,
+        unreadable: None,
+        observation,
+        standpoint: Standpoint::Host,
+        born: SystemTime::now(),
+    })
+}
+
+async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result<Stack, Error> {
+    let started = SystemTime::now();
+    let observation = docker::observe(&options.docker, options.project.name.as_deref()).await;
+    let loaded = compose::load(&visible_files(&options.project, &observation), sources);
+    let seen = observation.as_ref().ok();
+    let (project, unreadable) = match (loaded, seen.and_then(Project::from_observation)) {
+        (Ok(project), _) => (project, None),
+        (Err(error), Some(project)) => (project, Some(error.to_string())),
+        (Err(error), None) => return Err(error.into()),
+    };
+    let (project, differences) = match seen {
+        Some(observation) => project.observed(observation),
+        None => (project, Vec::new()),
+    };
+    let created = seen.and_then(|seen| seen.myself.as_ref()).and_then(|myself| myself.created);
+    Ok(Stack {
+        standpoint: standpoint(&project, &observation),
+        project,
+        differences,
+        unreadable,
+        observation,
+        born: created.unwrap_or(started - START),
+    })
+}
+
+/// Where an init container finds the project's files: those that its own labels name, through its
+/// own mounts, else `/project`.
+fn visible_files(
+    options: &ProjectOptions,
+    observation: &Result<Observation, DockerError>,
+) -> ProjectOptions {
+    let mut visible = options.clone();
+    if !options.files.is_empty() || options.directory.is_some() {
+        return visible;
+    }
+    visible.directory = Some("/project".into());
+    let Some(myself) = observation.as_ref().ok().and_then(|seen| seen.myself.as_ref()) else {
+        return visible;
+    };
+    visible.reach = myself
+        .mounts
+        .iter()
+        .filter_map(|mount| match &mount.source {
+            MountSource::Bind { path, .. } => {
+                Some((path.clone(), LocalPath::new(mount.target.as_path())))
+            }
+            MountSource::Volume { .. }
+            | MountSource::Anonymous
+            | MountSource::Tmpfs
+            | MountSource::Other(_) => None,
+        })
+        .collect();
+    let label = |name: &str| myself.labels.get(&format!("com.docker.compose.project.{name}"));
+    let listed = |name: &str| label(name).map(|paths| paths.split(',').map(Into::into).collect());
+    if let Some(directory) = label("working_dir") {
+        let directory = HostPath::new(directory.as_str());
+        if visible.local(directory.as_path()).is_some() {
+            visible.directory = Some(directory.as_path().to_path_buf());
+            visible.files = listed("config_files").unwrap_or_default();
+            visible.env_files = listed("environment_file").unwrap_or_default();
+        }
+    }
+    visible.name = visible.name.or_else(|| myself.project.clone());
+    visible
+}
+
+/// How an init container sees the host: through its own mounts, as the engine tells, else as its own
+/// service in the Compose file has them.
+fn standpoint(
+    project: &Project,
+    observation: &Result<Observation, DockerError>,
+) -> Standpoint {
+    let myself = observation.as_ref().ok().and_then(|seen| seen.myself.as_ref());
+    let own = match myself {
+        Some(myself) => Some(myself.mounts.clone()),
+        None => project.preflight_service().map(|service| service.mounts.clone()),
+    };
+    Standpoint::Container(own.unwrap_or_default())
+}
+
+impl Stack {
+    /// What the checks of the project may see.
+    #[must_use]
+    pub fn facts<'a>(&'a self, plan: &'a Plan, options: &Options) -> ProjectFacts<'a> {
+        ProjectFacts {
+            role: options.role,
+            task: options.task,
+            project: &self.project,
+            plan,
+            differences: &self.differences,
+            unreadable: self.unreadable.as_deref(),
+            observation: &self.observation,
+        }
+    }
+}
