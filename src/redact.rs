@@ -1,1 +1,139 @@
 //! The one redactor that stands before every output.
+//!
+//! It knows the secrets of this run by value, and others by their shape. It would rather hide a
+//! harmless word than show a secret.
+
+mod shapes;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{self, Write};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What stands where a secret stood.
+pub const MASK: &str = "***";
+
+/// A known secret that is shorter would hide half of every report, and is none.
+const SHORTEST_SECRET: usize = 4;
+
+/// The longest unfinished line that [`Redacting`] holds back, in bytes.
+const LONGEST_LINE: usize = 1 << 20;
+
+/// Replaces secrets in everything that is printed. Cheap to clone. Its `Debug` does not show them.
+#[derive(Clone, Default)]
+pub struct Redactor {
+    secrets: Arc<[String]>,
+}
+
+impl Redactor {
+    /// Knows these secrets by value; each line of one with several lines is a secret of its own.
+    /// Those of fewer than 4 bytes are ignored.
+    #[must_use]
+    pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {
+        let mut known = Vec::new();
+        for secret in secrets {
+            let lines = secret.as_ref().lines().map(str::trim);
+            known.extend(lines.filter(|line| line.len() >= SHORTEST_SECRET).map(str::to_owned));
+        }
+        Self { secrets: known.into() }
+    }
+
+    /// `text` without its secrets.
+    #[must_use]
+    pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let secrets = self.secrets_in(text);
+        if secrets.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let mut redacted = String::with_capacity(text.len());
+        let mut shown = 0;
+        for secret in secrets {
+            redacted.push_str(text.get(shown..secret.start).unwrap_or(""));
+            redacted.push_str(MASK);
+            shown = secret.end;
+        }
+        redacted.push_str(text.get(shown..).unwrap_or(""));
+        Cow::Owned(redacted)
+    }
+
+    /// Where the secrets of `text` are: byte ranges on character borders, in order, none empty,
+    /// none touching another.
+    #[must_use]
+    pub fn secrets_in(&self, text: &str) -> Vec<Range<usize>> {
+        let mut found: Vec<Range<usize>> = Vec::new();
+        for secret in self.secrets.iter() {
+            found.extend(text.match_indices(secret).map(|(at, found)| at..at + found.len()));
+        }
+        shapes::find(text, &mut found);
+        found.retain(|secret| !secret.is_empty());
+        found.sort_unstable_by_key(|secret| secret.start);
+        let mut merged: Vec<Range<usize>> = Vec::with_capacity(found.len());
+        for secret in found {
+            match merged.last_mut() {
+                Some(last) if secret.start <= last.end => last.end = last.end.max(secret.end),
+                Some(_) | None => merged.push(secret),
+            }
+        }
+        merged
+    }
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Redactor({} secrets)", self.secrets.len())
+    }
+}
+
+/// A writer that redacts what goes through it, line by line. An unfinished line is held back until
+/// it ends, until 1 MiB of it has come, or until the writer is dropped.
+#[derive(Debug)]
+pub struct Redacting<W: Write> {
+    inner: W,
+    redactor: Redactor,
+    held: Vec<u8>,
+}
+
+impl<W: Write> Redacting<W> {
+    /// Writes to `inner`.
+    pub fn new(inner: W, redactor: Redactor) -> Self {
+        Self { inner, redactor, held: Vec::new() }
+    }
+
+    fn release(&mut self, end: usize) -> io::Result<()> {
+        let rest = self.held.split_off(end);
+        let lines = std::mem::replace(&mut self.held, rest);
+        let text = String::from_utf8_lossy(&lines);
+        self.inner.write_all(self.redactor.redact(&text).as_bytes())
+    }
+}
+
+impl<W: Write> Write for Redacting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.held.extend_from_slice(bytes);
+        if let Some(newline) = self.held.iter().rposition(|byte| *byte == b'\n') {
+            self.release(newline + 1)?;
+        } else if self.held.len() > LONGEST_LINE {
+            // A secret is a word: the cut goes before the last one.
+            let space = self.held.iter().rposition(u8::is_ascii_whitespace);
+            self.release(space.unwrap_or(self.held.len()))?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<W: Write> Drop for Redacting<W> {
+    fn drop(&mut self) {
+        // Nobody is left to be told that the last words could not be written.
+        if !self.held.is_empty() && self.release(self.held.len()).is_ok() {
+            drop(self.inner.flush());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
