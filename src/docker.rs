@@ -1,18 +1,27 @@
 //! The containers of the project, as the Docker Engine knows them.
 //!
-//! The only place that names `bollard`. Reads only; asks only about the own project.
+//! The only place that names `bollard`. Reads only (GET); asks only about the own project. Does not
+//! judge: a container that has crashed is a fact like any other.
 
-pub mod inspect;
+mod connection;
+mod inspect;
 pub mod myself;
+mod timestamp;
 
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 use std::time::SystemTime;
 
+use bollard::query_parameters::ListContainersOptionsBuilder;
+use futures_util::StreamExt as _;
 use indexmap::IndexMap;
 use thiserror::Error;
+use tracing::warn;
 
+use self::connection::Connection;
 use crate::options::DockerOptions;
 use crate::path::{HostPath, ServicePath};
-use crate::project::{Dependency, Mount};
+use crate::project::{Dependency, Mount, MountSource};
 
 /// What was seen through the API.
 #[derive(Debug, Clone)]
@@ -116,6 +125,16 @@ pub enum DockerError {
         host: String,
         /// The system's word, with the group that would be let in if it is known.
         reason: String,
+        /// The id of the group that would be let in; absent: none would, or it is not known.
+        group: Option<u32>,
+    },
+    /// `DOCKER_HOST` says something that cannot be used.
+    #[error("the Docker host `{host}` cannot be used: {reason}")]
+    HostNotSupported {
+        /// As configured.
+        host: String,
+        /// What about it.
+        reason: String,
     },
     /// Nobody answers, or something that is not an engine.
     #[error("the Docker Engine at `{host}` does not answer: {reason}")]
@@ -133,19 +152,225 @@ pub enum DockerError {
         /// Status and message.
         reason: String,
     },
+    /// The answer is not what an engine answers.
+    #[error("the answer of the Docker Engine to `{request}` cannot be read: {reason}")]
+    Unreadable {
+        /// Method and path.
+        request: String,
+        /// What about it.
+        reason: String,
+    },
+}
+
+/// How many containers or volumes are asked about at the same time.
+const QUESTIONS_AT_ONCE: usize = 8;
+
+/// The labels that Compose gives its containers (docker/compose pkg/api/labels.go).
+mod label {
+    pub(super) const PROJECT: &str = "com.docker.compose.project";
+    pub(super) const SERVICE: &str = "com.docker.compose.service";
+    pub(super) const NUMBER: &str = "com.docker.compose.container-number";
+    pub(super) const ONE_OFF: &str = "com.docker.compose.oneoff";
+    pub(super) const HOOK: &str = "com.docker.compose.hook";
+    pub(super) const DEPENDS_ON: &str = "com.docker.compose.depends_on";
+    pub(super) const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
 }
 
 /// Looks at the containers of `project`; where that is absent, of the project that the own
-/// container belongs to.
+/// container belongs to. Containers that cannot be inspected are left out, with a warning in the
+/// log.
 ///
 /// # Errors
 /// When the engine cannot be asked, or not even list containers.
 pub async fn observe(
     options: &DockerOptions,
-    _project: Option<&str>,
+    project: Option<&str>,
 ) -> Result<Observation, DockerError> {
     if !options.enabled {
         return Err(DockerError::Disabled);
     }
-    Err(DockerError::NoSocket { host: options.host.clone().unwrap_or_default() })
+    let connection = Connection::open(options.host.as_deref())?;
+    let version = connection.ask("GET /version", connection.docker.version()).await?;
+    let myself = own_container(&connection, options.container.as_deref()).await;
+    let project = project.or_else(|| myself.as_ref()?.project.as_deref());
+    let siblings = match project {
+        Some(project) => siblings(&connection, project, myself.as_ref()).await?,
+        None => Vec::new(),
+    };
+    let volume_devices = volume_devices(&connection, siblings.iter().chain(&myself)).await;
+    Ok(Observation {
+        engine_version: version.version.unwrap_or_default(),
+        api_version: common_version(&version.api_version.unwrap_or_default()),
+        myself,
+        siblings,
+        volume_devices,
+    })
+}
+
+/// The older of the engine's version and ours. The client puts no version into its requests, so the
+/// engine answers with its latest in any case (bollard 0.21.1 src/uri.rs).
+fn common_version(engine: &str) -> String {
+    let ours = bollard::API_DEFAULT_VERSION;
+    let parsed = engine
+        .split_once('.')
+        .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+    match parsed {
+        Some(version) if version > (ours.major_version, ours.minor_version) => ours.to_string(),
+        Some(_) | None => engine.to_owned(),
+    }
+}
+
+/// The container that this process runs in, once the engine has confirmed that there is one.
+async fn own_container(connection: &Connection, proposed: Option<&str>) -> Option<Container> {
+    let id = proposed.map(str::to_owned).or_else(myself::propose)?;
+    match inspect(connection, &id).await {
+        // A name is no proof: only a proposal that begins the id is.
+        Ok(container) if container.id.starts_with(&id) => Some(container),
+        Ok(_) => None,
+        Err(error) => {
+            warn!(container = id, %error, "the own container cannot be inspected");
+            None
+        }
+    }
+}
+
+async fn inspect(connection: &Connection, id: &str) -> Result<Container, DockerError> {
+    let request = format!("GET /containers/{id}/json");
+    let response = connection.ask(&request, connection.docker.inspect_container(id, None)).await?;
+    inspect::container(response)
+        .ok_or(DockerError::Unreadable { request, reason: "there is no id in it".to_owned() })
+}
+
+/// The containers of `project` but the own one, one-off ones and hooks.
+async fn siblings(
+    connection: &Connection,
+    project: &str,
+    myself: Option<&Container>,
+) -> Result<Vec<Container>, DockerError> {
+    let filter = HashMap::from([("label", vec![format!("{}={project}", label::PROJECT)])]);
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&filter).build();
+    let listed = connection
+        .ask("GET /containers/json", connection.docker.list_containers(Some(options)))
+        .await?;
+    let ids = listed.into_iter().filter_map(|container| {
+        let labels = container.labels.unwrap_or_default();
+        let one_off = labels.get(label::ONE_OFF).is_some_and(|value| value == "True");
+        container.id.filter(|id| {
+            !one_off
+                && !labels.contains_key(label::HOOK)
+                && myself.is_none_or(|myself| myself.id != *id)
+        })
+    });
+    let mut siblings: Vec<Container> = futures_util::stream::iter(ids)
+        .map(async |id| {
+            inspect(connection, &id)
+                .await
+                .inspect_err(|error| warn!(container = id, %error, "left out"))
+                .ok()
+        })
+        .buffer_unordered(QUESTIONS_AT_ONCE)
+        .filter_map(std::future::ready)
+        .collect()
+        .await;
+    siblings.sort_by_cached_key(|container| {
+        (container.service.clone(), container.number(), Reverse(container.created))
+    });
+    Ok(siblings)
+}
+
+/// The host folders behind the named volumes that `containers` mount, in the order of the names.
+async fn volume_devices(
+    connection: &Connection,
+    containers: impl Iterator<Item = &Container>,
+) -> IndexMap<String, HostPath> {
+    let names: BTreeSet<&str> = containers
+        .flat_map(|container| &container.mounts)
+        .filter_map(|mount| match &mount.source {
+            MountSource::Volume { name, .. } => Some(name.as_str()),
+            MountSource::Bind { .. }
+            | MountSource::Anonymous
+            | MountSource::Tmpfs
+            | MountSource::Other(_) => None,
+        })
+        .collect();
+    futures_util::stream::iter(names)
+        .map(async |name| {
+            let request = format!("GET /volumes/{name}");
+            let volume = connection
+                .ask(&request, connection.docker.inspect_volume(name))
+                .await
+                .inspect_err(|error| warn!(volume = name, %error, "its options are not known"))
+                .ok()?;
+            Some((name.to_owned(), inspect::volume_device(&volume)?))
+        })
+        .buffered(QUESTIONS_AT_ONCE)
+        .filter_map(std::future::ready)
+        .collect::<Vec<_>>()
+        .await
+        .into_iter()
+        .collect()
+}
+
+impl Container {
+    /// Which of the service's containers it is; 0 if it does not say.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.labels.get(label::NUMBER).and_then(|number| number.parse().ok()).unwrap_or(0)
+    }
+
+    /// The project directory on the machine that called Compose, as its labels say. A Windows path
+    /// where Compose ran on Windows.
+    #[must_use]
+    pub fn project_directory(&self) -> Option<&str> {
+        self.labels.get(label::WORKING_DIR).map(String::as_str)
+    }
+
+    /// Whether its labels tell what it waits for; Compose v1 did not write that down.
+    #[must_use]
+    pub fn tells_dependencies(&self) -> bool {
+        self.labels.contains_key(label::DEPENDS_ON)
+    }
+}
+
+impl Observation {
+    /// Every container of the `project`: the siblings, and the own one if it belongs to it.
+    pub fn containers<'a>(&'a self, project: &str) -> impl Iterator<Item = &'a Container> {
+        let own = self.myself.iter().filter(move |own| own.project.as_deref() == Some(project));
+        self.siblings.iter().chain(own)
+    }
+
+    /// The first container of a service of the project `project`.
+    #[must_use]
+    pub fn container(&self, project: &str, service: &str) -> Option<&Container> {
+        self.containers(project).find(|container| container.service.as_deref() == Some(service))
+    }
+}
+
+impl DockerError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Disabled => None,
+            Self::NoSocket { .. } => Some(
+                "mount it: `- ${DOCKER_SOCKET:-/var/run/docker.sock}:/var/run/docker.sock:ro`, or \
+                 set `DOCKER_HOST`"
+                    .to_owned(),
+            ),
+            Self::Denied { group: Some(group), .. } => {
+                Some(format!("add `group_add: [\"{group}\"]` to the preflight service"))
+            }
+            Self::Denied { group: None, .. } => Some("run as `user: \"0:0\"`".to_owned()),
+            Self::HostNotSupported { .. } => Some(
+                "set `DOCKER_HOST` to `unix:///var/run/docker.sock` or `tcp://HOST:2375`"
+                    .to_owned(),
+            ),
+            Self::Unreachable { .. } | Self::Unreadable { .. } => {
+                Some("check `DOCKER_HOST`, and that the engine runs: `docker version`".to_owned())
+            }
+            Self::Refused { request, .. } => {
+                Some(format!("let the proxy before the socket pass `{request}`"))
+            }
+        }
+    }
 }

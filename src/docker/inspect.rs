@@ -1,1 +1,191 @@
-//! Containers as the engine resolved them.
+//! Containers and volumes as the engine resolved them: its answers into our types. Pure.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use bollard::models::{
+    ContainerInspectResponse, ContainerState, HostConfig, Mount as MountRequest, MountPoint, Volume,
+};
+use indexmap::IndexMap;
+
+use super::{Container, Health, State, label, timestamp};
+use crate::path::{HostPath, ServicePath, clean};
+use crate::project::{Dependency, Mount, MountSource};
+use crate::source_map::Place;
+
+/// What is kept of a health probe's output, from its end.
+const OUTPUT_KEPT: usize = 1024;
+
+/// Digits of the name that the engine gives a volume without one.
+const ANONYMOUS_NAME_LENGTH: usize = 64;
+
+/// An inspected container; absent if the answer names none.
+pub(super) fn container(response: ContainerInspectResponse) -> Option<Container> {
+    let id = response.id.filter(|id| !id.is_empty())?;
+    let config = response.config.unwrap_or_default();
+    let host = response.host_config.unwrap_or_default();
+    let labels = sorted(config.labels.unwrap_or_default());
+    let restart = host.restart_policy.as_ref().and_then(|policy| policy.name);
+    Some(Container {
+        id,
+        name: response.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+        project: labels.get(label::PROJECT).cloned(),
+        service: labels.get(label::SERVICE).cloned(),
+        image: config.image.unwrap_or_default(),
+        entrypoint: config.entrypoint.unwrap_or_default(),
+        command: config.cmd.unwrap_or_default(),
+        environment: environment(&config.env.unwrap_or_default()),
+        mounts: mounts(response.mounts.unwrap_or_default(), &host),
+        user: config.user.unwrap_or_default(),
+        group_add: host.group_add.unwrap_or_default(),
+        working_dir: config.working_dir.filter(|path| !path.is_empty()).map(ServicePath::new),
+        depends_on: dependencies(labels.get(label::DEPENDS_ON).map_or("", String::as_str)),
+        restart: restart
+            .map(|name| name.to_string())
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "no".to_owned()),
+        created: response.created.as_deref().and_then(timestamp::parse),
+        state: state(response.state.unwrap_or_default(), response.restart_count.unwrap_or(0)),
+        labels,
+    })
+}
+
+/// The host folder that a volume of the `local` driver stands for; absent for one that is a folder
+/// of the engine's own, or a file system of its own.
+pub(super) fn volume_device(volume: &Volume) -> Option<HostPath> {
+    let option = |name: &str| volume.options.get(name).map(String::as_str);
+    let binds = option("o")?.split(',').any(|word| matches!(word.trim(), "bind" | "rbind"));
+    let device = Path::new(option("device")?);
+    (volume.driver == "local" && binds && device.is_absolute())
+        .then(|| HostPath::new(clean(device)))
+}
+
+/// `KEY=VALUE`, or `KEY` for a variable that Compose takes out of the image's environment.
+fn environment(entries: &[String]) -> IndexMap<String, Option<String>> {
+    entries
+        .iter()
+        .map(|entry| match entry.split_once('=') {
+            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+            None => (entry.clone(), None),
+        })
+        .collect()
+}
+
+/// `service:condition:restart,...` (docker/compose 2.40.3 pkg/compose/create.go). Whether an edge is
+/// required is not written down, so all are.
+fn dependencies(text: &str) -> Vec<Dependency> {
+    text.split(',')
+        .filter_map(|edge| {
+            let mut parts = edge.split(':');
+            let service = parts.next().map(str::trim).filter(|service| !service.is_empty())?;
+            let condition = parts.next().filter(|condition| !condition.is_empty());
+            Some(Dependency {
+                service: service.to_owned(),
+                condition: condition.unwrap_or("service_started").to_owned(),
+                required: true,
+                place: Place::nowhere(),
+            })
+        })
+        .collect()
+}
+
+/// The mounts in the engine's order of targets, and the `tmpfs` ones that it keeps elsewhere.
+fn mounts(points: Vec<MountPoint>, host: &HostConfig) -> Vec<Mount> {
+    let requests: HashMap<&str, &MountRequest> = host
+        .mounts
+        .iter()
+        .flatten()
+        .filter_map(|request| Some((request.target.as_deref()?, request)))
+        .collect();
+    let mut mounts: Vec<Mount> = points
+        .into_iter()
+        .filter_map(|point| {
+            let target = point.destination.clone()?;
+            let request = requests.get(target.as_str()).copied();
+            Some(Mount {
+                source: mount_source(&point, request),
+                target: ServicePath::new(clean(Path::new(&target))),
+                read_only: point.rw == Some(false),
+                place: Place::nowhere(),
+            })
+        })
+        .collect();
+    for target in host.tmpfs.iter().flatten().map(|(target, _)| clean(Path::new(target))) {
+        if mounts.iter().all(|mount| mount.target.as_path() != target) {
+            mounts.push(Mount {
+                source: MountSource::Tmpfs,
+                target: ServicePath::new(target),
+                read_only: false,
+                place: Place::nowhere(),
+            });
+        }
+    }
+    mounts.sort_by(|one, other| one.target.cmp(&other.target));
+    mounts
+}
+
+fn mount_source(point: &MountPoint, request: Option<&MountRequest>) -> MountSource {
+    match point.typ.as_deref().unwrap_or("") {
+        "bind" => MountSource::Bind {
+            path: HostPath::new(clean(Path::new(point.source.as_deref().unwrap_or("")))),
+            create_host_path: creates_host_path(request),
+        },
+        "volume" => match point.name.as_deref() {
+            Some(name) if !is_anonymous(name) => MountSource::Volume {
+                name: name.to_owned(),
+                subpath: request
+                    .and_then(|request| request.volume_options.as_ref()?.subpath.as_deref())
+                    .filter(|subpath| !subpath.is_empty())
+                    .map(PathBuf::from),
+            },
+            Some(_) | None => MountSource::Anonymous,
+        },
+        "tmpfs" => MountSource::Tmpfs,
+        other => MountSource::Other(other.to_owned()),
+    }
+}
+
+/// What came as a `Mounts` entry is refused when its source is missing, unless it asks otherwise;
+/// what came as a `Binds` entry is made (moby daemon/volume/mounts/linux_parser.go).
+fn creates_host_path(request: Option<&MountRequest>) -> bool {
+    request.is_none_or(|request| {
+        let options = request.bind_options.as_ref();
+        options.and_then(|options| options.create_mountpoint).unwrap_or(false)
+    })
+}
+
+fn is_anonymous(name: &str) -> bool {
+    name.len() == ANONYMOUS_NAME_LENGTH && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn state(state: ContainerState, restart_count: i64) -> State {
+    let health = state.health.and_then(|health| {
+        let status = health.status.map(|status| status.to_string())?;
+        let last = health.log.and_then(|mut log| log.pop()).and_then(|probe| probe.output);
+        (!matches!(status.as_str(), "" | "none"))
+            .then(|| Health { status, last_output: end(last.as_deref().unwrap_or("").trim()) })
+    });
+    State {
+        status: state.status.map(|status| status.to_string()).unwrap_or_default(),
+        exit_code: state.exit_code.unwrap_or(0),
+        oom_killed: state.oom_killed.unwrap_or(false),
+        restart_count,
+        error: state.error.unwrap_or_default(),
+        health,
+    }
+}
+
+/// The last kilobyte, where a program says what it died of.
+fn end(text: &str) -> String {
+    let start = text.ceil_char_boundary(text.len().saturating_sub(OUTPUT_KEPT));
+    text.get(start..).unwrap_or("").to_owned()
+}
+
+fn sorted(map: HashMap<String, String>) -> IndexMap<String, String> {
+    let mut map: IndexMap<String, String> = map.into_iter().collect();
+    map.sort_keys();
+    map
+}
+
+#[cfg(test)]
+mod tests;

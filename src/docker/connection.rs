@@ -1,0 +1,247 @@
+//! The way to the engine: where it is, one question at a time, and what went wrong by meaning.
+
+use std::error::Error as _;
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bollard::{API_DEFAULT_VERSION, Docker};
+
+use super::DockerError;
+
+/// Where the engine listens if nothing else is said.
+const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
+
+/// The engine's port without TLS.
+const DEFAULT_PORT: u16 = 2375;
+
+/// How long one question may take, its answer's body included.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Somewhere to send questions to. Nothing is sent before the first one.
+#[derive(Debug)]
+pub(super) struct Connection {
+    /// The client; send through [`Connection::ask`] alone.
+    pub(super) docker: Docker,
+    host: String,
+    socket: Option<PathBuf>,
+}
+
+/// What `DOCKER_HOST` says.
+#[derive(Debug, PartialEq, Eq)]
+enum Address {
+    Socket(PathBuf),
+    /// `host:port`.
+    Tcp(String),
+}
+
+impl Connection {
+    /// Works out where the engine is; absent or empty: the default socket. Blocking, briefly.
+    pub(super) fn open(host: Option<&str>) -> Result<Self, DockerError> {
+        let host = host.filter(|host| !host.is_empty()).unwrap_or(DEFAULT_HOST);
+        let (docker, socket) = match address(host)? {
+            Address::Socket(path) => {
+                look_at_socket(host, &path)?;
+                let docker = Docker::connect_with_unix(
+                    &path.to_string_lossy(),
+                    PATIENCE.as_secs(),
+                    API_DEFAULT_VERSION,
+                );
+                (docker, Some(path))
+            }
+            Address::Tcp(address) => {
+                let docker =
+                    Docker::connect_with_http(&address, PATIENCE.as_secs(), API_DEFAULT_VERSION);
+                (docker, None)
+            }
+        };
+        let docker = docker.map_err(|error| unreachable(host, &error))?;
+        Ok(Self { docker, host: host.to_owned(), socket })
+    }
+
+    /// Waits for the answer to `request` (method and path, for messages), but not for long.
+    pub(super) async fn ask<T>(
+        &self,
+        request: &str,
+        answer: impl Future<Output = Result<T, bollard::errors::Error>>,
+    ) -> Result<T, DockerError> {
+        match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(self.meaning(request, &error)),
+            Err(_) => Err(DockerError::Unreachable {
+                host: self.host.clone(),
+                reason: format!("no answer to `{request}` in {} s", PATIENCE.as_secs()),
+            }),
+        }
+    }
+
+    fn meaning(&self, request: &str, error: &bollard::errors::Error) -> DockerError {
+        use bollard::errors::Error;
+        if let Error::DockerResponseServerError { status_code, message } = error {
+            let message = message.trim();
+            let colon = if message.is_empty() { "" } else { ": " };
+            return DockerError::Refused {
+                request: request.to_owned(),
+                reason: format!("status {status_code}{colon}{}", head(message)),
+            };
+        }
+        if let Error::JsonDataError { message, .. } = error {
+            return DockerError::Unreadable {
+                request: request.to_owned(),
+                reason: head(message).to_owned(),
+            };
+        }
+        let kind = io_error(error).map(io::Error::kind);
+        match &self.socket {
+            Some(socket) if kind == Some(io::ErrorKind::PermissionDenied) => {
+                denied(&self.host, socket)
+            }
+            Some(_) if kind == Some(io::ErrorKind::NotFound) => {
+                DockerError::NoSocket { host: self.host.clone() }
+            }
+            Some(_) | None => unreachable(&self.host, error),
+        }
+    }
+}
+
+/// Reads `DOCKER_HOST` as the Docker CLI does: `unix://PATH`, `tcp://HOST[:PORT]`, `http://`.
+fn address(host: &str) -> Result<Address, DockerError> {
+    let refuse = |reason: &str| {
+        Err(DockerError::HostNotSupported { host: host.to_owned(), reason: reason.to_owned() })
+    };
+    match host.split_once("://") {
+        Some(("unix", path)) if path.starts_with('/') => Ok(Address::Socket(PathBuf::from(path))),
+        Some(("unix", _)) => refuse("the path of the socket is not absolute"),
+        Some(("tcp" | "http", address)) => {
+            let address = address.strip_suffix('/').unwrap_or(address);
+            if address.is_empty() || address.contains(['/', '@', '?', '#']) {
+                return refuse("expected `tcp://HOST:PORT` and nothing else");
+            }
+            let has_port = address.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+            Ok(Address::Tcp(if has_port {
+                address.to_owned()
+            } else {
+                format!("{address}:{DEFAULT_PORT}")
+            }))
+        }
+        Some(("https", _)) => refuse("TLS is not supported yet"),
+        Some(("ssh", _)) => refuse("SSH is not supported yet"),
+        Some(("npipe", _)) => refuse("named pipes are not supported yet"),
+        Some(_) => refuse("the scheme is not known"),
+        None => refuse("there is no scheme"),
+    }
+}
+
+/// Tells a socket that is not there from one that the engine of the outer world never made: a bind
+/// mount of a missing socket makes a folder of its name.
+fn look_at_socket(host: &str, path: &Path) -> Result<(), DockerError> {
+    match fs_err::metadata(path) {
+        Ok(metadata) if metadata.file_type().is_socket() => Ok(()),
+        Ok(metadata) => Err(DockerError::Unreachable {
+            host: host.to_owned(),
+            reason: if metadata.is_dir() {
+                "it is a folder, not a socket: the socket was not there when it was mounted"
+            } else {
+                "it is not a socket"
+            }
+            .to_owned(),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(denied(host, path)),
+        Err(_) => Err(DockerError::NoSocket { host: host.to_owned() }),
+    }
+}
+
+/// Says whom the socket lets in; looking at it needs no access to it.
+fn denied(host: &str, socket: &Path) -> DockerError {
+    let metadata = fs_err::metadata(socket).ok();
+    let group = metadata.filter(|metadata| metadata.mode() & 0o060 == 0o060).map(|m| m.gid());
+    let reason = match group {
+        Some(group) => format!("permission denied, it lets in group {group}"),
+        None => "permission denied".to_owned(),
+    };
+    DockerError::Denied { host: host.to_owned(), reason, group }
+}
+
+fn unreachable(host: &str, error: &bollard::errors::Error) -> DockerError {
+    let reason = io_error(error).map_or_else(|| error.to_string(), io::Error::to_string);
+    DockerError::Unreachable { host: host.to_owned(), reason: head(&reason).to_owned() }
+}
+
+/// The system's own word, which the HTTP client wraps several times.
+fn io_error(error: &bollard::errors::Error) -> Option<&io::Error> {
+    if let bollard::errors::Error::IOError { err } = error {
+        return Some(err);
+    }
+    let mut cause = error.source();
+    let mut found = None;
+    while let Some(error) = cause {
+        found = error.downcast_ref::<io::Error>().or(found);
+        cause = error.source();
+    }
+    found
+}
+
+/// The beginning of a text that a stranger wrote; messages of proxies can be whole pages.
+fn head(text: &str) -> &str {
+    const LONGEST: usize = 300;
+    let line = text.lines().next().unwrap_or("");
+    line.get(..line.floor_char_boundary(LONGEST)).unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docker_host_is_read_as_the_docker_cli_does() {
+        for (host, expected) in [
+            ("unix:///run/user/1000/docker.sock", Some("/run/user/1000/docker.sock")),
+            ("tcp://proxy:2375", Some("proxy:2375")),
+            ("tcp://proxy", Some("proxy:2375")),
+            ("http://127.0.0.1:1234/", Some("127.0.0.1:1234")),
+            ("tcp://[::1]:99", Some("[::1]:99")),
+            ("tcp://[::1]", Some("[::1]:2375")),
+            ("tcp://proxy:2375/prefix", None),
+            ("tcp://", None),
+            ("unix://docker.sock", None),
+            ("https://proxy:2376", None),
+            ("ssh://user@box", None),
+            ("npipe:////./pipe/docker_engine", None),
+            ("/var/run/docker.sock", None),
+        ] {
+            let told = match address(host) {
+                Ok(Address::Socket(path)) => Some(path.display().to_string()),
+                Ok(Address::Tcp(address)) => Some(address),
+                Err(DockerError::HostNotSupported { .. }) => None,
+                Err(other) => panic!("{host}: {other}"),
+            };
+            assert_eq!(told.as_deref(), expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_folder_in_the_place_of_the_socket_is_told_apart_from_no_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = format!("unix://{}", folder.path().display());
+        let error = Connection::open(Some(&host)).unwrap_err();
+        assert!(error.to_string().contains("it is a folder, not a socket"), "{error}");
+        let error = Connection::open(Some(&format!("{host}/none.sock"))).unwrap_err();
+        assert!(matches!(error, DockerError::NoSocket { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_denied_socket_tells_its_group_only_if_the_group_may_use_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("docker.sock");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let gid = fs_err::metadata(&path).unwrap().gid();
+        for (mode, expected) in [(0o660, Some(gid)), (0o600, None)] {
+            fs_err::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let DockerError::Denied { group, .. } = denied("unix:///x", &path) else { panic!() };
+            assert_eq!(group, expected);
+        }
+        drop(listener);
+    }
+}

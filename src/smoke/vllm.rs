@@ -1,0 +1,13 @@
+//! vLLM: its OpenAI-compatible completions.
+
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, RequestBuilder, Url};
+
+/// A completion of a model that is not there: an engine that serves answers 404 for it at once and
+/// computes nothing.
+pub(super) fn completion(client: &Client, base: &Url) -> RequestBuilder {
+    client
+        .post(super::below(base, "/v1/completions"))
+        .header(CONTENT_TYPE, "application/json")
+        .body(r#"{"model":"smoke-test","prompt":"ping"}"#)
+}
