@@ -3,9 +3,12 @@
 //! A check cannot fail and does no I/O. Adding one is a new file (or a function in its family's
 //! file) and one line in [`CHECKS`].
 
+pub mod mounts;
+
 use crate::docker::Observation;
+use crate::error::ExitCode;
 use crate::facts::{LaneFacts, ProjectFacts};
-use crate::finding::{Findings, Rule};
+use crate::finding::{Finding, Findings, Rule, Severity};
 
 /// One check: the rules that it may raise, and the facts that it wants to see.
 #[derive(Debug)]
@@ -34,9 +37,86 @@ pub enum Run {
 }
 
 /// Every check, in the order of report and documentation.
-pub static CHECKS: &[&Check] = &[];
+pub static CHECKS: &[&Check] = &[&mounts::WIRING, &mounts::ROOT];
 
 /// Every rule of every check.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
     CHECKS.iter().flat_map(|check| check.rules.iter().copied())
+}
+
+/// Judges the project: what stops a lane here, stops it before anything is fetched.
+pub fn project(facts: &ProjectFacts<'_>, findings: &mut Findings) {
+    for check in CHECKS {
+        if let Run::Project(run) = check.run {
+            run(facts, findings);
+        }
+    }
+}
+
+/// Judges how a lane is wired and mounted.
+pub fn mounts(facts: &LaneFacts, findings: &mut Findings) {
+    for check in CHECKS {
+        if let Run::Mount(run) = check.run {
+            run(facts, findings);
+        }
+    }
+}
+
+/// Judges what the source of a lane answered, and how its fetch ended.
+pub fn sources(facts: &LaneFacts, findings: &mut Findings) {
+    for check in CHECKS {
+        if let Run::Hub(run) = check.run {
+            run(facts, findings);
+        }
+    }
+}
+
+/// Judges the files of a lane.
+pub fn models(facts: &LaneFacts, findings: &mut Findings) {
+    for check in CHECKS {
+        if let Run::Model(run) = check.run {
+            run(facts, findings);
+        }
+    }
+}
+
+/// Judges a lane's source and files, behind the mounts. What an earlier stage caused is reported as
+/// a consequence, without a say in the exit code.
+pub fn files(facts: &LaneFacts, findings: &mut Findings) {
+    for stage in [sources, models] {
+        let caused = findings.stops(&facts.lane.name);
+        let mut found = Findings::default();
+        stage(facts, &mut found);
+        for mut finding in found.into_vec() {
+            finding.consequence |= caused;
+            findings.push(finding);
+        }
+    }
+}
+
+/// Judges the containers, as far as they were seen.
+pub fn containers(facts: &ProjectFacts<'_>, findings: &mut Findings) {
+    let Ok(observation) = facts.observation else { return };
+    for check in CHECKS {
+        if let Run::Container(run) = check.run {
+            run(facts, observation, findings);
+        }
+    }
+}
+
+/// Judges what the engine of a lane answered.
+pub fn smoke(facts: &LaneFacts, findings: &mut Findings) {
+    for check in CHECKS {
+        if let Run::Smoke(run) = check.run {
+            run(facts, findings);
+        }
+    }
+}
+
+/// Whether a finding shows that bringing the rest of a lane's files would be in vain: not something
+/// missing, but something that cannot work.
+#[must_use]
+pub fn condemns(finding: &Finding) -> bool {
+    finding.severity == Severity::Error
+        && matches!(finding.rule.exit, ExitCode::Corrupt | ExitCode::Lane | ExitCode::Usage)
 }

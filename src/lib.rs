@@ -23,5 +23,7 @@ pub mod redact;
 pub mod report;
 pub mod smoke;
 pub mod source_map;
+pub mod stack;
+pub mod survey;
 pub mod view;
 pub mod yaml;

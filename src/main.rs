@@ -1,3 +1,53 @@
-//! The `preflight` binary.
+//! The `preflight` binary: parse, log, signals, run, exit code.
 
-fn main() {}
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use preflight::cli::{Cli, Request};
+use preflight::error::{Error, ExitCode as Code};
+use preflight::options::Options;
+use preflight::redact::{Redacting, Redactor};
+use preflight::report;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// How long work that cannot be interrupted (a write, an fsync) may take to end after a signal.
+const GRACE: Duration = Duration::from_secs(4);
+
+fn main() -> ExitCode {
+    let cli = Cli::from_command_line();
+    let filter = EnvFilter::new(cli.verbosity().filter());
+    let outcome = cli.request().map_err(Error::from).and_then(|request| match request {
+        Request::Explain(check) => report::explain(check.as_deref()),
+        Request::Print(text) => report::print(&text),
+        Request::Run(options) => in_runtime(&options, filter),
+    });
+    ExitCode::from(outcome.unwrap_or_else(|error| report::fatal(&error)).code())
+}
+
+fn in_runtime(options: &Options, filter: EnvFilter) -> Result<Code, Error> {
+    let redactor = Redactor::of(options);
+    let log = move || Redacting::new(io::stderr(), redactor.clone());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(log).with_target(false).init();
+    let runtime = Runtime::new().map_err(Error::Runtime)?;
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = preflight::run(options) => outcome,
+            code = stopped() => Err(Error::Signal(code?)),
+        }
+    });
+    runtime.shutdown_timeout(GRACE);
+    outcome
+}
+
+/// Waits for a signal that ends the run. As process 1 there is no default for either.
+async fn stopped() -> Result<Code, Error> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Runtime)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Runtime)?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(Code::Terminated),
+        _ = interrupt.recv() => Ok(Code::Interrupted),
+    }
+}

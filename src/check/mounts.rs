@@ -1,0 +1,272 @@
+//! Whether the files of a lane can be reached at all: wiring of paths, mounts, rights.
+
+use super::{Check, Run};
+use crate::error::ExitCode;
+use crate::facts::{ArtifactFacts, LaneFacts, Look, ProjectFacts, RootFacts};
+use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::mounts::{Located, Sight};
+use crate::options::Role;
+use crate::project::{Mount, MountSource};
+use crate::source_map::{Place, VariableSource};
+
+/// The wiring of the project as a whole.
+pub static WIRING: Check =
+    Check { rules: &[&VARIABLE_UNSET, &MODELS_PATH_DIFFERS], run: Run::Project(wiring) };
+
+/// The mounts of one lane.
+pub static ROOT: Check = Check {
+    rules: &[&PATH_NOT_MOUNTED, &SOURCE_MISSING, &SOURCE_FABRICATED, &NOT_WRITABLE],
+    run: Run::Mount(mount),
+};
+
+static VARIABLE_UNSET: Rule = Rule {
+    id: "variable-unset-in-path",
+    severity: Severity::Error,
+    exit: ExitCode::Mount,
+    docs: "A variable inside the path of a mount is not set, so Compose puts nothing in its place: \
+`${MODELS_PATH}/gguf:/models` mounts `/gguf`, and Docker makes that folder.
+
+```yaml
+volumes:
+  - ${MODELS_PATH}/gguf:/models/gguf   # MODELS_PATH is set nowhere
+```
+
+Set the variable in `.env`, or demand it: `${MODELS_PATH:?set MODELS_PATH in .env}/gguf`.
+
+In an init container the caller's shell cannot be seen, so there this is a warning.",
+};
+
+static MODELS_PATH_DIFFERS: Rule = Rule {
+    id: "models-path-differs",
+    severity: Severity::Warning,
+    exit: ExitCode::Mount,
+    docs: "Two services of the stack mount different host folders at the same place, so a model \
+that one of them finds is missing for the other.
+
+```yaml
+services:
+  preflight:
+    volumes: [/data/models:/models]
+  inference:
+    volumes: [./models:/models]
+```
+
+Mount the same folder in both: `${MODELS_PATH:-./models}:/models`.",
+};
+
+static PATH_NOT_MOUNTED: Rule = Rule {
+    id: "model-path-not-mounted",
+    severity: Severity::Error,
+    exit: ExitCode::Mount,
+    docs: "The engine is told to open a path that no mount of its service reaches. The engine then \
+looks into its own image, finds nothing, and vLLM takes the path for the name of a repository.
+
+```yaml
+services:
+  inference:
+    command: --model /models/coder
+    volumes: [./models:/data]
+```
+
+Mount the models folder where the command expects it, or change the path in the command.",
+};
+
+static SOURCE_MISSING: Rule = Rule {
+    id: "mount-source-missing",
+    severity: Severity::Error,
+    exit: ExitCode::Mount,
+    docs: "The host folder of a models mount does not exist. Docker makes an empty one, owned by \
+root, when the container starts, and the engine fails on it minutes later.
+
+Make the folder, or correct the variable or path that names it.",
+};
+
+static SOURCE_FABRICATED: Rule = Rule {
+    id: "mount-source-fabricated",
+    severity: Severity::Error,
+    exit: ExitCode::Mount,
+    docs: "The models folder did not exist, so Docker has just made it: it is empty, belongs to \
+root, and is no older than preflight's own container. In most cases the variable that names it has \
+a typing error, and a download would fill the wrong disk. Nothing is fetched into such a folder.
+
+Correct the variable. If the folder is the right one, make it before `docker compose up` \
+(`mkdir -p`), or allow it once and for all:
+
+```yaml
+x-preflight:
+  create_root: true
+```",
+};
+
+static NOT_WRITABLE: Rule = Rule {
+    id: "not-writable",
+    severity: Severity::Error,
+    exit: ExitCode::Mount,
+    docs: "Files of a lane have to be fetched, and preflight may not write into their folder: its \
+own mount of the models is read-only, or the folder belongs to another user.
+
+Mount it without `:ro` in preflight's service, run preflight as the folder's owner \
+(`PREFLIGHT_UID`, `PREFLIGHT_GID`), or fetch by hand with `preflight fetch`.",
+};
+
+fn wiring(facts: &ProjectFacts<'_>, findings: &mut Findings) {
+    let mut judged: Vec<&Place> = Vec::new();
+    for lane in facts.plan.lanes.iter().filter(|lane| lane.skipped.is_none()) {
+        for artifact in &lane.artifacts {
+            let located = &artifact.located.value;
+            let Some(mount) = &located.mount else { continue };
+            let unset = mount.place.variables.iter().find(|var| var.set_by == VariableSource::Unset);
+            if let Some(variable) = unset
+                && !judged.contains(&&mount.place)
+            {
+                judged.push(&mount.place);
+                findings.push(variable_unset(facts.role, located, mount, &variable.name));
+            }
+        }
+    }
+    models_path_differs(facts, findings);
+}
+
+fn variable_unset(role: Role, located: &Located, mount: &Mount, variable: &str) -> Finding {
+    let message = format!(
+        "`{variable}` is not set, so `{}` is mounted at `{}`",
+        source_of(mount),
+        mount.target
+    );
+    let fix = format!("set `{variable}` in `.env`, for example `{variable}=/data/models`");
+    let finding = Finding::new(&VARIABLE_UNSET, message, fix).at(&mount.place);
+    let finding = match &located.service {
+        Some(service) => finding.service(service),
+        None => finding,
+    };
+    match role {
+        Role::Init => finding.severity(Severity::Warning),
+        Role::Hand => finding,
+    }
+}
+
+/// Compares the mounts of preflight's own service with those of the services that have lanes.
+fn models_path_differs(facts: &ProjectFacts<'_>, findings: &mut Findings) {
+    let Some(own) = facts.project.preflight_service() else { return };
+    let serving = |name: &str| {
+        facts.plan.lanes.iter().any(|lane| lane.services.iter().any(|service| service == name))
+    };
+    for service in facts.project.services.iter().filter(|service| serving(&service.name.value)) {
+        for mount in &service.mounts {
+            let same_target = own.mounts.iter().find(|own| own.target == mount.target);
+            let Some(ours) = same_target.filter(|ours| ours.source != mount.source) else {
+                continue;
+            };
+            if let (MountSource::Bind { path, .. }, MountSource::Bind { path: our_path, .. }) =
+                (&mount.source, &ours.source)
+                && path != our_path
+            {
+                let (name, own) = (&service.name.value, &own.name.value);
+                let message = format!(
+                    "`{name}` mounts `{path}` at `{}`, and `{own}` mounts `{our_path}` there",
+                    mount.target
+                );
+                let fix = format!("mount the same folder in both: `{path}:{}`", mount.target);
+                let finding = Finding::new(&MODELS_PATH_DIFFERS, message, fix);
+                findings.push(
+                    finding.at(&mount.place).service(name).also(&ours.place, "mounted here"),
+                );
+            }
+        }
+    }
+}
+
+fn mount(facts: &LaneFacts, findings: &mut Findings) {
+    for artifact in &facts.artifacts {
+        let located = &artifact.artifact.located.value;
+        let finding = match &located.sight {
+            Sight::NotMounted => Some(not_mounted(located, artifact)),
+            Sight::Hidden(_) => None,
+            Sight::Visible { .. } => {
+                artifact.root.as_ref().and_then(|root| judge_root(facts, artifact, root))
+            }
+        };
+        if let Some(finding) = finding {
+            let finding = finding.lane(&facts.lane.name);
+            findings.push(match &located.service {
+                Some(service) => finding.service(service),
+                None => finding,
+            });
+        }
+    }
+}
+
+fn not_mounted(located: &Located, artifact: &ArtifactFacts) -> Finding {
+    let path = located.service_path.as_ref().map(ToString::to_string).unwrap_or_default();
+    let service = located.service.as_deref().unwrap_or("the engine");
+    let folder = std::path::Path::new(&path).parent().map(|folder| folder.display().to_string());
+    let folder = folder.filter(|folder| folder != "/").unwrap_or_else(|| "/models".to_owned());
+    let message = format!("no mount of `{service}` reaches `{path}`");
+    let fix = format!("mount the models folder there, for example `${{MODELS_PATH:-./models}}:{folder}`");
+    Finding::new(&PATH_NOT_MOUNTED, message, fix)
+        .at(&artifact.artifact.located.place)
+        .with("opened by", &artifact.artifact.located.from)
+}
+
+fn judge_root(facts: &LaneFacts, artifact: &ArtifactFacts, root: &RootFacts) -> Option<Finding> {
+    let located = &artifact.artifact.located.value;
+    let place = located.mount.as_ref().map_or(&artifact.artifact.located.place, |mount| &mount.place);
+    let host = host_root(located);
+    if root.stat == Look::Absent {
+        let message = format!("the models folder `{host}` does not exist on the host");
+        let fix = format!("{}, or make the folder: `mkdir -p {host}`", correct(place));
+        return Some(Finding::new(&SOURCE_MISSING, message, fix).at(place));
+    }
+    if root.fabricated && !facts.create_root {
+        let message = format!("Docker has just made the models folder `{host}`: it did not exist");
+        let fix = format!(
+            "{}; if the folder is right, remove it, `mkdir -p {host}` yourself and start again, \
+             or set `x-preflight: {{create_root: true}}`",
+            correct(place)
+        );
+        let finding = Finding::new(&SOURCE_FABRICATED, message, fix).at(place);
+        return Some(finding.with("host path", host));
+    }
+    let wanted = facts.may_fetch && facts.lane.source.is_some() && !artifact.model.complete();
+    if wanted && root.writable == Look::Seen(false) {
+        let read_only = matches!(located.sight, Sight::Visible { read_only: true, .. });
+        let (why, fix) = if read_only {
+            ("preflight mounts it read-only", "mount the models without `:ro` in preflight's service")
+        } else {
+            (
+                "its owner is another user",
+                "set `PREFLIGHT_UID` and `PREFLIGHT_GID` to the folder's owner, or change the owner",
+            )
+        };
+        let message = format!("files are missing in `{host}`, and nothing can be written there: {why}");
+        return Some(Finding::new(&NOT_WRITABLE, message, fix).at(place));
+    }
+    None
+}
+
+/// The host folder of the mount that a path is below, as a user knows it.
+fn host_root(located: &Located) -> String {
+    match located.mount.as_ref().map(|mount| &mount.source) {
+        Some(MountSource::Bind { path, .. }) => path.to_string(),
+        Some(MountSource::Volume { name, .. }) => format!("volume {name}"),
+        Some(MountSource::Anonymous | MountSource::Tmpfs | MountSource::Other(_)) | None => {
+            located.host_path.as_ref().map(ToString::to_string).unwrap_or_default()
+        }
+    }
+}
+
+fn source_of(mount: &Mount) -> String {
+    match &mount.source {
+        MountSource::Bind { path, .. } => path.to_string(),
+        MountSource::Volume { name, .. } => name.clone(),
+        MountSource::Anonymous | MountSource::Tmpfs | MountSource::Other(_) => "nothing".to_owned(),
+    }
+}
+
+/// What to correct: the variable that the path was made of, else the path.
+fn correct(place: &Place) -> String {
+    match place.variables.first() {
+        Some(variable) => format!("correct `{}`", variable.name),
+        None => "correct the path".to_owned(),
+    }
+}
