@@ -1,0 +1,95 @@
+//! A scratch project folder, and the real binary run in it with a scrubbed environment.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A folder that goes away with the test.
+pub struct Sandbox {
+    folder: tempfile::TempDir,
+    variables: Vec<(String, String)>,
+}
+
+/// How a run ended.
+pub struct Run {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Sandbox {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new() }
+    }
+
+    /// The quickstart of the repository, copied.
+    pub fn quickstart() -> Self {
+        let sandbox = Self::new();
+        copy(&repository().join("examples/quickstart"), sandbox.path());
+        sandbox
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes a file below the folder, and the folders above it.
+    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.path().join(name);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, content).unwrap();
+        self
+    }
+
+    /// Sets a variable for the runs.
+    pub fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.variables.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// The command that [`Sandbox::run`] runs.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_preflight"));
+        command.args(arguments).current_dir(self.path()).env_clear();
+        command.env("PREFLIGHT_NO_DOCKER", "true").env("HOME", self.path());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs preflight in the folder.
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        let output = self.command(arguments).output().unwrap();
+        self.told(&output)
+    }
+
+    /// Makes an output comparable: the folder is `[DIR]`.
+    pub fn told(&self, output: &Output) -> Run {
+        let text = |bytes: &[u8]| {
+            let folder = fs_err::canonicalize(self.path()).unwrap();
+            String::from_utf8_lossy(bytes)
+                .replace(&folder.display().to_string(), "[DIR]")
+                .replace(&self.path().display().to_string(), "[DIR]")
+        };
+        Run {
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+}
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in walkdir::WalkDir::new(from) {
+        let entry = entry.unwrap();
+        let target = to.join(entry.path().strip_prefix(from).unwrap());
+        if entry.file_type().is_dir() {
+            fs_err::create_dir_all(target).unwrap();
+        } else {
+            fs_err::copy(entry.path(), target).unwrap();
+        }
+    }
+}
