@@ -7,6 +7,7 @@ pub mod catalogue;
 mod declared;
 mod discovered;
 mod draft;
+mod found;
 mod source;
 mod variables;
 
@@ -20,6 +21,7 @@ use crate::mounts::Located;
 use crate::source_map::{Location, Place};
 
 pub use assemble::plan;
+pub use found::of_models;
 pub use source::{Source, SourceError};
 
 /// The lanes of a project, with every path and source resolved. Inert.

@@ -27,3 +27,44 @@ pub mod stack;
 pub mod survey;
 pub mod view;
 pub mod yaml;
+
+use std::path::Path;
+
+use error::{Error, ExitCode};
+use finding::{Findings, Policy};
+use lanes::Plan;
+use options::{Options, Target, Task};
+use report::Report;
+use source_map::SourceMap;
+use stack::Stack;
+
+/// Does what `options` ask for, and tells about it.
+///
+/// # Errors
+/// When the work itself could not be done; whatever is wrong with the user's set-up is in the
+/// report and in the exit code.
+pub async fn run(options: &Options) -> Result<ExitCode, Error> {
+    let mut sources = SourceMap::default();
+    if options.task == Task::Config {
+        return report::config(&compose::load(&options.project, &mut sources)?, options);
+    }
+    let (stack, plan) = survey_ground(options, &mut sources).await?;
+    if options.task == Task::Plan {
+        return report::plan(&plan, &sources, options);
+    }
+    let project = stack.facts(&plan, options);
+    let mut findings = Findings::new(policy(&plan, options));
+    check::project(&project, &mut findings);
+
+    let mut lanes = survey::look(&plan, &stack, options).await;
+    lanes.iter().for_each(|lane| check::mounts(lane, &mut findings));
+    survey::fetch(&mut lanes, options, &findings).await;
+    if options.task == Task::Smoke {
+        survey::ask(&mut lanes).await;
+    }
+    lanes.iter().for_each(|lane| check::files(lane, &mut findings));
+    lanes.iter().for_each(|lane| check::smoke(lane, &mut findings));
+    check::containers(&project, &mut findings);
+
+    report::tell(&Report::new(&project, &lanes, findings, options), &sources, options)
+}

@@ -1,0 +1,66 @@
+//! Lanes of models that were found on the disk, without a project.
+
+use std::path::{Path, PathBuf};
+
+use super::catalogue::Catalogue;
+use super::{Artifact, Kind, Lane, Origin, Plan, Settings, Traced};
+use crate::engine::Part;
+use crate::mounts::{Located, Sight};
+use crate::path::{HostPath, LocalPath};
+use crate::source_map::Place;
+
+/// A plan with one lane for each model. A lane that the catalogue knows by the tail of its path has
+/// the catalogue's name; any other is named by what is left of its path below `root`.
+#[must_use]
+pub fn of_models(root: &Path, models: &[PathBuf]) -> Plan {
+    let catalogue = Catalogue::cortex();
+    let lane = |path: &PathBuf| {
+        let entry = catalogue.by_path(path);
+        Lane {
+            name: entry.map_or_else(|| name(root, path), |entry| entry.lane.clone()),
+            required: true,
+            services: Vec::new(),
+            engine: None,
+            kind: path.extension().is_some_and(|is| is == "gguf").then_some(Kind::Gguf),
+            fetch: false,
+            invocation: None,
+            artifacts: vec![artifact(root, path)],
+            source: None,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            url: None,
+            model_name: None,
+            skipped: None,
+            place: Place::nowhere(),
+            problems: Vec::new(),
+        }
+    };
+    Plan {
+        lanes: models.iter().map(lane).collect(),
+        settings: Settings { fetch: false, create_root: false },
+    }
+}
+
+fn artifact(root: &Path, path: &Path) -> Artifact {
+    let sight = Sight::Visible {
+        path: LocalPath::new(path),
+        root: LocalPath::new(root),
+        read_only: true,
+    };
+    let located = Located {
+        service: None,
+        service_path: None,
+        host_path: Some(HostPath::new(path)),
+        sight,
+        mount: None,
+    };
+    Artifact {
+        part: Part::Model,
+        located: Traced { value: located, from: Origin::CommandLine, place: Place::nowhere() },
+    }
+}
+
+fn name(root: &Path, path: &Path) -> String {
+    let below = path.strip_prefix(root).ok().filter(|below| !below.as_os_str().is_empty());
+    below.or_else(|| path.file_name().map(Path::new)).unwrap_or(path).display().to_string()
+}
