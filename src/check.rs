@@ -4,6 +4,9 @@
 //! file) and one line in [`CHECKS`].
 
 pub mod mounts;
+pub mod container;
+pub mod smoke;
+pub mod waiting;
 
 use crate::docker::Observation;
 use crate::error::ExitCode;
@@ -37,7 +40,15 @@ pub enum Run {
 }
 
 /// Every check, in the order of report and documentation.
-pub static CHECKS: &[&Check] = &[&mounts::WIRING, &mounts::ROOT];
+pub static CHECKS: &[&Check] = &[
+    &container::differences::CHECK,
+    &mounts::WIRING,
+    &waiting::CHECK,
+    &mounts::ROOT,
+    &container::unseen::CHECK,
+    &container::CHECK,
+    &smoke::CHECK,
+];
 
 /// Every rule of every check.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {

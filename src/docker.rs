@@ -374,3 +374,50 @@ impl DockerError {
         }
     }
 }
+
+#[cfg(test)]
+impl Container {
+    /// A created container of which nothing but its service is known.
+    pub(crate) fn of_service(project: &str, service: &str) -> Self {
+        Self {
+            id: format!("{project}-{service}"),
+            name: format!("{project}-{service}-1"),
+            project: Some(project.to_owned()),
+            service: Some(service.to_owned()),
+            image: String::new(),
+            entrypoint: Vec::new(),
+            command: Vec::new(),
+            environment: IndexMap::new(),
+            labels: IndexMap::new(),
+            mounts: Vec::new(),
+            user: String::new(),
+            group_add: Vec::new(),
+            working_dir: None,
+            depends_on: Vec::new(),
+            restart: "no".to_owned(),
+            created: None,
+            state: State {
+                status: "created".to_owned(),
+                exit_code: 0,
+                oom_killed: false,
+                restart_count: 0,
+                error: String::new(),
+                health: None,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+impl Observation {
+    /// What is seen when these are all the containers.
+    pub(crate) fn of(siblings: Vec<Container>) -> Self {
+        Self {
+            engine_version: "28.5.2".to_owned(),
+            api_version: "1.51".to_owned(),
+            myself: None,
+            siblings,
+            volume_devices: IndexMap::new(),
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! The resolved Compose project: plain typed data, the same whether it was read from files or from
 //! the containers that Compose has created.
 
+mod observed;
+
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
@@ -203,5 +205,23 @@ impl Service {
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.environment.get(name).and_then(|value| value.value.as_deref())
+    }
+}
+
+#[cfg(test)]
+impl Project {
+    /// A project in `/stack` with these services.
+    pub(crate) fn of(name: &str, services: Vec<Service>) -> Self {
+        Self {
+            name: name.to_owned(),
+            directory: HostPath::new("/stack"),
+            files: vec![PathBuf::from("compose.yaml")],
+            services,
+            volumes: IndexMap::new(),
+            extension: None,
+            variables: IndexMap::new(),
+            warnings: Vec::new(),
+            document: Value::Null,
+        }
     }
 }

@@ -1,0 +1,149 @@
+//! Containers that are not what the files say.
+
+use crate::check::{Check, Run};
+use crate::error::ExitCode;
+use crate::facts::{Difference, ProjectFacts};
+use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::options::Role;
+use crate::source_map::{Variable, VariableSource};
+
+/// A created container has something otherwise than the file says.
+pub static CHECK: Check = Check { rules: &[&MOUNT, &COMMAND, &OTHER], run: Run::Project(run) };
+
+static MOUNT: Rule = Rule {
+    id: "mount-differs-from-file",
+    severity: Severity::Warning,
+    exit: ExitCode::Mount,
+    docs: include_str!("mount-differs-from-file.md"),
+};
+
+static COMMAND: Rule = Rule {
+    id: "command-differs-from-file",
+    severity: Severity::Warning,
+    exit: ExitCode::Lane,
+    docs: include_str!("command-differs-from-file.md"),
+};
+
+static OTHER: Rule = Rule {
+    id: "container-differs-from-file",
+    severity: Severity::Warning,
+    exit: ExitCode::Lane,
+    docs: include_str!("container-differs-from-file.md"),
+};
+
+fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
+    for difference in facts.differences {
+        findings.push(judge(facts.role, difference));
+    }
+}
+
+fn judge(role: Role, difference: &Difference) -> Finding {
+    let Difference { service, what, file, container, place } = difference;
+    let (rule, message) = match what.split_once(' ') {
+        Some(("mount", target)) => {
+            (&MOUNT, format!("`{service}` has {container} at `{target}`, the file says {file}"))
+        }
+        Some(_) | None => {
+            let rule =
+                if matches!(what.as_str(), "command" | "entrypoint") { &COMMAND } else { &OTHER };
+            (rule, format!("`{service}` has the {what} `{container}`, the file says `{file}`"))
+        }
+    };
+    let finding = Finding::new(
+        rule,
+        message,
+        format!(
+            "if the file is right, `docker compose up -d --force-recreate {service}`; if the \
+             container is right, edit the file"
+        ),
+    );
+    let finding =
+        finding.service(service).at(place).with("file", file).with("container", container);
+    match foreign_variables(role, &place.variables).as_slice() {
+        [] => finding,
+        variables => Finding {
+            fix: format!(
+                "write {} into `.env`, so that everyone reads the same value",
+                variables.join(" and ")
+            ),
+            ..finding.severity(Severity::Note)
+        },
+    }
+}
+
+/// The variables whose values only the caller of Compose knows: inside a container a difference
+/// that goes back to one says nothing about the file.
+fn foreign_variables(role: Role, variables: &[Variable]) -> Vec<String> {
+    let is_foreign = |variable: &&Variable| match variable.set_by {
+        VariableSource::Environment | VariableSource::Default | VariableSource::Unset => true,
+        VariableSource::EnvFile(_) | VariableSource::Compose => false,
+    };
+    match role {
+        Role::Init => {
+            variables.iter().filter(is_foreign).map(|v| format!("`{}`", v.name)).collect()
+        }
+        Role::Hand => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::container::tests::Stack;
+    use crate::source_map::Place;
+
+    fn check(role: Role, what: &str, variables: Vec<Variable>, expected: &str) {
+        let mut stack = Stack::new(role);
+        stack.differences = vec![Difference {
+            service: "vllm".to_owned(),
+            what: what.to_owned(),
+            file: "/srv/models".to_owned(),
+            container: "/old".to_owned(),
+            place: Place { span: None, variables },
+        }];
+        assert_eq!(stack.told(&CHECK), [expected]);
+    }
+
+    fn unset() -> Vec<Variable> {
+        vec![Variable { name: "MODELS_PATH".to_owned(), set_by: VariableSource::Unset }]
+    }
+
+    #[test]
+    fn both_values_and_both_ways_out_are_named() {
+        check(
+            Role::Init,
+            "mount /models",
+            Vec::new(),
+            "warning mount-differs-from-file: `vllm` has /old at `/models`, the file says \
+             /srv/models = if the file is right, `docker compose up -d --force-recreate vllm`; if \
+             the container is right, edit the file",
+        );
+        for (what, id) in [
+            ("command", "command-differs-from-file"),
+            ("entrypoint", "command-differs-from-file"),
+            ("user", "container-differs-from-file"),
+        ] {
+            check(
+                Role::Hand,
+                what,
+                unset(),
+                &format!(
+                    "warning {id}: `vllm` has the {what} `/old`, the file says `/srv/models` = if \
+                     the file is right, `docker compose up -d --force-recreate vllm`; if the \
+                     container is right, edit the file"
+                ),
+            );
+        }
+    }
+
+    #[test]
+    fn a_variable_that_only_the_caller_knows_makes_it_a_note_in_a_container() {
+        check(
+            Role::Init,
+            "mount /models",
+            unset(),
+            "note mount-differs-from-file: `vllm` has /old at `/models`, the file says /srv/models \
+             = write `MODELS_PATH` into `.env`, so that everyone reads the same value",
+        );
+    }
+}
