@@ -3,15 +3,17 @@
 //! A check cannot fail and does no I/O. Adding one is a new file (or a function in its family's
 //! file) and one line in [`CHECKS`].
 
-pub mod mounts;
 pub mod container;
+pub mod mounts;
 pub mod smoke;
 pub mod waiting;
 
 use crate::docker::Observation;
 use crate::error::ExitCode;
 use crate::facts::{LaneFacts, ProjectFacts};
-use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::finding::{Finding, Findings, Policy, Rule, Severity};
+use crate::lanes::Plan;
+use crate::options::Task;
 
 /// One check: the rules that it may raise, and the facts that it wants to see.
 #[derive(Debug)]
@@ -53,6 +55,17 @@ pub static CHECKS: &[&Check] = &[
 /// Every rule of every check.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
     CHECKS.iter().flat_map(|check| check.rules.iter().copied())
+}
+
+/// What a run makes of the severities that checks give.
+#[must_use]
+pub fn policy(plan: &Plan, task: Task) -> Policy {
+    let optional = plan.lanes.iter().filter(|lane| !lane.required);
+    Policy {
+        containers_advisory: !matches!(task, Task::Inspect | Task::Smoke),
+        optional_lanes: optional.map(|lane| lane.name.clone()).collect(),
+        ..Policy::default()
+    }
 }
 
 /// Judges the project: what stops a lane here, stops it before anything is fetched.

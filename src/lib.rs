@@ -28,15 +28,11 @@ pub mod survey;
 pub mod view;
 pub mod yaml;
 
-use std::path::Path;
-
 use error::{Error, ExitCode};
-use finding::{Findings, Policy};
-use lanes::Plan;
-use options::{Options, Target, Task};
+use finding::Findings;
+use options::{Options, Task};
 use report::Report;
 use source_map::SourceMap;
-use stack::Stack;
 
 /// Does what `options` ask for, and tells about it.
 ///
@@ -48,12 +44,13 @@ pub async fn run(options: &Options) -> Result<ExitCode, Error> {
     if options.task == Task::Config {
         return report::config(&compose::load(&options.project, &mut sources)?, options);
     }
-    let (stack, plan) = survey_ground(options, &mut sources).await?;
+    let stack = stack::gather(options, &mut sources).await?;
+    let plan = stack.plan(options, &sources)?;
     if options.task == Task::Plan {
         return report::plan(&plan, &sources, options);
     }
     let project = stack.facts(&plan, options);
-    let mut findings = Findings::new(policy(&plan, options));
+    let mut findings = Findings::new(check::policy(&plan, options.task));
     check::project(&project, &mut findings);
 
     let mut lanes = survey::look(&plan, &stack, options).await;

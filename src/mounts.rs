@@ -188,7 +188,6 @@ fn visible(mount: &Mount, below: &Path) -> Sight {
 #[cfg(test)]
 mod tests {
     use indexmap::IndexMap;
-    use serde_json::Value;
 
     use super::*;
     use crate::project::Volume;
@@ -216,16 +215,9 @@ mod tests {
             place: Place::nowhere(),
         };
         Project {
-            name: "p".to_owned(),
             directory: HostPath::new("/p"),
-            files: Vec::new(),
-            services: Vec::new(),
             volumes: IndexMap::from([("weights".to_owned(), weights)]),
-            extension: None,
-            extension_places: IndexMap::new(),
-            variables: IndexMap::new(),
-            warnings: Vec::new(),
-            document: Value::Null,
+            ..Project::empty()
         }
     }
 

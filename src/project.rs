@@ -149,6 +149,23 @@ pub struct Port {
 }
 
 impl Project {
+    /// A project of nothing, for models that are looked at on their own.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            name: String::new(),
+            directory: HostPath::new("/"),
+            files: Vec::new(),
+            services: Vec::new(),
+            volumes: IndexMap::new(),
+            extension: None,
+            extension_places: IndexMap::new(),
+            variables: IndexMap::new(),
+            warnings: Vec::new(),
+            document: Value::Null,
+        }
+    }
+
     /// The service of that name.
     #[must_use]
     pub fn service(&self, name: &str) -> Option<&Service> {

@@ -6,12 +6,13 @@ use crate::compose;
 use crate::docker::{self, DockerError, Observation};
 use crate::error::Error;
 use crate::facts::{Difference, ProjectFacts};
-use crate::lanes::Plan;
+use crate::lanes::{self, Plan, PlanError};
 use crate::mounts::Standpoint;
-use crate::options::{Options, ProjectOptions, Role};
+use crate::options::{Options, ProjectOptions, Role, Target};
 use crate::path::{HostPath, LocalPath};
 use crate::project::{MountSource, Project};
 use crate::source_map::SourceMap;
+use crate::view::walk;
 
 /// How much older than this process a folder may be that the engine made for it. Without the API
 /// the moment at which the own container was created is not known; starting one takes less.
@@ -41,9 +42,10 @@ pub struct Stack {
 /// By hand, when the files cannot be loaded. In the init role the containers speak for the files,
 /// and it is an error only when neither can be read.
 pub async fn gather(options: &Options, sources: &mut SourceMap) -> Result<Stack, Error> {
-    match options.role {
-        Role::Hand => by_hand(options, sources).await,
-        Role::Init => as_init_container(options, sources).await,
+    match (&options.target, options.role) {
+        (Target::Models(_), _) => Ok(Stack::without_project()),
+        (_, Role::Hand) => by_hand(options, sources).await,
+        (_, Role::Init) => as_init_container(options, sources).await,
     }
 }
 
@@ -145,6 +147,31 @@ fn standpoint(
 }
 
 impl Stack {
+    /// What there is to know when models are looked at on their own.
+    fn without_project() -> Self {
+        Self {
+            project: Project::empty(),
+            differences: Vec::new(),
+            unreadable: None,
+            observation: Err(DockerError::Disabled),
+            standpoint: Standpoint::Host,
+            born: SystemTime::now(),
+        }
+    }
+
+    /// The lanes: those of the project, or one for each model that is found on the disk.
+    ///
+    /// # Errors
+    /// A declaration that cannot be read, a lane that does not exist.
+    pub fn plan(&self, options: &Options, sources: &SourceMap) -> Result<Plan, PlanError> {
+        match &options.target {
+            Target::Models(root) => Ok(lanes::of_models(root, &walk::models(root))),
+            Target::Discover | Target::ComposeFile(_) | Target::ProjectDirectory(_) => {
+                lanes::plan(&self.project, &self.standpoint, &options.selection, sources)
+            }
+        }
+    }
+
     /// What the checks of the project may see.
     #[must_use]
     pub fn facts<'a>(&'a self, plan: &'a Plan, options: &Options) -> ProjectFacts<'a> {

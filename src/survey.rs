@@ -4,6 +4,8 @@ mod disk;
 mod errands;
 mod root;
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use tokio::sync::mpsc;
 use tokio::task;
@@ -20,6 +22,9 @@ use crate::progress::{self, Progress};
 use crate::smoke;
 use crate::stack::Stack;
 use crate::view::local::LocalView;
+
+/// How long a running engine may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Everything that can be seen of a plan's lanes without the network.
 pub async fn look(plan: &Plan, stack: &Stack, options: &Options) -> Vec<LaneFacts> {
@@ -74,7 +79,7 @@ pub async fn ask(lanes: &mut [LaneFacts]) {
     let asked = lanes.iter_mut().filter(|facts| facts.lane.skipped.is_none());
     join_all(asked.map(|facts| async {
         if let Some(url) = &facts.lane.url {
-            facts.answer = Some(smoke::reach(facts.lane.engine, &url.value, smoke::PATIENCE).await);
+            facts.answer = Some(smoke::reach(facts.lane.engine, &url.value, PATIENCE).await);
         }
     }))
     .await;

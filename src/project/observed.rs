@@ -54,17 +54,9 @@ impl Project {
         }
         services.sort_keys();
         let services = services.into_values().collect();
-        let mut project = Self {
-            name,
-            directory: HostPath::new(directory.filter(|path| path.starts_with('/')).unwrap_or("/")),
-            files: Vec::new(),
-            services,
-            volumes: IndexMap::new(),
-            extension: None,
-            variables: IndexMap::new(),
-            warnings: Vec::new(),
-            document: Value::Null,
-        };
+        let directory = directory.filter(|path| path.starts_with('/')).unwrap_or("/");
+        let mut project =
+            Self { name, directory: HostPath::new(directory), services, ..Self::empty() };
         project.learn_devices(observation);
         Some(project)
     }
