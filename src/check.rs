@@ -3,6 +3,8 @@
 //! A check cannot fail and does no I/O. Adding one is a new file (or a function in its family's
 //! file) and one line in [`CHECKS`].
 
+pub mod verdict;
+
 use crate::docker::Observation;
 use crate::facts::{LaneFacts, ProjectFacts};
 use crate::finding::{Findings, Rule};
@@ -36,7 +38,13 @@ pub enum Run {
 /// Every check, in the order of report and documentation.
 pub static CHECKS: &[&Check] = &[];
 
-/// Every rule of every check.
+/// Every rule of every check, and those of the verdict itself.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    CHECKS.iter().flat_map(|check| check.rules.iter().copied())
+    CHECKS.iter().flat_map(|check| check.rules.iter().copied()).chain(verdict::RULES)
+}
+
+/// The rule of that id.
+#[must_use]
+pub fn rule(id: &str) -> Option<&'static Rule> {
+    rules().find(|rule| rule.id == id)
 }
