@@ -6,6 +6,7 @@
 pub mod container;
 pub mod mounts;
 pub mod smoke;
+pub mod verdict;
 pub mod waiting;
 
 use crate::docker::Observation;
@@ -52,9 +53,15 @@ pub static CHECKS: &[&Check] = &[
     &smoke::CHECK,
 ];
 
-/// Every rule of every check.
+/// Every rule of every check, and those of the verdict itself.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    CHECKS.iter().flat_map(|check| check.rules.iter().copied())
+    CHECKS.iter().flat_map(|check| check.rules.iter().copied()).chain(verdict::RULES)
+}
+
+/// The rule of that id.
+#[must_use]
+pub fn rule(id: &str) -> Option<&'static Rule> {
+    rules().find(|rule| rule.id == id)
 }
 
 /// What a run makes of the severities that checks give.

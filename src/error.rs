@@ -8,6 +8,7 @@ use crate::compose::LoadError;
 use crate::lanes::PlanError;
 use crate::options::OptionsError;
 use crate::report::ReportError;
+use crate::report::explain::UnknownCheck;
 
 /// What the process exits with. With `depends_on`, Compose shows a user nothing but this number,
 /// so it names the worst cause.
@@ -139,6 +140,9 @@ pub enum Error {
     /// The lanes could not be worked out.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// `explain`, `--deny` or `--allow` names a check that does not exist.
+    #[error(transparent)]
+    Check(#[from] UnknownCheck),
     /// The report could not be written.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -156,7 +160,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Options(_) | Self::Load(_) | Self::Plan(_) => ExitCode::Usage,
+            Self::Options(_) | Self::Load(_) | Self::Plan(_) | Self::Check(_) => ExitCode::Usage,
             Self::Report(_) => ExitCode::Internal,
             Self::Signal(code) => *code,
         }
@@ -169,6 +173,7 @@ impl Error {
             Self::Options(error) => error.hint(),
             Self::Load(error) => error.hint(),
             Self::Plan(error) => error.hint(),
+            Self::Check(error) => Some(error.hint()),
             Self::Report(_) | Self::Signal(_) => None,
         }
     }

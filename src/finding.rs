@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::error::ExitCode;
+use crate::options::Task;
 use crate::source_map::Place;
 
 /// How much a finding matters.
@@ -171,6 +172,16 @@ impl Finding {
 }
 
 impl Policy {
+    /// The policy of a run that does `task` and in which these lanes are not required.
+    #[must_use]
+    pub fn new(task: Task, optional_lanes: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            containers_advisory: !matches!(task, Task::Inspect | Task::Smoke),
+            optional_lanes: optional_lanes.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
     /// What becomes of a finding. Applying it twice changes nothing more.
     fn apply(&self, finding: &mut Finding) {
         let id = finding.rule.id;
@@ -293,7 +304,8 @@ mod tests {
     #[test]
     fn containers_fail_only_the_runs_that_are_about_them() {
         check(policy(), &HEALTH, "coder", (Severity::Error, true));
-        let advisory = Policy { containers_advisory: true, ..policy() };
+        let advisory = Policy::new(Task::Check, ["spare".to_owned()]);
+        check(Policy::new(Task::Inspect, []), &HEALTH, "coder", (Severity::Error, true));
         check(advisory.clone(), &HEALTH, "coder", (Severity::Warning, false));
         check(advisory.clone(), &FILES, "coder", (Severity::Error, true));
         let denied = Policy { denied: ["unhealthy".to_owned()].into(), ..advisory };

@@ -1,17 +1,34 @@
 //! What a run has to say, and how it is said.
+//!
+//! [`Report::new`] puts it together; a format is a function from a [`Report`] to a text; [`tell`]
+//! writes. Everything that is printed has gone through the redactor.
 
+pub mod explain;
 pub mod human;
 pub mod json;
+pub mod plan;
 
-use std::io;
+mod file;
+mod snippet;
+mod table;
+mod text;
+mod verdict;
+
+use std::io::{self, Write};
 use std::path::PathBuf;
 
-use serde::Serialize;
 use thiserror::Error;
 
+use crate::check;
+use crate::engine::Engine;
 use crate::error::ExitCode;
-use crate::finding::Finding;
-use crate::options::Role;
+use crate::finding::{Finding, Findings, Severity};
+use crate::lanes::{Lane, Plan};
+use crate::options::{Format, ReportOptions, Role};
+use crate::redact::Redactor;
+use crate::source_map::SourceMap;
+
+pub use verdict::verdict;
 
 /// Everything that a run has to say. Inert; sorted.
 #[derive(Debug)]
@@ -39,8 +56,8 @@ pub struct LaneReport {
     pub services: Vec<String>,
     /// Whether it counts.
     pub required: bool,
-    /// The engine's name, if known.
-    pub engine: Option<String>,
+    /// The program that serves it, if known.
+    pub engine: Option<Engine>,
     /// `hf://...`, if known.
     pub source: Option<String>,
     /// The verdict.
@@ -54,7 +71,7 @@ pub struct LaneReport {
 }
 
 /// What is said about one file.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileReport {
     /// As the engine opens it; as this process sees it for a lane without a service.
     pub path: String,
@@ -62,13 +79,12 @@ pub struct FileReport {
     pub host_path: Option<String>,
     /// Bytes, if seen.
     pub size_bytes: Option<u64>,
-    /// `present`, `fetched`, `missing`, `invalid`, `unknown`.
+    /// How it is.
     pub state: FileState,
 }
 
 /// How a file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileState {
     /// There and valid, as far as its header tells.
     Present,
@@ -83,8 +99,7 @@ pub enum FileState {
 }
 
 /// What becomes of a lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Its files will load.
     Ready,
@@ -94,6 +109,36 @@ pub enum Verdict {
     Unknown,
     /// It is not judged.
     Skipped,
+}
+
+/// What a run has found out, before it is sorted and judged as a whole.
+#[derive(Debug)]
+pub struct Outcome<'a> {
+    /// In which role preflight ran.
+    pub role: Role,
+    /// The project's name; absent when models were looked at without one.
+    pub project: Option<String>,
+    /// One for each lane, in the plan's order.
+    pub lanes: Vec<LaneOutcome<'a>>,
+    /// What the checks have found. Its policy has lowered what does not count.
+    pub findings: Findings,
+    /// Why the containers could not be seen, if they could not.
+    pub containers_unknown: Option<String>,
+    /// `--allow-unknown`.
+    pub allow_unknown: bool,
+}
+
+/// What a run has found out about one lane, beside its findings.
+#[derive(Debug)]
+pub struct LaneOutcome<'a> {
+    /// The lane.
+    pub lane: &'a Lane,
+    /// Its files.
+    pub files: Vec<FileReport>,
+    /// What it is made of, for the table; absent if that was not seen.
+    pub summary: Option<String>,
+    /// Why its files could not be looked at, if they could not.
+    pub unknown: Option<String>,
 }
 
 /// Why the report could not be written.
@@ -112,3 +157,187 @@ pub enum ReportError {
     #[error("cannot write to the standard streams")]
     Stream(#[source] io::Error),
 }
+
+impl Report {
+    /// Gives every lane its verdict and the run its exit code.
+    ///
+    /// A project without a lane and a lane that could not be looked at become findings here
+    /// ([`check::verdict`]), unless they were raised before, so that the exit code follows from the
+    /// findings alone.
+    #[must_use]
+    pub fn new(outcome: Outcome<'_>) -> Self {
+        let Outcome { role, project, lanes, mut findings, containers_unknown, allow_unknown } =
+            outcome;
+        if lanes.is_empty() && !findings.iter().any(|found| found.rule.id == "no-lane") {
+            findings.push(check::verdict::no_lane());
+        }
+        let mut reports = Vec::with_capacity(lanes.len());
+        for LaneOutcome { lane, files, summary, unknown } in lanes {
+            let (verdict, reason) = judge(lane, unknown, &findings);
+            if let (Verdict::Unknown, Some(reason)) = (verdict, &reason) {
+                findings.push(check::verdict::lane_unknown(lane, reason, allow_unknown));
+            }
+            reports.push(LaneReport {
+                name: lane.name.clone(),
+                services: lane.services.clone(),
+                required: lane.required,
+                engine: lane.engine,
+                source: lane.source.as_ref().map(|source| source.value.to_string()),
+                verdict,
+                reason,
+                summary,
+                files,
+            });
+        }
+        let findings = sorted(findings.into_vec(), &reports);
+        let exit = exit_code(&findings);
+        Self { role, exit, project, lanes: reports, findings, containers_unknown }
+    }
+}
+
+fn judge(lane: &Lane, unknown: Option<String>, findings: &Findings) -> (Verdict, Option<String>) {
+    if let Some(reason) = &lane.skipped {
+        (Verdict::Skipped, Some(reason.clone()))
+    } else if findings.stops(&lane.name) {
+        (Verdict::NotReady, None)
+    } else if unknown.is_some() {
+        (Verdict::Unknown, unknown)
+    } else {
+        (Verdict::Ready, None)
+    }
+}
+
+/// By severity, lane, cause before consequence, place, id; what is equal keeps its order.
+fn sorted(mut findings: Vec<Finding>, lanes: &[LaneReport]) -> Vec<Finding> {
+    let position = |lane: &Option<String>| {
+        let lane = lane.as_ref()?;
+        Some(lanes.iter().position(|known| known.name == *lane).unwrap_or(lanes.len()))
+    };
+    findings.sort_by_key(|finding| {
+        let span = finding.place.span;
+        let lane = position(&finding.lane);
+        (finding.severity, lane, finding.consequence, span.is_none(), span, finding.rule.id)
+    });
+    findings
+}
+
+/// The worst cause among the errors. Consequences have no say as long as there is a cause.
+fn exit_code(findings: &[Finding]) -> ExitCode {
+    let errors = || findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let mut causes: Vec<_> =
+        errors().filter(|error| !error.consequence).map(|error| error.rule.exit).collect();
+    if causes.is_empty() {
+        causes = errors().map(|error| error.rule.exit).collect();
+    }
+    match ExitCode::worst(&causes) {
+        // A note that `--deny` made an error fails the run like any other setting that is refused.
+        ExitCode::Ready if !causes.is_empty() => ExitCode::Lane,
+        worst => worst,
+    }
+}
+
+/// The report in one format.
+#[must_use]
+pub fn render(
+    report: &Report,
+    sources: &SourceMap,
+    redactor: &Redactor,
+    format: Format,
+    layout: human::Layout,
+) -> String {
+    match format {
+        Format::Human => human::render(report, sources, redactor, layout),
+        Format::Json => json::render(report, sources, redactor),
+    }
+}
+
+/// Tells the report: on `stdout`, in the files of `-o`, and the closing verdict on `stderr`, which
+/// is the last that a run says. Blocking.
+///
+/// # Errors
+/// The first of the places that could not be written; the others have been. A reader of `stdout`
+/// that went away is not an error.
+pub fn tell(
+    report: &Report,
+    sources: &SourceMap,
+    options: &ReportOptions,
+    redactor: &Redactor,
+    stdout: &mut dyn Write,
+    stderr: &mut dyn Write,
+) -> Result<(), ReportError> {
+    let told = print_all(options, stdout, |format, color| {
+        let layout = human::Layout { color, ..human::Layout::default() };
+        Some(render(report, sources, redactor, format, layout))
+    });
+    told.and(print(stderr, &verdict(report, sources, redactor)))
+}
+
+/// Tells what a run that ended without a report has to say to a program: nothing, unless the
+/// format is JSON. What it says to a person is the caller's last line.
+///
+/// # Errors
+/// As [`tell`].
+pub fn tell_error(
+    error: &crate::error::Error,
+    role: Role,
+    options: &ReportOptions,
+    redactor: &Redactor,
+    stdout: &mut dyn Write,
+) -> Result<(), ReportError> {
+    print_all(options, stdout, |format, _| match format {
+        Format::Human => None,
+        Format::Json => Some(json::render_error(error, role, redactor)),
+    })
+}
+
+/// Tells the plan, on `stdout` and in the files of `-o`.
+///
+/// # Errors
+/// As [`tell`].
+pub fn tell_plan(
+    plan: &Plan,
+    sources: &SourceMap,
+    options: &ReportOptions,
+    redactor: &Redactor,
+    stdout: &mut dyn Write,
+) -> Result<(), ReportError> {
+    print_all(options, stdout, |format, color| {
+        Some(match format {
+            Format::Human => plan::human(plan, sources, redactor, color),
+            Format::Json => plan::json(plan, sources, redactor),
+        })
+    })
+}
+
+/// Writes `text` of each format, with colour or without, to where `options` want it; all of them,
+/// even when one fails.
+fn print_all(
+    options: &ReportOptions,
+    stdout: &mut dyn Write,
+    text: impl Fn(Format, bool) -> Option<String>,
+) -> Result<(), ReportError> {
+    let mut result = Ok(());
+    if !options.quiet
+        && let Some(text) = text(options.format, options.color)
+    {
+        result = print(stdout, &text);
+    }
+    for (format, path) in &options.outputs {
+        if let Some(text) = text(*format, false) {
+            let written = file::write(path, text.as_bytes())
+                .map_err(|source| ReportError::File { path: path.clone(), source });
+            result = result.and(written);
+        }
+    }
+    result
+}
+
+fn print(stream: &mut dyn Write, text: &str) -> Result<(), ReportError> {
+    match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(ReportError::Stream),
+    }
+}
+
+#[cfg(test)]
+mod tests;

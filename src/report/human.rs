@@ -1,1 +1,173 @@
-//! The report for a person.
+//! The report for a person: findings as a compiler would show them, then a table of the lanes.
+
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
+
+use super::snippet::{Excerpt, Mark, excerpts};
+use super::text::Cleaner;
+use super::{Report, table};
+use crate::finding::{Finding, Severity};
+use crate::redact::Redactor;
+use crate::source_map::{Place, SourceMap, Variable, VariableSource};
+
+/// The most places and the most pieces of evidence that are shown of one finding.
+const MOST_SHOWN: usize = 20;
+
+/// What the output looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Whether there are colours.
+    pub color: bool,
+    /// Characters in a line; source lines and the table are cut to it, sentences are not.
+    pub width: usize,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self { color: false, width: 100 }
+    }
+}
+
+/// The report as text, with a line break at its end.
+#[must_use]
+pub fn render(report: &Report, sources: &SourceMap, redactor: &Redactor, layout: Layout) -> String {
+    let cleaner = Cleaner::new(redactor);
+    let renderer = if layout.color { Renderer::styled() } else { Renderer::plain() };
+    let renderer = renderer.term_width(layout.width);
+    let mut out = String::new();
+    for found in &report.findings {
+        out.push_str(&finding(found, sources, cleaner, &renderer, layout.width));
+        out.push_str("\n\n");
+    }
+    if let Some(reason) = &report.containers_unknown {
+        let text = format!("the containers were not looked at: {}", cleaner.line(reason));
+        out.push_str(&renderer.render(&[Group::with_title(Level::NOTE.primary_title(text))]));
+        out.push_str("\n\n");
+    }
+    out.push_str(&table::render(&report.lanes, cleaner, layout));
+    out
+}
+
+fn finding(
+    finding: &Finding,
+    sources: &SourceMap,
+    cleaner: Cleaner<'_>,
+    renderer: &Renderer,
+    width: usize,
+) -> String {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let (marks, mut notes) = pointers(finding, cleaner);
+    // The gutter takes what is left of the width.
+    let excerpts = excerpts(&marks, sources, cleaner, width.saturating_sub(14).max(20));
+    notes.extend(remarks(finding, cleaner));
+    let title = level.primary_title(cleaner.line(&finding.message)).id(finding.rule.id);
+    let group = Group::with_title(title)
+        .elements(excerpts.iter().map(cause))
+        .elements(notes.into_iter().map(|note| Level::NOTE.message(note)))
+        .element(Level::HELP.message(cleaner.lines(&finding.fix)));
+    corrected(renderer.render(&[group]), &excerpts)
+}
+
+fn cause(excerpt: &Excerpt) -> Element<'_> {
+    let annotations = excerpt.marks.iter().map(|(span, label, is_primary)| {
+        let kind = if *is_primary { AnnotationKind::Primary } else { AnnotationKind::Context };
+        kind.span(span.clone()).label(label.as_deref())
+    });
+    Snippet::source(&*excerpt.text)
+        .path(&*excerpt.path)
+        .line_start(excerpt.line)
+        .annotations(annotations)
+        .into()
+}
+
+/// The renderer counts columns in the line that it was given; this is the line of the file.
+fn corrected(rendered: String, excerpts: &[Excerpt]) -> String {
+    let corrections: Vec<_> = excerpts.iter().filter_map(|one| one.corrected.as_ref()).collect();
+    let Some((title, body)) = rendered.split_once('\n').filter(|_| !corrections.is_empty()) else {
+        return rendered;
+    };
+    let body = corrections
+        .into_iter()
+        .fold(body.to_owned(), |body, (shown, actual)| body.replacen(shown, actual, 1));
+    format!("{title}\n{body}")
+}
+
+/// Every place of a finding: as a mark where a file states it, else as a note.
+fn pointers(finding: &Finding, cleaner: Cleaner<'_>) -> (Vec<Mark>, Vec<String>) {
+    let mut marks = Vec::new();
+    let mut notes = Vec::new();
+    if let Some(span) = finding.place.span {
+        marks.push(Mark { span, label: None, is_primary: true });
+    }
+    for label in &finding.related {
+        let text = cleaner.line(&label.text);
+        match label.place.span {
+            Some(span) => marks.push(Mark { span, label: Some(text), is_primary: false }),
+            None => notes.push(text),
+        }
+    }
+    let places = std::iter::once(&finding.place).chain(finding.related.iter().map(|it| &it.place));
+    for variable in variables(places) {
+        let name = cleaner.line(&variable.name);
+        match origin(&variable.set_by) {
+            Ok(span) => {
+                let label = Some(format!("`{name}` is set here"));
+                marks.push(Mark { span, label, is_primary: false });
+            }
+            Err(origin) => notes.push(format!("`{name}` {origin}")),
+        }
+    }
+    marks.truncate(MOST_SHOWN);
+    notes.truncate(MOST_SHOWN);
+    (marks, notes)
+}
+
+/// Each variable once, in order of appearance.
+fn variables<'a>(places: impl Iterator<Item = &'a Place>) -> Vec<&'a Variable> {
+    let mut variables: Vec<&Variable> = Vec::new();
+    for variable in places.flat_map(|place| &place.variables) {
+        if !variables.contains(&variable) {
+            variables.push(variable);
+        }
+    }
+    variables
+}
+
+/// Where a variable is set: at a place, or in words.
+fn origin(source: &VariableSource) -> Result<crate::source_map::Span, &'static str> {
+    match source {
+        VariableSource::EnvFile(span) => Ok(*span),
+        VariableSource::Environment => Err("comes from the environment"),
+        VariableSource::Default => Err("is not set: the default written here is used"),
+        VariableSource::Compose => Err("is computed by Compose"),
+        VariableSource::Unset => Err("is not set"),
+    }
+}
+
+/// What is said about a finding below its places.
+fn remarks(finding: &Finding, cleaner: Cleaner<'_>) -> Vec<String> {
+    let mut remarks = Vec::new();
+    for (name, value) in finding.evidence.iter().take(MOST_SHOWN) {
+        remarks.push(format!("{name}: {}", cleaner.lines(value)));
+    }
+    if finding.evidence.len() > MOST_SHOWN {
+        remarks.push(format!("... and {} more", finding.evidence.len() - MOST_SHOWN));
+    }
+    let lane = finding.lane.as_ref().map(|lane| format!("lane `{}`", cleaner.line(lane)));
+    let service =
+        finding.service.as_ref().map(|service| format!("service `{}`", cleaner.line(service)));
+    let mut about: Vec<_> = lane.into_iter().chain(service).collect();
+    if finding.lowered {
+        about.push("a warning because the lane is not required".to_owned());
+    }
+    if finding.consequence {
+        about.push("follows from another finding".to_owned());
+    }
+    if !about.is_empty() {
+        remarks.push(about.join(", "));
+    }
+    remarks
+}

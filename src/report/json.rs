@@ -1,1 +1,256 @@
-//! The report for a program.
+//! The report for a program: `schema/report.json` describes it.
+//!
+//! The types here are what is on the wire. They follow nothing that is renamed elsewhere; a change
+//! that a reader could notice needs another [`SCHEMA_VERSION`].
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::text::is_unprintable;
+use super::{FileReport, FileState, LaneReport, Verdict};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::finding::{Finding, Severity};
+use crate::options::Role;
+use crate::redact::Redactor;
+use crate::source_map::{SourceMap, Span};
+
+/// Of the report and of the plan.
+pub const SCHEMA_VERSION: u32 = 1;
+
+#[derive(Debug, Serialize)]
+struct Report {
+    schema_version: u32,
+    tool: Tool,
+    role: &'static str,
+    exit_code: u8,
+    project: Option<String>,
+    lanes: Vec<Lane>,
+    findings: Vec<WireFinding>,
+    errors: Vec<Failure>,
+}
+
+/// What wrote a document.
+#[derive(Debug, Serialize)]
+pub(super) struct Tool {
+    name: &'static str,
+    version: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct Lane {
+    name: String,
+    services: Vec<String>,
+    required: bool,
+    engine: Option<&'static str>,
+    source: Option<String>,
+    verdict: &'static str,
+    reason: Option<String>,
+    files: Vec<File>,
+}
+
+#[derive(Debug, Serialize)]
+struct File {
+    path: String,
+    host_path: Option<String>,
+    size_bytes: Option<u64>,
+    state: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct WireFinding {
+    id: &'static str,
+    severity: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lane: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<WirePlace>,
+    message: String,
+    fix: String,
+    evidence: Vec<Evidence>,
+}
+
+/// A position in a file, from 1, columns in characters.
+#[derive(Debug, Serialize)]
+pub(super) struct WirePlace {
+    file: String,
+    line: usize,
+    column: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Evidence {
+    name: &'static str,
+    value: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Failure {
+    message: String,
+    causes: Vec<String>,
+    fix: Option<String>,
+}
+
+impl Tool {
+    pub(super) fn this() -> Self {
+        Self { name: "preflight", version: env!("CARGO_PKG_VERSION") }
+    }
+}
+
+/// The report as one JSON document, with a line break at its end.
+#[must_use]
+pub fn render(report: &super::Report, sources: &SourceMap, redactor: &Redactor) -> String {
+    let texts = Texts { sources, redactor };
+    document(&Report {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool::this(),
+        role: role(report.role),
+        exit_code: report.exit.code(),
+        project: texts.option(report.project.as_deref()),
+        lanes: report.lanes.iter().map(|lane| texts.lane(lane)).collect(),
+        findings: report.findings.iter().map(|finding| texts.finding(finding)).collect(),
+        errors: Vec::new(),
+    })
+}
+
+/// The document of a run that ended without a report: no lane, no finding, one error.
+#[must_use]
+pub fn render_error(error: &Error, role_of_run: Role, redactor: &Redactor) -> String {
+    let texts = Texts { sources: &SourceMap::default(), redactor };
+    let mut causes = Vec::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        causes.push(texts.text(&error.to_string()));
+        cause = error.source();
+    }
+    let message = texts.text(&error.to_string());
+    document(&Report {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool::this(),
+        role: role(role_of_run),
+        exit_code: error.exit_code().code(),
+        project: None,
+        lanes: Vec::new(),
+        findings: Vec::new(),
+        errors: vec![Failure { message, causes, fix: texts.option(error.hint().as_deref()) }],
+    })
+}
+
+/// Turns what is known into what is sent: redacted, with positions resolved.
+#[derive(Clone, Copy)]
+pub(super) struct Texts<'a> {
+    pub(super) sources: &'a SourceMap,
+    pub(super) redactor: &'a Redactor,
+}
+
+impl Texts<'_> {
+    pub(super) fn text(self, text: &str) -> String {
+        self.redactor.redact(text).into_owned()
+    }
+
+    pub(super) fn option(self, text: Option<&str>) -> Option<String> {
+        text.map(|text| self.text(text))
+    }
+
+    pub(super) fn place(self, span: Option<Span>) -> Option<WirePlace> {
+        let location = self.sources.location(span?);
+        let file = self.text(&location.file.display().to_string());
+        Some(WirePlace { file, line: location.line, column: location.column })
+    }
+
+    fn lane(self, lane: &LaneReport) -> Lane {
+        Lane {
+            name: self.text(&lane.name),
+            services: lane.services.iter().map(|service| self.text(service)).collect(),
+            required: lane.required,
+            engine: lane.engine.map(engine),
+            source: self.option(lane.source.as_deref()),
+            verdict: match lane.verdict {
+                Verdict::Ready => "ready",
+                Verdict::NotReady => "not-ready",
+                Verdict::Unknown => "unknown",
+                Verdict::Skipped => "skipped",
+            },
+            reason: self.option(lane.reason.as_deref()),
+            files: lane.files.iter().map(|file| self.file(file)).collect(),
+        }
+    }
+
+    fn file(self, file: &FileReport) -> File {
+        File {
+            path: self.text(&file.path),
+            host_path: self.option(file.host_path.as_deref()),
+            size_bytes: file.size_bytes,
+            state: match file.state {
+                FileState::Present => "present",
+                FileState::Fetched => "fetched",
+                FileState::Missing => "missing",
+                FileState::Invalid => "invalid",
+                FileState::Unknown => "unknown",
+            },
+        }
+    }
+
+    fn finding(self, finding: &Finding) -> WireFinding {
+        let evidence = finding.evidence.iter();
+        WireFinding {
+            id: finding.rule.id,
+            severity: match finding.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+                Severity::Note => "note",
+            },
+            lane: self.option(finding.lane.as_deref()),
+            service: self.option(finding.service.as_deref()),
+            place: self.place(finding.place.span),
+            message: self.text(&finding.message),
+            fix: self.text(&finding.fix),
+            evidence: evidence
+                .map(|(name, value)| Evidence { name, value: self.text(value) })
+                .collect(),
+        }
+    }
+}
+
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::Init => "init",
+        Role::Hand => "hand",
+    }
+}
+
+pub(super) fn engine(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Vllm => "vllm",
+        Engine::LlamaCpp => "llama-cpp",
+        Engine::Tei => "tei",
+        Engine::Tgi => "tgi",
+        Engine::Sglang => "sglang",
+        Engine::Ollama => "ollama",
+        Engine::LocalAi => "local-ai",
+        Engine::Infinity => "infinity",
+    }
+}
+
+/// `value` as an indented document in which every character can be seen: what could move a
+/// terminal's cursor is written `\uXXXX`, which means the same.
+pub(super) fn document(value: &impl Serialize) -> String {
+    // Only a map with keys that are no strings, or a failing writer, could make this fail.
+    let json = serde_json::to_string_pretty(value).unwrap_or_default();
+    let mut document = String::with_capacity(json.len() + 1);
+    for character in json.chars() {
+        if character == '\n' || !is_unprintable(character) {
+            document.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            // A `String` takes every write.
+            let _ = write!(document, "\\u{unit:04x}");
+        }
+    }
+    document.push('\n');
+    document
+}

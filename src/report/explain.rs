@@ -1,0 +1,178 @@
+//! What `preflight explain` prints: the rules, or what one of them means.
+
+use thiserror::Error;
+
+use crate::check;
+use crate::finding::Rule;
+
+/// The most ids that are suggested for a mistyped one.
+const MOST_SUGGESTIONS: usize = 3;
+
+/// An id that is no check's.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("there is no check `{}`", .id.escape_debug())]
+pub struct UnknownCheck {
+    /// As typed.
+    pub id: String,
+    /// The ids that look like it, the likeliest first.
+    pub suggestions: Vec<&'static str>,
+}
+
+impl UnknownCheck {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self.suggestions.as_slice() {
+            [] => "`preflight explain` lists them".to_owned(),
+            suggestions => format!("did you mean `{}`?", suggestions.join("`, `")),
+        }
+    }
+}
+
+/// The list of all checks, or what the one called `id` means; with a line break at its end.
+///
+/// # Errors
+/// When no check has that id.
+pub fn explain(id: Option<&str>) -> Result<String, UnknownCheck> {
+    match id {
+        None => Ok(list(check::rules())),
+        Some(id) => find(id).map(page),
+    }
+}
+
+/// The rule called `id`; also for the arguments of `--deny` and `--allow`.
+///
+/// # Errors
+/// When no check has that id.
+pub fn find(id: &str) -> Result<&'static Rule, UnknownCheck> {
+    check::rule(id).ok_or_else(|| UnknownCheck {
+        id: id.to_owned(),
+        suggestions: suggestions(id, check::rules().map(|rule| rule.id)),
+    })
+}
+
+/// A line for each rule: id, severity, exit code, what it is about.
+fn list(rules: impl Iterator<Item = &'static Rule>) -> String {
+    let rules: Vec<_> = rules.collect();
+    let width = rules.iter().map(|rule| rule.id.len()).max().unwrap_or(0);
+    let mut list = String::new();
+    for rule in rules {
+        let severity = rule.severity.to_string();
+        let exit = rule.exit.code();
+        let line = format!("{:<width$}  {severity:<7}  {exit:>2}  {}", rule.id, summary(rule.docs));
+        list.push_str(line.trim_end());
+        list.push('\n');
+    }
+    list
+}
+
+/// The first sentence of a documentation.
+fn summary(docs: &str) -> String {
+    let paragraph = docs.trim_start().split("\n\n").next().unwrap_or("");
+    let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.split_once(". ") {
+        Some((first, _)) => first.to_owned(),
+        None => words.trim_end_matches(['.', ':']).to_owned(),
+    }
+}
+
+fn page(rule: &Rule) -> String {
+    let (severity, exit) = (rule.severity, rule.exit);
+    format!(
+        "{severity}[{}]: exit {} ({})\n\n{}\n",
+        rule.id,
+        exit.code(),
+        exit.meaning(),
+        rule.docs.trim()
+    )
+}
+
+/// The ids that are most like `typed`, the likeliest first; none that is not like it at all.
+fn suggestions(typed: &str, ids: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+    let typed: String = typed.trim().to_lowercase().replace(['_', ' '], "-");
+    let typed: String = typed.chars().take(64).collect();
+    if typed.is_empty() {
+        return Vec::new();
+    }
+    let mut likely: Vec<_> = ids
+        .filter_map(|id| {
+            let likeness = strsim::normalized_damerau_levenshtein(&typed, id);
+            let is_part = typed.len() >= 3 && id.contains(&typed);
+            (likeness > 0.6 || is_part).then_some((likeness, id))
+        })
+        .collect();
+    likely.sort_by(|one, other| other.0.total_cmp(&one.0));
+    likely.into_iter().take(MOST_SUGGESTIONS).map(|(_, id)| id).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ExitCode;
+    use crate::finding::Severity;
+
+    const IDS: [&str; 4] = ["files-missing", "file-truncated", "token-missing", "token-rejected"];
+
+    #[test]
+    fn a_mistyped_id_is_answered_with_those_that_look_like_it() {
+        for (typed, expected) in [
+            ("file-missing", vec!["files-missing", "token-missing"]),
+            ("FILES_MISSING", vec!["files-missing", "token-missing"]),
+            ("token", vec!["token-missing", "token-rejected"]),
+            ("fiel-truncated", vec!["file-truncated"]),
+            ("xyzzy", vec![]),
+            ("", vec![]),
+        ] {
+            let mut found = suggestions(typed, IDS.into_iter());
+            found.sort_unstable();
+            assert_eq!(found, expected, "{typed}");
+        }
+    }
+
+    #[test]
+    fn the_page_of_a_rule_has_its_severity_its_exit_code_and_its_documentation() {
+        let page = explain(Some("no-lane")).unwrap();
+        assert!(
+            page.starts_with("error[no-lane]: exit 3 (could not judge)\n\nNo service"),
+            "{page}"
+        );
+        assert!(page.ends_with("coder.gguf\n"), "{page}");
+    }
+
+    #[test]
+    fn an_id_that_no_check_has_is_an_error_with_a_hint() {
+        let error = explain(Some("no-lanes")).unwrap_err();
+        assert_eq!(error.to_string(), "there is no check `no-lanes`");
+        assert_eq!(error.hint(), "did you mean `no-lane`?");
+        assert_eq!(
+            explain(Some("\u{1b}[0m")).unwrap_err().hint(),
+            "`preflight explain` lists them"
+        );
+    }
+
+    #[test]
+    fn the_list_has_the_first_sentence_of_each_rule() {
+        static RULE: Rule = Rule {
+            id: "a-rule",
+            severity: Severity::Warning,
+            exit: ExitCode::Mount,
+            docs: "Something is\nwrong. More.\n\nAnd more.",
+        };
+        assert_eq!(list([&RULE].into_iter()), "a-rule  warning  16  Something is wrong\n");
+    }
+
+    #[test]
+    fn every_rule_is_listed_once_and_documented() {
+        let mut ids: Vec<_> = check::rules().map(|rule| rule.id).collect();
+        let is_kebab =
+            |id: &str| id.chars().all(|c| c.is_ascii_lowercase() || c == '-' || c.is_ascii_digit());
+        for rule in check::rules() {
+            assert!(is_kebab(rule.id), "`{}` is not in kebab-case", rule.id);
+            assert!(!summary(rule.docs).is_empty(), "`{}` has no documentation", rule.id);
+        }
+        let count = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), count, "an id is used twice");
+    }
+}

@@ -1,0 +1,289 @@
+//! What `preflight plan` prints: every lane, its paths in all three spaces, and who said so.
+
+use annotate_snippets::renderer::Style;
+use serde::Serialize;
+
+use super::json::{SCHEMA_VERSION, Texts, Tool, WirePlace, document, engine};
+use super::text::Cleaner;
+use crate::engine::Part;
+use crate::lanes::{Artifact, Lane, Origin, Plan, Problem, ProblemKind, Traced};
+use crate::mounts::Sight;
+use crate::redact::Redactor;
+use crate::source_map::{SourceMap, Span};
+
+/// Where the origin of a value begins, in characters, if the value leaves room.
+const ORIGIN_COLUMN: usize = 70;
+
+/// The plan for a person, with a line break at its end.
+#[must_use]
+pub fn human(plan: &Plan, sources: &SourceMap, redactor: &Redactor, color: bool) -> String {
+    let printer = Printer { sources, cleaner: Cleaner::new(redactor), color };
+    let mut lanes: Vec<String> = plan.lanes.iter().map(|lane| printer.lane(lane)).collect();
+    if !plan.settings.fetch {
+        lanes.push("nothing is fetched: `fetch: never`\n".to_owned());
+    }
+    if plan.lanes.is_empty() {
+        lanes
+            .push("there is no lane; `preflight explain no-lane` says how to declare one\n".into());
+    }
+    lanes.join("\n")
+}
+
+#[derive(Clone, Copy)]
+struct Printer<'a> {
+    sources: &'a SourceMap,
+    cleaner: Cleaner<'a>,
+    color: bool,
+}
+
+impl Printer<'_> {
+    fn lane(self, lane: &Lane) -> String {
+        let mut text = self.title(lane);
+        if let Some(reason) = &lane.skipped {
+            text.push_str(&row("skipped", &self.cleaner.joined(reason), ""));
+        }
+        if let Some(source) = &lane.source {
+            text.push_str(&row("source", &self.text(&source.value), &self.origin(source)));
+        }
+        for (name, globs) in [("include", &lane.include), ("exclude", &lane.exclude)] {
+            if !globs.is_empty() {
+                text.push_str(&row(name, &self.text(&globs.join(" ")), ""));
+            }
+        }
+        for artifact in &lane.artifacts {
+            text.push_str(&self.artifact(artifact));
+        }
+        for (name, value) in [("url", &lane.url), ("serves as", &lane.model_name)] {
+            if let Some(value) = value {
+                text.push_str(&row(name, &self.text(&value.value), &self.origin(value)));
+            }
+        }
+        for problem in &lane.problems {
+            let place = self.location(problem.place.span);
+            text.push_str(&row("problem", &self.text(&explain(problem)), &place));
+        }
+        text
+    }
+
+    fn title(self, lane: &Lane) -> String {
+        let bold = if self.color { Style::new().bold() } else { Style::new() };
+        let mut about = Vec::new();
+        if !lane.required {
+            about.push("optional".to_owned());
+        }
+        about.extend(lane.engine.map(|engine| engine.name().to_owned()));
+        if !lane.services.is_empty() {
+            let word = if lane.services.len() == 1 { "service" } else { "services" };
+            about.push(format!("{word} {}", self.text(&lane.services.join(", "))));
+        }
+        about.push(self.location(lane.place.span));
+        about.retain(|word| !word.is_empty());
+        let name = self.text(&lane.name);
+        format!("{bold}{name}{bold:#}: {}\n", about.join(", ")).replace(": \n", "\n")
+    }
+
+    fn artifact(self, artifact: &Artifact) -> String {
+        let located = &artifact.located.value;
+        let mut rows = Vec::new();
+        if let Some(path) = &located.service_path {
+            rows.push(("in service", self.text(path)));
+        }
+        if let Some(path) = &located.host_path {
+            rows.push(("on host", self.text(path)));
+        }
+        rows.push(match &located.sight {
+            Sight::Visible { path, read_only, .. } => {
+                let rights = if *read_only { " (read-only)" } else { "" };
+                ("seen at", format!("{}{rights}", self.text(path)))
+            }
+            Sight::NotMounted => {
+                ("seen at", "nowhere: no mount of the service reaches it".to_owned())
+            }
+            Sight::Hidden(reason) => {
+                ("seen at", format!("nowhere: {}", self.cleaner.joined(reason)))
+            }
+        });
+        let origin = self.origin(&artifact.located);
+        let mut text = String::new();
+        for (index, (space, path)) in rows.into_iter().enumerate() {
+            let name = if index == 0 { part(artifact.part) } else { "" };
+            let origin = if index == 0 { origin.as_str() } else { "" };
+            text.push_str(&row(name, &format!("{space:<10} {path}"), origin));
+        }
+        text
+    }
+
+    fn text(self, text: &impl ToString) -> String {
+        self.cleaner.line(&text.to_string())
+    }
+
+    fn origin<T>(self, traced: &Traced<T>) -> String {
+        let place = self.location(traced.place.span);
+        let separator = if place.is_empty() { "" } else { ", " };
+        format!("{}{separator}{place}", self.text(&traced.from))
+    }
+
+    fn location(self, span: Option<Span>) -> String {
+        span.map_or_else(String::new, |span| self.text(&self.sources.location(span)))
+    }
+}
+
+fn row(name: &str, value: &str, origin: &str) -> String {
+    let start = format!("  {name:<13} {value}");
+    if origin.is_empty() {
+        return format!("{start}\n");
+    }
+    format!("{start:<ORIGIN_COLUMN$}  <- {origin}\n")
+}
+
+fn part(part: Part) -> &'static str {
+    match part {
+        Part::Model => "model",
+        Part::Tokenizer => "tokenizer",
+        Part::Mmproj => "mmproj",
+        Part::Lora => "lora",
+        Part::Draft => "draft",
+        Part::ChatTemplate => "chat-template",
+    }
+}
+
+fn explain(problem: &Problem) -> String {
+    match &problem.kind {
+        ProblemKind::NoModelNamed { instead } => {
+            format!("no model is named; the engine will {instead}")
+        }
+        ProblemKind::PathAmbiguous { path, readings } => {
+            format!("`{path}` could be {}", readings.join(" or "))
+        }
+        ProblemKind::ServiceUnknown { service } => format!("there is no service `{service}`"),
+        ProblemKind::NotSupportedYet { what } => format!("{what} is not supported yet"),
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct WirePlan {
+    schema_version: u32,
+    tool: Tool,
+    fetch: bool,
+    create_root: bool,
+    lanes: Vec<WireLane>,
+}
+
+#[derive(Debug, Serialize)]
+struct WireLane {
+    name: String,
+    required: bool,
+    services: Vec<String>,
+    engine: Option<&'static str>,
+    skipped: Option<String>,
+    place: Option<WirePlace>,
+    source: Option<WireTraced>,
+    include: Vec<String>,
+    exclude: Vec<String>,
+    artifacts: Vec<WireArtifact>,
+    url: Option<WireTraced>,
+    model_name: Option<WireTraced>,
+    problems: Vec<WireProblem>,
+}
+
+#[derive(Debug, Serialize)]
+struct WireTraced {
+    value: String,
+    from: String,
+    place: Option<WirePlace>,
+}
+
+#[derive(Debug, Serialize)]
+struct WireArtifact {
+    part: &'static str,
+    service: Option<String>,
+    service_path: Option<String>,
+    host_path: Option<String>,
+    local_path: Option<String>,
+    read_only: Option<bool>,
+    hidden: Option<String>,
+    from: String,
+    place: Option<WirePlace>,
+}
+
+#[derive(Debug, Serialize)]
+struct WireProblem {
+    message: String,
+    place: Option<WirePlace>,
+}
+
+/// The plan for a program, with a line break at its end.
+#[must_use]
+pub fn json(plan: &Plan, sources: &SourceMap, redactor: &Redactor) -> String {
+    let texts = Texts { sources, redactor };
+    document(&WirePlan {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool::this(),
+        fetch: plan.settings.fetch,
+        create_root: plan.settings.create_root,
+        lanes: plan.lanes.iter().map(|lane| wire_lane(lane, texts)).collect(),
+    })
+}
+
+fn wire_lane(lane: &Lane, texts: Texts<'_>) -> WireLane {
+    let all = |values: &[String]| values.iter().map(|value| texts.text(value)).collect();
+    WireLane {
+        name: texts.text(&lane.name),
+        required: lane.required,
+        services: all(&lane.services),
+        engine: lane.engine.map(engine),
+        skipped: texts.option(lane.skipped.as_deref()),
+        place: texts.place(lane.place.span),
+        source: lane.source.as_ref().map(|source| wire_traced(source, texts)),
+        include: all(&lane.include),
+        exclude: all(&lane.exclude),
+        artifacts: lane.artifacts.iter().map(|it| wire_artifact(it, texts)).collect(),
+        url: lane.url.as_ref().map(|url| wire_traced(url, texts)),
+        model_name: lane.model_name.as_ref().map(|name| wire_traced(name, texts)),
+        problems: lane
+            .problems
+            .iter()
+            .map(|problem| WireProblem {
+                message: texts.text(&explain(problem)),
+                place: texts.place(problem.place.span),
+            })
+            .collect(),
+    }
+}
+
+fn wire_traced<T: ToString>(traced: &Traced<T>, texts: Texts<'_>) -> WireTraced {
+    WireTraced {
+        value: texts.text(&traced.value.to_string()),
+        from: wire_origin(&traced.from, texts),
+        place: texts.place(traced.place.span),
+    }
+}
+
+fn wire_artifact(artifact: &Artifact, texts: Texts<'_>) -> WireArtifact {
+    let located = &artifact.located.value;
+    let (local_path, read_only, hidden) = match &located.sight {
+        Sight::Visible { path, read_only, .. } => {
+            (Some(texts.text(&path.to_string())), Some(*read_only), None)
+        }
+        Sight::NotMounted => (None, None, Some("not mounted".to_owned())),
+        Sight::Hidden(reason) => (None, None, Some(texts.text(reason))),
+    };
+    WireArtifact {
+        part: part(artifact.part),
+        service: texts.option(located.service.as_deref()),
+        service_path: located.service_path.as_ref().map(|path| texts.text(&path.to_string())),
+        host_path: located.host_path.as_ref().map(|path| texts.text(&path.to_string())),
+        local_path,
+        read_only,
+        hidden,
+        from: wire_origin(&artifact.located.from, texts),
+        place: texts.place(artifact.located.place.span),
+    }
+}
+
+fn wire_origin(origin: &Origin, texts: Texts<'_>) -> String {
+    texts.text(&origin.to_string())
+}
+
+#[cfg(test)]
+mod tests;

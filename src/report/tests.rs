@@ -1,0 +1,480 @@
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::finding::{Policy, Rule};
+use crate::lanes::{Origin, Source, Traced};
+use crate::options::{ProgressStyle, Task};
+use crate::source_map::{Place, SourceId, Span, Variable, VariableSource};
+
+static MOUNT: Rule = rule("mount-source-missing", Severity::Error, ExitCode::Mount);
+static FILES: Rule = rule("files-missing", Severity::Error, ExitCode::Incomplete);
+static SHARD: Rule = rule("shard-missing", Severity::Error, ExitCode::Corrupt);
+static PROJECT: Rule = rule("models-path-differs", Severity::Error, ExitCode::Lane);
+static HEALTH: Rule = rule("container-unhealthy", Severity::Error, ExitCode::Unhealthy);
+static PIN: Rule = rule("revision-not-pinned", Severity::Note, ExitCode::Ready);
+
+const fn rule(id: &'static str, severity: Severity, exit: ExitCode) -> Rule {
+    Rule { id, severity, exit, docs: "" }
+}
+
+pub(super) fn lane(name: &str, required: bool) -> Lane {
+    Lane {
+        name: name.to_owned(),
+        required,
+        services: vec![format!("vllm-{name}")],
+        engine: Some(Engine::Vllm),
+        invocation: None,
+        artifacts: Vec::new(),
+        source: Some(Traced {
+            value: Source {
+                owner: "Qwen".to_owned(),
+                repo: name.to_owned(),
+                revision: None,
+                path: None,
+            },
+            from: Origin::Extension,
+            place: Place::nowhere(),
+        }),
+        include: Vec::new(),
+        exclude: Vec::new(),
+        url: None,
+        model_name: None,
+        skipped: None,
+        place: Place::nowhere(),
+        problems: Vec::new(),
+    }
+}
+
+fn file(path: &str, size_bytes: Option<u64>, state: FileState) -> FileReport {
+    let host_path = Some(format!("/srv{path}"));
+    FileReport { path: path.to_owned(), host_path, size_bytes, state }
+}
+
+fn outcome(lanes: &[Lane], unknown: &[(&str, &str)], found: Vec<Finding>) -> Report {
+    let optional = lanes.iter().filter(|lane| !lane.required).map(|lane| lane.name.clone());
+    let mut findings = Findings::new(Policy::new(Task::Check, optional));
+    for finding in found {
+        findings.push(finding);
+    }
+    Report::new(Outcome {
+        role: Role::Hand,
+        project: Some("cortex".to_owned()),
+        lanes: lanes
+            .iter()
+            .map(|lane| LaneOutcome {
+                lane,
+                files: Vec::new(),
+                summary: None,
+                unknown: unknown
+                    .iter()
+                    .find(|(name, _)| *name == lane.name)
+                    .map(|(_, reason)| (*reason).to_owned()),
+            })
+            .collect(),
+        findings,
+        containers_unknown: None,
+        allow_unknown: false,
+    })
+}
+
+/// The verdicts of the lanes, and the exit code.
+fn check(
+    lanes: &[Lane],
+    unknown: &[(&str, &str)],
+    found: Vec<Finding>,
+    expected: (&[Verdict], ExitCode),
+) {
+    let report = outcome(lanes, unknown, found);
+    let verdicts: Vec<_> = report.lanes.iter().map(|lane| lane.verdict).collect();
+    assert_eq!((verdicts.as_slice(), report.exit), expected);
+}
+
+fn found(rule: &'static Rule, lane: &str) -> Finding {
+    let finding = Finding::new(rule, "something is wrong", "put it right");
+    if lane.is_empty() { finding } else { finding.lane(lane) }
+}
+
+#[test]
+fn a_lane_without_an_error_is_ready() {
+    let lanes = [lane("coder", true), lane("spare", false)];
+    let notes = vec![found(&PIN, "coder"), found(&HEALTH, "coder")];
+    check(&lanes, &[], notes, (&[Verdict::Ready, Verdict::Ready], ExitCode::Ready));
+}
+
+#[test]
+fn the_worst_cause_sets_the_exit_code() {
+    let lanes = [lane("coder", true), lane("reader", true)];
+    let errors = vec![found(&FILES, "coder"), found(&MOUNT, "reader")];
+    check(&lanes, &[], errors, (&[Verdict::NotReady, Verdict::NotReady], ExitCode::Mount));
+}
+
+#[test]
+fn a_consequence_makes_a_lane_not_ready_and_sets_the_exit_code_only_alone() {
+    let lanes = [lane("coder", true)];
+    let follows = || found(&SHARD, "coder").consequence();
+    let errors = vec![follows(), found(&FILES, "coder")];
+    check(&lanes, &[], errors, (&[Verdict::NotReady], ExitCode::Incomplete));
+    check(&lanes, &[], vec![follows()], (&[Verdict::NotReady], ExitCode::Corrupt));
+}
+
+#[test]
+fn a_lane_that_is_not_required_never_fails_the_run() {
+    let lanes = [lane("coder", true), lane("spare", false)];
+    let errors = vec![found(&FILES, "spare")];
+    check(&lanes, &[], errors, (&[Verdict::Ready, Verdict::NotReady], ExitCode::Ready));
+    let unknown = [("spare", "not mounted")];
+    check(&lanes, &unknown, vec![], (&[Verdict::Ready, Verdict::Unknown], ExitCode::Ready));
+}
+
+#[test]
+fn a_required_lane_that_could_not_be_looked_at_is_unknown() {
+    let lanes = [lane("coder", true)];
+    let unknown = [("coder", "not mounted")];
+    check(&lanes, &unknown, vec![], (&[Verdict::Unknown], ExitCode::Unjudged));
+    let errors = vec![found(&MOUNT, "coder")];
+    check(&lanes, &unknown, errors, (&[Verdict::NotReady], ExitCode::Mount));
+}
+
+#[test]
+fn an_unknown_lane_can_be_accepted() {
+    let coder = lane("coder", true);
+    let unknown = Some("not mounted".to_owned());
+    let outcome = Outcome {
+        role: Role::Init,
+        project: None,
+        lanes: vec![LaneOutcome { lane: &coder, files: vec![], summary: None, unknown }],
+        findings: Findings::default(),
+        containers_unknown: None,
+        allow_unknown: true,
+    };
+    let report = Report::new(outcome);
+    assert_eq!((report.lanes[0].verdict, report.exit), (Verdict::Unknown, ExitCode::Ready));
+    assert_eq!(report.findings[0].severity, Severity::Warning);
+}
+
+#[test]
+fn a_project_without_a_lane_could_not_be_judged() {
+    check(&[], &[], vec![], (&[], ExitCode::Unjudged));
+    let report = outcome(&[], &[], vec![check::verdict::no_lane()]);
+    assert_eq!(report.findings.len(), 1, "it is said once");
+}
+
+#[test]
+fn a_skipped_lane_is_not_judged() {
+    let skipped = Lane { skipped: Some("Ollama".to_owned()), ..lane("chat", true) };
+    check(&[skipped], &[("chat", "x")], vec![], (&[Verdict::Skipped], ExitCode::Ready));
+}
+
+#[test]
+fn an_error_of_the_project_fails_a_run_whose_lanes_are_ready() {
+    let lanes = [lane("coder", true)];
+    check(&lanes, &[], vec![found(&PROJECT, "")], (&[Verdict::Ready], ExitCode::Lane));
+}
+
+#[test]
+fn a_denied_note_fails_the_run() {
+    let mut policy = Policy::new(Task::Check, []);
+    policy.denied.insert("revision-not-pinned".to_owned());
+    let mut findings = Findings::new(policy);
+    findings.push(found(&PIN, "coder"));
+    assert_eq!(exit_code(&findings.into_vec()), ExitCode::Lane);
+}
+
+#[test]
+fn findings_are_sorted_by_severity_lane_cause_place_and_id() {
+    let mut sources = SourceMap::default();
+    let source = sources.add(Path::new("c.yaml"), "abcdef".to_owned());
+    let at = |start| Place::at(Span { source, start, end: start + 1 });
+    let lanes = [lane("one", true), lane("two", true)];
+    let named = |rule, lane: &str, message: &str| Finding {
+        message: message.to_owned(),
+        ..found(rule, lane)
+    };
+    let report = outcome(
+        &lanes,
+        &[],
+        vec![
+            named(&PIN, "one", "8"),
+            named(&FILES, "two", "7"),
+            named(&MOUNT, "one", "5"),
+            named(&FILES, "one", "4"),
+            named(&FILES, "one", "6").consequence(),
+            named(&SHARD, "one", "3").at(&at(4)),
+            named(&MOUNT, "one", "2").at(&at(1)),
+            named(&PROJECT, "", "1"),
+        ],
+    );
+    let order: String = report.findings.iter().map(|it| it.message.as_str()).collect();
+    assert_eq!(order, "12345678");
+}
+
+const COMPOSE: &str = "\
+services:
+  coder:
+    image: vllm/vllm-openai:v0.8.5
+    command: [\"--model\", \"/models/vllm/coder/bf16\", \"--api-key\", \"abcdefgh\"]
+    volumes:
+      - ${MODELS_PATH}:/models:ro
+  reader:
+    image: ghcr.io/ggml-org/llama.cpp:server
+    command: -m /models/gguf/reader\u{202e}.gguf
+    volumes: [\"./models:/models\"]
+";
+
+fn place(sources: &SourceMap, source: SourceId, text: &str) -> Place {
+    let start = sources.text(source).find(text).unwrap();
+    Place::at(Span { source, start, end: start + text.len() })
+}
+
+/// A run in which everything that can be said is said.
+fn rich() -> (Report, SourceMap) {
+    let mut sources = SourceMap::default();
+    let compose = sources.add(Path::new("stack/compose.yaml"), COMPOSE.to_owned());
+    let env = sources.add(
+        Path::new("stack/.env"),
+        "# where the models are\nMODELS_PATH=/srv/modles\nHF_TOKEN=abcdefghijkl\n".to_owned(),
+    );
+    let Some(set) = place(&sources, env, "MODELS_PATH").span else { panic!() };
+    let mut mount = place(&sources, compose, "${MODELS_PATH}");
+    let variable = |name: &str, set_by| Variable { name: name.to_owned(), set_by };
+    mount.variables.push(variable("MODELS_PATH", VariableSource::EnvFile(set)));
+    let mut shell = place(&sources, compose, "./models");
+    shell.variables.push(variable("SHELL_ONE", VariableSource::Environment));
+    shell.variables.push(variable("NONE", VariableSource::Unset));
+    let model = place(&sources, compose, "/models/vllm/coder/bf16");
+    let lanes = [
+        lane("coder", true),
+        Lane { engine: Some(Engine::LlamaCpp), ..lane("reader", true) },
+        lane("spare", false),
+        lane("hidden", true),
+        Lane { skipped: Some("Ollama keeps its own models".to_owned()), ..lane("chat", true) },
+    ];
+    let mut findings = Findings::new(Policy::new(Task::Check, ["spare".to_owned()]));
+    findings.push(found(&SHARD, "spare").with("shard", "model-00002-of-00003.safetensors"));
+    findings.push(
+        Finding::new(
+            &FILES,
+            "`/models/vllm/coder/bf16` is not there",
+            "fetch it:\n  preflight fetch --lane coder",
+        )
+        .lane("coder")
+        .service("coder")
+        .at(&model)
+        .consequence(),
+    );
+    findings.push(
+        Finding::new(&MOUNT, "`/srv/modles` does not exist on the host", "set `MODELS_PATH`")
+            .lane("coder")
+            .service("coder")
+            .at(&mount)
+            .also(&model, "needed for this")
+            .with("nearest", "/srv/models")
+            .with("seen", "\u{1b}[31mred\u{1b}[0m\nand a second line"),
+    );
+    let reader = place(&sources, compose, ".gguf");
+    findings.push(
+        Finding::new(&SHARD, "`reader\u{202e}.gguf` ends early", "fetch it again")
+            .lane("reader")
+            .at(&reader)
+            .also(&shell, "through this mount"),
+    );
+    findings.push(found(&PIN, "coder"));
+    let (shards, gguf) = (file("/models/a", Some(5 << 30), FileState::Missing), "/models/r.gguf");
+    let files = [vec![shards], vec![file(gguf, Some(1234), FileState::Invalid)]];
+    let mut files = files.into_iter();
+    let report = Report::new(Outcome {
+        role: Role::Hand,
+        project: Some("stack".to_owned()),
+        lanes: lanes
+            .iter()
+            .map(|lane| LaneOutcome {
+                lane,
+                files: files.next().unwrap_or_default(),
+                summary: (lane.name == "coder").then(|| "Qwen2 32B bf16, 32k".to_owned()),
+                unknown: (lane.name == "hidden").then(|| "preflight has not mounted it".to_owned()),
+            })
+            .collect(),
+        findings,
+        containers_unknown: Some("there is no Docker socket".to_owned()),
+        allow_unknown: false,
+    });
+    (report, sources)
+}
+
+fn assert_same(name: &str, text: &str) {
+    insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!(name, text);
+    });
+}
+
+#[test]
+fn the_human_report_shows_every_finding_at_its_place_and_every_lane() {
+    let (report, sources) = rich();
+    let redactor = Redactor::default();
+    let plain = human::render(&report, &sources, &redactor, human::Layout::default());
+    assert_same("human", &plain);
+    let layout = human::Layout { color: true, ..human::Layout::default() };
+    let colored = human::render(&report, &sources, &redactor, layout);
+    assert_same("human-color", &colored.replace('\u{1b}', "␛"));
+    let layout = human::Layout { width: 60, ..human::Layout::default() };
+    assert_same("human-narrow", &human::render(&report, &sources, &redactor, layout));
+}
+
+#[test]
+fn the_closing_verdict_says_everything_in_a_few_lines() {
+    let (report, sources) = rich();
+    assert_same("verdict", &verdict(&report, &sources, &Redactor::default()));
+    let ready = outcome(&[lane("a", true), lane("b", true)], &[], vec![]);
+    let ready = verdict(&ready, &SourceMap::default(), &Redactor::default());
+    assert_eq!(ready, "preflight: ready: 2 of 2 lanes\n");
+    let none = verdict(&outcome(&[], &[], vec![]), &SourceMap::default(), &Redactor::default());
+    assert!(none.starts_with("preflight: unknown: exit 3, could not judge; 0 of 0 lanes ready\n"));
+    assert!(none.contains("\n  project: no-lane: there is no lane to judge"), "{none}");
+}
+
+#[test]
+fn no_secret_is_in_any_format() {
+    let (report, sources) = rich();
+    let redactor = Redactor::new(["modles"]);
+    for format in [Format::Human, Format::Json] {
+        let text = render(&report, &sources, &redactor, format, human::Layout::default());
+        for secret in ["abcdefgh", "modles"] {
+            assert!(!text.contains(secret), "{format:?} shows {secret}:\n{text}");
+        }
+    }
+    assert!(!verdict(&report, &sources, &redactor).contains("modles"));
+}
+
+fn options(quiet: bool, outputs: Vec<(Format, PathBuf)>) -> ReportOptions {
+    ReportOptions {
+        format: Format::Human,
+        outputs,
+        color: false,
+        progress: ProgressStyle::None,
+        quiet,
+        show_secrets: false,
+    }
+}
+
+#[test]
+fn the_report_goes_to_stdout_and_to_files_and_the_verdict_to_stderr() {
+    let (report, sources) = rich();
+    let redactor = Redactor::default();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.json");
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let to_file = options(false, vec![(Format::Json, path.clone())]);
+    tell(&report, &sources, &to_file, &redactor, &mut stdout, &mut stderr).unwrap();
+    let layout = human::Layout::default();
+    assert_eq!(stdout, human::render(&report, &sources, &redactor, layout).into_bytes());
+    assert_eq!(stderr, verdict(&report, &sources, &redactor).into_bytes());
+    let written = fs_err::read_to_string(path).unwrap();
+    assert_eq!(written, json::render(&report, &sources, &redactor));
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let quiet = options(true, vec![]);
+    tell(&report, &sources, &quiet, &redactor, &mut stdout, &mut stderr).unwrap();
+    assert!(stdout.is_empty() && !stderr.is_empty());
+}
+
+/// A stream whose reader does not read.
+struct Broken(io::ErrorKind);
+
+impl Write for Broken {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(self.0.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn the_verdict_is_told_even_when_the_report_cannot_be() {
+    let (report, sources) = rich();
+    let redactor = Redactor::default();
+    let told = |kind, outputs| {
+        let mut stderr = Vec::new();
+        let options = options(false, outputs);
+        let result = tell(&report, &sources, &options, &redactor, &mut Broken(kind), &mut stderr);
+        assert!(!stderr.is_empty());
+        result
+    };
+    assert!(told(io::ErrorKind::BrokenPipe, vec![]).is_ok());
+    assert!(matches!(told(io::ErrorKind::StorageFull, vec![]), Err(ReportError::Stream(_))));
+    let nowhere = vec![(Format::Json, PathBuf::from("/nowhere/at/all.json"))];
+    let result = told(io::ErrorKind::BrokenPipe, nowhere);
+    assert!(matches!(result, Err(ReportError::File { .. })));
+}
+
+#[test]
+fn a_fatal_error_is_told_to_a_program_only() {
+    let error = crate::error::Error::Options(crate::options::OptionsError::PathAndFile {
+        path: PathBuf::from("x"),
+    });
+    let mut stdout = Vec::new();
+    let human = options(false, vec![]);
+    let redactor = Redactor::default();
+    tell_error(&error, Role::Hand, &human, &redactor, &mut stdout).unwrap();
+    assert!(stdout.is_empty());
+    let json = ReportOptions { format: Format::Json, ..human };
+    tell_error(&error, Role::Hand, &json, &redactor, &mut stdout).unwrap();
+    assert_eq!(
+        String::from_utf8(stdout).unwrap(),
+        json::render_error(&error, Role::Hand, &redactor)
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_verdict_never_exceeds_what_compose_shows(
+        texts in prop::collection::vec("(?s).{0,200}", 1..40), repeat in 1..60_usize
+    ) {
+        let lanes: Vec<_> = texts
+            .iter()
+            .enumerate()
+            .map(|(index, text)| lane(&format!("{index}{text}"), index % 3 != 0))
+            .collect();
+        let findings = lanes
+            .iter()
+            .zip(&texts)
+            .enumerate()
+            .map(|(index, (lane, text))| {
+                let text = text.repeat(repeat);
+                let finding = Finding::new(&FILES, text.clone(), text);
+                if index % 4 == 1 { finding } else { finding.lane(&lane.name) }
+            })
+            .collect();
+        let mut report = outcome(&lanes, &[(&lanes[0].name, &texts[0])], findings);
+        for (lane, text) in report.lanes.iter_mut().zip(&texts) {
+            lane.files.push(file(&text.repeat(repeat), None, FileState::Missing));
+        }
+        let text = verdict(&report, &SourceMap::default(), &Redactor::default());
+        prop_assert!(text.len() <= 2048, "{} bytes", text.len());
+        prop_assert!(text.lines().count() <= 10 && text.ends_with('\n'));
+        prop_assert!(!text.contains(|c| c != '\n' && text::is_unprintable(c)));
+    }
+
+    #[test]
+    fn no_text_of_others_breaks_the_human_report(
+        source in "(?s).{0,80}", text in "(?s).{0,80}",
+        start in 0..100_usize, other in 0..100_usize, width in 0..120_usize
+    ) {
+        let mut sources = SourceMap::default();
+        let id = sources.add(Path::new(&text), source);
+        let at = |start| Place::at(Span { source: id, start, end: start + 5 });
+        let finding = Finding::new(&FILES, text.clone(), text.clone())
+            .lane(text.clone())
+            .at(&at(start))
+            .also(&at(other), text.clone())
+            .with("value", &text);
+        let report = outcome(&[lane(&text, true)], &[], vec![finding]);
+        let layout = human::Layout { color: false, width };
+        let shown = human::render(&report, &sources, &Redactor::default(), layout);
+        prop_assert!(!shown.contains(|c| c != '\n' && text::is_unprintable(c)), "{shown}");
+    }
+}

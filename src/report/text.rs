@@ -1,0 +1,218 @@
+//! Makes texts of others fit to be printed: redacted, escaped, bounded.
+
+use std::borrow::Cow;
+
+use crate::redact::Redactor;
+
+/// The most characters of one printed value; its middle is cut out.
+const LONGEST_VALUE: usize = 600;
+
+/// The most lines of one printed value.
+const MOST_LINES: usize = 30;
+
+/// What every text of a user, a file or a server goes through before it is printed to a person.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cleaner<'a> {
+    redactor: &'a Redactor,
+}
+
+impl<'a> Cleaner<'a> {
+    pub(super) fn new(redactor: &'a Redactor) -> Self {
+        Self { redactor }
+    }
+
+    /// One line: line breaks are escaped like every other control character.
+    pub(super) fn line(self, text: &str) -> String {
+        cut_middle(&escape(&self.redactor.redact(text)), LONGEST_VALUE).into_owned()
+    }
+
+    /// One line, where a line break and the indentation after it were only layout.
+    pub(super) fn joined(self, text: &str) -> String {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        self.line(&lines.collect::<Vec<_>>().join(" "))
+    }
+
+    /// Line breaks are kept.
+    pub(super) fn lines(self, text: &str) -> String {
+        let redacted = self.redactor.redact(text);
+        let mut lines: Vec<String> = redacted
+            .trim_end()
+            .lines()
+            .map(|line| {
+                cut_middle(&escape(&line.replace('\t', "    ")), LONGEST_VALUE).into_owned()
+            })
+            .collect();
+        if lines.len() > MOST_LINES {
+            let cut = lines.len() - MOST_LINES;
+            let half = MOST_LINES / 2;
+            lines.splice(half..half + cut, [format!("... {cut} lines ...")]);
+        }
+        lines.join("\n")
+    }
+
+    /// Where the secrets of `text` are.
+    pub(super) fn redactor(self) -> &'a Redactor {
+        self.redactor
+    }
+}
+
+/// Whether printing `character` could move the cursor, reorder or hide what is around it, or print
+/// nothing at all.
+pub(super) fn is_unprintable(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{115f}'
+                | '\u{1160}'
+                | '\u{17b4}'
+                | '\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{2800}'
+                | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
+/// Writes `character` so that it is seen: `\n`, `\u{202e}`.
+pub(super) fn push_escaped(out: &mut String, character: char) {
+    match character {
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        character if is_unprintable(character) => out.extend(character.escape_unicode()),
+        character => out.push(character),
+    }
+}
+
+/// `text` in one line, with everything that cannot be seen as an escape.
+pub(super) fn escape(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unprintable) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        push_escaped(&mut escaped, character);
+    }
+    Cow::Owned(escaped)
+}
+
+/// At most `most` characters of `text`: its beginning, `...`, its end.
+pub(super) fn cut_middle(text: &str, most: usize) -> Cow<'_, str> {
+    let count = text.chars().count();
+    if count <= most {
+        return Cow::Borrowed(text);
+    }
+    let kept = most.saturating_sub(3);
+    let head: String = text.chars().take(kept - kept / 2).collect();
+    let tail: String = text.chars().skip(count - kept / 2).collect();
+    let marks = "...".get(..most.min(3)).unwrap_or("");
+    Cow::Owned(format!("{head}{marks}{tail}"))
+}
+
+/// At most `most` bytes of `text`, cut at its end between two characters, with `...` if anything
+/// was cut and there is room for it.
+pub(super) fn cut_end(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most {
+        return Cow::Borrowed(text);
+    }
+    let marks = if most > 3 { "..." } else { "" };
+    let end = text.floor_char_boundary(most - marks.len());
+    Cow::Owned(format!("{}{marks}", text.get(..end).unwrap_or("")))
+}
+
+/// At most `most` bytes of `text`: its beginning, `...`, its end.
+pub(super) fn squeeze(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most || most <= 3 {
+        return cut_end(text, most);
+    }
+    let half = (most - 3) / 2;
+    let head = text.get(..text.floor_char_boundary(most - 3 - half)).unwrap_or("");
+    let tail = text.get(text.ceil_char_boundary(text.len() - half)..).unwrap_or("");
+    Cow::Owned(format!("{head}...{tail}"))
+}
+
+/// A number of bytes as people say it: `512 B`, `4.6 GiB`.
+pub(super) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    // Tenths of the unit, so that no float rounds; 1023.96 KiB is 1.0 MiB.
+    let mut unit: u128 = 1024;
+    let mut name = 0;
+    let tenths = |unit: u128| (u128::from(bytes) * 10 + unit / 2) / unit;
+    while tenths(unit) >= 10 * 1024 && name + 1 < UNITS.len() {
+        unit *= 1024;
+        name += 1;
+    }
+    let tenths = tenths(unit);
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS.get(name).unwrap_or(&"EiB"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_escaped() {
+        for (text, expected) in [
+            ("plain ünïcode 模型", "plain ünïcode 模型"),
+            ("a\nb\tc\r", "a\\nb\\tc\\r"),
+            ("\u{1b}[31mred", "\\u{1b}[31mred"),
+            ("gguf\u{202e}fugg", "gguf\\u{202e}fugg"),
+            ("a\u{200b}b\u{feff}\u{9b}\u{7f}", "a\\u{200b}b\\u{feff}\\u{9b}\\u{7f}"),
+            ("tag\u{e0041}", "tag\\u{e0041}"),
+        ] {
+            assert_eq!(escape(text), expected);
+        }
+    }
+
+    #[test]
+    fn long_texts_lose_their_middle_or_their_end() {
+        assert_eq!(cut_middle("0123456789", 10), "0123456789");
+        assert_eq!(cut_middle("0123456789", 9), "012...789");
+        assert_eq!(cut_middle("üüüüüüüüüü", 5), "ü...ü");
+        assert_eq!(cut_middle("0123", 2), "..");
+        assert_eq!(cut_end("0123456789", 9), "012345...");
+        assert_eq!(cut_end("üüüü", 6), "ü...");
+        assert_eq!(cut_end("üü", 3), "ü");
+        assert_eq!(cut_end("üü", 0), "");
+        assert_eq!(squeeze("0123456789", 9), "012...789");
+        assert_eq!(squeeze("üüüüü", 9), "ü...ü");
+        assert_eq!(squeeze("üüüüü", 2), "ü");
+    }
+
+    #[test]
+    fn many_lines_lose_those_in_the_middle() {
+        let redactor = Redactor::default();
+        let text = (0..40).map(|line| line.to_string()).collect::<Vec<_>>().join("\n");
+        let cut = Cleaner::new(&redactor).lines(&text);
+        assert_eq!(cut.lines().count(), 31);
+        assert!(cut.starts_with("0\n1\n") && cut.contains("\n14\n... 10 lines ...\n25\n"), "{cut}");
+    }
+
+    #[test]
+    fn sizes_are_rounded_to_a_tenth_of_a_unit_that_is_not_exceeded() {
+        for (bytes, expected) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1024 * 1024 - 1, "1.0 MiB"),
+            (4_920_733_696, "4.6 GiB"),
+            (u64::MAX, "16.0 EiB"),
+        ] {
+            assert_eq!(size(bytes), expected);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The closing verdict: the last that a run says, and all that Compose shows of it.
+//!
+//! Compose quotes at most the last 10 lines and 2048 bytes of a hook's standard error (v5.3.0,
+//! `pre_start`), so this is complete within them.
+
+use super::table::word;
+use super::text::{Cleaner, cut_end, squeeze};
+use super::{FileState, LaneReport, Report, Verdict};
+use crate::error::ExitCode;
+use crate::finding::{Finding, Severity};
+use crate::redact::Redactor;
+use crate::source_map::SourceMap;
+
+/// The most lines, the first and the last included.
+const MOST_LINES: usize = 10;
+
+/// The most bytes, line breaks included.
+const MOST_BYTES: usize = 2048;
+
+/// Bytes that are kept for `... and N more`.
+const REST_BYTES: usize = 40;
+
+/// Something that has to be put right.
+struct Trouble<'a> {
+    name: String,
+    lane: Option<&'a LaneReport>,
+    finding: Option<&'a Finding>,
+}
+
+/// The verdict over all lanes, and for each lane that is not ready why, where, and what to do.
+/// At most 10 lines and 2048 bytes, with a line break at its end.
+#[must_use]
+pub fn verdict(report: &Report, sources: &SourceMap, redactor: &Redactor) -> String {
+    let cleaner = Cleaner::new(redactor);
+    let troubles = troubles(report);
+    let mut text = headline(report);
+    text.push('\n');
+    let shown = if troubles.len() < MOST_LINES { troubles.len() } else { MOST_LINES - 2 };
+    for (index, trouble) in troubles.iter().take(shown).enumerate() {
+        let left = MOST_BYTES.saturating_sub(text.len() + REST_BYTES);
+        let budget = (left / (shown - index)).saturating_sub(1);
+        text.push_str(&line(trouble, sources, cleaner, budget));
+        text.push('\n');
+    }
+    if troubles.len() > shown {
+        text.push_str(&format!("  ... and {} more\n", troubles.len() - shown));
+    }
+    text
+}
+
+fn headline(report: &Report) -> String {
+    let judged = || report.lanes.iter().filter(|lane| lane.verdict != Verdict::Skipped);
+    let ready = judged().filter(|lane| lane.verdict == Verdict::Ready).count();
+    let total = judged().count();
+    let lanes = if total == 1 { "lane" } else { "lanes" };
+    let mut more = String::new();
+    let skipped = report.lanes.len() - total;
+    if skipped > 0 {
+        more.push_str(&format!(", {skipped} skipped"));
+    }
+    let warnings =
+        report.findings.iter().filter(|found| found.severity == Severity::Warning).count();
+    if warnings > 0 {
+        more.push_str(&format!(", {warnings} warning{}", if warnings == 1 { "" } else { "s" }));
+    }
+    match report.exit {
+        ExitCode::Ready => format!("preflight: ready: {ready} of {total} {lanes}{more}"),
+        exit => {
+            let word = if exit == ExitCode::Unjudged { "unknown" } else { "not ready" };
+            let (code, meaning) = (exit.code(), exit.meaning());
+            format!(
+                "preflight: {word}: exit {code}, {meaning}; {ready} of {total} {lanes} ready{more}"
+            )
+        }
+    }
+}
+
+/// What set the exit code first, then the project, the required lanes, the others.
+fn troubles(report: &Report) -> Vec<Trouble<'_>> {
+    let mut troubles = Vec::new();
+    let is_lane = |name: &String| report.lanes.iter().any(|lane| lane.name == *name);
+    for finding in &report.findings {
+        let lane = finding.lane.as_ref();
+        if finding.severity == Severity::Error && !lane.is_some_and(is_lane) {
+            let name = lane.cloned().unwrap_or_else(|| "project".to_owned());
+            troubles.push(Trouble { name, lane: None, finding: Some(finding) });
+        }
+    }
+    for required in [true, false] {
+        for lane in report.lanes.iter().filter(|lane| lane.required == required) {
+            let finding = culprit(report, lane);
+            let is_bad = match lane.verdict {
+                Verdict::NotReady | Verdict::Unknown => true,
+                Verdict::Ready | Verdict::Skipped => {
+                    finding.is_some_and(|finding| finding.severity == Severity::Error)
+                }
+            };
+            if is_bad {
+                let name = lane.name.clone();
+                troubles.push(Trouble { name, lane: Some(lane), finding });
+            }
+        }
+    }
+    let sets_exit = |trouble: &Trouble<'_>| {
+        trouble.finding.is_some_and(|finding| {
+            finding.severity == Severity::Error && finding.rule.exit == report.exit
+        })
+    };
+    troubles.sort_by_key(|trouble| !sets_exit(trouble));
+    troubles
+}
+
+/// The finding that a lane is not ready for: its worst cause.
+fn culprit<'a>(report: &'a Report, lane: &LaneReport) -> Option<&'a Finding> {
+    let of_lane = || report.findings.iter().filter(|it| it.lane.as_ref() == Some(&lane.name));
+    let mut stopping: Vec<_> = of_lane().filter(|it| it.stops()).collect();
+    if stopping.iter().any(|finding| !finding.consequence) {
+        stopping.retain(|finding| !finding.consequence);
+    }
+    let exits: Vec<_> = stopping.iter().map(|finding| finding.rule.exit).collect();
+    let worst = ExitCode::worst(&exits);
+    stopping
+        .iter()
+        .find(|finding| finding.rule.exit == worst)
+        .or(stopping.first())
+        .copied()
+        .or_else(|| of_lane().find(|finding| finding.rule.id == "lane-unknown"))
+}
+
+fn line(trouble: &Trouble<'_>, sources: &SourceMap, cleaner: Cleaner<'_>, budget: usize) -> String {
+    let name = cleaner.line(&trouble.name);
+    let name = squeeze(&name, 48);
+    let optional = if trouble.lane.is_some_and(|lane| !lane.required) { " (optional)" } else { "" };
+    let Some(finding) = trouble.finding else {
+        let verdict = trouble.lane.map_or("", |lane| word(lane.verdict));
+        let reason = trouble.lane.and_then(|lane| lane.reason.as_deref()).unwrap_or("");
+        let line = format!("  {name}{optional}: {verdict}: {}", cleaner.joined(reason));
+        return cut_end(&line, budget).into_owned();
+    };
+    let head = format!("  {name}{optional}: {}: ", finding.rule.id);
+    let message = cleaner.joined(&finding.message);
+    let place = place(trouble, finding, sources, cleaner);
+    let fix = cleaner.joined(&finding.fix);
+    let full = match place.as_str() {
+        "" => format!("{head}{message}; fix: {fix}"),
+        place => format!("{head}{message} ({place}); fix: {fix}"),
+    };
+    if full.len() <= budget {
+        return full;
+    }
+    let separator = if place.is_empty() { "" } else { "; " };
+    let place = squeeze(&place, budget / 3);
+    cut_end(&format!("{head}{place}{separator}fix: {fix}"), budget).into_owned()
+}
+
+/// The line to edit, and the file that is bad.
+fn place(
+    trouble: &Trouble<'_>,
+    finding: &Finding,
+    sources: &SourceMap,
+    cleaner: Cleaner<'_>,
+) -> String {
+    let span = finding.place.span.map(|span| sources.location(span).to_string());
+    let files = trouble.lane.map_or(&[][..], |lane| &lane.files);
+    let file = files
+        .iter()
+        .find(|file| matches!(file.state, FileState::Missing | FileState::Invalid))
+        .map(|file| file.host_path.clone().unwrap_or_else(|| file.path.clone()));
+    let places: Vec<_> = span.into_iter().chain(file).map(|it| cleaner.joined(&it)).collect();
+    places.join(", ")
+}
