@@ -1,5 +1,14 @@
 //! Behaviour, through the real binary; one module per behaviour that a user sees.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod docker_damage;
+mod docker_fetch;
+mod docker_image;
+mod docker_mounts;
+mod docker_rights;
+/// Not a behaviour: what the modules `docker_*` share.
+mod docker_stack;
+/// Not a behaviour: a scratch folder, and the binary run in it.
 mod sandbox;
 /// The project's own rules.
 mod tidy;

@@ -1,0 +1,384 @@
+//! What is answered to what.
+
+use serde_json::{Value, json};
+
+use crate::fault::Kind;
+use crate::http::{Answer, Head, decode, encode};
+use crate::repository::{File, Repository, pointer};
+use crate::server::{FileBody, Reply, Shared};
+
+/// Answers of the hub. The repository is looked up before the token, as the real one seems to.
+pub(crate) fn hub(shared: &Shared, head: &Head) -> Reply {
+    let reply = route(shared, head).unwrap_or_else(|refusal| refusal);
+    match reply {
+        Reply::Text(answer, text) => Reply::Text(with_limits(answer), text),
+        Reply::File(answer, body) => Reply::File(with_limits(answer), body),
+    }
+}
+
+/// Every answer says how many requests are left; one that refuses for that reason already has.
+fn with_limits(answer: Answer) -> Answer {
+    if answer.status == 429 {
+        return answer;
+    }
+    answer
+        .with("RateLimit", "\"resolvers\";r=2999;t=300")
+        .with("RateLimit-Policy", "\"fixed window\";\"resolvers\";q=3000;w=300")
+        .with("X-Request-Id", "Root=1-fake")
+}
+
+fn route(shared: &Shared, head: &Head) -> Result<Reply, Reply> {
+    let parts: Vec<&str> = head.path().trim_matches('/').split('/').collect();
+    match parts.as_slice() {
+        ["api", "whoami-v2"] => whoami(shared, head),
+        ["api", "models", owner, repo] => info(shared, head, owner, repo, "main"),
+        ["api", "models", owner, repo, "revision", revision] => {
+            info(shared, head, owner, repo, &decode(revision))
+        }
+        ["api", "models", owner, repo, "tree", revision, below @ ..] => {
+            let asked = open(shared, head, owner, repo, &decode(revision), None)?;
+            Ok(tree(shared, head, &asked, &decode(&below.join("/"))))
+        }
+        ["api", "models", owner, repo, "paths-info", revision] => {
+            let asked = open(shared, head, owner, repo, &decode(revision), None)?;
+            Ok(paths_info(shared, head, &asked))
+        }
+        ["api", "resolve-cache", "models", owner, repo, commit, path @ ..] => {
+            let path = decode(&path.join("/"));
+            let asked = open(shared, head, owner, repo, commit, Some(&path))?;
+            let file = asked.file(&path)?;
+            let answer = Answer::new(200)
+                .with("ETag", format!("\"{}\"", file.blob))
+                .with("X-Repo-Commit", &asked.repository.commit);
+            Ok(file_reply(shared, head, &asked.name, &path, file, answer))
+        }
+        [owner, repo, "resolve", revision, path @ ..] => {
+            let path = decode(&path.join("/"));
+            let asked = open(shared, head, owner, repo, &decode(revision), Some(&path))?;
+            resolve(shared, head, &asked, &decode(revision), &path)
+        }
+        _ => Err(error(404, None, "Not Found")),
+    }
+}
+
+/// A repository that may be looked at.
+struct Asked<'a> {
+    name: String,
+    repository: &'a Repository,
+}
+
+impl Asked<'_> {
+    fn file(&self, path: &str) -> Result<&File, Reply> {
+        self.repository.files.get(path).ok_or_else(|| {
+            let Reply::Text(answer, text) = error(404, Some("EntryNotFound"), "Entry not found")
+            else {
+                unreachable!("an error has a text")
+            };
+            Reply::Text(answer.with("X-Repo-Commit", &self.repository.commit), text)
+        })
+    }
+}
+
+/// Token, repository, revision, licence and scripted refusals, in this order.
+fn open<'a>(
+    shared: &'a Shared,
+    head: &Head,
+    owner: &str,
+    repo: &str,
+    revision: &str,
+    path: Option<&str>,
+) -> Result<Asked<'a>, Reply> {
+    let name = format!("{}/{}", decode(owner), decode(repo));
+    let known = check_token(shared, head)?;
+    refuse_as_scripted(shared, &name, path)?;
+    let hidden = shared.settings.token_required && !known;
+    let Some(repository) = shared.repositories.get(&name).filter(|_| !hidden) else {
+        return Err(if known {
+            error(404, Some("RepoNotFound"), "Repository not found")
+        } else {
+            error(401, None, "Invalid username or password.")
+        });
+    };
+    if !repository.has_revision(revision) {
+        return Err(error(404, Some("RevisionNotFound"), &format!("Invalid rev id: {revision}")));
+    }
+    if path.is_some() {
+        let refusal = shared.strike(&name, path, |kind| match kind {
+            Kind::Gated if !known => Some((401, "must be authenticated to access it.")),
+            Kind::Denied if !known => Some((401, "must be authenticated to access it.")),
+            Kind::Denied => Some((403, "you are not in the authorized list.")),
+            _ => None,
+        });
+        if let Some((status, why)) = refusal {
+            let text = format!("Access to model {name} is restricted and {why}");
+            return Err(error(status, Some("GatedRepo"), &text));
+        }
+    }
+    Ok(Asked { name, repository })
+}
+
+/// Whether the request carries a valid token.
+fn check_token(shared: &Shared, head: &Head) -> Result<bool, Reply> {
+    let Some(sent) = head.header("authorization") else { return Ok(false) };
+    let sent = sent.strip_prefix("Bearer ").unwrap_or_default();
+    if sent.is_empty() || shared.settings.token.as_ref().is_some_and(|token| token != sent) {
+        return Err(error(401, None, "Invalid credentials in Authorization header"));
+    }
+    Ok(true)
+}
+
+fn refuse_as_scripted(shared: &Shared, name: &str, path: Option<&str>) -> Result<(), Reply> {
+    let refusal = shared.strike(name, path, |kind| match kind {
+        Kind::Status(status) => Some(error(status, None, "scripted")),
+        Kind::RateLimit(seconds) => Some(rate_limited(seconds)),
+        _ => None,
+    });
+    refusal.map_or(Ok(()), Err)
+}
+
+fn rate_limited(seconds: Option<u64>) -> Reply {
+    let answer = Answer::new(429).with("Content-Type", "application/json");
+    let answer = match seconds {
+        Some(seconds) => answer
+            .with("RateLimit", format!("\"resolvers\";r=0;t={seconds}"))
+            .with("Retry-After", seconds),
+        None => answer,
+    };
+    Reply::Text(answer, json!({"error": "Too Many Requests"}).to_string())
+}
+
+fn error(status: u16, code: Option<&str>, message: &str) -> Reply {
+    let mut answer = Answer::new(status)
+        .with("Content-Type", "application/json")
+        .with("X-Error-Message", message);
+    if let Some(code) = code {
+        answer = answer.with("X-Error-Code", code);
+    }
+    Reply::Text(answer, json!({"error": message}).to_string())
+}
+
+fn whoami(shared: &Shared, head: &Head) -> Result<Reply, Reply> {
+    if !check_token(shared, head)? {
+        return Err(error(401, None, "Invalid username or password."));
+    }
+    let user = json!({"type": "user", "name": "fake", "auth": {"type": "access_token"}});
+    Ok(json_reply(&user))
+}
+
+fn info(
+    shared: &Shared,
+    head: &Head,
+    owner: &str,
+    repo: &str,
+    revision: &str,
+) -> Result<Reply, Reply> {
+    let asked = open(shared, head, owner, repo, revision, None)?;
+    let siblings: Vec<Value> =
+        asked.repository.files.keys().map(|path| json!({"rfilename": path})).collect();
+    Ok(json_reply(&json!({
+        "_id": "000000000000000000000000",
+        "id": asked.name,
+        "modelId": asked.name,
+        "author": decode(owner),
+        "sha": asked.repository.commit,
+        "lastModified": "2026-01-01T00:00:00.000Z",
+        "createdAt": "2026-01-01T00:00:00.000Z",
+        "private": shared.settings.token_required,
+        "gated": false,
+        "disabled": false,
+        "downloads": 0,
+        "likes": 0,
+        "tags": [],
+        "siblings": siblings,
+    })))
+}
+
+fn tree(shared: &Shared, head: &Head, asked: &Asked<'_>, below: &str) -> Reply {
+    let recursive = head.query("recursive").is_some_and(|value| value == "true" || value == "1");
+    let prefix = if below.is_empty() { String::new() } else { format!("{below}/") };
+    let mut entries = std::collections::BTreeMap::new();
+    for (path, file) in &asked.repository.files {
+        let Some(rest) = path.strip_prefix(&prefix) else { continue };
+        let slashes = rest.match_indices('/').map(|(index, _)| index).filter(|index| *index > 0);
+        for folder in slashes.map(|index| &path[..prefix.len() + index]) {
+            entries.entry(folder.to_owned()).or_insert_with(|| directory(folder));
+        }
+        if recursive || !rest.contains('/') {
+            entries.insert(path.clone(), entry(shared, &asked.name, path, file));
+        }
+    }
+    if !recursive {
+        entries.retain(|path, _| !path[prefix.len()..].contains('/'));
+    }
+    let start = head.query("cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or(0_usize);
+    let end = start.saturating_add(shared.settings.page);
+    let more = end < entries.len();
+    let page = entries.into_values().skip(start).take(shared.settings.page).collect();
+    let Reply::Text(mut answer, text) = json_reply(&Value::Array(page)) else {
+        unreachable!("a listing is a text")
+    };
+    if more {
+        let next =
+            format!("{}{}?recursive={recursive}&cursor={end}", own_url(shared, head), head.path());
+        answer = answer.with("Link", format!("<{next}>; rel=\"next\""));
+    }
+    Reply::Text(answer, text)
+}
+
+fn paths_info(shared: &Shared, head: &Head, asked: &Asked<'_>) -> Reply {
+    let body: Value = serde_json::from_slice(&head.body).unwrap_or_default();
+    let paths = body["paths"].as_array().cloned().unwrap_or_default();
+    let found = paths.iter().filter_map(Value::as_str).filter_map(|path| {
+        let file = asked.repository.files.get(path)?;
+        Some(entry(shared, &asked.name, path, file))
+    });
+    json_reply(&Value::Array(found.collect()))
+}
+
+fn directory(path: &str) -> Value {
+    json!({"type": "directory", "oid": "0".repeat(40), "size": 0, "path": path})
+}
+
+fn entry(shared: &Shared, name: &str, path: &str, file: &File) -> Value {
+    let size = stated_size(shared, name, path, file);
+    let mut entry = json!({"type": "file", "oid": file.blob, "size": size, "path": path});
+    if let Some(sha256) = &file.sha256 {
+        let pointer_size = pointer(sha256, file.size).len();
+        entry["lfs"] = json!({"oid": sha256, "size": size, "pointerSize": pointer_size});
+        entry["xetHash"] = json!(file.chunk_hash());
+    }
+    entry
+}
+
+fn stated_size(shared: &Shared, name: &str, path: &str, file: &File) -> u64 {
+    let wrong = shared.strike(name, Some(path), |kind| (kind == Kind::WrongSize).then_some(1));
+    file.size + wrong.unwrap_or(0)
+}
+
+fn resolve(
+    shared: &Shared,
+    head: &Head,
+    asked: &Asked<'_>,
+    revision: &str,
+    path: &str,
+) -> Result<Reply, Reply> {
+    let file = asked.file(path)?;
+    let name = &asked.name;
+    let (id, commit) = (encode(name, true), &asked.repository.commit);
+    let encoded = encode(path, true);
+    let linked = |status: u16| {
+        Answer::new(status)
+            .with("X-Repo-Commit", commit)
+            .with("X-Linked-Size", stated_size(shared, name, path, file))
+            .with("X-Linked-ETag", format!("\"{}\"", file.etag()))
+            .with("Content-Type", "text/plain")
+    };
+    let (answer, location) = if file.sha256.is_some() {
+        let location =
+            format!("{}/{commit}/{id}/{encoded}?Expires=1&Signature=fake", cdn_url(shared, head));
+        (linked(302).with("X-Xet-Hash", file.chunk_hash()), location)
+    } else {
+        let original = encode(&format!("/{name}/resolve/{revision}/{path}"), false);
+        let location = format!(
+            "/api/resolve-cache/models/{id}/{commit}/{encoded}?{original}=&etag=%22{}%22",
+            file.blob
+        );
+        let absolute =
+            shared.strike(name, Some(path), |kind| (kind == Kind::Absolute).then_some(()));
+        match absolute {
+            Some(()) => (linked(308), format!("{}{location}", own_url(shared, head))),
+            None => (linked(307), location),
+        }
+    };
+    let text = format!("Redirecting to {location}");
+    Ok(Reply::Text(answer.with("Location", location), text))
+}
+
+/// Answers of the CDN: it knows paths and nothing about repositories, tokens or revisions.
+pub(crate) fn cdn(shared: &Shared, head: &Head) -> Reply {
+    let parts: Vec<&str> = head.path().trim_matches('/').split('/').collect();
+    let [_, owner, repo, path @ ..] = parts.as_slice() else {
+        return error(404, None, "no such object");
+    };
+    let (name, path) = (format!("{}/{}", decode(owner), decode(repo)), decode(&path.join("/")));
+    let Some(file) = shared.repositories.get(&name).and_then(|found| found.files.get(&path)) else {
+        return error(404, None, "no such object");
+    };
+    let status = shared.strike(&name, Some(&path), |kind| match kind {
+        Kind::CdnStatus(status) => Some(status),
+        _ => None,
+    });
+    if let Some(status) = status {
+        return Reply::Text(Answer::new(status), "<Error>scripted</Error>".to_owned());
+    }
+    let answer = Answer::new(200).with("ETag", format!("\"{}\"", file.chunk_hash()));
+    file_reply(shared, head, &name, &path, file, answer)
+}
+
+fn file_reply(
+    shared: &Shared,
+    head: &Head,
+    name: &str,
+    path: &str,
+    file: &File,
+    mut answer: Answer,
+) -> Reply {
+    let mut range = head.range(file.size);
+    let concerned = Some(path);
+    if range.is_some() {
+        let ignored = |kind| (kind == Kind::IgnoreRange).then_some(());
+        range = range.filter(|_| shared.strike(name, concerned, ignored).is_none());
+    }
+    let (start, length) = match range {
+        None => (0, file.size),
+        Some(Some((start, length))) => {
+            answer.status = 206;
+            let last = start + length - 1;
+            answer = answer.with("Content-Range", format!("bytes {start}-{last}/{}", file.size));
+            (start, length)
+        }
+        Some(None) => {
+            let refused = Answer::new(416).with("Content-Range", format!("bytes */{}", file.size));
+            return Reply::Text(refused, String::new());
+        }
+    };
+    answer = answer.with("Accept-Ranges", "bytes").with("Content-Type", "application/octet-stream");
+    // A request without a body uses no fault of the body up.
+    let sends = head.method != "HEAD";
+    let strike = |select: fn(Kind) -> Option<u64>| {
+        sends.then(|| shared.strike(name, concerned, select)).flatten()
+    };
+    let body = FileBody {
+        content: file.content.clone(),
+        start,
+        length,
+        corrupt: strike(|kind| (kind == Kind::Corrupt).then_some(0)).map(|_| file.size / 2),
+        cut: strike(|kind| if let Kind::Cut(at) = kind { Some(at) } else { None }),
+        stall: strike(|kind| if let Kind::Stall(at) = kind { Some(at) } else { None }),
+        rate: strike(|kind| if let Kind::Slow(rate) = kind { Some(rate) } else { None }),
+    };
+    Reply::File(answer, body)
+}
+
+fn json_reply(value: &Value) -> Reply {
+    let answer = Answer::new(200).with("Content-Type", "application/json; charset=utf-8");
+    Reply::Text(answer, value.to_string())
+}
+
+/// How the client knows the hub.
+fn own_url(shared: &Shared, head: &Head) -> String {
+    let by_host = || format!("http://{}", head.header("host").unwrap_or("localhost"));
+    shared.settings.public_url.clone().unwrap_or_else(by_host)
+}
+
+/// The same host as the hub, another port.
+fn cdn_url(shared: &Shared, head: &Head) -> String {
+    let own = own_url(shared, head);
+    let (scheme, rest) = own.split_once("://").unwrap_or(("http", &own));
+    let authority = rest.split('/').next().unwrap_or(rest);
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    format!("{scheme}://{host}:{}", shared.cdn_port)
+}

@@ -1,0 +1,294 @@
+//! A Compose project on a real engine: its folder, the commands that are run on it, and its end.
+//!
+//! Images: `preflight:test`, `fake-hub:test` and `llama.cpp:local`, all made by `tests/run`. Without
+//! `PREFLIGHT_TEST_DOCKER=1` every test that needs a [`Stack`] says that it was skipped.
+
+use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// The model that the hub serves and a genuine llama-server loads.
+pub(crate) const MODEL: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart/models/gguf/tiny-Q4_K_M.gguf");
+
+/// Where the lane `tiny` finds it, below the project's folder.
+pub(crate) const MODEL_PATH: &str = "models/gguf/tiny-Q4_K_M.gguf";
+
+/// The source of the lane `tiny` at the hub.
+pub(crate) const SOURCE: &str = "hf://acme/tiny-GGUF/tiny-Q4_K_M.gguf";
+
+/// What a command left behind.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// -1 after a signal.
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// A project that is taken down when it goes out of scope.
+pub(crate) struct Stack {
+    project: String,
+    folder: TempDir,
+}
+
+impl Stack {
+    /// An engine (`llama`) with one lane (`tiny`), the shipped init container before it, a hub, and
+    /// an empty folder `models`. `None` where the tests through Docker are not run.
+    pub(crate) fn new(name: &str, source: Option<&str>) -> Option<Self> {
+        if !docker_tests_run() {
+            return None;
+        }
+        let folder = tempfile::Builder::new()
+            .prefix("preflight-")
+            .permissions(std::fs::Permissions::from_mode(0o755))
+            .tempdir()
+            .expect("a temporary folder");
+        let project = format!("preflight-{name}-{}", std::process::id());
+        let stack = Self { project, folder };
+        let fragment = concat!(env!("CARGO_MANIFEST_DIR"), "/compose/preflight.yaml");
+        stack.write("preflight.yaml", &fs_err::read_to_string(fragment).expect("the fragment"));
+        stack.write("compose.yaml", &compose_file(source));
+        stack.set_environment(&[]);
+        stack.put(MODEL, "hub/acme/tiny-GGUF/tiny-Q4_K_M.gguf");
+        fs_err::create_dir(stack.path("models")).expect("the models folder");
+        Some(stack)
+    }
+
+    /// A path below the project's folder.
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
+        self.folder.path().join(relative)
+    }
+
+    /// Writes a file of the project.
+    pub(crate) fn write(&self, relative: &str, text: &str) {
+        fs_err::write(self.path(relative), text).expect("a file of the project");
+    }
+
+    /// Changes a file of the project; a test that changes nothing is wrong.
+    pub(crate) fn edit(&self, relative: &str, change: impl FnOnce(&str) -> String) {
+        let before = fs_err::read_to_string(self.path(relative)).expect("a file of the project");
+        let after = change(&before);
+        assert_ne!(before, after, "`{relative}` did not change");
+        self.write(relative, &after);
+    }
+
+    /// Copies a file into the project, readable by all.
+    pub(crate) fn put(&self, from: &str, relative: &str) {
+        let to = self.path(relative);
+        fs_err::create_dir_all(to.parent().expect("a file has a folder")).expect("its folder");
+        fs_err::copy(from, &to).expect("the model is in the repository");
+        fs_err::set_permissions(to, std::fs::Permissions::from_mode(0o644)).expect("its mode");
+    }
+
+    /// Writes `.env`: the test's image and hub, the models folder, and what the test adds.
+    pub(crate) fn set_environment(&self, more: &[(&str, &str)]) {
+        let fixed = [
+            ("PREFLIGHT_IMAGE", "preflight:test"),
+            ("HF_ENDPOINT", "http://hub:8080"),
+            ("MODELS_PATH", "./models"),
+        ];
+        let kept = fixed.iter().filter(|(name, _)| more.iter().all(|(other, _)| other != name));
+        let lines = kept.chain(more).map(|(name, value)| format!("{name}={value}\n"));
+        self.write(".env", &lines.collect::<String>());
+    }
+
+    /// `docker compose` in the project's folder.
+    pub(crate) fn compose(&self, arguments: &[&str]) -> Outcome {
+        let mut command = docker(["compose", "--ansi", "never", "-p", &self.project]);
+        outcome(command.args(arguments).current_dir(self.folder.path()))
+    }
+
+    /// `docker compose up -d --wait`, which is expected to come up.
+    pub(crate) fn up(&self) {
+        let up = self.compose(&["up", "-d", "--wait"]);
+        assert_eq!(up.code, 0, "{}\n{}", up.stderr, self.logs("preflight"));
+    }
+
+    /// `docker compose up -d --wait`, which is expected to fail; what it says on stderr.
+    pub(crate) fn up_fails(&self) -> String {
+        let up = self.compose(&["up", "-d", "--wait"]);
+        assert_eq!(up.code, 1, "{}\n{}", up.stderr, self.logs("preflight"));
+        up.stderr
+    }
+
+    /// Everything that a service printed.
+    pub(crate) fn logs(&self, service: &str) -> String {
+        let logs = self.compose(&["logs", "--no-color", "--no-log-prefix", service]);
+        logs.stdout + &logs.stderr
+    }
+
+    /// The id of a service's container, which may have exited.
+    pub(crate) fn container(&self, service: &str) -> String {
+        let id = self.compose(&["ps", "--all", "--quiet", service]).stdout.trim().to_owned();
+        assert!(!id.is_empty(), "there is no container of `{service}`");
+        id
+    }
+
+    /// A field of `docker inspect`, as a Go template names it.
+    pub(crate) fn inspect(&self, service: &str, field: &str) -> String {
+        let format = format!("{{{{{field}}}}}");
+        let container = self.container(service);
+        let inspect = outcome(&mut docker(["inspect", "--format", &format, &container]));
+        assert_eq!(inspect.code, 0, "{}", inspect.stderr);
+        inspect.stdout.trim().to_owned()
+    }
+
+    /// Starts the hub and waits until it answers.
+    pub(crate) fn start_hub(&self) {
+        let up = self.compose(&["up", "-d", "hub"]);
+        assert_eq!(up.code, 0, "{}", up.stderr);
+        wait_for("the hub", || self.logs("hub").starts_with("http").then_some(()));
+    }
+
+    /// The requests that the hub has answered, one line for each.
+    pub(crate) fn hub_requests(&self) -> Vec<String> {
+        self.logs("hub").lines().skip(1).map(str::to_owned).collect()
+    }
+
+    /// Waits until the genuine llama-server is healthy, and has it complete a prompt.
+    pub(crate) fn assert_llama_serves(&self) {
+        let port = self.compose(&["port", "llama", "8080"]).stdout;
+        let address = format!("http://{}", port.trim());
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        wait_for("llama-server's /health", || {
+            let answer = runtime.block_on(client.get(format!("{address}/health")).send()).ok()?;
+            (answer.status() == 200).then_some(())
+        });
+        let completion = runtime.block_on(async {
+            let request = client.post(format!("{address}/v1/completions"));
+            let body = r#"{"prompt": "once upon a time", "max_tokens": 4}"#;
+            let answer = request.header("content-type", "application/json").body(body).send();
+            answer.await?.error_for_status()?.text().await
+        });
+        let completion = completion.expect("llama-server completes");
+        let completion: serde_json::Value = serde_json::from_str(&completion).expect("JSON");
+        assert!(completion["choices"][0]["text"].is_string(), "{completion}");
+    }
+
+    /// The files below a folder of the project, as paths relative to it.
+    pub(crate) fn files(&self, relative: &str) -> Vec<PathBuf> {
+        files_below(&self.path(relative))
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let state = self.compose(&["ps", "--all"]);
+            let logs = self.compose(&["logs", "--no-color"]);
+            say(&format!("{}\n{}{}", state.stdout, logs.stdout, logs.stderr));
+        }
+        self.compose(&["down", "--volumes", "--remove-orphans", "--timeout", "0"]);
+    }
+}
+
+/// The files below a folder, as paths relative to it; none if there is no such folder.
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().flatten();
+    let files = entries.filter(|entry| entry.file_type().is_file());
+    files.filter_map(|file| Some(file.path().strip_prefix(folder).ok()?.to_owned())).collect()
+}
+
+/// Whether the tests through Docker run; a test that needs them asks first.
+pub(crate) fn docker_tests_run() -> bool {
+    let run = is_set("PREFLIGHT_TEST_DOCKER");
+    run || skip("PREFLIGHT_TEST_DOCKER is not set (`tests/run` sets it)")
+}
+
+/// Whether this process may give files to other users; a test that does asks first.
+pub(crate) fn may_change_owners() -> bool {
+    rustix::process::geteuid().is_root() || skip("only root may change the owner of a folder")
+}
+
+/// Says that a test is left out; panics where nothing may be. Always false.
+fn skip(reason: &str) -> bool {
+    assert!(!is_set("PREFLIGHT_TEST_REQUIRE_ALL"), "must not be skipped: {reason}");
+    say(&format!("skipped: {reason}"));
+    false
+}
+
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| value == "1")
+}
+
+/// `docker ARGUMENTS` with nothing of the caller's environment but the way to the engine.
+pub(crate) fn docker<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(arguments: I) -> Command {
+    let mut command = Command::new("docker");
+    command.args(arguments).env_clear();
+    for name in ["PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
+}
+
+/// Runs a command to its end.
+pub(crate) fn outcome(command: &mut Command) -> Outcome {
+    let output = command.output().expect("the docker command is installed");
+    Outcome {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Asks again until there is an answer, for at most a minute.
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "{what} did not come within a minute");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a test says why it was skipped or how it failed")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+fn compose_file(source: Option<&str>) -> String {
+    let source = source.map(|source| format!("\n      source: {source}")).unwrap_or_default();
+    format!(
+        r#"include:
+  - preflight.yaml
+
+x-preflight:
+  lanes:
+    tiny:
+      service: llama{source}
+      path: /models/gguf/tiny-Q4_K_M.gguf
+
+services:
+  hub:
+    image: fake-hub:test
+    command:
+      - --root=/hub
+      - --listen=0.0.0.0:8080
+      - --cdn-listen=0.0.0.0:8081
+      - --public-url=http://hub:8080
+    volumes:
+      - ./hub:/hub:ro
+
+  llama:
+    image: llama.cpp:local
+    command: [--host, 0.0.0.0, --port, "8080", -m, /models/gguf/tiny-Q4_K_M.gguf, -c, "256"]
+    depends_on:
+      preflight:
+        condition: service_completed_successfully
+    ports:
+      - 127.0.0.1::8080
+    volumes:
+      - ${{MODELS_PATH:-./models}}:/models:ro
+"#
+    )
+}
