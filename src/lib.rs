@@ -31,7 +31,7 @@ pub mod yaml;
 use error::{Error, ExitCode};
 use finding::Findings;
 use options::{Options, Task};
-use report::Report;
+use report::{Outcome, Report, Voice};
 use source_map::SourceMap;
 
 /// Does what `options` ask for, and tells about it.
@@ -39,15 +39,15 @@ use source_map::SourceMap;
 /// # Errors
 /// When the work itself could not be done; whatever is wrong with the user's set-up is in the
 /// report and in the exit code.
-pub async fn run(options: &Options) -> Result<ExitCode, Error> {
+pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Error> {
     let mut sources = SourceMap::default();
     if options.task == Task::Config {
-        return report::config(&compose::load(&options.project, &mut sources)?, options);
+        return voice.config(&compose::load(&options.project, &mut sources)?);
     }
     let stack = stack::gather(options, &mut sources).await?;
     let plan = stack.plan(options, &sources)?;
     if options.task == Task::Plan {
-        return report::plan(&plan, &sources, options);
+        return voice.plan(&plan, &sources);
     }
     let project = stack.facts(&plan, options);
     let mut findings = Findings::new(check::policy(&plan, options.task));
@@ -63,5 +63,6 @@ pub async fn run(options: &Options) -> Result<ExitCode, Error> {
     lanes.iter().for_each(|lane| check::smoke(lane, &mut findings));
     check::containers(&project, &mut findings);
 
-    report::tell(&Report::new(&project, &lanes, findings, options), &sources, options)
+    let outcome = Outcome::of(&project, &lanes, findings, options);
+    voice.report(&Report::new(outcome), &sources)
 }

@@ -9,10 +9,12 @@ pub mod json;
 pub mod plan;
 
 mod file;
+mod outcome;
 mod snippet;
 mod table;
 mod text;
 mod verdict;
+mod voice;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -29,6 +31,7 @@ use crate::redact::Redactor;
 use crate::source_map::SourceMap;
 
 pub use verdict::verdict;
+pub use voice::Voice;
 
 /// Everything that a run has to say. Inert; sorted.
 #[derive(Debug)]

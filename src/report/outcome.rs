@@ -1,0 +1,73 @@
+//! Facts -> what the report is made of.
+
+use std::path::Path;
+
+use crate::docker::DockerError;
+use crate::facts::{ArtifactFacts, LaneFacts, ProjectFacts};
+use crate::finding::Findings;
+use crate::model::Listed;
+use crate::mounts::Sight;
+use crate::options::Options;
+use crate::path::{HostPath, ServicePath};
+
+use super::{FileReport, FileState, LaneOutcome, Outcome};
+
+impl<'a> Outcome<'a> {
+    /// Puts together what was seen and what was found.
+    #[must_use]
+    pub fn of(
+        project: &ProjectFacts<'_>,
+        lanes: &'a [LaneFacts],
+        findings: Findings,
+        options: &Options,
+    ) -> Self {
+        let name = &project.project.name;
+        let containers_unknown = match project.observation {
+            Ok(_) | Err(DockerError::Disabled) => None,
+            Err(error) => Some(error.to_string()),
+        };
+        Self {
+            role: options.role,
+            project: (!name.is_empty()).then(|| name.clone()),
+            lanes: lanes.iter().map(LaneOutcome::of).collect(),
+            findings,
+            containers_unknown,
+            allow_unknown: options.allow_unknown,
+        }
+    }
+}
+
+impl<'a> LaneOutcome<'a> {
+    fn of(facts: &'a LaneFacts) -> Self {
+        let model = facts.artifacts.first();
+        Self {
+            lane: &facts.lane,
+            files: facts.artifacts.iter().flat_map(|artifact| files(artifact, facts)).collect(),
+            summary: model.and_then(|artifact| artifact.model.summary()),
+            unknown: facts.artifacts.iter().find_map(|artifact| artifact.model.unknown()),
+        }
+    }
+}
+
+/// Every file of an artifact, by all of its names.
+fn files(artifact: &ArtifactFacts, facts: &LaneFacts) -> Vec<FileReport> {
+    let located = &artifact.artifact.located.value;
+    let visible = match &located.sight {
+        Sight::Visible { path, .. } => Some(path.as_path()),
+        Sight::NotMounted | Sight::Hidden(_) => None,
+    };
+    let host = located.host_path.as_ref().map(HostPath::as_path);
+    let opened = located.service_path.as_ref().map(ServicePath::as_path).or(visible).or(host);
+    let list = |path: Option<&Path>| path.map(|path| artifact.model.list(path)).unwrap_or_default();
+    let (on_host, here) = (list(host), list(visible));
+    let report = |(index, file): (usize, Listed)| {
+        let fetched = here.get(index).is_some_and(|file| facts.fetched.contains(&file.path));
+        FileReport {
+            path: file.path.display().to_string(),
+            host_path: on_host.get(index).map(|file| file.path.display().to_string()),
+            size_bytes: file.size,
+            state: if fetched { FileState::Fetched } else { file.state },
+        }
+    };
+    list(opened).into_iter().enumerate().map(report).collect()
+}

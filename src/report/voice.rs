@@ -1,0 +1,70 @@
+//! Where a run speaks: standard output for what was asked, standard error for the verdict.
+
+use std::io::Write;
+
+use crate::compose::{self, ConfigFormat};
+use crate::error::{Error, ExitCode};
+use crate::lanes::Plan;
+use crate::options::{Format, Options};
+use crate::project::Project;
+use crate::redact::Redactor;
+use crate::source_map::SourceMap;
+
+use super::{Report, tell, tell_error, tell_plan};
+
+/// The streams of one run, and how it speaks on them.
+pub struct Voice<'a> {
+    /// How.
+    pub options: &'a Options,
+    /// What it never says.
+    pub redactor: &'a Redactor,
+    /// For what was asked.
+    pub stdout: &'a mut dyn Write,
+    /// For the verdict.
+    pub stderr: &'a mut dyn Write,
+}
+
+impl Voice<'_> {
+    /// Tells the report, and what the process exits with.
+    ///
+    /// # Errors
+    /// A stream or a report file that cannot be written.
+    pub fn report(&mut self, report: &Report, sources: &SourceMap) -> Result<ExitCode, Error> {
+        let options = &self.options.report;
+        tell(report, sources, options, self.redactor, self.stdout, self.stderr)?;
+        Ok(report.exit)
+    }
+
+    /// Tells the plan.
+    ///
+    /// # Errors
+    /// A stream or a report file that cannot be written.
+    pub fn plan(&mut self, plan: &Plan, sources: &SourceMap) -> Result<ExitCode, Error> {
+        tell_plan(plan, sources, &self.options.report, self.redactor, self.stdout)?;
+        Ok(ExitCode::Ready)
+    }
+
+    /// Prints the resolved project.
+    ///
+    /// # Errors
+    /// A stream that cannot be written.
+    pub fn config(&mut self, project: &Project) -> Result<ExitCode, Error> {
+        let format = match self.options.report.format {
+            Format::Human => ConfigFormat::Yaml,
+            Format::Json => ConfigFormat::Json,
+        };
+        let text = compose::print(project, format, self.options.report.show_secrets);
+        super::print(self.stdout, &text)?;
+        Ok(ExitCode::Ready)
+    }
+
+    /// Tells why there is no report.
+    ///
+    /// # Errors
+    /// A stream or a report file that cannot be written.
+    pub fn error(&mut self, error: &Error) -> Result<(), Error> {
+        let (role, options) = (self.options.role, &self.options.report);
+        tell_error(error, role, options, self.redactor, self.stdout)?;
+        Ok(())
+    }
+}
