@@ -3,8 +3,27 @@
 //! Everything below is pure over [`View`] and `Read + Seek`: nothing here judges, and nothing
 //! reads a byte of a tensor.
 
-use std::path::Path;
+pub mod archive;
+pub mod file;
+pub mod gguf;
+pub mod huggingface;
+mod json;
+mod lookalike;
+pub mod safetensors;
+pub mod sentence_transformers;
 
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+pub use self::file::{Content, Defect, ModelFile, Role};
+pub use self::gguf::split::{Split, SplitProblem};
+pub use self::huggingface::Folder;
+pub use self::lookalike::Lookalike;
+
+use crate::facts::{FileKind, Look};
+use crate::report::FileState;
 use crate::view::View;
 
 /// What is at a path that a lane's engine will open as a model.
@@ -16,11 +35,221 @@ pub enum ModelFacts {
     Denied(String),
     /// It could not be looked at, and why.
     Unknown(String),
+    /// It was looked at.
+    Seen(Box<Model>),
 }
+
+/// A model that was looked at.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Whether the path names a file or a folder.
+    pub shape: Shape,
+    /// Every file that its engine needs, there or not. The file at the path itself comes first.
+    pub files: Vec<ModelFile>,
+    /// Names of unfinished downloads beside them.
+    pub leftovers: Vec<String>,
+}
+
+/// What a path names.
+#[derive(Debug, Clone)]
+pub enum Shape {
+    /// One file.
+    File,
+    /// The first of several GGUF files.
+    Split(Split),
+    /// A folder in the layout of the hub.
+    Folder(Box<Folder>),
+}
+
+/// One line of a list of files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// In the space of the path that was asked for.
+    pub path: PathBuf,
+    /// Bytes, if seen.
+    pub size: Option<u64>,
+    /// As far as names, sizes and headers tell.
+    pub state: FileState,
+}
+
+/// A number of bytes, printed as people read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bytes(pub(crate) u64);
 
 /// Looks at whatever is at `path`: a GGUF file (with its split set), a safetensors file, a Hugging
 /// Face folder. Blocking.
 #[must_use]
-pub fn examine(_view: &dyn View, _path: &Path) -> ModelFacts {
-    ModelFacts::Absent
+pub fn examine(view: &dyn View, path: &Path) -> ModelFacts {
+    let stat = match view.stat(path) {
+        Look::Seen(stat) => stat,
+        Look::Absent => return ModelFacts::Absent,
+        Look::Denied(why) => return ModelFacts::Denied(why),
+        Look::Unknown(why) => return ModelFacts::Unknown(why),
+    };
+    match stat.kind {
+        FileKind::Directory => huggingface::examine(view, path),
+        FileKind::File => {
+            let mut files = vec![file::examine(view, path, Role::of_path(path), file_name(path))];
+            match &files[0].content {
+                Content::Denied(why) => return ModelFacts::Denied(why.clone()),
+                Content::Unknown(why) => return ModelFacts::Unknown(why.clone()),
+                Content::Absent => return ModelFacts::Absent,
+                Content::Gguf(_)
+                | Content::Safetensors(_)
+                | Content::Archive
+                | Content::Pickle
+                | Content::Document
+                | Content::Broken(_) => {}
+            }
+            let shape = match file::split(view, path, &mut files) {
+                Some(split) => Shape::Split(split),
+                None => Shape::File,
+            };
+            let leftovers = file::leftovers_beside(view, path);
+            ModelFacts::Seen(Box::new(Model { shape, files, leftovers }))
+        }
+        FileKind::Other => {
+            ModelFacts::Unknown(format!("`{}` is neither a file nor a folder", path.display()))
+        }
+    }
+}
+
+fn file_name(path: &Path) -> PathBuf {
+    path.file_name().map(PathBuf::from).unwrap_or_default()
+}
+
+impl ModelFacts {
+    /// What was seen, if anything was.
+    #[must_use]
+    pub fn seen(&self) -> Option<&Model> {
+        match self {
+            Self::Seen(model) => Some(model),
+            Self::Absent | Self::Denied(_) | Self::Unknown(_) => None,
+        }
+    }
+
+    /// Whether nothing that an engine needs is missing, truncated or invalid: nothing has to be
+    /// fetched. False as well when it could not be looked at.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        self.seen().is_some_and(Model::complete)
+    }
+
+    /// Every file that an engine needs, there or not, below or beside `path`: the path that was
+    /// examined, in whatever space it shall be listed.
+    #[must_use]
+    pub fn list(&self, path: &Path) -> Vec<Listed> {
+        let alone = |state| vec![Listed { path: path.to_path_buf(), size: None, state }];
+        match self {
+            Self::Absent => alone(FileState::Missing),
+            Self::Denied(_) | Self::Unknown(_) => alone(FileState::Unknown),
+            Self::Seen(model) => model
+                .files
+                .iter()
+                .map(|file| Listed {
+                    path: model.path_of(path, file),
+                    size: file.size,
+                    state: file.state(),
+                })
+                .collect(),
+        }
+    }
+
+    /// Architecture, quantisation, context and size in a few words; absent when nothing was seen.
+    #[must_use]
+    pub fn summary(&self) -> Option<String> {
+        self.seen().map(Model::summary)
+    }
+
+    /// Bytes of all files that were seen.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.seen().map_or(0, Model::size)
+    }
+}
+
+impl Model {
+    /// The folder's facts, where it is one.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Folder> {
+        match &self.shape {
+            Shape::Folder(folder) => Some(folder),
+            Shape::File | Shape::Split(_) => None,
+        }
+    }
+
+    /// The header of the GGUF file that the path names.
+    #[must_use]
+    pub fn gguf(&self) -> Option<&gguf::Header> {
+        match &self.files.first()?.content {
+            Content::Gguf(header) => Some(header),
+            Content::Absent
+            | Content::Denied(_)
+            | Content::Unknown(_)
+            | Content::Safetensors(_)
+            | Content::Archive
+            | Content::Pickle
+            | Content::Document
+            | Content::Broken(_) => None,
+        }
+    }
+
+    /// Where one of its files is, given the path of the model in any space.
+    #[must_use]
+    pub fn path_of(&self, path: &Path, file: &ModelFile) -> PathBuf {
+        match self.shape {
+            Shape::Folder(_) => path.join(&file.name),
+            Shape::File | Shape::Split(_) => path.with_file_name(&file.name),
+        }
+    }
+
+    /// See [`ModelFacts::complete`].
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        let whole = match &self.shape {
+            Shape::File => true,
+            Shape::Split(split) => split.problem.is_none(),
+            Shape::Folder(folder) => folder.complete(),
+        };
+        whole && self.files.iter().all(|file| file.state() == FileState::Present)
+    }
+
+    fn size(&self) -> u64 {
+        self.files.iter().filter_map(|file| file.size).fold(0, u64::saturating_add)
+    }
+
+    fn summary(&self) -> String {
+        let mut words = Vec::new();
+        match (&self.shape, self.gguf(), self.files.first().map(|file| &file.content)) {
+            (Shape::Folder(folder), _, _) => words.extend(folder.summary()),
+            (_, Some(header), _) => {
+                words.extend(header.metadata.architecture.clone());
+                words.extend(header.quantisation().map(str::to_owned));
+                words.extend(header.metadata.context_length.map(|n| format!("context {n}")));
+            }
+            (_, None, Some(Content::Safetensors(header))) => {
+                words.push("safetensors".to_owned());
+                words.extend(header.main_dtype().map(|dtype| dtype.to_string()));
+            }
+            (_, None, Some(Content::Broken(Defect::Lookalike(lookalike)))) => {
+                words.push(lookalike.to_string());
+            }
+            (_, None, _) => {}
+        }
+        words.push(Bytes(self.size()).to_string());
+        words.join(", ")
+    }
+}
+
+impl std::fmt::Display for Bytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let units = [("GB", 1_000_000_000_u64), ("MB", 1_000_000), ("kB", 1_000)];
+        match units.iter().find(|(_, size)| self.0 >= *size) {
+            None => write!(f, "{} bytes", self.0),
+            Some((unit, size)) => {
+                let tenths = u128::from(self.0) * 10 / u128::from(*size);
+                write!(f, "{}.{} {unit}", tenths / 10, tenths % 10)
+            }
+        }
+    }
 }

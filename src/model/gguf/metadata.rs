@@ -1,0 +1,365 @@
+//! The metadata of a header: every entry is checked, only what says something about the model is
+//! kept.
+
+use std::collections::HashSet;
+use std::io::{Read, Seek};
+
+use super::architectures::{self, Tokenizer};
+use super::reader::{Field, Reader};
+use super::types::ValueType;
+use super::{GgufError, Newer};
+
+/// `GGUF_DEFAULT_ALIGNMENT`.
+const DEFAULT_ALIGNMENT: u64 = 32;
+
+/// Far above the page sizes that alignments are made for; later versions of ggml have this limit.
+const LARGEST_ALIGNMENT: u64 = 1 << 20;
+
+/// The most elements that ggml 0.27.0 reads into one array.
+const LONGEST_ARRAY: u64 = 1 << 30;
+
+/// The longest name of an entry (the format's own limit).
+const LONGEST_KEY: usize = 65_535;
+
+/// Names together; real ones take a few kilobytes.
+const ROOM_FOR_KEYS: usize = 4 << 20;
+
+/// Longer strings (templates, licences) say nothing that is judged here.
+const LONGEST_KEPT: u64 = 256;
+
+/// More entries than this are not kept, whatever a file pretends.
+const MOST_KEPT: usize = 512;
+
+/// `LLAMA_MAX_LAYERS` of llama.cpp.
+const MOST_LAYERS: u64 = 512;
+
+/// What the metadata says about the model.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Metadata {
+    /// `general.architecture`.
+    pub architecture: Option<String>,
+    /// `general.name`.
+    pub name: Option<String>,
+    /// `general.type`: `model` where it is absent, `adapter`, `mmproj`, `imatrix`.
+    pub kind: Option<String>,
+    /// `general.file_type`, a number that [`super::types::file_type_name`] explains.
+    pub file_type: Option<u64>,
+    /// `tokenizer.ggml.model`.
+    pub tokenizer: Option<String>,
+    /// Entries of `tokenizer.ggml.tokens`; absent when there is no vocabulary.
+    pub tokens: Option<u64>,
+    /// The context that the model was trained for, in tokens.
+    pub context_length: Option<u64>,
+    /// Layers.
+    pub block_count: Option<u64>,
+    /// Width of an embedding.
+    pub embedding_length: Option<u64>,
+    /// Attention heads; absent where it differs between layers.
+    pub head_count: Option<u64>,
+    /// Heads of keys and values; absent where it is not said or differs between layers.
+    pub head_count_kv: Option<u64>,
+    /// `split.no`, from 0.
+    pub split_number: Option<u64>,
+    /// `split.count`.
+    pub split_count: Option<u64>,
+    /// `split.tensors.count`, over all parts.
+    pub split_tensors: Option<u64>,
+    entries: Vec<(String, Value)>,
+}
+
+/// A value that was kept.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// An integer, with its type in the file.
+    Integer(i128, ValueType),
+    /// A string of at most 256 bytes.
+    Text(String),
+    /// A longer string.
+    LongText,
+    /// An array: the type of its elements and how many there are.
+    Array(ValueType, u64),
+    /// A truth value or a floating point number.
+    Other(ValueType),
+}
+
+impl Value {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Integer(_, kind) | Self::Other(kind) => kind.name(),
+            Self::Text(_) | Self::LongText => ValueType::String.name(),
+            Self::Array(..) => ValueType::Array.name(),
+        }
+    }
+}
+
+/// Reads `count` entries.
+pub(super) fn read<R: Read + Seek>(
+    reader: &mut Reader<R>,
+    count: u64,
+) -> Result<Metadata, GgufError> {
+    let mut names = HashSet::new();
+    let mut room = ROOM_FOR_KEYS;
+    let mut entries = Vec::new();
+    for index in 0..count {
+        let start = reader.offset();
+        let bytes = reader.string(LONGEST_KEY.min(room), Field::Key(index))?;
+        room = room.saturating_sub(bytes.len());
+        if bytes.is_empty() {
+            return Err(GgufError::EmptyKey { offset: start });
+        }
+        let key = String::from_utf8_lossy(&bytes).into_owned();
+        if !names.insert(bytes) {
+            return Err(GgufError::DuplicateKey { key });
+        }
+        let value = value(reader, &key)?;
+        if wanted(&key) && entries.len() < MOST_KEPT {
+            entries.push((key, value));
+        }
+    }
+    Ok(collect(entries))
+}
+
+fn wanted(key: &str) -> bool {
+    key.starts_with("general.")
+        || key.starts_with("split.")
+        || key.starts_with("adapter.")
+        || key.starts_with("tokenizer.ggml.")
+        || key.ends_with("_length")
+        || key.ends_with("_count")
+        || key.ends_with("_count_kv")
+        || key.ends_with(".vocab_size")
+}
+
+fn value<R: Read + Seek>(reader: &mut Reader<R>, key: &str) -> Result<Value, GgufError> {
+    let field = Field::Value(key);
+    let kind = value_type(reader, key)?;
+    Ok(match kind {
+        ValueType::Array => return array(reader, key),
+        ValueType::String => {
+            let length = reader.string_length(field)?;
+            if length > LONGEST_KEPT {
+                reader.skip(length, field)?;
+                return Ok(Value::LongText);
+            }
+            let mut bytes = Vec::new();
+            for _ in 0..length {
+                let [byte] = reader.bytes(field)?;
+                bytes.push(byte);
+            }
+            Value::Text(String::from_utf8_lossy(&bytes).into_owned())
+        }
+        ValueType::U8 => Value::Integer(u8::from_le_bytes(reader.bytes(field)?).into(), kind),
+        ValueType::I8 => Value::Integer(i8::from_le_bytes(reader.bytes(field)?).into(), kind),
+        ValueType::U16 => Value::Integer(u16::from_le_bytes(reader.bytes(field)?).into(), kind),
+        ValueType::I16 => Value::Integer(i16::from_le_bytes(reader.bytes(field)?).into(), kind),
+        ValueType::U32 => Value::Integer(reader.u32(field)?.into(), kind),
+        ValueType::I32 => Value::Integer(i32::from_le_bytes(reader.bytes(field)?).into(), kind),
+        ValueType::U64 => Value::Integer(reader.u64(field)?.into(), kind),
+        ValueType::I64 => Value::Integer(reader.i64(field)?.into(), kind),
+        ValueType::Bool | ValueType::F32 | ValueType::F64 => {
+            reader.skip(kind.size().unwrap_or_default(), field)?;
+            Value::Other(kind)
+        }
+    })
+}
+
+fn value_type<R: Read + Seek>(reader: &mut Reader<R>, key: &str) -> Result<ValueType, GgufError> {
+    let offset = reader.offset();
+    let id = reader.u32(Field::Value(key))?;
+    ValueType::from_id(id).ok_or_else(|| GgufError::ValueType { key: key.to_owned(), id, offset })
+}
+
+fn array<R: Read + Seek>(reader: &mut Reader<R>, key: &str) -> Result<Value, GgufError> {
+    let field = Field::Value(key);
+    let start = reader.offset();
+    let element = value_type(reader, key)?;
+    let count = reader.u64(field)?;
+    if count > LONGEST_ARRAY {
+        return Err(GgufError::Count {
+            what: format!("elements in `{key}`"),
+            count: i128::from(count),
+            limit: LONGEST_ARRAY,
+        });
+    }
+    match (element, element.size()) {
+        (ValueType::String, _) => {
+            reader.need(count.saturating_mul(8), field)?;
+            reader.skip_strings(count, field)?;
+        }
+        // The format allows arrays of arrays, llama.cpp does not read them.
+        (_, None) => {
+            return Err(GgufError::ValueType { key: key.to_owned(), id: 9, offset: start });
+        }
+        (_, Some(size)) => reader.skip(count.saturating_mul(size), field)?,
+    }
+    Ok(Value::Array(element, count))
+}
+
+fn collect(entries: Vec<(String, Value)>) -> Metadata {
+    let mut metadata = Metadata { entries, ..Metadata::default() };
+    metadata.architecture = metadata.text("general.architecture");
+    metadata.name = metadata.text("general.name");
+    metadata.kind = metadata.text("general.type");
+    metadata.file_type = metadata.unsigned("general.file_type");
+    metadata.tokenizer = metadata.text("tokenizer.ggml.model");
+    metadata.tokens = metadata.array("tokenizer.ggml.tokens");
+    metadata.context_length = metadata.of_architecture("context_length");
+    metadata.block_count = metadata.of_architecture("block_count");
+    metadata.embedding_length = metadata.of_architecture("embedding_length");
+    metadata.head_count = metadata.of_architecture("attention.head_count");
+    metadata.head_count_kv = metadata.of_architecture("attention.head_count_kv");
+    metadata.split_number = metadata.unsigned("split.no");
+    metadata.split_count = metadata.unsigned("split.count");
+    metadata.split_tensors = metadata.unsigned("split.tensors.count");
+    metadata
+}
+
+impl Metadata {
+    /// The value of an entry, if it was kept.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.entries.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+
+    /// An integer below the architecture's own prefix.
+    #[must_use]
+    pub fn of_architecture(&self, field: &str) -> Option<u64> {
+        self.unsigned(&format!("{}.{field}", self.architecture.as_deref()?))
+    }
+
+    /// Whether the file is a model of its own, and not an adapter, a projector or a table of
+    /// importances.
+    #[must_use]
+    pub fn is_model(&self) -> bool {
+        self.kind.as_deref().is_none_or(|kind| kind == "model")
+            && self.architecture.as_deref() != Some("clip")
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        match self.get(key)? {
+            Value::Text(text) => Some(text.clone()),
+            Value::Integer(..) | Value::LongText | Value::Array(..) | Value::Other(_) => None,
+        }
+    }
+
+    fn unsigned(&self, key: &str) -> Option<u64> {
+        match self.get(key)? {
+            Value::Integer(number, _) => u64::try_from(*number).ok(),
+            Value::Text(_) | Value::LongText | Value::Array(..) | Value::Other(_) => None,
+        }
+    }
+
+    fn array(&self, key: &str) -> Option<u64> {
+        match self.get(key)? {
+            Value::Array(_, count) => Some(*count),
+            Value::Integer(..) | Value::Text(_) | Value::LongText | Value::Other(_) => None,
+        }
+    }
+
+    /// `general.alignment`: a `u32`, a power of two.
+    pub(super) fn alignment(&self) -> Result<u64, GgufError> {
+        const KEY: &str = "general.alignment";
+        let alignment = match self.get(KEY) {
+            None => return Ok(DEFAULT_ALIGNMENT),
+            Some(Value::Integer(number, ValueType::U32)) => {
+                u64::try_from(*number).unwrap_or_default()
+            }
+            Some(other) => return Err(wrong_type(KEY, "u32", other)),
+        };
+        if alignment.is_power_of_two() && alignment <= LARGEST_ALIGNMENT {
+            Ok(alignment)
+        } else {
+            Err(GgufError::Alignment { alignment })
+        }
+    }
+
+    /// What this program's tables do not have.
+    pub(super) fn newer(&self) -> Vec<Newer> {
+        let mut newer = Vec::new();
+        if let Some(architecture) = &self.architecture
+            && !architectures::is_known(architecture)
+        {
+            newer.push(Newer::Architecture(architecture.clone()));
+        }
+        if let Some(tokenizer) = &self.tokenizer
+            && architectures::tokenizer(tokenizer).is_none()
+        {
+            newer.push(Newer::Tokenizer(tokenizer.clone()));
+        }
+        newer
+    }
+
+    /// The first thing that the loader needs and does not find, in its own order. Only the first
+    /// part of a split model has to have it all.
+    pub(super) fn refused(&self) -> Option<GgufError> {
+        if self.split_number.is_some_and(|number| number > 0) {
+            return None;
+        }
+        self.need_text("general.architecture")
+            .and_then(|()| if self.is_model() { self.need_model() } else { self.need_adapter() })
+            .err()
+    }
+
+    fn need_adapter(&self) -> Result<(), GgufError> {
+        if self.kind.as_deref() == Some("adapter") {
+            self.need_text("adapter.type")
+        } else {
+            Ok(())
+        }
+    }
+
+    fn need_model(&self) -> Result<(), GgufError> {
+        let architecture = self.architecture.as_deref().unwrap_or_default();
+        // An architecture that is not in the table may name its numbers in another way.
+        if architectures::is_known(architecture) {
+            for field in ["context_length", "embedding_length"] {
+                self.need_u32(&format!("{architecture}.{field}"))?;
+            }
+            let layers = self.need_u32(&format!("{architecture}.block_count"))?;
+            if layers > MOST_LAYERS {
+                return Err(GgufError::Layers { count: layers });
+            }
+        }
+        self.need_text("tokenizer.ggml.model")?;
+        let tokenizer = self.tokenizer.as_deref().unwrap_or_default();
+        match architectures::tokenizer(tokenizer) {
+            Some(Tokenizer::None) | None => Ok(()),
+            Some(Tokenizer::Plain) => self.need_array("tokenizer.ggml.tokens"),
+            Some(Tokenizer::Merging) => {
+                self.need_array("tokenizer.ggml.merges")?;
+                self.need_array("tokenizer.ggml.tokens")
+            }
+        }
+    }
+
+    fn need_text(&self, key: &str) -> Result<(), GgufError> {
+        match self.get(key) {
+            Some(Value::Text(_)) => Ok(()),
+            Some(other) => Err(wrong_type(key, "string", other)),
+            None => Err(GgufError::KeyMissing { key: key.to_owned() }),
+        }
+    }
+
+    fn need_array(&self, key: &str) -> Result<(), GgufError> {
+        match self.get(key) {
+            Some(Value::Array(ValueType::String, _)) => Ok(()),
+            Some(other) => Err(wrong_type(key, "array of strings", other)),
+            None => Err(GgufError::KeyMissing { key: key.to_owned() }),
+        }
+    }
+
+    /// `get_key<uint32_t>` of llama.cpp takes no other integer type.
+    fn need_u32(&self, key: &str) -> Result<u64, GgufError> {
+        match self.get(key) {
+            Some(Value::Integer(number, ValueType::U32)) => {
+                Ok(u64::try_from(*number).unwrap_or_default())
+            }
+            Some(other) => Err(wrong_type(key, "u32", other)),
+            None => Err(GgufError::KeyMissing { key: key.to_owned() }),
+        }
+    }
+}
+
+fn wrong_type(key: &str, expected: &'static str, found: &Value) -> GgufError {
+    GgufError::KeyType { key: key.to_owned(), expected, found: found.kind() }
+}

@@ -1,0 +1,235 @@
+//! A folder in the layout of the hub, as vLLM and transformers open it: configuration, tokenizer,
+//! weights, and whether an index and its shards agree.
+
+pub mod config;
+pub mod index;
+mod tokenizer;
+mod weights;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+pub use self::config::Config;
+pub use self::index::Index;
+use super::file::{self, Content, Defect, ModelFile, Role};
+use super::lookalike::Lookalike;
+use super::safetensors::Dtype;
+use super::sentence_transformers;
+use super::{Model, ModelFacts, Shape, json};
+use crate::facts::{FileKind, Look};
+use crate::view::View;
+
+/// What a folder holds.
+#[derive(Debug, Clone, Default)]
+pub struct Folder {
+    /// What kind of model it is.
+    pub kind: FolderKind,
+    /// How many names are in it; absent where it cannot be listed, and only fixed names were
+    /// looked for.
+    pub names: Option<usize>,
+    /// What the configuration says, if it could be read.
+    pub config: Option<Config>,
+    /// What the index says, if there is one and it could be read.
+    pub index: Option<Index>,
+    /// How the weights are stored; absent: there are none.
+    pub weights: Option<Weights>,
+    /// Whether there is a tokenizer; unknown where the folder cannot be listed.
+    pub tokenizer: Presence,
+    /// Whether images or sound can be prepared (`preprocessor_config.json`).
+    pub processor: Presence,
+    /// Bytes of tensor data by type, over all shards.
+    pub dtypes: BTreeMap<Dtype, u64>,
+    /// GGUF files that lie in it, by name.
+    pub ggufs: Vec<String>,
+}
+
+/// What kind of model a folder is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FolderKind {
+    /// A model of its own.
+    #[default]
+    Model,
+    /// An adapter to one (`adapter_config.json`).
+    Adapter,
+    /// A sentence-transformers pipeline (`modules.json`).
+    SentenceTransformers,
+}
+
+/// How weights are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weights {
+    /// safetensors.
+    Safetensors,
+    /// Pickles: they can run code when they are loaded.
+    Pickles,
+}
+
+/// Whether something is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Presence {
+    /// Yes.
+    Here,
+    /// No.
+    Missing,
+    /// It cannot be told.
+    Unknown,
+    /// It does not matter.
+    #[default]
+    NotNeeded,
+}
+
+/// A folder under examination.
+pub(super) struct Examination<'a> {
+    pub(super) view: &'a dyn View,
+    pub(super) path: &'a Path,
+    /// Its names, where it can be listed.
+    pub(super) names: Option<Vec<String>>,
+    pub(super) files: Vec<ModelFile>,
+    pub(super) folder: Folder,
+}
+
+/// Looks at the folder at `path`.
+pub(super) fn examine(view: &dyn View, path: &Path) -> ModelFacts {
+    let names = match view.list(path) {
+        Look::Seen(names) => Some(names),
+        Look::Absent => return ModelFacts::Absent,
+        Look::Denied(why) => return ModelFacts::Denied(why),
+        Look::Unknown(_) => None,
+    };
+    let folder = Folder { names: names.as_ref().map(Vec::len), ..Folder::default() };
+    let mut examination = Examination { view, path, names, files: Vec::new(), folder };
+    examination.config();
+    sentence_transformers::examine(&mut examination);
+    weights::examine(&mut examination);
+    tokenizer::examine(&mut examination);
+    let leftovers = examination.leftovers();
+    let Examination { files, mut folder, names, .. } = examination;
+    folder.ggufs = names.unwrap_or_default().into_iter().filter(|n| n.ends_with(".gguf")).collect();
+    ModelFacts::Seen(Box::new(Model { shape: Shape::Folder(Box::new(folder)), files, leftovers }))
+}
+
+impl Examination<'_> {
+    /// Whether a name leads to a file, links followed.
+    pub(super) fn has(&self, name: &str) -> bool {
+        if self.names.as_ref().is_some_and(|names| !name.contains('/') && !contains(names, name)) {
+            return false;
+        }
+        match self.view.stat(&self.path.join(name)) {
+            Look::Seen(stat) => stat.kind != FileKind::Directory,
+            // It may be there: looking at it as a file says why it cannot be seen.
+            Look::Denied(_) => true,
+            Look::Absent | Look::Unknown(_) => false,
+        }
+    }
+
+    /// Names in the folder with that ending, unfinished downloads left out.
+    pub(super) fn ending(&self, ending: &str) -> Vec<String> {
+        let names = self.names.iter().flatten();
+        names.filter(|name| name.ends_with(ending)).cloned().collect()
+    }
+
+    /// Looks at a file in the folder and keeps it.
+    pub(super) fn add(&mut self, name: &str, role: Role) {
+        self.files.push(file::examine(self.view, &self.path.join(name), role, name));
+    }
+
+    /// The configuration comes first; an adapter has another than a model.
+    fn config(&mut self) {
+        let name = if !self.has("config.json") && self.has("adapter_config.json") {
+            self.folder.kind = FolderKind::Adapter;
+            "adapter_config.json"
+        } else {
+            "config.json"
+        };
+        let (file, document) = document(self.view, &self.path.join(name), name, Role::Config);
+        self.folder.config = document.as_ref().map(Config::of);
+        self.files.push(file);
+    }
+
+    fn leftovers(&self) -> Vec<String> {
+        let downloads = ".cache/huggingface/download";
+        let below = match self.view.list(&self.path.join(downloads)) {
+            Look::Seen(names) if self.names.is_some() => names,
+            Look::Seen(_) | Look::Absent | Look::Denied(_) | Look::Unknown(_) => Vec::new(),
+        };
+        let below = below.into_iter().map(|name| format!("{downloads}/{name}"));
+        let here = self.names.iter().flatten().cloned();
+        here.chain(below).filter(|name| file::is_unfinished(name)).collect()
+    }
+}
+
+fn contains(sorted: &[String], name: &str) -> bool {
+    sorted.binary_search_by(|found| found.as_str().cmp(name)).is_ok()
+}
+
+/// A small JSON document and what is in it, if it is an object.
+pub(super) fn document(
+    view: &dyn View,
+    path: &Path,
+    name: &str,
+    role: Role,
+) -> (ModelFile, Option<Map<String, Value>>) {
+    let mut document = None;
+    let file = parsed(view, path, name, role, config::LONGEST, |object| document = Some(object));
+    (file, document)
+}
+
+/// A JSON document of a certain type.
+pub(super) fn parsed<T: serde::de::DeserializeOwned>(
+    view: &dyn View,
+    path: &Path,
+    name: &str,
+    role: Role,
+    longest: u64,
+    keep: impl FnOnce(T),
+) -> ModelFile {
+    file::with(view, path, role, name, |reader, stat| {
+        let found = match file::head(reader) {
+            Ok(head) => super::lookalike::recognise(&head),
+            Err(error) => return Content::Unknown(error.to_string()),
+        };
+        let broken = |why: String| Content::Broken(Defect::Document(why));
+        match found {
+            Lookalike::Json if stat.size > longest => {
+                broken(format!("it has {} bytes, and at most {longest} are read", stat.size))
+            }
+            Lookalike::Json => match json::parse(reader, stat.size) {
+                Ok(value) => {
+                    keep(value);
+                    Content::Document
+                }
+                Err(error) => broken(error.to_string()),
+            },
+            other => file::lookalike(other),
+        }
+    })
+}
+
+impl Folder {
+    /// Whether everything beside the files themselves is as an engine needs it.
+    #[must_use]
+    pub(super) fn complete(&self) -> bool {
+        let agrees = self.index.as_ref().is_none_or(|index| index.astray.is_none());
+        let speaks = matches!(self.tokenizer, Presence::Here | Presence::NotNeeded);
+        agrees && speaks && self.weights.is_some()
+    }
+
+    fn multimodal(&self) -> bool {
+        self.config.as_ref().is_some_and(|config| config.multimodal)
+    }
+
+    pub(super) fn summary(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if let Some(config) = &self.config {
+            words.extend(config.architectures.first().or(config.model_type.as_ref()).cloned());
+            words.extend(config.quantization.as_ref().or(config.dtype.as_ref()).cloned());
+            words.extend(config.context_length.map(|length| format!("context {length}")));
+        }
+        if self.kind == FolderKind::Adapter {
+            words.push("adapter".to_owned());
+        }
+        words
+    }
+}

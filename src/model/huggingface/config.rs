@@ -1,0 +1,152 @@
+//! `config.json`: what a model says about itself.
+
+use serde_json::{Map, Value};
+
+/// A configuration longer than this is none; real ones take a few kilobytes, and those that list
+/// thousands of labels stay below one megabyte.
+pub(super) const LONGEST: u64 = 2 << 20;
+
+/// The keys that can hold the context length; the smallest counts (vLLM 0.12.0,
+/// `config/model.py`, `_get_and_verify_max_len`).
+const CONTEXT_KEYS: [&str; 9] = [
+    "max_position_embeddings",
+    "n_positions",
+    "max_seq_len",
+    "seq_length",
+    "model_max_length",
+    "max_target_positions",
+    "max_sequence_length",
+    "max_seq_length",
+    "seq_len",
+];
+
+/// What `config.json` says, as far as an engine depends on it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Config {
+    /// `architectures`.
+    pub architectures: Vec<String>,
+    /// `model_type`.
+    pub model_type: Option<String>,
+    /// `torch_dtype`, or `dtype` as it is called since transformers 4.56.
+    pub dtype: Option<String>,
+    /// `quantization_config.quant_method`.
+    pub quantization: Option<String>,
+    /// The context that the model was trained for, in tokens, before any rope scaling.
+    pub context_length: Option<u64>,
+    /// The values of `auto_map`: code that comes with the model, `repo--module.Class` when it comes
+    /// with another.
+    pub remote_code: Vec<String>,
+    /// `tie_word_embeddings`.
+    pub tied_embeddings: bool,
+    /// Whether it takes images or sound too.
+    pub multimodal: bool,
+    /// Layers.
+    pub layers: Option<u64>,
+    /// Attention heads.
+    pub heads: Option<u64>,
+    /// Heads of keys and values.
+    pub heads_kv: Option<u64>,
+    /// Width of a head, where it is said.
+    pub head_dim: Option<u64>,
+    /// Width of an embedding.
+    pub hidden_size: Option<u64>,
+}
+
+impl Config {
+    /// Reads what is known out of a document; what is not of the expected type counts as absent.
+    #[must_use]
+    pub(super) fn of(document: &Map<String, Value>) -> Self {
+        let text = document.get("text_config").and_then(Value::as_object).unwrap_or(document);
+        let string = |map: &Map<String, Value>, key: &str| {
+            map.get(key).and_then(Value::as_str).map(str::to_owned)
+        };
+        let number =
+            |key: &str| text.get(key).or_else(|| document.get(key)).and_then(Value::as_u64);
+        Self {
+            architectures: strings(document.get("architectures")),
+            model_type: string(document, "model_type"),
+            dtype: ["dtype", "torch_dtype"]
+                .iter()
+                .find_map(|key| string(document, key).or_else(|| string(text, key))),
+            quantization: quantization(document, text),
+            context_length: CONTEXT_KEYS
+                .iter()
+                .filter_map(|key| text.get(*key).and_then(Value::as_u64))
+                .min(),
+            remote_code: document
+                .get("auto_map")
+                .and_then(Value::as_object)
+                .map(|map| map.values().flat_map(|value| strings(Some(value))).collect())
+                .unwrap_or_default(),
+            tied_embeddings: document
+                .get("tie_word_embeddings")
+                .and_then(Value::as_bool)
+                .unwrap_or_default(),
+            multimodal: ["vision_config", "audio_config"]
+                .iter()
+                .any(|key| document.get(*key).is_some_and(Value::is_object)),
+            layers: number("num_hidden_layers"),
+            heads: number("num_attention_heads"),
+            heads_kv: number("num_key_value_heads"),
+            head_dim: number("head_dim"),
+            hidden_size: number("hidden_size"),
+        }
+    }
+}
+
+fn quantization(document: &Map<String, Value>, text: &Map<String, Value>) -> Option<String> {
+    [
+        document.get("quantization_config"),
+        document.get("compression_config"),
+        text.get("quantization_config"),
+    ]
+    .into_iter()
+    .flatten()
+    .find_map(|config| config.get("quant_method"))
+    .and_then(Value::as_str)
+    .map(str::to_owned)
+}
+
+/// A string, or a list in which only strings count.
+fn strings(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::String(text)) => vec![text.clone()],
+        Some(Value::Array(items)) => {
+            items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+        }
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) | None => {
+            Vec::new()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vision_model_keeps_its_context_in_the_text_part() {
+        let document = serde_json::json!({
+            "architectures": ["MllamaForConditionalGeneration"],
+            "model_type": "mllama",
+            "torch_dtype": "bfloat16",
+            "vision_config": {"max_position_embeddings": 7},
+            "text_config": {"max_position_embeddings": 131_072, "num_hidden_layers": 40,
+                "quantization_config": {"quant_method": "fp8"}},
+            "auto_map": {"AutoModel": "owner/repo--modeling.Model", "AutoTokenizer": ["t.T", null]},
+        });
+        let config = Config::of(document.as_object().unwrap());
+        assert_eq!(config.context_length, Some(131_072));
+        assert_eq!(config.layers, Some(40));
+        assert_eq!(config.quantization.as_deref(), Some("fp8"));
+        assert_eq!(config.remote_code, ["owner/repo--modeling.Model", "t.T"]);
+        assert!(config.multimodal);
+    }
+
+    #[test]
+    fn what_is_of_the_wrong_type_counts_as_absent() {
+        let document = serde_json::json!({"architectures": 3, "max_position_embeddings": "long",
+            "text_config": null, "auto_map": []});
+        assert_eq!(Config::of(document.as_object().unwrap()), Config::default());
+    }
+}

@@ -1,0 +1,83 @@
+//! What turns text into tokens: the names that transformers 4.57.6 and vLLM accept.
+
+use std::io::{Read as _, SeekFrom};
+
+use super::{Examination, FolderKind, Presence};
+use crate::facts::Stat;
+use crate::model::file::{self, Content, Defect, Role};
+use crate::model::lookalike::{Lookalike, recognise};
+use crate::view::ReadSeek;
+
+/// Each is enough by itself, in the order of preference.
+const ALONE: [&str; 8] = [
+    "tokenizer.json",
+    "tokenizer.model",
+    "tekken.json",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "vocab.txt",
+    "tokenizer.model.v3",
+    "tiktoken.model",
+];
+
+/// Byte-pair encoding in its older form: both are needed.
+const PAIR: [&str; 2] = ["vocab.json", "merges.txt"];
+
+pub(super) fn examine(examination: &mut Examination<'_>) {
+    if examination.folder.multimodal() {
+        let names = ["preprocessor_config.json", "processor_config.json"];
+        let here = names.iter().any(|name| examination.has(name));
+        examination.folder.processor = if here { Presence::Here } else { Presence::Missing };
+    }
+    if examination.folder.kind == FolderKind::Adapter {
+        return;
+    }
+    let alone = ALONE.iter().map(|name| (*name).to_owned()).find(|name| examination.has(name));
+    let found = match alone.or_else(|| examination.ending(".tiktoken").into_iter().next()) {
+        Some(name) => vec![name],
+        None if PAIR.iter().all(|name| examination.has(name)) => PAIR.map(str::to_owned).to_vec(),
+        None => Vec::new(),
+    };
+    examination.folder.tokenizer = match (found.is_empty(), &examination.names) {
+        (false, _) => Presence::Here,
+        (true, Some(_)) => Presence::Missing,
+        (true, None) => Presence::Unknown,
+    };
+    for name in found {
+        let path = examination.path.join(&name);
+        let is_json = name.ends_with(".json");
+        let file = file::with(examination.view, &path, Role::Tokenizer, name, |reader, stat| {
+            content(reader, stat, is_json)
+        });
+        examination.files.push(file);
+    }
+}
+
+/// A tokenizer has megabytes, so a JSON one is judged by how it begins and ends.
+fn content(reader: &mut dyn ReadSeek, stat: &Stat, is_json: bool) -> Content {
+    let head = match file::head(reader) {
+        Ok(head) => head,
+        Err(error) => return Content::Unknown(error.to_string()),
+    };
+    match recognise(&head) {
+        found @ (Lookalike::Empty
+        | Lookalike::Pointer { .. }
+        | Lookalike::Html
+        | Lookalike::Zeros) => file::lookalike(found),
+        Lookalike::Json if is_json => ending(reader, stat),
+        found if is_json => file::lookalike(found),
+        _ => Content::Document,
+    }
+}
+
+fn ending(reader: &mut dyn ReadSeek, stat: &Stat) -> Content {
+    let mut tail = Vec::new();
+    let read = reader
+        .seek(SeekFrom::Start(stat.size.saturating_sub(64)))
+        .and_then(|_| reader.take(64).read_to_end(&mut tail));
+    match read {
+        Err(error) => Content::Unknown(error.to_string()),
+        Ok(_) if tail.trim_ascii_end().ends_with(b"}") => Content::Document,
+        Ok(_) => Content::Broken(Defect::Document("it ends in the middle".to_owned())),
+    }
+}
