@@ -146,6 +146,9 @@ pub enum Error {
     /// The report could not be written.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// The system does not let the process have threads or signals.
+    #[error("cannot start")]
+    Runtime(#[source] std::io::Error),
     /// The run was told to stop.
     #[error("stopped by {}", signal_name(*.0))]
     Signal(ExitCode),
@@ -161,7 +164,7 @@ impl Error {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Options(_) | Self::Load(_) | Self::Plan(_) | Self::Check(_) => ExitCode::Usage,
-            Self::Report(_) => ExitCode::Internal,
+            Self::Report(_) | Self::Runtime(_) => ExitCode::Internal,
             Self::Signal(code) => *code,
         }
     }
@@ -174,7 +177,7 @@ impl Error {
             Self::Load(error) => error.hint(),
             Self::Plan(error) => error.hint(),
             Self::Check(error) => Some(error.hint()),
-            Self::Report(_) | Self::Signal(_) => None,
+            Self::Report(_) | Self::Runtime(_) | Self::Signal(_) => None,
         }
     }
 }

@@ -8,8 +8,7 @@ use preflight::cli::{Cli, Request};
 use preflight::error::{Error, ExitCode as Code};
 use preflight::options::Options;
 use preflight::redact::{Redacting, Redactor};
-use preflight::report;
-use tokio::runtime::Runtime;
+use preflight::report::{self, Voice};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -20,26 +19,39 @@ fn main() -> ExitCode {
     let cli = Cli::from_command_line();
     let filter = EnvFilter::new(cli.verbosity().filter());
     let outcome = cli.request().map_err(Error::from).and_then(|request| match request {
-        Request::Explain(check) => report::explain(check.as_deref()),
-        Request::Print(text) => report::print(&text),
-        Request::Run(options) => in_runtime(&options, filter),
+        Request::Run(options) => run(&options, filter),
+        Request::Explain(check) => say(&report::explain::explain(check.as_deref())?),
+        Request::Print(text) => say(&text),
     });
-    ExitCode::from(outcome.unwrap_or_else(|error| report::fatal(&error)).code())
+    let code = outcome.unwrap_or_else(|error| {
+        report::complain(&error, &mut io::stderr());
+        error.exit_code()
+    });
+    ExitCode::from(code.code())
 }
 
-fn in_runtime(options: &Options, filter: EnvFilter) -> Result<Code, Error> {
-    let redactor = Redactor::of(options);
-    let log = move || Redacting::new(io::stderr(), redactor.clone());
+fn say(text: &str) -> Result<Code, Error> {
+    report::print(&mut io::stdout(), text)?;
+    Ok(Code::Ready)
+}
+
+fn run(options: &Options, filter: EnvFilter) -> Result<Code, Error> {
+    let redactor = Redactor::new(options.hub.token.iter().map(|token| token.reveal()));
+    let log = redactor.clone();
+    let log = move || Redacting::new(io::stderr(), log.clone());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(log).with_target(false).init();
-    let runtime = Runtime::new().map_err(Error::Runtime)?;
+    let (mut stdout, mut stderr) = (io::stdout(), io::stderr());
+    let mut voice =
+        Voice { options, redactor: &redactor, stdout: &mut stdout, stderr: &mut stderr };
+    let runtime = tokio::runtime::Runtime::new().map_err(Error::Runtime)?;
     let outcome = runtime.block_on(async {
         tokio::select! {
-            outcome = preflight::run(options) => outcome,
+            outcome = preflight::run(options, &mut voice) => outcome,
             code = stopped() => Err(Error::Signal(code?)),
         }
     });
     runtime.shutdown_timeout(GRACE);
-    outcome
+    outcome.or_else(|error| voice.error(error))
 }
 
 /// Waits for a signal that ends the run. As process 1 there is no default for either.

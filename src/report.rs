@@ -19,11 +19,10 @@ mod voice;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use thiserror::Error;
 
 use crate::check;
 use crate::engine::Engine;
-use crate::error::ExitCode;
+use crate::error::{Error, ExitCode};
 use crate::finding::{Finding, Findings, Severity};
 use crate::lanes::{Lane, Plan};
 use crate::options::{Format, ReportOptions, Role};
@@ -145,7 +144,7 @@ pub struct LaneOutcome<'a> {
 }
 
 /// Why the report could not be written.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// A report file.
     #[error("cannot write the report `{path}`")]
@@ -281,7 +280,7 @@ pub fn tell(
 /// # Errors
 /// As [`tell`].
 pub fn tell_error(
-    error: &crate::error::Error,
+    error: &Error,
     role: Role,
     options: &ReportOptions,
     redactor: &Redactor,
@@ -335,7 +334,29 @@ fn print_all(
     result
 }
 
-fn print(stream: &mut dyn Write, text: &str) -> Result<(), ReportError> {
+/// Says on `stderr` why there is no report: the error, its causes, what to do about it. Nothing
+/// more can be done if that fails too.
+pub fn complain(error: &Error, stderr: &mut dyn Write) {
+    let redactor = Redactor::default();
+    let mut text = format!("preflight: error: {error}\n");
+    let mut cause = std::error::Error::source(error);
+    while let Some(source) = cause {
+        text.push_str(&format!("  caused by: {source}\n"));
+        cause = source.source();
+    }
+    if let Some(hint) = error.hint() {
+        text.push_str(&format!("  hint: {hint}\n"));
+    }
+    let code = error.exit_code();
+    text.push_str(&format!("preflight: exit {}: {}\n", code.code(), code.meaning()));
+    drop(print(stderr, &redactor.redact(&text)));
+}
+
+/// Writes a text. A reader that went away is not an error.
+///
+/// # Errors
+/// What the system says about the stream.
+pub fn print(stream: &mut dyn Write, text: &str) -> Result<(), ReportError> {
     match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result.map_err(ReportError::Stream),

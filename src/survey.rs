@@ -139,7 +139,7 @@ async fn transfer(
     progress: &Progress,
 ) {
     let (Ok(hub), Some(Ok(listing))) = (hub, facts.probe.clone()) else { return };
-    let progress = progress.lane(&facts.lane.name);
+    let progress = progress.for_lane(&facts.lane.name);
     let brought = errands.iter().map(|errand| errand.destination.clone()).collect();
     for errands in errands::in_stages(errands) {
         let result = hub.fetch(&listing, &errands, &progress).await;

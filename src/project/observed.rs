@@ -7,7 +7,6 @@ use std::mem;
 
 use indexmap::IndexMap;
 use indexmap::map::Entry;
-use serde_json::Value;
 
 use self::sources::Sources;
 use super::{Mount, MountSource, Project, Service, Volume};

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::docker::DockerError;
 use crate::facts::{ArtifactFacts, LaneFacts, ProjectFacts};
 use crate::finding::Findings;
-use crate::model::Listed;
+use crate::model::{Listed, ModelFacts};
 use crate::mounts::Sight;
 use crate::options::Options;
 use crate::path::{HostPath, ServicePath};
@@ -44,8 +44,16 @@ impl<'a> LaneOutcome<'a> {
             lane: &facts.lane,
             files: facts.artifacts.iter().flat_map(|artifact| files(artifact, facts)).collect(),
             summary: model.and_then(|artifact| artifact.model.summary()),
-            unknown: facts.artifacts.iter().find_map(|artifact| artifact.model.unknown()),
+            unknown: facts.artifacts.iter().find_map(|artifact| unknown(&artifact.model)),
         }
+    }
+}
+
+/// Why an artifact could not be looked at; a refusal of the system is a finding of its own.
+fn unknown(model: &ModelFacts) -> Option<String> {
+    match model {
+        ModelFacts::Unknown(why) => Some(why.clone()),
+        ModelFacts::Absent | ModelFacts::Denied(_) | ModelFacts::Seen(_) => None,
     }
 }
 

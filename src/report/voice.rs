@@ -58,13 +58,13 @@ impl Voice<'_> {
         Ok(ExitCode::Ready)
     }
 
-    /// Tells why there is no report.
+    /// Tells a program why there is no report; telling a person is left to the caller.
     ///
     /// # Errors
-    /// A stream or a report file that cannot be written.
-    pub fn error(&mut self, error: &Error) -> Result<(), Error> {
+    /// The error itself, or what prevented telling it.
+    pub fn error(&mut self, error: Error) -> Result<ExitCode, Error> {
         let (role, options) = (self.options.role, &self.options.report);
-        tell_error(error, role, options, self.redactor, self.stdout)?;
-        Ok(())
+        tell_error(&error, role, options, self.redactor, self.stdout)?;
+        Err(error)
     }
 }
