@@ -1,6 +1,8 @@
 //! Behaviour, through the real binary; one module per behaviour that a user sees.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+/// What is answered to bad input.
+mod bad_input;
 mod docker_damage;
 mod docker_fetch;
 mod docker_image;
@@ -8,6 +10,8 @@ mod docker_mounts;
 mod docker_rights;
 /// Not a behaviour: what the modules `docker_*` share.
 mod docker_stack;
+/// The README's main job.
+mod quickstart;
 /// Not a behaviour: a scratch folder, and the binary run in it.
 mod sandbox;
 /// The project's own rules.

@@ -1,0 +1,99 @@
+//! Bad input is answered by an error that names the thing, the place and the fix.
+
+use crate::sandbox::Sandbox;
+
+const SERVICE: &str = "services:\n  engine:\n    image: x\n";
+
+fn check(sandbox: &Sandbox, arguments: &[&str], code: i32, words: &[&str]) {
+    let run = sandbox.run(arguments);
+    let said = format!("{}{}", run.stdout, run.stderr);
+    assert_eq!(run.code, Some(code), "{said}");
+    for word in words {
+        assert!(said.contains(word), "`{word}` is not in:\n{said}");
+    }
+}
+
+fn compose(text: &str) -> Sandbox {
+    Sandbox::new().file("compose.yaml", text)
+}
+
+#[test]
+fn yaml_that_cannot_be_read_is_placed() {
+    check(&compose("services:\n  a: [1,\n"), &[], 2, &["compose.yaml:2:"]);
+    check(&compose("services:\n\ta: 1\n"), &[], 2, &["compose.yaml:2:"]);
+    check(&compose("a: \"\\xff"), &[], 2, &["compose.yaml:1:"]);
+}
+
+#[test]
+fn a_variable_that_is_demanded_and_not_set_is_placed_with_its_message() {
+    let text = "services:\n  engine:\n    image: ${TAG:?set TAG in .env}\n";
+    check(&compose(text), &[], 2, &["compose.yaml:3:", "TAG", "set TAG in .env"]);
+}
+
+#[test]
+fn a_volume_that_is_not_declared_is_placed() {
+    let text = format!("{SERVICE}    volumes: [\"models:/models\"]\n");
+    check(&compose(&text), &[], 2, &["compose.yaml:4:", "undefined volume models"]);
+}
+
+#[test]
+fn a_lane_that_does_not_exist_is_answered_with_those_that_do() {
+    let sandbox = Sandbox::quickstart();
+    check(&sandbox, &["--lane", "redaer"], 2, &["no lane `redaer`", "reader", "coder"]);
+}
+
+#[test]
+fn a_project_without_a_lane_is_not_judged() {
+    check(&compose(SERVICE), &[], 3, &["no-lane"]);
+}
+
+#[test]
+fn a_folder_without_a_project_and_a_path_that_is_not_there_are_said() {
+    check(&Sandbox::new(), &[], 2, &["no Compose file"]);
+    check(&Sandbox::new(), &["nowhere.yaml"], 2, &["nowhere.yaml"]);
+    let sandbox = compose(SERVICE);
+    check(&sandbox, &["-f", "a.yaml", "compose.yaml"], 2, &["cannot be used together"]);
+}
+
+#[test]
+fn a_source_that_leaves_its_repository_is_refused_at_its_line() {
+    let text = format!(
+        "{SERVICE}x-preflight:\n  lanes:\n    a:\n      service: engine\n      source: hf://a/b/../c\n"
+    );
+    check(&compose(&text), &[], 2, &["compose.yaml:", "must stay inside the repository"]);
+}
+
+#[test]
+fn an_unknown_key_of_x_preflight_is_refused() {
+    let text = format!("{SERVICE}x-preflight:\n  lane: {{}}\n");
+    check(&compose(&text), &[], 2, &["compose.yaml:", "lane"]);
+}
+
+#[test]
+fn what_is_not_supported_yet_says_so() {
+    let sandbox = Sandbox::quickstart();
+    for arguments in [&["--deep"][..], &["lock"], &["--format", "sarif"]] {
+        check(&sandbox, arguments, 2, &["not supported yet"]);
+    }
+}
+
+#[test]
+fn without_a_docker_socket_the_files_are_judged_all_the_same() {
+    let sandbox = Sandbox::quickstart()
+        .variable("PREFLIGHT_NO_DOCKER", "false")
+        .variable("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    check(&sandbox, &[], 0, &["2 of 2 lanes", "/nowhere/docker.sock"]);
+}
+
+#[test]
+fn a_token_is_never_shown() {
+    let token = "hf_abcdefghijklmnopqrstuvwxyz012345";
+    let sandbox = Sandbox::quickstart().variable("HF_TOKEN", token).file(
+        "compose.yaml",
+        format!("{SERVICE}    command: [--model, /models/x, --hf-token, {token}]\n    environment: {{HF_TOKEN: {token}}}\n"),
+    );
+    for arguments in [&["-vv"][..], &["plan"], &["config"], &["--format", "json"]] {
+        let run = sandbox.run(arguments);
+        assert!(!run.stdout.contains(token) && !run.stderr.contains(token), "{arguments:?}");
+    }
+}
