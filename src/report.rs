@@ -21,14 +21,14 @@ use thiserror::Error;
 
 use crate::check;
 use crate::engine::Engine;
-use crate::error::ExitCode;
+use crate::error::{Error, ExitCode};
 use crate::finding::{Finding, Findings, Severity};
 use crate::lanes::{Lane, Plan};
 use crate::options::{Format, ReportOptions, Role};
 use crate::redact::Redactor;
 use crate::source_map::SourceMap;
 
-pub use verdict::verdict;
+pub use verdict::{error_verdict, verdict};
 
 /// Everything that a run has to say. Inert; sorted.
 #[derive(Debug)]
@@ -229,11 +229,9 @@ fn exit_code(findings: &[Finding]) -> ExitCode {
     if causes.is_empty() {
         causes = errors().map(|error| error.rule.exit).collect();
     }
-    match ExitCode::worst(&causes) {
-        // A note that `--deny` made an error fails the run like any other setting that is refused.
-        ExitCode::Ready if !causes.is_empty() => ExitCode::Lane,
-        worst => worst,
-    }
+    let worst = ExitCode::worst(&causes);
+    // A note that `--deny` made an error fails the run like any other setting that is refused.
+    if worst == ExitCode::Ready && !causes.is_empty() { ExitCode::Lane } else { worst }
 }
 
 /// The report in one format.
@@ -272,22 +270,24 @@ pub fn tell(
     told.and(print(stderr, &verdict(report, sources, redactor)))
 }
 
-/// Tells what a run that ended without a report has to say to a program: nothing, unless the
-/// format is JSON. What it says to a person is the caller's last line.
+/// Tells why a run ended without a report: to a program as JSON where the report would be, to a
+/// person as the last lines of `stderr` ([`error_verdict`], for when there are no options yet).
 ///
 /// # Errors
 /// As [`tell`].
 pub fn tell_error(
-    error: &crate::error::Error,
+    error: &Error,
     role: Role,
     options: &ReportOptions,
     redactor: &Redactor,
     stdout: &mut dyn Write,
+    stderr: &mut dyn Write,
 ) -> Result<(), ReportError> {
-    print_all(options, stdout, |format, _| match format {
+    let told = print_all(options, stdout, |format, _| match format {
         Format::Human => None,
         Format::Json => Some(json::render_error(error, role, redactor)),
-    })
+    });
+    told.and(print(stderr, &error_verdict(error, redactor)))
 }
 
 /// Tells the plan, on `stdout` and in the files of `-o`.
@@ -330,6 +330,14 @@ fn print_all(
         }
     }
     result
+}
+
+/// Tells a text that is fit to be printed: a resolved project, a page of [`explain`].
+///
+/// # Errors
+/// When `stdout` cannot be written; a reader that went away is not an error.
+pub fn tell_text(text: &str, stdout: &mut dyn Write) -> Result<(), ReportError> {
+    print(stdout, text)
 }
 
 fn print(stream: &mut dyn Write, text: &str) -> Result<(), ReportError> {
