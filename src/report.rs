@@ -270,8 +270,8 @@ pub fn tell(
     told.and(print(stderr, &verdict(report, sources, redactor)))
 }
 
-/// Tells why a run ended without a report: to a program as JSON where the report would be, to a
-/// person as the last lines of `stderr` ([`error_verdict`], for when there are no options yet).
+/// Tells a program why a run ended without a report: as JSON, where the report would be. What a
+/// person is told is [`error_verdict`].
 ///
 /// # Errors
 /// As [`tell`].
@@ -281,13 +281,11 @@ pub fn tell_error(
     options: &ReportOptions,
     redactor: &Redactor,
     stdout: &mut dyn Write,
-    stderr: &mut dyn Write,
 ) -> Result<(), ReportError> {
-    let told = print_all(options, stdout, |format, _| match format {
+    print_all(options, stdout, |format, _| match format {
         Format::Human => None,
         Format::Json => Some(json::render_error(error, role, redactor)),
-    });
-    told.and(print(stderr, &error_verdict(error, redactor)))
+    })
 }
 
 /// Tells the plan, on `stdout` and in the files of `-o`.
@@ -330,14 +328,6 @@ fn print_all(
         }
     }
     result
-}
-
-/// Tells a text that is fit to be printed: a resolved project, a page of [`explain`].
-///
-/// # Errors
-/// When `stdout` cannot be written; a reader that went away is not an error.
-pub fn tell_text(text: &str, stdout: &mut dyn Write) -> Result<(), ReportError> {
-    print(stdout, text)
 }
 
 fn print(stream: &mut dyn Write, text: &str) -> Result<(), ReportError> {
