@@ -68,11 +68,7 @@ pub fn rule(id: &str) -> Option<&'static Rule> {
 #[must_use]
 pub fn policy(plan: &Plan, task: Task) -> Policy {
     let optional = plan.lanes.iter().filter(|lane| !lane.required);
-    Policy {
-        containers_advisory: !matches!(task, Task::Inspect | Task::Smoke),
-        optional_lanes: optional.map(|lane| lane.name.clone()).collect(),
-        ..Policy::default()
-    }
+    Policy::new(task, optional.map(|lane| lane.name.clone()))
 }
 
 /// Judges the project: what stops a lane here, stops it before anything is fetched.

@@ -1,6 +1,6 @@
 //! Why preflight could not do its work, and what the process exits with.
 //!
-//! A finding is about the user's set-up and lives in the report. An [`Error`] ends the run.
+//! A finding is about the user's set-up and lives in the report. An [`enum@Error`] ends the run.
 
 use thiserror::Error;
 

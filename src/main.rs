@@ -24,7 +24,8 @@ fn main() -> ExitCode {
         Request::Print(text) => say(&text),
     });
     let code = outcome.unwrap_or_else(|error| {
-        report::complain(&error, &mut io::stderr());
+        let text = report::error_verdict(&error, &Redactor::default());
+        report::print(&mut io::stderr(), &text).ok();
         error.exit_code()
     });
     ExitCode::from(code.code())

@@ -29,7 +29,7 @@ use crate::options::{Format, ReportOptions, Role};
 use crate::redact::Redactor;
 use crate::source_map::SourceMap;
 
-pub use verdict::verdict;
+pub use verdict::{error_verdict, verdict};
 pub use voice::Voice;
 
 /// Everything that a run has to say. Inert; sorted.
@@ -231,11 +231,9 @@ fn exit_code(findings: &[Finding]) -> ExitCode {
     if causes.is_empty() {
         causes = errors().map(|error| error.rule.exit).collect();
     }
-    match ExitCode::worst(&causes) {
-        // A note that `--deny` made an error fails the run like any other setting that is refused.
-        ExitCode::Ready if !causes.is_empty() => ExitCode::Lane,
-        worst => worst,
-    }
+    let worst = ExitCode::worst(&causes);
+    // A note that `--deny` made an error fails the run like any other setting that is refused.
+    if worst == ExitCode::Ready && !causes.is_empty() { ExitCode::Lane } else { worst }
 }
 
 /// The report in one format.
@@ -274,8 +272,8 @@ pub fn tell(
     told.and(print(stderr, &verdict(report, sources, redactor)))
 }
 
-/// Tells what a run that ended without a report has to say to a program: nothing, unless the
-/// format is JSON. What it says to a person is the caller's last line.
+/// Tells a program why a run ended without a report: as JSON, where the report would be. What a
+/// person is told is [`error_verdict`].
 ///
 /// # Errors
 /// As [`tell`].
@@ -332,24 +330,6 @@ fn print_all(
         }
     }
     result
-}
-
-/// Says on `stderr` why there is no report: the error, its causes, what to do about it. Nothing
-/// more can be done if that fails too.
-pub fn complain(error: &Error, stderr: &mut dyn Write) {
-    let redactor = Redactor::default();
-    let mut text = format!("preflight: error: {error}\n");
-    let mut cause = std::error::Error::source(error);
-    while let Some(source) = cause {
-        text.push_str(&format!("  caused by: {source}\n"));
-        cause = source.source();
-    }
-    if let Some(hint) = error.hint() {
-        text.push_str(&format!("  hint: {hint}\n"));
-    }
-    let code = error.exit_code();
-    text.push_str(&format!("preflight: exit {}: {}\n", code.code(), code.meaning()));
-    drop(print(stderr, &redactor.redact(&text)));
 }
 
 /// Writes a text. A reader that went away is not an error.

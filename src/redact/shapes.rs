@@ -74,7 +74,7 @@ fn flags(text: &str, found: &mut Vec<Range<usize>>) {
     }
 }
 
-/// `HF_TOKEN=VALUE`, `VLLM_API_KEY: VALUE`. At the beginning of a line the value is all the rest
+/// `HF_TOKEN=VALUE`, `VLLM_API_KEY: VALUE`, `${HF_TOKEN:-VALUE}`. At the beginning of a line the value is all the rest
 /// of it, as in an env file.
 fn variables(text: &str, found: &mut Vec<Range<usize>>) {
     let mut at = 0;
@@ -89,10 +89,22 @@ fn variables(text: &str, found: &mut Vec<Range<usize>>) {
             .get(at..end)
             .is_some_and(|name| VARIABLE_ENDINGS.iter().any(|ending| name.ends_with(ending)))
             && !before(text, at).is_some_and(|byte| byte.is_ascii_alphanumeric());
-        if is_secret {
+        let is_expansion = text.get(..at).is_some_and(|before| before.ends_with("${"));
+        if is_secret && is_expansion {
+            default(text, end, found);
+        } else if is_secret {
             assigned(text, at, end, found);
         }
         at = end;
+    }
+}
+
+/// The default of `${NAME:-VALUE}`.
+fn default(text: &str, name_end: usize, found: &mut Vec<Range<usize>>) {
+    let sign = name_end + run(text, name_end, |byte| byte == b':');
+    if text.as_bytes().get(sign) == Some(&b'-') {
+        let length = run(text, sign + 1, |byte| !matches!(byte, b'}' | b'\n'));
+        push(text, sign + 1..sign + 1 + length, found);
     }
 }
 
@@ -182,14 +194,25 @@ fn parameters(text: &str, lower: &str, found: &mut Vec<Range<usize>>) {
 
 /// Keeps a value, unless it only names a variable: that is no secret, and the thing to look at.
 fn push(text: &str, value: Range<usize>, found: &mut Vec<Range<usize>>) {
-    let is_reference = text.get(value.clone()).is_some_and(|value| {
-        let name = value.trim_start_matches('$');
-        let name = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name);
-        value.starts_with('$') && !name.is_empty() && name.bytes().all(is_name_byte)
-    });
-    if !is_reference {
+    if !text.get(value.clone()).is_some_and(is_reference) {
         found.push(value);
     }
+}
+
+/// `$NAME`, `${NAME}`, and the forms of it that bring no value of their own: `${NAME:-}`,
+/// `${NAME:?message}`.
+fn is_reference(value: &str) -> bool {
+    let Some(name) = value.trim_end().strip_prefix('$') else { return false };
+    let name = name.trim_start_matches('$');
+    let (name, braced) = match name.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
+    let length = run(name, 0, is_name_byte);
+    let rest = name.get(length..).unwrap_or("");
+    let brings_nothing =
+        matches!(rest, ":-" | "-") || rest.trim_start_matches(':').starts_with('?');
+    length > 0 && (rest.is_empty() || braced && brings_nothing && !rest.contains('}'))
 }
 
 /// The word that begins at `start`: up to its closing quote, or up to white space.

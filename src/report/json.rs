@@ -3,8 +3,6 @@
 //! The types here are what is on the wire. They follow nothing that is renamed elsewhere; a change
 //! that a reader could notice needs another [`SCHEMA_VERSION`].
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 
 use super::text::is_unprintable;
@@ -247,10 +245,12 @@ pub(super) fn document(value: &impl Serialize) -> String {
             continue;
         }
         for unit in character.encode_utf16(&mut [0; 2]) {
-            // A `String` takes every write.
-            let _ = write!(document, "\\u{unit:04x}");
+            document.push_str(&format!("\\u{unit:04x}"));
         }
     }
     document.push('\n');
     document
 }
+
+#[cfg(test)]
+mod tests;

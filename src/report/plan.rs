@@ -79,7 +79,8 @@ impl Printer<'_> {
         about.push(self.location(lane.place.span));
         about.retain(|word| !word.is_empty());
         let name = self.text(&lane.name);
-        format!("{bold}{name}{bold:#}: {}\n", about.join(", ")).replace(": \n", "\n")
+        let colon = if about.is_empty() { "" } else { ": " };
+        format!("{bold}{name}{bold:#}{colon}{}\n", about.join(", "))
     }
 
     fn artifact(self, artifact: &Artifact) -> String {

@@ -261,7 +261,9 @@ mod tests {
         let end = line.find(']').unwrap() - 1;
         let line = line.replacen('[', "", 1).replacen(']', "", 1);
         let redactor = Redactor::new(["sekrit"]);
-        let (mut shown, ranges) = show(&line, &[start..end], Cleaner::new(&redactor), width);
+        let mark = start..end;
+        let (mut shown, ranges) =
+            show(&line, std::slice::from_ref(&mark), Cleaner::new(&redactor), width);
         shown.insert(ranges[0].end, ']');
         shown.insert(ranges[0].start, '[');
         assert_eq!(shown, expected);
@@ -317,7 +319,7 @@ mod tests {
 
     #[test]
     fn the_column_is_the_one_of_the_file() {
-        let found = excerpts_of("\u{7}key: value", &[6..11]);
+        let found = excerpts_of("\u{7}key: value", &[6..11, 0..1]);
         let (shown, actual) = found[0].corrected.clone().unwrap();
         assert_eq!((shown.as_str(), actual.as_str()), ("c.yaml:1:11", "c.yaml:1:7"));
     }

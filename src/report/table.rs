@@ -25,7 +25,7 @@ pub(super) fn render(lanes: &[LaneReport], cleaner: Cleaner<'_>, layout: Layout)
     let widths = widths(&rows, layout.width);
     let mut table = line(&HEADER.map(str::to_owned), &widths, Style::new(), layout.color);
     for (lane, row) in lanes.iter().zip(&rows) {
-        table.push_str(&line(row, &widths, style(lane.verdict), layout.color));
+        table.push_str(&line(row, &widths, style(lane), layout.color));
     }
     table
 }
@@ -62,11 +62,11 @@ pub(super) fn word(verdict: Verdict) -> &'static str {
     }
 }
 
-fn style(verdict: Verdict) -> Style {
-    match verdict {
+fn style(lane: &LaneReport) -> Style {
+    match lane.verdict {
         Verdict::Ready => AnsiColor::Green.on_default(),
-        Verdict::NotReady => AnsiColor::Red.on_default(),
-        Verdict::Unknown => AnsiColor::Yellow.on_default(),
+        Verdict::NotReady if lane.required => AnsiColor::Red.on_default(),
+        Verdict::NotReady | Verdict::Unknown => AnsiColor::Yellow.on_default(),
         Verdict::Skipped => Style::new().dimmed(),
     }
 }

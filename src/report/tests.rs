@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::finding::{Policy, Rule};
 use crate::lanes::{Origin, Source, Traced};
-use crate::options::{ProgressStyle, Task};
+use crate::options::{OptionsError, ProgressStyle, Task};
 use crate::source_map::{Place, SourceId, Span, Variable, VariableSource};
 
 static MOUNT: Rule = rule("mount-source-missing", Severity::Error, ExitCode::Mount);
@@ -229,7 +229,7 @@ fn place(sources: &SourceMap, source: SourceId, text: &str) -> Place {
 }
 
 /// A run in which everything that can be said is said.
-fn rich() -> (Report, SourceMap) {
+pub(super) fn rich() -> (Report, SourceMap) {
     let mut sources = SourceMap::default();
     let compose = sources.add(Path::new("stack/compose.yaml"), COMPOSE.to_owned());
     let env = sources.add(
@@ -303,8 +303,8 @@ fn rich() -> (Report, SourceMap) {
     (report, sources)
 }
 
-fn assert_same(name: &str, text: &str) {
-    insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false}, {
+pub(super) fn assert_same(name: &str, text: &str) {
+    insta::with_settings!({omit_expression => true, prepend_module_to_snapshot => false, snapshot_path => concat!(env!("CARGO_MANIFEST_DIR"), "/src/report/snapshots")}, {
         insta::assert_snapshot!(name, text);
     });
 }
@@ -410,21 +410,32 @@ fn the_verdict_is_told_even_when_the_report_cannot_be() {
 }
 
 #[test]
-fn a_fatal_error_is_told_to_a_program_only() {
-    let error = crate::error::Error::Options(crate::options::OptionsError::PathAndFile {
-        path: PathBuf::from("x"),
-    });
-    let mut stdout = Vec::new();
-    let human = options(false, vec![]);
+fn a_fatal_error_is_told_to_a_person_and_to_a_program() {
+    let error = Error::Options(OptionsError::PathAndFile { path: PathBuf::from("x\u{7}") });
     let redactor = Redactor::default();
-    tell_error(&error, Role::Hand, &human, &redactor, &mut stdout).unwrap();
-    assert!(stdout.is_empty());
+    let told = |options: &ReportOptions| {
+        let mut stdout = Vec::new();
+        tell_error(&error, Role::Hand, options, &redactor, &mut stdout).unwrap();
+        String::from_utf8(stdout).unwrap()
+    };
+    let human = options(false, vec![]);
+    assert_eq!(told(&human), "");
     let json = ReportOptions { format: Format::Json, ..human };
-    tell_error(&error, Role::Hand, &json, &redactor, &mut stdout).unwrap();
+    assert_eq!(told(&json), json::render_error(&error, Role::Hand, &redactor));
     assert_eq!(
-        String::from_utf8(stdout).unwrap(),
-        json::render_error(&error, Role::Hand, &redactor)
+        error_verdict(&error, &redactor),
+        "preflight: error: PATH `x\\u{7}` and `-f` cannot be used together\n  \
+         hint: write `-f x\\u{7}` instead\n"
     );
+}
+
+#[test]
+fn a_fatal_error_of_any_length_fits_into_what_compose_shows() {
+    let path = PathBuf::from("ü\n".repeat(3000));
+    let source = io::Error::other("why ".repeat(3000));
+    let error = Error::Options(OptionsError::NoSuchPath { path, source });
+    let text = error_verdict(&error, &Redactor::default());
+    assert!(text.len() <= 2048 && text.lines().count() == 2, "{text}");
 }
 
 proptest! {

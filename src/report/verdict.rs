@@ -6,7 +6,7 @@
 use super::table::word;
 use super::text::{Cleaner, cut_end, squeeze};
 use super::{FileState, LaneReport, Report, Verdict};
-use crate::error::ExitCode;
+use crate::error::{Error, ExitCode};
 use crate::finding::{Finding, Severity};
 use crate::redact::Redactor;
 use crate::source_map::SourceMap;
@@ -48,6 +48,28 @@ pub fn verdict(report: &Report, sources: &SourceMap, redactor: &Redactor) -> Str
     text
 }
 
+/// Why a run ended without a report, what led to it, and what to do; within the same limits.
+#[must_use]
+pub fn error_verdict(error: &Error, redactor: &Redactor) -> String {
+    let cleaner = Cleaner::new(redactor);
+    let mut lines = vec![format!("preflight: error: {}", cleaner.joined(&error.to_string()))];
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause.filter(|_| lines.len() < MOST_LINES - 1) {
+        lines.push(format!("  caused by: {}", cleaner.joined(&error.to_string())));
+        cause = error.source();
+    }
+    if let Some(hint) = error.hint() {
+        lines.push(format!("  hint: {}", cleaner.joined(&hint)));
+    }
+    let mut text = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        let budget = (MOST_BYTES - text.len()) / (lines.len() - index) - 1;
+        text.push_str(&cut_end(line, budget));
+        text.push('\n');
+    }
+    text
+}
+
 fn headline(report: &Report) -> String {
     let judged = || report.lanes.iter().filter(|lane| lane.verdict != Verdict::Skipped);
     let ready = judged().filter(|lane| lane.verdict == Verdict::Ready).count();
@@ -63,16 +85,12 @@ fn headline(report: &Report) -> String {
     if warnings > 0 {
         more.push_str(&format!(", {warnings} warning{}", if warnings == 1 { "" } else { "s" }));
     }
-    match report.exit {
-        ExitCode::Ready => format!("preflight: ready: {ready} of {total} {lanes}{more}"),
-        exit => {
-            let word = if exit == ExitCode::Unjudged { "unknown" } else { "not ready" };
-            let (code, meaning) = (exit.code(), exit.meaning());
-            format!(
-                "preflight: {word}: exit {code}, {meaning}; {ready} of {total} {lanes} ready{more}"
-            )
-        }
+    let (code, meaning) = (report.exit.code(), report.exit.meaning());
+    if report.exit == ExitCode::Ready {
+        return format!("preflight: ready: {ready} of {total} {lanes}{more}");
     }
+    let word = if report.exit == ExitCode::Unjudged { "unknown" } else { "not ready" };
+    format!("preflight: {word}: exit {code}, {meaning}; {ready} of {total} {lanes} ready{more}")
 }
 
 /// What set the exit code first, then the project, the required lanes, the others.
