@@ -4,13 +4,24 @@
 //! commit, and listing; the bytes are written here, because its own writers neither verify nor
 //! rename.
 
-pub mod client;
-pub mod store;
-pub mod transfer;
+mod client;
+mod listing;
+mod metadata;
+mod pace;
+mod refusal;
+mod selection;
+mod store;
+#[cfg(test)]
+mod tests;
+mod transfer;
 
 use std::path::PathBuf;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use thiserror::Error;
+
+use self::client::Client;
+use self::pace::Pace;
 
 use crate::lanes::Source;
 use crate::options::HubOptions;
@@ -19,8 +30,9 @@ use crate::progress::Progress;
 /// A connection to one hub. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Hub {
-    // Filled by the room itself.
-    options: HubOptions,
+    /// Absent: offline.
+    client: Option<Client>,
+    max_workers: usize,
 }
 
 /// What a source holds at one commit.
@@ -90,6 +102,14 @@ pub enum HubError {
         /// `owner/repo`.
         repository: String,
     },
+    /// The hub says no for a reason of its own: a disabled repository, a token without the right.
+    #[error("the hub refuses access to `{repository}`: {reason}")]
+    Forbidden {
+        /// `owner/repo`.
+        repository: String,
+        /// The hub's word, control characters escaped.
+        reason: String,
+    },
     /// No such repository (or a private one that the token may not see).
     #[error("there is no repository `{repository}`")]
     RepositoryNotFound {
@@ -128,7 +148,7 @@ pub enum HubError {
         /// The cause, without a secret.
         reason: String,
     },
-    /// An answer of 500 or above, after all attempts.
+    /// An answer that stands for nothing else here, after all attempts: mostly 500 and above.
     #[error("`{endpoint}` answers {status}")]
     Server {
         /// Scheme, host, port.
@@ -145,13 +165,13 @@ pub enum HubError {
         name: String,
     },
     /// The bytes are not the ones that the hub promised.
-    #[error("`{path}` hashes to {actual}, expected {expected}")]
+    #[error("`{path}` arrived as {actual}, expected {expected}")]
     Corrupt {
         /// In the repository.
         path: String,
-        /// As listed.
+        /// As listed: `sha256 HEX`, `git blob HEX`, or a number of bytes.
         expected: String,
-        /// As received.
+        /// As received, in the same terms.
         actual: String,
     },
     /// The disk is full.
@@ -179,44 +199,63 @@ pub enum HubError {
 }
 
 impl Hub {
-    /// A client for the hub that `options` name.
+    /// A client for the hub that `options` name. No request is made.
     ///
     /// # Errors
     /// [`HubError::Unreachable`] when no client can be made: no CA certificates, a bad endpoint.
     pub fn connect(options: &HubOptions) -> Result<Self, HubError> {
-        Ok(Self { options: options.clone() })
+        Self::connect_at(options, Pace::default())
+    }
+
+    fn connect_at(options: &HubOptions, pace: Pace) -> Result<Self, HubError> {
+        let client = if options.offline { None } else { Some(Client::new(options, pace)?) };
+        Ok(Self { client, max_workers: options.max_workers.max(1) })
     }
 
     /// Resolves the revision, lists the files, keeps those that `include` and `exclude` select (for
     /// a source with a path: that file alone), and asks for one of them to learn whether the token
-    /// opens it.
+    /// opens it. Dropping the future cancels.
     ///
     /// # Errors
     /// Everything that has to do with access, names and the network.
     pub async fn probe(
         &self,
         source: &Source,
-        _include: &[String],
-        _exclude: &[String],
+        include: &[String],
+        exclude: &[String],
     ) -> Result<Listing, HubError> {
-        if self.options.offline {
-            return Err(HubError::Offline);
+        let client = self.client.as_ref().ok_or(HubError::Offline)?;
+        let commit = listing::commit(client, source).await?;
+        let files = listing::files(client, source, &commit).await?;
+        let files = selection::select(source, files, include, exclude)?;
+        if let Some(file) = files.iter().min_by_key(|file| file.size) {
+            client.probe_access(source, &commit, &file.path).await?;
         }
-        Err(HubError::RepositoryNotFound { repository: source.repository() })
+        Ok(Listing { source: source.clone(), commit, files })
     }
 
     /// Brings the files, several at a time: each into a temporary file beside its destination,
     /// checked against its object id, then renamed. What is already there under its final name is
-    /// replaced. Stops at the first error; files that were already renamed stay.
+    /// replaced. Stops at the first error; files that were already renamed stay. Dropping the
+    /// future cancels, and removes what is unfinished.
     ///
     /// # Errors
     /// See [`HubError`]; nothing is left under a final name that was not verified.
     pub async fn fetch(
         &self,
-        _listing: &Listing,
-        _errands: &[Errand],
-        _progress: &Progress,
+        listing: &Listing,
+        errands: &[Errand],
+        progress: &Progress,
     ) -> Result<(), HubError> {
-        Err(HubError::Offline)
+        let client = self.client.as_ref().ok_or(HubError::Offline)?;
+        // Small files first: they are what can be judged, and what fails soonest.
+        let mut errands: Vec<_> = errands.iter().collect();
+        errands.sort_by_key(|errand| errand.file.size);
+        progress.started(errands.len(), errands.iter().map(|errand| errand.file.size).sum());
+        stream::iter(errands)
+            .map(|errand| transfer::bring(client, listing, errand, progress))
+            .buffer_unordered(self.max_workers)
+            .try_collect()
+            .await
     }
 }

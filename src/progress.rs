@@ -6,6 +6,7 @@ use tokio::sync::mpsc::UnboundedSender;
 #[derive(Debug, Clone)]
 pub struct Progress {
     events: UnboundedSender<Event>,
+    lane: String,
 }
 
 /// Something that moved.
@@ -46,14 +47,40 @@ pub enum Event {
 }
 
 impl Progress {
-    /// Sends to `events`.
+    /// Sends to `events`, about no lane in particular yet.
     #[must_use]
     pub fn new(events: UnboundedSender<Event>) -> Self {
-        Self { events }
+        Self { events, lane: String::new() }
+    }
+
+    /// The same stream, about `lane`.
+    #[must_use]
+    pub fn for_lane(&self, lane: &str) -> Self {
+        Self { events: self.events.clone(), lane: lane.to_owned() }
     }
 
     /// Says that something moved. Nobody listening is not an error.
     pub fn say(&self, event: Event) {
         drop(self.events.send(event));
+    }
+
+    /// A fetch begins.
+    pub fn started(&self, files: usize, bytes: u64) {
+        self.say(Event::Started { lane: self.lane.clone(), files, bytes });
+    }
+
+    /// So many more bytes are here.
+    pub fn received(&self, bytes: u64) {
+        self.say(Event::Received { lane: self.lane.clone(), bytes });
+    }
+
+    /// So many bytes have to come once more.
+    pub fn again(&self, bytes: u64, reason: &str) {
+        self.say(Event::Again { lane: self.lane.clone(), bytes, reason: reason.to_owned() });
+    }
+
+    /// A file is verified and in its place.
+    pub fn finished(&self, path: &str) {
+        self.say(Event::Finished { lane: self.lane.clone(), path: path.to_owned() });
     }
 }

@@ -1,1 +1,232 @@
-//! Revision to commit, listing, access: what `hf-hub` is used for.
+//! The connection: endpoint, token, and requests that keep the two together.
+//!
+//! Two HTTP clients share one configuration. hf-hub's follows redirects; ours follows none by
+//! itself, because a signed URL is kept for the next range, and because the token must stay with
+//! its origin.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hf_hub::HFClient;
+use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderValue, LOCATION, RANGE};
+use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Method, Response, Url};
+
+use super::HubError;
+use super::pace::{Pace, Setback};
+use super::refusal::{Asked, Refusal, chain};
+use crate::lanes::Source;
+use crate::options::HubOptions;
+
+/// A client for one hub, on behalf of one token.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    /// hf-hub's own.
+    pub(crate) hf: HFClient,
+    /// Patience.
+    pub(crate) pace: Pace,
+    /// How long a transfer may be silent.
+    pub(crate) silence: Duration,
+    http: reqwest::Client,
+    endpoint: Url,
+    /// Marked as sensitive: its `Debug` does not show it.
+    authorization: Option<HeaderValue>,
+}
+
+/// A range of bytes; the last one is included.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Range {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+}
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const MOST_REDIRECTS: usize = 5;
+const USER_AGENT: &str = concat!("compose-preflight/", env!("CARGO_PKG_VERSION"));
+
+impl Client {
+    /// A client for the hub that `options` name. No request is made.
+    pub(crate) fn new(options: &HubOptions, pace: Pace) -> Result<Self, HubError> {
+        let unreachable = |reason: String| HubError::Unreachable {
+            endpoint: options.endpoint.escape_debug().to_string(),
+            reason,
+        };
+        let endpoint = parse_endpoint(&options.endpoint).map_err(unreachable)?;
+        let authorization = match &options.token {
+            None => None,
+            Some(token) => {
+                let mut value = HeaderValue::try_from(format!("Bearer {}", token.reveal()))
+                    .map_err(|_invalid| unreachable("the token cannot be sent".to_owned()))?;
+                value.set_sensitive(true);
+                Some(value)
+            }
+        };
+        let builder =
+            || reqwest::Client::builder().user_agent(USER_AGENT).connect_timeout(CONNECT_TIMEOUT);
+        let build = |builder: reqwest::ClientBuilder| {
+            builder.build().map_err(|error| unreachable(chain(&error)))
+        };
+        let following = builder().read_timeout(options.silence).redirect(Policy::custom(follow));
+        let hf = HFClient::builder()
+            .endpoint(options.endpoint.trim_end_matches('/'))
+            // Without a token hf-hub takes that of the process's environment or home, whatever the
+            // endpoint is. One that cannot be a header is left out of its requests (1.0.0
+            // client.rs auth_headers): the only way to make it anonymous without the environment.
+            .token(options.token.as_ref().map_or("\n", |token| token.reveal()))
+            .cache_enabled(false)
+            // `Pace` waits as the server asks; hf-hub's own retries do not.
+            .retry_max_attempts(0)
+            .client(build(following)?)
+            .build()
+            .map_err(|error| unreachable(chain(&error)))?;
+        // Silence is watched in `send` and `chunk`, where it is known what it interrupts.
+        let http = build(builder().redirect(Policy::none()))?;
+        Ok(Self { hf, pace, silence: options.silence, http, endpoint, authorization })
+    }
+
+    /// What a request about `source` will be about.
+    pub(crate) fn asked(&self, source: &Source) -> Asked {
+        let origin = self.endpoint.origin().ascii_serialization();
+        Asked::about(source, self.authorization.is_some(), origin)
+    }
+
+    /// A URL below the endpoint; every segment is encoded as a whole.
+    pub(crate) fn url<'a>(&self, segments: impl IntoIterator<Item = &'a str>) -> Url {
+        let mut url = self.endpoint.clone();
+        // Every http URL has segments.
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments.into_iter().filter(|segment| !segment.is_empty()));
+        }
+        url
+    }
+
+    /// Where the hub says where a file is.
+    pub(crate) fn resolve_url(&self, source: &Source, commit: &str, path: &str) -> Url {
+        let head = [source.owner.as_str(), source.repo.as_str(), "resolve", commit];
+        self.url(head.into_iter().chain(path.split('/')))
+    }
+
+    /// Whether `url` has the scheme, host and port of the endpoint.
+    pub(crate) fn is_home(&self, url: &Url) -> bool {
+        url.origin() == self.endpoint.origin()
+    }
+
+    /// One request, one answer, no redirect followed. The token goes to the endpoint's origin only.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        url: &Url,
+        range: Option<Range>,
+        asked: &Asked,
+    ) -> Result<Response, Setback> {
+        let mut request = self.http.request(method, url.clone());
+        // A compressed body has no length and no ranges.
+        request = request.header(ACCEPT_ENCODING, "identity");
+        if let Some(Range { first, last }) = range {
+            request = request.header(RANGE, format!("bytes={first}-{last}"));
+        }
+        if let Some(authorization) = self.authorization.as_ref().filter(|_| self.is_home(url)) {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        match tokio::time::timeout(self.silence, request.send()).await {
+            Ok(answer) => answer.map_err(|error| asked.failed(error)),
+            Err(_elapsed) => {
+                let reason = format!("no answer for {:?}", self.silence);
+                Err(Setback::transient(asked.unreachable(reason)))
+            }
+        }
+    }
+
+    /// A `GET` that follows redirects; the answer comes with the URL that gave it, and may be a
+    /// refusal.
+    pub(crate) async fn open(
+        &self,
+        url: &Url,
+        range: Option<Range>,
+        asked: &Asked,
+    ) -> Result<(Response, Url), Setback> {
+        let mut url = url.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            let answer = self.send(Method::GET, &url, range, asked).await?;
+            if !answer.status().is_redirection() {
+                return Ok((answer, url));
+            }
+            let target = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+            let target = target.and_then(|target| url.join(target).ok());
+            let Some(target) = target.filter(|target| is_safe_step(&url, target)) else {
+                let reason = "it redirects to where it must not be followed";
+                return Err(Setback::fatal(asked.unreachable(reason)));
+            };
+            url = target;
+        }
+        Err(Setback::fatal(asked.unreachable("it redirects without end")))
+    }
+
+    /// The next piece of a body; absent at its end.
+    pub(crate) async fn chunk(
+        &self,
+        answer: &mut Response,
+        asked: &Asked,
+    ) -> Result<Option<Bytes>, Setback> {
+        match tokio::time::timeout(self.silence, answer.chunk()).await {
+            Ok(chunk) => chunk.map_err(|error| asked.failed(error)),
+            Err(_elapsed) => Err(asked.stalled(self.silence)),
+        }
+    }
+
+    /// Learns whether the token opens a file, without fetching it.
+    ///
+    /// Listings may be public where files are not, so one file has to be asked for.
+    pub(crate) async fn probe_access(
+        &self,
+        source: &Source,
+        commit: &str,
+        path: &str,
+    ) -> Result<(), HubError> {
+        let asked = &self.asked(source).file(path);
+        let url = &self.resolve_url(source, commit, path);
+        self.pace
+            .persist(|| async move {
+                let answer = self.send(Method::HEAD, url, None, asked).await?;
+                let status = answer.status();
+                if status.is_success() || status.is_redirection() {
+                    return Ok(());
+                }
+                Err(asked.refused(&Refusal::from_head(status.as_u16(), answer.headers())))
+            })
+            .await
+    }
+}
+
+fn parse_endpoint(endpoint: &str) -> Result<Url, String> {
+    let url = Url::parse(endpoint).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("`{}` is not http or https", url.scheme()));
+    }
+    Ok(url)
+}
+
+/// The redirects that hf-hub's client follows. reqwest drops the token when host or port change
+/// (0.13 redirect.rs `remove_sensitive_headers`), so only the scheme is left to watch.
+fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let unsafe_step = attempt.previous().last().is_some_and(|from| {
+        let same_host = from.host_str() == attempt.url().host_str();
+        let same_port = from.port_or_known_default() == attempt.url().port_or_known_default();
+        let other_scheme = from.scheme() != attempt.url().scheme();
+        !is_safe_step(from, attempt.url()) || (other_scheme && same_host && same_port)
+    });
+    if unsafe_step || attempt.previous().len() > MOST_REDIRECTS {
+        attempt.stop()
+    } else {
+        attempt.follow()
+    }
+}
+
+/// Not from an encrypted connection to one that is not, and to nothing but http.
+fn is_safe_step(from: &Url, to: &Url) -> bool {
+    match to.scheme() {
+        "https" => true,
+        "http" => from.scheme() == "http",
+        _ => false,
+    }
+}

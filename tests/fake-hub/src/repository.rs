@@ -1,10 +1,10 @@
 //! What a repository holds, and how its contents are named.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use fs_err as fs;
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 

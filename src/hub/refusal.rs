@@ -1,0 +1,256 @@
+//! What an answer of the hub means that is not the one that was wanted.
+//!
+//! The status alone does not tell: the hub's own word is the header `X-Error-Code`
+//! (`huggingface_hub` 1.29 `utils/_http.py hf_raise_for_status`). hf-hub 1.0.0 names a 404 by what
+//! was called rather than by that header, and every error of a listing `Http`; so its variants are
+//! looked through here, to the answer itself.
+
+use std::time::Duration;
+
+use hf_hub::HFError;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+
+use super::HubError;
+use super::pace::{Again, Setback};
+use super::store::printable;
+use crate::lanes::Source;
+
+/// What a request was about.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    /// `owner/repo`.
+    pub(crate) repository: String,
+    /// As asked.
+    pub(crate) revision: String,
+    /// The file, if it was about one.
+    pub(crate) path: Option<String>,
+    /// Whether a token was sent.
+    pub(crate) with_token: bool,
+    /// Scheme, host and port that were asked.
+    pub(crate) endpoint: String,
+}
+
+/// An answer that refuses.
+#[derive(Debug, Default)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    /// `X-Error-Code`.
+    pub(crate) code: Option<String>,
+    /// `X-Error-Message`.
+    pub(crate) message: Option<String>,
+    /// How long the hub wants to be left alone.
+    pub(crate) wait: Option<Duration>,
+}
+
+impl Asked {
+    /// About a source as a whole.
+    pub(crate) fn about(source: &Source, with_token: bool, endpoint: String) -> Self {
+        Self {
+            repository: source.repository(),
+            revision: source.revision().to_owned(),
+            path: None,
+            with_token,
+            endpoint,
+        }
+    }
+
+    /// About one file of it.
+    pub(crate) fn file(mut self, path: &str) -> Self {
+        self.path = Some(path.to_owned());
+        self
+    }
+
+    /// What an answer means.
+    pub(crate) fn refused(&self, refusal: &Refusal) -> Setback {
+        let Refusal { status, .. } = *refusal;
+        match status {
+            429 => {
+                let error = HubError::RateLimited { retry_after: refusal.wait };
+                Setback { error, again: refusal.wait.map_or(Again::Soon, Again::After) }
+            }
+            408 | 500..=599 => Setback::transient(self.server_error(status)),
+            _ => Setback::fatal(self.final_error(refusal)),
+        }
+    }
+
+    fn final_error(&self, refusal: &Refusal) -> HubError {
+        let repository = self.repository.clone();
+        match (refusal.code.as_deref(), refusal.status) {
+            (Some("GatedRepo"), _) if self.with_token => HubError::Gated { repository },
+            (Some("GatedRepo"), _) => HubError::TokenMissing { repository },
+            (Some("RepoNotFound"), _) => HubError::RepositoryNotFound { repository },
+            (Some("RevisionNotFound"), _) => self.revision_not_found(),
+            (Some("EntryNotFound"), _) => self.file_not_found(),
+            (_, 401) if self.with_token && refusal.blames_the_token() => {
+                HubError::TokenRejected { repository }
+            }
+            // Without a code: a repository that is missing, or private.
+            (_, 401) => HubError::RepositoryNotFound { repository },
+            (_, 403) => HubError::Forbidden {
+                repository,
+                reason: printable(refusal.message.as_deref().unwrap_or("forbidden")),
+            },
+            (_, 404) if self.path.is_some() => self.file_not_found(),
+            (_, 404) => HubError::RepositoryNotFound { repository },
+            (_, status) => self.server_error(status),
+        }
+    }
+
+    fn revision_not_found(&self) -> HubError {
+        let revision = self.revision.clone();
+        HubError::RevisionNotFound { repository: self.repository.clone(), revision }
+    }
+
+    fn file_not_found(&self) -> HubError {
+        HubError::FileNotFound {
+            repository: self.repository.clone(),
+            path: self.path.clone().unwrap_or_default(),
+            similar: Vec::new(),
+        }
+    }
+
+    fn server_error(&self, status: u16) -> HubError {
+        HubError::Server { endpoint: self.endpoint.clone(), status }
+    }
+
+    /// The network failed, or what came is not an answer.
+    pub(crate) fn unreachable(&self, reason: impl Into<String>) -> HubError {
+        HubError::Unreachable { endpoint: self.endpoint.clone(), reason: reason.into() }
+    }
+
+    /// A request that got no answer. Its URL, which may be signed, is not repeated.
+    pub(crate) fn failed(&self, error: reqwest::Error) -> Setback {
+        let worth_another = !error.is_builder() && !error.is_redirect();
+        let error = self.unreachable(chain(&error.without_url()));
+        if worth_another { Setback::transient(error) } else { Setback::fatal(error) }
+    }
+
+    /// A body that no longer comes.
+    pub(crate) fn stalled(&self, silence: Duration) -> Setback {
+        Setback::transient(match &self.path {
+            Some(path) => HubError::Stalled { path: printable(path), silence },
+            None => self.unreachable(format!("no byte for {silence:?}")),
+        })
+    }
+
+    /// An error of hf-hub.
+    pub(crate) fn failed_in_hf_hub(&self, error: HFError) -> Setback {
+        let wait =
+            if let HFError::RateLimited { retry_after, .. } = &error { *retry_after } else { None };
+        match error {
+            HFError::Http { context }
+            | HFError::AuthRequired { context }
+            | HFError::Forbidden { context }
+            | HFError::Conflict { context }
+            | HFError::RateLimited { context, .. }
+            | HFError::RepoNotFound { context: Some(context), .. }
+            | HFError::RevisionNotFound { context: Some(context), .. }
+            | HFError::EntryNotFound { context: Some(context), .. } => self.refused(&Refusal {
+                status: context.status.as_u16(),
+                code: context.error_code,
+                message: context.server_message,
+                wait,
+            }),
+            HFError::Request { source, .. } => self.failed(source),
+            error => Setback::fatal(self.unreachable(chain(&error))),
+        }
+    }
+}
+
+impl Refusal {
+    /// What the head of an answer says.
+    pub(crate) fn from_head(status: u16, headers: &HeaderMap) -> Self {
+        let text = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
+        let seconds = |value: &str| value.trim().parse().ok().map(Duration::from_secs);
+        let retry_after = || text(RETRY_AFTER.as_str()).as_deref().and_then(seconds);
+        // The hub's own header first: behind a cache, `Retry-After` can be that of the cache.
+        let rate_limit = || {
+            let header = text("ratelimit")?;
+            let reset = header.split(';').find_map(|part| part.trim().strip_prefix("t="))?;
+            seconds(reset)
+        };
+        let wait = (status == 429).then(|| rate_limit().or_else(retry_after)).flatten();
+        Self { status, code: text("x-error-code"), message: text("x-error-message"), wait }
+    }
+
+    /// "Invalid credentials in Authorization header", "User Access Token ... is expired".
+    fn blames_the_token(&self) -> bool {
+        let message = self.message.as_deref().unwrap_or_default().to_ascii_lowercase();
+        message.contains("credentials") || message.contains("token")
+    }
+}
+
+/// The causes of an error, outermost first, on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    printable(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn check(
+        status: u16,
+        headers: &[(&'static str, &'static str)],
+        token: bool,
+    ) -> (String, Again) {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        let asked = Asked {
+            repository: "o/r".to_owned(),
+            revision: "v1".to_owned(),
+            path: Some("f".to_owned()),
+            with_token: token,
+            endpoint: "http://hub".to_owned(),
+        };
+        let setback = asked.refused(&Refusal::from_head(status, &headers));
+        (setback.error.to_string(), setback.again)
+    }
+
+    #[test]
+    fn the_code_decides_before_the_status() {
+        for (status, code, token, expected) in [
+            (401, "GatedRepo", false, "`o/r` needs a token, and none is set"),
+            (403, "GatedRepo", true, "access to `o/r` is gated"),
+            (404, "RepoNotFound", true, "there is no repository `o/r`"),
+            (404, "RevisionNotFound", true, "`o/r` has no revision `v1`"),
+            (404, "EntryNotFound", true, "`o/r` has no file `f`"),
+        ] {
+            let headers = [("x-error-code", code)];
+            assert_eq!(check(status, &headers, token), (expected.to_owned(), Again::Never));
+        }
+    }
+
+    #[test]
+    fn a_401_without_a_code_is_a_missing_repository_or_a_bad_token() {
+        let (error, _) = check(401, &[("x-error-message", "Invalid username or password.")], false);
+        assert_eq!(error, "there is no repository `o/r`");
+        let bad = [("x-error-message", "Invalid credentials in Authorization header")];
+        assert_eq!(check(401, &bad, true).0, "the hub rejects the token");
+    }
+
+    #[test]
+    fn the_hub_says_when_to_come_back() {
+        let both = [("ratelimit", "\"api\";r=0;t=7"), ("retry-after", "99")];
+        assert_eq!(check(429, &both, true).1, Again::After(Duration::from_secs(7)));
+        let after = [("retry-after", "9")];
+        assert_eq!(check(429, &after, true).1, Again::After(Duration::from_secs(9)));
+        assert_eq!(check(429, &[], true).1, Again::Soon);
+        assert_eq!(check(503, &[], true).1, Again::Soon);
+        assert_eq!(check(418, &[], true), ("`http://hub` answers 418".to_owned(), Again::Never));
+    }
+}
