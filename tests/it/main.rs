@@ -3,6 +3,7 @@
 
 mod docker_damage;
 mod docker_fetch;
+mod docker_fragments;
 mod docker_image;
 mod docker_mounts;
 mod docker_rights;
