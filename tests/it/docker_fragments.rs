@@ -72,3 +72,26 @@ fn every_engine_of_the_five_lane_stack_waits_for_the_init_container() {
 fn both_engines_of_the_minimal_stack_wait_for_the_init_container() {
     check_stack("minimal.yaml", &["minimal_gguf", "minimal_vllm"]);
 }
+
+#[test]
+fn a_genuine_llama_server_understands_every_llama_cpp_command() {
+    if !docker_tests_run() {
+        return;
+    }
+    for (file, expected) in [("cortex.yaml", 2), ("minimal.yaml", 1)] {
+        let project = resolved(file);
+        let services = project["services"].as_object().unwrap().iter();
+        let llama_cpp: Vec<_> = services
+            .filter(|(_, service)| service["image"].to_string().contains("llama"))
+            .collect();
+        assert_eq!(llama_cpp.len(), expected, "{file}");
+        for (name, service) in llama_cpp {
+            let words = service["command"].as_array().unwrap().iter();
+            let mut run = docker(["run", "--rm", "--network=none", "llama.cpp:local"]);
+            let run = outcome(run.args(words.map(|word| word.as_str().unwrap())));
+            let said = run.stdout + &run.stderr;
+            // It gets as far as the model, which is not there.
+            assert!(said.contains("failed to load model"), "{file}: {name}: {said}");
+        }
+    }
+}
