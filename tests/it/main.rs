@@ -5,6 +5,7 @@
 mod bad_input;
 mod docker_damage;
 mod docker_fetch;
+mod docker_fragments;
 mod docker_image;
 mod docker_mounts;
 mod docker_rights;
