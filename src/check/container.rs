@@ -179,7 +179,7 @@ fn not_started(service: &str, container: &Container) -> Finding {
         )
     } else {
         (
-            format!("Docker could not start `{service}`: {}", container.state.error.trim()),
+            format!("Docker could not start `{service}`: {}", one_line(&container.state.error)),
             format!("remove the cause, then `docker compose up -d {service}`"),
         )
     };
@@ -198,8 +198,13 @@ fn logs(service: &str) -> String {
 }
 
 fn with_engine_error(finding: Finding, container: &Container) -> Finding {
-    let error = container.state.error.trim();
+    let error = one_line(&container.state.error);
     if error.is_empty() { finding } else { finding.with("Docker says", error) }
+}
+
+/// Errors of the runtime below the engine come with line breaks.
+fn one_line(error: &str) -> String {
+    error.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What the exit codes mean that do not come from the program itself.

@@ -69,10 +69,14 @@ impl Connection {
         match tokio::time::timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(self.meaning(request, &error)),
-            Err(_) => Err(DockerError::Unreachable {
-                host: self.host.clone(),
-                reason: format!("no answer to `{request}` in {} s", PATIENCE.as_secs()),
-            }),
+            Err(_) => Err(self.silent(request)),
+        }
+    }
+
+    fn silent(&self, request: &str) -> DockerError {
+        DockerError::Unreachable {
+            host: self.host.clone(),
+            reason: format!("no answer to `{request}` in {} s", PATIENCE.as_secs()),
         }
     }
 
@@ -91,6 +95,10 @@ impl Connection {
                 request: request.to_owned(),
                 reason: head(message).to_owned(),
             };
+        }
+        // The client's own limit ends with the head of the answer.
+        if let Error::RequestTimeoutError = error {
+            return self.silent(request);
         }
         let kind = io_error(error).map(io::Error::kind);
         match &self.socket {

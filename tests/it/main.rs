@@ -11,6 +11,8 @@ mod docker_mounts;
 mod docker_rights;
 /// Not a behaviour: what the modules `docker_*` share.
 mod docker_stack;
+/// What the Docker Engine's answers become, and what it is asked.
+mod engine_api;
 /// The README's main job.
 mod quickstart;
 /// Not a behaviour: a scratch folder, and the binary run in it.
