@@ -63,6 +63,9 @@ pub struct Container {
     pub labels: IndexMap<String, String>,
     /// Where everything is mounted, as the engine resolved it.
     pub mounts: Vec<Mount>,
+    /// The ids of the containers whose mounts it has taken over (`volumes_from`); those mounts are
+    /// among [`Container::mounts`].
+    pub volumes_from: Vec<String>,
     /// `user`, the image's if the service has none; empty: root.
     pub user: String,
     /// Additional groups.
@@ -390,6 +393,7 @@ impl Container {
             environment: IndexMap::new(),
             labels: IndexMap::new(),
             mounts: Vec::new(),
+            volumes_from: Vec::new(),
             user: String::new(),
             group_add: Vec::new(),
             working_dir: None,

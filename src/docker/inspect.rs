@@ -36,6 +36,7 @@ pub(super) fn container(response: ContainerInspectResponse) -> Option<Container>
         command: config.cmd.unwrap_or_default(),
         environment: environment(&config.env.unwrap_or_default()),
         mounts: mounts(response.mounts.unwrap_or_default(), &host),
+        volumes_from: host.volumes_from.unwrap_or_default(),
         user: config.user.unwrap_or_default(),
         group_add: host.group_add.unwrap_or_default(),
         working_dir: config.working_dir.filter(|path| !path.is_empty()).map(ServicePath::new),

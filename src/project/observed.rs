@@ -115,7 +115,7 @@ fn merge(
     differences: &mut Vec<Difference>,
 ) {
     let mut report = Report { service: service.name.clone(), differences };
-    service.mounts = mounts(&service.mounts, &container.mounts, sources, &mut report);
+    service.mounts = mounts(&service.mounts, container, sources, &mut report);
     service.command = words("command", service.command.take(), &container.command, &mut report);
     service.entrypoint =
         words("entrypoint", service.entrypoint.take(), &container.entrypoint, &mut report);
@@ -147,12 +147,12 @@ impl Report<'_> {
 /// The container's mounts: first those that the file has too, in its order.
 fn mounts(
     file: &[Mount],
-    container: &[Mount],
+    container: &Container,
     sources: &Sources<'_>,
     report: &mut Report<'_>,
 ) -> Vec<Mount> {
     let target = |mount: &Mount| ServicePath::new(clean(mount.target.as_path()));
-    let mut extra: Vec<&Mount> = container.iter().collect();
+    let mut extra: Vec<&Mount> = container.mounts.iter().collect();
     let mut missing = Vec::new();
     let mut merged = Vec::new();
     for written in file {
@@ -185,8 +185,10 @@ fn mounts(
             report.differs(what, source, "nothing".to_owned(), Some(&written.place));
         }
     }
+    // Which of its mounts a container has taken over from another one, it does not say.
+    let inherits = !container.volumes_from.is_empty();
     for actual in extra {
-        if is_deliberate(actual) && !is_api_socket(actual) {
+        if is_deliberate(actual) && !is_api_socket(actual) && !inherits {
             let what = format!("mount {}", target(actual));
             report.differs(what, "nothing".to_owned(), sources.of_container(&actual.source), None);
         }

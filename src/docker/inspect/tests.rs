@@ -60,6 +60,7 @@ fn mounts_keep_what_the_engine_resolved() {
         "Id": "abc",
         "HostConfig": {
             "Binds": ["/srv/models:/models:ro"],
+            "VolumesFrom": ["def"],
             "Tmpfs": {"/scratch/": "size=1m", "/t": ""},
             "Mounts": [
                 {"Type": "bind", "Source": "/srv/strict", "Target": "/strict"},
@@ -101,6 +102,7 @@ fn mounts_keep_what_the_engine_resolved() {
         .collect();
     assert_eq!(read, expected.map(|(target, source)| (target.to_owned(), source)).to_vec());
     assert!(container.mounts.iter().any(|mount| mount.read_only));
+    assert_eq!(container.volumes_from, ["def"]);
 }
 
 #[test]

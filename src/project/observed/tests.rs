@@ -112,6 +112,17 @@ fn mounts_of_one_side_alone_are_differences() {
 }
 
 #[test]
+fn mounts_that_were_taken_over_from_another_container_are_no_difference() {
+    let (service, mut created) = vllm();
+    created.mounts = vec![bind("/srv/models", "/models")];
+    created.volumes_from = vec!["another".to_owned()];
+    let project = Project::of("demo", vec![service]);
+    let (service, told) = compare(project, &Observation::of(vec![created]));
+    assert_eq!(told, Vec::<String>::new());
+    assert_eq!(service.mounts.len(), 1);
+}
+
+#[test]
 fn a_mount_that_moved_is_one_difference() {
     check_mounts(
         vec![bind("/srv/models", "/models")],
@@ -341,6 +352,7 @@ fn a_project_is_known_through_its_containers_alone() {
     assert_eq!(vllm.labels["preflight.lane"].value, "coder");
     let device = project.volume("demo_models").unwrap().device.clone().unwrap();
     assert_eq!(device.value, HostPath::new("/srv/models"));
+    assert_eq!(project.observed(&observation).1, [], "it does not differ from itself");
 }
 
 #[test]
