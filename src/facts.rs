@@ -122,6 +122,25 @@ pub struct LaneFacts {
     pub answer: Option<Answer>,
 }
 
+impl LaneFacts {
+    /// A lane of which nothing was seen yet, and for which nothing may be written.
+    #[must_use]
+    pub fn of(lane: Lane, role: Role) -> Self {
+        Self {
+            lane,
+            role,
+            may_fetch: false,
+            create_root: false,
+            artifacts: Vec::new(),
+            probe: None,
+            fetch: None,
+            fetched: Vec::new(),
+            disk: None,
+            answer: None,
+        }
+    }
+}
+
 /// What was seen of one artifact.
 #[derive(Debug, Clone)]
 pub struct ArtifactFacts {

@@ -216,6 +216,29 @@ impl PlanError {
 }
 
 impl Lane {
+    /// A required lane of which nothing but the name is known.
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            required: true,
+            services: Vec::new(),
+            engine: None,
+            kind: None,
+            fetch: true,
+            invocation: None,
+            artifacts: Vec::new(),
+            source: None,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            url: None,
+            model_name: None,
+            skipped: None,
+            place: Place::nowhere(),
+            problems: Vec::new(),
+        }
+    }
+
     /// The artifact that holds the weights.
     #[must_use]
     pub fn model(&self) -> Option<&Artifact> {

@@ -234,11 +234,7 @@ impl Project {
             directory: HostPath::new("/stack"),
             files: vec![PathBuf::from("compose.yaml")],
             services,
-            volumes: IndexMap::new(),
-            extension: None,
-            variables: IndexMap::new(),
-            warnings: Vec::new(),
-            document: Value::Null,
+            ..Self::empty()
         }
     }
 }

@@ -31,16 +31,9 @@ pub async fn look(plan: &Plan, stack: &Stack, options: &Options) -> Vec<LaneFact
     let may_fetch = options.fetch && plan.settings.fetch;
     let looks = plan.lanes.iter().map(|lane| {
         let facts = LaneFacts {
-            lane: lane.clone(),
-            role: options.role,
             may_fetch: may_fetch && lane.fetch,
             create_root: plan.settings.create_root,
-            artifacts: Vec::new(),
-            probe: None,
-            fetch: None,
-            fetched: Vec::new(),
-            disk: None,
-            answer: None,
+            ..LaneFacts::of(lane.clone(), options.role)
         };
         let born = stack.born;
         let in_container = matches!(stack.standpoint, crate::mounts::Standpoint::Container(_));

@@ -83,16 +83,7 @@ mod tests {
             from: Origin::Extension,
             place: Place::nowhere(),
         });
-        let facts = LaneFacts {
-            lane,
-            role: Role::Hand,
-            may_fetch: false,
-            artifacts: Vec::new(),
-            probe: None,
-            fetch: None,
-            disk: None,
-            answer,
-        };
+        let facts = LaneFacts { answer, ..LaneFacts::of(lane, Role::Hand) };
         let mut findings = Findings::default();
         run(&facts, &mut findings);
         assert_eq!(tell(findings), expected);

@@ -16,23 +16,12 @@ pub fn of_models(root: &Path, models: &[PathBuf]) -> Plan {
     let catalogue = Catalogue::cortex();
     let lane = |path: &PathBuf| {
         let entry = catalogue.by_path(path);
+        let name = entry.map_or_else(|| name(root, path), |entry| entry.lane.clone());
         Lane {
-            name: entry.map_or_else(|| name(root, path), |entry| entry.lane.clone()),
-            required: true,
-            services: Vec::new(),
-            engine: None,
             kind: path.extension().is_some_and(|is| is == "gguf").then_some(Kind::Gguf),
             fetch: false,
-            invocation: None,
             artifacts: vec![artifact(root, path)],
-            source: None,
-            include: Vec::new(),
-            exclude: Vec::new(),
-            url: None,
-            model_name: None,
-            skipped: None,
-            place: Place::nowhere(),
-            problems: Vec::new(),
+            ..Lane::named(name)
         }
     };
     Plan {

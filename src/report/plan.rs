@@ -156,6 +156,9 @@ fn explain(problem: &Problem) -> String {
         ProblemKind::PathAmbiguous { path, readings } => {
             format!("`{path}` could be {}", readings.join(" or "))
         }
+        ProblemKind::EngineOpensOther { declared, opened } => {
+            format!("the lane says `{declared}`, and its engine opens `{opened}`")
+        }
         ProblemKind::ServiceUnknown { service } => format!("there is no service `{service}`"),
         ProblemKind::NotSupportedYet { what } => format!("{what} is not supported yet"),
     }

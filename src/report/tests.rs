@@ -20,30 +20,17 @@ const fn rule(id: &'static str, severity: Severity, exit: ExitCode) -> Rule {
 }
 
 pub(super) fn lane(name: &str, required: bool) -> Lane {
+    let source: Source = format!("hf://Qwen/{name}").parse().unwrap();
     Lane {
-        name: name.to_owned(),
         required,
         services: vec![format!("vllm-{name}")],
         engine: Some(Engine::Vllm),
-        invocation: None,
-        artifacts: Vec::new(),
         source: Some(Traced {
-            value: Source {
-                owner: "Qwen".to_owned(),
-                repo: name.to_owned(),
-                revision: None,
-                path: None,
-            },
+            value: source,
             from: Origin::Extension,
             place: Place::nowhere(),
         }),
-        include: Vec::new(),
-        exclude: Vec::new(),
-        url: None,
-        model_name: None,
-        skipped: None,
-        place: Place::nowhere(),
-        problems: Vec::new(),
+        ..Lane::named(name)
     }
 }
 

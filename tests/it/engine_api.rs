@@ -3,7 +3,6 @@
 //! The answers are those of Docker Engine 20.10.24 about a project that Docker Compose 2.40.3 made,
 //! with its names and paths changed.
 
-#![expect(clippy::unwrap_used, reason = "functions beside the tests are tests as well")]
 
 mod fake_engine;
 

@@ -3,7 +3,7 @@ use crate::docker::{DockerError, Health};
 use crate::facts::Difference;
 use crate::lanes::{Plan, Settings};
 use crate::project::{Project, Service};
-use crate::source_map::{Place, Spanned};
+use crate::source_map::Spanned;
 
 /// A project `demo` and everything that is known about it.
 pub(in crate::check) struct Stack {
@@ -65,22 +65,8 @@ impl Stack {
 }
 
 pub(in crate::check) fn lane(name: &str, services: &[&str], required: bool) -> Lane {
-    Lane {
-        name: name.to_owned(),
-        required,
-        services: services.iter().map(|service| (*service).to_owned()).collect(),
-        engine: None,
-        invocation: None,
-        artifacts: Vec::new(),
-        source: None,
-        include: Vec::new(),
-        exclude: Vec::new(),
-        url: None,
-        model_name: None,
-        skipped: None,
-        place: Place::nowhere(),
-        problems: Vec::new(),
-    }
+    let services = services.iter().map(|service| (*service).to_owned()).collect();
+    Lane { required, services, ..Lane::named(name) }
 }
 
 /// `severity id [lane]: message = fix` of every finding.
