@@ -124,10 +124,9 @@ fn outside(project: &Project, mount: &Mount, below: &Path) -> Outside {
         MountSource::Volume { name, subpath } => {
             let below = subpath.as_deref().unwrap_or(Path::new("")).join(below);
             match project.volume(name).and_then(|volume| volume.device.as_ref()) {
-                Some(device) => Outside::Host {
-                    path: device.value.join(&below),
-                    root: device.value.clone(),
-                },
+                Some(device) => {
+                    Outside::Host { path: device.value.join(&below), root: device.value.clone() }
+                }
                 None => Outside::Volume { name: name.clone(), below },
             }
         }

@@ -244,9 +244,10 @@ impl ProjectOptions {
             return Some(path.to_path_buf());
         }
         let host = HostPath::new(path);
-        let known = self.reach.iter().filter_map(|(root, local)| {
-            host.below(root).map(|below| (root, local.join(below)))
-        });
+        let known = self
+            .reach
+            .iter()
+            .filter_map(|(root, local)| host.below(root).map(|below| (root, local.join(below))));
         known
             .max_by_key(|(root, _)| root.as_path().components().count())
             .map(|(_, local)| local.as_path().to_path_buf())

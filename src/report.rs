@@ -19,7 +19,6 @@ mod voice;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-
 use crate::check;
 use crate::engine::Engine;
 use crate::error::{Error, ExitCode};

@@ -134,10 +134,7 @@ fn visible_files(
 
 /// How an init container sees the host: through its own mounts, as the engine tells, else as its own
 /// service in the Compose file has them.
-fn standpoint(
-    project: &Project,
-    observation: &Result<Observation, DockerError>,
-) -> Standpoint {
+fn standpoint(project: &Project, observation: &Result<Observation, DockerError>) -> Standpoint {
     let myself = observation.as_ref().ok().and_then(|seen| seen.myself.as_ref());
     let own = match myself {
         Some(myself) => Some(myself.mounts.clone()),

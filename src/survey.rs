@@ -81,10 +81,8 @@ pub async fn ask(lanes: &mut [LaneFacts]) {
 /// Whether something of the lane is missing that its source may have.
 fn wants(facts: &LaneFacts) -> bool {
     let Some(model) = facts.artifacts.first() else { return false };
-    let visible = matches!(
-        model.artifact.located.value.sight,
-        Sight::Visible { read_only: false, .. }
-    );
+    let visible =
+        matches!(model.artifact.located.value.sight, Sight::Visible { read_only: false, .. });
     facts.may_fetch && visible && facts.lane.source.is_some() && !model.model.complete()
 }
 

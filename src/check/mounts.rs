@@ -23,7 +23,8 @@ static VARIABLE_UNSET: Rule = Rule {
     id: "variable-unset-in-path",
     severity: Severity::Error,
     exit: ExitCode::Mount,
-    docs: "A variable inside the path of a mount is not set, so Compose puts nothing in its place: \
+    docs:
+        "A variable inside the path of a mount is not set, so Compose puts nothing in its place: \
 `${MODELS_PATH}/gguf:/models` mounts `/gguf`, and Docker makes that folder.
 
 ```yaml
@@ -58,7 +59,8 @@ static PATH_NOT_MOUNTED: Rule = Rule {
     id: "model-path-not-mounted",
     severity: Severity::Error,
     exit: ExitCode::Mount,
-    docs: "The engine is told to open a path that no mount of its service reaches. The engine then \
+    docs:
+        "The engine is told to open a path that no mount of its service reaches. The engine then \
 looks into its own image, finds nothing, and vLLM takes the path for the name of a repository.
 
 ```yaml
@@ -115,7 +117,8 @@ fn wiring(facts: &ProjectFacts<'_>, findings: &mut Findings) {
         for artifact in &lane.artifacts {
             let located = &artifact.located.value;
             let Some(mount) = &located.mount else { continue };
-            let unset = mount.place.variables.iter().find(|var| var.set_by == VariableSource::Unset);
+            let unset =
+                mount.place.variables.iter().find(|var| var.set_by == VariableSource::Unset);
             if let Some(variable) = unset
                 && !judged.contains(&&mount.place)
             {
@@ -168,9 +171,8 @@ fn models_path_differs(facts: &ProjectFacts<'_>, findings: &mut Findings) {
                 );
                 let fix = format!("mount the same folder in both: `{path}:{}`", mount.target);
                 let finding = Finding::new(&MODELS_PATH_DIFFERS, message, fix);
-                findings.push(
-                    finding.at(&mount.place).service(name).also(&ours.place, "mounted here"),
-                );
+                findings
+                    .push(finding.at(&mount.place).service(name).also(&ours.place, "mounted here"));
             }
         }
     }
@@ -202,7 +204,8 @@ fn not_mounted(located: &Located, artifact: &ArtifactFacts) -> Finding {
     let folder = std::path::Path::new(&path).parent().map(|folder| folder.display().to_string());
     let folder = folder.filter(|folder| folder != "/").unwrap_or_else(|| "/models".to_owned());
     let message = format!("no mount of `{service}` reaches `{path}`");
-    let fix = format!("mount the models folder there, for example `${{MODELS_PATH:-./models}}:{folder}`");
+    let fix =
+        format!("mount the models folder there, for example `${{MODELS_PATH:-./models}}:{folder}`");
     Finding::new(&PATH_NOT_MOUNTED, message, fix)
         .at(&artifact.artifact.located.place)
         .with("opened by", &artifact.artifact.located.from)
@@ -210,7 +213,8 @@ fn not_mounted(located: &Located, artifact: &ArtifactFacts) -> Finding {
 
 fn judge_root(facts: &LaneFacts, artifact: &ArtifactFacts, root: &RootFacts) -> Option<Finding> {
     let located = &artifact.artifact.located.value;
-    let place = located.mount.as_ref().map_or(&artifact.artifact.located.place, |mount| &mount.place);
+    let place =
+        located.mount.as_ref().map_or(&artifact.artifact.located.place, |mount| &mount.place);
     let host = host_root(located);
     if root.stat == Look::Absent {
         let message = format!("the models folder `{host}` does not exist on the host");
@@ -231,14 +235,18 @@ fn judge_root(facts: &LaneFacts, artifact: &ArtifactFacts, root: &RootFacts) -> 
     if wanted && root.writable == Look::Seen(false) {
         let read_only = matches!(located.sight, Sight::Visible { read_only: true, .. });
         let (why, fix) = if read_only {
-            ("preflight mounts it read-only", "mount the models without `:ro` in preflight's service")
+            (
+                "preflight mounts it read-only",
+                "mount the models without `:ro` in preflight's service",
+            )
         } else {
             (
                 "its owner is another user",
                 "set `PREFLIGHT_UID` and `PREFLIGHT_GID` to the folder's owner, or change the owner",
             )
         };
-        let message = format!("files are missing in `{host}`, and nothing can be written there: {why}");
+        let message =
+            format!("files are missing in `{host}`, and nothing can be written there: {why}");
         return Some(Finding::new(&NOT_WRITABLE, message, fix).at(place));
     }
     None

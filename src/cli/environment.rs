@@ -94,9 +94,10 @@ impl Environment {
             })?;
             return valid(&text, &path);
         }
-        let login = self.value("HF_HOME").map(|home| Path::new(&home).join("token")).or_else(|| {
-            self.value("HOME").map(|home| Path::new(&home).join(".cache/huggingface/token"))
-        });
+        let login =
+            self.value("HF_HOME").map(|home| Path::new(&home).join("token")).or_else(|| {
+                self.value("HOME").map(|home| Path::new(&home).join(".cache/huggingface/token"))
+            });
         for path in [Some(PathBuf::from(SECRET)), login].into_iter().flatten() {
             if let Ok(text) = fs_err::read_to_string(&path) {
                 return valid(&text, &path.display().to_string());

@@ -52,8 +52,7 @@ pub fn plan(
 fn consult(catalogue: &Catalogue, whole: bool, minimal: bool, drafts: &mut Drafts) {
     for draft in &mut drafts.0 {
         let by_path = draft.path.as_ref().and_then(|path| catalogue.by_path(path.value.as_path()));
-        let by_name =
-            || catalogue.by_lane(&draft.name).filter(|_| whole && draft.path.is_none());
+        let by_name = || catalogue.by_lane(&draft.name).filter(|_| whole && draft.path.is_none());
         if let Some(entry) = by_path.or_else(by_name) {
             apply(entry, draft);
         }
@@ -74,11 +73,10 @@ fn apply(entry: &Entry, draft: &mut Draft) {
     let under_root = |path: &String| Written::UnderModelsRoot(path.into());
     let path = entry.path.as_ref().map(under_root);
     fill(&mut draft.kind, Some(entry.kind));
-    fill(&mut draft.path, path.map(|value| Traced {
-        value,
-        from: Origin::Catalogue,
-        place: Default::default(),
-    }));
+    fill(
+        &mut draft.path,
+        path.map(|value| Traced { value, from: Origin::Catalogue, place: Default::default() }),
+    );
     if draft.source.is_none() {
         draft.source = Some(traced(entry.source.clone()));
         draft.include.clone_from(&entry.include);
@@ -187,10 +185,14 @@ impl Ground<'_> {
 
     /// A lane variable's path: of the host if it lies under the models root, else of the services
     /// that mount it; if both readings hold and differ, the lane says so.
-    fn somewhere(&self, draft: &mut Draft, text: &std::path::Path, path: &Traced<Written>) -> Located {
+    fn somewhere(
+        &self,
+        draft: &mut Draft,
+        text: &std::path::Path,
+        path: &Traced<Written>,
+    ) -> Located {
         let host = HostPath::new(text);
-        let on_host =
-            host.below(&self.root.value).is_some().then(|| self.on_host(draft, &host));
+        let on_host = host.below(&self.root.value).is_some().then(|| self.on_host(draft, &host));
         let inside = self.in_service(draft, &ServicePath::new(text));
         let inside = inside.mount.is_some().then_some(inside);
         match (on_host, inside) {

@@ -206,9 +206,8 @@ fn read<T: DeserializeOwned>(
 }
 
 fn parse_source(text: &str, place: &Place, sources: &SourceMap) -> Result<Source, PlanError> {
-    text.parse().map_err(|error: super::SourceError| {
-        refuse(place, "source", error.to_string(), sources)
-    })
+    text.parse()
+        .map_err(|error: super::SourceError| refuse(place, "source", error.to_string(), sources))
 }
 
 /// `true` and `false` in the spellings that people use in labels and variables.

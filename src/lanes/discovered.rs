@@ -33,9 +33,7 @@ fn lane_of<'a>(
     let name = &service.name.value;
     let opened = invocation.model().and_then(path_of);
     let serves = |draft: &&Draft| draft.services.contains(name);
-    let says_path = |draft: &&Draft| {
-        opened.is_some_and(|path| says(draft, project, service, path))
-    };
+    let says_path = |draft: &&Draft| opened.is_some_and(|path| says(draft, project, service, path));
     let mut declared = drafts.0.iter().filter(serves);
     let chosen = match (drafts.0.iter().find(says_path), declared.next(), declared.next()) {
         (Some(draft), _, _) => Some(draft.name.clone()),

@@ -31,11 +31,8 @@ pub fn of_models(root: &Path, models: &[PathBuf]) -> Plan {
 }
 
 fn artifact(root: &Path, path: &Path) -> Artifact {
-    let sight = Sight::Visible {
-        path: LocalPath::new(path),
-        root: LocalPath::new(root),
-        read_only: true,
-    };
+    let sight =
+        Sight::Visible { path: LocalPath::new(path), root: LocalPath::new(root), read_only: true };
     let located = Located {
         service: None,
         service_path: None,

@@ -58,7 +58,8 @@ impl FromStr for Source {
         let rest = text.strip_prefix("hf://").ok_or_else(|| {
             wrong("expected `hf://owner/repo`, with `@revision` and `/path/in/repo` if need be")
         })?;
-        let (owner, rest) = rest.split_once('/').ok_or_else(|| wrong("the repository is missing"))?;
+        let (owner, rest) =
+            rest.split_once('/').ok_or_else(|| wrong("the repository is missing"))?;
         let (repo, path) = match rest.split_once('/') {
             Some((repo, path)) => (repo, Some(path)),
             None => (rest, None),
@@ -121,15 +122,26 @@ mod tests {
     #[test]
     fn a_source_prints_as_it_was_written() {
         for text in ["hf://a/b", "hf://a/b@v1.0", "hf://a/b@main/x/y.gguf", "hf://a/b/x.gguf"] {
-            assert_eq!(text.parse::<Source>().map(|source| source.to_string()), Ok(text.to_owned()));
+            assert_eq!(
+                text.parse::<Source>().map(|source| source.to_string()),
+                Ok(text.to_owned())
+            );
         }
     }
 
     #[test]
     fn what_leaves_the_repository_or_is_no_repository_is_refused() {
         for text in [
-            "a/b", "hf://a", "hf:///b", "hf://a/", "hf://../b", "hf://a/b/../c", "hf://a/b@",
-            "hf://a/b//c", "hf://a/b c", "hf://a/b@x y",
+            "a/b",
+            "hf://a",
+            "hf:///b",
+            "hf://a/",
+            "hf://../b",
+            "hf://a/b/../c",
+            "hf://a/b@",
+            "hf://a/b//c",
+            "hf://a/b c",
+            "hf://a/b@x y",
         ] {
             assert!(text.parse::<Source>().is_err(), "{text}");
         }

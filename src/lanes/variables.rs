@@ -127,10 +127,10 @@ pub(super) fn models_root(
 }
 
 fn lookup(name: &str, project: &Project, selection: &Selection) -> Option<Spanned<String>> {
-    let own = selection.variables.get(name).map(|value| Spanned {
-        value: value.clone(),
-        place: Place::nowhere(),
-    });
+    let own = selection
+        .variables
+        .get(name)
+        .map(|value| Spanned { value: value.clone(), place: Place::nowhere() });
     own.or_else(|| project.variables.get(name).cloned())
 }
 

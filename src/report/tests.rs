@@ -20,16 +20,13 @@ const fn rule(id: &'static str, severity: Severity, exit: ExitCode) -> Rule {
 }
 
 pub(super) fn lane(name: &str, required: bool) -> Lane {
-    let source: Source = format!("hf://Qwen/{name}").parse().unwrap();
+    let (owner, repo) = ("Qwen".to_owned(), name.to_owned());
+    let source = Source { owner, repo, revision: None, path: None };
     Lane {
         required,
         services: vec![format!("vllm-{name}")],
         engine: Some(Engine::Vllm),
-        source: Some(Traced {
-            value: source,
-            from: Origin::Extension,
-            place: Place::nowhere(),
-        }),
+        source: Some(Traced { value: source, from: Origin::Extension, place: Place::nowhere() }),
         ..Lane::named(name)
     }
 }

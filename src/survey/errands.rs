@@ -41,14 +41,17 @@ fn is_there(path: &Path, size: u64) -> bool {
 
 /// The small files first: a lane whose configuration shows that it cannot work costs no weights.
 pub(super) fn in_stages(errands: Vec<Errand>) -> Vec<Vec<Errand>> {
-    let (small, weights): (Vec<_>, Vec<_>) =
-        errands.into_iter().partition(|errand| errand.file.size <= SMALL && !is_weights(&errand.file.path));
+    let (small, weights): (Vec<_>, Vec<_>) = errands
+        .into_iter()
+        .partition(|errand| errand.file.size <= SMALL && !is_weights(&errand.file.path));
     [small, weights].into_iter().filter(|stage| !stage.is_empty()).collect()
 }
 
 fn is_weights(path: &str) -> bool {
     let weights = ["safetensors", "gguf", "bin", "pt", "pth"];
-    Path::new(path).extension().is_some_and(|extension| weights.iter().any(|known| extension == *known))
+    Path::new(path)
+        .extension()
+        .is_some_and(|extension| weights.iter().any(|known| extension == *known))
 }
 
 #[cfg(test)]

@@ -44,8 +44,7 @@ fn is_hidden(entry: &DirEntry) -> bool {
 
 fn is_model_folder(folder: &Path) -> bool {
     let marks = ["config.json", "modules.json", "model.safetensors.index.json"];
-    folder.is_dir()
-        && (marks.iter().any(|name| folder.join(name).is_file()) || has_weights(folder))
+    folder.is_dir() && (marks.iter().any(|name| folder.join(name).is_file()) || has_weights(folder))
 }
 
 /// Weights of a Hugging Face folder, without a configuration beside them.
@@ -99,8 +98,7 @@ mod tests {
         let found = models(root.path());
         let below: Vec<_> =
             found.iter().map(|path| path.strip_prefix(root.path()).unwrap()).collect();
-        let expected =
-            ["gguf/a.gguf", "gguf/b-00001-of-00002.gguf", "vllm/coder/bf16", "vllm/raw"];
+        let expected = ["gguf/a.gguf", "gguf/b-00001-of-00002.gguf", "vllm/coder/bf16", "vllm/raw"];
         assert_eq!(below, expected.map(Path::new));
     }
 
