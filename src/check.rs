@@ -8,6 +8,7 @@ pub mod mounts;
 pub mod smoke;
 pub mod verdict;
 pub mod waiting;
+pub mod hub;
 
 use crate::docker::Observation;
 use crate::error::ExitCode;
@@ -52,6 +53,7 @@ pub static CHECKS: &[&Check] = &[
     &container::CHECK,
     &smoke::CHECK,
 ];
+pub static CHECKS: &[&Check] = &[&hub::SOURCE, &hub::DISK, &hub::PIN];
 
 /// Every rule of every check, and those of the verdict itself.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {

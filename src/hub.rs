@@ -89,6 +89,8 @@ pub enum HubError {
     TokenMissing {
         /// `owner/repo`.
         repository: String,
+        /// Where a person asks for access: `ENDPOINT/owner/repo`.
+        page: String,
     },
     /// The token is not valid.
     #[error("the hub rejects the token")]
@@ -101,6 +103,8 @@ pub enum HubError {
     Gated {
         /// `owner/repo`.
         repository: String,
+        /// Where a person asks for access: `ENDPOINT/owner/repo`.
+        page: String,
     },
     /// The hub says no for a reason of its own: a disabled repository, a token without the right.
     #[error("the hub refuses access to `{repository}`: {reason}")]

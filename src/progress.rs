@@ -1,6 +1,19 @@
 //! One stream of events from everything that takes long, rendered as bars, plain lines or JSON.
+//!
+//! Whoever works holds a [`Progress`] and says what moved; one task, [`render`], shows it. What is
+//! shown never goes back: bytes that have to come again are waited for.
 
-use tokio::sync::mpsc::UnboundedSender;
+mod bars;
+mod board;
+mod json;
+mod plain;
+
+use std::io::Write;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+pub(crate) use self::board::size;
+use crate::options::ProgressStyle;
 
 /// Where events are sent.
 #[derive(Debug, Clone)]
@@ -44,6 +57,22 @@ pub enum Event {
         /// In the repository.
         path: String,
     },
+}
+
+/// Shows what moves until every [`Progress`] of the stream is gone. Bars go to standard error by
+/// themselves, because they move the cursor; everything else goes to `out`. A reader of `out` who
+/// went away is not an error.
+pub async fn render(
+    events: UnboundedReceiver<Event>,
+    style: ProgressStyle,
+    out: impl Write + Send,
+) {
+    match style {
+        ProgressStyle::Bars => bars::render(events).await,
+        ProgressStyle::Plain => plain::render(events, out).await,
+        ProgressStyle::Json => json::render(events, out).await,
+        ProgressStyle::None => drop(events),
+    }
 }
 
 impl Progress {

@@ -86,8 +86,14 @@ impl Client {
 
     /// What a request about `source` will be about.
     pub(crate) fn asked(&self, source: &Source) -> Asked {
-        let origin = self.endpoint.origin().ascii_serialization();
-        Asked::about(source, self.authorization.is_some(), origin)
+        Asked {
+            repository: source.repository(),
+            revision: source.revision().to_owned(),
+            path: None,
+            with_token: self.authorization.is_some(),
+            endpoint: self.endpoint.origin().ascii_serialization(),
+            page: self.url([source.owner.as_str(), source.repo.as_str()]).into(),
+        }
     }
 
     /// A URL below the endpoint; every segment is encoded as a whole.

@@ -13,7 +13,6 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use super::HubError;
 use super::pace::{Again, Setback};
 use super::store::printable;
-use crate::lanes::Source;
 
 /// What a request was about.
 #[derive(Debug, Clone)]
@@ -28,6 +27,8 @@ pub(crate) struct Asked {
     pub(crate) with_token: bool,
     /// Scheme, host and port that were asked.
     pub(crate) endpoint: String,
+    /// Where a person looks at the repository.
+    pub(crate) page: String,
 }
 
 /// An answer that refuses.
@@ -43,17 +44,6 @@ pub(crate) struct Refusal {
 }
 
 impl Asked {
-    /// About a source as a whole.
-    pub(crate) fn about(source: &Source, with_token: bool, endpoint: String) -> Self {
-        Self {
-            repository: source.repository(),
-            revision: source.revision().to_owned(),
-            path: None,
-            with_token,
-            endpoint,
-        }
-    }
-
     /// About one file of it.
     pub(crate) fn file(mut self, path: &str) -> Self {
         self.path = Some(path.to_owned());
@@ -76,8 +66,14 @@ impl Asked {
     fn final_error(&self, refusal: &Refusal) -> HubError {
         let repository = self.repository.clone();
         match (refusal.code.as_deref(), refusal.status) {
-            (Some("GatedRepo"), _) if self.with_token => HubError::Gated { repository },
-            (Some("GatedRepo"), _) => HubError::TokenMissing { repository },
+            (Some("GatedRepo"), _) => {
+                let page = self.page.clone();
+                if self.with_token {
+                    HubError::Gated { repository, page }
+                } else {
+                    HubError::TokenMissing { repository, page }
+                }
+            }
             (Some("RepoNotFound"), _) => HubError::RepositoryNotFound { repository },
             (Some("RevisionNotFound"), _) => self.revision_not_found(),
             (Some("EntryNotFound"), _) => self.file_not_found(),
@@ -134,6 +130,10 @@ impl Asked {
     }
 
     /// An error of hf-hub.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the enum is open, and no other variant carries an answer"
+    )]
     pub(crate) fn failed_in_hf_hub(&self, error: HFError) -> Setback {
         let wait =
             if let HFError::RateLimited { retry_after, .. } = &error { *retry_after } else { None };
@@ -216,6 +216,7 @@ mod tests {
             path: Some("f".to_owned()),
             with_token: token,
             endpoint: "http://hub".to_owned(),
+            page: "http://hub/o/r".to_owned(),
         };
         let setback = asked.refused(&Refusal::from_head(status, &headers));
         (setback.error.to_string(), setback.again)

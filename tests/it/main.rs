@@ -19,3 +19,8 @@ mod quickstart;
 mod sandbox;
 /// The project's own rules.
 mod tidy;
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is amiss")]
+
+/// What is fetched is what the hub has, or nothing is there.
+mod fetch;

@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 use crate::fault::Kind;
 use crate::http::{Answer, Head, decode, encode};
 use crate::repository::{File, Repository, pointer};
-use crate::server::{FileBody, Reply, Shared};
+use crate::server::{FileBody, Reply, Shared, Text};
 
 /// Answers of the hub. The repository is looked up before the token, as the real one seems to.
 pub(crate) fn hub(shared: &Shared, head: &Head) -> Reply {
-    let reply = route(shared, head).unwrap_or_else(|refusal| refusal);
-    match reply {
-        Reply::Text(answer, text) => Reply::Text(with_limits(answer), text),
+    match route(shared, head).unwrap_or_else(Reply::Text) {
+        Reply::Text(Text { answer, body }) => {
+            Reply::Text(Text { answer: with_limits(answer), body })
+        }
         Reply::File(answer, body) => Reply::File(with_limits(answer), body),
     }
 }
@@ -27,7 +28,7 @@ fn with_limits(answer: Answer) -> Answer {
         .with("X-Request-Id", "Root=1-fake")
 }
 
-fn route(shared: &Shared, head: &Head) -> Result<Reply, Reply> {
+fn route(shared: &Shared, head: &Head) -> Result<Reply, Text> {
     let parts: Vec<&str> = head.path().trim_matches('/').split('/').collect();
     match parts.as_slice() {
         ["api", "whoami-v2"] => whoami(shared, head),
@@ -68,13 +69,10 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn file(&self, path: &str) -> Result<&File, Reply> {
+    fn file(&self, path: &str) -> Result<&File, Text> {
         self.repository.files.get(path).ok_or_else(|| {
-            let Reply::Text(answer, text) = error(404, Some("EntryNotFound"), "Entry not found")
-            else {
-                unreachable!("an error has a text")
-            };
-            Reply::Text(answer.with("X-Repo-Commit", &self.repository.commit), text)
+            let Text { answer, body } = error(404, Some("EntryNotFound"), "Entry not found");
+            Text { answer: answer.with("X-Repo-Commit", &self.repository.commit), body }
         })
     }
 }
@@ -87,7 +85,7 @@ fn open<'a>(
     repo: &str,
     revision: &str,
     path: Option<&str>,
-) -> Result<Asked<'a>, Reply> {
+) -> Result<Asked<'a>, Text> {
     let name = format!("{}/{}", decode(owner), decode(repo));
     let known = check_token(shared, head)?;
     refuse_as_scripted(shared, &name, path)?;
@@ -118,7 +116,7 @@ fn open<'a>(
 }
 
 /// Whether the request carries a valid token.
-fn check_token(shared: &Shared, head: &Head) -> Result<bool, Reply> {
+fn check_token(shared: &Shared, head: &Head) -> Result<bool, Text> {
     let Some(sent) = head.header("authorization") else { return Ok(false) };
     let sent = sent.strip_prefix("Bearer ").unwrap_or_default();
     if sent.is_empty() || shared.settings.token.as_ref().is_some_and(|token| token != sent) {
@@ -127,7 +125,7 @@ fn check_token(shared: &Shared, head: &Head) -> Result<bool, Reply> {
     Ok(true)
 }
 
-fn refuse_as_scripted(shared: &Shared, name: &str, path: Option<&str>) -> Result<(), Reply> {
+fn refuse_as_scripted(shared: &Shared, name: &str, path: Option<&str>) -> Result<(), Text> {
     let refusal = shared.strike(name, path, |kind| match kind {
         Kind::Status(status) => Some(error(status, None, "scripted")),
         Kind::RateLimit(seconds) => Some(rate_limited(seconds)),
@@ -136,7 +134,7 @@ fn refuse_as_scripted(shared: &Shared, name: &str, path: Option<&str>) -> Result
     refusal.map_or(Ok(()), Err)
 }
 
-fn rate_limited(seconds: Option<u64>) -> Reply {
+fn rate_limited(seconds: Option<u64>) -> Text {
     let answer = Answer::new(429).with("Content-Type", "application/json");
     let answer = match seconds {
         Some(seconds) => answer
@@ -144,20 +142,20 @@ fn rate_limited(seconds: Option<u64>) -> Reply {
             .with("Retry-After", seconds),
         None => answer,
     };
-    Reply::Text(answer, json!({"error": "Too Many Requests"}).to_string())
+    Text { answer, body: json!({"error": "Too Many Requests"}).to_string() }
 }
 
-fn error(status: u16, code: Option<&str>, message: &str) -> Reply {
+fn error(status: u16, code: Option<&str>, message: &str) -> Text {
     let mut answer = Answer::new(status)
         .with("Content-Type", "application/json")
         .with("X-Error-Message", message);
     if let Some(code) = code {
         answer = answer.with("X-Error-Code", code);
     }
-    Reply::Text(answer, json!({"error": message}).to_string())
+    Text { answer, body: json!({"error": message}).to_string() }
 }
 
-fn whoami(shared: &Shared, head: &Head) -> Result<Reply, Reply> {
+fn whoami(shared: &Shared, head: &Head) -> Result<Reply, Text> {
     if !check_token(shared, head)? {
         return Err(error(401, None, "Invalid username or password."));
     }
@@ -171,7 +169,7 @@ fn info(
     owner: &str,
     repo: &str,
     revision: &str,
-) -> Result<Reply, Reply> {
+) -> Result<Reply, Text> {
     let asked = open(shared, head, owner, repo, revision, None)?;
     let siblings: Vec<Value> =
         asked.repository.files.keys().map(|path| json!({"rfilename": path})).collect();
@@ -214,15 +212,13 @@ fn tree(shared: &Shared, head: &Head, asked: &Asked<'_>, below: &str) -> Reply {
     let end = start.saturating_add(shared.settings.page);
     let more = end < entries.len();
     let page = entries.into_values().skip(start).take(shared.settings.page).collect();
-    let Reply::Text(mut answer, text) = json_reply(&Value::Array(page)) else {
-        unreachable!("a listing is a text")
-    };
+    let Text { mut answer, body } = json_text(&Value::Array(page));
     if more {
         let next =
             format!("{}{}?recursive={recursive}&cursor={end}", own_url(shared, head), head.path());
         answer = answer.with("Link", format!("<{next}>; rel=\"next\""));
     }
-    Reply::Text(answer, text)
+    Reply::Text(Text { answer, body })
 }
 
 fn paths_info(shared: &Shared, head: &Head, asked: &Asked<'_>) -> Reply {
@@ -261,7 +257,7 @@ fn resolve(
     asked: &Asked<'_>,
     revision: &str,
     path: &str,
-) -> Result<Reply, Reply> {
+) -> Result<Reply, Text> {
     let file = asked.file(path)?;
     let name = &asked.name;
     let (id, commit) = (encode(name, true), &asked.repository.commit);
@@ -291,25 +287,26 @@ fn resolve(
         }
     };
     let text = format!("Redirecting to {location}");
-    Ok(Reply::Text(answer.with("Location", location), text))
+    Ok(Reply::Text(Text { answer: answer.with("Location", location), body: text }))
 }
 
 /// Answers of the CDN: it knows paths and nothing about repositories, tokens or revisions.
 pub(crate) fn cdn(shared: &Shared, head: &Head) -> Reply {
     let parts: Vec<&str> = head.path().trim_matches('/').split('/').collect();
     let [_, owner, repo, path @ ..] = parts.as_slice() else {
-        return error(404, None, "no such object");
+        return Reply::Text(error(404, None, "no such object"));
     };
     let (name, path) = (format!("{}/{}", decode(owner), decode(repo)), decode(&path.join("/")));
     let Some(file) = shared.repositories.get(&name).and_then(|found| found.files.get(&path)) else {
-        return error(404, None, "no such object");
+        return Reply::Text(error(404, None, "no such object"));
     };
     let status = shared.strike(&name, Some(&path), |kind| match kind {
         Kind::CdnStatus(status) => Some(status),
         _ => None,
     });
     if let Some(status) = status {
-        return Reply::Text(Answer::new(status), "<Error>scripted</Error>".to_owned());
+        let body = "<Error>scripted</Error>".to_owned();
+        return Reply::Text(Text { answer: Answer::new(status), body });
     }
     let answer = Answer::new(200).with("ETag", format!("\"{}\"", file.chunk_hash()));
     file_reply(shared, head, &name, &path, file, answer)
@@ -339,7 +336,7 @@ fn file_reply(
         }
         Some(None) => {
             let refused = Answer::new(416).with("Content-Range", format!("bytes */{}", file.size));
-            return Reply::Text(refused, String::new());
+            return Reply::Text(Text { answer: refused, body: String::new() });
         }
     };
     answer = answer.with("Accept-Ranges", "bytes").with("Content-Type", "application/octet-stream");
@@ -361,8 +358,12 @@ fn file_reply(
 }
 
 fn json_reply(value: &Value) -> Reply {
+    Reply::Text(json_text(value))
+}
+
+fn json_text(value: &Value) -> Text {
     let answer = Answer::new(200).with("Content-Type", "application/json; charset=utf-8");
-    Reply::Text(answer, value.to_string())
+    Text { answer, body: value.to_string() }
 }
 
 /// How the client knows the hub.

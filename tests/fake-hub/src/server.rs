@@ -46,9 +46,15 @@ struct State {
 /// A whole answer.
 pub(crate) enum Reply {
     /// With a body at hand.
-    Text(Answer, String),
+    Text(Text),
     /// With a range of a file.
     File(Answer, FileBody),
+}
+
+/// An answer whose body is at hand.
+pub(crate) struct Text {
+    pub(crate) answer: Answer,
+    pub(crate) body: String,
 }
 
 /// A range of a file, and what goes wrong with it.
@@ -248,7 +254,7 @@ fn serve(stream: &TcpStream, origin: Origin, shared: &Shared) -> io::Result<()> 
         };
         let wants_body = head.method != "HEAD";
         match reply {
-            Reply::Text(answer, text) => {
+            Reply::Text(Text { answer, body: text }) => {
                 shared.record(origin, &head, answer.status);
                 answer.write(&mut writer, text.len() as u64)?;
                 if wants_body {

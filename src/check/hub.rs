@@ -1,0 +1,209 @@
+//! What the hub's answers and the disk mean for a lane that has something to fetch.
+
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use crate::check::{Check, Run};
+use crate::facts::{DiskFacts, LaneFacts};
+use crate::finding::{Finding, Findings};
+use crate::hub::HubError;
+use crate::progress::size;
+use crate::source_map::Place;
+
+/// Whether the source could be had: every reason that [`HubError`] knows, of probe and fetch.
+pub static SOURCE: Check = Check {
+    rules: &[
+        &rules::OFFLINE,
+        &rules::TOKEN_MISSING,
+        &rules::TOKEN_REJECTED,
+        &rules::MODEL_GATED,
+        &rules::ACCESS_FORBIDDEN,
+        &rules::MODEL_NOT_FOUND,
+        &rules::REVISION_NOT_FOUND,
+        &rules::FILE_NOT_IN_REPO,
+        &rules::RATE_LIMITED,
+        &rules::HUB_UNREACHABLE,
+        &rules::UNSAFE_NAME,
+        &rules::DOWNLOAD_CORRUPT,
+        &rules::DOWNLOAD_STALLED,
+        &rules::DISK_FULL,
+        &rules::NOT_WRITABLE,
+    ],
+    run: Run::Hub(source),
+};
+
+/// Whether what is missing fits.
+pub static DISK: Check = Check { rules: &[&rules::DISK_SPACE_SHORT], run: Run::Hub(disk) };
+
+/// Whether the next fetch will bring the same files.
+pub static PIN: Check = Check { rules: &[&rules::REVISION_NOT_PINNED], run: Run::Hub(pin) };
+
+fn source(facts: &LaneFacts, findings: &mut Findings) {
+    if let Some(Err(error)) = &facts.probe {
+        findings.push(about(facts, failure(error)));
+    }
+    if let Some(Err(error)) = &facts.fetch {
+        let finding = about(facts, failure(error));
+        let caused = matches!(facts.probe, Some(Err(_))) || shortfall(facts).is_some();
+        findings.push(if caused { finding.consequence() } else { finding });
+    }
+}
+
+fn disk(facts: &LaneFacts, findings: &mut Findings) {
+    let Some((short, disk)) = shortfall(facts) else { return };
+    let lane = &facts.lane.name;
+    let message = if disk.needed == disk.needed_by_all {
+        format!(
+            "`{lane}` needs {} more on its disk, and {} are free",
+            size(disk.needed),
+            size(disk.available)
+        )
+    } else {
+        format!(
+            "`{lane}` and the lanes that share its disk need {} more, and {} are free",
+            size(disk.needed_by_all),
+            size(disk.available)
+        )
+    };
+    let fix = format!(
+        "free {} ({short} bytes) on the disk of the models, or fetch fewer lanes at once with \
+         `--lane`",
+        size(short)
+    );
+    let finding = Finding::new(&rules::DISK_SPACE_SHORT, message, fix)
+        .with("needed_bytes", disk.needed)
+        .with("needed_by_all_lanes_bytes", disk.needed_by_all)
+        .with("available_bytes", disk.available)
+        .with("short_bytes", short);
+    findings.push(about(facts, finding));
+}
+
+fn pin(facts: &LaneFacts, findings: &mut Findings) {
+    let Some(Ok(listing)) = &facts.probe else { return };
+    let is_commit = |revision: &str| {
+        revision.len() == 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    if listing.source.revision.as_deref().is_some_and(is_commit) {
+        return;
+    }
+    let mut pinned = listing.source.clone();
+    pinned.revision = Some(listing.commit.clone());
+    let message = format!(
+        "`{}` follows `{}`, so that another day can bring other files",
+        listing.source,
+        listing.source.revision()
+    );
+    let fix = format!("write `{pinned}`, which is what it is today");
+    findings.push(about(facts, Finding::new(&rules::REVISION_NOT_PINNED, message, fix)));
+}
+
+/// Bytes that are missing, if the disk is too small for what has to be fetched.
+fn shortfall(facts: &LaneFacts) -> Option<(u64, &DiskFacts)> {
+    let disk = facts.disk.as_ref().filter(|disk| disk.needed > 0)?;
+    let short = disk.needed_by_all.max(disk.needed).checked_sub(disk.available)?;
+    (short > 0).then_some((short, disk))
+}
+
+/// Names the lane and points at its source, or at the lane where nothing states the source.
+fn about(facts: &LaneFacts, finding: Finding) -> Finding {
+    let source = facts.lane.source.as_ref();
+    let stated = source.map(|source| &source.place).filter(|place| place.span.is_some());
+    let place: &Place = stated.unwrap_or(&facts.lane.place);
+    let finding = finding.lane(facts.lane.name.clone()).at(place);
+    match source {
+        Some(source) => finding.with("source", &source.value),
+        None => finding,
+    }
+}
+
+/// What went wrong with the hub or the disk, and what to do.
+fn failure(error: &HubError) -> Finding {
+    let message = error.to_string();
+    match error {
+        HubError::Offline => {
+            let message = "the files are missing and the hub may not be asked";
+            let fix = "run once without `--offline` (or `HF_HUB_OFFLINE`), or copy the files there";
+            Finding::new(&rules::OFFLINE, message, fix)
+        }
+        HubError::TokenMissing { page, .. } => {
+            let fix = format!("accept the terms at {page}, then set `HF_TOKEN` to a read token");
+            Finding::new(&rules::TOKEN_MISSING, message, fix)
+        }
+        HubError::TokenRejected { .. } => {
+            let fix = "set `HF_TOKEN` to a token that has neither expired nor been revoked";
+            Finding::new(&rules::TOKEN_REJECTED, message, fix)
+        }
+        HubError::Gated { page, .. } => {
+            let fix = format!("ask for access at {page} with the account that owns the token");
+            Finding::new(&rules::MODEL_GATED, message, fix)
+        }
+        HubError::Forbidden { .. } => {
+            let fix = "give the token the right to read this repository, in its owner's settings";
+            Finding::new(&rules::ACCESS_FORBIDDEN, message, fix)
+        }
+        HubError::RepositoryNotFound { repository } => {
+            let message = format!("{message}, or it is private and the token does not open it");
+            let fix =
+                format!("correct `{repository}`, or set `HF_TOKEN` to a token that may read it");
+            Finding::new(&rules::MODEL_NOT_FOUND, message, fix)
+        }
+        HubError::RevisionNotFound { .. } => {
+            let fix = "name a branch, a tag or a commit of the repository; `main` is the default";
+            Finding::new(&rules::REVISION_NOT_FOUND, message, fix)
+        }
+        HubError::FileNotFound { similar, .. } => {
+            Finding::new(&rules::FILE_NOT_IN_REPO, message, file_fix(similar))
+        }
+        HubError::RateLimited { retry_after } => rate_limited(message, *retry_after),
+        HubError::Unreachable { endpoint, .. } | HubError::Server { endpoint, .. } => {
+            let fix =
+                format!("check that `{endpoint}` answers from here (proxy, DNS, `HF_ENDPOINT`)");
+            Finding::new(&rules::HUB_UNREACHABLE, message, fix)
+        }
+        HubError::UnsafeName { .. } => {
+            let fix = "do not use this repository, or leave the file out with `exclude`";
+            Finding::new(&rules::UNSAFE_NAME, message, fix)
+        }
+        HubError::Corrupt { expected, actual, .. } => {
+            let fix = "fetch again; if it stays, look for a proxy or a mirror that changes files";
+            Finding::new(&rules::DOWNLOAD_CORRUPT, message, fix)
+                .with("expected", expected)
+                .with("actual", actual)
+        }
+        HubError::DiskFull { .. } => {
+            let fix = "free space on the disk of the models and fetch again";
+            Finding::new(&rules::DISK_FULL, message, fix)
+        }
+        HubError::NotWritable { path, .. } => {
+            let folder = path.parent().unwrap_or(path).display();
+            let fix =
+                format!("let preflight's user write to `{folder}`, and mount it without `:ro`");
+            Finding::new(&rules::NOT_WRITABLE, message, fix)
+        }
+        HubError::Stalled { .. } => {
+            let fix = "fetch again; if it stays, look at the proxy or the connection";
+            Finding::new(&rules::DOWNLOAD_STALLED, message, fix)
+        }
+    }
+}
+
+fn file_fix(similar: &[String]) -> String {
+    if similar.is_empty() {
+        return "correct the file's name in the source".to_owned();
+    }
+    let names: Vec<_> = similar.iter().map(|name| format!("`{name}`")).collect();
+    format!("the repository has {}", names.join(", "))
+}
+
+fn rate_limited(message: String, retry_after: Option<Duration>) -> Finding {
+    let fix = match retry_after {
+        Some(wait) => {
+            format!("wait {} s, or set `HF_TOKEN`, which raises the limit", wait.as_secs())
+        }
+        None => "wait five minutes, or set `HF_TOKEN`, which raises the limit".to_owned(),
+    };
+    Finding::new(&rules::RATE_LIMITED, message, fix)
+}

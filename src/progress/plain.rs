@@ -1,0 +1,150 @@
+//! A line now and then, for logs.
+
+use std::io::Write;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::Event;
+use super::board::{Board, Lane, clock, size};
+
+/// No lane is silent for longer than this.
+const LONGEST_SILENCE: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A line for each so many hundredths.
+const STEP: u64 = 5;
+
+pub(super) async fn render(mut events: UnboundedReceiver<Event>, mut out: impl Write + Send) {
+    let mut board = Board::default();
+    let mut looks = interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let lines = tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => lines_after(&mut board, &event),
+                None => break,
+            },
+            _ = looks.tick() => overdue(&mut board),
+        };
+        for line in lines {
+            // A reader who went away is not an error.
+            drop(writeln!(out, "{line}"));
+        }
+    }
+    drop(out.flush());
+}
+
+fn lines_after(board: &mut Board, event: &Event) -> Vec<String> {
+    let lane = board.apply(event);
+    match event {
+        Event::Started { lane: name, files, bytes } => {
+            vec![format!("{}: fetching {}, {}", name.escape_debug(), count(*files), size(*bytes))]
+        }
+        Event::Received { lane: name, .. } => {
+            let step = lane.percent() / STEP > lane.percent_told() / STEP;
+            if step { vec![state(name, lane)] } else { Vec::new() }
+        }
+        Event::Again { lane: name, bytes, reason } => {
+            let again = size(*bytes);
+            vec![format!("{}: {again} again: {}", name.escape_debug(), reason.escape_debug())]
+        }
+        Event::Finished { lane: name, .. } if lane.is_done() => {
+            let (files, bytes) = (count(lane.files), size(lane.bytes));
+            let time = clock(lane.elapsed());
+            vec![format!("{}: fetched {files}, {bytes} in {time}", name.escape_debug())]
+        }
+        Event::Finished { .. } => Vec::new(),
+    }
+}
+
+fn overdue(board: &mut Board) -> Vec<String> {
+    let silent = |lane: &Lane| !lane.is_done() && lane.untold() >= LONGEST_SILENCE;
+    let lanes = board.lanes.iter_mut().filter(|(_, lane)| silent(lane));
+    lanes.map(|(name, lane)| state(name, lane)).collect()
+}
+
+fn state(name: &str, lane: &mut Lane) -> String {
+    let rate = size(lane.tell());
+    let (percent, received, bytes) = (lane.percent(), size(lane.received), size(lane.bytes));
+    let left = lane.remaining().map_or_else(|| "unknown time".to_owned(), clock);
+    format!("{}: {percent} % ({received} of {bytes}), {rate}/s, {left} left", name.escape_debug())
+}
+
+fn count(files: usize) -> String {
+    if files == 1 { "1 file".to_owned() } else { format!("{files} files") }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+    use crate::progress::Progress;
+
+    const MIB: u64 = 1024 * 1024;
+
+    /// What is written while `work` happens.
+    async fn check(work: impl AsyncFnOnce(Progress), expected: &[&str]) {
+        let (events, receiver) = unbounded_channel();
+        let mut out = Vec::new();
+        let progress = Progress::new(events).for_lane("coder");
+        tokio::join!(render(receiver, &mut out), work(progress));
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_at_every_step_and_at_the_end() {
+        let work = async |progress: Progress| {
+            progress.started(2, 100 * MIB);
+            for bytes in [4 * MIB, MIB, 50 * MIB, 45 * MIB] {
+                tokio::time::sleep(Duration::from_millis(1500)).await;
+                progress.received(bytes);
+            }
+            progress.finished("a");
+            progress.finished("b");
+        };
+        let expected = [
+            "coder: fetching 2 files, 100.0 MiB",
+            "coder: 5 % (5.0 MiB of 100.0 MiB), 1.6 MiB/s, 0:58 left",
+            "coder: 55 % (55.0 MiB of 100.0 MiB), 33.3 MiB/s, 0:04 left",
+            "coder: 100 % (100.0 MiB of 100.0 MiB), 30.0 MiB/s, 0:00 left",
+            "coder: fetched 2 files, 100.0 MiB in 0:06",
+        ];
+        check(work, &expected).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_lane_is_told_about_every_ten_seconds() {
+        let work = async |progress: Progress| {
+            progress.started(1, 1000 * MIB);
+            progress.received(MIB);
+            tokio::time::sleep(Duration::from_millis(20_500)).await;
+        };
+        let expected = [
+            "coder: fetching 1 file, 1000.0 MiB",
+            "coder: 0 % (1.0 MiB of 1000.0 MiB), 102.3 KiB/s, 2:46:31 left",
+            "coder: 0 % (1.0 MiB of 1000.0 MiB), 0 B/s, 5:33:01 left",
+        ];
+        check(work, &expected).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_try_is_said_and_does_not_go_back() {
+        let work = async |progress: Progress| {
+            progress.started(1, MIB);
+            progress.received(MIB);
+            progress.again(MIB, "`m.gguf` arrived as sha256 00");
+            progress.received(MIB);
+            progress.finished("m.gguf");
+        };
+        let expected = [
+            "coder: fetching 1 file, 1.0 MiB",
+            "coder: 100 % (1.0 MiB of 1.0 MiB), 1000.0 MiB/s, 0:00 left",
+            "coder: 1.0 MiB again: `m.gguf` arrived as sha256 00",
+            "coder: fetched 1 file, 1.0 MiB in 0:00",
+        ];
+        check(work, &expected).await;
+    }
+}
