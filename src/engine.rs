@@ -1,10 +1,33 @@
 //! What an engine will open, told by its image, entrypoint, command line and environment alone.
 //!
 //! Pure: nothing is looked at on a disk, so a name that could be a path or a repository is judged
-//! by its form, as [`Named`] says.
+//! by its form and by the mounts, as [`Named`] says. Adding an engine is a new file and one line
+//! in [`KINDS`].
+
+mod arguments;
+mod image;
+mod infinity;
+mod launch;
+mod llama_cpp;
+mod localai;
+mod names;
+mod ollama;
+mod reading;
+mod sglang;
+mod shell;
+mod tei;
+mod tgi;
+mod vllm;
+mod words;
+
+use std::fmt;
 
 use serde::Serialize;
 
+use crate::engine::image::Image;
+use crate::engine::launch::Launch;
+use crate::engine::reading::Reading;
+use crate::engine::words::Word;
 use crate::path::ServicePath;
 use crate::project::Service;
 use crate::source_map::{Place, Spanned};
@@ -40,17 +63,38 @@ pub struct Invocation {
     pub opens: Vec<Opens>,
     /// The names that its clients have to ask for; empty: the engine's own choice.
     pub served_names: Vec<String>,
+    /// The address that it listens on; absent: the engine's own choice.
+    pub host: Option<Spanned<String>>,
     /// The port that it listens on inside the container.
     pub port: u16,
-    /// The engine's release, from the image's tag; absent: not known (`latest`, a digest, an own
-    /// image).
+    /// The path that its routes are below (`/llm`); absent: none.
+    pub api_prefix: Option<Spanned<String>>,
+    /// The engine's release, from the tag of its official image: `0.10.2`, `b4719`, without a
+    /// leading `v`; absent: not known (`latest`, a digest, an own image).
     pub version: Option<String>,
     /// The context length that was asked for, in tokens; absent: the model's own.
     pub context: Option<Spanned<u64>>,
-    /// `--quantization` of vLLM.
+    /// `--quantization` of vLLM and SGLang, `--quantize` of TGI.
     pub quantization: Option<Spanned<String>>,
+    /// `--dtype`; absent: the engine's own choice.
+    pub dtype: Option<Spanned<String>>,
+    /// Over how many devices each layer is split; absent: one, or the engine's own choice.
+    pub tensor_parallel: Option<Spanned<u64>>,
+    /// Whether code that comes with the model may be run.
+    pub trust_remote_code: bool,
+    /// Where vLLM and SGLang put the weights that they download (not the configuration and the
+    /// tokenizer); absent: in [`Invocation::hub_cache`].
+    pub download_dir: Option<Spanned<ServicePath>>,
+    /// Where it keeps what it downloads from the hub; absent: not known, or it downloads nothing.
+    pub hub_cache: Option<HubCache>,
+    /// Whether it has been forbidden to ask the hub.
+    pub offline: bool,
+    /// A folder out of which models are loaded on request (llama.cpp's router, Ollama, LocalAI).
+    pub models_dir: Option<Spanned<ServicePath>>,
     /// What about this invocation cannot be read yet or cannot be known, each with its place.
     pub unread: Vec<Spanned<String>>,
+    /// What the engine will refuse about its words. They were read as they were meant.
+    pub complaints: Vec<Spanned<Complaint>>,
 }
 
 /// One thing that an engine will open.
@@ -99,17 +143,119 @@ pub enum Named {
         /// The file or the quantisation (`Q4_K_M`) inside it; absent: the engine's own choice.
         file: Option<String>,
     },
-    /// Something that is neither (`s3://...`, `https://...`).
+    /// Something that is neither (`s3://...`, `https://...`, `docker://...` for Docker's model
+    /// registry).
     Url(String),
 }
+
+/// The folder in which an engine keeps what it downloads from the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubCache {
+    /// The folder that holds the `models--owner--name` folders. Builds of llama.cpp that know
+    /// nothing of that layout keep their files directly in it.
+    pub path: ServicePath,
+    /// The flag or variable that says so; absent: the default of the image or of its user.
+    pub by: Option<String>,
+    /// Where it says so.
+    pub place: Place,
+}
+
+/// Something about its words that an engine refuses, so that it will exit at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Complaint {
+    /// `--flag=value`, given to an engine that knows only `--flag value`.
+    JoinedValue {
+        /// As written.
+        flag: String,
+        /// What stands behind the `=`.
+        value: String,
+    },
+    /// A flag that needs a value is the last word, or another flag follows it.
+    NoValue {
+        /// As written.
+        flag: String,
+    },
+    /// The value that names a file or a model is empty.
+    EmptyValue {
+        /// The flag or variable.
+        by: String,
+    },
+    /// A number was expected.
+    NotANumber {
+        /// The flag or variable.
+        by: String,
+        /// As written.
+        value: String,
+    },
+    /// A word that is neither a flag nor a value of one.
+    ExtraWord {
+        /// As written.
+        word: String,
+    },
+    /// The command repeats the program that the entrypoint already is, so that the engine takes
+    /// its own name for a word of its command line.
+    ProgramRepeated {
+        /// The program, with the words that belong to it.
+        program: String,
+    },
+}
+
+/// What is known about one engine: how to recognise it and how to read its words.
+struct Kind {
+    engine: Engine,
+    /// The ends of the repository paths of its official images.
+    images: &'static [&'static str],
+    /// What the name of somebody's own image of it contains, as a whole part of the name.
+    marks: &'static [&'static str],
+    /// What the official image runs: its entrypoint, and its default command.
+    defaults: fn(&Image) -> Defaults,
+    /// Scripts of the official image that hand their words over to the program.
+    scripts: &'static [&'static str],
+    /// Variables that the official image sets and that matter here.
+    environment: &'static [(&'static str, &'static str)],
+    /// The working directory of the official image; absent: not known.
+    working_dir: Option<&'static str>,
+    /// How many of the first words start the engine; absent: they start something else.
+    start: fn(&[Word]) -> Option<usize>,
+    /// Whether a word behind the official entrypoint that is not a flag can be meant for it.
+    takes: fn(&str) -> bool,
+    /// Reads what stands behind the program.
+    read: fn(&Launch<'_>, &mut Reading<'_>),
+}
+
+/// What an image runs when the service does not say otherwise.
+#[derive(Debug, Clone, Copy)]
+struct Defaults {
+    /// Its entrypoint; empty: it has none, or it passes any program through.
+    entrypoint: &'static [&'static str],
+    /// Its command.
+    command: &'static [&'static str],
+}
+
+/// Every engine, in the order in which they are tried.
+static KINDS: &[&Kind] = &[
+    &vllm::KIND,
+    &llama_cpp::KIND,
+    &tei::KIND,
+    &tgi::KIND,
+    &sglang::KIND,
+    &ollama::KIND,
+    &localai::KIND,
+    &infinity::KIND,
+];
 
 /// How `service` starts its engine; absent when it does not look like one that is known.
 ///
 /// Image defaults are not in the Compose file: where a created container was inspected, `service`
 /// carries the words that the engine (Docker) has resolved.
 #[must_use]
-pub fn invocation(_service: &Service) -> Option<Invocation> {
-    None
+pub fn invocation(service: &Service) -> Option<Invocation> {
+    let launch = launch::launch(service)?;
+    let mut reading = Reading::new(service, &launch);
+    if !launch.opaque {
+        (launch.kind.read)(&launch, &mut reading);
+    }
+    Some(reading.finish())
 }
 
 impl Engine {
@@ -127,12 +273,102 @@ impl Engine {
             Self::Infinity => "Infinity",
         }
     }
+
+    /// The port that it listens on when nobody says otherwise.
+    #[must_use]
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Vllm => 8000,
+            Self::LlamaCpp | Self::LocalAi => 8080,
+            Self::Tei | Self::Tgi => 3000,
+            Self::Sglang => 30000,
+            Self::Ollama => 11434,
+            Self::Infinity => 7997,
+        }
+    }
+
+    /// What it does when no model is named; absent: it needs none to be named.
+    #[must_use]
+    pub fn without_model(self) -> Option<&'static str> {
+        match self {
+            Self::Vllm => {
+                Some("vLLM would download and serve a small default model of its own choice")
+            }
+            Self::LlamaCpp => {
+                Some("llama-server would start without a model and still report that it is healthy")
+            }
+            Self::Tei => Some("text-embeddings-router would exit at once"),
+            Self::Tgi => {
+                Some("text-generation-launcher would download and serve `bigscience/bloom-560m`")
+            }
+            Self::Sglang => Some("sglang would exit at once"),
+            Self::Infinity => {
+                Some("infinity would download and serve `michaelfeil/bge-small-en-v1.5`")
+            }
+            Self::Ollama | Self::LocalAi => None,
+        }
+    }
 }
 
 impl Invocation {
+    /// An invocation of which nothing but the engine is known.
+    #[must_use]
+    pub fn bare(engine: Engine) -> Self {
+        Self {
+            engine,
+            opens: Vec::new(),
+            served_names: Vec::new(),
+            host: None,
+            port: engine.default_port(),
+            api_prefix: None,
+            version: None,
+            context: None,
+            quantization: None,
+            dtype: None,
+            tensor_parallel: None,
+            trust_remote_code: false,
+            download_dir: None,
+            hub_cache: None,
+            offline: false,
+            models_dir: None,
+            unread: Vec::new(),
+            complaints: Vec::new(),
+        }
+    }
+
     /// The model that will be opened, if one is named.
     #[must_use]
     pub fn model(&self) -> Option<&Opens> {
         self.opens.iter().find(|opens| opens.part == Part::Model)
     }
+
+    /// What the engine does because no model is named. Absent when one is, when the engine needs
+    /// none, and when what could not be read may name one.
+    #[must_use]
+    pub fn without_model(&self) -> Option<&'static str> {
+        let named = self.model().is_some() || self.models_dir.is_some();
+        if named || !self.unread.is_empty() { None } else { self.engine.without_model() }
+    }
 }
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.fmt(f),
+            Self::Repository { id, revision, file } => {
+                f.write_str(id)?;
+                if let Some(revision) = revision {
+                    write!(f, "@{revision}")?;
+                }
+                if let Some(file) = file {
+                    write!(f, ":{file}")?;
+                }
+                Ok(())
+            }
+            Self::Url(url) => f.write_str(url),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! LocalAI (82c191a: core/cli/run.go, core/config/model_config.go). Its models are described by
+//! YAML files in its models folder, which are not read yet.
+
+use crate::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
+use crate::engine::launch::Launch;
+use crate::engine::reading::Reading;
+use crate::engine::words::Word;
+use crate::engine::{Defaults, Engine, Kind};
+
+pub(super) static KIND: Kind = Kind {
+    engine: Engine::LocalAi,
+    images: &["localai/localai", "go-skynet/local-ai", "mudler/localai"],
+    marks: &["localai", "local-ai"],
+    // The image's own script hands every word over to the program.
+    defaults: |_| Defaults { entrypoint: &["local-ai"], command: &[] },
+    scripts: &["entrypoint.sh"],
+    environment: &[],
+    working_dir: Some("/"),
+    start,
+    takes: |_| true,
+    read,
+};
+
+/// Subcommands that do not serve.
+const OTHER_COMMANDS: [&str; 10] = [
+    "backends",
+    "completion",
+    "explorer",
+    "federated",
+    "models",
+    "p2p-worker",
+    "sound-generation",
+    "transcript",
+    "tts",
+    "util",
+];
+
+fn start(words: &[Word]) -> Option<usize> {
+    if words.first()?.program() != "local-ai" {
+        return None;
+    }
+    match words.get(1) {
+        Some(word) if word.is("run") => Some(2),
+        Some(word) if OTHER_COMMANDS.contains(&word.text.as_str()) => None,
+        Some(_) | None => Some(1),
+    }
+}
+
+static GRAMMAR: Grammar = Grammar {
+    flags: FLAGS,
+    underscores: false,
+    abbreviations: false,
+    joined: true,
+    dashed_values: false,
+};
+
+static FLAGS: &[Flags] = &[
+    (
+        Arity::One,
+        &[
+            &["--models-path"],
+            &["--models-config-file", "--config-file"],
+            &["--models"],
+            &["--address"],
+            &["--context-size"],
+            &["--threads", "-t"],
+            &["--galleries"],
+            &["--preload-models"],
+        ],
+    ),
+    (Arity::Switch, &[&["--debug"], &["--f16"], &["--cors"], &["--parallel-requests"]]),
+];
+
+fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
+    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments);
+    reading.took(&mut arguments);
+    let variables = ["LOCALAI_MODELS_PATH", "MODELS_PATH"];
+    let models = reading.setting(&arguments, &["--models-path"], &variables);
+    reading.invocation.models_dir = reading.folder(models);
+    let variables = ["LOCALAI_MODELS_CONFIG_FILE", "CONFIG_FILE"];
+    let config = reading.setting(&arguments, &["--models-config-file"], &variables);
+    if let Some(file) = reading.text(config) {
+        reading.unread(format!("the file `{}` is not read yet", file.value), &file.place);
+    }
+    let more = reading.setting(&arguments, &["--models"], &["LOCALAI_MODELS", "MODELS"]);
+    let words = arguments.positionals.iter().map(|word| (word.clone(), "MODELS".to_owned()));
+    let named = words.chain(more.map(|Setting { word, by }| (word, by)));
+    for (Word { text, place, .. }, by) in named.collect::<Vec<_>>() {
+        reading.unread(format!("the models `{text}` of `{by}` are not looked at yet"), &place);
+    }
+    let context = ["LOCALAI_CONTEXT_SIZE", "CONTEXT_SIZE"];
+    let context = reading.setting(&arguments, &["--context-size"], &context);
+    reading.invocation.context = reading.number(context);
+    let address = reading.setting(&arguments, &["--address"], &["LOCALAI_ADDRESS", "ADDRESS"]);
+    let Some(setting) = address else { return };
+    let Some((host, _)) = setting.word.text.rsplit_once(':') else { return };
+    let host_word = Word { text: host.to_owned(), ..setting.word.clone() };
+    let port = setting.word.text.get(host.len() + 1..).unwrap_or("").to_owned();
+    let port = Word { text: port, ..setting.word.clone() };
+    reading.port(Some(Setting { word: port, by: setting.by.clone() }));
+    if !host.is_empty() {
+        let host = Some(Setting { word: host_word, by: setting.by });
+        reading.invocation.host = reading.text(host);
+    }
+}

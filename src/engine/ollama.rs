@@ -1,0 +1,54 @@
+//! Ollama (fb30760: envconfig/config.go, Dockerfile). `ollama serve` names no model: clients do.
+
+use crate::engine::launch::Launch;
+use crate::engine::reading::Reading;
+use crate::engine::words::Word;
+use crate::engine::{Defaults, Engine, Kind};
+use crate::path::ServicePath;
+use crate::source_map::Spanned;
+
+pub(super) static KIND: Kind = Kind {
+    engine: Engine::Ollama,
+    images: &["ollama/ollama"],
+    marks: &["ollama"],
+    defaults: |_| Defaults { entrypoint: &["/bin/ollama"], command: &["serve"] },
+    scripts: &[],
+    environment: &[("OLLAMA_HOST", "0.0.0.0:11434")],
+    working_dir: Some("/"),
+    start,
+    takes: |word| word == "serve",
+    read,
+};
+
+fn start(words: &[Word]) -> Option<usize> {
+    (words.first()?.program() == "ollama" && words.get(1)?.is("serve")).then_some(2)
+}
+
+fn read(_launch: &Launch<'_>, reading: &mut Reading<'_>) {
+    let models = reading.variable("OLLAMA_MODELS");
+    // The default of an image that runs as root, which the official one does.
+    let default = || Spanned::nowhere(ServicePath::new("/root/.ollama/models"));
+    let folder = reading.folder(models.clone());
+    reading.invocation.models_dir = folder.or_else(|| models.is_none().then(default));
+    reading.invocation.context = reading.number(reading.variable("OLLAMA_CONTEXT_LENGTH"));
+    let Some(host) = reading.text(reading.variable("OLLAMA_HOST")) else { return };
+    let (scheme, address) = match host.value.split_once("://") {
+        Some((scheme, address)) => (scheme, address),
+        None => ("", host.value.as_str()),
+    };
+    let address = address.split('/').next().unwrap_or("");
+    let default = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => Engine::Ollama.default_port(),
+    };
+    // A bare IPv6 address has colons of its own.
+    let bare = 1 < address.matches(':').count() && !address.contains(']');
+    let (name, port) = match address.rsplit_once(':') {
+        Some((name, port)) if !bare => (name, port.parse().unwrap_or(default)),
+        _ => (address, default),
+    };
+    reading.invocation.port = port;
+    reading.invocation.host =
+        (!name.is_empty()).then(|| Spanned::new(name.to_owned(), host.place.clone()));
+}

@@ -1,0 +1,110 @@
+//! SGLang (sglang 0.5.23: srt/arg_groups/fields).
+
+use crate::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
+use crate::engine::launch::Launch;
+use crate::engine::reading::Reading;
+use crate::engine::vllm::{chat_template, json, known};
+use crate::engine::words::{Word, python_module};
+use crate::engine::{Defaults, Engine, Kind, Part};
+
+pub(super) static KIND: Kind = Kind {
+    engine: Engine::Sglang,
+    images: &["lmsysorg/sglang"],
+    marks: &["sglang"],
+    defaults: |_| Defaults { entrypoint: &[], command: &[] },
+    scripts: &[],
+    environment: &[],
+    working_dir: None,
+    start,
+    takes: |_| false,
+    read,
+};
+
+fn start(words: &[Word]) -> Option<usize> {
+    if words.first()?.program() == "sglang" && words.get(1)?.is("serve") {
+        return Some(2);
+    }
+    python_module(words).filter(|(_, module)| *module == "sglang.launch_server").map(|(at, _)| at)
+}
+
+static GRAMMAR: Grammar = Grammar {
+    flags: FLAGS,
+    underscores: false,
+    abbreviations: true,
+    joined: true,
+    dashed_values: false,
+};
+
+static FLAGS: &[Flags] = &[
+    (
+        Arity::One,
+        &[
+            &["--model-path", "--model"],
+            &["--tokenizer-path"],
+            &["--tokenizer-mode"],
+            &["--served-model-name"],
+            &["--context-length"],
+            &["--quantization"],
+            &["--quantization-param-path"],
+            &["--load-format"],
+            &["--dtype"],
+            &["--download-dir"],
+            &["--revision"],
+            &["--port"],
+            &["--host"],
+            &["--tp-size", "--tensor-parallel-size", "--tp"],
+            &["--chat-template"],
+            &["--config"],
+            &["--speculative-draft-model-path", "--speculative-draft-model"],
+            &["--speculative-algorithm"],
+            &["--mem-fraction-static"],
+        ],
+    ),
+    (Arity::Many, &[&["--lora-paths"]]),
+    (
+        Arity::Switch,
+        &[&["--trust-remote-code"], &["--enable-metrics"], &["--is-embedding"], &["--enable-lora"]],
+    ),
+];
+
+fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
+    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments);
+    reading.took(&mut arguments);
+    let revision = arguments.last("--revision").and_then(|setting| known(&setting));
+    let revision = revision.as_deref();
+    reading.path_or_repository(Part::Model, arguments.last("--model-path"), revision);
+    reading.path_or_repository(Part::Tokenizer, arguments.last("--tokenizer-path"), revision);
+    let draft = arguments.last("--speculative-draft-model-path");
+    reading.path_or_repository(Part::Draft, draft, None);
+    lora(&arguments, reading);
+    chat_template(arguments.last("--chat-template"), reading);
+    if let Some(file) = reading.text(arguments.last("--config")) {
+        reading.unread(format!("the file `{}` is not read yet", file.value), &file.place);
+    }
+    let name = reading.text(arguments.last("--served-model-name"));
+    reading.invocation.served_names = name.map(|name| name.value).into_iter().collect();
+    reading.port(arguments.last("--port"));
+    reading.invocation.host = reading.text(arguments.last("--host"));
+    reading.invocation.context = reading.number(arguments.last("--context-length"));
+    reading.invocation.quantization = reading.text(arguments.last("--quantization"));
+    reading.invocation.dtype = reading.text(arguments.last("--dtype"));
+    reading.invocation.tensor_parallel = reading.number(arguments.last("--tp-size"));
+    reading.invocation.trust_remote_code = arguments.is_on("--trust-remote-code");
+    reading.invocation.download_dir = reading.folder(arguments.last("--download-dir"));
+    reading.hub_cache(None);
+    reading.no_more(&arguments.positionals);
+}
+
+/// `path`, `name=path`, or JSON with `lora_path`.
+fn lora(arguments: &Arguments, reading: &mut Reading<'_>) {
+    for word in arguments.all("--lora-paths").next_back().iter().flat_map(|given| &given.values) {
+        let json = json(&word.text);
+        let path = match &json {
+            Some(entry) => entry.get("lora_path").and_then(|path| path.as_str()).unwrap_or(""),
+            None => word.text.split_once('=').map_or(word.text.as_str(), |(_, path)| path),
+        };
+        let word = Word { text: path.to_owned(), ..word.clone() };
+        let by = "--lora-paths".to_owned();
+        reading.path_or_repository(Part::Lora, Some(Setting { word, by }), None);
+    }
+}

@@ -1,0 +1,492 @@
+//! vLLM's OpenAI-compatible server (vllm 0.12.0 and 0.33.0: engine/arg_utils.py,
+//! entrypoints/openai/cli_args.py, utils/argparse_utils.py, docker/Dockerfile).
+
+use serde_json::Value;
+
+use crate::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
+use crate::engine::image::Image;
+use crate::engine::launch::Launch;
+use crate::engine::reading::Reading;
+use crate::engine::words::{Word, python_module};
+use crate::engine::{Complaint, Defaults, Engine, Kind, Part, names};
+use crate::source_map::Spanned;
+
+pub(super) static KIND: Kind = Kind {
+    engine: Engine::Vllm,
+    images: &[
+        "vllm/vllm-openai",
+        "vllm/vllm-openai-cpu",
+        "vllm/vllm-openai-rocm",
+        "vllm/vllm-openai-xpu",
+    ],
+    marks: &["vllm"],
+    defaults,
+    scripts: &[],
+    environment: &[],
+    working_dir: Some("/vllm-workspace"),
+    start,
+    takes: |_| true,
+    read,
+};
+
+const SERVE: Defaults = Defaults { entrypoint: &["vllm", "serve"], command: &[] };
+
+/// The last release whose image ran the module instead of `vllm serve`, as far as it was looked
+/// at (0.9.2 docker/Dockerfile:527; 0.12.0 docker/Dockerfile:543).
+const MODULE_UNTIL: (u32, u32) = (0, 9);
+
+/// The last release whose image for ROCm was looked at and has no entrypoint (0.12.0
+/// docker/Dockerfile.rocm:151).
+const NO_ENTRYPOINT_UNTIL: (u32, u32) = (0, 12);
+
+fn defaults(image: &Image) -> Defaults {
+    let release = image.release();
+    if image.mentions("rocm") && release.is_some_and(|release| release <= NO_ENTRYPOINT_UNTIL) {
+        Defaults { entrypoint: &[], command: &["/bin/bash"] }
+    } else if release.is_some_and(|release| release <= MODULE_UNTIL) {
+        Defaults { entrypoint: &["python3", "-m", "vllm.entrypoints.openai.api_server"], ..SERVE }
+    } else {
+        SERVE
+    }
+}
+
+fn start(words: &[Word]) -> Option<usize> {
+    let first = words.first()?;
+    if first.program() == "vllm" && words.get(1)?.is("serve") {
+        return Some(2);
+    }
+    match python_module(words)? {
+        (length, "vllm.entrypoints.openai.api_server" | "vllm.entrypoints.api_server") => {
+            Some(length)
+        }
+        (length, "vllm.entrypoints.cli.main" | "vllm") if words.get(length)?.is("serve") => {
+            Some(length + 1)
+        }
+        _ => None,
+    }
+}
+
+static GRAMMAR: Grammar = Grammar {
+    flags: FLAGS,
+    underscores: true,
+    abbreviations: true,
+    joined: true,
+    dashed_values: false,
+};
+
+/// Every flag that names something, every switch (so that it does not swallow the model behind
+/// it), every list, and those that are often cut short.
+static FLAGS: &[Flags] = &[
+    (
+        Arity::One,
+        &[
+            &["--model"],
+            &["--tokenizer"],
+            &["--hf-config-path"],
+            &["--generation-config"],
+            &["--revision"],
+            &["--code-revision"],
+            &["--tokenizer-revision"],
+            &["--config"],
+            &["--speculative-config", "--spec-config", "-sc"],
+            &["--spec-model"],
+            &["--speculative-model"],
+            &["--default-mm-loras"],
+            &["--chat-template"],
+            &["--chat-template-content-format"],
+            &["--default-chat-template-kwargs"],
+            &["--tool-parser-plugin"],
+            &["--tool-call-parser"],
+            &["--tool-server"],
+            &["--reasoning-parser"],
+            &["--reasoning-parser-plugin"],
+            &["--io-processor-plugin"],
+            &["--download-dir"],
+            &["--load-format"],
+            &["--model-loader-extra-config"],
+            &["--model-impl"],
+            &["--hf-overrides"],
+            &["--quantization-config"],
+            &["--mm-encoder-fp8-scale-path"],
+            &["--allowed-local-media-path"],
+            &["--allowed-media-domains"],
+            &["--allowed-origins"],
+            &["--allowed-methods"],
+            &["--allowed-headers"],
+            &["--ssl-keyfile"],
+            &["--ssl-certfile"],
+            &["--ssl-ca-certs"],
+            &["--ssl-cert-reqs"],
+            &["--log-config-file"],
+            &["--logging-config"],
+            &["--kv-transfer-config"],
+            &["--uds"],
+            &["--quantization", "-q"],
+            &["--dtype"],
+            &["--max-model-len"],
+            &["--max-num-seqs"],
+            &["--max-num-batched-tokens"],
+            &["--max-logprobs"],
+            &["--max-log-len"],
+            &["--max-lora-rank"],
+            &["--max-loras"],
+            &["--max-cpu-loras"],
+            &["--max-parallel-loading-workers"],
+            &["--max-seq-len-to-capture"],
+            &["--kv-cache-dtype"],
+            &["--kv-cache-memory-bytes"],
+            &["--gpu-memory-utilization"],
+            &["--tensor-parallel-size", "-tp"],
+            &["--pipeline-parallel-size", "-pp"],
+            &["--data-parallel-size", "-dp"],
+            &["--data-parallel-size-local", "-dpl"],
+            &["--data-parallel-rank", "-dpn"],
+            &["--data-parallel-address", "-dpa"],
+            &["--data-parallel-rpc-port", "-dpp"],
+            &["--data-parallel-backend", "-dpb"],
+            &["--distributed-executor-backend"],
+            &["--compilation-config", "-cc", "-O"],
+            &["--attention-config", "-ac"],
+            &["--tokenizer-mode"],
+            &["--config-format"],
+            &["--limit-mm-per-prompt"],
+            &["--mm-processor-kwargs"],
+            &["--host"],
+            &["--port"],
+            &["--root-path"],
+            &["--middleware"],
+            &["--api-server-count", "-asc"],
+            &["--uvicorn-log-level"],
+            &["--block-size"],
+            &["--seed"],
+            &["--swap-space"],
+            &["--cpu-offload-gb"],
+            &["--task"],
+            &["--runner"],
+            &["--convert"],
+            &["--response-role"],
+            &["--rope-scaling"],
+            &["--rope-theta"],
+            &["--lora-dtype"],
+            &["--guided-decoding-backend"],
+            &["--structured-outputs-config"],
+            &["--scheduling-policy"],
+            &["--override-generation-config"],
+            &["--override-pooler-config"],
+            &["--pooler-config"],
+            &["--otlp-traces-endpoint"],
+            &["--served-model-name-suffix"],
+        ],
+    ),
+    (
+        Arity::Many,
+        &[
+            &["--served-model-name"],
+            &["--lora-modules"],
+            &["--api-key"],
+            &["--ignore-patterns"],
+            &["--logits-processors"],
+            &["--cuda-graph-sizes"],
+            &["--collect-detailed-traces"],
+        ],
+    ),
+    (
+        Arity::Switch,
+        &[
+            &["-O0"],
+            &["-O1"],
+            &["-O2"],
+            &["-O3"],
+            &["--trust-remote-code"],
+            &["--trust-request-chat-template"],
+            &["--enforce-eager"],
+            &["--skip-tokenizer-init"],
+            &["--language-model-only"],
+            &["--enable-auto-tool-choice"],
+            &["--exclude-tools-when-tool-choice-none"],
+            &["--enable-chunked-prefill"],
+            &["--enable-prefix-caching"],
+            &["--enable-lora"],
+            &["--enable-lora-bias"],
+            &["--fully-sharded-loras"],
+            &["--enable-expert-parallel", "-ep"],
+            &["--enable-eplb"],
+            &["--enable-dbo"],
+            &["--enable-reasoning"],
+            &["--enable-prompt-embeds"],
+            &["--enable-prompt-adapter"],
+            &["--enable-sleep-mode"],
+            &["--enable-request-id-headers"],
+            &["--enable-prompt-tokens-details"],
+            &["--enable-server-load-tracking"],
+            &["--enable-force-include-usage"],
+            &["--enable-tokenizer-info-endpoint"],
+            &["--enable-log-requests"],
+            &["--enable-log-outputs"],
+            &["--enable-log-deltas"],
+            &["--enable-ssl-refresh"],
+            &["--enable-offline-docs"],
+            &["--enable-multimodal-encoder-data-parallel"],
+            &["--enable-return-routed-experts"],
+            &["--return-tokens-as-token-ids"],
+            &["--disable-log-requests"],
+            &["--disable-log-stats"],
+            &["--disable-uvicorn-access-log"],
+            &["--disable-fastapi-docs"],
+            &["--disable-frontend-multiprocessing"],
+            &["--disable-custom-all-reduce"],
+            &["--disable-sliding-window"],
+            &["--disable-cascade-attn"],
+            &["--disable-chunked-mm-input"],
+            &["--disable-hybrid-kv-cache-manager"],
+            &["--disable-mm-preprocessor-cache"],
+            &["--disable-async-output-proc"],
+            &["--disable-nccl-for-dp-synchronization"],
+            &["--allow-credentials"],
+            &["--async-scheduling"],
+            &["--calculate-kv-scales"],
+            &["--use-tqdm-on-load"],
+            &["--use-v2-block-manager"],
+            &["--ray-workers-use-nsight"],
+            &["--interleave-mm-strings"],
+            &["--skip-mm-profiling"],
+            &["--headless"],
+            &["--data-parallel-hybrid-lb", "-dph"],
+            &["--data-parallel-external-lb", "-dpe"],
+            &["--log-error-stack"],
+            &["--tokens-only"],
+            &["--multi-step-stream-outputs"],
+            &["--guided-decoding-disable-fallback"],
+            &["--guided-decoding-disable-any-whitespace"],
+            &["--guided-decoding-disable-additional-properties"],
+            &["--no-enable-prefix-caching"],
+            &["--no-enable-chunked-prefill"],
+            &["--no-trust-remote-code"],
+            &["--no-enforce-eager"],
+            &["--no-async-scheduling"],
+            &["--no-use-tqdm-on-load"],
+            &["--no-enable-log-requests"],
+            &["--no-enable-log-deltas"],
+            &["--no-disable-hybrid-kv-cache-manager"],
+            &["--no-enable-expert-parallel"],
+            &["--no-enable-lora"],
+        ],
+    ),
+];
+
+fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
+    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments);
+    reading.took(&mut arguments);
+    let revision = arguments.last("--revision").and_then(|setting| known(&setting));
+    let model = model(launch, &arguments, reading);
+    reading.path_or_repository(Part::Model, model, revision.as_deref());
+    let tokenizer_revision = arguments.last("--tokenizer-revision");
+    let tokenizer_revision = tokenizer_revision.and_then(|setting| known(&setting)).or(revision);
+    let tokenizer = arguments.last("--tokenizer");
+    reading.path_or_repository(Part::Tokenizer, tokenizer, tokenizer_revision.as_deref());
+    lora(&arguments, reading);
+    draft(&arguments, reading);
+    chat_template(arguments.last("--chat-template"), reading);
+    if let Some(setting) = arguments.last("--config")
+        && let Some(file) = reading.text(Some(setting))
+    {
+        reading.unread(format!("the file `{}` is not read yet", file.value), &file.place);
+    }
+    let names = arguments.all("--served-model-name").next_back();
+    reading.invocation.served_names = names
+        .map(|given| given.values.iter().filter(|word| word.unknown.is_none()))
+        .into_iter()
+        .flatten()
+        .map(|word| word.text.clone())
+        .collect();
+    settings(&arguments, reading);
+}
+
+/// The model: the word behind `serve`, else `--model`.
+fn model(launch: &Launch<'_>, arguments: &Arguments, reading: &mut Reading<'_>) -> Option<Setting> {
+    let by_flag = arguments.last("--model");
+    let is_serve = launch.program.last().is_some_and(|word| word.is("serve"));
+    let (first, more) = match arguments.positionals.split_first() {
+        Some((first, more)) if is_serve => (Some(first), more),
+        _ => (None, arguments.positionals.as_slice()),
+    };
+    reading.no_more(more);
+    let twice = first.zip(by_flag.as_ref()).filter(|(word, flag)| word.text != flag.word.text);
+    if let Some((word, _)) = twice {
+        reading.no_more(std::slice::from_ref(word));
+    }
+    first.map(|word| Setting { word: word.clone(), by: "MODEL".to_owned() }).or(by_flag)
+}
+
+fn settings(arguments: &Arguments, reading: &mut Reading<'_>) {
+    reading.port(arguments.last("--port"));
+    reading.invocation.host = reading.text(arguments.last("--host"));
+    reading.invocation.context = context(arguments.last("--max-model-len"), reading);
+    let quantization = reading.text(arguments.last("--quantization"));
+    reading.invocation.quantization = quantization.filter(|text| text.value != "None");
+    reading.invocation.dtype = reading.text(arguments.last("--dtype"));
+    reading.invocation.tensor_parallel = reading.number(arguments.last("--tensor-parallel-size"));
+    reading.invocation.trust_remote_code = arguments.is_on("--trust-remote-code");
+    reading.invocation.download_dir = reading.folder(arguments.last("--download-dir"));
+    reading.hub_cache(None);
+    if reading.environment.is_on("VLLM_USE_MODELSCOPE") {
+        let place = reading.variable("VLLM_USE_MODELSCOPE").map(|setting| setting.word.place);
+        let what = "a repository of ModelScope is not looked at yet".to_owned();
+        reading.unread(what, &place.unwrap_or_default());
+    }
+}
+
+/// `--max-model-len`: `32k` is 32 000, `32K` is 32 768, `auto` and `-1` are the model's own
+/// (0.33.0 engine/arg_utils.py `human_readable_int`).
+fn context(setting: Option<Setting>, reading: &mut Reading<'_>) -> Option<Spanned<u64>> {
+    let by = setting.as_ref()?.by.clone();
+    let text = reading.text(setting)?;
+    if matches!(text.value.as_str(), "auto" | "-1" | "None") {
+        return None;
+    }
+    let number = human_number(&text.value);
+    if number.is_none() {
+        reading.complain(Complaint::NotANumber { by, value: text.value.clone() }, &text.place);
+    }
+    number.map(|number| Spanned::new(number, text.place))
+}
+
+fn human_number(text: &str) -> Option<u64> {
+    let (digits, unit) = match text.char_indices().next_back()? {
+        (at, unit) if unit.is_ascii_alphabetic() => (text.get(..at)?, Some(unit)),
+        _ => (text, None),
+    };
+    let exponent = match unit.map(|unit| unit.to_ascii_lowercase()) {
+        None => 0,
+        Some('k') => 1,
+        Some('m') => 2,
+        Some('g') => 3,
+        Some('t') => 4,
+        Some(_) => return None,
+    };
+    let binary = unit.is_some_and(|unit| unit.is_ascii_uppercase());
+    let factor = if binary { 1024_u64 } else { 1000 }.pow(exponent);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let has_point = whole.len() < digits.len();
+    if has_point && (binary || unit.is_none() || fraction.is_empty() || 9 < fraction.len()) {
+        return None;
+    }
+    let number = whole.parse::<u64>().ok()?.checked_mul(factor)?;
+    if fraction.is_empty() {
+        return Some(number);
+    }
+    let scale = fraction.bytes().try_fold(1_u64, |scale, byte| {
+        byte.is_ascii_digit().then(|| scale.checked_mul(10)).flatten()
+    })?;
+    number.checked_add(fraction.parse::<u64>().ok()?.checked_mul(factor)? / scale)
+}
+
+/// `--lora-modules name=path ...` or JSON, and the paths of `--default-mm-loras`.
+fn lora(arguments: &Arguments, reading: &mut Reading<'_>) {
+    for word in arguments.all("--lora-modules").next_back().iter().flat_map(|given| &given.values) {
+        let by = "--lora-modules".to_owned();
+        if word.unknown.is_some() {
+            reading.path_or_repository(Part::Lora, Some(Setting { word: word.clone(), by }), None);
+        } else if let Some(value) = json(&word.text) {
+            let entries = match value {
+                Value::Array(entries) => entries,
+                entry => vec![entry],
+            };
+            for path in entries.iter().filter_map(|entry| entry.get("path")?.as_str()) {
+                open_lora(path, word, &by, reading);
+            }
+        } else if let Some((_, path)) = word.text.split_once('=') {
+            open_lora(path, word, &by, reading);
+        } else if !word.text.is_empty() {
+            reading.no_more(std::slice::from_ref(word));
+        }
+    }
+    let Some(setting) = arguments.last("--default-mm-loras") else { return };
+    let Some(Value::Object(paths)) = setting.text().and_then(json) else { return };
+    for path in paths.values().filter_map(Value::as_str) {
+        open_lora(path, &setting.word, &setting.by, reading);
+    }
+}
+
+fn open_lora(path: &str, word: &Word, by: &str, reading: &mut Reading<'_>) {
+    let word = Word { text: path.to_owned(), ..word.clone() };
+    reading.path_or_repository(Part::Lora, Some(Setting { word, by: by.to_owned() }), None);
+}
+
+/// The draft model: of the JSON of `--speculative-config`, of its dotted form, or of the flags of
+/// other releases.
+fn draft(arguments: &Arguments, reading: &mut Reading<'_>) {
+    let whole = arguments.last("--speculative-config");
+    let mut revision = arguments.dotted("--speculative-config", "revision");
+    let mut model = arguments
+        .dotted("--speculative-config", "model")
+        .or_else(|| arguments.last("--spec-model"))
+        .or_else(|| arguments.last("--speculative-model"));
+    if let Some(setting) = whole {
+        let Some(text) = reading.text(Some(setting.clone())) else { return };
+        let Some(value) = json(&text.value) else {
+            let by = setting.by;
+            reading.unread(format!("the JSON of `{by}` cannot be read"), &text.place);
+            return;
+        };
+        let field = |key: &str| {
+            let text = value.get(key)?.as_str()?.to_owned();
+            Some(Setting { word: Word { text, ..setting.word.clone() }, by: setting.by.clone() })
+        };
+        model = model.or_else(|| field("model"));
+        revision = revision.or_else(|| field("revision"));
+    }
+    // Words that name a method, not a model (0.12.0 config/speculative.py).
+    let method = |setting: &Setting| {
+        matches!(setting.word.text.as_str(), "ngram" | "[ngram]" | "mtp" | "suffix")
+    };
+    let revision = revision.and_then(|setting| known(&setting));
+    reading.path_or_repository(
+        Part::Draft,
+        model.filter(|setting| !method(setting)),
+        revision.as_deref(),
+    );
+}
+
+/// Opens a chat template, unless the template itself is what was given.
+pub(super) fn chat_template(setting: Option<Setting>, reading: &mut Reading<'_>) {
+    let is_path = |setting: &Setting| setting.text().is_none_or(names::is_path_like);
+    reading.path(Part::ChatTemplate, setting.filter(is_path));
+}
+
+pub(super) fn known(setting: &Setting) -> Option<String> {
+    setting.text().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// The object or list that a text is.
+pub(super) fn json(text: &str) -> Option<Value> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    (value.is_object() || value.is_array()).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_length_has_decimal_and_binary_units() {
+        for (text, expected) in [
+            ("4096", Some(4096)),
+            ("32k", Some(32_000)),
+            ("32K", Some(32_768)),
+            ("1m", Some(1_000_000)),
+            ("1M", Some(1 << 20)),
+            ("25.6k", Some(25_600)),
+            ("1.5K", None),
+            ("1.5", None),
+            ("k", None),
+            ("", None),
+            ("-5", None),
+            ("99999999999999999999", None),
+            ("9999999999999999t", None),
+            ("3ü", None),
+        ] {
+            assert_eq!(human_number(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Words of a command line, and the variables that its process sees.
+
+use indexmap::IndexMap;
+
+use crate::project::Service;
+use crate::source_map::Place;
+
+/// The most variables that a script may set.
+const MOST_VARIABLES: usize = 256;
+
+/// One word, as the engine gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Word {
+    /// The word; what is known of it, if `unknown` says that a part is not.
+    pub(super) text: String,
+    /// Where it is written; for a word of a shell script, the script.
+    pub(super) place: Place,
+    /// Why the word is not wholly known; absent: it is.
+    pub(super) unknown: Option<String>,
+}
+
+/// The variables of the engine's process: what the script sets, over the service, over the image.
+#[derive(Debug, Clone)]
+pub(super) struct Environment<'a> {
+    service: &'a Service,
+    image: &'static [(&'static str, &'static str)],
+    script: IndexMap<String, Word>,
+}
+
+/// What is known about a variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Variable {
+    /// Its value.
+    Set(Word),
+    /// It is taken out of the environment.
+    Removed,
+    /// Neither the service nor what is known of the image says; the image may set it.
+    Unmentioned,
+}
+
+impl Word {
+    /// A word that is wholly known.
+    pub(super) fn known(text: impl Into<String>, place: &Place) -> Self {
+        Self { text: text.into(), place: place.clone(), unknown: None }
+    }
+
+    /// The last component of the path that it may be: the name of a program.
+    pub(super) fn program(&self) -> &str {
+        self.text.rsplit('/').next().unwrap_or("")
+    }
+
+    /// Whether it is this word.
+    pub(super) fn is(&self, text: &str) -> bool {
+        self.unknown.is_none() && self.text == text
+    }
+}
+
+impl<'a> Environment<'a> {
+    /// The environment of `service` over the variables that its image is known to set.
+    pub(super) fn new(
+        service: &'a Service,
+        image: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        Self { service, image, script: IndexMap::new() }
+    }
+
+    /// Sets a variable as a script does; a script that sets too many is not believed.
+    pub(super) fn set(&mut self, name: String, value: Word) {
+        if self.script.len() < MOST_VARIABLES {
+            self.script.insert(name, value);
+        }
+    }
+
+    /// What is known about a variable.
+    pub(super) fn variable(&self, name: &str) -> Variable {
+        if let Some(word) = self.script.get(name) {
+            return Variable::Set(word.clone());
+        }
+        if let Some(value) = self.service.environment.get(name) {
+            return match &value.value {
+                Some(text) => Variable::Set(Word::known(text.as_str(), &value.place)),
+                None => Variable::Removed,
+            };
+        }
+        match self.image.iter().find(|(known, _)| *known == name) {
+            Some((_, text)) => Variable::Set(Word::known(*text, &Place::nowhere())),
+            None => Variable::Unmentioned,
+        }
+    }
+
+    /// The value of a variable that is set and not empty.
+    pub(super) fn get(&self, name: &str) -> Option<Word> {
+        match self.variable(name) {
+            Variable::Set(word) if !word.text.is_empty() || word.unknown.is_some() => Some(word),
+            Variable::Set(_) | Variable::Removed | Variable::Unmentioned => None,
+        }
+    }
+
+    /// Whether a switch is on, as the hub's client reads its own (`1`, `ON`, `YES`, `TRUE`;
+    /// huggingface_hub 0.36.2 constants.py).
+    pub(super) fn is_on(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|word| {
+            matches!(word.text.to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE")
+        })
+    }
+}
+
+/// The module that `python [flags] -m module` runs, and the number of words up to and with it.
+pub(super) fn python_module(words: &[Word]) -> Option<(usize, &str)> {
+    let interpreter = words.first()?.program();
+    let version = interpreter.strip_prefix("python")?;
+    if !version.chars().all(|character| character.is_ascii_digit() || character == '.') {
+        return None;
+    }
+    let mut at = 1;
+    while let Some(word) = words.get(at) {
+        match word.text.as_str() {
+            "-m" => return words.get(at + 1).map(|module| (at + 2, module.text.as_str())),
+            "-X" | "-W" => at += 2,
+            flag if flag.starts_with('-') && flag.len() > 1 => at += 1,
+            _ => return None,
+        }
+    }
+    None
+}
