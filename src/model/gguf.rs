@@ -325,7 +325,7 @@ fn count<R: Read + Seek>(
         Ok(count) if count <= limit => Ok(count),
         // A plausible count in a file that is merely too short is a truncated file.
         Ok(count) if count <= most => {
-            reader.need(count.saturating_mul(each), Field::Fixed(what))?;
+            reader.need(count.saturating_mul(each), Field::List(what))?;
             Ok(count)
         }
         Ok(_) | Err(_) => {

@@ -326,7 +326,10 @@ impl Metadata {
             Some(Tokenizer::None) | None => Ok(()),
             Some(Tokenizer::Plain) => self.need_array("tokenizer.ggml.tokens"),
             Some(Tokenizer::Merging) => {
-                self.need_array("tokenizer.ggml.merges")?;
+                // Kimi's merges are computed from its tokens.
+                if self.text("tokenizer.ggml.pre").as_deref() != Some("kimi-k2") {
+                    self.need_array("tokenizer.ggml.merges")?;
+                }
                 self.need_array("tokenizer.ggml.tokens")
             }
         }
