@@ -205,8 +205,8 @@ pub enum GgufError {
         /// What is there.
         found: &'static str,
     },
-    /// More layers than llama.cpp has room for.
-    #[error("has {count} layers, and llama.cpp takes at most 512")]
+    /// No layers, or more than llama.cpp has room for.
+    #[error("has {count} layers, and llama.cpp takes 1 to 512")]
     Layers {
         /// As written.
         count: u64,

@@ -316,7 +316,7 @@ impl Metadata {
                 self.need_u32(&format!("{architecture}.{field}"))?;
             }
             let layers = self.need_u32(&format!("{architecture}.block_count"))?;
-            if layers > MOST_LAYERS {
+            if !(1..=MOST_LAYERS).contains(&layers) {
                 return Err(GgufError::Layers { count: layers });
             }
         }
