@@ -9,6 +9,7 @@ pub mod smoke;
 pub mod verdict;
 pub mod waiting;
 pub mod hub;
+pub mod model;
 
 use crate::docker::Observation;
 use crate::error::ExitCode;
@@ -54,6 +55,7 @@ pub static CHECKS: &[&Check] = &[
     &smoke::CHECK,
 ];
 pub static CHECKS: &[&Check] = &[&hub::SOURCE, &hub::DISK, &hub::PIN];
+pub static CHECKS: &[&Check] = &[&model::CHECK];
 
 /// Every rule of every check, and those of the verdict itself.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {

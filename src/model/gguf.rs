@@ -205,8 +205,8 @@ pub enum GgufError {
         /// What is there.
         found: &'static str,
     },
-    /// More layers than llama.cpp has room for.
-    #[error("has {count} layers, and llama.cpp takes at most 512")]
+    /// No layers, or more than llama.cpp has room for.
+    #[error("has {count} layers, and llama.cpp takes 1 to 512")]
     Layers {
         /// As written.
         count: u64,
@@ -325,7 +325,7 @@ fn count<R: Read + Seek>(
         Ok(count) if count <= limit => Ok(count),
         // A plausible count in a file that is merely too short is a truncated file.
         Ok(count) if count <= most => {
-            reader.need(count.saturating_mul(each), Field::Fixed(what))?;
+            reader.need(count.saturating_mul(each), Field::List(what))?;
             Ok(count)
         }
         Ok(_) | Err(_) => {

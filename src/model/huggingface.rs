@@ -55,6 +55,8 @@ pub enum FolderKind {
     Adapter,
     /// A sentence-transformers pipeline (`modules.json`).
     SentenceTransformers,
+    /// A model in Mistral's own layout (`params.json`).
+    Mistral,
 }
 
 /// How weights are stored.
@@ -137,11 +139,15 @@ impl Examination<'_> {
 
     /// The configuration comes first; an adapter has another than a model.
     fn config(&mut self) {
-        let name = if !self.has("config.json") && self.has("adapter_config.json") {
-            self.folder.kind = FolderKind::Adapter;
-            "adapter_config.json"
-        } else {
-            "config.json"
+        let others =
+            [("adapter_config.json", FolderKind::Adapter), ("params.json", FolderKind::Mistral)];
+        let other = others.into_iter().find(|(name, _)| self.has(name));
+        let name = match other {
+            Some((name, kind)) if !self.has("config.json") => {
+                self.folder.kind = kind;
+                name
+            }
+            Some(_) | None => "config.json",
         };
         let (file, document) = document(self.view, &self.path.join(name), name, Role::Config);
         self.folder.config = document.as_ref().map(Config::of);

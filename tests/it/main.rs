@@ -24,3 +24,6 @@ mod tidy;
 
 /// What is fetched is what the hub has, or nothing is there.
 mod fetch;
+
+/// GGUF files, judged by preflight and by the genuine llama-server.
+mod gguf_oracle;

@@ -316,7 +316,7 @@ impl Metadata {
                 self.need_u32(&format!("{architecture}.{field}"))?;
             }
             let layers = self.need_u32(&format!("{architecture}.block_count"))?;
-            if layers > MOST_LAYERS {
+            if !(1..=MOST_LAYERS).contains(&layers) {
                 return Err(GgufError::Layers { count: layers });
             }
         }
@@ -326,7 +326,10 @@ impl Metadata {
             Some(Tokenizer::None) | None => Ok(()),
             Some(Tokenizer::Plain) => self.need_array("tokenizer.ggml.tokens"),
             Some(Tokenizer::Merging) => {
-                self.need_array("tokenizer.ggml.merges")?;
+                // Kimi's merges are computed from its tokens.
+                if self.text("tokenizer.ggml.pre").as_deref() != Some("kimi-k2") {
+                    self.need_array("tokenizer.ggml.merges")?;
+                }
                 self.need_array("tokenizer.ggml.tokens")
             }
         }

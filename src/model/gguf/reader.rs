@@ -16,6 +16,8 @@ const LONGEST_STRING: u64 = 1 << 30;
 pub(super) enum Field<'a> {
     /// One of the four fixed fields.
     Fixed(&'static str),
+    /// Everything that a count announces.
+    List(&'static str),
     /// The name of the metadata entry with that index.
     Key(u64),
     /// The value of the metadata entry with that name.
@@ -28,6 +30,7 @@ impl fmt::Display for Field<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fixed(name) => f.write_str(name),
+            Self::List(name) => write!(f, "the list of {name}"),
             Self::Key(index) => write!(f, "the name of metadata entry {index}"),
             Self::Value(key) => write!(f, "the value of `{key}`"),
             Self::Tensor(index) => write!(f, "the description of tensor {index}"),

@@ -64,13 +64,14 @@ pub(super) fn examine(examination: &mut Examination<'_>) {
     };
     let Some((found, weights)) = found else { return };
     examination.folder.weights = Some(weights);
-    for name in missing_of_series(&found) {
-        examination.files.push(ModelFile::absent(name, Role::Shard));
-    }
-    let role = if found.len() > 1 { Role::Shard } else { Role::Weights };
+    let missing = missing_of_series(&found);
+    let several = found.len() + missing.len() > 1;
+    let role = if several { Role::Shard } else { Role::Weights };
     for name in found {
         shard(examination, &name, role);
     }
+    let missing = missing.into_iter().map(|name| ModelFile::absent(name, role));
+    examination.files.extend(missing);
 }
 
 /// The weights that an engine would find by their ending.

@@ -1,0 +1,226 @@
+//! The files of a lane, judged by their headers: will its engine load them?
+
+mod content;
+mod engine;
+mod folder;
+mod rules;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use super::{Check, Run};
+use crate::engine::Part;
+use crate::facts::{ArtifactFacts, LaneFacts};
+use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::model::{Model, ModelFacts, ModelFile, Role, Shape};
+use crate::mounts::Sight;
+use crate::report::FileState;
+
+/// The whole family: what is wrong with a file decides which rule it breaks.
+pub(super) static CHECK: Check = Check { rules: rules::ALL, run: Run::Model(run) };
+
+fn run(facts: &LaneFacts, findings: &mut Findings) {
+    for artifact in &facts.artifacts {
+        let subject = Subject { facts, artifact };
+        match &artifact.model {
+            ModelFacts::Absent => subject.absent(findings),
+            ModelFacts::Denied(why) => subject.denied(&subject.shown(), why, findings),
+            ModelFacts::Unknown(why) => subject.unknown(&subject.shown(), why, findings),
+            ModelFacts::Seen(model) => seen(&subject, model, findings),
+        }
+    }
+}
+
+fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
+    match &model.shape {
+        Shape::Folder(folder) => {
+            if folder::is_nothing(subject, folder, findings) {
+                return;
+            }
+            folder::judge(subject, model, folder, findings);
+        }
+        Shape::Split(split) => content::split(subject, model, split, findings),
+        Shape::File => {}
+    }
+    for file in &model.files {
+        if folder::is_beside_the_point(subject, file) {
+            continue;
+        }
+        if file.state() == FileState::Missing {
+            content::missing(subject, model, file, findings);
+        } else {
+            content::judge(subject, model, file, findings);
+        }
+    }
+    content::leftovers(subject, model, findings);
+    engine::judge(subject, model, findings);
+}
+
+/// One artifact of a lane, and how to speak of it.
+struct Subject<'a> {
+    facts: &'a LaneFacts,
+    artifact: &'a ArtifactFacts,
+}
+
+impl Subject<'_> {
+    fn part(&self) -> Part {
+        self.artifact.artifact.part
+    }
+
+    /// The path as the engine opens it, else as this process or the host has it.
+    fn shown(&self) -> PathBuf {
+        let located = &self.artifact.artifact.located.value;
+        match &located.service_path {
+            Some(path) => path.as_path().to_path_buf(),
+            None => self.on_host(),
+        }
+    }
+
+    /// The path that a user can paste into a shell of the host, as far as it is known.
+    fn on_host(&self) -> PathBuf {
+        let located = &self.artifact.artifact.located.value;
+        match (&located.host_path, &located.sight, &located.service_path) {
+            (Some(path), ..) => path.as_path().to_path_buf(),
+            (None, Sight::Visible { path, .. }, _) => path.as_path().to_path_buf(),
+            (None, Sight::NotMounted | Sight::Hidden(_), Some(path)) => {
+                path.as_path().to_path_buf()
+            }
+            (None, Sight::NotMounted | Sight::Hidden(_), None) => PathBuf::new(),
+        }
+    }
+
+    fn file_shown(&self, model: &Model, file: &ModelFile) -> PathBuf {
+        model.path_of(&self.shown(), file)
+    }
+
+    fn file_on_host(&self, model: &Model, file: &ModelFile) -> PathBuf {
+        model.path_of(&self.on_host(), file)
+    }
+
+    /// A finding about this artifact, pointing at the word that names it.
+    fn finding(
+        &self,
+        rule: &'static Rule,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Finding {
+        let located = &self.artifact.artifact.located;
+        let finding = Finding::new(rule, message, fix)
+            .lane(&self.facts.lane.name)
+            .at(&located.place)
+            .with("path", self.shown().display());
+        match &located.value.service {
+            Some(service) => finding.service(service),
+            None => finding,
+        }
+    }
+
+    /// A finding that a failed download or a missing mount explains is not a cause of its own.
+    fn finding_of_absence(
+        &self,
+        rule: &'static Rule,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Finding {
+        let finding = self.finding(rule, message, fix);
+        let hub_failed =
+            matches!(self.facts.probe, Some(Err(_))) || matches!(self.facts.fetch, Some(Err(_)));
+        let not_mounted = matches!(self.artifact.artifact.located.value.sight, Sight::NotMounted);
+        if hub_failed || not_mounted { finding.consequence() } else { finding }
+    }
+
+    /// How to get files that are not there.
+    fn how_to_get(&self, place: &Path) -> String {
+        match &self.facts.lane.source {
+            Some(source) => format!(
+                "run `preflight fetch --lane {}`, which downloads it from `{}`",
+                self.facts.lane.name, source.value
+            ),
+            None => format!(
+                "put it at `{}`, or correct the path that the service is given",
+                place.display()
+            ),
+        }
+    }
+
+    /// How to get a sound file in place of one that is not.
+    fn how_to_replace(&self, place: &Path) -> String {
+        let place = place.display();
+        match &self.facts.lane.source {
+            Some(_) => {
+                format!("run `rm '{place}'` and `preflight fetch --lane {}`", self.facts.lane.name)
+            }
+            None => format!("download `{place}` again"),
+        }
+    }
+
+    fn absent(&self, findings: &mut Findings) {
+        let shown = self.shown();
+        let what = match self.part() {
+            Part::Model => "the model",
+            Part::Tokenizer => "the tokenizer",
+            Part::Mmproj => "the multimodal projector",
+            Part::Lora => "the adapter",
+            Part::Draft => "the draft model",
+            Part::ChatTemplate => "the chat template",
+        };
+        findings.push(self.finding_of_absence(
+            &rules::FILES_MISSING,
+            format!("{what} `{}` is not there", shown.display()),
+            self.how_to_get(&self.on_host()),
+        ));
+    }
+
+    fn denied(&self, shown: &Path, why: &str, findings: &mut Findings) {
+        let finding = self.finding(
+            &rules::UNREADABLE,
+            format!("preflight may not read `{}`: {why}", shown.display()),
+            format!(
+                "as the owner of the files, run `chmod -R a+rX '{}'`; a folder above that is named here needs `chmod a+x`",
+                self.on_host().display()
+            ),
+        );
+        findings.push(finding.with("reason", why));
+    }
+
+    fn unknown(&self, shown: &Path, why: &str, findings: &mut Findings) {
+        let finding = self.finding(
+            &rules::NOT_LOOKED_AT,
+            format!("`{}` could not be looked at: {why}", shown.display()),
+            "mount the same models folder into the `preflight` service, read-only is enough",
+        );
+        findings.push(finding.with("reason", why));
+    }
+
+    /// The engine's release as numbers; absent when it is not known.
+    fn version(&self) -> Option<Vec<u32>> {
+        let version = self.facts.lane.invocation.as_ref()?.version.as_deref()?;
+        let numbers = version.trim_start_matches(|c: char| !c.is_ascii_digit());
+        numbers
+            .split(|c: char| !c.is_ascii_digit())
+            .take_while(|part| !part.is_empty())
+            .map(|part| part.parse().ok())
+            .collect()
+    }
+}
+
+/// Up to three names, and how many more there are.
+fn some_of(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(3).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(shown.len()) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// Whether a role belongs to the weights.
+fn is_weights(role: Role) -> bool {
+    matches!(role, Role::Weights | Role::Shard)
+}
+
+/// Lowers or keeps the severity of a finding that only some engines mind.
+fn severity(is_error: bool) -> Severity {
+    if is_error { Severity::Error } else { Severity::Warning }
+}

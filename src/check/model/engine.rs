@@ -1,0 +1,161 @@
+//! What the lane's engine makes of a model that is whole.
+
+use super::{Subject, rules, severity};
+use crate::engine::{Engine, Part};
+use crate::finding::{Finding, Findings};
+use crate::model::gguf::{Newer, architectures};
+use crate::model::{Content, Folder, Model, Shape};
+
+/// Architectures that vLLM had and removed, with the last release that has each (0.12.0 and later,
+/// `model_executor/models/registry.py`, `_PREVIOUSLY_SUPPORTED_MODELS`).
+const REMOVED_FROM_VLLM: [(&str, [u32; 3]); 10] = [
+    ("MotifForCausalLM", [0, 10, 2]),
+    ("Phi3SmallForCausalLM", [0, 9, 2]),
+    ("Phi4FlashForCausalLM", [0, 10, 2]),
+    ("Phi4MultimodalForCausalLM", [0, 12, 0]),
+    ("BartModel", [0, 10, 2]),
+    ("BartForConditionalGeneration", [0, 10, 2]),
+    ("DonutForConditionalGeneration", [0, 10, 2]),
+    ("Florence2ForConditionalGeneration", [0, 10, 2]),
+    ("MBartForConditionalGeneration", [0, 10, 2]),
+    ("MllamaForConditionalGeneration", [0, 10, 2]),
+];
+
+/// The newest release of vLLM that the table was compared with.
+const NEWEST_VLLM: [u32; 3] = [0, 33, 0];
+
+pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
+    if let Some(finding) = wrong_kind(subject, model) {
+        findings.push(finding);
+    }
+    if let Some(header) = model.gguf() {
+        for newer in &header.newer {
+            findings.push(unknown_to_llama_cpp(subject, newer));
+        }
+    }
+    if let Some(folder) = model.folder()
+        && let Some(finding) = removed_from_vllm(subject, folder)
+    {
+        findings.push(finding);
+    }
+}
+
+/// A sound model that this engine does not open, or not for this.
+fn wrong_kind(subject: &Subject<'_>, model: &Model) -> Option<Finding> {
+    let shown = subject.shown();
+    let finding = |what: String, fix: String| {
+        Some(subject.finding(&rules::NOT_A_MODEL, format!("`{}` {what}", shown.display()), fix))
+    };
+    let engine = subject.facts.lane.engine;
+    let name = engine.map_or("the engine", Engine::name);
+    match (&model.shape, model.files.first().map(|file| &file.content)) {
+        (Shape::Folder(folder), _) if engine == Some(Engine::LlamaCpp) => finding(
+            format!("is a folder, and {name} opens a file"),
+            match folder.ggufs.first() {
+                Some(file) => {
+                    format!("name `{}` in the service's command", shown.join(file).display())
+                }
+                None => "name a GGUF file in the service's command".to_owned(),
+            },
+        ),
+        (Shape::File, Some(Content::Safetensors(_)))
+            if subject.part() == Part::Model && opens_folders(engine) =>
+        {
+            finding(
+                format!("is a file, and {name} opens a folder with `config.json` in it"),
+                "name the folder of the file in the service's command".to_owned(),
+            )
+        }
+        (_, Some(Content::Safetensors(_) | Content::Archive | Content::Pickle))
+            if engine == Some(Engine::LlamaCpp) =>
+        {
+            finding(
+                format!("is not a GGUF file, and {name} opens nothing else"),
+                "name a GGUF file in the service's command".to_owned(),
+            )
+        }
+        (_, Some(Content::Gguf(header))) => {
+            let expected = match subject.part() {
+                Part::Model | Part::Draft if !header.metadata.is_model() => "a model",
+                Part::Mmproj if header.metadata.is_model() => "a multimodal projector",
+                Part::Lora if header.metadata.kind.as_deref() != Some("adapter") => "an adapter",
+                Part::Model
+                | Part::Draft
+                | Part::Mmproj
+                | Part::Lora
+                | Part::Tokenizer
+                | Part::ChatTemplate => return None,
+            };
+            let kind = header.metadata.kind.as_deref().unwrap_or("model");
+            let architecture = header.metadata.architecture.as_deref().unwrap_or_default();
+            finding(
+                format!(
+                    "is of type `{kind}` and architecture `{architecture}`, and {expected} is needed"
+                ),
+                format!("name {expected} in the service's command"),
+            )
+        }
+        (_, _) => None,
+    }
+}
+
+fn opens_folders(engine: Option<Engine>) -> bool {
+    matches!(
+        engine,
+        Some(Engine::Vllm | Engine::Tei | Engine::Tgi | Engine::Sglang | Engine::Infinity)
+    )
+}
+
+fn unknown_to_llama_cpp(subject: &Subject<'_>, newer: &Newer) -> Finding {
+    let what = match newer {
+        Newer::Architecture(name) => format!("the architecture `{name}`"),
+        Newer::TensorType { tensor, id } => format!("the tensor type {id} (`{tensor}`)"),
+        Newer::Tokenizer(name) => format!("the tokenizer `{name}`"),
+    };
+    let build = architectures::NEWEST_BUILD;
+    let is_covered = subject.facts.lane.engine == Some(Engine::LlamaCpp)
+        && subject
+            .version()
+            .and_then(|numbers| numbers.first().copied())
+            .is_some_and(|number| number >= OLDEST_BUILD && number <= build);
+    let message = format!(
+        "`{}` has {what}, which llama.cpp up to build {build} does not have",
+        subject.shown().display()
+    );
+    subject
+        .finding(
+            &rules::ARCHITECTURE_UNSUPPORTED,
+            message,
+            "use a build of llama.cpp that has it, or another model",
+        )
+        .severity(severity(is_covered))
+}
+
+/// Builds are counted in thousands since llama.cpp reads GGUF; a smaller number is a version of
+/// some other kind.
+const OLDEST_BUILD: u32 = 1000;
+
+fn removed_from_vllm(subject: &Subject<'_>, folder: &Folder) -> Option<Finding> {
+    if subject.facts.lane.engine != Some(Engine::Vllm) {
+        return None;
+    }
+    let named = &folder.config.as_ref()?.architectures;
+    let (name, last) =
+        REMOVED_FROM_VLLM.iter().find(|(name, _)| named.iter().any(|n| n == name))?;
+    let version = subject.version().filter(|numbers| numbers.len() >= 2);
+    if version.as_ref().is_some_and(|version| version.as_slice() <= last.as_slice()) {
+        return None;
+    }
+    let is_covered = version.is_some_and(|version| version.as_slice() <= NEWEST_VLLM.as_slice());
+    let last = last.map(|number| number.to_string()).join(".");
+    let message = format!(
+        "`{}` has the architecture `{name}`, which vLLM has removed after {last}",
+        subject.shown().display()
+    );
+    let fix = format!("pin `vllm/vllm-openai:v{last}`, or choose another model");
+    Some(
+        subject
+            .finding(&rules::ARCHITECTURE_UNSUPPORTED, message, fix)
+            .severity(severity(is_covered)),
+    )
+}

@@ -1,0 +1,167 @@
+//! A folder as a whole: is everything in it that its engine needs, and does it belong together?
+
+use super::{Subject, rules, some_of};
+use crate::engine::Part;
+use crate::finding::{Findings, Severity};
+use crate::model::huggingface::{FolderKind, Index, Presence};
+use crate::model::{Content, Folder, Model, ModelFile, Role};
+
+/// Whether there is nothing in the folder that could be judged; says so if that is it.
+pub(super) fn is_nothing(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) -> bool {
+    let is_empty = folder.names == Some(0);
+    if is_empty {
+        findings.push(subject.finding_of_absence(
+            &rules::FILES_MISSING,
+            format!("the folder `{}` is empty", subject.shown().display()),
+            subject.how_to_get(&subject.on_host()),
+        ));
+    }
+    is_empty
+}
+
+/// Whether a file of the folder does not matter for what the folder is opened for.
+pub(super) fn is_beside_the_point(subject: &Subject<'_>, file: &ModelFile) -> bool {
+    subject.part() == Part::Tokenizer && file.role != Role::Tokenizer
+}
+
+pub(super) fn judge(
+    subject: &Subject<'_>,
+    model: &Model,
+    folder: &Folder,
+    findings: &mut Findings,
+) {
+    tokenizer(subject, folder, findings);
+    if subject.part() == Part::Tokenizer {
+        return;
+    }
+    weights(subject, folder, findings);
+    processor(subject, folder, findings);
+    if let Some(index) = &folder.index {
+        agreement(subject, index, findings);
+    }
+    let config = model.files.iter().find(|file| file.role == Role::Config);
+    if config.is_some_and(|file| matches!(file.content, Content::Document)) {
+        identity(subject, folder, findings);
+    }
+}
+
+fn weights(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
+    let shown = subject.shown();
+    match (folder.weights, folder.names) {
+        (Some(_), _) => {}
+        // A lone GGUF file in a folder is said by the engine's own judgement.
+        (None, Some(_)) if !folder.ggufs.is_empty() => {}
+        (None, Some(_)) => findings.push(subject.finding_of_absence(
+            &rules::FILES_MISSING,
+            format!("the folder `{}` holds no weights", shown.display()),
+            subject.how_to_get(&subject.on_host()),
+        )),
+        (None, None) => subject.unknown(
+            &shown,
+            "the folder cannot be listed, and none of the fixed names of weights is in it",
+            findings,
+        ),
+    }
+}
+
+fn tokenizer(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
+    let other = subject.facts.artifacts.iter().any(|a| a.artifact.part == Part::Tokenizer);
+    if subject.part() != Part::Tokenizer && other {
+        return;
+    }
+    let shown = subject.shown();
+    match folder.tokenizer {
+        Presence::Here | Presence::NotNeeded => {}
+        Presence::Missing if folder.weights.is_none() && subject.part() != Part::Tokenizer => {}
+        Presence::Missing => findings.push(subject.finding_of_absence(
+            &rules::TOKENIZER_MISSING,
+            format!("the folder `{}` holds no tokenizer", shown.display()),
+            subject.how_to_get(&subject.on_host().join("tokenizer.json")),
+        )),
+        Presence::Unknown => subject.unknown(
+            &shown,
+            "the folder cannot be listed, and none of the fixed names of a tokenizer is in it",
+            findings,
+        ),
+    }
+}
+
+fn processor(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
+    if folder.processor != Presence::Missing {
+        return;
+    }
+    findings.push(subject.finding_of_absence(
+        &rules::PROCESSOR_MISSING,
+        format!(
+            "`{}` takes images or sound and has no `preprocessor_config.json`",
+            subject.shown().display()
+        ),
+        subject.how_to_get(&subject.on_host().join("preprocessor_config.json")),
+    ));
+}
+
+fn agreement(subject: &Subject<'_>, index: &Index, findings: &mut Findings) {
+    let fix = match &subject.facts.lane.source {
+        Some(_) => format!(
+            "run `rm '{}'/*.safetensors*` and `preflight fetch --lane {}`",
+            subject.on_host().display(),
+            subject.facts.lane.name
+        ),
+        None => "download the whole folder again at one revision".to_owned(),
+    };
+    if let Some(astray) = &index.astray {
+        let more = match astray.count {
+            1 => String::new(),
+            count => format!(" ({} more like it)", count - 1),
+        };
+        let message = format!(
+            "`{}` in `{}` puts the tensor `{}` into `{}`, which does not have it{more}",
+            index.file,
+            subject.shown().display(),
+            astray.tensor,
+            astray.shard
+        );
+        let finding = subject.finding(&rules::INDEX_MISMATCH, message, fix);
+        findings.push(finding.with("tensor", &astray.tensor).with("count", astray.count));
+        return;
+    }
+    let (Some(total), Some(found)) = (index.total_size, index.found_size) else { return };
+    if total != found {
+        let message = format!(
+            "`{}` in `{}` promises {total} bytes of tensors, and its files have {found}",
+            index.file,
+            subject.shown().display()
+        );
+        let finding = subject.finding(&rules::INDEX_MISMATCH, message, fix);
+        findings.push(
+            finding
+                .severity(Severity::Warning)
+                .with("expected_bytes", total)
+                .with("actual_bytes", found),
+        );
+    }
+}
+
+/// What the configuration has to say for an engine to know the model.
+fn identity(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
+    let Some(config) = &folder.config else { return };
+    if matches!(folder.kind, FolderKind::Adapter | FolderKind::Mistral) {
+        return;
+    }
+    let mut absent = Vec::new();
+    if config.model_type.is_none() {
+        absent.push("model_type".to_owned());
+    }
+    if config.architectures.is_empty() {
+        absent.push("architectures".to_owned());
+    }
+    if absent.is_empty() {
+        return;
+    }
+    let path = subject.shown().join("config.json");
+    let message = format!("`{}` does not say {}", path.display(), some_of(&absent));
+    let fix = subject.how_to_replace(&subject.on_host().join("config.json"));
+    // transformers guesses the type from the folder's name, and some engines the architecture.
+    findings
+        .push(subject.finding(&rules::CONFIG_INVALID, message, fix).severity(Severity::Warning));
+}
