@@ -4,12 +4,12 @@
 //! file) and one line in [`CHECKS`].
 
 pub mod container;
+pub mod hub;
+pub mod model;
 pub mod mounts;
 pub mod smoke;
 pub mod verdict;
 pub mod waiting;
-pub mod hub;
-pub mod model;
 
 use crate::docker::Observation;
 use crate::error::ExitCode;
@@ -50,12 +50,14 @@ pub static CHECKS: &[&Check] = &[
     &mounts::WIRING,
     &waiting::CHECK,
     &mounts::ROOT,
+    &hub::SOURCE,
+    &hub::DISK,
+    &hub::PIN,
+    &model::CHECK,
     &container::unseen::CHECK,
     &container::CHECK,
     &smoke::CHECK,
 ];
-pub static CHECKS: &[&Check] = &[&hub::SOURCE, &hub::DISK, &hub::PIN];
-pub static CHECKS: &[&Check] = &[&model::CHECK];
 
 /// Every rule of every check, and those of the verdict itself.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {

@@ -13,17 +13,13 @@ mod docker_rights;
 mod docker_stack;
 /// What the Docker Engine's answers become, and what it is asked.
 mod engine_api;
+/// What is fetched is what the hub has, or nothing is there.
+mod fetch;
+/// GGUF files, judged by preflight and by the genuine llama-server.
+mod gguf_oracle;
 /// The README's main job.
 mod quickstart;
 /// Not a behaviour: a scratch folder, and the binary run in it.
 mod sandbox;
 /// The project's own rules.
 mod tidy;
-
-#![expect(clippy::unwrap_used, reason = "a test stops at the first thing that is amiss")]
-
-/// What is fetched is what the hub has, or nothing is there.
-mod fetch;
-
-/// GGUF files, judged by preflight and by the genuine llama-server.
-mod gguf_oracle;

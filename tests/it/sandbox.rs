@@ -4,36 +4,36 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// A folder that goes away with the test.
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     folder: tempfile::TempDir,
     variables: Vec<(String, String)>,
 }
 
 /// How a run ended.
-pub struct Run {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Sandbox {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), variables: Vec::new() }
     }
 
     /// The quickstart of the repository, copied.
-    pub fn quickstart() -> Self {
+    pub(crate) fn quickstart() -> Self {
         let sandbox = Self::new();
         copy(&repository().join("examples/quickstart"), sandbox.path());
         sandbox
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// Writes a file below the folder, and the folders above it.
-    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
         let path = self.path().join(name);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(path, content).unwrap();
@@ -41,13 +41,13 @@ impl Sandbox {
     }
 
     /// Sets a variable for the runs.
-    pub fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub(crate) fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
         self.variables.push((name.to_owned(), value.into()));
         self
     }
 
     /// The command that [`Sandbox::run`] runs.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_preflight"));
         command.args(arguments).current_dir(self.path()).env_clear();
         command.env("PREFLIGHT_NO_DOCKER", "true").env("HOME", self.path());
@@ -56,13 +56,13 @@ impl Sandbox {
     }
 
     /// Runs preflight in the folder.
-    pub fn run(&self, arguments: &[&str]) -> Run {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         let output = self.command(arguments).output().unwrap();
         self.told(&output)
     }
 
     /// Makes an output comparable: the folder is `[DIR]`.
-    pub fn told(&self, output: &Output) -> Run {
+    pub(crate) fn told(&self, output: &Output) -> Run {
         let text = |bytes: &[u8]| {
             let folder = fs_err::canonicalize(self.path()).unwrap();
             String::from_utf8_lossy(bytes)
@@ -78,7 +78,7 @@ impl Sandbox {
 }
 
 /// The root of the repository.
-pub fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 

@@ -22,32 +22,8 @@ fn source_at(revision: Option<&str>) -> Source {
 fn facts() -> LaneFacts {
     let source =
         Traced { value: source_at(None), from: Origin::Catalogue, place: Place::nowhere() };
-    let lane = Lane {
-        name: "coder".to_owned(),
-        required: true,
-        services: Vec::new(),
-        engine: None,
-        invocation: None,
-        artifacts: Vec::new(),
-        source: Some(source),
-        include: Vec::new(),
-        exclude: Vec::new(),
-        url: None,
-        model_name: None,
-        skipped: None,
-        place: Place::nowhere(),
-        problems: Vec::new(),
-    };
-    LaneFacts {
-        lane,
-        role: Role::Hand,
-        may_fetch: true,
-        artifacts: Vec::new(),
-        probe: None,
-        fetch: None,
-        disk: None,
-        answer: None,
-    }
+    let lane = Lane { source: Some(source), ..Lane::named("coder") };
+    LaneFacts { may_fetch: true, ..LaneFacts::of(lane, Role::Hand) }
 }
 
 /// Everything that the family finds, by rules that it declares.

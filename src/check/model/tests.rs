@@ -4,7 +4,6 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use crate::engine::{Engine, Invocation};
 use crate::error::ExitCode;
-use crate::facts::RootFacts;
 use crate::lanes::{Artifact, Lane, Origin, Source, Traced};
 use crate::model;
 use crate::mounts::Located;
@@ -91,43 +90,19 @@ impl Stack {
             part: self.part,
             located: Traced { value: located, from: Origin::Extension, place: Place::nowhere() },
         };
-        let invocation = self.engine.map(|engine| Invocation {
-            engine,
-            opens: Vec::new(),
-            served_names: Vec::new(),
-            port: 8080,
-            version: self.version.clone(),
-            context: None,
-            quantization: None,
-            unread: Vec::new(),
-        });
+        let invocation = self
+            .engine
+            .map(|engine| Invocation { version: self.version.clone(), ..Invocation::bare(engine) });
         let lane = Lane {
-            name: "reader".to_owned(),
-            required: true,
             services: vec!["inference".to_owned()],
             engine: self.engine,
             invocation,
             artifacts: vec![artifact.clone()],
             source: self.source.clone().map(traced),
-            include: Vec::new(),
-            exclude: Vec::new(),
-            url: None,
-            model_name: None,
-            skipped: None,
-            place: Place::nowhere(),
-            problems: Vec::new(),
+            ..Lane::named("reader")
         };
-        let root: Option<RootFacts> = None;
-        LaneFacts {
-            lane,
-            role: RunRole::Hand,
-            may_fetch: false,
-            artifacts: vec![ArtifactFacts { artifact, root, model }],
-            probe: None,
-            fetch: None,
-            disk: None,
-            answer: None,
-        }
+        let artifacts = vec![ArtifactFacts { artifact, root: None, model }];
+        LaneFacts { artifacts, ..LaneFacts::of(lane, RunRole::Hand) }
     }
 
     fn findings(&self) -> Vec<Finding> {
