@@ -4,6 +4,7 @@
 //! file) and one line in [`CHECKS`].
 
 pub mod container;
+pub mod engine;
 pub mod hub;
 pub mod model;
 pub mod mounts;
@@ -48,6 +49,9 @@ pub enum Run {
 pub static CHECKS: &[&Check] = &[
     &container::differences::CHECK,
     &mounts::WIRING,
+    &engine::VARIABLES,
+    &engine::WIRING,
+    &engine::COMMAND_LINE,
     &waiting::CHECK,
     &mounts::ROOT,
     &hub::SOURCE,

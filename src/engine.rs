@@ -187,6 +187,13 @@ pub enum Complaint {
         /// As written.
         value: String,
     },
+    /// Two models are named, one by position; newer releases refuse that, older ones differ.
+    ModelTwice {
+        /// The one that was read.
+        model: String,
+        /// The other.
+        other: String,
+    },
     /// A word that is neither a flag nor a value of one.
     ExtraWord {
         /// As written.

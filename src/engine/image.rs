@@ -161,6 +161,8 @@ mod tests {
         check("acme/llama.cpp-rocm:server", named(Engine::LlamaCpp), None);
         check("acme/llama-server", named(Engine::LlamaCpp), None);
         check("acme/local-ai", named(Engine::LocalAi), None);
+        check("acme/infinity_emb", named(Engine::Infinity), None);
+        check("infiniflow/infinity:nightly", None, None);
         check("nginx:1.27", None, Some("1.27"));
         check("acme/notvllmatall", None, None);
         check("ghcr.io/open-webui/open-webui:ollama", None, None);

@@ -9,7 +9,8 @@ use crate::engine::{Defaults, Engine, Kind, Part};
 pub(super) static KIND: Kind = Kind {
     engine: Engine::Infinity,
     images: &["michaelf34/infinity"],
-    marks: &["infinity"],
+    // `infinity` alone is the name of a database.
+    marks: &["infinity-emb"],
     defaults: |_| Defaults { entrypoint: &["infinity_emb"], command: &["v2"] },
     scripts: &[],
     environment: &[("HF_HOME", "/app/.cache/huggingface")],

@@ -2,6 +2,9 @@
 //! commands a script is made of. Conditions and loops are not followed: every simple command in
 //! them counts.
 
+mod reader;
+
+use crate::engine::shell::reader::{Reader, name_of};
 use crate::engine::words::{Environment, Variable, Word};
 use crate::source_map::Place;
 
@@ -145,10 +148,12 @@ impl Scope<'_, '_> {
                     builder.unknown("the output of a command is not known".to_owned());
                 }
                 PieceKind::Parameter { name, rest } if name == "@" || name == "*" => {
-                    if rest.is_empty() {
-                        builder.all(self.arguments);
-                    } else {
+                    if !rest.is_empty() {
                         builder.unknown(format!("`${{{name}{rest}}}` is not read"));
+                    } else if name == "*" && piece.quoted {
+                        builder.joined(self.arguments);
+                    } else {
+                        builder.all(self.arguments, piece.quoted);
                     }
                 }
                 PieceKind::Parameter { name, rest } => {
@@ -295,7 +300,7 @@ impl Builder<'_> {
     }
 
     /// Adds every argument as a word of its own, with its own place.
-    fn all(&mut self, arguments: &[Word]) {
+    fn all(&mut self, arguments: &[Word], quoted: bool) {
         for (index, argument) in arguments.iter().enumerate() {
             if 0 < index {
                 self.end();
@@ -304,9 +309,20 @@ impl Builder<'_> {
                 return;
             }
             match &mut self.word {
-                Some(_) => self.value(argument, true),
-                None => self.word = Some(argument.clone()),
+                None if quoted => self.word = Some(argument.clone()),
+                _ => self.value(argument, quoted),
             }
+        }
+    }
+
+    /// Adds all arguments as one word.
+    fn joined(&mut self, arguments: &[Word]) {
+        self.text("", true);
+        for (index, argument) in arguments.iter().enumerate() {
+            if 0 < index {
+                self.text(" ", true);
+            }
+            self.value(argument, true);
         }
     }
 
@@ -315,245 +331,6 @@ impl Builder<'_> {
             self.words.push(word);
         }
     }
-}
-
-/// Reads a script from the left.
-struct Reader<'a> {
-    rest: &'a str,
-}
-
-impl<'a> Reader<'a> {
-    fn peek(&self) -> Option<char> {
-        self.rest.chars().next()
-    }
-
-    fn next(&mut self) -> Option<char> {
-        let mut characters = self.rest.chars();
-        let next = characters.next();
-        self.rest = characters.as_str();
-        next
-    }
-
-    /// Takes everything before the first character for which `ends` is true.
-    fn take_until(&mut self, ends: impl Fn(char) -> bool) -> &'a str {
-        let (taken, rest) = self.rest.split_at(self.rest.find(ends).unwrap_or(self.rest.len()));
-        self.rest = rest;
-        taken
-    }
-
-    fn skip_blanks(&mut self) {
-        loop {
-            let before = self.rest.len();
-            self.take_until(|character| !matches!(character, ' ' | '\t' | '\r'));
-            for continuation in ["\\\n", "\\\r\n"] {
-                self.rest = self.rest.strip_prefix(continuation).unwrap_or(self.rest);
-            }
-            if self.rest.len() == before {
-                return;
-            }
-        }
-    }
-
-    fn skip_line(&mut self) {
-        self.take_until(|character| character == '\n');
-    }
-
-    /// Skips `>`, `>>`, `2>&1` and their files.
-    fn redirection(&mut self) -> Result<(), String> {
-        if self.rest.starts_with("<<") {
-            return Err("a here-document in the script is not read yet".to_owned());
-        }
-        self.take_until(|character| !matches!(character, '<' | '>' | '&' | '|'));
-        self.skip_blanks();
-        self.word();
-        Ok(())
-    }
-
-    /// One word, up to a blank or an operator outside quotes.
-    fn word(&mut self) -> Raw {
-        let mut raw = Raw::new();
-        while let Some(next) = self.peek() {
-            if matches!(next, ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')') {
-                break;
-            }
-            self.piece(next, &mut raw);
-        }
-        raw
-    }
-
-    /// Everything that is left, as words; as a single one if it stands inside double quotes.
-    fn until_end(&mut self, quoted: bool) -> Vec<Raw> {
-        let mut words = Vec::new();
-        let mut raw = Raw::new();
-        while let Some(next) = self.peek() {
-            if quoted && next == '\'' {
-                self.next();
-                raw.push(Piece { kind: PieceKind::Text("'".to_owned()), quoted });
-            } else if !quoted && next.is_whitespace() {
-                self.next();
-                words.push(std::mem::take(&mut raw));
-            } else {
-                self.piece(next, &mut raw);
-            }
-        }
-        if quoted {
-            raw.iter_mut().for_each(|piece| piece.quoted = true);
-        }
-        words.push(raw);
-        words
-    }
-
-    /// Reads the piece that begins with `next`; always moves on.
-    fn piece(&mut self, next: char, raw: &mut Raw) {
-        match next {
-            '\'' => {
-                self.next();
-                let text = self.take_until(|character| character == '\'').to_owned();
-                self.next();
-                raw.push(Piece { kind: PieceKind::Text(text), quoted: true });
-            }
-            '"' => {
-                self.next();
-                self.double_quoted(raw);
-            }
-            '\\' => {
-                self.next();
-                if let Some(escaped) = self.next().filter(|escaped| *escaped != '\n') {
-                    let kind = PieceKind::Text(escaped.to_string());
-                    raw.push(Piece { kind, quoted: true });
-                }
-            }
-            '$' | '`' => {
-                let kind = self.expansion();
-                raw.push(Piece { kind, quoted: false });
-            }
-            _ => {
-                // The first character may be one that ends a run of text elsewhere.
-                let first = self.next().map(String::from).unwrap_or_default();
-                let more = self.take_until(|character| {
-                    character.is_whitespace() || "'\"\\$`;&|<>()".contains(character)
-                });
-                raw.push(Piece { kind: PieceKind::Text(first + more), quoted: false });
-            }
-        }
-    }
-
-    fn double_quoted(&mut self, raw: &mut Raw) {
-        if self.peek() == Some('"') {
-            // `""` is an empty word; `"$@"` without arguments is none.
-            raw.push(Piece { kind: PieceKind::Text(String::new()), quoted: true });
-        }
-        loop {
-            let text = self.take_until(|character| matches!(character, '"' | '\\' | '$' | '`'));
-            if !text.is_empty() {
-                raw.push(Piece { kind: PieceKind::Text(text.to_owned()), quoted: true });
-            }
-            match self.peek() {
-                None => return,
-                Some('"') => {
-                    self.next();
-                    return;
-                }
-                Some('\\') => {
-                    self.next();
-                    let text = match self.next() {
-                        Some(escaped @ ('"' | '\\' | '$' | '`')) => escaped.to_string(),
-                        Some('\n') => String::new(),
-                        Some(other) => format!("\\{other}"),
-                        None => "\\".to_owned(),
-                    };
-                    raw.push(Piece { kind: PieceKind::Text(text), quoted: true });
-                }
-                Some(_) => {
-                    let kind = self.expansion();
-                    raw.push(Piece { kind, quoted: true });
-                }
-            }
-        }
-    }
-
-    /// Reads what begins with `$` or a backtick.
-    fn expansion(&mut self) -> PieceKind {
-        if self.next() == Some('`') {
-            self.take_until(|character| character == '`');
-            self.next();
-            return PieceKind::Computed;
-        }
-        match self.peek() {
-            Some('(') => {
-                self.next();
-                self.balanced('(', ')');
-                PieceKind::Computed
-            }
-            Some('{') => {
-                self.next();
-                let inside = self.balanced('{', '}');
-                let name = name_of(inside);
-                let rest = inside.get(name.len()..).unwrap_or("").to_owned();
-                PieceKind::Parameter { name: name.to_owned(), rest }
-            }
-            Some(next) if next == '@' || next == '*' || next.is_ascii_digit() => {
-                self.next();
-                PieceKind::Parameter { name: next.to_string(), rest: String::new() }
-            }
-            Some('?' | '$' | '!' | '#' | '-') => {
-                self.next();
-                PieceKind::Computed
-            }
-            Some(_) | None => {
-                let name = name_of(self.rest);
-                self.rest = self.rest.get(name.len()..).unwrap_or("");
-                if name.is_empty() {
-                    PieceKind::Text("$".to_owned())
-                } else {
-                    PieceKind::Parameter { name: name.to_owned(), rest: String::new() }
-                }
-            }
-        }
-    }
-
-    /// Takes everything up to the bracket that closes one that was just read.
-    fn balanced(&mut self, open: char, close: char) -> &'a str {
-        let text = self.rest;
-        let mut depth = 1_usize;
-        let mut quote = None;
-        let mut escaped = false;
-        for (at, character) in text.char_indices() {
-            if escaped {
-                escaped = false;
-            } else if character == '\\' && quote != Some('\'') {
-                escaped = true;
-            } else if quote == Some(character) {
-                quote = None;
-            } else if quote.is_none() && matches!(character, '\'' | '"') {
-                quote = Some(character);
-            } else if quote.is_none() && character == open {
-                depth += 1;
-            } else if quote.is_none() && character == close {
-                depth -= 1;
-                if depth == 0 {
-                    self.rest = text.get(at + 1..).unwrap_or("");
-                    return text.get(..at).unwrap_or("");
-                }
-            }
-        }
-        self.rest = "";
-        text
-    }
-}
-
-/// The parameter's name that `text` begins with; empty if it begins with none.
-fn name_of(text: &str) -> &str {
-    if text.starts_with(['@', '*']) {
-        return text.get(..1).unwrap_or("");
-    }
-    let first = text.chars().next();
-    let inside: fn(char) -> bool = match first {
-        Some(digit) if digit.is_ascii_digit() => |character| character.is_ascii_digit(),
-        _ => |character| character.is_ascii_alphanumeric() || character == '_',
-    };
-    let end = text.find(|character| !inside(character)).unwrap_or(text.len());
-    text.get(..end).unwrap_or("")
 }
 
 fn is_name(text: &str) -> bool {
@@ -579,94 +356,4 @@ fn is_number(word: &Raw) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::project::Service;
-    use crate::source_map::Spanned;
-
-    /// Expands `script` with `A=one`, `E=` (empty), `S=two words`, `R` removed and `$1`, `$2`.
-    fn check(script: &str, expected: &[&str]) {
-        let mut service = Service::named(Spanned::nowhere("s".to_owned()));
-        for (name, value) in
-            [("A", Some("one")), ("E", Some("")), ("S", Some("two  words")), ("R", None)]
-        {
-            let value = Spanned::nowhere(value.map(str::to_owned));
-            service.environment.insert(name.to_owned(), value);
-        }
-        let place = Place::nowhere();
-        let environment = Environment::new(&service, &[]);
-        let arguments = [Word::known("first", &place), Word::known("2nd arg", &place)];
-        let scope = Scope { environment: &environment, arguments: &arguments, place: &place };
-        let commands: Vec<String> = parse(script)
-            .commands
-            .iter()
-            .map(|command| {
-                let words = scope.words(command);
-                let shown = words.iter().map(|word| match &word.unknown {
-                    Some(_) => format!("<{}?>", word.text),
-                    None => format!("<{}>", word.text),
-                });
-                shown.collect()
-            })
-            .collect();
-        assert_eq!(commands, expected, "{script}");
-    }
-
-    #[test]
-    fn words_are_what_a_posix_shell_makes_of_them() {
-        check("a b\tc", &["<a><b><c>"]);
-        check("a 'b c' \"d e\"f", &["<a><b c><d ef>"]);
-        check(r#"a\ b "c\"d" '\' "\n""#, &[r#"<a b><c"d><\><\n>"#]);
-        check("a \"\" ''", &["<a><><>"]);
-        check("a \\\n  b", &["<a><b>"]);
-        check("a # not b\nc", &["<a>", "<c>"]);
-        check("a#b", &["<a#b>"]);
-        check("x=1 a && b || c; d & e | f", &["<x=1><a>", "<b>", "<c>", "<d>", "<e>", "<f>"]);
-        check("if a; then b; else c; fi", &["<a>", "<b>", "<c>"]);
-        check("(a; { b; })", &["<a>", "<b>"]);
-        check("a > /log 2>&1 b < in", &["<a><b>"]);
-        check("a --x='{\"k\": 1}'", &["<a><--x={\"k\": 1}>"]);
-        check("", &[]);
-        check("'open", &["<open>"]);
-        check("\"open $A", &["<open one>"]);
-    }
-
-    #[test]
-    fn variables_of_the_service_are_expanded_and_others_are_unknown() {
-        check("a $A ${A} x${A}y '$A' \"$A\" \\$A", &["<a><one><one><xoney><$A><one><$A>"]);
-        check("a $E b \"$E\" $R \"$R\"", &["<a><b><><>"]);
-        check("a $S \"$S\" x$S", &["<a><two><words><two  words><xtwo><words>"]);
-        check("a $U x${U}y", &["<a><?><xy?>"]);
-        check("${U:-d} ${E:-d} ${E-d} ${A:-d} ${R-d}", &["<d><d><one><d>"]);
-        check("${U:-$A} ${U:-${V:-deep}} ${U:-\"a b\"} ${U:-a b}", &["<one><deep><a b><a><b>"]);
-        check("\"${U:-a 'b'}\" \"${U:-$S}\" \"${U:-}\" ${U:-}", &["<a 'b'><two  words><>"]);
-        check("${A:+x} ${U:+x} ${A:?no} ${U:?no} ${A%e}", &["<x><one><?><?>"]);
-        check("$(cat /x) `cat /x` $((1 + 2)) $? $", &["<?><?><?><?><$>"]);
-        check("a \"$@\" $1 \"$2\" $3", &["<a><first><2nd arg><first><2nd arg>"]);
-        check("a x\"$@\"", &["<a><xfirst><2nd arg>"]);
-    }
-
-    #[test]
-    fn a_here_document_ends_what_is_read() {
-        let script = parse("vllm serve m\ncat <<EOF\n$(");
-        assert_eq!(script.commands.len(), 2);
-        assert!(script.unread.is_some());
-    }
-
-    #[test]
-    fn a_variable_that_doubles_itself_does_not_grow_without_bound() {
-        let service = Service::named(Spanned::nowhere("s".to_owned()));
-        let place = Place::nowhere();
-        let mut environment = Environment::new(&service, &[]);
-        for _ in 0..64 {
-            let scope = Scope { environment: &environment, arguments: &[], place: &place };
-            let script = parse("A=$A$A$A${A:-xxxxxxxx}");
-            let (name, raw) = assignment(&script.commands[0][0]).unwrap();
-            let value = scope.value(&raw);
-            let name = name.to_owned();
-            environment.set(name, value);
-        }
-        let Variable::Set(word) = environment.variable("A") else { panic!("A is set") };
-        assert!(word.text.len() <= LONGEST_WORD);
-    }
-}
+mod tests;

@@ -1,8 +1,12 @@
 //! Compose services in, what the engine would open out.
 
 use super::*;
-use crate::project::{Mount, MountSource};
+use std::path::Path;
+
 use proptest::prelude::*;
+
+use crate::project::{Mount, MountSource};
+use crate::source_map::{SourceMap, Span};
 
 fn spanned(words: &[&str]) -> Vec<Spanned<String>> {
     words.iter().map(|word| Spanned::nowhere((*word).to_owned())).collect()
@@ -85,7 +89,8 @@ fn vllm_opens_what_its_command_line_names() {
         "vLLM | model=a/b@v1 | tokenizer=c/d@v2",
     );
     check(VLLM, "a/b --model a/b", "vLLM | model=a/b");
-    check(VLLM, "a/b --model c/d", "vLLM | model=a/b | ExtraWord { word: \"a/b\" }");
+    let twice = "vLLM | model=a/b | ModelTwice { model: \"a/b\", other: \"c/d\" }";
+    check(VLLM, "a/b --model c/d", twice);
     check(VLLM, "", "vLLM");
     check(VLLM, "--port 80", "vLLM | port=80");
 }
@@ -261,6 +266,13 @@ fn arguments_behind_a_script_reach_the_engine_with_their_own_places() {
     let mut service = service("acme/x", &["--model", "/m"]);
     service.entrypoint = Some(spanned(&["sh", "-c", "exec vllm serve \"$@\"", "--"]));
     assert_eq!(shown(&service), "vLLM | model=/m");
+    let mut sources = SourceMap::default();
+    let source = sources.add(Path::new("compose.yaml"), "--model /m".to_owned());
+    let place = Place::at(Span { source, start: 8, end: 10 });
+    service.command.as_mut().unwrap()[1].place = place.clone();
+    let invocation = invocation(&service).unwrap();
+    assert_eq!(invocation.model().map(|model| &model.place), Some(&place));
+    assert_eq!(invocation.model().map(|model| model.by.as_str()), Some("--model"));
 }
 
 #[test]

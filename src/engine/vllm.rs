@@ -1,9 +1,11 @@
 //! vLLM's OpenAI-compatible server (vllm 0.12.0 and 0.33.0: engine/arg_utils.py,
 //! entrypoints/openai/cli_args.py, utils/argparse_utils.py, docker/Dockerfile).
 
+mod flags;
+
 use serde_json::Value;
 
-use crate::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
+use crate::engine::arguments::{Arguments, Grammar, Setting};
 use crate::engine::image::Image;
 use crate::engine::launch::Launch;
 use crate::engine::reading::Reading;
@@ -67,212 +69,12 @@ fn start(words: &[Word]) -> Option<usize> {
 }
 
 static GRAMMAR: Grammar = Grammar {
-    flags: FLAGS,
+    flags: flags::FLAGS,
     underscores: true,
     abbreviations: true,
     joined: true,
     dashed_values: false,
 };
-
-/// Every flag that names something, every switch (so that it does not swallow the model behind
-/// it), every list, and those that are often cut short.
-static FLAGS: &[Flags] = &[
-    (
-        Arity::One,
-        &[
-            &["--model"],
-            &["--tokenizer"],
-            &["--hf-config-path"],
-            &["--generation-config"],
-            &["--revision"],
-            &["--code-revision"],
-            &["--tokenizer-revision"],
-            &["--config"],
-            &["--speculative-config", "--spec-config", "-sc"],
-            &["--spec-model"],
-            &["--speculative-model"],
-            &["--default-mm-loras"],
-            &["--chat-template"],
-            &["--chat-template-content-format"],
-            &["--default-chat-template-kwargs"],
-            &["--tool-parser-plugin"],
-            &["--tool-call-parser"],
-            &["--tool-server"],
-            &["--reasoning-parser"],
-            &["--reasoning-parser-plugin"],
-            &["--io-processor-plugin"],
-            &["--download-dir"],
-            &["--load-format"],
-            &["--model-loader-extra-config"],
-            &["--model-impl"],
-            &["--hf-overrides"],
-            &["--quantization-config"],
-            &["--mm-encoder-fp8-scale-path"],
-            &["--allowed-local-media-path"],
-            &["--allowed-media-domains"],
-            &["--allowed-origins"],
-            &["--allowed-methods"],
-            &["--allowed-headers"],
-            &["--ssl-keyfile"],
-            &["--ssl-certfile"],
-            &["--ssl-ca-certs"],
-            &["--ssl-cert-reqs"],
-            &["--log-config-file"],
-            &["--logging-config"],
-            &["--kv-transfer-config"],
-            &["--uds"],
-            &["--quantization", "-q"],
-            &["--dtype"],
-            &["--max-model-len"],
-            &["--max-num-seqs"],
-            &["--max-num-batched-tokens"],
-            &["--max-logprobs"],
-            &["--max-log-len"],
-            &["--max-lora-rank"],
-            &["--max-loras"],
-            &["--max-cpu-loras"],
-            &["--max-parallel-loading-workers"],
-            &["--max-seq-len-to-capture"],
-            &["--kv-cache-dtype"],
-            &["--kv-cache-memory-bytes"],
-            &["--gpu-memory-utilization"],
-            &["--tensor-parallel-size", "-tp"],
-            &["--pipeline-parallel-size", "-pp"],
-            &["--data-parallel-size", "-dp"],
-            &["--data-parallel-size-local", "-dpl"],
-            &["--data-parallel-rank", "-dpn"],
-            &["--data-parallel-address", "-dpa"],
-            &["--data-parallel-rpc-port", "-dpp"],
-            &["--data-parallel-backend", "-dpb"],
-            &["--distributed-executor-backend"],
-            &["--compilation-config", "-cc", "-O"],
-            &["--attention-config", "-ac"],
-            &["--tokenizer-mode"],
-            &["--config-format"],
-            &["--limit-mm-per-prompt"],
-            &["--mm-processor-kwargs"],
-            &["--host"],
-            &["--port"],
-            &["--root-path"],
-            &["--middleware"],
-            &["--api-server-count", "-asc"],
-            &["--uvicorn-log-level"],
-            &["--block-size"],
-            &["--seed"],
-            &["--swap-space"],
-            &["--cpu-offload-gb"],
-            &["--task"],
-            &["--runner"],
-            &["--convert"],
-            &["--response-role"],
-            &["--rope-scaling"],
-            &["--rope-theta"],
-            &["--lora-dtype"],
-            &["--guided-decoding-backend"],
-            &["--structured-outputs-config"],
-            &["--scheduling-policy"],
-            &["--override-generation-config"],
-            &["--override-pooler-config"],
-            &["--pooler-config"],
-            &["--otlp-traces-endpoint"],
-            &["--served-model-name-suffix"],
-        ],
-    ),
-    (
-        Arity::Many,
-        &[
-            &["--served-model-name"],
-            &["--lora-modules"],
-            &["--api-key"],
-            &["--ignore-patterns"],
-            &["--logits-processors"],
-            &["--cuda-graph-sizes"],
-            &["--collect-detailed-traces"],
-        ],
-    ),
-    (
-        Arity::Switch,
-        &[
-            &["-O0"],
-            &["-O1"],
-            &["-O2"],
-            &["-O3"],
-            &["--trust-remote-code"],
-            &["--trust-request-chat-template"],
-            &["--enforce-eager"],
-            &["--skip-tokenizer-init"],
-            &["--language-model-only"],
-            &["--enable-auto-tool-choice"],
-            &["--exclude-tools-when-tool-choice-none"],
-            &["--enable-chunked-prefill"],
-            &["--enable-prefix-caching"],
-            &["--enable-lora"],
-            &["--enable-lora-bias"],
-            &["--fully-sharded-loras"],
-            &["--enable-expert-parallel", "-ep"],
-            &["--enable-eplb"],
-            &["--enable-dbo"],
-            &["--enable-reasoning"],
-            &["--enable-prompt-embeds"],
-            &["--enable-prompt-adapter"],
-            &["--enable-sleep-mode"],
-            &["--enable-request-id-headers"],
-            &["--enable-prompt-tokens-details"],
-            &["--enable-server-load-tracking"],
-            &["--enable-force-include-usage"],
-            &["--enable-tokenizer-info-endpoint"],
-            &["--enable-log-requests"],
-            &["--enable-log-outputs"],
-            &["--enable-log-deltas"],
-            &["--enable-ssl-refresh"],
-            &["--enable-offline-docs"],
-            &["--enable-multimodal-encoder-data-parallel"],
-            &["--enable-return-routed-experts"],
-            &["--return-tokens-as-token-ids"],
-            &["--disable-log-requests"],
-            &["--disable-log-stats"],
-            &["--disable-uvicorn-access-log"],
-            &["--disable-fastapi-docs"],
-            &["--disable-frontend-multiprocessing"],
-            &["--disable-custom-all-reduce"],
-            &["--disable-sliding-window"],
-            &["--disable-cascade-attn"],
-            &["--disable-chunked-mm-input"],
-            &["--disable-hybrid-kv-cache-manager"],
-            &["--disable-mm-preprocessor-cache"],
-            &["--disable-async-output-proc"],
-            &["--disable-nccl-for-dp-synchronization"],
-            &["--allow-credentials"],
-            &["--async-scheduling"],
-            &["--calculate-kv-scales"],
-            &["--use-tqdm-on-load"],
-            &["--use-v2-block-manager"],
-            &["--ray-workers-use-nsight"],
-            &["--interleave-mm-strings"],
-            &["--skip-mm-profiling"],
-            &["--headless"],
-            &["--data-parallel-hybrid-lb", "-dph"],
-            &["--data-parallel-external-lb", "-dpe"],
-            &["--log-error-stack"],
-            &["--tokens-only"],
-            &["--multi-step-stream-outputs"],
-            &["--guided-decoding-disable-fallback"],
-            &["--guided-decoding-disable-any-whitespace"],
-            &["--guided-decoding-disable-additional-properties"],
-            &["--no-enable-prefix-caching"],
-            &["--no-enable-chunked-prefill"],
-            &["--no-trust-remote-code"],
-            &["--no-enforce-eager"],
-            &["--no-async-scheduling"],
-            &["--no-use-tqdm-on-load"],
-            &["--no-enable-log-requests"],
-            &["--no-enable-log-deltas"],
-            &["--no-disable-hybrid-kv-cache-manager"],
-            &["--no-enable-expert-parallel"],
-            &["--no-enable-lora"],
-        ],
-    ),
-];
 
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments);
@@ -312,8 +114,9 @@ fn model(launch: &Launch<'_>, arguments: &Arguments, reading: &mut Reading<'_>) 
     };
     reading.no_more(more);
     let twice = first.zip(by_flag.as_ref()).filter(|(word, flag)| word.text != flag.word.text);
-    if let Some((word, _)) = twice {
-        reading.no_more(std::slice::from_ref(word));
+    if let Some((word, flag)) = twice {
+        let other = flag.word.text.clone();
+        reading.complain(Complaint::ModelTwice { model: word.text.clone(), other }, &word.place);
     }
     first.map(|word| Setting { word: word.clone(), by: "MODEL".to_owned() }).or(by_flag)
 }
@@ -388,10 +191,8 @@ fn lora(arguments: &Arguments, reading: &mut Reading<'_>) {
         if word.unknown.is_some() {
             reading.path_or_repository(Part::Lora, Some(Setting { word: word.clone(), by }), None);
         } else if let Some(value) = json(&word.text) {
-            let entries = match value {
-                Value::Array(entries) => entries,
-                entry => vec![entry],
-            };
+            let one = std::slice::from_ref(&value);
+            let entries = value.as_array().map_or(one, Vec::as_slice);
             for path in entries.iter().filter_map(|entry| entry.get("path")?.as_str()) {
                 open_lora(path, word, &by, reading);
             }
