@@ -18,6 +18,7 @@ pub static WIRING: Check = Check {
     rules: &[
         &rules::NO_MODEL_NAMED,
         &rules::LANE_PATH_AMBIGUOUS,
+        &rules::LANE_PATH_DIFFERS,
         &rules::LANE_SERVICE_UNKNOWN,
         &rules::NOT_SUPPORTED_YET,
     ],
@@ -63,6 +64,11 @@ fn wired(lane: &Lane, problem: &Problem) -> Finding {
             ),
         )
         .with("path", path),
+        ProblemKind::EngineOpensOther { declared, opened } => Finding::new(
+            &rules::LANE_PATH_DIFFERS,
+            format!("the lane's path is `{declared}`, and the command opens `{opened}`"),
+            format!("write the same path in both, for example `path: {opened}`"),
+        ),
         ProblemKind::ServiceUnknown { service } => Finding::new(
             &rules::LANE_SERVICE_UNKNOWN,
             format!("the lane names the service `{service}`, which the project does not have"),

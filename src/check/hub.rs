@@ -1,6 +1,8 @@
 //! What the hub's answers and the disk mean for a lane that has something to fetch.
 
 mod rules;
+
+pub(super) use rules::NOT_WRITABLE;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +32,7 @@ pub static SOURCE: Check = Check {
         &rules::DOWNLOAD_CORRUPT,
         &rules::DOWNLOAD_STALLED,
         &rules::DISK_FULL,
-        &rules::NOT_WRITABLE,
+        &NOT_WRITABLE,
     ],
     run: Run::Hub(source),
 };
@@ -181,7 +183,7 @@ fn failure(error: &HubError) -> Finding {
             let folder = path.parent().unwrap_or(path).display();
             let fix =
                 format!("let preflight's user write to `{folder}`, and mount it without `:ro`");
-            Finding::new(&rules::NOT_WRITABLE, message, fix)
+            Finding::new(&NOT_WRITABLE, message, fix)
         }
         HubError::Stalled { .. } => {
             let fix = "fetch again; if it stays, look at the proxy or the connection";

@@ -1,5 +1,6 @@
 //! Whether the files of a lane can be reached at all: wiring of paths, mounts, rights.
 
+use super::hub::NOT_WRITABLE;
 use super::{Check, Run};
 use crate::error::ExitCode;
 use crate::facts::{ArtifactFacts, LaneFacts, Look, ProjectFacts, RootFacts};
@@ -15,7 +16,7 @@ pub static WIRING: Check =
 
 /// The mounts of one lane.
 pub static ROOT: Check = Check {
-    rules: &[&PATH_NOT_MOUNTED, &SOURCE_MISSING, &SOURCE_FABRICATED, &NOT_WRITABLE],
+    rules: &[&PATH_NOT_MOUNTED, &SOURCE_MISSING, &SOURCE_FABRICATED],
     run: Run::Mount(mount),
 };
 
@@ -98,17 +99,6 @@ Correct the variable. If the folder is the right one, make it before `docker com
 x-preflight:
   create_root: true
 ```",
-};
-
-static NOT_WRITABLE: Rule = Rule {
-    id: "not-writable",
-    severity: Severity::Error,
-    exit: ExitCode::Mount,
-    docs: "Files of a lane have to be fetched, and preflight may not write into their folder: its \
-own mount of the models is read-only, or the folder belongs to another user.
-
-Mount it without `:ro` in preflight's service, run preflight as the folder's owner \
-(`PREFLIGHT_UID`, `PREFLIGHT_GID`), or fetch by hand with `preflight fetch`.",
 };
 
 fn wiring(facts: &ProjectFacts<'_>, findings: &mut Findings) {

@@ -232,7 +232,8 @@ impl Ground<'_> {
         {
             return Some("models in a hub cache are not supported yet".to_owned());
         }
-        let silent = artifacts.is_empty() && draft.problems.is_empty();
+        let silent =
+            artifacts.is_empty() && draft.problems.is_empty() && draft.invocation.is_none();
         silent.then(|| "nothing says where its model is".to_owned())
     }
 }

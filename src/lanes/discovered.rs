@@ -74,13 +74,14 @@ fn open(draft: &mut Draft, service: &Service, invocation: Invocation) {
     fill(&mut draft.kind, kind_of(&invocation));
     match invocation.model() {
         None => {
-            if let Some(instead) = without_model(invocation.engine) {
+            if let Some(instead) = invocation.without_model() {
                 let kind = ProblemKind::NoModelNamed { instead };
                 let place = command_place(service);
                 draft.problems.push(Problem { kind, place });
-            } else {
+            } else if invocation.models_dir.is_some() || invocation.engine.without_model().is_none()
+            {
                 let name = invocation.engine.name();
-                fill(&mut draft.skipped, Some(format!("{name} keeps its models in its own store")));
+                fill(&mut draft.skipped, Some(format!("{name} loads its models on request")));
             }
         }
         Some(model) => name_model(draft, service, model),
@@ -107,26 +108,13 @@ fn name_model(draft: &mut Draft, service: &Service, model: &Opens) {
         }
         Named::Repository { id, .. } => {
             let service = &service.name.value;
-            let what = format!("`{id}`, a model in the hub cache of service `{service}`,");
+            let what = format!("`{id}`, a model in the hub cache of `{service}`,");
             let kind = ProblemKind::NotSupportedYet { what };
             draft.problems.push(Problem { kind, place: place.clone() });
         }
         Named::Url(url) => {
             fill(&mut draft.skipped, Some(format!("`{url}` is loaded by the engine itself")));
         }
-    }
-}
-
-/// What an engine does when no model is named; absent for engines that need no name.
-fn without_model(engine: Engine) -> Option<&'static str> {
-    match engine {
-        Engine::Vllm => Some("vLLM downloads and serves its default model"),
-        Engine::LlamaCpp => Some("llama-server starts as an empty router, and looks healthy"),
-        Engine::Tgi => Some("TGI downloads its default model"),
-        Engine::Tei => Some("TEI refuses to start"),
-        Engine::Sglang => Some("SGLang refuses to start"),
-        Engine::Infinity => Some("Infinity downloads its default model"),
-        Engine::Ollama | Engine::LocalAi => None,
     }
 }
 

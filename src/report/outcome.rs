@@ -44,9 +44,17 @@ impl<'a> LaneOutcome<'a> {
             lane: &facts.lane,
             files: facts.artifacts.iter().flat_map(|artifact| files(artifact, facts)).collect(),
             summary: model.and_then(|artifact| artifact.model.summary()),
-            unknown: facts.artifacts.iter().find_map(|artifact| unknown(&artifact.model)),
+            unknown: unread(facts)
+                .or_else(|| facts.artifacts.iter().find_map(|artifact| unknown(&artifact.model))),
         }
     }
+}
+
+/// What keeps the model's name from being known: a command line that could not be read whole.
+fn unread(facts: &LaneFacts) -> Option<String> {
+    let invocation = facts.lane.invocation.as_ref().filter(|_| facts.artifacts.is_empty())?;
+    let unread: Vec<&str> = invocation.unread.iter().map(|said| said.value.as_str()).collect();
+    (!unread.is_empty()).then(|| format!("its model is not known: {}", unread.join("; ")))
 }
 
 /// Why an artifact could not be looked at; a refusal of the system is a finding of its own.

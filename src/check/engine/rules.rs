@@ -61,6 +61,29 @@ x-preflight:
 ",
 };
 
+pub(super) static LANE_PATH_DIFFERS: Rule = Rule {
+    id: "lane-path-differs",
+    severity: Severity::Error,
+    exit: ExitCode::Lane,
+    docs: "\
+A label or `x-preflight` gives a lane one path, and the command of its only service opens another.
+
+The files that would be proved are not the files that the engine loads.
+
+```yaml
+services:
+  coder:
+    image: vllm/vllm-openai:v0.12.0
+    command: --model /models/coder-v2
+x-preflight:
+  lanes:
+    coder: {service: coder, path: /models/coder}
+```
+
+**Fix:** write the same path in both, or leave `path` out: the command tells it.
+",
+};
+
 pub(super) static LANE_SERVICE_UNKNOWN: Rule = Rule {
     id: "lane-service-unknown",
     severity: Severity::Error,

@@ -15,35 +15,15 @@ fn service(image: &str, command: &[&str]) -> Service {
 
 fn facts(service: &Service, problems: &[ProblemKind]) -> LaneFacts {
     let invocation = invocation(service);
+    let problem = |kind: &ProblemKind| Problem { kind: kind.clone(), place: Place::nowhere() };
     let lane = Lane {
-        name: "coder".to_owned(),
-        required: true,
         services: vec![service.name.value.clone()],
         engine: invocation.as_ref().map(|invocation| invocation.engine),
         invocation,
-        artifacts: Vec::new(),
-        source: None,
-        include: Vec::new(),
-        exclude: Vec::new(),
-        url: None,
-        model_name: None,
-        skipped: None,
-        place: Place::nowhere(),
-        problems: problems
-            .iter()
-            .map(|kind| Problem { kind: kind.clone(), place: Place::nowhere() })
-            .collect(),
+        problems: problems.iter().map(problem).collect(),
+        ..Lane::named("coder")
     };
-    LaneFacts {
-        lane,
-        role: Role::Hand,
-        may_fetch: false,
-        artifacts: Vec::new(),
-        probe: None,
-        fetch: None,
-        disk: None,
-        answer: None,
-    }
+    LaneFacts::of(lane, Role::Hand)
 }
 
 /// `severity[id]: message / fix`, one line each.

@@ -281,23 +281,13 @@ removed.
 Free space and fetch again.",
 };
 
-pub(super) static NOT_WRITABLE: Rule = Rule {
+pub(in crate::check) static NOT_WRITABLE: Rule = Rule {
     id: "not-writable",
     severity: Severity::Error,
     exit: ExitCode::Mount,
-    docs: "A file has to be fetched, and its folder cannot be written to.
+    docs: "Files of a lane have to be fetched, and preflight may not write into their folder: its \
+own mount of the models is read-only, or the folder belongs to another user.
 
-## Example
-
-```yaml
-services:
-  preflight:
-    user: 1000:1000
-    volumes: [./models:/models]   # owned by root
-```
-
-## Fix
-
-Give the folder to the user that preflight runs as (`PREFLIGHT_UID`, `PREFLIGHT_GID`), or mount it \
-without `:ro`.",
+Mount it without `:ro` in preflight's service, run preflight as the folder's owner \
+(`PREFLIGHT_UID`, `PREFLIGHT_GID`), or fetch by hand with `preflight fetch`.",
 };
