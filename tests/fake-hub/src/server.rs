@@ -306,7 +306,7 @@ fn send(stream: &mut impl Write, body: &FileBody, shared: &Shared) -> io::Result
         for event in [body.cut, stall].into_iter().flatten() {
             most = most.min(event - sent);
         }
-        // A slow body comes in twenty pieces a second.
+        // A slow body comes in at least twenty pieces a second.
         most = body.rate.map_or(most, |rate| most.min((rate / 20).max(1)));
         let most = usize::try_from(most).unwrap_or(buffer.len());
         let read = content.read(&mut buffer[..most])?;
@@ -322,8 +322,8 @@ fn send(stream: &mut impl Write, body: &FileBody, shared: &Shared) -> io::Result
         }
         stream.write_all(&buffer[..read])?;
         sent += read as u64;
-        if body.rate.is_some() {
-            std::thread::sleep(Duration::from_millis(50));
+        if let Some(rate) = body.rate {
+            std::thread::sleep(Duration::from_nanos(read as u64 * 1_000_000_000 / rate));
         }
     }
     Ok(true)
