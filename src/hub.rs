@@ -252,14 +252,16 @@ impl Hub {
         progress: &Progress,
     ) -> Result<(), HubError> {
         let client = self.client.as_ref().ok_or(HubError::Offline)?;
+        if errands.is_empty() {
+            return Ok(());
+        }
         // Small files first: they are what can be judged, and what fails soonest.
         let mut errands: Vec<_> = errands.iter().collect();
         errands.sort_by_key(|errand| errand.file.size);
         progress.started(errands.len(), errands.iter().map(|errand| errand.file.size).sum());
-        stream::iter(errands)
-            .map(|errand| transfer::bring(client, listing, errand, progress))
-            .buffer_unordered(self.max_workers)
-            .try_collect()
-            .await
+        let bring = |errand| transfer::bring(client, listing, errand, progress);
+        // Collected, because a stream over the closure is not `Send`.
+        let transfers: Vec<_> = errands.into_iter().map(bring).collect();
+        stream::iter(transfers).buffer_unordered(self.max_workers).try_collect().await
     }
 }

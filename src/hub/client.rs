@@ -236,3 +236,55 @@ fn is_safe_step(from: &Url, to: &Url) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(endpoint: &str) -> Client {
+        let options = HubOptions {
+            endpoint: endpoint.to_owned(),
+            token: None,
+            offline: false,
+            max_workers: 1,
+            silence: Duration::from_secs(1),
+        };
+        Client::new(&options, Pace::default()).unwrap()
+    }
+
+    #[test]
+    fn every_segment_of_a_url_is_encoded_as_a_whole() {
+        let path = ["o", "r", "resolve", "feature/x", "a b#?%.md"];
+        for (endpoint, expected) in [
+            ("http://hub", "http://hub/o/r/resolve/feature%2Fx/a%20b%23%3F%25.md"),
+            ("http://hub/sub/", "http://hub/sub/o/r/resolve/feature%2Fx/a%20b%23%3F%25.md"),
+        ] {
+            assert_eq!(client(endpoint).url(path).as_str(), expected);
+        }
+        assert_eq!(client("http://hub").url(["", "gpt2"]).as_str(), "http://hub/gpt2");
+    }
+
+    #[test]
+    fn home_is_scheme_host_and_port() {
+        let client = client("https://hub:8443/sub");
+        let is_home = |url: &str| client.is_home(&Url::parse(url).unwrap());
+        assert!(is_home("https://hub:8443/elsewhere"));
+        for url in ["http://hub:8443/sub", "https://hub/sub", "https://hub.evil:8443/sub"] {
+            assert!(!is_home(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn no_step_leads_from_an_encrypted_connection_to_an_open_one() {
+        for (from, to, expected) in [
+            ("https://a", "https://b", true),
+            ("http://a", "https://a", true),
+            ("http://a", "http://b", true),
+            ("https://a", "http://a", false),
+            ("http://a", "file:///etc/passwd", false),
+        ] {
+            let (from, to) = (Url::parse(from).unwrap(), Url::parse(to).unwrap());
+            assert_eq!(is_safe_step(&from, &to), expected, "{from} {to}");
+        }
+    }
+}

@@ -36,13 +36,14 @@ struct Lfs {
 #[derive(Debug)]
 struct Page {
     entries: Vec<Entry>,
+    /// Bytes that it took.
+    length: usize,
     next: Option<Url>,
 }
 
-/// A page of 1000 entries is about 400 kB.
-const LONGEST_PAGE: usize = 16 * 1024 * 1024;
-/// Far above the largest repository of weights, far below what would fill the memory.
-const MOST_ENTRIES: usize = 200_000;
+/// A page of 1000 entries is about 400 kB: this is far above the largest repository of weights, and
+/// below what would fill the memory.
+const LONGEST_LISTING: usize = 64 * 1024 * 1024;
 
 /// The commit that the source's revision names.
 pub(crate) async fn commit(client: &Client, source: &Source) -> Result<String, HubError> {
@@ -78,25 +79,23 @@ pub(crate) async fn files(
     let mut url = client.url(["api", "models", &source.owner, &source.repo, "tree", commit]);
     url.set_query(Some("recursive=true&expand=false"));
     let mut files = Vec::new();
-    let mut seen = 0;
+    let mut budget = LONGEST_LISTING;
     loop {
         let page = client
             .pace
             .persist(|| {
                 let url = url.clone();
-                async move { read_page(client, &url, asked).await }
+                async move { read_page(client, &url, budget, asked).await }
             })
             .await?;
-        seen += page.entries.len();
-        if seen > MOST_ENTRIES {
-            return Err(asked.unreachable(format!("it lists more than {MOST_ENTRIES} entries")));
-        }
+        // An empty page is two bytes, so that even a listing without end has one.
+        budget = budget.saturating_sub(page.length);
         let listed = page.entries.into_iter().filter(|entry| entry.kind == "file");
         for file in listed.map(|entry| remote_file(entry, asked)) {
             files.push(file?);
         }
         match page.next {
-            Some(next) if next != url && seen > 0 => url = next,
+            Some(next) if next != url => url = next,
             Some(_) => return Err(asked.unreachable("its listing has no end")),
             None => break,
         }
@@ -106,18 +105,23 @@ pub(crate) async fn files(
     Ok(files)
 }
 
-async fn read_page(client: &Client, url: &Url, asked: &Asked) -> Result<Page, Setback> {
+async fn read_page(
+    client: &Client,
+    url: &Url,
+    budget: usize,
+    asked: &Asked,
+) -> Result<Page, Setback> {
     let (answer, _) = client.open(url, None, asked).await?;
     let status = answer.status();
     if !status.is_success() {
         return Err(asked.refused(&Refusal::from_head(status.as_u16(), answer.headers())));
     }
     let next = next_page(&answer, url);
-    let text = read_text(client, answer, asked).await?;
+    let text = read_text(client, answer, budget, asked).await?;
     let entries = serde_json::from_slice(&text).map_err(|error| {
         Setback::fatal(asked.unreachable(format!("its listing cannot be read: {error}")))
     })?;
-    Ok(Page { entries, next })
+    Ok(Page { entries, length: text.len(), next })
 }
 
 /// The next page, asked of the same origin: a mirror may pass on links to the hub that it mirrors,
@@ -135,12 +139,13 @@ fn next_page(answer: &Response, url: &Url) -> Option<Url> {
 async fn read_text(
     client: &Client,
     mut answer: Response,
+    budget: usize,
     asked: &Asked,
 ) -> Result<Vec<u8>, Setback> {
     let mut text = Vec::new();
     while let Some(chunk) = client.chunk(&mut answer, asked).await? {
-        if text.len() + chunk.len() > LONGEST_PAGE {
-            return Err(Setback::fatal(asked.unreachable("a page of its listing is too long")));
+        if text.len() + chunk.len() > budget {
+            return Err(Setback::fatal(asked.unreachable("its listing is too long")));
         }
         text.extend_from_slice(&chunk);
     }

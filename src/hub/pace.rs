@@ -95,7 +95,11 @@ impl Pace {
                 self.jitter(doubled.min(LONGEST_BACKOFF))
             }
         };
-        tracing::debug!(error = %setback.error, ?wait, "trying again");
+        if wait > LONGEST_BACKOFF {
+            tracing::warn!("{}; trying again in {} s", setback.error, wait.as_secs());
+        } else {
+            tracing::debug!(error = %setback.error, ?wait, "trying again");
+        }
         tokio::time::sleep(wait).await;
         Ok(())
     }

@@ -201,3 +201,15 @@ fn an_endpoint_that_is_no_address_makes_no_client() {
         assert!(matches!(error, HubError::Unreachable { .. }), "{endpoint}: {error}");
     }
 }
+
+#[tokio::test]
+async fn lanes_can_be_fetched_on_other_threads() {
+    fn sends<T: Send>(future: T) -> T {
+        future
+    }
+    let hub = Hub::connect(&HubOptions { offline: true, ..options("http://hub") }).unwrap();
+    let listing = Listing { source: source(), commit: "0".repeat(40), files: Vec::new() };
+    let progress = Progress::new(unbounded_channel().0);
+    sends(hub.probe(&listing.source, &[], &[])).await.unwrap_err();
+    sends(hub.fetch(&listing, &[], &progress)).await.unwrap_err();
+}

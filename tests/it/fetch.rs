@@ -130,7 +130,8 @@ async fn hf_finds_the_notes_that_it_would_have_left_itself() {
 
 #[tokio::test]
 async fn a_listing_of_many_pages_is_read_to_its_end() {
-    let fake = repository().page(2).start().unwrap();
+    // A mirror that passes on the links of the hub that it mirrors.
+    let fake = repository().page(2).public_url("http://hub.invalid").start().unwrap();
     let hub = Hub::connect(&options(&fake)).unwrap();
     let listing = hub.probe(&source(None), &[], &[]).await.unwrap();
     assert_eq!(listing.files.len(), 5);
@@ -359,6 +360,7 @@ async fn a_folder_that_cannot_be_written_to_has_its_name() {
 }
 
 /// Says what was not tested; for root, where everything has to be, that is a failure.
+#[expect(clippy::print_stderr, reason = "who reads the log of the tests has to see it")]
 fn skipped(why: &str) {
     let required = std::env::var_os("PREFLIGHT_TEST_REQUIRE_ALL").is_some_and(|value| value == "1");
     assert!(!(required && rustix::process::geteuid().is_root()), "not tested: {why}");

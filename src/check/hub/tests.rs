@@ -40,7 +40,7 @@ fn found(facts: &LaneFacts) -> Vec<Finding> {
     all
 }
 
-fn check(error: HubError, id: &str, exit: ExitCode, fix: &str) {
+fn check(error: &HubError, id: &str, exit: ExitCode, fix: &str) {
     for (probe, fetch) in [(Some(Err(error.clone())), None), (None, Some(Err(error.clone())))] {
         let findings = found(&LaneFacts { probe, fetch, ..facts() });
         let [finding] = findings.as_slice() else { panic!("{error}: {findings:?}") };
@@ -160,7 +160,7 @@ fn every_failure_has_a_rule_an_exit_code_and_a_fix() {
         ),
     ];
     for (error, id, exit, fix) in cases {
-        check(error, id, exit, fix);
+        check(&error, id, exit, fix);
     }
 }
 

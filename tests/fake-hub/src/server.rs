@@ -1,6 +1,6 @@
 //! Two listeners, a thread for each connection, and what they share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufReader, Read as _, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,7 +40,9 @@ struct State {
     requests: Vec<Request>,
     released: bool,
     stalled: usize,
-    streams: Vec<TcpStream>,
+    /// Open connections, to be closed at the end.
+    streams: HashMap<u64, TcpStream>,
+    accepted: u64,
 }
 
 /// A whole answer.
@@ -147,7 +149,7 @@ impl FakeHub {
 impl Drop for FakeHub {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
-        for stream in &self.shared.lock().streams {
+        for stream in self.shared.lock().streams.values() {
             // A connection that is closed already needs no closing.
             drop(stream.shutdown(Shutdown::Both));
         }
@@ -207,6 +209,17 @@ impl Shared {
         self.lock().requests.push(request);
     }
 
+    /// Remembers an open connection under the number that it gets.
+    fn keep(&self, stream: &TcpStream) -> u64 {
+        let mut state = self.lock();
+        state.accepted += 1;
+        let number = state.accepted;
+        if let Ok(second) = stream.try_clone() {
+            state.streams.insert(number, second);
+        }
+        number
+    }
+
     fn stall(&self) {
         let mut state = self.lock();
         state.stalled += 1;
@@ -224,18 +237,17 @@ fn accept(listener: &TcpListener, origin: Origin, shared: &Arc<Shared>) {
             break;
         }
         let Ok(stream) = stream else { continue };
-        if let Ok(second) = stream.try_clone() {
-            shared.lock().streams.push(second);
-        }
+        let number = shared.keep(&stream);
         connections.retain(|connection: &JoinHandle<()>| !connection.is_finished());
         let shared = Arc::clone(shared);
         connections.push(std::thread::spawn(move || {
             // A client that goes away is no concern of a server.
             drop(serve(&stream, origin, &shared));
             drop(stream.shutdown(Shutdown::Both));
+            shared.lock().streams.remove(&number);
         }));
     }
-    for stream in &shared.lock().streams {
+    for stream in shared.lock().streams.values() {
         drop(stream.shutdown(Shutdown::Both));
     }
     for connection in connections {
@@ -294,7 +306,7 @@ fn send(stream: &mut impl Write, body: &FileBody, shared: &Shared) -> io::Result
         for event in [body.cut, stall].into_iter().flatten() {
             most = most.min(event - sent);
         }
-        // A slow body comes in twenty pieces a second.
+        // A slow body comes in at least twenty pieces a second.
         most = body.rate.map_or(most, |rate| most.min((rate / 20).max(1)));
         let most = usize::try_from(most).unwrap_or(buffer.len());
         let read = content.read(&mut buffer[..most])?;
@@ -310,8 +322,8 @@ fn send(stream: &mut impl Write, body: &FileBody, shared: &Shared) -> io::Result
         }
         stream.write_all(&buffer[..read])?;
         sent += read as u64;
-        if body.rate.is_some() {
-            std::thread::sleep(Duration::from_millis(50));
+        if let Some(rate) = body.rate {
+            std::thread::sleep(Duration::from_nanos(read as u64 * 1_000_000_000 / rate));
         }
     }
     Ok(true)
