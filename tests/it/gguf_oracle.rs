@@ -4,6 +4,8 @@
 //! by `PREFLIGHT_TEST_LLAMA_SERVER`; without it only preflight's half is tested, unless
 //! `PREFLIGHT_TEST_REQUIRE_ALL=1`.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
 mod document;
 
 use std::io::{BufRead as _, BufReader};
@@ -392,6 +394,7 @@ fn preflight_refuses_what_llama_server_refuses() {
 }
 
 /// The server, or nothing after having said so; it is an error where all tests are required.
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
 fn server() -> Option<String> {
     let variable = |name: &str| {
         #[expect(clippy::disallowed_methods, reason = "a test is told where the server is")]
