@@ -204,21 +204,25 @@ pub(super) fn content(role: Role, reader: &mut dyn ReadSeek, stat: &Stat) -> Con
 }
 
 fn weights(reader: &mut dyn ReadSeek, stat: &Stat, head: &[u8], found: Lookalike) -> Content {
-    match found {
-        Lookalike::Gguf => match gguf::read(reader, stat.size) {
+    // Protocols 2 to 5 of Python's pickle.
+    if matches!(head, [0x80, 2..=5, ..]) {
+        Content::Pickle
+    } else if found == Lookalike::Gguf {
+        match gguf::read(reader, stat.size) {
             Ok(header) => Content::Gguf(Box::new(header)),
             Err(GgufError::Read { kind, .. }) => Content::Unknown(kind.to_string()),
             Err(error) => Content::Broken(Defect::Gguf(error)),
-        },
-        Lookalike::Safetensors => match safetensors::read(reader, stat.size) {
+        }
+    } else if found == Lookalike::Safetensors {
+        match safetensors::read(reader, stat.size) {
             Ok(header) => Content::Safetensors(header),
             Err(SafetensorsError::Read { kind }) => Content::Unknown(kind.to_string()),
             Err(error) => Content::Broken(Defect::Safetensors(error)),
-        },
-        Lookalike::Zip => archive(reader, stat.size),
-        // Protocols 2 to 5 of Python's pickle.
-        _ if matches!(head, [0x80, 2..=5, ..]) => Content::Pickle,
-        other => lookalike(other),
+        }
+    } else if found == Lookalike::Zip {
+        archive(reader, stat.size)
+    } else {
+        lookalike(found)
     }
 }
 

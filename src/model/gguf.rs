@@ -86,6 +86,8 @@ pub enum Newer {
     },
     /// `tokenizer.ggml.model`.
     Tokenizer(String),
+    /// A tensor that the architecture does not have.
+    Tensor(String),
 }
 
 /// Why llama.cpp will not load a file, as far as its header tells.
@@ -362,6 +364,7 @@ fn summarise<R: Read + Seek>(
         .into_iter()
         .collect();
     newer.extend(metadata.newer());
+    newer.extend(layout::stranger(&metadata, tensors).map(|name| Newer::Tensor(name.to_owned())));
     let refused = metadata.refused().or_else(|| layout::refused(&metadata, tensors));
     Header {
         version,

@@ -197,18 +197,19 @@ pub(super) fn parsed<T: serde::de::DeserializeOwned>(
             Err(error) => return Content::Unknown(error.to_string()),
         };
         let broken = |why: String| Content::Broken(Defect::Document(why));
-        match found {
-            Lookalike::Json if stat.size > longest => {
-                broken(format!("it has {} bytes, and at most {longest} are read", stat.size))
+        if found != Lookalike::Json {
+            return file::lookalike(found);
+        }
+        if stat.size > longest {
+            let size = stat.size;
+            return broken(format!("it has {size} bytes, and at most {longest} are read"));
+        }
+        match json::parse(reader, stat.size) {
+            Ok(value) => {
+                keep(value);
+                Content::Document
             }
-            Lookalike::Json => match json::parse(reader, stat.size) {
-                Ok(value) => {
-                    keep(value);
-                    Content::Document
-                }
-                Err(error) => broken(error.to_string()),
-            },
-            other => file::lookalike(other),
+            Err(error) => broken(error.to_string()),
         }
     })
 }

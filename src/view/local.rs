@@ -89,11 +89,13 @@ fn created(path: &Path) -> Option<SystemTime> {
 /// What a refused system call says about `path`. A link that leads nowhere or in a circle, and a
 /// path through something that is no folder, are nothing that an engine could open.
 fn failed<T>(path: &Path, error: &io::Error) -> Look<T> {
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Look::Absent,
-        io::ErrorKind::PermissionDenied => Look::Denied(refusal(path)),
-        _ if is_loop(path) => Look::Absent,
-        _ => Look::Unknown(error.to_string()),
+    let kind = error.kind();
+    if matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) || is_loop(path) {
+        Look::Absent
+    } else if kind == io::ErrorKind::PermissionDenied {
+        Look::Denied(refusal(path))
+    } else {
+        Look::Unknown(error.to_string())
     }
 }
 

@@ -111,6 +111,7 @@ fn unknown_to_llama_cpp(subject: &Subject<'_>, newer: &Newer) -> Finding {
         Newer::Architecture(name) => format!("the architecture `{name}`"),
         Newer::TensorType { tensor, id } => format!("the tensor type {id} (`{tensor}`)"),
         Newer::Tokenizer(name) => format!("the tokenizer `{name}`"),
+        Newer::Tensor(name) => format!("the tensor `{name}` beside those of its architecture"),
     };
     let build = architectures::NEWEST_BUILD;
     let is_covered = subject.facts.lane.engine == Some(Engine::LlamaCpp)
@@ -119,7 +120,7 @@ fn unknown_to_llama_cpp(subject: &Subject<'_>, newer: &Newer) -> Finding {
             .and_then(|numbers| numbers.first().copied())
             .is_some_and(|number| number >= OLDEST_BUILD && number <= build);
     let message = format!(
-        "`{}` has {what}, which llama.cpp up to build {build} does not have",
+        "`{}` has {what}, which llama.cpp up to build {build} does not know",
         subject.shown().display()
     );
     subject

@@ -312,7 +312,7 @@ fn an_architecture_is_judged_by_the_release_that_is_known() {
         changed[at..at + 5].copy_from_slice(b"lla9a");
         stack.write("", changed).check(&format!(
             "{severity}[architecture-unsupported] 11: `/models/gguf/tiny-Q4_K_M.gguf` has the \
-             architecture `lla9a`, which llama.cpp up to build 11669 does not have"
+             architecture `lla9a`, which llama.cpp up to build 11669 does not know"
         ));
     }
 }

@@ -10,6 +10,12 @@ use super::{GgufError, Metadata, TensorProblem};
 /// in another shape than the metadata gives. Absent for every other architecture, for a split
 /// model, and where heads or widths differ between layers.
 pub(super) fn refused(metadata: &Metadata, tensors: &[Tensor]) -> Option<GgufError> {
+    if !is_plain(metadata) {
+        return None;
+    }
+    if let Err(error) = numbers(metadata) {
+        return Some(error);
+    }
     let shape = Shape::of(metadata)?;
     let found: HashMap<&str, &Tensor> =
         tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
@@ -21,6 +27,70 @@ pub(super) fn refused(metadata: &Metadata, tensors: &[Tensor]) -> Option<GgufErr
     tops.iter()
         .find_map(|(name, rows)| check(name, rows))
         .or_else(|| (0..shape.layers).find_map(|layer| shape.layer(layer, &found)))
+}
+
+/// A tensor that no plain `llama` model has: llama.cpp counts them and refuses what is left over.
+pub(super) fn stranger<'a>(metadata: &Metadata, tensors: &'a [Tensor]) -> Option<&'a str> {
+    if !is_plain(metadata) {
+        return None;
+    }
+    let layers = metadata.block_count.unwrap_or_default();
+    let is_known = |name: &str| {
+        let (stem, _) = name.rsplit_once('.').unwrap_or((name, ""));
+        match stem.strip_prefix("blk.").and_then(|rest| rest.split_once('.')) {
+            Some((layer, stem)) => {
+                layer.parse::<u64>().is_ok_and(|layer| layer < layers) && LAYER.contains(&stem)
+            }
+            None => TOP.contains(&stem),
+        }
+    };
+    tensors.iter().map(|tensor| tensor.name.as_str()).find(|name| !is_known(name))
+}
+
+/// What a plain model may have once.
+const TOP: [&str; 6] = [
+    "token_embd",
+    "output_norm",
+    "output",
+    "rope_freqs",
+    "rope_factors_long",
+    "rope_factors_short",
+];
+
+/// What a plain model may have in each layer.
+const LAYER: [&str; 13] = [
+    "attn_norm",
+    "attn_q",
+    "attn_k",
+    "attn_v",
+    "attn_qkv",
+    "attn_output",
+    "ffn_norm",
+    "ffn_gate",
+    "ffn_down",
+    "ffn_up",
+    "rope_freqs",
+    "rope_factors_long",
+    "rope_factors_short",
+];
+
+fn is_plain(metadata: &Metadata) -> bool {
+    metadata.architecture.as_deref() == Some("llama")
+        && metadata.is_model()
+        && metadata.split_count.is_none_or(|count| count <= 1)
+        && metadata.of_architecture("expert_count").is_none_or(|experts| experts == 0)
+}
+
+/// The numbers that no default stands in for.
+fn numbers(metadata: &Metadata) -> Result<(), GgufError> {
+    for field in ["attention.head_count", "feed_forward_length", "attention.layer_norm_rms_epsilon"]
+    {
+        let key = format!("llama.{field}");
+        if metadata.get(&key).is_none() {
+            return Err(GgufError::KeyMissing { key });
+        }
+    }
+    Ok(())
 }
 
 /// The numbers that the shapes follow from, in elements.
@@ -38,13 +108,6 @@ struct Shape {
 impl Shape {
     fn of(metadata: &Metadata) -> Option<Self> {
         let number = |field: &str| i64::try_from(metadata.of_architecture(field)?).ok();
-        let is_plain = metadata.architecture.as_deref() == Some("llama")
-            && metadata.is_model()
-            && metadata.split_count.is_none_or(|count| count <= 1)
-            && number("expert_count").is_none_or(|experts| experts == 0);
-        if !is_plain {
-            return None;
-        }
         let (width, heads) = (number("embedding_length")?, number("attention.head_count")?);
         let head = width.checked_div(heads)?;
         let heads_kv = match metadata.get("llama.attention.head_count_kv") {

@@ -127,7 +127,7 @@ fn wanted(key: &str) -> bool {
         || key.ends_with("_length")
         || key.ends_with("_count")
         || key.ends_with("_count_kv")
-        || key.ends_with(".vocab_size")
+        || key.ends_with("_epsilon")
 }
 
 fn value<R: Read + Seek>(reader: &mut Reader<R>, key: &str) -> Result<Value, GgufError> {

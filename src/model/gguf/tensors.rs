@@ -7,7 +7,7 @@ use super::types::{Packing, TensorType, tensor_type};
 use super::{GgufError, TensorProblem};
 
 /// `GGML_MAX_NAME` of ggml 0.27.0, with the end mark.
-const NAME_ROOM: u64 = 64;
+const NAME_ROOM: usize = 64;
 
 /// A type's number above this is not a type of some later ggml, it is rubbish.
 const LAST_PLAUSIBLE_TYPE: u32 = 127;
@@ -79,13 +79,13 @@ pub(super) fn duplicate(tensors: &[Tensor]) -> Option<&str> {
 fn one<R: Read + Seek>(reader: &mut Reader<R>, index: u64) -> Result<Tensor, GgufError> {
     let field = Field::Tensor(index);
     let length = reader.string_length(field)?;
-    let Some(length) = usize::try_from(length).ok().filter(|_| length < NAME_ROOM) else {
+    let Some(kept) = usize::try_from(length).ok().filter(|length| *length < NAME_ROOM) else {
         return Err(GgufError::Tensor {
             tensor: format!("#{index}"),
             problem: TensorProblem::NameLength(length),
         });
     };
-    let name = name(reader, length, field)?;
+    let name = name(reader, kept, field)?;
     let fail = |problem| GgufError::Tensor { tensor: name.clone(), problem };
     let dimensions = reader.u32(field)?;
     if dimensions > 4 {
@@ -112,7 +112,7 @@ fn name<R: Read + Seek>(
     length: usize,
     field: Field<'_>,
 ) -> Result<String, GgufError> {
-    let mut bytes = [0; NAME_ROOM as usize];
+    let mut bytes = [0; NAME_ROOM];
     for byte in bytes.iter_mut().take(length) {
         [*byte] = reader.bytes(field)?;
     }

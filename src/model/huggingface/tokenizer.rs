@@ -59,14 +59,17 @@ fn content(reader: &mut dyn ReadSeek, stat: &Stat, is_json: bool) -> Content {
         Ok(head) => head,
         Err(error) => return Content::Unknown(error.to_string()),
     };
-    match recognise(&head) {
-        found @ (Lookalike::Empty
-        | Lookalike::Pointer { .. }
-        | Lookalike::Html
-        | Lookalike::Zeros) => file::lookalike(found),
-        Lookalike::Json if is_json => ending(reader, stat),
-        found if is_json => file::lookalike(found),
-        _ => Content::Document,
+    let found = recognise(&head);
+    let is_no_tokenizer = matches!(
+        found,
+        Lookalike::Empty | Lookalike::Pointer { .. } | Lookalike::Html | Lookalike::Zeros
+    );
+    if is_no_tokenizer || (is_json && found != Lookalike::Json) {
+        file::lookalike(found)
+    } else if is_json {
+        ending(reader, stat)
+    } else {
+        Content::Document
     }
 }
 

@@ -135,7 +135,7 @@ fn indexed(examination: &mut Examination<'_>, name: &str) {
     let mut document = None;
     let mut file =
         parsed(examination.view, &path, name, Role::Index, index::LONGEST, |found: Document| {
-            document = Some(found)
+            document = Some(found);
         });
     let escaping = document.as_ref().and_then(Document::escaping_shard).map(str::to_owned);
     if let Some(shard) = escaping {
