@@ -1,12 +1,54 @@
 //! Loads a Compose project exactly as Docker Compose 2.40.3 does.
+//!
+//! `files -> parse -> casts -> extends -> include -> merge -> canonical -> normalize -> assemble`:
+//! every step but the last works on one kind of tree, whose values know where they are written.
+
+mod assemble;
+mod canonical;
+mod casts;
+mod command;
+mod consistency;
+mod defaults;
+mod document;
+mod dotenv;
+mod environment;
+mod extends;
+mod fault;
+mod files;
+mod include;
+mod interpolate;
+mod loader;
+mod lower;
+mod merge;
+mod merge_keys;
+mod normalize;
+mod parse;
+mod paths;
+mod ports;
+mod print;
+mod resolve;
+mod scalar;
+mod shape;
+mod tree;
+mod unique;
+mod units;
+mod validate;
+mod volume;
 
 use std::path::PathBuf;
 
 use thiserror::Error;
 
+use self::assemble::About;
+use self::environment::Environment;
+use self::fault::Fault;
+use self::loader::{Loader, Parsed, Scope};
 use crate::options::ProjectOptions;
+use crate::path::clean;
 use crate::project::Project;
-use crate::source_map::{Location, SourceMap};
+use crate::source_map::{Location, SourceMap, VariableSource};
+
+pub use self::print::{ConfigFormat, print};
 
 /// Why a project could not be loaded.
 #[derive(Debug, Error)]
@@ -70,6 +112,58 @@ impl LoadError {
 ///
 /// # Errors
 /// What Docker Compose refuses is refused, at the line; see [`LoadError`].
-pub fn load(options: &ProjectOptions, _sources: &mut SourceMap) -> Result<Project, LoadError> {
-    Err(LoadError::NotFound { directory: options.working_directory.clone() })
+pub fn load(options: &ProjectOptions, sources: &mut SourceMap) -> Result<Project, LoadError> {
+    let home = options.environment.get("HOME").filter(|home| !home.is_empty()).cloned();
+    let here = clean(&options.working_directory);
+    let mut loader = Loader::new(sources, &here, home);
+    let loaded = load_with(options, &mut loader);
+    loaded.map_err(|fault| fault.locate(sources))
+}
+
+fn load_with(options: &ProjectOptions, loader: &mut Loader<'_>) -> Result<Project, Fault> {
+    let mut found = files::find(options, loader)?;
+    let parsed =
+        found.files.iter().map(|file| loader.parse(file)).collect::<Result<Vec<_>, _>>()?;
+    let declared = declared_name(&parsed, &found.environment)?;
+    let name = files::name(options, &found, declared)?;
+    found.environment.set("COMPOSE_PROJECT_NAME", &name, VariableSource::Compose);
+    let scope = Scope {
+        directory: found.directory.clone(),
+        environment: found.environment.clone(),
+        included: Vec::new(),
+    };
+    let mut model = loader::model(loader, &scope, parsed)?;
+    if lower::is_empty_document(&model) {
+        return Err(Fault::whole("the Compose file is empty").hint("add `services:`"));
+    }
+    normalize::normalize(&mut model, &name, &found.environment);
+    let about = About {
+        name,
+        directory: &found.directory,
+        profiles: profiles(options, &found.environment),
+        environment: found.environment.clone(),
+    };
+    assemble::project(loader, &model, about)
+}
+
+/// The last `name:` of the files, with its variables replaced.
+fn declared_name(parsed: &[Parsed], environment: &Environment) -> Result<Option<String>, Fault> {
+    let named = parsed
+        .iter()
+        .flat_map(|file| &file.documents)
+        .filter_map(|document| document.root.get("name"))
+        .rfind(|name| name.printed().is_some_and(|text| !text.is_empty()));
+    let Some(name) = named else { return Ok(None) };
+    let text = name.printed().unwrap_or_default();
+    let expansion = interpolate::expand(&text, &|name| environment.get(name))
+        .map_err(|error| dotenv::refuse(&name.place, &error))?;
+    Ok(Some(expansion.text))
+}
+
+fn profiles(options: &ProjectOptions, environment: &Environment) -> Vec<String> {
+    if !options.profiles.is_empty() {
+        return options.profiles.clone();
+    }
+    let listed = environment.text("COMPOSE_PROFILES").unwrap_or_default();
+    listed.split(',').map(|profile| profile.trim().to_owned()).collect()
 }

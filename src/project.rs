@@ -26,8 +26,8 @@ pub struct Project {
     pub volumes: IndexMap<String, Volume>,
     /// The top-level `x-preflight` mapping, with its own place.
     pub extension: Option<Spanned<Value>>,
-    /// The place of every value inside [`Project::extension`], by JSON pointer
-    /// (`/lanes/coder/source`).
+    /// Where each value below [`Project::extension`] is written, by its JSON pointer
+    /// (`/lanes/coder/source`); the extension itself is the empty pointer.
     pub extension_places: IndexMap<String, Place>,
     /// What variables are set to for this project: the environment over the env files.
     pub variables: IndexMap<String, Spanned<String>>,
@@ -70,6 +70,8 @@ pub struct Service {
     pub ports: Vec<Port>,
     /// The service's own `x-preflight` mapping.
     pub extension: Option<Spanned<Value>>,
+    /// Where each value below [`Service::extension`] is written, by its JSON pointer.
+    pub extension_places: IndexMap<String, Place>,
 }
 
 /// One mount of a service.
@@ -215,6 +217,7 @@ impl Service {
             working_dir: None,
             ports: Vec::new(),
             extension: None,
+            extension_places: IndexMap::new(),
         }
     }
 

@@ -3,6 +3,10 @@
 
 /// What is answered to bad input.
 mod bad_input;
+/// What `preflight config` prints.
+mod compose_config;
+/// Projects as Docker Compose itself resolves them.
+mod compose_oracle;
 mod docker_damage;
 mod docker_fetch;
 mod docker_fragments;

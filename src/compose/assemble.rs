@@ -1,0 +1,238 @@
+//! The last steps: profiles, consistency, env files, the typed project and its document.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use super::command;
+use super::consistency;
+use super::document::{Printer, plain};
+use super::environment::Environment;
+use super::fault::Fault;
+use super::loader::Loader;
+use super::lower;
+use super::merge;
+use super::resolve::{self, ServiceVariables};
+use super::shape::{FILE_OBJECT, NETWORK, SERVICE, VOLUME};
+use super::tree::{Mapping, Node};
+use super::validate::entries;
+use crate::path::HostPath;
+use crate::project::{Mount, MountSource, Project, Service};
+use crate::source_map::{Place, Spanned};
+
+/// The keys of the top level that mean something.
+const TOP_LEVEL: [&str; 8] =
+    ["name", "services", "networks", "volumes", "secrets", "configs", "models", "include"];
+
+/// What is known about a project besides its model.
+pub(super) struct About<'a> {
+    pub(super) name: String,
+    pub(super) directory: &'a std::path::Path,
+    pub(super) profiles: Vec<String>,
+    pub(super) environment: Environment,
+}
+
+/// Makes the project of a normalised model.
+pub(super) fn project(
+    loader: &mut Loader<'_>,
+    root: &Node,
+    about: About<'_>,
+) -> Result<Project, Fault> {
+    let mut printed = printed_services(loader, root)?;
+    let (enabled, disabled) = split_by_profile(root, &about.profiles);
+    consistency::check(root, &enabled, &disabled)?;
+    let mut services = Vec::new();
+    for (name, entry) in &enabled {
+        let mut service = lower::service(name, entry, root)?;
+        service.environment = resolve::environment(loader, &about.environment, &entry.value)?;
+        service.labels = resolve::labels(loader, &entry.value)?;
+        warn_of_cut(loader, &entry.value);
+        if let Some(document) = printed.get_mut(name) {
+            finish(document, &service);
+        }
+        services.push(service);
+    }
+    inherit_mounts(loader, &enabled, &mut services);
+    printed.retain(|name, _| enabled.contains_key(name));
+    let document = document(loader, root, &about.name, &enabled, printed)?;
+    let extension = extension(loader, root)?;
+    let volumes = root.get("volumes").and_then(Node::as_mapping);
+    Ok(Project {
+        name: about.name,
+        directory: HostPath::new(about.directory),
+        files: loader.files.clone(),
+        services,
+        volumes: volumes
+            .into_iter()
+            .flatten()
+            .map(|(key, entry)| (key.clone(), lower::volume(entry)))
+            .collect(),
+        extension_places: extension.as_ref().map(resolve::places).unwrap_or_default(),
+        extension: extension.map(|node| Spanned::new(plain(&node), node.place)),
+        variables: about.environment.into_variables(),
+        warnings: std::mem::take(&mut loader.warnings),
+        document,
+    })
+}
+
+/// Compose says nothing about the part of a command line that it throws away.
+fn warn_of_cut(loader: &mut Loader<'_>, service: &Node) {
+    for key in ["command", "entrypoint"] {
+        let Some(node) = service.get(key) else { continue };
+        if node.as_str().is_some_and(command::is_cut) {
+            let message =
+                format!("`{key}` ends before its first unquoted `;`, `&`, `|`, `<` or `>`");
+            loader.warn(message, &node.place);
+        }
+    }
+}
+
+/// Every service as it is printed; refuses values of the wrong type, disabled services included.
+fn printed_services(
+    loader: &mut Loader<'_>,
+    root: &Node,
+) -> Result<IndexMap<String, Map<String, Value>>, Fault> {
+    let mut printer = Printer { warnings: &mut loader.warnings };
+    let mut printed = IndexMap::new();
+    for (name, service) in entries(root.get("services")) {
+        let attributes = printer.record(&format!("services.{name}"), service, SERVICE)?;
+        printed.insert(name.to_owned(), attributes);
+    }
+    Ok(printed)
+}
+
+fn split_by_profile(root: &Node, profiles: &[String]) -> (Mapping, Mapping) {
+    let services = root.get("services").and_then(Node::as_mapping).cloned().unwrap_or_default();
+    services.into_iter().partition(|(_, entry)| lower::is_enabled(&entry.value, profiles))
+}
+
+/// What Compose prints differently once env files are folded in.
+fn finish(document: &mut Map<String, Value>, service: &Service) {
+    for key in ["env_file", "label_file"] {
+        document.shift_remove(key);
+    }
+    for key in ["command", "entrypoint"] {
+        document.entry(key).or_insert(Value::Null);
+    }
+    if !service.environment.is_empty() {
+        document.insert("environment".to_owned(), variables(&service.environment));
+    }
+    if !service.labels.is_empty() {
+        let labels = service.labels.iter();
+        let labels = labels.map(|(name, label)| (name.clone(), Value::String(label.value.clone())));
+        document.insert("labels".to_owned(), Value::Object(labels.collect()));
+    }
+    if let Some(Value::Object(deploy)) = document.get("deploy")
+        && let Some(scale) = document.get("scale")
+        && deploy.get("replicas") != Some(scale)
+    {
+        let scale = scale.clone();
+        if let Some(Value::Object(deploy)) = document.get_mut("deploy") {
+            deploy.insert("replicas".to_owned(), scale);
+        }
+    }
+}
+
+fn variables(environment: &ServiceVariables) -> Value {
+    let value = |value: &Option<String>| value.clone().map_or(Value::Null, Value::String);
+    let pairs = environment.iter().map(|(name, variable)| (name.clone(), value(&variable.value)));
+    Value::Object(pairs.collect())
+}
+
+/// Adds the mounts that `volumes_from` brings; a service's own mount at the same target wins.
+fn inherit_mounts(loader: &mut Loader<'_>, enabled: &Mapping, services: &mut [Service]) {
+    // A chain is as long as there are services; circles have been refused.
+    for _ in 0..services.len() {
+        let known: IndexMap<String, Vec<Mount>> = services
+            .iter()
+            .map(|service| (service.name.value.clone(), service.mounts.clone()))
+            .collect();
+        let mut changed = false;
+        for service in services.iter_mut() {
+            let Some(entry) = enabled.get(&service.name.value) else { continue };
+            for (from, read_only, place) in lower::volumes_from(&entry.value) {
+                for mount in known.get(&from).into_iter().flatten() {
+                    if matches!(mount.source, MountSource::Tmpfs | MountSource::Other(_))
+                        || service.mounts.iter().any(|own| own.target == mount.target)
+                    {
+                        continue;
+                    }
+                    let read_only = mount.read_only || read_only;
+                    service.mounts.push(Mount { read_only, place: place.clone(), ..mount.clone() });
+                    changed = true;
+                }
+            }
+        }
+        if !changed {
+            break;
+        }
+    }
+    for (name, entry) in enabled {
+        for item in super::validate::items(entry.value.get("volumes_from")) {
+            if item.as_str().is_some_and(|text| text.starts_with("container:")) {
+                let message =
+                    format!("the mounts that `{name}` takes from a container are not known");
+                loader.warn(message, &item.place);
+            }
+        }
+    }
+}
+
+fn document(
+    loader: &mut Loader<'_>,
+    root: &Node,
+    name: &str,
+    enabled: &Mapping,
+    services: IndexMap<String, Map<String, Value>>,
+) -> Result<Value, Fault> {
+    let mut document = Map::new();
+    document.insert("name".to_owned(), Value::String(name.to_owned()));
+    let services = services.into_iter().map(|(name, service)| (name, Value::Object(service)));
+    document.insert("services".to_owned(), Value::Object(services.collect()));
+    let sections = [
+        ("networks", NETWORK),
+        ("volumes", VOLUME),
+        ("secrets", FILE_OBJECT),
+        ("configs", FILE_OBJECT),
+    ];
+    for (section, fields) in sections {
+        let mut printer = Printer { warnings: &mut loader.warnings };
+        let mut printed = Map::new();
+        for (key, resource) in entries(root.get(section)) {
+            let mut value = printer.record(&format!("{section}.{key}"), resource, fields)?;
+            if section == "networks" {
+                value.entry("ipam").or_insert_with(|| Value::Object(Map::new()));
+            }
+            if section == "secrets" {
+                value.shift_remove("content");
+            }
+            let used = enabled
+                .values()
+                .any(|entry| lower::used(section, &entry.value).iter().any(|used| used == key));
+            if used {
+                printed.insert(key.to_owned(), Value::Object(value));
+            }
+        }
+        if !printed.is_empty() {
+            document.insert(section.to_owned(), Value::Object(printed));
+        }
+    }
+    for (key, entry) in root.as_mapping().into_iter().flatten() {
+        if TOP_LEVEL.contains(&key.as_str()) {
+            continue;
+        }
+        if !key.starts_with("x-") {
+            loader.warn(format!("unknown key `{key}`"), &entry.key_place());
+        }
+        document.insert(key.clone(), plain(&entry.value));
+    }
+    Ok(Value::Object(document))
+}
+
+/// The project's own `x-preflight` over those of the files that it includes.
+fn extension(loader: &mut Loader<'_>, root: &Node) -> Result<Option<Node>, Fault> {
+    let own = root.get("x-preflight").filter(|node| !node.is_null()).cloned();
+    let Some(included) = loader.included_extension.take() else { return Ok(own) };
+    let wrap = |node: Node| Node::mapping([("x-preflight", node)], &Place::nowhere());
+    let Some(own) = own else { return Ok(Some(included)) };
+    Ok(merge::merge(wrap(included), wrap(own))?.get("x-preflight").cloned())
+}

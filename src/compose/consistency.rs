@@ -1,0 +1,265 @@
+//! Rules between the parts of a project (compose-go v2.9.1 `loader/validate.go`). They look at the
+//! services that the profiles enable.
+
+use std::collections::HashMap;
+
+use super::fault::Fault;
+use super::tree::{Mapping, Node};
+use super::validate::{entries, items};
+
+/// Refuses a normalised project that breaks one of them.
+pub(super) fn check(root: &Node, enabled: &Mapping, disabled: &Mapping) -> Result<(), Fault> {
+    let project = Project { root, enabled, disabled };
+    for (name, entry) in enabled {
+        let service = &entry.value;
+        if ["image", "build", "provider"].iter().all(|key| is_empty(service.get(key))) {
+            return Err(Fault::at(
+                &entry.key_place(),
+                format!("service \"{name}\" has neither an image nor a build context"),
+            )
+            .hint("add `image:`"));
+        }
+        project.networks(name, service)?;
+        project.dependencies(name, service)?;
+        project.references(name, service)?;
+        healthcheck(service)?;
+        replicas(name, service)?;
+        limits(name, service)?;
+        mount_targets(name, service)?;
+    }
+    circles(enabled)
+}
+
+fn is_empty(node: Option<&Node>) -> bool {
+    node.is_none_or(|node| node.is_null() || node.as_str() == Some(""))
+}
+
+struct Project<'a> {
+    root: &'a Node,
+    enabled: &'a Mapping,
+    disabled: &'a Mapping,
+}
+
+impl Project<'_> {
+    fn defines(&self, section: &str, name: &str) -> bool {
+        self.root.get(section).is_some_and(|resources| resources.get(name).is_some())
+    }
+
+    fn networks(&self, name: &str, service: &Node) -> Result<(), Fault> {
+        let mode = service.get("network_mode").filter(|mode| !is_empty(Some(mode)));
+        for (network, node) in entries(service.get("networks")) {
+            if let Some(mode) = mode {
+                return Err(mode.refuse(format!(
+                    "service \"{name}\" declares both `network_mode` and `networks`"
+                )));
+            }
+            if !self.defines("networks", network) {
+                return Err(node
+                    .refuse(format!("service \"{name}\" refers to undefined network {network}")));
+            }
+        }
+        if let Some(mode) = mode
+            && let Some(target) = mode.as_str().and_then(|mode| mode.strip_prefix("service:"))
+            && !self.enabled.contains_key(target)
+        {
+            return Err(mode.refuse(format!("service \"{target}\" is not defined")));
+        }
+        Ok(())
+    }
+
+    fn dependencies(&self, name: &str, service: &Node) -> Result<(), Fault> {
+        let edges = service.get("depends_on").and_then(Node::as_mapping);
+        for (target, entry) in edges.into_iter().flatten() {
+            if self.enabled.contains_key(target) {
+                continue;
+            }
+            let optional = entry.value.get("required").and_then(Node::as_bool) == Some(false);
+            let disabled = self.disabled.contains_key(target);
+            if disabled && optional {
+                continue;
+            }
+            let place = entry.key_place();
+            let place = if place.span.is_some() { place } else { service.place.clone() };
+            let fault = Fault::at(
+                &place,
+                format!("service \"{name}\" depends on undefined service \"{target}\""),
+            );
+            return Err(if disabled {
+                fault.hint(format!(
+                    "`{target}` is disabled by its profiles: enable one with `--profile`"
+                ))
+            } else {
+                fault
+            });
+        }
+        Ok(())
+    }
+
+    fn references(&self, name: &str, service: &Node) -> Result<(), Fault> {
+        for mount in items(service.get("volumes")) {
+            let Some(source) = mount.get("source").filter(|source| !is_empty(Some(source))) else {
+                continue;
+            };
+            let volume = source.as_str().unwrap_or_default();
+            let is_volume = mount.get("type").and_then(Node::as_str) == Some("volume");
+            if is_volume && !self.defines("volumes", volume) {
+                return Err(source
+                    .refuse(format!("service \"{name}\" refers to undefined volume {volume}"))
+                    .hint(format!(
+                        "declare it below `volumes:`, or write `./{volume}` if a folder is meant"
+                    )));
+            }
+        }
+        let built = service.get("build").and_then(|build| build.get("secrets"));
+        for (section, kind, mounts) in [
+            ("configs", "config", service.get("configs")),
+            ("secrets", "secret", service.get("secrets")),
+            ("secrets", "build secret", built),
+        ] {
+            for mount in items(mounts) {
+                let source = mount.get("source").and_then(Node::as_str).unwrap_or_default();
+                if !self.defines(section, source) {
+                    return Err(mount.refuse(format!(
+                        "service \"{name}\" refers to undefined {kind} {source}"
+                    )));
+                }
+            }
+        }
+        for (model, node) in entries(service.get("models")) {
+            if !self.defines("models", model) {
+                return Err(
+                    node.refuse(format!("service \"{name}\" refers to undefined model {model}"))
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn healthcheck(service: &Node) -> Result<(), Fault> {
+    let test = service.get("healthcheck").and_then(|healthcheck| healthcheck.get("test"));
+    if let Some(first) = items(test).first()
+        && !matches!(first.as_str(), Some("CMD" | "CMD-SHELL" | "NONE"))
+    {
+        return Err(first
+            .refuse("the first word of `healthcheck.test` must be `CMD`, `CMD-SHELL` or `NONE`"));
+    }
+    Ok(())
+}
+
+fn number(node: Option<&Node>) -> Option<i128> {
+    node.and_then(Node::printed).and_then(|text| text.parse().ok())
+}
+
+fn replicas(name: &str, service: &Node) -> Result<(), Fault> {
+    let scale = service.get("scale");
+    let replicas = service.get("deploy").and_then(|deploy| deploy.get("replicas"));
+    if let (Some(left), Some(right), Some(node)) = (number(scale), number(replicas), scale)
+        && left != right
+    {
+        return Err(node.refuse(format!(
+            "service \"{name}\" has different values of `scale` and `deploy.replicas`"
+        )));
+    }
+    let Some(node) = scale.or(replicas) else { return Ok(()) };
+    let count = number(Some(node)).unwrap_or(1);
+    if count < 0 {
+        return Err(node.refuse("the number of replicas must not be negative"));
+    }
+    if count > 1 && !is_empty(service.get("container_name")) {
+        return Err(node.refuse(format!(
+            "service \"{name}\" has a `container_name`, so it cannot have {count} replicas"
+        )));
+    }
+    Ok(())
+}
+
+/// The old and the new way to write a limit must agree.
+fn limits(name: &str, service: &Node) -> Result<(), Fault> {
+    let resources = service.get("deploy").and_then(|deploy| deploy.get("resources"));
+    let part = |part: &str, key: &str| resources?.get(part)?.get(key);
+    let value = |node: Option<&Node>| {
+        let text = node.and_then(Node::printed)?;
+        super::units::bytes(&text).map(|bytes| bytes.to_string()).or(Some(text))
+    };
+    for (old, section, key) in [
+        ("cpus", "limits", "cpus"),
+        ("mem_limit", "limits", "memory"),
+        ("mem_reservation", "reservations", "memory"),
+        ("pids_limit", "limits", "pids"),
+    ] {
+        let Some(node) = service.get(old) else { continue };
+        let here = value(Some(node));
+        let declared = resources.and_then(|resources| resources.get(section)).is_some();
+        if declared && here.as_deref() != Some("0") && here != value(part(section, key)) {
+            return Err(node.refuse(format!(
+                "service \"{name}\" has different values of `{old}` and \
+                 `deploy.resources.{section}.{key}`"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn mount_targets(name: &str, service: &Node) -> Result<(), Fault> {
+    let mut seen: HashMap<String, String> = HashMap::new();
+    let single = service.get("tmpfs").filter(|tmpfs| tmpfs.as_str().is_some());
+    let tmpfs = single.map_or_else(|| items(service.get("tmpfs")), std::slice::from_ref);
+    let targets = tmpfs
+        .iter()
+        .enumerate()
+        .map(|(index, node)| {
+            let text = node.as_str().unwrap_or_default();
+            let target = text.split(':').next().unwrap_or_default();
+            (format!("services.{name}.tmpfs[{index}]"), target, node)
+        })
+        .chain(items(service.get("volumes")).iter().enumerate().map(|(index, node)| {
+            let target = node.get("target").and_then(Node::as_str).unwrap_or_default();
+            (format!("services.{name}.volumes[{index}]"), target, node)
+        }));
+    for (path, target, node) in targets {
+        if let Some(first) = seen.get(target) {
+            return Err(node.refuse(format!("{path}: target {target} already mounted as {first}")));
+        }
+        seen.insert(target.to_owned(), path);
+    }
+    Ok(())
+}
+
+/// Refuses services that wait for each other.
+fn circles(services: &Mapping) -> Result<(), Fault> {
+    // Repeatedly taking away what waits for nothing leaves the circles and what waits for them.
+    let mut waiting: HashMap<&str, Vec<&str>> = services
+        .iter()
+        .map(|(name, entry)| {
+            let edges = entries(entry.value.get("depends_on")).map(|(target, _)| target);
+            (name.as_str(), edges.filter(|target| services.contains_key(*target)).collect())
+        })
+        .collect();
+    loop {
+        let free: Vec<&str> =
+            waiting.iter().filter(|(_, edges)| edges.is_empty()).map(|(name, _)| *name).collect();
+        if free.is_empty() {
+            break;
+        }
+        for name in &free {
+            waiting.remove(name);
+        }
+        for edges in waiting.values_mut() {
+            edges.retain(|target| !free.contains(target));
+        }
+    }
+    let Some((name, entry)) = services.iter().find(|(name, _)| waiting.contains_key(name.as_str()))
+    else {
+        return Ok(());
+    };
+    let place = entry
+        .value
+        .get("depends_on")
+        .map_or_else(|| entry.key_place(), |edges| edges.place.clone());
+    let place = if place.span.is_some() { place } else { entry.key_place() };
+    Err(Fault::at(
+        &place,
+        format!("dependency cycle detected: service \"{name}\" waits for itself"),
+    ))
+}

@@ -1,0 +1,85 @@
+//! What Compose adds where nothing is written (compose-go v2.9.1 `transform/defaults.go`,
+//! `loader/environment.go`).
+
+use super::environment::Environment;
+use super::fault::Fault;
+use super::tree::{Kind, Node};
+
+/// Sets the defaults of a merged model.
+pub(super) fn set(root: &mut Node) -> Result<(), Fault> {
+    let Some(services) = root.get_mut("services") else { return Ok(()) };
+    for (name, entry) in services.as_mapping_mut().into_iter().flatten() {
+        service(name, &mut entry.value)?;
+    }
+    Ok(())
+}
+
+fn service(name: &str, service: &mut Node) -> Result<(), Fault> {
+    if let Some(build) = service.get_mut("build") {
+        let place = build.place.clone();
+        build.insert_default("context", Node::string(".", &place));
+    }
+    for secret in items(service.get_mut("secrets")) {
+        let place = secret.place.clone();
+        let source = secret.get("source").and_then(Node::as_str).unwrap_or_default();
+        let target = format!("/run/secrets/{source}");
+        secret.insert_default("target", Node::string(target, &place));
+    }
+    for port in items(service.get_mut("ports")) {
+        let place = port.place.clone();
+        port.insert_default("protocol", Node::string("tcp", &place));
+        port.insert_default("mode", Node::string("ingress", &place));
+    }
+    device_requests(&format!("services.{name}.gpus"), service.get_mut("gpus"))?;
+    let reserved = service
+        .get_mut("deploy")
+        .and_then(|deploy| deploy.get_mut("resources"))
+        .and_then(|resources| resources.get_mut("reservations"))
+        .and_then(|reservations| reservations.get_mut("devices"));
+    device_requests(&format!("services.{name}.deploy.resources.reservations.devices"), reserved)
+}
+
+fn device_requests(path: &str, requests: Option<&mut Node>) -> Result<(), Fault> {
+    for (index, request) in items(requests).iter_mut().enumerate() {
+        if request.as_mapping().is_none() {
+            return Err(request.expected(&format!("{path}[{index}]"), "a mapping"));
+        }
+        if request.get("count").is_none() && request.get("device_ids").is_none() {
+            let place = request.place.clone();
+            request.insert("count", Node::string("all", &place));
+        }
+    }
+    Ok(())
+}
+
+fn items(node: Option<&mut Node>) -> &mut [Node] {
+    match node.map(|node| &mut node.kind) {
+        Some(Kind::Sequence(items)) => items,
+        _ => &mut [],
+    }
+}
+
+/// Gives `- KEY` its value, and fills what secrets and configs take from a variable.
+pub(super) fn resolve_environment(root: &mut Node, environment: &Environment) {
+    let services = root.get_mut("services").and_then(Node::as_mapping_mut);
+    for entry in services.into_iter().flat_map(|services| services.values_mut()) {
+        for item in items(entry.value.get_mut("environment")) {
+            let Some(name) = item.as_str() else { continue };
+            let Some(known) = environment.get(name) else { continue };
+            let text = format!("{name}={}", known.value);
+            item.place
+                .variables
+                .push(crate::source_map::Variable { name: name.to_owned(), set_by: known.set_by });
+            item.kind = Kind::String(text);
+        }
+    }
+    let configs = root.get_mut("configs").and_then(Node::as_mapping_mut);
+    for entry in configs.into_iter().flat_map(|configs| configs.values_mut()) {
+        let Some(source) = entry.value.get("environment") else { continue };
+        let place = source.place.clone();
+        let known = source.as_str().and_then(|name| environment.get(name));
+        if let Some(known) = known {
+            entry.value.insert("content", Node::string(known.value, &place));
+        }
+    }
+}

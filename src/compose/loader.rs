@@ -1,0 +1,181 @@
+//! The order of things: read, parse, interpolate, extend, include, merge, make canonical
+//! (compose-go v2.9.1 `loader/loader.go` `loadYamlModel`).
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::canonical;
+use super::casts;
+use super::defaults;
+use super::environment::Environment;
+use super::extends;
+use super::fault::Fault;
+use super::files;
+use super::include;
+use super::merge;
+use super::parse::{self, Document};
+use super::paths;
+use super::tree::{Kind, Mapping, Node};
+use super::unique;
+use super::validate;
+use crate::source_map::{Place, SourceId, SourceMap, Spanned};
+
+/// How many files one project may consist of.
+const FILE_LIMIT: usize = 1000;
+
+/// What loading one project reads and says.
+pub(super) struct Loader<'a> {
+    /// Every text.
+    pub(super) sources: &'a mut SourceMap,
+    /// What Compose warns about.
+    pub(super) warnings: Vec<Spanned<String>>,
+    /// The Compose files that were opened.
+    pub(super) files: Vec<PathBuf>,
+    /// The working directory, by which the user names files.
+    pub(super) here: PathBuf,
+    /// What `~` stands for.
+    pub(super) home: Option<String>,
+    /// The `x-preflight` of included files; Compose itself drops what is not a resource.
+    pub(super) included_extension: Option<Node>,
+    /// The texts that were opened, by path.
+    texts: HashMap<PathBuf, SourceId>,
+}
+
+/// What the files of one project, or of one `include`, have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Scope {
+    /// To which relative paths are resolved.
+    pub(super) directory: PathBuf,
+    /// What variables are set to.
+    pub(super) environment: Environment,
+    /// The files that include this one, outermost first.
+    pub(super) included: Vec<PathBuf>,
+}
+
+/// A Compose file whose text has been read.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) path: PathBuf,
+    pub(super) documents: Vec<Document>,
+}
+
+impl<'a> Loader<'a> {
+    pub(super) fn new(sources: &'a mut SourceMap, here: &Path, home: Option<String>) -> Self {
+        Self {
+            sources,
+            warnings: Vec::new(),
+            files: Vec::new(),
+            here: here.to_path_buf(),
+            home,
+            included_extension: None,
+            texts: HashMap::new(),
+        }
+    }
+
+    /// Opens a text.
+    pub(super) fn read(&mut self, path: &Path) -> Result<(SourceId, String), Fault> {
+        if let Some(source) = self.texts.get(path) {
+            return Ok((*source, self.sources.text(*source).to_owned()));
+        }
+        if self.texts.len() >= FILE_LIMIT {
+            return Err(Fault::whole(format!("the project has more than {FILE_LIMIT} files")));
+        }
+        let (source, text) = files::open(path, self)?;
+        self.texts.insert(path.to_path_buf(), source);
+        Ok((source, text))
+    }
+
+    /// Opens and parses a Compose file.
+    pub(super) fn parse(&mut self, path: &Path) -> Result<Parsed, Fault> {
+        let (source, text) = self.read(path)?;
+        if !self.files.iter().any(|file| file == path) {
+            self.files.push(path.to_path_buf());
+        }
+        let documents = parse::parse(source, &text)?;
+        Ok(Parsed { path: path.to_path_buf(), documents })
+    }
+
+    /// A path as the user knows it: from the working directory if it is below.
+    pub(super) fn shown(&self, path: &Path) -> PathBuf {
+        if path == Path::new("-") {
+            return PathBuf::from("<stdin>");
+        }
+        match path.strip_prefix(&self.here) {
+            Ok(below) if !below.as_os_str().is_empty() => below.to_path_buf(),
+            _ => path.to_path_buf(),
+        }
+    }
+
+    /// Warns about something that is written at `place`.
+    pub(super) fn warn(&mut self, message: impl Into<String>, place: &Place) {
+        self.warnings.push(Spanned::new(message.into(), place.clone()));
+    }
+
+    /// Warns that a file was chosen among several.
+    pub(super) fn warn_of_several(&mut self, what: &str, candidates: &[PathBuf]) {
+        if let [winner, _, ..] = candidates {
+            let names: Vec<_> = candidates.iter().map(|c| c.display().to_string()).collect();
+            let message = format!(
+                "found several {what} files (`{}`): using `{}`",
+                names.join("`, `"),
+                winner.display()
+            );
+            self.warn(message, &Place::nowhere());
+        }
+    }
+}
+
+/// Loads files over each other into one model: defaults set, validated, paths absolute.
+pub(super) fn model(
+    loader: &mut Loader<'_>,
+    scope: &Scope,
+    parsed: Vec<Parsed>,
+) -> Result<Node, Fault> {
+    let mut model = Node::new(Kind::Mapping(Mapping::new()), Place::nowhere());
+    for file in parsed {
+        for document in file.documents {
+            model = add_document(loader, scope, &file.path, document, model)?;
+        }
+    }
+    defaults::set(&mut model)?;
+    validate::check(&model)?;
+    paths::resolve(&mut model, &scope.directory, loader)?;
+    defaults::resolve_environment(&mut model, &scope.environment);
+    Ok(model)
+}
+
+fn add_document(
+    loader: &mut Loader<'_>,
+    scope: &Scope,
+    path: &Path,
+    document: Document,
+    mut model: Node,
+) -> Result<Node, Fault> {
+    let mut root = interpolated(loader, scope, document.root)?;
+    extends::apply(loader, scope, path, &mut root, &document.resets)?;
+    merge::reset(&mut model, &document.resets);
+    include::apply(loader, scope, path, &mut root)?;
+    let mut model = merge::merge(model, root)?;
+    unique::enforce(&mut model)?;
+    if let Some(version) =
+        model.as_mapping_mut().and_then(|entries| entries.shift_remove("version"))
+    {
+        loader.warn("the attribute `version` is obsolete and ignored", &version.key_place());
+    }
+    canonical::transform(&mut model, &mut loader.warnings)?;
+    unique::enforce(&mut model)?;
+    Ok(model)
+}
+
+/// The document with its variables replaced; it must be a mapping.
+pub(super) fn interpolated(
+    loader: &mut Loader<'_>,
+    scope: &Scope,
+    mut root: Node,
+) -> Result<Node, Fault> {
+    if root.as_mapping().is_none() {
+        return Err(root.refuse("the top level of a Compose file must be a mapping"));
+    }
+    casts::interpolate(&mut root, &scope.environment, &mut loader.warnings)?;
+    Ok(root)
+}

@@ -1,0 +1,250 @@
+//! A normalised service as a typed [`Service`].
+
+use std::path::PathBuf;
+
+use super::document::command_words;
+use super::fault::Fault;
+use super::resolve;
+use super::tree::{Entry, Kind, Node};
+use super::validate::{entries, items};
+use crate::path::{HostPath, ServicePath, clean};
+use crate::project::{Dependency, Mount, MountSource, Port, Service, Volume};
+use crate::source_map::{Place, Spanned};
+
+/// The typed service; environment, labels and inherited mounts are added by the caller.
+pub(super) fn service(name: &str, entry: &Entry, root: &Node) -> Result<Service, Fault> {
+    let node = &entry.value;
+    let mut service = Service::named(Spanned::new(name.to_owned(), entry.key_place()));
+    service.image = text(node.get("image"));
+    service.entrypoint = words(name, node, "entrypoint")?;
+    service.command = words(name, node, "command")?;
+    service.user = text(node.get("user"));
+    service.group_add = items(node.get("group_add")).iter().filter_map(Node::printed).collect();
+    service.restart = text(node.get("restart"));
+    service.working_dir = node
+        .get("working_dir")
+        .and_then(Node::as_str)
+        .filter(|path| !path.is_empty())
+        .map(|path| ServicePath::new(clean(path.as_ref())));
+    service.depends_on = dependencies(node);
+    service.ports = items(node.get("ports")).iter().filter_map(port).collect();
+    service.mounts = mounts(node, root)?;
+    if let Some(extension) = node.get("x-preflight") {
+        let value = super::document::plain(extension);
+        service.extension = Some(Spanned::new(value, extension.place.clone()));
+        service.extension_places = resolve::places(extension);
+    }
+    Ok(service)
+}
+
+fn text(node: Option<&Node>) -> Option<Spanned<String>> {
+    let node = node?;
+    let text = node.printed().filter(|text| !text.is_empty())?;
+    Some(Spanned::new(text, node.place.clone()))
+}
+
+fn words(service: &str, node: &Node, key: &str) -> Result<Option<Vec<Spanned<String>>>, Fault> {
+    let Some(node) = node.get(key).filter(|node| !node.is_null()) else { return Ok(None) };
+    let words = command_words(&format!("services.{service}.{key}"), node)?;
+    let items = node.as_sequence().unwrap_or_default();
+    let spanned = words.into_iter().enumerate().map(|(index, word)| {
+        let place = items.get(index).map_or(&node.place, |item| &item.place);
+        Spanned::new(word, place.clone())
+    });
+    Ok(Some(spanned.collect()))
+}
+
+fn dependencies(node: &Node) -> Vec<Dependency> {
+    let edges = node.get("depends_on").and_then(Node::as_mapping);
+    edges
+        .into_iter()
+        .flatten()
+        .map(|(service, entry)| {
+            let condition = entry.value.get("condition").and_then(Node::as_str);
+            Dependency {
+                service: service.clone(),
+                condition: condition.unwrap_or("service_started").to_owned(),
+                required: entry.value.get("required").and_then(Node::as_bool) != Some(false),
+                place: entry.key_place(),
+            }
+        })
+        .collect()
+}
+
+fn port(node: &Node) -> Option<Port> {
+    let number = |key: &str| {
+        let text = node.get(key)?.printed()?;
+        text.split('-').next()?.parse::<u16>().ok()
+    };
+    Some(Port {
+        target: number("target")?,
+        published: number("published"),
+        host_ip: node.get("host_ip").and_then(Node::as_str).map(str::to_owned),
+    })
+}
+
+fn mounts(node: &Node, root: &Node) -> Result<Vec<Mount>, Fault> {
+    let mut mounts = Vec::new();
+    for mount in items(node.get("volumes")) {
+        mounts.push(volume_mount(mount, root)?);
+    }
+    let single = node.get("tmpfs").filter(|tmpfs| tmpfs.as_str().is_some());
+    let tmpfs = single.map_or_else(|| items(node.get("tmpfs")), std::slice::from_ref);
+    for item in tmpfs {
+        let target = item.as_str().and_then(|text| text.split(':').next()).unwrap_or_default();
+        mounts.push(Mount {
+            source: MountSource::Tmpfs,
+            target: service_path(target),
+            read_only: false,
+            place: item.place.clone(),
+        });
+    }
+    for (section, folder) in [("configs", "/"), ("secrets", "/run/secrets/")] {
+        for mount in items(node.get(section)) {
+            mounts.push(file_mount(mount, root.get(section), section, folder));
+        }
+    }
+    if node.get("use_api_socket").and_then(Node::as_bool) == Some(true) {
+        let socket = "/var/run/docker.sock";
+        mounts.push(Mount {
+            source: MountSource::Bind { path: HostPath::new(socket), create_host_path: false },
+            target: ServicePath::new(socket),
+            read_only: false,
+            place: Place::nowhere(),
+        });
+    }
+    Ok(mounts)
+}
+
+fn service_path(path: &str) -> ServicePath {
+    ServicePath::new(clean(path.as_ref()))
+}
+
+fn volume_mount(mount: &Node, root: &Node) -> Result<Mount, Fault> {
+    let string = |key: &str| mount.get(key).and_then(Node::as_str).filter(|text| !text.is_empty());
+    let option = |section: &str, key: &str| mount.get(section).and_then(|s| s.get(key)).cloned();
+    let Some(target) = string("target") else {
+        return Err(mount.refuse("the mount has no `target`"));
+    };
+    let Some(kind) = string("type") else {
+        return Err(mount
+            .refuse("the mount has no `type`")
+            .hint("write `type: bind` or `type: volume`"));
+    };
+    let source = match (kind, string("source")) {
+        ("bind", Some(path)) => {
+            let create = option("bind", "create_host_path").and_then(|node| node.as_bool());
+            // Without `bind:` the engine is asked in a way that makes missing folders.
+            let create_host_path = create.unwrap_or_else(|| mount.get("bind").is_none());
+            MountSource::Bind { path: HostPath::new(path), create_host_path }
+        }
+        ("volume", Some(key)) => {
+            let name = root
+                .get("volumes")
+                .and_then(|volumes| volumes.get(key))
+                .and_then(|volume| volume.get("name"))
+                .and_then(Node::printed);
+            let subpath = option("volume", "subpath");
+            let subpath = subpath.as_ref().and_then(Node::as_str).filter(|path| !path.is_empty());
+            MountSource::Volume {
+                name: name.unwrap_or_else(|| key.to_owned()),
+                subpath: subpath.map(PathBuf::from),
+            }
+        }
+        ("volume", None) => MountSource::Anonymous,
+        ("tmpfs", _) => MountSource::Tmpfs,
+        (other, _) => MountSource::Other(other.to_owned()),
+    };
+    Ok(Mount {
+        source,
+        target: service_path(target),
+        read_only: mount.get("read_only").and_then(Node::as_bool) == Some(true),
+        place: mount.get("source").map_or(&mount.place, |source| &source.place).clone(),
+    })
+}
+
+/// A config or secret: a read-only bind of its file; other contents are copied into the container.
+fn file_mount(mount: &Node, resources: Option<&Node>, section: &str, folder: &str) -> Mount {
+    let key = mount.get("source").and_then(Node::as_str).unwrap_or_default();
+    let resource = resources.and_then(|resources| resources.get(key));
+    let file = resource.and_then(|resource| resource.get("file")).and_then(Node::as_str);
+    let target = mount.get("target").and_then(Node::as_str).filter(|text| !text.is_empty());
+    let target = target.unwrap_or(key);
+    let target =
+        if target.starts_with('/') { target.to_owned() } else { format!("{folder}{target}") };
+    let source = match file {
+        Some(file) => MountSource::Bind { path: HostPath::new(file), create_host_path: false },
+        None => MountSource::Other(section.trim_end_matches('s').to_owned()),
+    };
+    Mount { source, target: service_path(&target), read_only: true, place: mount.place.clone() }
+}
+
+/// A top-level volume.
+pub(super) fn volume(entry: &Entry) -> Volume {
+    let node = &entry.value;
+    let options = node.get("driver_opts");
+    let option = |key: &str| options.and_then(|options| options.get(key));
+    let local = node.get("driver").and_then(Node::as_str).is_none_or(|d| matches!(d, "" | "local"));
+    let binds = option("o")
+        .and_then(Node::as_str)
+        .is_some_and(|options| options.split(',').any(|word| matches!(word, "bind" | "rbind")));
+    let device = option("device").filter(|_| local && binds);
+    Volume {
+        name: node.get("name").and_then(Node::printed).unwrap_or_default(),
+        external: node.get("external").and_then(Node::as_bool) == Some(true),
+        device: device.and_then(|device| {
+            let path = HostPath::new(device.as_str()?);
+            Some(Spanned::new(path, device.place.clone()))
+        }),
+        place: entry.key_place(),
+    }
+}
+
+/// The services whose mounts a service inherits, and whether they are read-only for it.
+pub(super) fn volumes_from(node: &Node) -> Vec<(String, bool, Place)> {
+    items(node.get("volumes_from"))
+        .iter()
+        .filter_map(|item| {
+            let text = item.as_str()?;
+            let (name, mode) = text.split_once(':').unwrap_or((text, ""));
+            (name != "container").then(|| (name.to_owned(), mode == "ro", item.place.clone()))
+        })
+        .collect()
+}
+
+/// Whether a profile of the list enables the service; one without profiles always is.
+pub(super) fn is_enabled(service: &Node, profiles: &[String]) -> bool {
+    let own = items(service.get("profiles"));
+    own.is_empty()
+        || profiles
+            .iter()
+            .any(|profile| profile == "*" || own.iter().any(|own| own.as_str() == Some(profile)))
+}
+
+/// The names of the top-level resources that services use; others are not printed.
+pub(super) fn used(section: &str, service: &Node) -> Vec<String> {
+    let sources = |mounts: Option<&Node>| -> Vec<String> {
+        let names = items(mounts).iter().filter_map(|mount| mount.get("source")?.as_str());
+        names.map(str::to_owned).collect()
+    };
+    match section {
+        "networks" => entries(service.get("networks")).map(|(name, _)| name.to_owned()).collect(),
+        "volumes" => items(service.get("volumes"))
+            .iter()
+            .filter(|mount| mount.get("type").and_then(Node::as_str) == Some("volume"))
+            .filter_map(|mount| mount.get("source")?.as_str())
+            .map(str::to_owned)
+            .collect(),
+        "secrets" => {
+            let mut names = sources(service.get("secrets"));
+            names.extend(sources(service.get("build").and_then(|build| build.get("secrets"))));
+            names
+        }
+        _ => sources(service.get(section)),
+    }
+}
+
+/// Whether a node is a mapping with nothing in it.
+pub(super) fn is_empty_document(node: &Node) -> bool {
+    matches!(&node.kind, Kind::Mapping(entries) if entries.is_empty())
+}

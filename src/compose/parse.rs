@@ -1,0 +1,312 @@
+//! YAML text to [`Node`] trees: anchors and aliases expanded within bounds, tags understood,
+//! duplicate keys refused, `<<` merged, `!reset` and `!override` collected.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use granit_parser::{Event, Options, Parser, ScalarStyle, Span as Range, Tag};
+
+use super::fault::Fault;
+use super::merge_keys;
+use super::scalar;
+use super::tree::{Entry, Kind, Mapping, Mark, Node};
+use crate::source_map::{Place, SourceId, Span};
+
+/// How many values aliases may add to a document; the limit of compose-go v2.11.
+const ALIAS_LIMIT: usize = 100_000;
+
+/// How deep values may be nested, aliases expanded.
+const DEPTH_LIMIT: usize = 200;
+
+/// One document of a file.
+#[derive(Debug)]
+pub(super) struct Document {
+    /// The top-level value.
+    pub(super) root: Node,
+    /// The paths of `!reset` and `!override` in it, as lists of keys.
+    pub(super) resets: Vec<Vec<String>>,
+}
+
+/// Reads every document of a file.
+pub(super) fn parse(source: SourceId, text: &str) -> Result<Vec<Document>, Fault> {
+    let mut options = Options::default();
+    options.bom_inside_document_as_content = true;
+    options.block_scalar_eof_without_line_feed = true;
+    options.emit_comments = false;
+    let mut reader = Reader {
+        parser: Parser::new_from_str_with_options(text, options),
+        source,
+        text,
+        anchors: HashMap::new(),
+        aliased: 0,
+    };
+    let mut documents = Vec::new();
+    while let Some((event, range)) = reader.next()? {
+        match event {
+            Event::DocumentStart(..) => reader.anchors.clear(),
+            Event::Scalar(..)
+            | Event::SequenceStart(..)
+            | Event::MappingStart(..)
+            | Event::Alias(_) => {
+                let mut root = reader.node(event, range, 0)?.node;
+                let resets = merge_keys::resolve(&mut root)?;
+                documents.push(Document { root, resets });
+            }
+            _ => {}
+        }
+    }
+    Ok(documents)
+}
+
+struct Reader<'text> {
+    parser: Parser<'text, granit_parser::StrInput<'text>>,
+    source: SourceId,
+    text: &'text str,
+    anchors: HashMap<usize, Read>,
+    aliased: usize,
+}
+
+/// A value with what copying it would cost.
+#[derive(Clone)]
+struct Read {
+    node: Node,
+    size: usize,
+    depth: usize,
+}
+
+impl<'text> Reader<'text> {
+    fn next(&mut self) -> Result<Option<(Event<'text>, Range)>, Fault> {
+        match self.parser.next_event() {
+            None => Ok(None),
+            Some(Ok(event)) => Ok(Some(event)),
+            Some(Err(error)) => {
+                let at = error.marker().byte_offset().unwrap_or(0);
+                let at = floor_boundary(self.text, at);
+                let span = Span { source: self.source, start: at, end: at };
+                Err(Fault::span(Some(span), error.info()))
+            }
+        }
+    }
+
+    fn span(&self, range: Range) -> Span {
+        let start = floor_boundary(self.text, range.start.byte_offset().unwrap_or(0));
+        let end = floor_boundary(self.text, range.end.byte_offset().unwrap_or(start));
+        Span { source: self.source, start, end: end.max(start) }
+    }
+
+    fn node(&mut self, event: Event<'text>, range: Range, depth: usize) -> Result<Read, Fault> {
+        let span = self.span(range);
+        if depth > DEPTH_LIMIT {
+            return Err(Fault::span(Some(span), "the values are nested too deeply"));
+        }
+        let (anchor, mut read) = match event {
+            Event::Alias(anchor) => return self.alias(anchor, span, depth),
+            Event::Scalar(value, style, anchor, tag) => {
+                let node = self.scalar(&value, style, tag.as_deref(), span)?;
+                (anchor, Read { node, size: 1, depth: 1 })
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                (anchor, marked(self.sequence(span, depth)?, tag))
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                (anchor, marked(self.entries(span, depth)?, tag))
+            }
+            _ => return Err(Fault::span(Some(span), "a value is expected here")),
+        };
+        if anchor != 0 {
+            self.anchors.insert(anchor, read.clone());
+        }
+        read.size += 1;
+        Ok(read)
+    }
+
+    fn alias(&mut self, anchor: usize, span: Span, depth: usize) -> Result<Read, Fault> {
+        let Some(read) = self.anchors.get(&anchor) else {
+            return Err(Fault::span(Some(span), "the alias refers to a value that it is part of"));
+        };
+        self.aliased += read.size;
+        if self.aliased > ALIAS_LIMIT {
+            return Err(Fault::span(
+                Some(span),
+                format!("aliases expand to more than {ALIAS_LIMIT} values"),
+            ));
+        }
+        if depth + read.depth > DEPTH_LIMIT {
+            return Err(Fault::span(Some(span), "the values are nested too deeply"));
+        }
+        Ok(read.clone())
+    }
+
+    fn sequence(&mut self, span: Span, depth: usize) -> Result<Read, Fault> {
+        let mut items = Vec::new();
+        let (mut size, mut deepest, mut end) = (1, 0, span.end);
+        while let Some((event, range)) = self.next()? {
+            if matches!(event, Event::SequenceEnd) {
+                break;
+            }
+            let read = self.node(event, range, depth + 1)?;
+            size += read.size;
+            deepest = deepest.max(read.depth);
+            end = end.max(own_end(&read.node, span.source));
+            items.push(read.node);
+        }
+        let place = Place::at(Span { end, ..span });
+        Ok(Read { node: Node::new(Kind::Sequence(items), place), size, depth: deepest + 1 })
+    }
+
+    fn entries(&mut self, span: Span, depth: usize) -> Result<Read, Fault> {
+        let mut entries = Mapping::new();
+        let (mut size, mut deepest, mut end) = (1, 0, span.end);
+        while let Some((event, range)) = self.next()? {
+            if matches!(event, Event::MappingEnd) {
+                break;
+            }
+            let (key, key_span) = self.key(event, range, depth)?;
+            if let Some(first) = entries.get(&key) {
+                let line = first.key.map_or(0, |span| self.line(span.start));
+                return Err(Fault::span(
+                    Some(key_span),
+                    format!("mapping key `{key}` is already defined in line {line}"),
+                ));
+            }
+            let Some((event, range)) = self.next()? else { break };
+            let mut read = self.node(event, range, depth + 1)?;
+            if read.node.is_null() && read.node.place.span.is_some_and(|s| s.start == s.end) {
+                read.node.place = Place::at(key_span);
+            }
+            size += read.size;
+            deepest = deepest.max(read.depth);
+            end = end.max(own_end(&read.node, span.source));
+            entries.insert(key, Entry { key: Some(key_span), value: read.node });
+        }
+        let place = Place::at(Span { end, ..span });
+        Ok(Read { node: Node::new(Kind::Mapping(entries), place), size, depth: deepest + 1 })
+    }
+
+    /// The text of a key. Compose refuses keys that are not strings, `1` and `true` among them.
+    fn key(
+        &mut self,
+        event: Event<'text>,
+        range: Range,
+        depth: usize,
+    ) -> Result<(String, Span), Fault> {
+        let span = self.span(range);
+        if let Event::Scalar(text, ScalarStyle::Plain, 0, None) = &event
+            && text == merge_keys::KEY
+        {
+            return Ok((merge_keys::MARKER.to_owned(), span));
+        }
+        let node = self.node(event, range, depth + 1)?.node;
+        let described = node.printed().unwrap_or_else(|| node.described().to_owned());
+        let Kind::String(text) = node.kind else {
+            return Err(Fault::span(Some(span), format!("non-string key `{described}`"))
+                .hint(format!("quote it: `\"{described}\"`")));
+        };
+        Ok((text, span))
+    }
+
+    fn scalar(
+        &self,
+        value: &str,
+        style: ScalarStyle,
+        tag: Option<&Tag>,
+        span: Span,
+    ) -> Result<Node, Fault> {
+        let plain = style == ScalarStyle::Plain;
+        // The parser says `~` for a value that is not written at all.
+        let value = if plain && span.start == span.end { "" } else { value };
+        let place = Place::at(span);
+        let Some(tag) = tag else {
+            let kind = if plain { scalar::resolve(value) } else { Kind::String(value.to_owned()) };
+            return Ok(Node::new(kind, place));
+        };
+        if let Some(mark) = mark(tag) {
+            let kind = if plain { scalar::resolve(value) } else { Kind::String(value.to_owned()) };
+            return Ok(Node { kind, place, mark: Some(mark) });
+        }
+        let core = tag.core_suffix().unwrap_or_default();
+        let kind = match core {
+            "str" => Kind::String(value.to_owned()),
+            "binary" => Kind::String(decode_base64(value).ok_or_else(|| {
+                Fault::span(Some(span), "the value of `!!binary` is not base64 of a text")
+            })?),
+            _ if tag.original() == "!" => Kind::String(value.to_owned()),
+            _ => scalar::resolve(value),
+        };
+        let agrees = match (core, &kind) {
+            ("int", Kind::Int(_))
+            | ("bool", Kind::Bool(_))
+            | ("null", Kind::Null)
+            | ("timestamp", Kind::Time(_))
+            | ("float", Kind::Float(_) | Kind::Int(_))
+            | ("str" | "binary", _) => true,
+            _ => tag.original() == "!",
+        };
+        if !agrees {
+            let message = format!("`{value}` cannot be read as `{}`", tag.original());
+            return Err(Fault::span(Some(span), message));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "`!!float` of an integer asks for it")]
+        let kind = match (core, kind) {
+            ("float", Kind::Int(value)) => Kind::Float(value as f64),
+            (_, kind) => kind,
+        };
+        Ok(Node::new(kind, place))
+    }
+
+    fn line(&self, offset: usize) -> usize {
+        self.text.get(..offset).unwrap_or("").matches('\n').count() + 1
+    }
+}
+
+/// Where a value of this file ends; values that an alias brought do not stretch their parents.
+fn own_end(node: &Node, source: SourceId) -> usize {
+    node.place.span.filter(|span| span.source == source).map_or(0, |span| span.end)
+}
+
+fn marked(mut read: Read, tag: Option<Cow<'_, Tag>>) -> Read {
+    read.node.mark = tag.as_deref().and_then(mark);
+    read
+}
+
+fn mark(tag: &Tag) -> Option<Mark> {
+    match tag.original().as_str() {
+        "!reset" => Some(Mark::Reset),
+        "!override" => Some(Mark::Override),
+        _ => None,
+    }
+}
+
+fn floor_boundary(text: &str, at: usize) -> usize {
+    text.floor_char_boundary(at.min(text.len()))
+}
+
+/// Standard base64 with padding; white space is skipped.
+fn decode_base64(text: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let (mut bits, mut width, mut padding) = (0_u32, 0_u32, 0);
+    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace()) {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            b'=' => {
+                padding += 1;
+                continue;
+            }
+            _ => return None,
+        };
+        if padding > 0 {
+            return None;
+        }
+        bits = (bits << 6) | u32::from(value);
+        width += 6;
+        if width >= 8 {
+            width -= 8;
+            bytes.push(u8::try_from((bits >> width) & 0xFF).ok()?);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}

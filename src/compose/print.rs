@@ -1,0 +1,94 @@
+//! `preflight config`: the canonical document as text.
+
+use serde_json::Value;
+
+use crate::project::Project;
+use crate::yaml;
+
+/// How a project is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigFormat {
+    /// As `docker compose config` prints it.
+    Yaml,
+    /// As `docker compose config --format json` prints it.
+    Json,
+}
+
+/// Words that make the name of a variable look like that of a secret.
+const SECRET_WORDS: [&str; 8] =
+    ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "CREDENTIAL", "PRIVATE_KEY"];
+
+/// Prints the canonical document. Every `$` is doubled, so that the text means the same when it is
+/// loaded again. Values of variables whose name looks like a secret's are `***` unless
+/// `show_secrets`.
+#[must_use]
+pub fn print(project: &Project, format: ConfigFormat, show_secrets: bool) -> String {
+    let mut document = project.document.clone();
+    if !show_secrets {
+        mask(&mut document);
+    }
+    double_dollars(&mut document);
+    match format {
+        ConfigFormat::Json => {
+            let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+            text.push('\n');
+            text
+        }
+        ConfigFormat::Yaml => {
+            drop_null_commands(&mut document);
+            yaml::to_string(&document).unwrap_or_default()
+        }
+    }
+}
+
+/// Whether a variable of that name should not be shown.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_uppercase().replace('-', "_");
+    SECRET_WORDS.iter().any(|word| name.contains(word)) || name == "KEY" || name.ends_with("_KEY")
+}
+
+/// JSON has `null` where YAML has nothing at all.
+fn drop_null_commands(document: &mut Value) {
+    let services = document.get_mut("services").and_then(Value::as_object_mut);
+    for service in services.into_iter().flat_map(|services| services.values_mut()) {
+        if let Some(attributes) = service.as_object_mut() {
+            attributes.retain(|key, value| {
+                !(matches!(key.as_str(), "command" | "entrypoint") && value.is_null())
+            });
+        }
+    }
+}
+
+fn mask(document: &mut Value) {
+    match document {
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                match value {
+                    Value::Object(pairs) if matches!(key.as_str(), "environment" | "args") => {
+                        mask_pairs(pairs);
+                    }
+                    value => mask(value),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(mask),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn mask_pairs(pairs: &mut serde_json::Map<String, Value>) {
+    for (name, value) in pairs {
+        if is_secret(name) && value.as_str().is_some_and(|text| !text.is_empty()) {
+            *value = Value::String("***".to_owned());
+        }
+    }
+}
+
+fn double_dollars(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.replace('$', "$$"),
+        Value::Array(items) => items.iter_mut().for_each(double_dollars),
+        Value::Object(entries) => entries.values_mut().for_each(double_dollars),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}

@@ -1,0 +1,339 @@
+//! What each attribute of a Compose document is, as data: the types of compose-go v2.9.1
+//! `types/types.go` with their `json` tags. [`super::document`] prints by it and refuses by it.
+
+/// What a value must be, and how it is printed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shape {
+    /// A string; a number is printed as one. Left out when empty.
+    Text,
+    /// Left out when false.
+    Flag,
+    /// Kept even when false.
+    Choice,
+    /// Left out when 0.
+    Integer,
+    /// Kept even when 0.
+    Count,
+    /// Left out when 0.
+    Number,
+    /// A size; printed as a string of bytes.
+    Bytes,
+    /// Printed as Go prints it.
+    Duration,
+    /// The same, left out when 0.
+    NonZeroDuration,
+    /// A list of strings.
+    Texts,
+    /// A string or a list of strings; printed as a list.
+    TextOrTexts,
+    /// A list of strings and numbers; printed as strings.
+    Printed,
+    /// Words: a string that is split, or a list of strings. Kept when empty.
+    Command,
+    /// `healthcheck.test`.
+    Test,
+    /// `K=V` pairs; a key without a value is null.
+    Variables,
+    /// `K=V` pairs; a key without a value is empty.
+    Pairs,
+    /// `extra_hosts`.
+    Hosts,
+    /// A number or `all`; all is -1.
+    DeviceCount,
+    /// An octal file mode.
+    Mode,
+    /// A number, or `soft` and `hard`.
+    Limit,
+    /// A mapping with these keys; left out when it is not there.
+    Record(&'static [Field]),
+    /// A list.
+    List(&'static Shape),
+    /// A mapping whose keys the user chooses; left out when empty.
+    Table(&'static Shape),
+    /// The same, where a value may be null.
+    NullableTable(&'static Shape),
+    /// Printed as it is.
+    Any,
+}
+
+/// A key of a [`Shape::Record`].
+pub(super) type Field = (&'static str, Shape);
+
+use Shape::{
+    Any, Bytes, Choice, Command, Count, DeviceCount, Duration, Flag, Hosts, Integer, Limit, List,
+    Mode, NonZeroDuration, NullableTable, Number, Pairs, Printed, Record, Table, Test, Text,
+    TextOrTexts, Texts, Variables,
+};
+
+/// A service.
+pub(super) const SERVICE: &[Field] = &[
+    ("annotations", Pairs),
+    ("attach", Choice),
+    ("blkio_config", Any),
+    ("build", Record(BUILD)),
+    ("cap_add", Texts),
+    ("cap_drop", Texts),
+    ("cgroup", Text),
+    ("cgroup_parent", Text),
+    ("command", Command),
+    ("configs", List(&Record(FILE_MOUNT))),
+    ("container_name", Text),
+    ("cpu_count", Integer),
+    ("cpu_percent", Number),
+    ("cpu_period", Integer),
+    ("cpu_quota", Integer),
+    ("cpu_rt_period", Integer),
+    ("cpu_rt_runtime", Integer),
+    ("cpu_shares", Integer),
+    ("cpus", Number),
+    ("cpuset", Text),
+    ("credential_spec", Any),
+    ("depends_on", Table(&Record(DEPENDENCY))),
+    ("deploy", Record(DEPLOY)),
+    ("develop", Any),
+    ("device_cgroup_rules", Texts),
+    ("devices", List(&Record(DEVICE))),
+    ("dns", TextOrTexts),
+    ("dns_opt", Texts),
+    ("dns_search", TextOrTexts),
+    ("domainname", Text),
+    ("entrypoint", Command),
+    ("env_file", Any),
+    ("environment", Variables),
+    ("expose", Printed),
+    ("external_links", Texts),
+    ("extra_hosts", Hosts),
+    ("gpus", List(&Record(DEVICE_REQUEST))),
+    ("group_add", Printed),
+    ("healthcheck", Record(HEALTHCHECK)),
+    ("hostname", Text),
+    ("image", Text),
+    ("init", Choice),
+    ("ipc", Text),
+    ("isolation", Text),
+    ("label_file", Any),
+    ("labels", Pairs),
+    ("links", Texts),
+    ("logging", Record(&[("driver", Text), ("options", Pairs)])),
+    ("mac_address", Text),
+    ("mem_limit", Bytes),
+    ("mem_reservation", Bytes),
+    ("mem_swappiness", Bytes),
+    ("memswap_limit", Bytes),
+    ("models", NullableTable(&Record(&[("endpoint_var", Text), ("model_var", Text)]))),
+    ("network_mode", Text),
+    ("networks", NullableTable(&Record(SERVICE_NETWORK))),
+    ("oom_kill_disable", Flag),
+    ("oom_score_adj", Integer),
+    ("pid", Text),
+    ("pids_limit", Integer),
+    ("platform", Text),
+    ("ports", List(&Record(PORT))),
+    ("post_start", List(&Record(HOOK))),
+    ("pre_stop", List(&Record(HOOK))),
+    ("privileged", Flag),
+    ("profiles", Texts),
+    ("provider", Any),
+    ("pull_policy", Text),
+    ("read_only", Flag),
+    ("restart", Text),
+    ("runtime", Text),
+    ("scale", Count),
+    ("secrets", List(&Record(FILE_MOUNT))),
+    ("security_opt", Texts),
+    ("shm_size", Bytes),
+    ("stdin_open", Flag),
+    ("stop_grace_period", Duration),
+    ("stop_signal", Text),
+    ("storage_opt", Any),
+    ("sysctls", Pairs),
+    ("tmpfs", TextOrTexts),
+    ("tty", Flag),
+    ("ulimits", Table(&Limit)),
+    ("use_api_socket", Flag),
+    ("user", Text),
+    ("userns_mode", Text),
+    ("uts", Text),
+    ("volumes", List(&Record(MOUNT))),
+    ("volumes_from", Texts),
+    ("working_dir", Text),
+];
+
+const BUILD: &[Field] = &[
+    ("additional_contexts", Pairs),
+    ("args", Variables),
+    ("cache_from", TextOrTexts),
+    ("cache_to", TextOrTexts),
+    ("context", Text),
+    ("dockerfile", Text),
+    ("dockerfile_inline", Text),
+    ("entitlements", Texts),
+    ("extra_hosts", Hosts),
+    ("isolation", Text),
+    ("labels", Pairs),
+    ("network", Text),
+    ("no_cache", Flag),
+    ("platforms", TextOrTexts),
+    ("privileged", Flag),
+    ("provenance", Text),
+    ("pull", Flag),
+    ("sbom", Text),
+    ("secrets", List(&Record(FILE_MOUNT))),
+    ("shm_size", Bytes),
+    ("ssh", Any),
+    ("tags", TextOrTexts),
+    ("target", Text),
+    ("ulimits", Table(&Limit)),
+];
+
+const DEPENDENCY: &[Field] = &[("condition", Text), ("required", Choice), ("restart", Flag)];
+
+const DEPLOY: &[Field] = &[
+    ("endpoint_mode", Text),
+    ("labels", Pairs),
+    ("mode", Text),
+    ("placement", Record(PLACEMENT)),
+    ("replicas", Count),
+    ("resources", Record(&[("limits", Record(RESOURCE)), ("reservations", Record(RESOURCE))])),
+    ("restart_policy", Record(RESTART_POLICY)),
+    ("rollback_config", Record(UPDATE)),
+    ("update_config", Record(UPDATE)),
+];
+
+const PLACEMENT: &[Field] = &[
+    ("constraints", Texts),
+    ("max_replicas_per_node", Integer),
+    ("preferences", List(&Record(&[("spread", Text)]))),
+];
+
+const RESOURCE: &[Field] = &[
+    ("cpus", Number),
+    ("devices", List(&Record(DEVICE_REQUEST))),
+    ("generic_resources", Any),
+    ("memory", Bytes),
+    ("pids", Integer),
+];
+
+const RESTART_POLICY: &[Field] =
+    &[("condition", Text), ("delay", Duration), ("max_attempts", Count), ("window", Duration)];
+
+const UPDATE: &[Field] = &[
+    ("delay", NonZeroDuration),
+    ("failure_action", Text),
+    ("max_failure_ratio", Number),
+    ("monitor", NonZeroDuration),
+    ("order", Text),
+    ("parallelism", Count),
+];
+
+const DEVICE: &[Field] = &[("permissions", Text), ("source", Text), ("target", Text)];
+
+const DEVICE_REQUEST: &[Field] = &[
+    ("capabilities", Texts),
+    ("count", DeviceCount),
+    ("device_ids", Texts),
+    ("driver", Text),
+    ("options", Pairs),
+];
+
+const FILE_MOUNT: &[Field] =
+    &[("gid", Text), ("mode", Mode), ("source", Text), ("target", Text), ("uid", Text)];
+
+const HEALTHCHECK: &[Field] = &[
+    ("disable", Flag),
+    ("interval", Duration),
+    ("retries", Count),
+    ("start_interval", Duration),
+    ("start_period", Duration),
+    ("test", Test),
+    ("timeout", Duration),
+];
+
+const HOOK: &[Field] = &[
+    ("command", Command),
+    ("environment", Variables),
+    ("privileged", Flag),
+    ("user", Text),
+    ("working_dir", Text),
+];
+
+const MOUNT: &[Field] = &[
+    (
+        "bind",
+        Record(&[
+            ("create_host_path", Flag),
+            ("propagation", Text),
+            ("recursive", Text),
+            ("selinux", Text),
+        ]),
+    ),
+    ("consistency", Text),
+    ("image", Record(&[("subpath", Text)])),
+    ("read_only", Flag),
+    ("source", Text),
+    ("target", Text),
+    ("tmpfs", Record(&[("mode", Integer), ("size", Bytes)])),
+    ("type", Text),
+    ("volume", Record(&[("labels", Pairs), ("nocopy", Flag), ("subpath", Text)])),
+];
+
+const PORT: &[Field] = &[
+    ("app_protocol", Text),
+    ("host_ip", Text),
+    ("mode", Text),
+    ("name", Text),
+    ("protocol", Text),
+    ("published", Text),
+    ("target", Integer),
+];
+
+const SERVICE_NETWORK: &[Field] = &[
+    ("aliases", Texts),
+    ("driver_opts", Pairs),
+    ("gw_priority", Integer),
+    ("interface_name", Text),
+    ("ipv4_address", Text),
+    ("ipv6_address", Text),
+    ("link_local_ips", Texts),
+    ("mac_address", Text),
+    ("priority", Integer),
+];
+
+/// A top-level network.
+pub(super) const NETWORK: &[Field] = &[
+    ("attachable", Flag),
+    ("driver", Text),
+    ("driver_opts", Pairs),
+    ("enable_ipv4", Choice),
+    ("enable_ipv6", Choice),
+    ("external", Flag),
+    ("internal", Flag),
+    ("ipam", Record(&[("config", List(&Record(POOL))), ("driver", Text)])),
+    ("labels", Pairs),
+    ("name", Text),
+];
+
+const POOL: &[Field] =
+    &[("aux_addresses", Pairs), ("gateway", Text), ("ip_range", Text), ("subnet", Text)];
+
+/// A top-level volume.
+pub(super) const VOLUME: &[Field] = &[
+    ("driver", Text),
+    ("driver_opts", Pairs),
+    ("external", Flag),
+    ("labels", Pairs),
+    ("name", Text),
+];
+
+/// A top-level secret or config.
+pub(super) const FILE_OBJECT: &[Field] = &[
+    ("content", Text),
+    ("driver", Text),
+    ("driver_opts", Pairs),
+    ("environment", Text),
+    ("external", Flag),
+    ("file", Text),
+    ("labels", Pairs),
+    ("name", Text),
+    ("template_driver", Text),
+];

@@ -1,0 +1,185 @@
+//! The loader against the real `docker compose config --format json`, attribute by attribute.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use indexmap::IndexMap;
+use preflight::compose;
+use preflight::options::ProjectOptions;
+use preflight::source_map::SourceMap;
+use serde_json::Value;
+
+#[path = "compose_cases.rs"]
+mod cases;
+
+use cases::{CASES, Case};
+
+/// The version whose rules are reproduced.
+const VERSION: &str = "2.40.3";
+
+/// What one side made of a project.
+type Outcome = Result<Value, String>;
+
+#[test]
+fn every_project_is_resolved_as_docker_compose_resolves_it() {
+    if let Err(reason) = installed() {
+        assert!(
+            std::env::var_os("PREFLIGHT_TEST_REQUIRE_ALL").is_none_or(|value| value != "1"),
+            "docker compose {VERSION} is required: {reason}"
+        );
+        eprintln!("skipped: {reason}");
+        return;
+    }
+    let mut disagreements = Vec::new();
+    for case in CASES {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap().join("proj");
+        write_files(&root, case);
+        let expected = oracle(&root, case);
+        let actual = ours(&root, case);
+        if let Some(difference) = compare(&expected, &actual) {
+            disagreements.push(format!("{}: {difference}", case.rule));
+        }
+    }
+    eprintln!("agree {} of {}", CASES.len() - disagreements.len(), CASES.len());
+    assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
+}
+
+fn installed() -> Result<(), String> {
+    let output = Command::new("docker")
+        .args(["compose", "version", "--short"])
+        .output()
+        .map_err(|error| format!("docker cannot be run: {error}"))?;
+    let version = String::from_utf8_lossy(&output.stdout);
+    if version.trim().starts_with(VERSION) {
+        Ok(())
+    } else {
+        Err(format!("docker compose is {:?}, not {VERSION}", version.trim()))
+    }
+}
+
+fn write_files(root: &Path, case: &Case) {
+    for (name, text) in case.files {
+        let path = root.join(name);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    }
+    fs_err::create_dir_all(root.join(case.from)).unwrap();
+}
+
+fn environment(case: &Case) -> IndexMap<String, String> {
+    let mut environment = IndexMap::from([
+        ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned()),
+        ("HOME".to_owned(), "/home/somebody".to_owned()),
+    ]);
+    for (name, value) in case.environment {
+        environment.insert((*name).to_owned(), (*value).to_owned());
+    }
+    environment
+}
+
+fn oracle(root: &Path, case: &Case) -> Outcome {
+    let home = std::env::home_dir().unwrap_or_default();
+    let plugin = home.join(".docker/cli-plugins/docker-compose");
+    let mut command = if plugin.exists() {
+        Command::new(plugin)
+    } else {
+        let mut command = Command::new("docker");
+        command.arg("compose");
+        command
+    };
+    command
+        .args(case.arguments)
+        .args(["config", "--format", "json"])
+        .current_dir(root.join(case.from))
+        .env_clear()
+        .envs(&environment(case))
+        .stdin(Stdio::null());
+    let output = command.output().unwrap();
+    if output.status.success() {
+        let mut document = serde_json::from_slice(&output.stdout).unwrap();
+        single_dollars(&mut document);
+        Ok(document)
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    }
+}
+
+fn ours(root: &Path, case: &Case) -> Outcome {
+    let mut options = ProjectOptions {
+        environment: environment(case),
+        working_directory: root.join(case.from),
+        ..ProjectOptions::default()
+    };
+    let mut arguments = case.arguments.iter();
+    while let (Some(flag), Some(value)) = (arguments.next(), arguments.next()) {
+        match *flag {
+            "-f" => options.files.push(PathBuf::from(value)),
+            "-p" => options.name = Some((*value).to_owned()),
+            "--project-directory" => options.directory = Some(PathBuf::from(value)),
+            "--env-file" => options.env_files.push(PathBuf::from(value)),
+            "--profile" => options.profiles.push((*value).to_owned()),
+            other => panic!("{other} is not known"),
+        }
+    }
+    let mut sources = SourceMap::default();
+    compose::load(&options, &mut sources)
+        .map(|project| project.document)
+        .map_err(|error| error.to_string())
+}
+
+/// `config` doubles every dollar.
+fn single_dollars(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.replace("$$", "$"),
+        Value::Array(items) => items.iter_mut().for_each(single_dollars),
+        Value::Object(entries) => entries.values_mut().for_each(single_dollars),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn compare(expected: &Outcome, actual: &Outcome) -> Option<String> {
+    match (expected, actual) {
+        (Ok(expected), Ok(actual)) => {
+            let differences = differences(expected, actual);
+            (!differences.is_empty()).then(|| differences.join("; "))
+        }
+        (Err(_), Err(_)) => None,
+        (Ok(_), Err(error)) => Some(format!("compose accepts it, we refuse: {error}")),
+        (Err(error), Ok(_)) => Some(format!("compose refuses ({error}), we accept")),
+    }
+}
+
+fn differences(expected: &Value, actual: &Value) -> Vec<String> {
+    let (mut left, mut right) = (BTreeMap::new(), BTreeMap::new());
+    flatten(expected, String::new(), &mut left);
+    flatten(actual, String::new(), &mut right);
+    let paths: std::collections::BTreeSet<&String> = left.keys().chain(right.keys()).collect();
+    let shown = |value: Option<&String>| value.map_or("nothing", String::as_str).to_owned();
+    paths
+        .into_iter()
+        .filter(|path| left.get(*path) != right.get(*path))
+        .map(|path| {
+            format!("{path}: compose {}, we {}", shown(left.get(path)), shown(right.get(path)))
+        })
+        .collect()
+}
+
+fn flatten(value: &Value, path: String, leaves: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(entries) if !entries.is_empty() => {
+            for (key, value) in entries {
+                flatten(value, format!("{path}/{key}"), leaves);
+            }
+        }
+        Value::Array(items) if !items.is_empty() => {
+            for (index, value) in items.iter().enumerate() {
+                flatten(value, format!("{path}/{index}"), leaves);
+            }
+        }
+        leaf => {
+            leaves.insert(path, leaf.to_string());
+        }
+    }
+}
