@@ -14,7 +14,7 @@ pub mod waiting;
 
 use crate::docker::Observation;
 use crate::error::ExitCode;
-use crate::facts::{LaneFacts, ProjectFacts};
+use crate::facts::{LaneFacts, Look, ProjectFacts};
 use crate::finding::{Finding, Findings, Policy, Rule, Severity};
 use crate::lanes::Plan;
 use crate::options::Task;
@@ -118,8 +118,11 @@ pub fn models(facts: &LaneFacts, findings: &mut Findings) {
 }
 
 /// Judges a lane's source and files, behind the mounts. What an earlier stage caused is reported as
-/// a consequence, without a say in the exit code.
+/// a consequence, without a say in the exit code; files that cannot be reached are not judged.
 pub fn files(facts: &LaneFacts, findings: &mut Findings) {
+    if !reachable(facts) && findings.stops(&facts.lane.name) {
+        return;
+    }
     for stage in [sources, models] {
         let caused = findings.stops(&facts.lane.name);
         let mut found = Findings::default();
@@ -129,6 +132,12 @@ pub fn files(facts: &LaneFacts, findings: &mut Findings) {
             findings.push(finding);
         }
     }
+}
+
+/// Whether there is a folder in which the files of a lane could be.
+fn reachable(facts: &LaneFacts) -> bool {
+    let roots = || facts.artifacts.iter().filter_map(|artifact| artifact.root.as_ref());
+    roots().count() > 0 && roots().all(|root| root.stat != Look::Absent && !root.fabricated)
 }
 
 /// Judges the containers, as far as they were seen.

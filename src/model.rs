@@ -72,10 +72,6 @@ pub struct Listed {
     pub state: FileState,
 }
 
-/// A number of bytes, printed as people read it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Bytes(pub(crate) u64);
-
 /// Looks at whatever is at `path`: a GGUF file (with its split set), a safetensors file, a Hugging
 /// Face folder. Blocking.
 #[must_use]
@@ -236,20 +232,6 @@ impl Model {
             }
             (_, None, _) => {}
         }
-        words.push(Bytes(self.size()).to_string());
         words.join(", ")
-    }
-}
-
-impl std::fmt::Display for Bytes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let units = [("GB", 1_000_000_000_u64), ("MB", 1_000_000), ("kB", 1_000)];
-        match units.iter().find(|(_, size)| self.0 >= *size) {
-            None => write!(f, "{} bytes", self.0),
-            Some((unit, size)) => {
-                let tenths = u128::from(self.0) * 10 / u128::from(*size);
-                write!(f, "{}.{} {unit}", tenths / 10, tenths % 10)
-            }
-        }
     }
 }

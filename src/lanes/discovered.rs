@@ -21,8 +21,8 @@ pub(super) fn engines(project: &Project, catalogue: &Catalogue, drafts: &mut Dra
     serve_by_url(project, drafts);
 }
 
-/// Which lane a service's model is: one that says this very path, else the only lane of that
-/// service, else the one that the catalogue knows by the path, else one named like the service.
+/// Which lane a service's model is: one that says this very path, else the one that the catalogue
+/// knows by it, else the only lane of that service, else one named like the service.
 fn lane_of<'a>(
     drafts: &'a mut Drafts,
     project: &Project,
@@ -32,26 +32,26 @@ fn lane_of<'a>(
 ) -> &'a mut Draft {
     let name = &service.name.value;
     let opened = invocation.model().and_then(path_of);
-    let serves = |draft: &&Draft| draft.services.contains(name);
-    let says_path = |draft: &&Draft| opened.is_some_and(|path| says(draft, project, service, path));
-    let mut declared = drafts.0.iter().filter(serves);
-    let chosen = match (drafts.0.iter().find(says_path), declared.next(), declared.next()) {
-        (Some(draft), _, _) => Some(draft.name.clone()),
-        (None, Some(only), None) => Some(only.name.clone()),
-        (None, Some(_), Some(_)) | (None, None, _) => None,
-    };
-    let known = || opened.and_then(|path| catalogue.by_path(path.as_path()));
-    let chosen = chosen
-        .or_else(|| known().map(|entry| entry.lane.clone()).filter(|lane| !taken(drafts, lane)))
-        .unwrap_or_else(|| lane_name(name));
+    let says_path =
+        |draft: &&Draft| opened.is_some_and(|path| says(draft, project, service, path));
+    let said = drafts.0.iter().find(says_path).map(|draft| draft.name.clone());
+    let known = opened.and_then(|path| catalogue.by_path(path.as_path()));
+    let known = known.map(|entry| entry.lane.clone()).filter(|lane| free(drafts, lane, name));
+    let mut own = drafts.0.iter().filter(|draft| draft.services.contains(name));
+    let only = own.next().filter(|_| own.next().is_none()).map(|draft| draft.name.clone());
+    let chosen = said.or(known).or(only).unwrap_or_else(|| lane_name(name));
     let draft = drafts.lane(&chosen, &service.name.place);
     draft.serve(name);
     draft
 }
 
-/// Whether another service has the lane already.
-fn taken(drafts: &Drafts, lane: &str) -> bool {
-    drafts.0.iter().any(|draft| draft.name == lane && !draft.services.is_empty())
+/// Whether a lane's model may be what `service` opens: nobody says where it is, and no other
+/// service has it.
+fn free(drafts: &Drafts, lane: &str, service: &str) -> bool {
+    let mut same = drafts.0.iter().filter(|draft| draft.name == lane);
+    same.all(|draft| {
+        draft.path.is_none() && draft.services.iter().all(|serving| serving == service)
+    })
 }
 
 /// Whether a draft's path is what `service` calls `path`.

@@ -53,7 +53,9 @@ impl Voice<'_> {
             Format::Human => ConfigFormat::Yaml,
             Format::Json => ConfigFormat::Json,
         };
-        let text = compose::print(project, format, self.options.report.show_secrets);
+        let show = self.options.report.show_secrets;
+        let text = compose::print(project, format, show);
+        let text = if show { text.into() } else { self.redactor.redact(&text) };
         super::print(self.stdout, &text)?;
         Ok(ExitCode::Ready)
     }

@@ -288,6 +288,17 @@ pub(in crate::check) static NOT_WRITABLE: Rule = Rule {
     docs: "Files of a lane have to be fetched, and preflight may not write into their folder: its \
 own mount of the models is read-only, or the folder belongs to another user.
 
+## Example
+
+```yaml
+services:
+  preflight:
+    user: 1000:1000
+    volumes: [./models:/models]   # owned by root
+```
+
+## Fix
+
 Mount it without `:ro` in preflight's service, run preflight as the folder's owner \
 (`PREFLIGHT_UID`, `PREFLIGHT_GID`), or fetch by hand with `preflight fetch`.",
 };
