@@ -7,7 +7,8 @@ mod tokenizer;
 mod weights;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io::Read as _;
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -111,6 +112,39 @@ pub(super) fn examine(view: &dyn View, path: &Path) -> ModelFacts {
     folder.ggufs = names.unwrap_or_default().into_iter().filter(|n| n.ends_with(".gguf")).collect();
     ModelFacts::Seen(Box::new(Model { shape: Shape::Folder(Box::new(folder)), files, leftovers }))
 }
+
+/// The folder of one revision in a repository's folder of the hub's cache
+/// (`models--owner--name`, huggingface_hub 0.36.2), below `path`. Needs no listing.
+///
+/// `revision` is a branch, a tag or a commit; absent: `main`.
+pub fn snapshot(view: &dyn View, path: &Path, revision: Option<&str>) -> Look<PathBuf> {
+    let revision = revision.unwrap_or("main");
+    let parts = Path::new(revision).components();
+    if revision.is_empty() || !parts.into_iter().all(|part| matches!(part, Component::Normal(_))) {
+        return Look::Absent;
+    }
+    let commit = match view.open(&path.join("refs").join(revision)) {
+        Look::Seen(reader) => {
+            let mut text = String::new();
+            if let Err(error) = reader.take(LONGEST_REF).read_to_string(&mut text) {
+                return Look::Unknown(error.to_string());
+            }
+            text.trim().to_owned()
+        }
+        // A commit has no ref: its folder is named like it.
+        Look::Absent => revision.to_owned(),
+        Look::Denied(why) => return Look::Denied(why),
+        Look::Unknown(why) => return Look::Unknown(why),
+    };
+    if commit.is_empty() || !commit.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Look::Absent;
+    }
+    let folder = path.join("snapshots").join(commit);
+    view.stat(&folder).map(|_| folder)
+}
+
+/// A ref holds 40 digits.
+const LONGEST_REF: u64 = 128;
 
 impl Examination<'_> {
     /// Whether a name leads to a file, links followed.
