@@ -209,6 +209,17 @@ fn a_pipeline_needs_its_pooling() {
 }
 
 #[test]
+fn an_old_pipeline_keeps_its_transformer_in_a_folder() {
+    let root = tempfile::tempdir().unwrap();
+    fs_err::rename(folder().keep(), root.path().join("0_Transformer")).unwrap();
+    let modules = r#"[{"path":"0_Transformer","type":"sentence_transformers.models.Transformer"}]"#;
+    fs_err::write(root.path().join("modules.json"), modules).unwrap();
+    assert_eq!(faults(root.path()), "");
+    fs_err::remove_file(root.path().join("0_Transformer/config.json")).unwrap();
+    assert_eq!(faults(root.path()), "0_transformer/config.json missing");
+}
+
+#[test]
 fn an_adapter_needs_no_tokenizer() {
     let scratch = tempfile::tempdir().unwrap();
     fs_err::write(scratch.path().join("adapter_config.json"), r#"{"r": 8}"#).unwrap();
