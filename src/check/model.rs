@@ -39,6 +39,9 @@ fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
             if folder::is_nothing(subject, folder, findings) {
                 return;
             }
+            if folder.holds_only_ggufs() {
+                return engine::judge(subject, model, findings);
+            }
             folder::judge(subject, model, folder, findings);
         }
         Shape::Split(split) => content::split(subject, model, split, findings),

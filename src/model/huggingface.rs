@@ -7,7 +7,8 @@ mod tokenizer;
 mod weights;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io::Read as _;
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -94,23 +95,66 @@ pub(super) struct Examination<'a> {
 
 /// Looks at the folder at `path`.
 pub(super) fn examine(view: &dyn View, path: &Path) -> ModelFacts {
-    let names = match view.list(path) {
+    let pipeline = sentence_transformers::examine(view, path);
+    let below = pipeline.as_ref().map_or("", |pipeline| &pipeline.transformer);
+    let root = if below.is_empty() { path.to_path_buf() } else { path.join(below) };
+    let names = match view.list(&root) {
         Look::Seen(names) => Some(names),
-        Look::Absent => return ModelFacts::Absent,
+        Look::Absent if below.is_empty() => return ModelFacts::Absent,
+        Look::Absent => Some(Vec::new()),
         Look::Denied(why) => return ModelFacts::Denied(why),
         Look::Unknown(_) => None,
     };
     let folder = Folder { names: names.as_ref().map(Vec::len), ..Folder::default() };
-    let mut examination = Examination { view, path, names, files: Vec::new(), folder };
+    let mut examination = Examination { view, path: &root, names, files: Vec::new(), folder };
     examination.config();
-    sentence_transformers::examine(&mut examination);
+    if pipeline.is_some() {
+        examination.folder.kind = FolderKind::SentenceTransformers;
+    }
     weights::examine(&mut examination);
     tokenizer::examine(&mut examination);
     let leftovers = examination.leftovers();
-    let Examination { files, mut folder, names, .. } = examination;
+    let Examination { mut files, mut folder, names, .. } = examination;
+    for file in files.iter_mut().filter(|_| !below.is_empty()) {
+        file.name = Path::new(below).join(&file.name);
+    }
     folder.ggufs = names.unwrap_or_default().into_iter().filter(|n| n.ends_with(".gguf")).collect();
+    files.extend(pipeline.into_iter().flat_map(|pipeline| pipeline.files));
     ModelFacts::Seen(Box::new(Model { shape: Shape::Folder(Box::new(folder)), files, leftovers }))
 }
+
+/// The folder of one revision in a repository's folder of the hub's cache
+/// (`models--owner--name`, huggingface_hub 0.36.2), below `path`. Needs no listing.
+///
+/// `revision` is a branch, a tag or a commit; absent: `main`.
+pub fn snapshot(view: &dyn View, path: &Path, revision: Option<&str>) -> Look<PathBuf> {
+    let revision = revision.unwrap_or("main");
+    let parts = Path::new(revision).components();
+    if revision.is_empty() || !parts.into_iter().all(|part| matches!(part, Component::Normal(_))) {
+        return Look::Absent;
+    }
+    let commit = match view.open(&path.join("refs").join(revision)) {
+        Look::Seen(reader) => {
+            let mut text = String::new();
+            if let Err(error) = reader.take(LONGEST_REF).read_to_string(&mut text) {
+                return Look::Unknown(error.to_string());
+            }
+            text.trim().to_owned()
+        }
+        // A commit has no ref: its folder is named like it.
+        Look::Absent => revision.to_owned(),
+        Look::Denied(why) => return Look::Denied(why),
+        Look::Unknown(why) => return Look::Unknown(why),
+    };
+    if commit.is_empty() || !commit.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Look::Absent;
+    }
+    let folder = path.join("snapshots").join(commit);
+    view.stat(&folder).map(|_| folder)
+}
+
+/// A ref holds 40 digits.
+const LONGEST_REF: u64 = 128;
 
 impl Examination<'_> {
     /// Whether a name leads to a file, links followed.
@@ -130,11 +174,6 @@ impl Examination<'_> {
     pub(super) fn ending(&self, ending: &str) -> Vec<String> {
         let names = self.names.iter().flatten();
         names.filter(|name| name.ends_with(ending)).cloned().collect()
-    }
-
-    /// Looks at a file in the folder and keeps it.
-    pub(super) fn add(&mut self, name: &str, role: Role) {
-        self.files.push(file::examine(self.view, &self.path.join(name), role, name));
     }
 
     /// The configuration comes first; an adapter has another than a model.
@@ -225,6 +264,12 @@ impl Folder {
 
     fn multimodal(&self) -> bool {
         self.config.as_ref().is_some_and(|config| config.multimodal)
+    }
+
+    /// Whether GGUF files are all that there is: a folder of models rather than a model.
+    #[must_use]
+    pub fn holds_only_ggufs(&self) -> bool {
+        !self.ggufs.is_empty() && self.weights.is_none() && self.config.is_none()
     }
 
     pub(super) fn summary(&self) -> Vec<String> {

@@ -1,10 +1,13 @@
 //! `modules.json`: the pipeline of a sentence-transformers model (5.1.2,
 //! `SentenceTransformer.py`).
 
+use std::path::Path;
+
 use serde::Deserialize;
 
-use super::file::Role;
-use super::huggingface::{Examination, FolderKind, parsed};
+use super::file::{self, ModelFile, Role};
+use super::huggingface::parsed;
+use crate::view::View;
 
 /// Longer pipelines are not.
 const LONGEST: u64 = 1 << 20;
@@ -18,25 +21,32 @@ struct Module {
     kind: String,
 }
 
-/// Looks for the parts of the pipeline beside the transformer itself, which lies in the folder as
-/// any other model.
-pub(super) fn examine(examination: &mut Examination<'_>) {
+/// A pipeline.
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    /// Where the transformer lies below the folder; empty in all but old models.
+    pub(super) transformer: String,
+    /// The files of the pipeline beside it, the list of modules first.
+    pub(super) files: Vec<ModelFile>,
+}
+
+/// Looks for a pipeline in the folder at `path`.
+pub(super) fn examine(view: &dyn View, path: &Path) -> Option<Pipeline> {
     const NAME: &str = "modules.json";
-    if !examination.has(NAME) {
-        return;
-    }
-    examination.folder.kind = FolderKind::SentenceTransformers;
-    let path = examination.path.join(NAME);
     let mut modules: Vec<Module> = Vec::new();
-    let file =
-        parsed(examination.view, &path, NAME, Role::Module, LONGEST, |found| modules = found);
-    examination.files.push(file);
+    let keep = |found| modules = found;
+    let list = parsed(view, &path.join(NAME), NAME, Role::Module, LONGEST, keep);
+    list.size?;
+    let mut pipeline = Pipeline { transformer: String::new(), files: vec![list] };
     for module in modules {
-        // Only these two keep something in their folder that they cannot do without.
-        let needs = ["Pooling", "Dense"].iter().any(|kind| module.kind.ends_with(kind));
         let stays = !module.path.split('/').any(|part| part.is_empty() || part == "..");
-        if needs && stays {
-            examination.add(&format!("{}/config.json", module.path), Role::Module);
+        if module.kind.ends_with("Transformer") && stays {
+            pipeline.transformer = module.path;
+        // Only these two keep something in their folder that they cannot do without.
+        } else if ["Pooling", "Dense"].iter().any(|kind| module.kind.ends_with(kind)) && stays {
+            let name = format!("{}/config.json", module.path);
+            pipeline.files.push(file::examine(view, &path.join(&name), Role::Module, name));
         }
     }
+    Some(pipeline)
 }

@@ -209,6 +209,17 @@ fn a_pipeline_needs_its_pooling() {
 }
 
 #[test]
+fn an_old_pipeline_keeps_its_transformer_in_a_folder() {
+    let root = tempfile::tempdir().unwrap();
+    fs_err::rename(folder().keep(), root.path().join("0_Transformer")).unwrap();
+    let modules = r#"[{"path":"0_Transformer","type":"sentence_transformers.models.Transformer"}]"#;
+    fs_err::write(root.path().join("modules.json"), modules).unwrap();
+    assert_eq!(faults(root.path()), "");
+    fs_err::remove_file(root.path().join("0_Transformer/config.json")).unwrap();
+    assert_eq!(faults(root.path()), "0_transformer/config.json missing");
+}
+
+#[test]
 fn an_adapter_needs_no_tokenizer() {
     let scratch = tempfile::tempdir().unwrap();
     fs_err::write(scratch.path().join("adapter_config.json"), r#"{"r": 8}"#).unwrap();
@@ -243,4 +254,22 @@ fn pickles_are_judged_by_their_end_and_never_opened() {
     );
     fs_err::write(&path, &archive[..110]).unwrap();
     assert_eq!(faults(folder.path()), "pytorch_model.bin invalid");
+}
+
+#[test]
+fn a_revision_in_the_hubs_cache_is_found_by_its_ref() {
+    let cache = tempfile::tempdir().unwrap();
+    let at = |below: &str| cache.path().join(below);
+    fs_err::create_dir_all(at("snapshots/0123abcd")).unwrap();
+    fs_err::create_dir_all(at("refs")).unwrap();
+    fs_err::write(at("refs/main"), "0123abcd\n").unwrap();
+    fs_err::write(at("refs/gone"), "ffff").unwrap();
+    fs_err::write(at("refs/bad"), "../../..").unwrap();
+    let snapshot = |revision| huggingface::snapshot(&LocalView, cache.path(), revision);
+    for revision in [None, Some("main"), Some("0123abcd")] {
+        assert_eq!(snapshot(revision), Look::Seen(at("snapshots/0123abcd")), "{revision:?}");
+    }
+    for revision in ["gone", "bad", "none", "", "..", "../refs/main", "/refs"] {
+        assert_eq!(snapshot(Some(revision)), Look::Absent, "{revision}");
+    }
 }

@@ -185,5 +185,14 @@ mod tests {
         fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
         let text = refusal(&path);
         assert!(text.contains("secret` has mode 0000 and belongs to "), "{text}");
+        if !rustix::process::geteuid().is_root() {
+            assert!(matches!(LocalView.open(&path), Look::Denied(why) if why == text));
+            fs_err::set_permissions(scratch.path(), std::fs::Permissions::from_mode(0o600))
+                .unwrap();
+            let Look::Denied(why) = LocalView.stat(&path) else { panic!("not denied") };
+            assert!(why.starts_with(&format!("`{}` has mode 0600", scratch.path().display())));
+            fs_err::set_permissions(scratch.path(), std::fs::Permissions::from_mode(0o700))
+                .unwrap();
+        }
     }
 }

@@ -49,15 +49,19 @@ fn wrong_kind(subject: &Subject<'_>, model: &Model) -> Option<Finding> {
     let engine = subject.facts.lane.engine;
     let name = engine.map_or("the engine", Engine::name);
     match (&model.shape, model.files.first().map(|file| &file.content)) {
-        (Shape::Folder(folder), _) if engine == Some(Engine::LlamaCpp) => finding(
-            format!("is a folder, and {name} opens a file"),
-            match folder.ggufs.first() {
-                Some(file) => {
-                    format!("name `{}` in the service's command", shown.join(file).display())
-                }
-                None => "name a GGUF file in the service's command".to_owned(),
-            },
-        ),
+        (Shape::Folder(folder), _)
+            if folder.holds_only_ggufs() || engine == Some(Engine::LlamaCpp) =>
+        {
+            finding(
+                "is a folder, and llama.cpp opens a file".to_owned(),
+                match folder.ggufs.first() {
+                    Some(file) => {
+                        format!("name `{}` in the service's command", shown.join(file).display())
+                    }
+                    None => "name a GGUF file in the service's command".to_owned(),
+                },
+            )
+        }
         (Shape::File, Some(Content::Safetensors(_)))
             if subject.part() == Part::Model && opens_folders(engine) =>
         {

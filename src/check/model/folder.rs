@@ -49,8 +49,6 @@ fn weights(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
     let shown = subject.shown();
     match (folder.weights, folder.names) {
         (Some(_), _) => {}
-        // A lone GGUF file in a folder is said by the engine's own judgement.
-        (None, Some(_)) if !folder.ggufs.is_empty() => {}
         (None, Some(_)) => findings.push(subject.finding_of_absence(
             &rules::FILES_MISSING,
             format!("the folder `{}` holds no weights", shown.display()),

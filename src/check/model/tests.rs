@@ -267,6 +267,9 @@ fn an_engine_is_given_what_it_opens() {
     Stack::new(FOLDER).served_by(Engine::LlamaCpp, None).check(
         "error[not-a-model] 11: `/models/vllm/tiny/bf16` is a folder, and llama.cpp opens a file",
     );
+    Stack::new("gguf")
+        .check("error[not-a-model] 11: `/models/gguf` is a folder, and llama.cpp opens a file");
+    assert!(Stack::new("gguf").findings()[0].fix.contains("`/models/gguf/tiny-Q4_K_M.gguf`"));
     let shard = format!("{FOLDER}/model-00001-of-00003.safetensors");
     Stack::new(&shard).served_by(Engine::Vllm, None).check(
         "error[not-a-model] 11: \

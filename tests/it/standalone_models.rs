@@ -1,0 +1,121 @@
+//! PATH is a model: no Compose project, no Docker, no network.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+const GGUF: &str = "gguf/tiny-Q4_K_M.gguf";
+const FOLDER: &str = "vllm/tiny/bf16";
+
+/// A copy of the quickstart's models that everybody may read.
+struct Models {
+    root: tempfile::TempDir,
+}
+
+impl Models {
+    fn new() -> Self {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart/models");
+        let root = tempfile::tempdir().unwrap();
+        fs_err::set_permissions(root.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        for entry in walkdir::WalkDir::new(&source) {
+            let entry = entry.unwrap();
+            let target = root.path().join(entry.path().strip_prefix(&source).unwrap());
+            if entry.file_type().is_dir() {
+                fs_err::create_dir_all(target).unwrap();
+            } else {
+                fs_err::copy(entry.path(), target).unwrap();
+            }
+        }
+        Self { root }
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    fn cut(self, path: &str, bytes: u64) -> Self {
+        let file = fs_err::OpenOptions::new().write(true).open(self.at(path)).unwrap();
+        file.set_len(file.metadata().unwrap().len() - bytes).unwrap();
+        self
+    }
+
+    fn write(self, path: &str, content: &str) -> Self {
+        fs_err::write(self.at(path), content).unwrap();
+        self
+    }
+
+    fn remove(self, path: &str) -> Self {
+        fs_err::remove_file(self.at(path)).unwrap();
+        self
+    }
+
+    /// What preflight exits with, the lane's verdict and the ids of the errors.
+    fn judged(&self, path: &str) -> (i32, String, Vec<String>) {
+        judged(Command::new(env!("CARGO_BIN_EXE_preflight")), &self.at(path))
+    }
+}
+
+fn judged(mut preflight: Command, path: &Path) -> (i32, String, Vec<String>) {
+    let output = preflight.env_clear().args(["--format", "json"]).arg(path).output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("{error}: {}", String::from_utf8_lossy(&output.stderr));
+    });
+    let verdict = report["lanes"][0]["verdict"].as_str().unwrap_or_default().to_owned();
+    let errors = report["findings"].as_array().unwrap().iter();
+    let errors = errors.filter(|finding| finding["severity"] == "error");
+    let ids = errors.map(|finding| finding["id"].as_str().unwrap().to_owned()).collect();
+    (output.status.code().unwrap(), verdict, ids)
+}
+
+fn check(models: &Models, path: &str, code: i32, verdict: &str, errors: &[&str]) {
+    let errors = errors.iter().map(|id| (*id).to_owned()).collect();
+    assert_eq!(models.judged(path), (code, verdict.to_owned(), errors), "{path}");
+}
+
+#[test]
+fn sound_models_are_ready() {
+    let models = Models::new();
+    check(&models, GGUF, 0, "ready", &[]);
+    check(&models, FOLDER, 0, "ready", &[]);
+}
+
+#[test]
+fn a_gguf_file_without_its_last_byte_is_corrupt() {
+    let models = Models::new().cut(GGUF, 1);
+    check(&models, GGUF, 11, "not-ready", &["file-truncated"]);
+}
+
+#[test]
+fn a_folder_without_one_of_its_shards_is_incomplete() {
+    let models = Models::new().remove(&format!("{FOLDER}/model-00002-of-00003.safetensors"));
+    check(&models, FOLDER, 10, "not-ready", &["shard-missing"]);
+}
+
+#[test]
+fn what_is_no_model_is_said_to_be_none() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 812224\n";
+    check(&Models::new().write(GGUF, pointer), GGUF, 10, "not-ready", &["lfs-pointer"]);
+    check(&Models::new().write(GGUF, "<!doctype html>"), GGUF, 11, "not-ready", &["not-a-model"]);
+}
+
+#[test]
+fn a_file_that_another_user_may_not_read_is_a_matter_of_the_mount() {
+    let models = Models::new();
+    let file = models.at(GGUF);
+    fs_err::set_permissions(&file, std::fs::Permissions::from_mode(0o000)).unwrap();
+    // The folder that cargo builds into may be closed to other users.
+    let program = models.at("preflight");
+    fs_err::copy(env!("CARGO_BIN_EXE_preflight"), &program).unwrap();
+    let mut preflight = Command::new(program);
+    if rustix::process::geteuid().is_root() {
+        preflight.uid(65_534).gid(65_534);
+    }
+    let (code, verdict, errors) = judged(preflight, &file);
+    assert_eq!((code, verdict.as_str()), (16, "not-ready"));
+    assert_eq!(errors, ["unreadable"]);
+}
