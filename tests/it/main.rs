@@ -25,5 +25,7 @@ mod gguf_oracle;
 mod quickstart;
 /// Not a behaviour: a scratch folder, and the binary run in it.
 mod sandbox;
+/// Models on their own, without a project.
+mod standalone_models;
 /// The project's own rules.
 mod tidy;

@@ -14,8 +14,14 @@ const NOBODY: u32 = 65_534;
 #[test]
 fn both_lanes_of_the_quickstart_are_ready() {
     let run = Sandbox::quickstart().run(&["compose.yaml"]);
-    insta::assert_snapshot!(run.stderr, @"");
-    insta::assert_snapshot!(run.stdout, @"");
+    insta::assert_snapshot!(run.stderr, @r#"
+    preflight: ready: 2 of 2 lanes
+    "#);
+    insta::assert_snapshot!(run.stdout, @r#"
+    LANE    SERVICE             ENGINE     MODEL                                    SIZE       VERDICT
+    reader  inference-llamacpp  llama.cpp  llama, Q4_K_M, context 2048              793.2 KiB  ready
+    coder   inference-vllm      vLLM       LlamaForCausalLM, bfloat16, context 256  284.7 KiB  ready
+    "#);
     assert_eq!(run.code, Some(0));
 }
 
@@ -35,7 +41,10 @@ fn a_gguf_file_that_lacks_one_byte_is_named_with_its_tensor_and_its_fix() {
     let file = fs_err::OpenOptions::new().write(true).open(&path).unwrap();
     file.set_len(fs_err::metadata(&path).unwrap().len() - 1).unwrap();
     let run = sandbox.run(&["compose.yaml"]);
-    insta::assert_snapshot!(run.stderr, @"");
+    insta::assert_snapshot!(run.stderr, @r#"
+    preflight: not ready: exit 11, files corrupt or not loadable; 1 of 2 lanes ready
+      reader: file-truncated: `/models/gguf/tiny-Q4_K_M.gguf` has 812223 of at least 812224 bytes: the data of tensor `blk.1.ffn_up.weight` ends at byte 812224 (compose.yaml:14:14, [DIR]/models/gguf/tiny-Q4_K_M.gguf); fix: download `[DIR]/models/gguf/tiny-Q4_K_M.gguf` again
+    "#);
     assert_eq!(run.code, Some(11));
     assert!(run.stdout.contains("error[file-truncated]"), "{}", run.stdout);
 }
@@ -45,7 +54,10 @@ fn a_shard_that_is_not_there_makes_the_lane_incomplete() {
     let sandbox = Sandbox::quickstart();
     fs_err::remove_file(sandbox.path().join(SHARD)).unwrap();
     let run = sandbox.run(&["compose.yaml"]);
-    insta::assert_snapshot!(run.stderr, @"");
+    insta::assert_snapshot!(run.stderr, @r#"
+    preflight: not ready: exit 10, files missing or incomplete; 1 of 2 lanes ready
+      coder: shard-missing: 1 of the 3 files of weights in `/models/vllm/tiny/bf16` is missing: `model-00002-of-00003.safetensors` (compose.yaml:24:14, [DIR]/models/vllm/tiny/bf16/model-00002-of-00003.safetensors); fix: put it at `[DIR]/models/vllm/tiny/bf16/model-00002-of-00003.safetensors`, or correct the path that the service is given
+    "#);
     assert_eq!(run.code, Some(10));
     assert!(run.stdout.contains("error[shard-missing]"), "{}", run.stdout);
 }
