@@ -11,7 +11,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::options::{
-    DockerOptions, Format, HubOptions, Options, OptionsError, ProgressStyle, ProjectOptions,
+    DockerOptions, Format, HubOptions, Options, OptionsError, ProgressStyle, ProjectOptions, Reach,
     ReportOptions, Role, Selection, Target, Task,
 };
 use environment::Environment;
@@ -371,7 +371,7 @@ impl Flags {
             directory,
             env_files: self.env_file,
             profiles: self.profile,
-            reach: Vec::new(),
+            reach: Reach::Directly,
             working_directory: environment.working_directory.clone(),
             environment: match role {
                 Role::Init => environment.of_the_project_alone(),

@@ -115,7 +115,7 @@ impl LoadError {
 pub fn load(options: &ProjectOptions, sources: &mut SourceMap) -> Result<Project, LoadError> {
     let home = options.environment.get("HOME").filter(|home| !home.is_empty()).cloned();
     let here = clean(&options.working_directory);
-    let mut loader = Loader::new(sources, &here, home);
+    let mut loader = Loader::new(sources, &here, home, options.reach.clone());
     let loaded = load_with(options, &mut loader);
     loaded.map_err(|fault| fault.locate(sources))
 }

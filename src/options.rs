@@ -93,9 +93,19 @@ pub struct ProjectOptions {
     pub environment: IndexMap<String, String>,
     /// The working directory.
     pub working_directory: PathBuf,
-    /// Where this process finds the folders of the host, when it is in a container: every path
-    /// above is then a path of the host. Empty on a host.
-    pub reach: Vec<(HostPath, LocalPath)>,
+    /// How the files are opened.
+    pub reach: Reach,
+}
+
+/// How a path of a project is opened.
+#[derive(Debug, Clone, Default)]
+pub enum Reach {
+    /// As it is.
+    #[default]
+    Directly,
+    /// In a container: it is a path of the host, and this process finds some folders of the host
+    /// elsewhere.
+    Through(Vec<(HostPath, LocalPath)>),
 }
 
 /// Which lanes are looked at, and where their files are.
@@ -236,16 +246,13 @@ pub enum OptionsError {
     WorkingDirectory(#[source] std::io::Error),
 }
 
-impl ProjectOptions {
-    /// Where this process can open a path that Compose would open; absent when it cannot.
+impl Reach {
+    /// Where this process can open a path of the host; absent when it cannot.
     #[must_use]
     pub fn local(&self, path: &Path) -> Option<PathBuf> {
-        if self.reach.is_empty() {
-            return Some(path.to_path_buf());
-        }
+        let Self::Through(mounts) = self else { return Some(path.to_path_buf()) };
         let host = HostPath::new(path);
-        let known = self
-            .reach
+        let known = mounts
             .iter()
             .filter_map(|(root, local)| host.below(root).map(|below| (root, local.join(below))));
         known

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::facts::{Difference, ProjectFacts};
 use crate::lanes::{self, Plan, PlanError};
 use crate::mounts::Standpoint;
-use crate::options::{Options, ProjectOptions, Role, Target};
+use crate::options::{Options, ProjectOptions, Reach, Role, Target};
 use crate::path::{HostPath, LocalPath};
 use crate::project::{MountSource, Project};
 use crate::source_map::SourceMap;
@@ -105,7 +105,7 @@ fn visible_files(
     let Some(myself) = observation.as_ref().ok().and_then(|seen| seen.myself.as_ref()) else {
         return visible;
     };
-    visible.reach = myself
+    let reach = myself
         .mounts
         .iter()
         .filter_map(|mount| match &mount.source {
@@ -118,11 +118,13 @@ fn visible_files(
             | MountSource::Other(_) => None,
         })
         .collect();
+    let reach = Reach::Through(reach);
     let label = |name: &str| myself.labels.get(&format!("com.docker.compose.project.{name}"));
     let listed = |name: &str| label(name).map(|paths| paths.split(',').map(Into::into).collect());
     if let Some(directory) = label("working_dir") {
         let directory = HostPath::new(directory.as_str());
-        if visible.local(directory.as_path()).is_some() {
+        if reach.local(directory.as_path()).is_some() {
+            visible.reach = reach;
             visible.directory = Some(directory.as_path().to_path_buf());
             visible.files = listed("config_files").unwrap_or_default();
             visible.env_files = listed("environment_file").unwrap_or_default();

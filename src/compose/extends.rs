@@ -167,7 +167,7 @@ impl Chain<'_, '_> {
                 ),
             )
         };
-        if !path.is_file() {
+        if !self.loader.has_file(&path) {
             return Err(missing(&format!("there is no file `{}`", path.display())));
         }
         let mut model = Node::mapping([], &Place::nowhere());

@@ -92,19 +92,21 @@ fn project_directory(named: Option<&Path>, files: &[PathBuf], here: &Path) -> Pa
 
 fn discover(directory: &Path, loader: &mut Loader<'_>) -> Vec<PathBuf> {
     for folder in directory.ancestors() {
-        let present = |names: &[&str]| -> Vec<PathBuf> {
-            names.iter().map(|name| folder.join(name)).filter(|path| path.exists()).collect()
-        };
-        let candidates = present(&NAMES);
+        let candidates = present(loader, folder, &NAMES);
         let Some(winner) = candidates.first() else { continue };
         let mut files = vec![winner.clone()];
         loader.warn_of_several("Compose", &candidates);
-        let overrides = present(&OVERRIDES);
+        let overrides = present(loader, folder, &OVERRIDES);
         loader.warn_of_several("override", &overrides);
         files.extend(overrides.into_iter().next());
         return files;
     }
     Vec::new()
+}
+
+fn present(loader: &Loader<'_>, folder: &Path, names: &[&str]) -> Vec<PathBuf> {
+    let paths = names.iter().map(|name| folder.join(name));
+    paths.filter(|path| loader.local(path).is_some_and(|path| path.exists())).collect()
 }
 
 fn read_env_files(
@@ -129,7 +131,7 @@ fn read_env_files(
     let default = directory.join(".env");
     let files = if !explicit.is_empty() {
         explicit
-    } else if !disabled && default.exists() && !default.is_dir() {
+    } else if !disabled && loader.has_text(&default) {
         vec![default]
     } else {
         Vec::new()
@@ -201,7 +203,9 @@ pub(super) fn open(path: &Path, loader: &mut Loader<'_>) -> Result<(SourceId, St
     if path == Path::new("-") {
         std::io::stdin().take(SIZE_LIMIT + 1).read_to_end(&mut bytes).map_err(refuse)?;
     } else {
-        let file = fs_err::File::open(path).map_err(refuse)?;
+        let unseen = || refuse(std::io::Error::other("it is not mounted into this container"));
+        let local = loader.local(path).ok_or_else(unseen)?;
+        let file = fs_err::File::open(local).map_err(refuse)?;
         file.take(SIZE_LIMIT + 1).read_to_end(&mut bytes).map_err(refuse)?;
     }
     if bytes.len() as u64 > SIZE_LIMIT {

@@ -76,7 +76,7 @@ fn one(
             return Err(Fault::unsupported(&item.place, "`include` of a remote file"));
         }
         let file = absolute(&scope.directory, Path::new(path));
-        if !file.is_file() {
+        if !loader.has_file(&file) {
             return Err(item.refuse(format!("there is no file `{}` to include", file.display())));
         }
         files.push(file);
@@ -90,7 +90,7 @@ fn one(
         }
         _ => files.first().and_then(|main| main.parent()).unwrap_or(&scope.directory).to_path_buf(),
     };
-    let env_files = env_files(scope, &directory, item)?;
+    let env_files = env_files(loader, scope, &directory, item)?;
     let variables = read_dotenv(&env_files, &scope.environment, loader)?;
     let mut environment = scope.environment.clone();
     environment.add_missing(&variables);
@@ -99,16 +99,21 @@ fn one(
     loader::model(loader, &inner, parsed)
 }
 
-fn env_files(scope: &Scope, directory: &Path, item: &Node) -> Result<Vec<PathBuf>, Fault> {
+fn env_files(
+    loader: &Loader<'_>,
+    scope: &Scope,
+    directory: &Path,
+    item: &Node,
+) -> Result<Vec<PathBuf>, Fault> {
     let listed = strings("include.env_file", item.get("env_file"))?;
     if listed.is_empty() {
         let default = directory.join(".env");
-        return Ok(if default.is_file() { vec![default] } else { Vec::new() });
+        return Ok(if loader.has_file(&default) { vec![default] } else { Vec::new() });
     }
     let mut files = Vec::with_capacity(listed.len());
     for path in listed {
         let file = absolute(&scope.directory, Path::new(&path));
-        if !file.exists() || file.is_dir() {
+        if !loader.has_text(&file) {
             return Err(item.refuse(format!("`{}` is not an env file", file.display())));
         }
         files.push(file);

@@ -18,6 +18,7 @@ use super::paths;
 use super::tree::{Kind, Mapping, Node};
 use super::unique;
 use super::validate;
+use crate::options::Reach;
 use crate::source_map::{Place, SourceId, SourceMap, Spanned};
 
 /// How many files one project may consist of.
@@ -35,6 +36,8 @@ pub(super) struct Loader<'a> {
     pub(super) here: PathBuf,
     /// What `~` stands for.
     pub(super) home: Option<String>,
+    /// How files are opened.
+    reach: Reach,
     /// The `x-preflight` of included files; Compose itself drops what is not a resource.
     pub(super) included_extension: Option<Node>,
     /// The texts that were opened, by path.
@@ -60,16 +63,37 @@ pub(super) struct Parsed {
 }
 
 impl<'a> Loader<'a> {
-    pub(super) fn new(sources: &'a mut SourceMap, here: &Path, home: Option<String>) -> Self {
+    pub(super) fn new(
+        sources: &'a mut SourceMap,
+        here: &Path,
+        home: Option<String>,
+        reach: Reach,
+    ) -> Self {
         Self {
             sources,
             warnings: Vec::new(),
             files: Vec::new(),
             here: here.to_path_buf(),
             home,
+            reach,
             included_extension: None,
             texts: HashMap::new(),
         }
+    }
+
+    /// Where this process finds a path of the project.
+    pub(super) fn local(&self, path: &Path) -> Option<PathBuf> {
+        self.reach.local(path)
+    }
+
+    /// Whether there is a file, as far as this process can see.
+    pub(super) fn has_file(&self, path: &Path) -> bool {
+        self.local(path).is_some_and(|path| path.is_file())
+    }
+
+    /// Whether there is something that can be opened as a file: also a pipe or a device.
+    pub(super) fn has_text(&self, path: &Path) -> bool {
+        self.local(path).is_some_and(|path| path.exists() && !path.is_dir())
     }
 
     /// Opens a text.

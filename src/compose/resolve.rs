@@ -85,7 +85,7 @@ fn env_file(
     };
     let Some(text) = path.as_str() else { return Err(path.expected("env_file.path", "a string")) };
     let required = file.get("required").and_then(Node::as_bool) != Some(false);
-    if !Path::new(text).exists() {
+    if !loader.has_text(Path::new(text)) {
         if required {
             return Err(missing(path, "env file", text)
                 .hint("create it, or write `required: false` if the service runs without it"));
@@ -113,7 +113,7 @@ pub(super) fn labels(
     let mut labels: IndexMap<String, Spanned<String>> = IndexMap::new();
     for file in items(service.get("label_file")) {
         let Some(path) = file.as_str() else { return Err(file.expected("label_file", "a string")) };
-        if !Path::new(path).exists() {
+        if !loader.has_text(Path::new(path)) {
             return Err(missing(file, "label file", path));
         }
         let (source, contents) = loader.read(Path::new(path))?;

@@ -32,8 +32,7 @@ fn lane_of<'a>(
 ) -> &'a mut Draft {
     let name = &service.name.value;
     let opened = invocation.model().and_then(path_of);
-    let says_path =
-        |draft: &&Draft| opened.is_some_and(|path| says(draft, project, service, path));
+    let says_path = |draft: &&Draft| opened.is_some_and(|path| says(draft, project, service, path));
     let said = drafts.0.iter().find(says_path).map(|draft| draft.name.clone());
     let known = opened.and_then(|path| catalogue.by_path(path.as_path()));
     let known = known.map(|entry| entry.lane.clone()).filter(|lane| free(drafts, lane, name));
