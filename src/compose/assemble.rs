@@ -202,7 +202,8 @@ fn document(
             if section == "networks" {
                 value.entry("ipam").or_insert_with(|| Value::Object(Map::new()));
             }
-            if section == "secrets" {
+            // What comes from a variable is never printed.
+            if section == "secrets" || value.contains_key("environment") {
                 value.shift_remove("content");
             }
             let used = enabled

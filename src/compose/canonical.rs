@@ -9,32 +9,42 @@ use crate::source_map::{Place, Spanned};
 
 /// Rewrites every short form in a merged document.
 pub(super) fn transform(root: &mut Node, warnings: &mut Vec<Spanned<String>>) -> Result<(), Fault> {
-    if let Some(services) = root.get_mut("services").filter(|services| !services.is_null()) {
+    if let Some(name) = root.get("name").filter(|name| name.as_str().is_none()) {
+        return Err(name.expected("name", "a string"));
+    }
+    if let Some(services) = root.get_mut("services") {
         if services.as_mapping().is_none() {
             return Err(services.expected("services", "a mapping"));
         }
         for (name, entry) in services.as_mapping_mut().into_iter().flatten() {
+            check_name("services", name, entry)?;
             service(name, &mut entry.value)?;
         }
     }
     for section in ["volumes", "networks", "secrets", "configs"] {
-        let Some(resources) = root.get_mut(section).filter(|section| !section.is_null()) else {
-            continue;
-        };
+        let Some(resources) = root.get_mut(section) else { continue };
         if resources.as_mapping().is_none() {
             return Err(resources.expected(section, "a mapping"));
         }
         for (name, entry) in resources.as_mapping_mut().into_iter().flatten() {
+            check_name(section, name, entry)?;
             external(&format!("{section}.{name}"), &mut entry.value, warnings)?;
         }
     }
     Ok(())
 }
 
-fn service(name: &str, node: &mut Node) -> Result<(), Fault> {
-    if node.is_null() {
+/// `^[a-zA-Z0-9._-]+$`, the pattern of the schema.
+fn check_name(section: &str, name: &str, entry: &Entry) -> Result<(), Fault> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if !name.is_empty() && name.chars().all(allowed) {
         return Ok(());
     }
+    Err(Fault::at(&entry.key_place(), format!("`{name}` cannot be a name in `{section}`"))
+        .hint("use letters, digits, `.`, `_` and `-`"))
+}
+
+fn service(name: &str, node: &mut Node) -> Result<(), Fault> {
     if node.as_mapping().is_none() {
         return Err(node.expected(&format!("services.{name}"), "a mapping"));
     }
@@ -52,7 +62,10 @@ fn attribute(key: &str, path: &str, entry: &mut Entry) -> Result<(), Fault> {
         "networks" | "models" => {
             let value = std::mem::replace(node, Node::new(Kind::Null, Place::nowhere()));
             *node = named(value, |place| Node::new(Kind::Null, place.clone()))?;
-            Ok(())
+            match node.as_mapping() {
+                Some(_) => Ok(()),
+                None => Err(node.expected(path, "a list or a mapping")),
+            }
         }
         "env_file" => env_file(path, node),
         "label_file" => {
@@ -117,6 +130,9 @@ fn depends_on(path: &str, node: &mut Node) -> Result<(), Fault> {
 }
 
 fn env_file(path: &str, node: &mut Node) -> Result<(), Fault> {
+    if node.is_null() {
+        return Err(node.expected(path, "a string or a list"));
+    }
     listed(node);
     each(path, node, |path, item| {
         let place = item.place.clone();

@@ -1,5 +1,5 @@
 //! The words of a `command` or `entrypoint` that is written as a string. Compose does not run a
-//! shell for them: `mattn/go-shellwords` v1.0.12 splits them, with rules of its own.
+//! shell for them: `mattn/go-shellwords` splits them, with rules of its own.
 
 /// Splits a command line; `None` for quotes that do not end and for parentheses.
 ///
@@ -52,11 +52,7 @@ impl Splitter {
         if self.escaped {
             self.escaped = false;
             self.started = true;
-            self.word.push(match c {
-                't' => '\t',
-                'n' => '\n',
-                c => c,
-            });
+            self.word.push(c);
             return Step::Next;
         }
         match c {
@@ -136,6 +132,7 @@ mod tests {
         check("sh -c \"a && b\"", &["sh", "-c", "a && b"]);
         check("a '' \"\"", &["a", "", ""]);
         check("a\\ b ~ * # $X", &["a b", "~", "*", "#", "$X"]);
+        check("a\\nb", &["anb"]);
         check("echo $(a b) `c d`", &["echo", "$(a b)", "`c d`"]);
     }
 

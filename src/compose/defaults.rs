@@ -30,6 +30,10 @@ fn service(name: &str, service: &mut Node) -> Result<(), Fault> {
         port.insert_default("protocol", Node::string("tcp", &place));
         port.insert_default("mode", Node::string("ingress", &place));
     }
+    for watch in items(service.get_mut("develop").and_then(|develop| develop.get_mut("watch"))) {
+        let place = watch.place.clone();
+        watch.insert_default("exec", Node::mapping([], &place));
+    }
     device_requests(&format!("services.{name}.gpus"), service.get_mut("gpus"))?;
     let reserved = service
         .get_mut("deploy")

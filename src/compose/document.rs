@@ -22,13 +22,25 @@ pub(super) fn plain(node: &Node) -> Value {
         Kind::Null => Value::Null,
         Kind::Bool(value) => Value::Bool(*value),
         Kind::Int(value) => integer(*value),
-        Kind::Float(value) => Number::from_f64(*value)
-            .map_or_else(|| Value::String(node.printed().unwrap_or_default()), Value::Number),
+        Kind::Float(value) => float(*value),
         Kind::String(text) | Kind::Time(text) => Value::String(text.clone()),
         Kind::Sequence(items) => Value::Array(items.iter().map(plain).collect()),
         Kind::Mapping(entries) => {
             let pairs = entries.iter().map(|(key, entry)| (key.clone(), plain(&entry.value)));
             Value::Object(pairs.collect())
+        }
+    }
+}
+
+/// Go prints a whole float without a point.
+fn float(value: f64) -> Value {
+    let whole = (value.fract() == 0.0 && value.abs() < 1e15)
+        .then(|| value.to_string().parse::<i64>().ok())
+        .flatten();
+    match whole {
+        Some(whole) => Value::from(whole),
+        None => {
+            Number::from_f64(value).map_or_else(|| Value::from(value.to_string()), Value::Number)
         }
     }
 }
@@ -72,10 +84,21 @@ impl Printer<'_> {
     /// `None` if the value is left out.
     fn value(&mut self, path: &str, node: &Node, shape: Shape) -> Result<Option<Value>, Fault> {
         if node.is_null() {
-            return Ok(None);
+            return if shape.is_nullable() {
+                Ok(None)
+            } else {
+                Err(node.expected(path, shape.described()))
+            };
         }
         match shape {
+            Shape::OneOf(words) => {
+                one_of(path, node, |text| words.contains(&text), &words.join("`, `"))
+            }
+            Shape::PullPolicy => {
+                one_of(path, node, is_pull_policy, "always`, `missing`, `never`, `build")
+            }
             Shape::Text
+            | Shape::PrintedText
             | Shape::Flag
             | Shape::Choice
             | Shape::Integer
@@ -93,7 +116,30 @@ impl Printer<'_> {
             Shape::Pairs => Ok(non_empty(pairs(path, node, || Value::String(String::new()))?)),
             Shape::Hosts => Ok(non_empty(hosts(path, node)?)),
             Shape::Limit => limit(path, node).map(Some),
-            Shape::Record(fields) => self.structure(path, node, fields).map(Some),
+            Shape::Record(fields) => Ok(Some(Value::Object(self.record(path, node, fields)?))),
+            Shape::NullableRecord(fields) => {
+                // Go prints these two although they are empty.
+                let mut printed = self.record(path, node, fields)?;
+                for part in ["placement", "resources"] {
+                    printed.entry(part).or_insert_with(|| Value::Object(Map::new()));
+                }
+                Ok(Some(Value::Object(printed)))
+            }
+            Shape::Hook(fields) => {
+                let mut printed = self.record(path, node, fields)?;
+                printed.entry("command").or_insert(Value::Null);
+                Ok(Some(Value::Object(printed)))
+            }
+            Shape::Options => {
+                let mut printed = Map::new();
+                for (key, entry) in mapping(path, node)? {
+                    let single = std::slice::from_ref(&entry.value);
+                    let items = entry.value.as_sequence().unwrap_or(single);
+                    let words = items.iter().map(|item| item.printed().unwrap_or_default());
+                    printed.insert(key.clone(), strings(words.collect()));
+                }
+                Ok(non_empty(Value::Object(printed)))
+            }
             Shape::List(item) => {
                 let Some(items) = node.as_sequence() else {
                     return Err(node.expected(path, "a list"));
@@ -108,24 +154,18 @@ impl Printer<'_> {
                 let entries = mapping(path, node)?;
                 let mut printed = Map::new();
                 for (key, entry) in entries {
-                    let value = self.value(&format!("{path}.{key}"), &entry.value, *item)?;
+                    let value = if entry.value.is_null() && matches!(shape, Shape::NullableTable(_))
+                    {
+                        None
+                    } else {
+                        self.value(&format!("{path}.{key}"), &entry.value, *item)?
+                    };
                     printed.insert(key.clone(), value.unwrap_or(Value::Null));
                 }
                 Ok(non_empty(Value::Object(printed)))
             }
             Shape::Any => Ok(Some(plain(node))),
         }
-    }
-
-    /// A record, with the parts of `deploy` that Go prints although they are empty.
-    fn structure(&mut self, path: &str, node: &Node, fields: &[Field]) -> Result<Value, Fault> {
-        let mut printed = self.record(path, node, fields)?;
-        if path.ends_with(".deploy") && path.matches('.').count() == 2 {
-            for part in ["placement", "resources"] {
-                printed.entry(part).or_insert_with(|| Value::Object(Map::new()));
-            }
-        }
-        Ok(Value::Object(printed))
     }
 }
 
@@ -143,17 +183,37 @@ fn mapping<'a>(path: &str, node: &'a Node) -> Result<&'a Mapping, Fault> {
     node.as_mapping().ok_or_else(|| node.expected(path, "a mapping"))
 }
 
+fn one_of(
+    path: &str,
+    node: &Node,
+    allowed: impl Fn(&str) -> bool,
+    listed: &str,
+) -> Result<Option<Value>, Fault> {
+    let text = node.as_str().ok_or_else(|| node.expected(path, "a string"))?;
+    if !allowed(text) {
+        return Err(node
+            .refuse(format!("`{path}` cannot be `{text}`"))
+            .hint(format!("write one of `{listed}`")));
+    }
+    Ok(Some(Value::String(text.to_owned())))
+}
+
+/// The pattern of the schema, which is not anchored.
+fn is_pull_policy(text: &str) -> bool {
+    let words =
+        ["always", "never", "build", "if_not_present", "missing", "refresh", "daily", "weekly"];
+    let interval = |after: &str| {
+        let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+        digits > 0
+            && after.get(digits..).is_some_and(|unit| unit.starts_with(['w', 'd', 'h', 'm', 's']))
+    };
+    words.iter().any(|word| text.contains(word)) || text.split("every_").skip(1).any(interval)
+}
+
 fn scalar(path: &str, node: &Node, shape: Shape) -> Result<Option<Value>, Fault> {
     let text = node.as_str();
-    let number = match &node.kind {
-        Kind::Int(value) => Some(*value),
-        Kind::Float(value) if value.fract() == 0.0 && value.abs() < 9.0e15 => {
-            #[expect(clippy::cast_possible_truncation, reason = "whole and in range")]
-            let value = *value as i64;
-            Some(i128::from(value))
-        }
-        _ => text.and_then(|text| text.parse().ok()),
-    };
+    // Whatever is a whole number is printed like one.
+    let number: Option<i128> = node.printed().and_then(|printed| printed.parse().ok());
     let kept = |value: Value, zero: bool| Ok(if zero { None } else { Some(value) });
     match shape {
         Shape::Flag | Shape::Choice => {
@@ -168,18 +228,20 @@ fn scalar(path: &str, node: &Node, shape: Shape) -> Result<Option<Value>, Fault>
             kept(integer(value), value == 0 && matches!(shape, Shape::Integer))
         }
         Shape::Number => {
-            let value = match &node.kind {
-                Kind::Float(value) => Some(*value),
-                Kind::Int(_) => node.printed().and_then(|text| text.parse().ok()),
-                _ => text.and_then(|text| text.parse().ok()),
+            let value = if let Kind::Float(value) = node.kind {
+                Some(value)
+            } else {
+                node.printed().and_then(|text| text.parse().ok())
             };
             let value: f64 = value.ok_or_else(|| node.expected(path, "a number"))?;
             kept(single(value), value == 0.0)
         }
         Shape::Bytes => {
-            let value = match text {
-                Some(text) => units::bytes(text).map(i128::from),
-                None => number,
+            let value = match (&node.kind, text) {
+                (_, Some(text)) => units::bytes(text).map(i128::from),
+                // Compose reads a size with a point and forgets it.
+                (Kind::Float(_), None) => Some(0),
+                (_, None) => number,
             };
             let value = value.ok_or_else(|| node.expected(path, "a size like `16g`"))?;
             kept(Value::String(value.to_string()), value == 0)
@@ -205,15 +267,33 @@ fn scalar(path: &str, node: &Node, shape: Shape) -> Result<Option<Value>, Fault>
             let value = value.ok_or_else(|| node.expected(path, "an octal mode"))?;
             Ok(Some(Value::String(format!("0{value:o}"))))
         }
-        _ => text_value(path, node),
-    }
-}
-
-fn text_value(path: &str, node: &Node) -> Result<Option<Value>, Fault> {
-    match &node.kind {
-        Kind::String(text) => Ok((!text.is_empty()).then(|| Value::String(text.clone()))),
-        Kind::Int(value) => Ok(Some(Value::String(value.to_string()))),
-        _ => Err(node.expected(path, "a string")),
+        Shape::PrintedText => {
+            let text = node.printed().ok_or_else(|| node.expected(path, "a string"))?;
+            kept(Value::String(text.clone()), text.is_empty())
+        }
+        Shape::Text
+        | Shape::OneOf(_)
+        | Shape::PullPolicy
+        | Shape::Texts
+        | Shape::TextOrTexts
+        | Shape::Printed
+        | Shape::Command
+        | Shape::Test
+        | Shape::Variables
+        | Shape::Pairs
+        | Shape::Hosts
+        | Shape::Limit
+        | Shape::Record(_)
+        | Shape::NullableRecord(_)
+        | Shape::Hook(_)
+        | Shape::Options
+        | Shape::List(_)
+        | Shape::Table(_)
+        | Shape::NullableTable(_)
+        | Shape::Any => {
+            let text = text.ok_or_else(|| node.expected(path, "a string"))?;
+            kept(Value::String(text.to_owned()), text.is_empty())
+        }
     }
 }
 
@@ -232,11 +312,15 @@ fn texts(path: &str, node: &Node, shape: Shape) -> Result<Option<Value>, Fault> 
     let Some(items) = node.as_sequence() else { return Err(node.expected(path, "a list")) };
     let mut printed = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
-        let text = match shape {
-            Shape::Printed => item.printed(),
-            _ => item.as_str().map(str::to_owned),
+        let text = if matches!(shape, Shape::Printed) {
+            item.printed()
+        } else {
+            item.as_str().map(str::to_owned)
         };
         let text = text.ok_or_else(|| item.expected(&format!("{path}[{index}]"), "a string"))?;
+        if printed.contains(&text) {
+            return Err(item.refuse(format!("`{path}` lists `{text}` twice")));
+        }
         printed.push(text);
     }
     Ok(non_empty(strings(printed)))
@@ -292,7 +376,12 @@ fn pairs(path: &str, node: &Node, missing: fn() -> Value) -> Result<Value, Fault
                 printed.insert(key.to_owned(), value);
             }
         }
-        _ => return Err(node.expected(path, "a mapping or a list of strings")),
+        Kind::Null
+        | Kind::Bool(_)
+        | Kind::Int(_)
+        | Kind::Float(_)
+        | Kind::String(_)
+        | Kind::Time(_) => return Err(node.expected(path, "a mapping or a list of strings")),
     }
     Ok(Value::Object(printed))
 }
@@ -324,7 +413,12 @@ fn hosts(path: &str, node: &Node) -> Result<Value, Fault> {
                 add(host, addresses);
             }
         }
-        _ => return Err(node.expected(path, "a mapping or a list of strings")),
+        Kind::Null
+        | Kind::Bool(_)
+        | Kind::Int(_)
+        | Kind::Float(_)
+        | Kind::String(_)
+        | Kind::Time(_) => return Err(node.expected(path, "a mapping or a list of strings")),
     }
     printed.sort();
     Ok(strings(printed))

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::canonical;
 use super::fault::Fault;
-use super::files::absolute;
+use super::files::{absolute, is_remote};
 use super::loader::{Loader, Scope, interpolated};
 use super::merge;
 use super::paths;
@@ -23,9 +23,7 @@ pub(super) fn apply(
     root: &mut Node,
     resets: &[Vec<String>],
 ) -> Result<(), Fault> {
-    let Some(services) = root.get_mut("services").filter(|services| !services.is_null()) else {
-        return Ok(());
-    };
+    let Some(services) = root.get_mut("services") else { return Ok(()) };
     if services.as_mapping().is_none() {
         return Err(services.expected("services", "a mapping"));
     }
@@ -152,7 +150,7 @@ impl Chain<'_, '_> {
         reference: &Reference,
         other: &str,
     ) -> Result<Option<Node>, Fault> {
-        if other.contains("://") || other.starts_with("git@") {
+        if is_remote(other) {
             return Err(Fault::unsupported(&reference.place, "`extends` from a remote file"));
         }
         let path = absolute(&self.scope.directory, Path::new(other));

@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::loader::Loader;
 use crate::options::ProjectOptions;
 use crate::path::clean;
-use crate::source_map::{SourceId, VariableSource};
+use crate::source_map::{Place, SourceId, VariableSource};
 
 /// In order of preference.
 const NAMES: [&str; 4] =
@@ -69,6 +69,10 @@ pub(super) fn find(options: &ProjectOptions, loader: &mut Loader<'_>) -> Result<
     if files.is_empty() {
         return Err(Fault::NotFound { directory });
     }
+    if let Some(remote) = files.iter().find(|file| is_remote(&file.to_string_lossy())) {
+        let feature = format!("the remote Compose file `{}`", remote.display());
+        return Err(Fault::unsupported(&Place::nowhere(), feature));
+    }
     // The directory of a file that was found further up has its own `.env`, which counts too.
     let searched = directory;
     let directory = project_directory(named.as_deref(), &files, &here);
@@ -79,7 +83,18 @@ pub(super) fn find(options: &ProjectOptions, loader: &mut Loader<'_>) -> Result<
 }
 
 fn local(here: &Path, file: &Path) -> PathBuf {
-    if file == Path::new("-") { file.to_path_buf() } else { absolute(here, file) }
+    if file == Path::new("-") || is_remote(&file.to_string_lossy()) {
+        file.to_path_buf()
+    } else {
+        absolute(here, file)
+    }
+}
+
+/// Whether Compose would fetch the file: from a registry, a repository or a server.
+pub(super) fn is_remote(file: &str) -> bool {
+    ["oci://", "http://", "https://", "git://", "ssh://", "git@", "github.com/"]
+        .iter()
+        .any(|prefix| file.starts_with(prefix))
 }
 
 fn project_directory(named: Option<&Path>, files: &[PathBuf], here: &Path) -> PathBuf {

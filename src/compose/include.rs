@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::fault::Fault;
-use super::files::{absolute, read_dotenv};
+use super::files::{absolute, is_remote, read_dotenv};
 use super::loader::{self, Loader, Scope};
 use super::tree::{Mapping, Node};
 use crate::source_map::Place;
@@ -72,7 +72,7 @@ fn one(
     }
     let mut files = Vec::with_capacity(listed.len());
     for path in &listed {
-        if path.contains("://") || path.starts_with("git@") {
+        if is_remote(path) {
             return Err(Fault::unsupported(&item.place, "`include` of a remote file"));
         }
         let file = absolute(&scope.directory, Path::new(path));

@@ -1,7 +1,6 @@
 //! YAML text to [`Node`] trees: anchors and aliases expanded within bounds, tags understood,
 //! duplicate keys refused, `<<` merged, `!reset` and `!override` collected.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span as Range, Tag};
@@ -17,6 +16,9 @@ const ALIAS_LIMIT: usize = 100_000;
 
 /// How deep values may be nested, aliases expanded.
 const DEPTH_LIMIT: usize = 200;
+
+/// Where the tags of YAML itself live.
+const CORE_NAMESPACE: &str = "tag:yaml.org,2002:";
 
 /// One document of a file.
 #[derive(Debug)]
@@ -42,17 +44,18 @@ pub(super) fn parse(source: SourceId, text: &str) -> Result<Vec<Document>, Fault
     };
     let mut documents = Vec::new();
     while let Some((event, range)) = reader.next()? {
-        match event {
-            Event::DocumentStart(..) => reader.anchors.clear(),
+        if matches!(event, Event::DocumentStart(..)) {
+            reader.anchors.clear();
+        } else if matches!(
+            event,
             Event::Scalar(..)
-            | Event::SequenceStart(..)
-            | Event::MappingStart(..)
-            | Event::Alias(_) => {
-                let mut root = reader.node(event, range, 0)?.node;
-                let resets = merge_keys::resolve(&mut root)?;
-                documents.push(Document { root, resets });
-            }
-            _ => {}
+                | Event::SequenceStart(..)
+                | Event::MappingStart(..)
+                | Event::Alias(_)
+        ) {
+            let mut root = reader.node(event, range, 0)?.node;
+            let resets = merge_keys::resolve(&mut root)?;
+            documents.push(Document { root, resets });
         }
     }
     Ok(documents)
@@ -106,12 +109,20 @@ impl<'text> Reader<'text> {
                 (anchor, Read { node, size: 1, depth: 1 })
             }
             Event::SequenceStart(_, anchor, tag) => {
-                (anchor, marked(self.sequence(span, depth)?, tag))
+                (anchor, marked(self.sequence(span, depth)?, tag.as_deref()))
             }
             Event::MappingStart(_, anchor, tag) => {
-                (anchor, marked(self.entries(span, depth)?, tag))
+                (anchor, marked(self.entries(span, depth)?, tag.as_deref()))
             }
-            _ => return Err(Fault::span(Some(span), "a value is expected here")),
+            Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(..)
+            | Event::DocumentEnd
+            | Event::Anchor(..)
+            | Event::UnresolvedAlias(_)
+            | Event::SequenceEnd
+            | Event::MappingEnd
+            | _ => return Err(Fault::span(Some(span), "a value is expected here")),
         };
         if anchor != 0 {
             self.anchors.insert(anchor, read.clone());
@@ -221,35 +232,29 @@ impl<'text> Reader<'text> {
             return Ok(Node::new(kind, place));
         };
         if let Some(mark) = mark(tag) {
-            let kind = if plain { scalar::resolve(value) } else { Kind::String(value.to_owned()) };
+            let kind = Kind::String(value.to_owned());
             return Ok(Node { kind, place, mark: Some(mark) });
         }
-        let core = tag.core_suffix().unwrap_or_default();
-        let kind = match core {
-            "str" => Kind::String(value.to_owned()),
-            "binary" => Kind::String(decode_base64(value).ok_or_else(|| {
+        // Compose takes a scalar with a tag of its own for a string.
+        let Some(core) = tag.suffix_in_namespace(CORE_NAMESPACE) else {
+            return Ok(Node::new(Kind::String(value.to_owned()), place));
+        };
+        let kind = match (core.as_ref(), scalar::resolve(value)) {
+            ("str", _) => Kind::String(value.to_owned()),
+            ("binary", _) => Kind::String(decode_base64(value).ok_or_else(|| {
                 Fault::span(Some(span), "the value of `!!binary` is not base64 of a text")
             })?),
-            _ if tag.original() == "!" => Kind::String(value.to_owned()),
-            _ => scalar::resolve(value),
-        };
-        let agrees = match (core, &kind) {
-            ("int", Kind::Int(_))
-            | ("bool", Kind::Bool(_))
-            | ("null", Kind::Null)
-            | ("timestamp", Kind::Time(_))
-            | ("float", Kind::Float(_) | Kind::Int(_))
-            | ("str" | "binary", _) => true,
-            _ => tag.original() == "!",
-        };
-        if !agrees {
-            let message = format!("`{value}` cannot be read as `{}`", tag.original());
-            return Err(Fault::span(Some(span), message));
-        }
-        #[expect(clippy::cast_precision_loss, reason = "`!!float` of an integer asks for it")]
-        let kind = match (core, kind) {
+            #[expect(clippy::cast_precision_loss, reason = "`!!float` of an integer asks for it")]
             ("float", Kind::Int(value)) => Kind::Float(value as f64),
-            (_, kind) => kind,
+            ("int", kind @ Kind::Int(_))
+            | ("bool", kind @ Kind::Bool(_))
+            | ("null", kind @ Kind::Null)
+            | ("timestamp", kind @ Kind::Time(_))
+            | ("float", kind @ Kind::Float(_)) => kind,
+            (core, _) => {
+                let message = format!("`{value}` cannot be read as `!!{core}`");
+                return Err(Fault::span(Some(span), message));
+            }
         };
         Ok(Node::new(kind, place))
     }
@@ -264,8 +269,8 @@ fn own_end(node: &Node, source: SourceId) -> usize {
     node.place.span.filter(|span| span.source == source).map_or(0, |span| span.end)
 }
 
-fn marked(mut read: Read, tag: Option<Cow<'_, Tag>>) -> Read {
-    read.node.mark = tag.as_deref().and_then(mark);
+fn marked(mut read: Read, tag: Option<&Tag>) -> Read {
+    read.node.mark = tag.and_then(mark);
     read
 }
 

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::fault::Fault;
+use super::files::is_remote;
 use super::loader::Loader;
 use super::tree::{Kind, Node};
 use crate::path::clean;
@@ -64,6 +65,10 @@ impl Resolver<'_, '_> {
                 self.replace(Some(context), Self::build_context);
             }
         }
+        let develop = service.get_mut("develop");
+        for watch in items(develop.and_then(|develop| develop.get_mut("watch"))) {
+            self.replace(watch.get_mut("path"), Self::local_path);
+        }
         for mount in items(service.get_mut("volumes")) {
             if mount.get("type").and_then(Node::as_str) != Some("bind") {
                 continue;
@@ -111,8 +116,7 @@ impl Resolver<'_, '_> {
     }
 
     fn build_context(&mut self, path: &str, place: &Place) -> String {
-        let remote = ["https://", "http://", "git://", "ssh://", "github.com/", "git@", "service:"];
-        if path.contains("://") || remote.iter().any(|prefix| path.starts_with(prefix)) {
+        if path.contains("://") || path.starts_with("service:") || is_remote(path) {
             return path.to_owned();
         }
         self.local_path(path, place)

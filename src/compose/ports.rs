@@ -33,7 +33,11 @@ fn split(spec: &str) -> Result<Vec<ShortPort>, String> {
         None => (container, "tcp"),
     };
     let protocol = protocol.to_lowercase();
-    let host_ip = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(ip);
+    let bracketed = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']'));
+    if bracketed.is_none() && ip.contains(':') {
+        return Err(format!("write the address `{ip}` in brackets"));
+    }
+    let host_ip = bracketed.unwrap_or(ip);
     if !host_ip.is_empty() && host_ip.parse::<IpAddr>().is_err() {
         return Err(format!("`{host_ip}` is not an IP address"));
     }
@@ -121,7 +125,9 @@ mod tests {
 
     #[test]
     fn what_compose_refuses_is_refused() {
-        for spec in ["", "x", "80:", "99999", "80:8000/icmp", "1-3:5-6", "9-8", "x:80:80"] {
+        for spec in
+            ["", "x", "80:", "99999", "80:8000/icmp", "1-3:5-6", "9-8", "x:80:80", "::1:80:80"]
+        {
             assert!(split(spec).is_err(), "{spec}");
         }
     }

@@ -63,11 +63,10 @@ fn mask(document: &mut Value) {
     match document {
         Value::Object(entries) => {
             for (key, value) in entries {
-                match value {
-                    Value::Object(pairs) if matches!(key.as_str(), "environment" | "args") => {
-                        mask_pairs(pairs);
-                    }
-                    value => mask(value),
+                let holds_variables = matches!(key.as_str(), "environment" | "args");
+                match value.as_object_mut().filter(|_| holds_variables) {
+                    Some(pairs) => mask_pairs(pairs),
+                    None => mask(value),
                 }
             }
         }
@@ -88,7 +87,12 @@ fn double_dollars(value: &mut Value) {
     match value {
         Value::String(text) => *text = text.replace('$', "$$"),
         Value::Array(items) => items.iter_mut().for_each(double_dollars),
-        Value::Object(entries) => entries.values_mut().for_each(double_dollars),
+        Value::Object(entries) => {
+            for (key, mut value) in std::mem::take(entries) {
+                double_dollars(&mut value);
+                entries.insert(key.replace('$', "$$"), value);
+            }
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

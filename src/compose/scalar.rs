@@ -35,8 +35,8 @@ fn named(text: &str) -> Option<Kind> {
 }
 
 fn number(text: &str) -> Option<Kind> {
-    if is_timestamp(text) {
-        return Some(Kind::Time(text.to_owned()));
+    if let Some(time) = timestamp(text) {
+        return Some(Kind::Time(time));
     }
     let plain: String = text.chars().filter(|&c| c != '_').collect();
     if let Some(value) = integer(&plain) {
@@ -99,16 +99,17 @@ fn plain_float(text: &str) -> Option<Kind> {
     value.is_finite().then_some(Kind::Float(value))
 }
 
-/// Whether go-yaml takes the scalar for a date: `2024-1-2`, with `T`, `t` or a space and a time.
-fn is_timestamp(text: &str) -> bool {
-    let Some((year, rest)) = text.split_once('-') else { return false };
+/// A scalar that go-yaml takes for a date (`2024-1-2`, with `T`, `t` or a space and a time), as Go
+/// prints it.
+fn timestamp(text: &str) -> Option<String> {
+    let (year, rest) = text.split_once('-')?;
     if year.len() != 4 || !year.bytes().all(|b| b.is_ascii_digit()) {
-        return false;
+        return None;
     }
-    let Some((month, rest)) = rest.split_once('-') else { return false };
+    let (month, rest) = rest.split_once('-')?;
     let day_length = rest.bytes().take_while(u8::is_ascii_digit).count();
     let (day, time) = rest.split_at(day_length);
-    let (Some(month), Some(day)) = (small(month), small(day)) else { return false };
+    let (month, day) = (small(month)?, small(day)?);
     let leap = year.parse::<u32>().is_ok_and(|y| (y % 4 == 0 && y % 100 != 0) || y % 400 == 0);
     let longest = match month {
         4 | 6 | 9 | 11 => 30,
@@ -116,14 +117,15 @@ fn is_timestamp(text: &str) -> bool {
         _ => 31,
     };
     if !(1..=12).contains(&month) || !(1..=longest).contains(&day) {
-        return false;
+        return None;
     }
-    match time.chars().next() {
-        None => true,
-        Some('T' | 't') => is_clock(&time[1..], true),
-        Some(' ') => is_clock(&time[1..], false),
-        Some(_) => false,
-    }
+    let clock = match time.chars().next() {
+        None => "00:00:00Z".to_owned(),
+        Some('T' | 't') => clock(&time[1..], true)?,
+        Some(' ') => clock(&time[1..], false)?,
+        Some(_) => return None,
+    };
+    Some(format!("{year}-{month:02}-{day:02}T{clock}"))
 }
 
 fn small(text: &str) -> Option<u32> {
@@ -132,30 +134,34 @@ fn small(text: &str) -> Option<u32> {
         .flatten()
 }
 
-fn is_clock(text: &str, zoned: bool) -> bool {
+fn clock(text: &str, zoned: bool) -> Option<String> {
     let end = text.find(['Z', '+', '-']).unwrap_or(text.len());
     let (clock, zone) = text.split_at(end);
-    let zone_valid = if zoned {
-        zone == "Z"
-            || zone.strip_prefix(['+', '-']).is_some_and(|zone| {
-                zone.len() == 5
-                    && zone.split_once(':').is_some_and(|(hours, minutes)| {
-                        small(hours).is_some_and(|h| h <= 24)
-                            && small(minutes).is_some_and(|m| m <= 60)
-                    })
-            })
-    } else {
-        zone.is_empty()
+    let zone_valid = match (zoned, zone) {
+        (true, "Z") | (false, "") => true,
+        (true, zone) => {
+            zone.len() == 6 && {
+                let (hours, minutes) = zone.get(1..)?.split_once(':')?;
+                small(hours)? <= 24 && small(minutes)? <= 60
+            }
+        }
+        (false, _) => false,
     };
-    let parts: Vec<&str> = clock.split(':').collect();
-    let [hours, minutes, seconds] = parts.as_slice() else { return false };
-    let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, "0"));
-    zone_valid
-        && small(hours).is_some_and(|h| h < 24)
-        && small(minutes).is_some_and(|m| m < 60)
-        && small(whole).is_some_and(|s| s < 60)
+    let mut parts = clock.split(':');
+    let (hours, minutes) = (small(parts.next()?)?, small(parts.next()?)?);
+    let (whole, fraction) = parts.next().map(|part| part.split_once('.').unwrap_or((part, "0")))?;
+    let seconds = small(whole)?;
+    let valid = zone_valid
+        && parts.next().is_none()
+        && hours < 24
+        && minutes < 60
+        && seconds < 60
         && !fraction.is_empty()
-        && fraction.bytes().all(|b| b.is_ascii_digit())
+        && fraction.bytes().all(|b| b.is_ascii_digit());
+    let fraction = fraction.get(..fraction.len().min(9))?.trim_end_matches('0');
+    let point = if fraction.is_empty() { "" } else { "." };
+    let zone = if matches!(zone, "" | "+00:00" | "-00:00") { "Z" } else { zone };
+    valid.then(|| format!("{hours:02}:{minutes:02}:{seconds:02}{point}{fraction}{zone}"))
 }
 
 /// A float as Go's `fmt.Sprint` prints it: the shortest digits, with an exponent below 10^-4 and
@@ -181,38 +187,40 @@ pub(super) fn go_float(value: f64) -> String {
 mod tests {
     use super::*;
 
-    fn check(text: &str, expected: Kind) {
-        assert_eq!(resolve(text), expected, "{text}");
+    fn check(text: &str, expected: &Kind) {
+        assert_eq!(&resolve(text), expected, "{text}");
     }
 
     #[test]
     fn plain_scalars_mean_what_go_yaml_says() {
-        check("010", Kind::Int(8));
-        check("0o10", Kind::Int(8));
-        check("0x1F", Kind::Int(31));
-        check("0b11", Kind::Int(3));
-        check("-0b11", Kind::Int(-3));
-        check("1_000", Kind::Int(1000));
-        check("+5", Kind::Int(5));
-        check("08", Kind::Float(8.0));
-        check("18446744073709551615", Kind::Int(i128::from(u64::MAX)));
-        check("18446744073709551616", Kind::Float(18_446_744_073_709_551_616.0));
-        check("1.10", Kind::Float(1.1));
-        check(".5", Kind::Float(0.5));
-        check("5.", Kind::Float(5.0));
-        check("yes", Kind::String("yes".to_owned()));
-        check("True", Kind::Bool(true));
-        check("tRUE", Kind::String("tRUE".to_owned()));
-        check("~", Kind::Null);
-        check("", Kind::Null);
-        check("1:30", Kind::String("1:30".to_owned()));
-        check("2024-01-01", Kind::Time("2024-01-01".to_owned()));
-        check("2024-02-30", Kind::String("2024-02-30".to_owned()));
-        check("2024-01-01T10:00:00Z", Kind::Time("2024-01-01T10:00:00Z".to_owned()));
-        check("2024-01-01 10:00:00.5", Kind::Time("2024-01-01 10:00:00.5".to_owned()));
-        check("-", Kind::String("-".to_owned()));
-        check("1e3x", Kind::String("1e3x".to_owned()));
-        check("<<", Kind::String("<<".to_owned()));
+        check("010", &Kind::Int(8));
+        check("0o10", &Kind::Int(8));
+        check("0x1F", &Kind::Int(31));
+        check("0b11", &Kind::Int(3));
+        check("-0b11", &Kind::Int(-3));
+        check("1_000", &Kind::Int(1000));
+        check("+5", &Kind::Int(5));
+        check("08", &Kind::Float(8.0));
+        check("18446744073709551615", &Kind::Int(i128::from(u64::MAX)));
+        check("18446744073709551616", &Kind::Float(18_446_744_073_709_551_616.0));
+        check("1.10", &Kind::Float(1.1));
+        check(".5", &Kind::Float(0.5));
+        check("5.", &Kind::Float(5.0));
+        check("yes", &Kind::String("yes".to_owned()));
+        check("True", &Kind::Bool(true));
+        check("tRUE", &Kind::String("tRUE".to_owned()));
+        check("~", &Kind::Null);
+        check("", &Kind::Null);
+        check("1:30", &Kind::String("1:30".to_owned()));
+        check("2024-01-01", &Kind::Time("2024-01-01T00:00:00Z".to_owned()));
+        check("2024-02-30", &Kind::String("2024-02-30".to_owned()));
+        check("2024-01-01T10:00:00Z", &Kind::Time("2024-01-01T10:00:00Z".to_owned()));
+        check("2024-01-01 10:00:00.5", &Kind::Time("2024-01-01T10:00:00.5Z".to_owned()));
+        let offset = Kind::Time("2024-01-02T10:00:00+02:00".to_owned());
+        check("2024-1-2t10:00:00.0+02:00", &offset);
+        check("-", &Kind::String("-".to_owned()));
+        check("1e3x", &Kind::String("1e3x".to_owned()));
+        check("<<", &Kind::String("<<".to_owned()));
     }
 
     #[test]

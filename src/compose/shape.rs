@@ -4,8 +4,14 @@
 /// What a value must be, and how it is printed.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Shape {
-    /// A string; a number is printed as one. Left out when empty.
+    /// A string. Left out when empty.
     Text,
+    /// One of these strings.
+    OneOf(&'static [&'static str]),
+    /// `pull_policy`.
+    PullPolicy,
+    /// A string, number or boolean, printed as a string. Left out when empty.
+    PrintedText,
     /// Left out when false.
     Flag,
     /// Kept even when false.
@@ -46,23 +52,53 @@ pub(super) enum Shape {
     Limit,
     /// A mapping with these keys; left out when it is not there.
     Record(&'static [Field]),
+    /// `deploy`, which may be null.
+    NullableRecord(&'static [Field]),
+    /// The same for something that is run: its command is printed even if there is none.
+    Hook(&'static [Field]),
+    /// A mapping whose values are printed as lists.
+    Options,
     /// A list.
-    List(&'static Shape),
+    List(&'static Self),
     /// A mapping whose keys the user chooses; left out when empty.
-    Table(&'static Shape),
+    Table(&'static Self),
     /// The same, where a value may be null.
-    NullableTable(&'static Shape),
+    NullableTable(&'static Self),
     /// Printed as it is.
     Any,
+}
+
+impl Shape {
+    /// Whether it may be null.
+    pub(super) fn is_nullable(self) -> bool {
+        matches!(self, Command | NullableRecord(_) | Any)
+    }
+
+    /// What the value must be, in a message.
+    pub(super) fn described(self) -> &'static str {
+        match self {
+            Text | OneOf(_) | PullPolicy | PrintedText => "a string",
+            Flag | Choice => "a boolean",
+            Integer | Count | Number | DeviceCount | Mode => "a number",
+            Bytes => "a size like `16g`",
+            Duration | NonZeroDuration => "a duration like `90s`",
+            Texts | Printed | List(_) => "a list",
+            TextOrTexts | Command | Test => "a string or a list of strings",
+            Variables | Pairs | Hosts => "a mapping or a list of strings",
+            Limit => "a number or a mapping",
+            Record(_) | NullableRecord(_) | Hook(_) | Options | Table(_) | NullableTable(_)
+            | Any => "a mapping",
+        }
+    }
 }
 
 /// A key of a [`Shape::Record`].
 pub(super) type Field = (&'static str, Shape);
 
 use Shape::{
-    Any, Bytes, Choice, Command, Count, DeviceCount, Duration, Flag, Hosts, Integer, Limit, List,
-    Mode, NonZeroDuration, NullableTable, Number, Pairs, Printed, Record, Table, Test, Text,
-    TextOrTexts, Texts, Variables,
+    Any, Bytes, Choice, Command, Count, DeviceCount, Duration, Flag, Hook, Hosts, Integer, Limit,
+    List, Mode, NonZeroDuration, NullableRecord, NullableTable, Number, OneOf, Options, Pairs,
+    Printed, PrintedText, PullPolicy, Record, Table, Test, Text, TextOrTexts, Texts, Variables,
 };
 
 /// A service.
@@ -89,8 +125,8 @@ pub(super) const SERVICE: &[Field] = &[
     ("cpuset", Text),
     ("credential_spec", Any),
     ("depends_on", Table(&Record(DEPENDENCY))),
-    ("deploy", Record(DEPLOY)),
-    ("develop", Any),
+    ("deploy", NullableRecord(DEPLOY)),
+    ("develop", Record(&[("watch", List(&Record(WATCH)))])),
     ("device_cgroup_rules", Texts),
     ("devices", List(&Record(DEVICE))),
     ("dns", TextOrTexts),
@@ -129,12 +165,12 @@ pub(super) const SERVICE: &[Field] = &[
     ("pids_limit", Integer),
     ("platform", Text),
     ("ports", List(&Record(PORT))),
-    ("post_start", List(&Record(HOOK))),
-    ("pre_stop", List(&Record(HOOK))),
+    ("post_start", List(&Hook(HOOK))),
+    ("pre_stop", List(&Hook(HOOK))),
     ("privileged", Flag),
     ("profiles", Texts),
-    ("provider", Any),
-    ("pull_policy", Text),
+    ("provider", Record(&[("options", Options), ("type", Text)])),
+    ("pull_policy", PullPolicy),
     ("read_only", Flag),
     ("restart", Text),
     ("runtime", Text),
@@ -175,9 +211,9 @@ const BUILD: &[Field] = &[
     ("no_cache", Flag),
     ("platforms", TextOrTexts),
     ("privileged", Flag),
-    ("provenance", Text),
+    ("provenance", PrintedText),
     ("pull", Flag),
-    ("sbom", Text),
+    ("sbom", PrintedText),
     ("secrets", List(&Record(FILE_MOUNT))),
     ("shm_size", Bytes),
     ("ssh", Any),
@@ -186,7 +222,13 @@ const BUILD: &[Field] = &[
     ("ulimits", Table(&Limit)),
 ];
 
-const DEPENDENCY: &[Field] = &[("condition", Text), ("required", Choice), ("restart", Flag)];
+const CONDITIONS: &[&str] =
+    &["service_started", "service_healthy", "service_completed_successfully"];
+
+const MOUNT_TYPES: &[&str] = &["bind", "volume", "tmpfs", "cluster", "npipe", "image"];
+
+const DEPENDENCY: &[Field] =
+    &[("condition", OneOf(CONDITIONS)), ("required", Choice), ("restart", Flag)];
 
 const DEPLOY: &[Field] = &[
     ("endpoint_mode", Text),
@@ -257,6 +299,16 @@ const HOOK: &[Field] = &[
     ("working_dir", Text),
 ];
 
+const WATCH: &[Field] = &[
+    ("action", Text),
+    ("exec", Hook(HOOK)),
+    ("ignore", TextOrTexts),
+    ("include", TextOrTexts),
+    ("initial_sync", Flag),
+    ("path", Text),
+    ("target", Text),
+];
+
 const MOUNT: &[Field] = &[
     (
         "bind",
@@ -273,7 +325,7 @@ const MOUNT: &[Field] = &[
     ("source", Text),
     ("target", Text),
     ("tmpfs", Record(&[("mode", Integer), ("size", Bytes)])),
-    ("type", Text),
+    ("type", OneOf(MOUNT_TYPES)),
     ("volume", Record(&[("labels", Pairs), ("nocopy", Flag), ("subpath", Text)])),
 ];
 
@@ -283,7 +335,7 @@ const PORT: &[Field] = &[
     ("mode", Text),
     ("name", Text),
     ("protocol", Text),
-    ("published", Text),
+    ("published", PrintedText),
     ("target", Integer),
 ];
 

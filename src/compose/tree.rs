@@ -26,7 +26,7 @@ pub(super) enum Kind {
     Int(i128),
     Float(f64),
     String(String),
-    /// A date or a time, as written: valid YAML that Compose accepts only below `x-` keys.
+    /// A date or a time, as Go prints it: valid YAML that Compose accepts only below `x-` keys.
     Time(String),
     Sequence(Vec<Node>),
     Mapping(Mapping),

@@ -108,8 +108,14 @@ impl ShortVolume {
         characters.next().is_some_and(char::is_alphabetic) && characters.next() == Some(':')
     }
 
+    /// Whether it was too short to be split, so that Compose says nothing about the volume.
+    fn is_bare(&self) -> bool {
+        self.source.is_empty() && self.target.len() <= 2
+    }
+
     /// The same in long syntax.
     pub(super) fn into_long(self, place: &Place) -> Node {
+        let bare = self.is_bare();
         let kind = if self.is_bind() { "bind" } else { "volume" };
         let mut long = Node::mapping([("type", Node::string(kind, place))], place);
         if !self.source.is_empty() {
@@ -134,7 +140,7 @@ impl ShortVolume {
             }
             long.insert("bind", bind);
         }
-        if !is_bind || self.nocopy {
+        if (!is_bind && !bare) || self.nocopy {
             let mut volume = Node::mapping([], place);
             if self.nocopy {
                 volume.insert("nocopy", Node::bool(true, place));

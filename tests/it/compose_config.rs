@@ -1,32 +1,275 @@
-//! What a loaded project says about itself: places, warnings, printing.
+//! What a loaded project says about itself: places, warnings, mounts, printing.
 
-use std::path::Path;
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use preflight::compose::{self, ConfigFormat, LoadError};
 use preflight::options::ProjectOptions;
-use preflight::project::Project;
-use preflight::source_map::SourceMap;
+use preflight::path::{HostPath, ServicePath};
+use preflight::project::{MountSource, Project};
+use preflight::source_map::{Place, SourceMap, VariableSource};
+use proptest::prelude::*;
 
-fn load(root: &Path, files: &[(&str, &str)]) -> (Result<Project, LoadError>, SourceMap) {
+struct Loaded {
+    result: Result<Project, LoadError>,
+    sources: SourceMap,
+    folder: tempfile::TempDir,
+}
+
+fn load(files: &[(&str, &[u8])]) -> Loaded {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("stack");
     for (name, text) in files {
         let path = root.join(name);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(path, text).unwrap();
     }
     let options = ProjectOptions {
-        environment: IndexMap::from([("HOME".to_owned(), "/home/somebody".to_owned())]),
-        working_directory: root.to_path_buf(),
+        environment: IndexMap::from([
+            ("HOME".to_owned(), "/home/somebody".to_owned()),
+            ("FROM_SHELL".to_owned(), "shell".to_owned()),
+        ]),
+        working_directory: root,
         ..ProjectOptions::default()
     };
     let mut sources = SourceMap::default();
-    (compose::load(&options, &mut sources), sources)
+    let result = compose::load(&options, &mut sources);
+    Loaded { result, sources, folder }
+}
+
+fn project(files: &[(&str, &str)]) -> (Project, Loaded) {
+    let files: Vec<_> = files.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
+    let loaded = load(&files);
+    let project = loaded.result.as_ref().unwrap().clone();
+    (project, loaded)
+}
+
+impl Loaded {
+    fn at(&self, place: &Place) -> String {
+        let span = place.span.unwrap();
+        format!("{} `{}`", self.sources.location(span), self.sources.excerpt(span))
+    }
+}
+
+const STACK: &str = "\
+services:
+  coder:
+    image: vllm:${TAG}
+    command: serve /models/coder --port 8000
+    environment:
+      - HF_TOKEN=hf_abc
+      - WHO=${FROM_SHELL}
+    volumes:
+      - ${MODELS_PATH:-./models}:/models:ro
+      - type: volume
+        source: cache
+        target: /cache
+volumes:
+  cache:
+    driver: local
+    driver_opts: {type: none, o: bind, device: ./cache}
+x-preflight:
+  lanes:
+    coder:
+      source: hf://o/${TAG}
+";
+
+#[test]
+fn every_value_knows_its_place_and_its_variables() {
+    let (project, loaded) = project(&[("compose.yaml", STACK), (".env", "# c\nTAG=v1\n")]);
+    let service = project.service("coder").unwrap();
+    let image = service.image.as_ref().unwrap();
+    assert_eq!(image.value, "vllm:v1");
+    assert_eq!(loaded.at(&image.place), "compose.yaml:3:12 `vllm:${TAG}`");
+    let VariableSource::EnvFile(line) = &image.place.variables[0].set_by else {
+        panic!("{:?}", image.place.variables)
+    };
+    assert_eq!(loaded.at(&Place::at(*line)), ".env:2:1 `TAG=v1`");
+    let command = service.command.as_ref().unwrap();
+    assert_eq!(loaded.at(&command[1].place), "compose.yaml:4:14 `serve /models/coder --port 8000`");
+    let who = &service.environment["WHO"];
+    assert_eq!(who.place.variables[0].set_by, VariableSource::Environment);
+    let mount = &service.mounts[0];
+    assert_eq!(mount.place.variables[0].set_by, VariableSource::Default);
+    assert_eq!(loaded.at(&mount.place), "compose.yaml:9:9 `${MODELS_PATH:-./models}:/models:ro`");
+    assert_eq!(loaded.at(&service.mounts[1].place), "compose.yaml:11:17 `cache`");
+    assert_eq!(
+        loaded.at(&project.extension_places["/lanes/coder/source"]),
+        "compose.yaml:20:15 `hf://o/${TAG}`"
+    );
+    assert_eq!(project.extension.as_ref().unwrap().value["lanes"]["coder"]["source"], "hf://o/v1");
 }
 
 #[test]
-fn a_loaded_project_is_printed_as_a_document() {
-    let folder = tempfile::tempdir().unwrap();
-    let (project, _) = load(folder.path(), &[("compose.yaml", "services: {a: {image: i}}\n")]);
-    let text = compose::print(&project.unwrap(), ConfigFormat::Json, false);
-    assert!(text.contains("\"image\": \"i\""));
+fn mounts_are_paths_of_the_host_and_volumes_of_the_engine() {
+    let (project, loaded) = project(&[("compose.yaml", STACK), (".env", "TAG=v1\n")]);
+    let root = loaded.folder.path().join("stack");
+    let service = project.service("coder").unwrap();
+    assert_eq!(
+        service.mounts[0].source,
+        MountSource::Bind { path: HostPath::new(root.join("models")), create_host_path: true }
+    );
+    assert_eq!(service.mounts[0].target, ServicePath::new("/models"));
+    assert!(service.mounts[0].read_only);
+    assert_eq!(
+        service.mounts[1].source,
+        MountSource::Volume { name: "stack_cache".to_owned(), subpath: None }
+    );
+    let volume = project.volume("stack_cache").unwrap();
+    assert_eq!(volume.device.as_ref().unwrap().value, HostPath::new(root.join("cache")));
+}
+
+#[test]
+fn inherited_mounts_give_way_to_own_ones() {
+    let text = "\
+services:
+  a: {image: i, volumes: [./own:/x], volumes_from: ['b:ro']}
+  b: {image: i, volumes: [./x:/x, ./y:/y], volumes_from: [c]}
+  c: {image: i, volumes: [./z:/z], secrets: [s]}
+secrets: {s: {file: ./s.txt}}
+";
+    let (project, _) = project(&[("compose.yaml", text)]);
+    let mut targets: Vec<_> = project.service("a").unwrap().mounts.iter().collect();
+    targets.sort_by_key(|mount| mount.target.clone());
+    let seen: Vec<_> =
+        targets.iter().map(|mount| (mount.target.to_string(), mount.read_only)).collect();
+    let expected = [("/run/secrets/s", true), ("/x", false), ("/y", true), ("/z", true)];
+    assert_eq!(seen, expected.map(|(target, read_only)| (target.to_owned(), read_only)));
+}
+
+fn refusal(text: &str) -> String {
+    load(&[("compose.yaml", text.as_bytes())]).result.unwrap_err().to_string()
+}
+
+#[test]
+fn refusals_name_the_line_and_the_column() {
+    for (text, expected) in [
+        (
+            "services:\n  a:\n    image: i\n    volumes:\n      - models:/m\n",
+            "compose.yaml:5:9: service \"a\" refers to undefined volume models",
+        ),
+        (
+            "services:\n  a: {image: i, depends_on: [zz]}\n",
+            "compose.yaml:2:30: service \"a\" depends on undefined service \"zz\"",
+        ),
+        (
+            "services:\n  a:\n    image: i\n    image: j\n",
+            "compose.yaml:4:5: mapping key `image` is already defined in line 3",
+        ),
+        (
+            "services:\n  a: {image: i, user: '${U:?set it}'}\n",
+            "compose.yaml:2:23: required variable `U` is missing a value: set it",
+        ),
+        (
+            "services:\n  a:\n    command: x\n",
+            "compose.yaml:2:3: service \"a\" has neither an image nor a build context",
+        ),
+        ("services:\n  a:\n    image: [\n", "compose.yaml:3:12: unclosed bracket '['"),
+        (
+            "services:\n  a: {image: i, command: [--port, 8000]}\n",
+            "compose.yaml:2:35: `services.a.command[1]` must be a string, not a number",
+        ),
+    ] {
+        assert_eq!(refusal(text), expected);
+    }
+}
+
+#[test]
+fn a_text_that_is_not_utf_8_is_refused_where_it_ends_to_be() {
+    let loaded = load(&[("compose.yaml", b"services:\n  a: \xff\n")]);
+    let error = loaded.result.unwrap_err().to_string();
+    assert_eq!(error, "compose.yaml:2:6: the text is not valid UTF-8 from here on");
+}
+
+#[test]
+fn unset_variables_and_unknown_keys_are_warnings() {
+    let text = "services:\n  a: {image: 'i:${U}', banana: 1, command: a > b}\n";
+    let (project, loaded) = project(&[("compose.yaml", text)]);
+    let seen: Vec<_> = project
+        .warnings
+        .iter()
+        .map(|warning| format!("{} {}", loaded.at(&warning.place), warning.value))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            "compose.yaml:2:14 `'i:${U}'` variable `U` is not set: it expands to nothing",
+            "compose.yaml:2:24 `banana` unknown key `services.a.banana`",
+            "compose.yaml:2:44 `a > b` `command` ends before its first unquoted `;`, `&`, `|`, `<` or `>`",
+        ]
+    );
+    assert_eq!(project.document["services"]["a"]["banana"], 1);
+}
+
+#[test]
+fn a_printed_project_hides_secrets_and_loads_again_as_itself() {
+    let text = format!("{STACK}  note: a$$b\n");
+    let (project, _) = project(&[("compose.yaml", &text), (".env", "TAG=v1\n")]);
+    let masked = compose::print(&project, ConfigFormat::Yaml, false);
+    assert!(masked.contains("'***'") && !masked.contains("hf_abc"), "{masked}");
+    for (format, name) in
+        [(ConfigFormat::Yaml, "compose.yaml"), (ConfigFormat::Json, "compose.yml")]
+    {
+        let printed = compose::print(&project, format, true);
+        assert!(printed.contains("a$$b"), "{printed}");
+        let (again, _) = self::project(&[(name, &printed)]);
+        assert_eq!(again.document, project.document);
+    }
+}
+
+#[test]
+fn an_alias_bomb_is_refused_at_once() {
+    let mut text = "x-0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..20 {
+        let inner = format!("*a{}, ", level - 1).repeat(10);
+        text.push_str(&format!("x-{level}: &a{level} [{inner}]\n"));
+    }
+    let start = Instant::now();
+    assert!(refusal(&text).contains("aliases expand to more than"));
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_value_that_contains_itself_is_refused() {
+    let error = refusal("x-a: &a\n  b: *a\nservices: {a: {image: i}}\n");
+    assert!(error.contains("compose.yaml:2:6"), "{error}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_bytes_are_a_project_or_a_refusal(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = load(&[("compose.yaml", &bytes)]).result;
+    }
+
+    #[test]
+    fn any_mutation_of_a_stack_is_a_project_or_a_refusal(
+        at in 0..STACK.len(),
+        length in 0..12_usize,
+        inserted in "[-a-z:{}\\[\\]&*!|> \n'\"$#?,0-9<~%@]{0,6}",
+    ) {
+        let end = (at + length).min(STACK.len());
+        let text = format!("{}{inserted}{}", &STACK[..at], &STACK[end..]);
+        let loaded = load(&[("compose.yaml", text.as_bytes())]);
+        if let Ok(project) = &loaded.result {
+            let places = project
+                .services
+                .iter()
+                .flat_map(|service| {
+                    service.image.iter().map(|image| &image.place)
+                        .chain(service.mounts.iter().map(|mount| &mount.place))
+                        .chain(service.environment.values().map(|value| &value.place))
+                        .chain([&service.name.place])
+                })
+                .chain(project.warnings.iter().map(|warning| &warning.place))
+                .chain(project.extension_places.values());
+            for span in places.filter_map(|place| place.span) {
+                let text = loaded.sources.text(span.source);
+                prop_assert!(text.get(span.start..span.end).is_some(), "{span:?}");
+            }
+        }
+    }
 }

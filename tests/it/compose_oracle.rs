@@ -1,5 +1,8 @@
 //! The loader against the real `docker compose config --format json`, attribute by attribute.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stderr, reason = "says what was compared, or why nothing was")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,10 +13,21 @@ use preflight::options::ProjectOptions;
 use preflight::source_map::SourceMap;
 use serde_json::Value;
 
-#[path = "compose_cases.rs"]
-mod cases;
+/// The projects; the file explains its own form.
+const CASES: &str = include_str!("../data/compose-cases.txt");
 
-use cases::{CASES, Case};
+/// A project in a folder of its own.
+#[derive(Debug, Default)]
+struct Case {
+    rule: String,
+    /// Names below the folder, and texts.
+    files: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
+    /// Flags of `docker compose`, each with a value.
+    arguments: Vec<String>,
+    /// The working directory, below the folder.
+    from: String,
+}
 
 /// The version whose rules are reproduced.
 const VERSION: &str = "2.40.3";
@@ -32,7 +46,8 @@ fn every_project_is_resolved_as_docker_compose_resolves_it() {
         return;
     }
     let mut disagreements = Vec::new();
-    for case in CASES {
+    let cases = cases();
+    for case in &cases {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap().join("proj");
         write_files(&root, case);
@@ -42,8 +57,63 @@ fn every_project_is_resolved_as_docker_compose_resolves_it() {
             disagreements.push(format!("{}: {difference}", case.rule));
         }
     }
-    eprintln!("agree {} of {}", CASES.len() - disagreements.len(), CASES.len());
+    eprintln!("agree {} of {}", cases.len() - disagreements.len(), cases.len());
     assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases: Vec<Case> = Vec::new();
+    let mut escaped = false;
+    for line in CASES.lines() {
+        if let Some(rule) = line.strip_prefix("## ") {
+            cases.push(Case { rule: rule.to_owned(), ..Case::default() });
+            continue;
+        }
+        let Some(case) = cases.last_mut() else { continue };
+        if let Some(name) = line.strip_prefix("-- ").and_then(|name| name.strip_suffix(" --")) {
+            let (name, is_escaped) = match name.strip_suffix(" (escaped)") {
+                Some(name) => (name, true),
+                None => (name, false),
+            };
+            escaped = is_escaped;
+            case.files.push((name.to_owned(), String::new()));
+        } else if let Some((_, text)) = case.files.last_mut() {
+            if escaped {
+                *text = unescape(line);
+            } else {
+                text.push_str(line);
+                text.push('\n');
+            }
+        } else if let Some(variable) = line.strip_prefix("env ") {
+            let (name, value) = variable.split_once('=').unwrap();
+            case.environment.push((name.to_owned(), value.to_owned()));
+        } else if let Some(arguments) = line.strip_prefix("args ") {
+            case.arguments = arguments.split(' ').map(str::to_owned).collect();
+        } else if let Some(from) = line.strip_prefix("from ") {
+            from.clone_into(&mut case.from);
+        } else {
+            panic!("`{line}` is not understood");
+        }
+    }
+    cases
+}
+
+fn unescape(line: &str) -> String {
+    let line = line.replace("\\u{feff}", "\u{feff}");
+    let mut text = String::new();
+    let mut characters = line.chars();
+    while let Some(c) = characters.next() {
+        text.push(match c {
+            '\\' => match characters.next().unwrap() {
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                c => c,
+            },
+            c => c,
+        });
+    }
+    text
 }
 
 fn installed() -> Result<(), String> {
@@ -60,12 +130,12 @@ fn installed() -> Result<(), String> {
 }
 
 fn write_files(root: &Path, case: &Case) {
-    for (name, text) in case.files {
+    for (name, text) in &case.files {
         let path = root.join(name);
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(path, text).unwrap();
     }
-    fs_err::create_dir_all(root.join(case.from)).unwrap();
+    fs_err::create_dir_all(root.join(&case.from)).unwrap();
 }
 
 fn environment(case: &Case) -> IndexMap<String, String> {
@@ -73,9 +143,7 @@ fn environment(case: &Case) -> IndexMap<String, String> {
         ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned()),
         ("HOME".to_owned(), "/home/somebody".to_owned()),
     ]);
-    for (name, value) in case.environment {
-        environment.insert((*name).to_owned(), (*value).to_owned());
-    }
+    environment.extend(case.environment.iter().cloned());
     environment
 }
 
@@ -90,9 +158,9 @@ fn oracle(root: &Path, case: &Case) -> Outcome {
         command
     };
     command
-        .args(case.arguments)
+        .args(&case.arguments)
         .args(["config", "--format", "json"])
-        .current_dir(root.join(case.from))
+        .current_dir(root.join(&case.from))
         .env_clear()
         .envs(&environment(case))
         .stdin(Stdio::null());
@@ -109,17 +177,17 @@ fn oracle(root: &Path, case: &Case) -> Outcome {
 fn ours(root: &Path, case: &Case) -> Outcome {
     let mut options = ProjectOptions {
         environment: environment(case),
-        working_directory: root.join(case.from),
+        working_directory: root.join(&case.from),
         ..ProjectOptions::default()
     };
     let mut arguments = case.arguments.iter();
     while let (Some(flag), Some(value)) = (arguments.next(), arguments.next()) {
-        match *flag {
+        match flag.as_str() {
             "-f" => options.files.push(PathBuf::from(value)),
-            "-p" => options.name = Some((*value).to_owned()),
+            "-p" => options.name = Some(value.clone()),
             "--project-directory" => options.directory = Some(PathBuf::from(value)),
             "--env-file" => options.env_files.push(PathBuf::from(value)),
-            "--profile" => options.profiles.push((*value).to_owned()),
+            "--profile" => options.profiles.push(value.clone()),
             other => panic!("{other} is not known"),
         }
     }
@@ -134,7 +202,12 @@ fn single_dollars(value: &mut Value) {
     match value {
         Value::String(text) => *text = text.replace("$$", "$"),
         Value::Array(items) => items.iter_mut().for_each(single_dollars),
-        Value::Object(entries) => entries.values_mut().for_each(single_dollars),
+        Value::Object(entries) => {
+            for (key, mut value) in std::mem::take(entries) {
+                single_dollars(&mut value);
+                entries.insert(key.replace("$$", "$"), value);
+            }
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
@@ -178,8 +251,13 @@ fn flatten(value: &Value, path: String, leaves: &mut BTreeMap<String, String>) {
                 flatten(value, format!("{path}/{index}"), leaves);
             }
         }
-        leaf => {
-            leaves.insert(path, leaf.to_string());
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => {
+            leaves.insert(path, value.to_string());
         }
     }
 }
