@@ -44,8 +44,6 @@ pub struct Report {
     pub lanes: Vec<LaneReport>,
     /// Sorted by severity, lane, place.
     pub findings: Vec<Finding>,
-    /// Why the containers could not be seen, if they could not.
-    pub containers_unknown: Option<String>,
 }
 
 /// What is said about one lane.
@@ -123,8 +121,6 @@ pub struct Outcome<'a> {
     pub lanes: Vec<LaneOutcome<'a>>,
     /// What the checks have found. Its policy has lowered what does not count.
     pub findings: Findings,
-    /// Why the containers could not be seen, if they could not.
-    pub containers_unknown: Option<String>,
     /// `--allow-unknown`.
     pub allow_unknown: bool,
 }
@@ -167,8 +163,7 @@ impl Report {
     /// findings alone.
     #[must_use]
     pub fn new(outcome: Outcome<'_>) -> Self {
-        let Outcome { role, project, lanes, mut findings, containers_unknown, allow_unknown } =
-            outcome;
+        let Outcome { role, project, lanes, mut findings, allow_unknown } = outcome;
         if lanes.is_empty() && !findings.iter().any(|found| found.rule.id == "no-lane") {
             findings.push(check::verdict::no_lane());
         }
@@ -192,7 +187,7 @@ impl Report {
         }
         let findings = sorted(findings.into_vec(), &reports);
         let exit = exit_code(&findings);
-        Self { role, exit, project, lanes: reports, findings, containers_unknown }
+        Self { role, exit, project, lanes: reports, findings }
     }
 }
 

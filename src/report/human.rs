@@ -38,11 +38,6 @@ pub fn render(report: &Report, sources: &SourceMap, redactor: &Redactor, layout:
         out.push_str(&finding(found, sources, cleaner, &renderer, layout.width));
         out.push_str("\n\n");
     }
-    if let Some(reason) = &report.containers_unknown {
-        let text = format!("the containers were not looked at: {}", cleaner.line(reason));
-        out.push_str(&renderer.render(&[Group::with_title(Level::NOTE.primary_title(text))]));
-        out.push_str("\n\n");
-    }
     out.push_str(&table::render(&report.lanes, cleaner, layout));
     out
 }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use crate::docker::DockerError;
 use crate::facts::{ArtifactFacts, LaneFacts, ProjectFacts};
 use crate::finding::Findings;
 use crate::model::{Listed, ModelFacts};
@@ -22,16 +21,11 @@ impl<'a> Outcome<'a> {
         options: &Options,
     ) -> Self {
         let name = &project.project.name;
-        let containers_unknown = match project.observation {
-            Ok(_) | Err(DockerError::Disabled) => None,
-            Err(error) => Some(error.to_string()),
-        };
         Self {
             role: options.role,
             project: (!name.is_empty()).then(|| name.clone()),
             lanes: lanes.iter().map(LaneOutcome::of).collect(),
             findings,
-            containers_unknown,
             allow_unknown: options.allow_unknown,
         }
     }

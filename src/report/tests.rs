@@ -58,7 +58,6 @@ fn outcome(lanes: &[Lane], unknown: &[(&str, &str)], found: Vec<Finding>) -> Rep
             })
             .collect(),
         findings,
-        containers_unknown: None,
         allow_unknown: false,
     })
 }
@@ -130,7 +129,6 @@ fn an_unknown_lane_can_be_accepted() {
         project: None,
         lanes: vec![LaneOutcome { lane: &coder, files: vec![], summary: None, unknown }],
         findings: Findings::default(),
-        containers_unknown: None,
         allow_unknown: true,
     };
     let report = Report::new(outcome);
@@ -281,7 +279,6 @@ pub(super) fn rich() -> (Report, SourceMap) {
             })
             .collect(),
         findings,
-        containers_unknown: Some("there is no Docker socket".to_owned()),
         allow_unknown: false,
     });
     (report, sources)
