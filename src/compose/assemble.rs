@@ -5,14 +5,14 @@ use serde_json::{Map, Value};
 
 use super::command;
 use super::consistency;
-use super::document::{Printer, plain};
+use super::document::{Printer, SECTIONS, plain};
 use super::environment::Environment;
 use super::fault::Fault;
 use super::loader::Loader;
 use super::lower;
 use super::merge;
 use super::resolve::{self, ServiceVariables};
-use super::shape::{FILE_OBJECT, NETWORK, SERVICE, VOLUME};
+use super::shape::SERVICE;
 use super::tree::{Mapping, Node};
 use super::validate::entries;
 use crate::path::HostPath;
@@ -188,13 +188,7 @@ fn document(
     document.insert("name".to_owned(), Value::String(name.to_owned()));
     let services = services.into_iter().map(|(name, service)| (name, Value::Object(service)));
     document.insert("services".to_owned(), Value::Object(services.collect()));
-    let sections = [
-        ("networks", NETWORK),
-        ("volumes", VOLUME),
-        ("secrets", FILE_OBJECT),
-        ("configs", FILE_OBJECT),
-    ];
-    for (section, fields) in sections {
+    for (section, fields) in SECTIONS {
         let mut printer = Printer { warnings: &mut loader.warnings };
         let mut printed = Map::new();
         for (key, resource) in entries(root.get(section)) {

@@ -62,10 +62,7 @@ fn attribute(key: &str, path: &str, entry: &mut Entry) -> Result<(), Fault> {
         "networks" | "models" => {
             let value = std::mem::replace(node, Node::new(Kind::Null, Place::nowhere()));
             *node = named(value, |place| Node::new(Kind::Null, place.clone()))?;
-            match node.as_mapping() {
-                Some(_) => Ok(()),
-                None => Err(node.expected(path, "a list or a mapping")),
-            }
+            Ok(())
         }
         "env_file" => env_file(path, node),
         "label_file" => {
@@ -214,9 +211,6 @@ fn file_mount(path: &str, node: &mut Node) -> Result<(), Fault> {
 }
 
 fn all_ports(path: &str, node: &mut Node) -> Result<(), Fault> {
-    if node.is_null() {
-        return Ok(());
-    }
     let Kind::Sequence(items) = &mut node.kind else { return Err(node.expected(path, "a list")) };
     let mut ports = Vec::with_capacity(items.len());
     for (index, item) in std::mem::take(items).into_iter().enumerate() {

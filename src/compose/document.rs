@@ -6,14 +6,37 @@ use serde_json::{Map, Number, Value};
 use super::casts::boolean;
 use super::command;
 use super::fault::Fault;
-use super::shape::{Field, Shape};
+use super::shape::{FILE_OBJECT, Field, NETWORK, SERVICE, Shape, VOLUME};
 use super::tree::{Kind, Mapping, Node};
 use super::units;
+use super::validate::entries;
 use crate::source_map::Spanned;
 
 /// Prints values and collects warnings about them.
 pub(super) struct Printer<'a> {
     pub(super) warnings: &'a mut Vec<Spanned<String>>,
+}
+
+/// The top-level sections of resources and what is in them.
+pub(super) const SECTIONS: [(&str, &[Field]); 4] = [
+    ("networks", NETWORK),
+    ("volumes", VOLUME),
+    ("secrets", FILE_OBJECT),
+    ("configs", FILE_OBJECT),
+];
+
+/// Refuses values of the wrong type in what has been merged so far, even if a later file would
+/// replace them.
+pub(super) fn check(root: &Node) -> Result<(), Fault> {
+    let mut printer = Printer { warnings: &mut Vec::new() };
+    for (section, fields) in SECTIONS.into_iter().chain([("services", SERVICE)]) {
+        for (name, resource) in entries(root.get(section)) {
+            if !resource.is_null() {
+                printer.record(&format!("{section}.{name}"), resource, fields)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A value with no rules, as JSON; used for `x-` keys.
@@ -118,10 +141,11 @@ impl Printer<'_> {
             Shape::Limit => limit(path, node).map(Some),
             Shape::Record(fields) => Ok(Some(Value::Object(self.record(path, node, fields)?))),
             Shape::NullableRecord(fields) => {
-                // Go prints these two although they are empty.
                 let mut printed = self.record(path, node, fields)?;
                 for part in ["placement", "resources"] {
-                    printed.entry(part).or_insert_with(|| Value::Object(Map::new()));
+                    if fields.iter().any(|(name, _)| *name == part) {
+                        printed.entry(part).or_insert_with(|| Value::Object(Map::new()));
+                    }
                 }
                 Ok(Some(Value::Object(printed)))
             }

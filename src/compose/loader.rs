@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::canonical;
 use super::casts;
 use super::defaults;
+use super::document;
 use super::environment::Environment;
 use super::extends;
 use super::fault::Fault;
@@ -188,6 +189,7 @@ fn add_document(
     }
     canonical::transform(&mut model, &mut loader.warnings)?;
     unique::enforce(&mut model)?;
+    document::check(&model)?;
     Ok(model)
 }
 

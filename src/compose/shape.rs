@@ -52,9 +52,9 @@ pub(super) enum Shape {
     Limit,
     /// A mapping with these keys; left out when it is not there.
     Record(&'static [Field]),
-    /// `deploy`, which may be null.
+    /// The same, where null is allowed; Go prints `placement` and `resources` although empty.
     NullableRecord(&'static [Field]),
-    /// The same for something that is run: its command is printed even if there is none.
+    /// A mapping for something that is run: its command is printed even if there is none.
     Hook(&'static [Field]),
     /// A mapping whose values are printed as lists.
     Options,
@@ -71,7 +71,7 @@ pub(super) enum Shape {
 impl Shape {
     /// Whether it may be null.
     pub(super) fn is_nullable(self) -> bool {
-        matches!(self, Command | NullableRecord(_) | Any)
+        matches!(self, Command | NullableRecord(_))
     }
 
     /// What the value must be, in a message.
@@ -126,7 +126,7 @@ pub(super) const SERVICE: &[Field] = &[
     ("credential_spec", Any),
     ("depends_on", Table(&Record(DEPENDENCY))),
     ("deploy", NullableRecord(DEPLOY)),
-    ("develop", Record(&[("watch", List(&Record(WATCH)))])),
+    ("develop", NullableRecord(&[("watch", List(&Record(WATCH)))])),
     ("device_cgroup_rules", Texts),
     ("devices", List(&Record(DEVICE))),
     ("dns", TextOrTexts),

@@ -45,20 +45,25 @@ fn every_project_is_resolved_as_docker_compose_resolves_it() {
         eprintln!("skipped: {reason}");
         return;
     }
-    let mut disagreements = Vec::new();
     let cases = cases();
-    for case in &cases {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap().join("proj");
-        write_files(&root, case);
-        let expected = oracle(&root, case);
-        let actual = ours(&root, case);
-        if let Some(difference) = compare(&expected, &actual) {
-            disagreements.push(format!("{}: {difference}", case.rule));
-        }
-    }
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let disagreements: Vec<String> = std::thread::scope(|scope| {
+        let workers: Vec<_> = cases
+            .chunks(cases.len().div_ceil(workers))
+            .map(|chunk| scope.spawn(|| chunk.iter().filter_map(disagreement).collect::<Vec<_>>()))
+            .collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
     eprintln!("agree {} of {}", cases.len() - disagreements.len(), cases.len());
     assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
+}
+
+fn disagreement(case: &Case) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().canonicalize().unwrap().join("proj");
+    write_files(&root, case);
+    let difference = compare(&oracle(&root, case), &ours(&root, case))?;
+    Some(format!("{}: {difference}", case.rule))
 }
 
 fn cases() -> Vec<Case> {
