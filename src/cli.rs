@@ -323,9 +323,10 @@ impl Flags {
             ProgressName::None => ProgressStyle::None,
         };
         Ok(ReportOptions {
-            format: match self.format {
-                FormatName::Yaml if task == Task::Config => Format::Human,
-                format => format.format()?,
+            format: if task == Task::Config && self.format == FormatName::Yaml {
+                Format::Human
+            } else {
+                self.format.format()?
             },
             outputs: self.output.iter().map(|text| output(text)).collect::<Result<_, _>>()?,
             color,
