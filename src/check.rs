@@ -8,6 +8,7 @@ pub mod engine;
 pub mod hub;
 pub mod model;
 pub mod mounts;
+pub mod project;
 pub mod smoke;
 pub mod verdict;
 pub mod waiting;
@@ -47,6 +48,7 @@ pub enum Run {
 
 /// Every check, in the order of report and documentation.
 pub static CHECKS: &[&Check] = &[
+    &project::CHECK,
     &container::differences::CHECK,
     &mounts::WIRING,
     &engine::VARIABLES,

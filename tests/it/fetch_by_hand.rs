@@ -36,7 +36,10 @@ fn stack(hub: &FakeHub) -> Sandbox {
     let compose = sandbox.path().join("compose.yaml");
     let text = fs_err::read_to_string(&compose).unwrap();
     let text = text
-        .replace("    reader:\n", "    reader:\n      source: hf://acme/tiny-GGUF/tiny-Q4_K_M.gguf\n")
+        .replace(
+            "    reader:\n",
+            "    reader:\n      source: hf://acme/tiny-GGUF/tiny-Q4_K_M.gguf\n",
+        )
         .replace("    coder:\n", "    coder:\n      source: hf://acme/tiny\n");
     assert!(text.contains("hf://acme/tiny-GGUF") && text.contains("hf://acme/tiny\n"), "{text}");
     fs_err::write(&compose, text).unwrap();
