@@ -1,7 +1,7 @@
 //! Drafts -> lanes: paths settled, defaults filled, selection applied.
 
 use super::catalogue::{Catalogue, Entry};
-use super::draft::{Draft, Drafts, Written, fill};
+use super::draft::{Draft, Drafts, Opened, Written, fill};
 use super::{
     Artifact, Kind, Lane, Origin, Plan, PlanError, Problem, ProblemKind, Settings, Traced,
     declared, discovered, variables,
@@ -99,7 +99,12 @@ impl Ground<'_> {
         let model = draft.path.take().map(|path| self.locate(&mut draft, path));
         let mut artifacts: Vec<Artifact> =
             model.into_iter().map(|located| Artifact { part: Part::Model, located }).collect();
+        self.compare(&mut draft, &mut artifacts);
         artifacts.extend(self.companions(&draft));
+        if draft.declared && knows_nothing(&draft, &artifacts) {
+            let kind = nowhere(&draft);
+            draft.problems.push(Problem { kind, place: draft.place.clone() });
+        }
         let skipped = draft.skipped.take().or_else(|| self.skipped(&draft, &artifacts));
         Lane {
             required: draft.required.unwrap_or(true),
@@ -118,6 +123,32 @@ impl Ground<'_> {
             skipped,
             place: draft.place,
             problems: draft.problems,
+        }
+    }
+
+    /// Compares where the lane's model is with what the command lines of its services open: another
+    /// path is a contradiction, the same path through another mount another copy, which has to be
+    /// there as well.
+    fn compare(&self, draft: &mut Draft, artifacts: &mut Vec<Artifact>) {
+        let Some(model) = artifacts.first().map(|model| model.located.value.clone()) else {
+            return;
+        };
+        for Opened { service, path } in &draft.opened {
+            let Some(service) = self.project.service(service) else { continue };
+            let value = locate(self.project, service, self.standpoint, &path.value);
+            if artifacts.iter().any(|known| is_same(&known.located.value, &value)) {
+                continue;
+            }
+            if model.service_path == value.service_path {
+                let located = Traced { value, from: path.from.clone(), place: path.place.clone() };
+                artifacts.push(Artifact { part: Part::Model, located });
+            } else {
+                let kind = ProblemKind::EngineOpensOther {
+                    declared: declared_as(&model),
+                    opened: path.value.to_string(),
+                };
+                draft.problems.push(Problem { kind, place: path.place.clone() });
+            }
         }
     }
 
@@ -179,7 +210,7 @@ impl Ground<'_> {
         });
         match opened {
             Some((service, inside)) => locate(self.project, service, self.standpoint, &inside),
-            None => locate_on_host(self.standpoint, path, &self.root.value),
+            None => locate_on_host(self.project, self.standpoint, path, &self.root.value),
         }
     }
 
@@ -228,14 +259,45 @@ impl Ground<'_> {
         if let Some(flag) = unselected {
             return Some(format!("left out by {flag}"));
         }
-        if draft.kind == Some(Kind::Embedding) && artifacts.is_empty() && draft.services.is_empty()
-        {
+        if draft.kind == Some(Kind::Embedding) && knows_nothing(draft, artifacts) {
             return Some("models in a hub cache are not supported yet".to_owned());
         }
-        let silent =
-            artifacts.is_empty() && draft.problems.is_empty() && draft.invocation.is_none();
-        silent.then(|| "nothing says where its model is".to_owned())
+        knows_nothing(draft, artifacts).then(|| "nothing says where its model is".to_owned())
     }
+}
+
+fn knows_nothing(draft: &Draft, artifacts: &[Artifact]) -> bool {
+    let silent = draft.skipped.is_none() && draft.invocation.is_none();
+    silent && artifacts.is_empty() && draft.problems.is_empty()
+}
+
+/// What is wrong with a declared lane that has no path.
+fn nowhere(draft: &Draft) -> ProblemKind {
+    match &draft.source {
+        Some(source) if draft.kind == Some(Kind::Embedding) => {
+            let what = format!("`{}`, a model in a hub cache,", source.value.repository());
+            ProblemKind::NotSupportedYet { what }
+        }
+        Some(_) | None => ProblemKind::NoPath,
+    }
+}
+
+/// Whether two places are one file: on the host if both are there, else in the same mount.
+fn is_same(one: &Located, other: &Located) -> bool {
+    match (&one.host_path, &other.host_path) {
+        (Some(one), Some(other)) => one == other,
+        (Some(_), None) | (None, Some(_)) => false,
+        (None, None) => {
+            let source = |located: &Located| located.mount.as_ref().map(|it| it.source.clone());
+            one.service_path == other.service_path && source(one) == source(other)
+        }
+    }
+}
+
+fn declared_as(model: &Located) -> String {
+    let in_service = model.service_path.as_ref().map(ToString::to_string);
+    let on_host = || model.host_path.as_ref().map(ToString::to_string);
+    in_service.or_else(on_host).unwrap_or_default()
 }
 
 /// What sort of model a path looks like.
