@@ -7,7 +7,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::options::{
@@ -223,7 +223,15 @@ impl Cli {
     /// Parses the process's command line; prints help and ends the process where clap does.
     #[must_use]
     pub fn from_command_line() -> Self {
-        Self::parse()
+        let command = Self::command().mut_args(|argument| {
+            // Compose passes on as empty what `.env` sets to nothing.
+            let variable = argument.get_env().and_then(|name| name.to_str());
+            match variable.is_some_and(environment::is_empty) {
+                true => argument.env(None::<&str>),
+                false => argument,
+            }
+        });
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
     }
 
     /// How much to log.
@@ -296,7 +304,7 @@ impl Flags {
             fetch: (by_role || self.fetch) && !self.no_fetch,
             allow_unknown: self.allow_unknown,
             report: self.report(task, &environment)?,
-            selection: self.selection(&environment),
+            selection: self.selection(role, &environment),
             hub: self.hub(&environment)?,
             docker: DockerOptions {
                 host: environment.value("DOCKER_HOST"),
@@ -336,14 +344,20 @@ impl Flags {
         })
     }
 
-    fn selection(&self, environment: &Environment) -> Selection {
+    /// By hand a relative models root starts where the command is typed; in a container nobody knows
+    /// where that is, and it starts at the project.
+    fn selection(&self, role: Role, environment: &Environment) -> Selection {
+        let here = |folder: &PathBuf| match role {
+            Role::Hand => environment.working_directory.join(folder),
+            Role::Init => folder.clone(),
+        };
         Selection {
             lanes: self.lane.clone(),
             skip_vllm: self.skip_vllm,
             skip_gguf: self.skip_gguf,
             skip_embeddings: self.skip_embeddings,
             minimal: self.minimal,
-            models_dir: self.models_dir.clone(),
+            models_dir: self.models_dir.as_ref().map(here),
             variables: environment.about_lanes(),
         }
     }
@@ -406,12 +420,11 @@ fn output(text: &str) -> Result<(Format, PathBuf), OptionsError> {
     Ok((format.format()?, PathBuf::from(file)))
 }
 
-/// A switch as a variable: the flag itself stands for `true`. Empty is what Compose passes on for a
-/// variable that `.env` sets to nothing.
+/// A switch as a variable: the flag itself stands for `true`.
 fn switch(text: &str) -> Result<bool, String> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
-        "false" | "0" | "no" | "off" | "" => Ok(false),
+        "false" | "0" | "no" | "off" => Ok(false),
         _ => Err("expected `true` or `false`".to_owned()),
     }
 }
@@ -442,7 +455,7 @@ mod tests {
             ("true", Ok(true)),
             ("YES", Ok(true)),
             ("0", Ok(false)),
-            ("", Ok(false)),
+            ("", Err("expected `true` or `false`".to_owned())),
             ("off", Ok(false)),
             ("maybe", Err("expected `true` or `false`".to_owned())),
         ] {

@@ -8,6 +8,7 @@ mod declared;
 mod discovered;
 mod draft;
 mod found;
+mod selection;
 mod source;
 mod variables;
 

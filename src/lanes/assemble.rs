@@ -2,6 +2,7 @@
 
 use super::catalogue::{Catalogue, Entry};
 use super::draft::{Draft, Drafts, Opened, Written, fill};
+use super::selection::{left_out, select};
 use super::{
     Artifact, Kind, Lane, Origin, Plan, PlanError, Problem, ProblemKind, Settings, Traced,
     declared, discovered, variables,
@@ -250,14 +251,8 @@ impl Ground<'_> {
     }
 
     fn skipped(&self, draft: &Draft, artifacts: &[Artifact]) -> Option<String> {
-        let unselected = match draft.kind {
-            Some(Kind::Vllm) => self.selection.skip_vllm.then_some("--skip-vllm"),
-            Some(Kind::Gguf) => self.selection.skip_gguf.then_some("--skip-gguf"),
-            Some(Kind::Embedding) => self.selection.skip_embeddings.then_some("--skip-embeddings"),
-            None => None,
-        };
-        if let Some(flag) = unselected {
-            return Some(format!("left out by {flag}"));
+        if let Some(left_out) = left_out(draft.kind, self.selection) {
+            return Some(left_out);
         }
         if draft.kind == Some(Kind::Embedding) && knows_nothing(draft, artifacts) {
             return Some("models in a hub cache are not supported yet".to_owned());
@@ -304,19 +299,4 @@ fn declared_as(model: &Located) -> String {
 fn kind_of(draft: &Draft) -> Option<Kind> {
     let path = draft.path.as_ref()?.value.as_path();
     path.extension().is_some_and(|extension| extension == "gguf").then_some(Kind::Gguf)
-}
-
-/// Keeps the lanes that `--lane` and `--minimal` name.
-fn select(lanes: Vec<Lane>, selection: &Selection) -> Result<Vec<Lane>, PlanError> {
-    let wanted: Vec<String> =
-        selection.lanes.iter().map(|name| super::draft::lane_name(name)).collect();
-    if let Some(name) = wanted.iter().find(|name| lanes.iter().all(|lane| lane.name != **name)) {
-        return Err(PlanError::UnknownLane {
-            name: name.clone(),
-            known: lanes.into_iter().map(|lane| lane.name).collect(),
-        });
-    }
-    let minimal = |lane: &Lane| !selection.minimal || lane.name.starts_with("minimal_");
-    let named = |lane: &Lane| wanted.is_empty() || wanted.contains(&lane.name);
-    Ok(lanes.into_iter().filter(|lane| minimal(lane) && named(lane)).collect())
 }
