@@ -92,8 +92,11 @@ pub fn project(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     }
 }
 
-/// Judges how a lane is wired and mounted.
+/// Judges how a lane is wired and mounted; one that is skipped is not judged.
 pub fn mounts(facts: &LaneFacts, findings: &mut Findings) {
+    if facts.lane.skipped.is_some() {
+        return;
+    }
     for check in CHECKS {
         if let Run::Mount(run) = check.run {
             run(facts, findings);

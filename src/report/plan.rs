@@ -150,6 +150,7 @@ fn part(part: Part) -> &'static str {
 
 fn explain(problem: &Problem) -> String {
     match &problem.kind {
+        ProblemKind::NoPath => "nothing says where its model is".to_owned(),
         ProblemKind::NoModelNamed { instead } => {
             format!("no model is named; the engine will {instead}")
         }
