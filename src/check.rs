@@ -3,6 +3,7 @@
 //! A check cannot fail and does no I/O. Adding one is a new file (or a function in its family's
 //! file) and one line in [`CHECKS`].
 
+pub mod cache;
 pub mod container;
 pub mod engine;
 pub mod hub;
@@ -56,9 +57,11 @@ pub static CHECKS: &[&Check] = &[
     &engine::COMMAND_LINE,
     &waiting::CHECK,
     &mounts::ROOT,
+    &cache::MOUNT,
     &hub::SOURCE,
     &hub::DISK,
     &hub::PIN,
+    &cache::CONTENT,
     &model::CHECK,
     &container::unseen::CHECK,
     &container::CHECK,

@@ -1,5 +1,6 @@
 //! Gathers the facts of every lane, stage by stage: mounts and files, then sources, then bytes.
 
+mod cache;
 mod disk;
 mod errands;
 mod root;
@@ -46,6 +47,7 @@ pub async fn look(plan: &Plan, stack: &Stack, options: &Options) -> Vec<LaneFact
                     model: examine(artifact),
                 };
                 facts.artifacts = facts.lane.artifacts.iter().map(seen).collect();
+                cache::look(&mut facts);
             }
             facts
         })
@@ -53,9 +55,13 @@ pub async fn look(plan: &Plan, stack: &Stack, options: &Options) -> Vec<LaneFact
     join_all(looks).await
 }
 
-/// Brings what is missing: probes every source, checks the disk, fetches, and looks again. A lane
+/// Brings what is missing: asks the hub for what engines will bring themselves, probes every source, checks the disk, fetches, and looks again. A lane
 /// with a finding of error level goes no further; the others do.
 pub async fn fetch(lanes: &mut [LaneFacts], options: &Options, findings: &Findings) {
+    if !options.hub.offline {
+        let asking = lanes.iter_mut().filter(|facts| !findings.stops(&facts.lane.name));
+        cache::ask(asking, &options.hub).await;
+    }
     let (wanting, _rest): (Vec<_>, Vec<_>) =
         lanes.iter_mut().partition(|facts| wants(facts) && !findings.stops(&facts.lane.name));
     if wanting.is_empty() {
@@ -83,7 +89,11 @@ fn wants(facts: &LaneFacts) -> bool {
     let Some(model) = facts.artifacts.first() else { return false };
     let visible =
         matches!(model.artifact.located.value.sight, Sight::Visible { read_only: false, .. });
-    facts.may_fetch && visible && facts.lane.source.is_some() && !model.model.complete()
+    facts.may_fetch
+        && visible
+        && !facts.lane.in_cache()
+        && facts.lane.source.is_some()
+        && !model.model.complete()
 }
 
 async fn bring(lanes: Vec<&mut LaneFacts>, options: &HubOptions, progress: Progress) {

@@ -56,14 +56,16 @@ impl<'a> LaneOutcome<'a> {
             files: facts.artifacts.iter().flat_map(|artifact| files(artifact, facts)).collect(),
             summary: model.and_then(|artifact| artifact.model.summary()),
             unknown: unread(facts)
-                .or_else(|| facts.artifacts.iter().find_map(|artifact| unknown(&artifact.model))),
+                .or_else(|| facts.artifacts.iter().find_map(|artifact| unknown(&artifact.model)))
+                .or_else(|| facts.unjudged()),
         }
     }
 }
 
 /// What keeps the model's name from being known: a command line that could not be read whole.
 fn unread(facts: &LaneFacts) -> Option<String> {
-    let invocation = facts.lane.invocation.as_ref().filter(|_| facts.artifacts.is_empty())?;
+    let is_known = !facts.artifacts.is_empty() || facts.lane.in_cache();
+    let invocation = facts.lane.invocation.as_ref().filter(|_| !is_known)?;
     let unread: Vec<&str> = invocation.unread.iter().map(|said| said.value.as_str()).collect();
     (!unread.is_empty()).then(|| format!("its model is not known: {}", unread.join("; ")))
 }

@@ -23,6 +23,8 @@ mod fetch;
 mod fetch_by_hand;
 /// GGUF files, judged by preflight and by the genuine llama-server.
 mod gguf_oracle;
+/// Repositories in the caches of engines.
+mod hub_cache;
 /// The README's main job.
 mod quickstart;
 /// Not a behaviour: a scratch folder, and the binary run in it.
