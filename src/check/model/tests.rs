@@ -15,8 +15,8 @@ use crate::view::local::LocalView;
 
 use super::*;
 
-mod configuration;
-mod reach;
+mod configuration_tests;
+mod reach_tests;
 
 const GGUF: &str = "gguf/tiny-Q4_K_M.gguf";
 const FOLDER: &str = "vllm/tiny/bf16";

@@ -9,6 +9,7 @@ use super::{Examination, FolderKind, Presence, parsed};
 use crate::facts::Stat;
 use crate::model::file::{self, Content, Defect, Role};
 use crate::model::lookalike::{Lookalike, recognise};
+use crate::report::FileState;
 use crate::view::ReadSeek;
 
 /// Each is enough by itself, in the order of preference.
@@ -77,7 +78,10 @@ fn chat_template(examination: &mut Examination<'_>) {
         let keep = |settings: Settings| here |= settings.chat_template.is_some();
         let longest = LONGEST_CONFIGURATION;
         let file = parsed(examination.view, &path, SETTINGS, Role::Tokenizer, longest, keep);
-        examination.files.push(file);
+        // No engine needs it, but one that cannot be read stops every engine.
+        if file.state() == FileState::Invalid {
+            examination.files.push(file);
+        }
     }
     examination.folder.chat_template = if here { Presence::Here } else { Presence::Missing };
 }
