@@ -19,6 +19,8 @@ mod docker_stack;
 mod engine_api;
 /// What is fetched is what the hub has, or nothing is there.
 mod fetch;
+/// `preflight fetch` by hand, and what it leaves behind.
+mod fetch_command;
 /// GGUF files, judged by preflight and by the genuine llama-server.
 mod gguf_oracle;
 /// The README's main job.
