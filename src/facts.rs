@@ -300,8 +300,21 @@ pub struct RootFacts {
     /// Whether it was made by the engine for this very run: empty, owned by root, and no older
     /// than preflight's own container.
     pub fabricated: bool,
-    /// Whether this process may make a file in it.
-    pub writable: Look<bool>,
+    /// Whether this process may make a file where the artifact is to be.
+    pub writable: Look<Writable>,
+}
+
+/// Whether a file can be made somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writable {
+    /// Yes.
+    Yes,
+    /// Preflight's own mount is read-only.
+    MountReadOnly,
+    /// The file system itself is read-only.
+    DiskReadOnly,
+    /// The folder belongs to somebody else, and its mode lets nobody else in.
+    NotAllowed,
 }
 
 /// The disk budget of a lane's file system, over all lanes that share it.

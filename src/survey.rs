@@ -143,6 +143,11 @@ async fn transfer(
     let (Ok(hub), Some(Ok(listing))) = (hub, facts.probe.clone()) else { return };
     let progress = progress.for_lane(&facts.lane.name);
     let brought = errands.iter().map(|errand| errand.destination.clone()).collect();
+    // What two lanes share has been brought for the first of them.
+    let errands = blocking(errands, errands::still_missing).await;
+    if errands.is_empty() {
+        look_again(facts).await;
+    }
     for errands in errands::in_stages(errands) {
         let result = hub.fetch(&listing, &errands, &progress).await;
         let failed = result.is_err();
