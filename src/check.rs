@@ -9,6 +9,7 @@ pub mod engine;
 pub mod hub;
 pub mod model;
 pub mod mounts;
+pub mod project;
 pub mod smoke;
 pub mod verdict;
 pub mod waiting;
@@ -48,6 +49,7 @@ pub enum Run {
 
 /// Every check, in the order of report and documentation.
 pub static CHECKS: &[&Check] = &[
+    &project::CHECK,
     &container::differences::CHECK,
     &mounts::WIRING,
     &engine::VARIABLES,
@@ -93,8 +95,11 @@ pub fn project(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     }
 }
 
-/// Judges how a lane is wired and mounted.
+/// Judges how a lane is wired and mounted; one that is skipped is not judged.
 pub fn mounts(facts: &LaneFacts, findings: &mut Findings) {
+    if facts.lane.skipped.is_some() {
+        return;
+    }
     for check in CHECKS {
         if let Run::Mount(run) = check.run {
             run(facts, findings);

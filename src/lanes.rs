@@ -9,6 +9,7 @@ mod declared;
 mod discovered;
 mod draft;
 mod found;
+mod selection;
 mod source;
 mod variables;
 
@@ -57,7 +58,7 @@ pub struct Lane {
     pub engine: Option<Engine>,
     /// What sort of model it is, if known.
     pub kind: Option<Kind>,
-    /// False: it is validated, and not fetched (`ARGOS_DOWNLOAD_*`).
+    /// False: it is validated, and not fetched (`ARGOS_DOWNLOAD_*`, or it is not required).
     pub fetch: bool,
     /// How the engine is started, if a service was found.
     pub invocation: Option<Invocation>,
@@ -136,6 +137,8 @@ pub enum ProblemKind {
         /// What the engine opens.
         opened: String,
     },
+    /// The lane is declared, and nobody says where its model is.
+    NoPath,
     /// A service is named that the project does not have.
     ServiceUnknown {
         /// As written.
@@ -270,3 +273,6 @@ impl fmt::Display for Origin {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ pub static WIRING: Check = Check {
         &rules::NO_MODEL_NAMED,
         &rules::LANE_PATH_AMBIGUOUS,
         &rules::LANE_PATH_DIFFERS,
+        &rules::LANE_WITHOUT_PATH,
         &rules::LANE_SERVICE_UNKNOWN,
         &rules::NOT_SUPPORTED_YET,
     ],
@@ -68,6 +69,15 @@ fn wired(lane: &Lane, problem: &Problem) -> Finding {
             &rules::LANE_PATH_DIFFERS,
             format!("the lane's path is `{declared}`, and the command opens `{opened}`"),
             format!("write the same path in both, for example `path: {opened}`"),
+        ),
+        ProblemKind::NoPath => Finding::new(
+            &rules::LANE_WITHOUT_PATH,
+            format!("nothing says where the model of lane `{}` is", lane.name),
+            format!(
+                "say it in `x-preflight`: under `lanes`, `{}`, set `service` and `path`, as that \
+                 service sees it",
+                lane.name
+            ),
         ),
         ProblemKind::ServiceUnknown { service } => Finding::new(
             &rules::LANE_SERVICE_UNKNOWN,

@@ -18,7 +18,7 @@ so there was nothing to judge. A run that judges nothing must not look like a ru
 nothing wrong.
 
 Common causes: the engine's image has a name of your own, the service is behind a profile that is
-not active, or `--lane` and the `--skip-...` flags leave nothing.
+not active, or `--minimal` leaves nothing.
 
 Fix: say what the lane is, at the service:
 

@@ -2,7 +2,8 @@
 
 use super::cache::{self, Cached};
 use super::catalogue::{Catalogue, Entry};
-use super::draft::{Draft, Drafts, Written, fill};
+use super::draft::{Draft, Drafts, Opened, Written, fill};
+use super::selection::{left_out, select};
 use super::{
     Artifact, Kind, Lane, Origin, Plan, PlanError, Problem, ProblemKind, Settings, Traced,
     declared, discovered, variables,
@@ -108,8 +109,14 @@ impl Ground<'_> {
         let mut artifacts: Vec<Artifact> =
             model.into_iter().map(|located| Artifact { part: Part::Model, located }).collect();
         let cached = self.cached(&draft, artifacts.is_empty());
+        self.compare(&mut draft, &mut artifacts);
         artifacts.extend(self.companions(&draft));
-        let skipped = draft.skipped.take().or_else(|| self.skipped(&draft, &artifacts, &cached));
+        let nowhere = artifacts.is_empty() && cached.is_empty();
+        if draft.declared && nowhere && knows_nothing(&draft) {
+            let kind = ProblemKind::NoPath;
+            draft.problems.push(Problem { kind, place: draft.place.clone() });
+        }
+        let skipped = draft.skipped.take().or_else(|| self.skipped(&draft, nowhere));
         let url = draft.url.take().or_else(|| self.url(&draft));
         Lane {
             required: draft.required.unwrap_or(true),
@@ -129,6 +136,32 @@ impl Ground<'_> {
             skipped,
             place: draft.place,
             problems: draft.problems,
+        }
+    }
+
+    /// Compares where the lane's model is with what the command lines of its services open: another
+    /// path is a contradiction, the same path through another mount another copy, which has to be
+    /// there as well.
+    fn compare(&self, draft: &mut Draft, artifacts: &mut Vec<Artifact>) {
+        let Some(model) = artifacts.first().map(|model| model.located.value.clone()) else {
+            return;
+        };
+        for Opened { service, path } in &draft.opened {
+            let Some(service) = self.project.service(service) else { continue };
+            let value = locate(self.project, service, self.standpoint, &path.value);
+            if artifacts.iter().any(|known| is_same(&known.located.value, &value)) {
+                continue;
+            }
+            if model.service_path == value.service_path {
+                let located = Traced { value, from: path.from.clone(), place: path.place.clone() };
+                artifacts.push(Artifact { part: Part::Model, located });
+            } else {
+                let kind = ProblemKind::EngineOpensOther {
+                    declared: declared_as(&model),
+                    opened: path.value.to_string(),
+                };
+                draft.problems.push(Problem { kind, place: path.place.clone() });
+            }
         }
     }
 
@@ -166,8 +199,10 @@ impl Ground<'_> {
                     |path: &ServicePath| locate(self.project, service, self.standpoint, path);
                 cache::of_engine(service, invocation, model_too, locate)
             }
-            (None, None, Some(source)) if draft.kind == Some(Kind::Embedding) && model_too => {
-                cache::of_project(self.project, self.standpoint, source).into_iter().collect()
+            (_, None, Some(source)) if draft.kind == Some(Kind::Embedding) && model_too => {
+                let found =
+                    cache::of_project(self.project, self.standpoint, source, &draft.services);
+                found.into_iter().collect()
             }
             _ => Vec::new(),
         }
@@ -232,7 +267,7 @@ impl Ground<'_> {
         });
         match opened {
             Some((service, inside)) => locate(self.project, service, self.standpoint, &inside),
-            None => locate_on_host(self.standpoint, path, &self.root.value),
+            None => locate_on_host(self.project, self.standpoint, path, &self.root.value),
         }
     }
 
@@ -271,23 +306,20 @@ impl Ground<'_> {
         self.project.services.iter().filter(|service| engine::invocation(service).is_some())
     }
 
-    fn skipped(&self, draft: &Draft, artifacts: &[Artifact], cached: &[Cached]) -> Option<String> {
-        let unselected = match draft.kind {
-            Some(Kind::Vllm) => self.selection.skip_vllm.then_some("--skip-vllm"),
-            Some(Kind::Gguf) => self.selection.skip_gguf.then_some("--skip-gguf"),
-            Some(Kind::Embedding) => self.selection.skip_embeddings.then_some("--skip-embeddings"),
-            None => None,
-        };
-        if let Some(flag) = unselected {
-            return Some(format!("left out by {flag}"));
+    fn skipped(&self, draft: &Draft, nowhere: bool) -> Option<String> {
+        if let Some(left_out) = left_out(draft.kind, self.selection) {
+            return Some(left_out);
         }
-        let nowhere = artifacts.is_empty() && cached.is_empty();
-        if draft.kind == Some(Kind::Embedding) && nowhere && draft.services.is_empty() {
-            return Some("no hub cache is mounted".to_owned());
-        }
-        let silent = nowhere && draft.problems.is_empty() && draft.invocation.is_none();
-        silent.then(|| "nothing says where its model is".to_owned())
+        let silent = nowhere && knows_nothing(draft);
+        silent.then(|| match draft.kind {
+            Some(Kind::Embedding) => "no hub cache is mounted".to_owned(),
+            Some(Kind::Vllm | Kind::Gguf) | None => "nothing says where its model is".to_owned(),
+        })
     }
+}
+
+fn knows_nothing(draft: &Draft) -> bool {
+    draft.skipped.is_none() && draft.invocation.is_none() && draft.problems.is_empty()
 }
 
 /// Whether a port is published at every address.
@@ -301,23 +333,26 @@ fn bracketed(address: &str) -> String {
     if bare { format!("[{address}]") } else { address.to_owned() }
 }
 
+/// Whether two places are one file: on the host if both are there, else in the same mount.
+fn is_same(one: &Located, other: &Located) -> bool {
+    match (&one.host_path, &other.host_path) {
+        (Some(one), Some(other)) => one == other,
+        (Some(_), None) | (None, Some(_)) => false,
+        (None, None) => {
+            let source = |located: &Located| located.mount.as_ref().map(|it| it.source.clone());
+            one.service_path == other.service_path && source(one) == source(other)
+        }
+    }
+}
+
+fn declared_as(model: &Located) -> String {
+    let in_service = model.service_path.as_ref().map(ToString::to_string);
+    let on_host = || model.host_path.as_ref().map(ToString::to_string);
+    in_service.or_else(on_host).unwrap_or_default()
+}
+
 /// What sort of model a path looks like.
 fn kind_of(draft: &Draft) -> Option<Kind> {
     let path = draft.path.as_ref()?.value.as_path();
     path.extension().is_some_and(|extension| extension == "gguf").then_some(Kind::Gguf)
-}
-
-/// Keeps the lanes that `--lane` and `--minimal` name.
-fn select(lanes: Vec<Lane>, selection: &Selection) -> Result<Vec<Lane>, PlanError> {
-    let wanted: Vec<String> =
-        selection.lanes.iter().map(|name| super::draft::lane_name(name)).collect();
-    if let Some(name) = wanted.iter().find(|name| lanes.iter().all(|lane| lane.name != **name)) {
-        return Err(PlanError::UnknownLane {
-            name: name.clone(),
-            known: lanes.into_iter().map(|lane| lane.name).collect(),
-        });
-    }
-    let minimal = |lane: &Lane| !selection.minimal || lane.name.starts_with("minimal_");
-    let named = |lane: &Lane| wanted.is_empty() || wanted.contains(&lane.name);
-    Ok(lanes.into_iter().filter(|lane| minimal(lane) && named(lane)).collect())
 }

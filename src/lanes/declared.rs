@@ -151,7 +151,8 @@ fn declare(
     place: &Place,
     (project, sources): (&Project, &SourceMap),
 ) -> Result<(), PlanError> {
-    draft.declared = true;
+    let only_address = said.service.is_none() && said.source.is_none() && said.path.is_none();
+    draft.declared |= !only_address || said.smoke.is_none();
     if let Some(service) = &said.service {
         if project.service(service).is_some() {
             draft.serve(service);

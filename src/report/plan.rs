@@ -231,6 +231,7 @@ fn said(invocation: &Invocation) -> Vec<Said> {
 
 fn explain(problem: &Problem) -> String {
     match &problem.kind {
+        ProblemKind::NoPath => "nothing says where its model is".to_owned(),
         ProblemKind::NoModelNamed { instead } => {
             format!("no model is named; the engine will {instead}")
         }

@@ -19,6 +19,8 @@ mod docker_stack;
 mod engine_api;
 /// What is fetched is what the hub has, or nothing is there.
 mod fetch;
+/// What `preflight fetch` brings and refuses.
+mod fetch_by_hand;
 /// GGUF files, judged by preflight and by the genuine llama-server.
 mod gguf_oracle;
 /// Repositories in the caches of engines.

@@ -66,7 +66,8 @@ pub(super) static LANE_PATH_DIFFERS: Rule = Rule {
     severity: Severity::Error,
     exit: ExitCode::Lane,
     docs: "\
-A label or `x-preflight` gives a lane one path, and the command of its only service opens another.
+A label, `x-preflight` or a variable gives a lane one path, and the command of its service opens
+another.
 
 The files that would be proved are not the files that the engine loads.
 
@@ -81,6 +82,27 @@ x-preflight:
 ```
 
 **Fix:** write the same path in both, or leave `path` out: the command tells it.
+",
+};
+
+pub(super) static LANE_WITHOUT_PATH: Rule = Rule {
+    id: "lane-without-path",
+    severity: Severity::Error,
+    exit: ExitCode::Lane,
+    docs: "\
+A lane is declared, and neither its declaration nor the command of a service nor the catalogue says
+where its model is, so there is nothing to prove.
+
+Common causes: the lane names no service, or the image of its service has a name of your own, so
+that its engine is not recognised.
+
+```yaml
+x-preflight:
+  lanes:
+    coder: {source: \"hf://Qwen/Qwen2.5-Coder-32B-Instruct\"}    # and where is it to be?
+```
+
+**Fix:** set `service` to the service that opens it, and `path` to the path as that service sees it.
 ",
 };
 
