@@ -106,8 +106,6 @@ pub(super) fn is_pull_policy(text: &str) -> bool {
 /// A string, number or boolean, left out where Go leaves it out.
 pub(super) fn scalar(path: &str, node: &Node, shape: Shape) -> Result<Option<Value>, Fault> {
     let text = node.as_str();
-    // Whatever is a whole number is printed like one.
-    let number: Option<i128> = node.printed().and_then(|printed| printed.parse().ok());
     let kept = |value: Value, zero: bool| Ok(if zero { None } else { Some(value) });
     match shape {
         Shape::Within(least, most, inner) => {
@@ -119,10 +117,7 @@ pub(super) fn scalar(path: &str, node: &Node, shape: Shape) -> Result<Option<Val
             let value = value.ok_or_else(|| node.expected(path, "a boolean"))?;
             kept(Value::Bool(value), !value && matches!(shape, Shape::Flag))
         }
-        Shape::Integer | Shape::Count => {
-            let value = number.ok_or_else(|| node.expected(path, "an integer"))?;
-            kept(integer(value), value == 0 && matches!(shape, Shape::Integer))
-        }
+        Shape::Integer | Shape::Count | Shape::DeviceCount => integer_or_all(path, node, shape),
         Shape::Number => {
             let value = fraction(node).ok_or_else(|| node.expected(path, "a number"))?;
             kept(single(value), value == 0.0)
@@ -130,15 +125,9 @@ pub(super) fn scalar(path: &str, node: &Node, shape: Shape) -> Result<Option<Val
         Shape::Bytes | Shape::BytesText | Shape::Duration | Shape::NonZeroDuration => {
             quantity(path, node, shape)
         }
-        Shape::DeviceCount => {
-            let all = text.is_some_and(|text| text.eq_ignore_ascii_case("all"));
-            let value = if all { Some(-1) } else { number };
-            let value = value.ok_or_else(|| node.expected(path, "`all` or a number"))?;
-            kept(integer(value), value == 0)
-        }
         Shape::Mode => {
             let octal = text.map(|text| i128::from_str_radix(text, 8).ok());
-            let value = octal.unwrap_or(number);
+            let value = octal.unwrap_or_else(|| whole(node));
             let value = value.ok_or_else(|| node.expected(path, "an octal mode"))?;
             Ok(Some(Value::String(format!("0{value:o}"))))
         }
@@ -185,6 +174,21 @@ pub(super) fn scalar(path: &str, node: &Node, shape: Shape) -> Result<Option<Val
     }
 }
 
+/// Whatever is a whole number is printed like one.
+fn whole(node: &Node) -> Option<i128> {
+    node.printed().and_then(|printed| printed.parse().ok())
+}
+
+fn integer_or_all(path: &str, node: &Node, shape: Shape) -> Result<Option<Value>, Fault> {
+    let counts = matches!(shape, Shape::DeviceCount);
+    let is_all = counts && node.as_str().is_some_and(|text| text.eq_ignore_ascii_case("all"));
+    let value = if is_all { Some(-1) } else { whole(node) };
+    let expected = if counts { "`all` or a number" } else { "an integer" };
+    let value = value.ok_or_else(|| node.expected(path, expected))?;
+    let is_left_out = value == 0 && !matches!(shape, Shape::Count);
+    Ok(if is_left_out { None } else { Some(integer(value)) })
+}
+
 /// A size or a duration.
 fn quantity(path: &str, node: &Node, shape: Shape) -> Result<Option<Value>, Fault> {
     let refused = || node.expected(path, shape.described());
@@ -194,7 +198,7 @@ fn quantity(path: &str, node: &Node, shape: Shape) -> Result<Option<Value>, Faul
             (_, Shape::BytesText) => return Err(node.expected(path, "a string")),
             // Compose reads a size with a point and forgets it.
             (Kind::Float(_), _) => Some(0),
-            _ => node.printed().and_then(|printed| printed.parse().ok()),
+            _ => whole(node),
         };
         let value = value.ok_or_else(refused)?;
         (value.to_string(), value == 0)

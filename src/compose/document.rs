@@ -100,29 +100,9 @@ impl Printer<'_> {
                 printed.entry("command").or_insert(Value::Null);
                 Ok(Some(Value::Object(printed)))
             }
-            Shape::List(item) => {
-                let Some(items) = node.as_sequence() else {
-                    return Err(node.expected(path, "a list"));
-                };
-                let mut printed = Vec::with_capacity(items.len());
-                for (index, node) in items.iter().enumerate() {
-                    printed.extend(self.value(&format!("{path}[{index}]"), node, *item)?);
-                }
-                Ok(non_empty(Value::Array(printed)))
-            }
-            Shape::Table(item) | Shape::NullableTable(item) => {
-                let may_be_null = matches!(shape, Shape::NullableTable(_));
-                let mut printed = Map::new();
-                for (key, entry) in mapping(path, node)? {
-                    let value = if entry.value.is_null() && may_be_null {
-                        None
-                    } else {
-                        self.value(&format!("{path}.{key}"), &entry.value, *item)?
-                    };
-                    printed.insert(key.clone(), value.unwrap_or(Value::Null));
-                }
-                Ok(non_empty(Value::Object(printed)))
-            }
+            Shape::List(item) => self.list(path, node, *item),
+            Shape::Table(item) => self.table(path, node, *item, false),
+            Shape::NullableTable(item) => self.table(path, node, *item, true),
             Shape::Text
             | Shape::OneOf(_)
             | Shape::PullPolicy
@@ -157,6 +137,34 @@ impl Printer<'_> {
             | Shape::Any
             | Shape::Unprinted => attribute(path, node, shape),
         }
+    }
+
+    fn list(&mut self, path: &str, node: &Node, item: Shape) -> Result<Option<Value>, Fault> {
+        let Some(items) = node.as_sequence() else { return Err(node.expected(path, "a list")) };
+        let mut printed = Vec::with_capacity(items.len());
+        for (index, node) in items.iter().enumerate() {
+            printed.extend(self.value(&format!("{path}[{index}]"), node, item)?);
+        }
+        Ok(non_empty(Value::Array(printed)))
+    }
+
+    fn table(
+        &mut self,
+        path: &str,
+        node: &Node,
+        item: Shape,
+        may_be_null: bool,
+    ) -> Result<Option<Value>, Fault> {
+        let mut printed = Map::new();
+        for (key, entry) in mapping(path, node)? {
+            let value = if entry.value.is_null() && may_be_null {
+                None
+            } else {
+                self.value(&format!("{path}.{key}"), &entry.value, item)?
+            };
+            printed.insert(key.clone(), value.unwrap_or(Value::Null));
+        }
+        Ok(non_empty(Value::Object(printed)))
     }
 }
 

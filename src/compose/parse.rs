@@ -16,7 +16,7 @@ use crate::source_map::{Place, SourceId, Span};
 const ALIAS_LIMIT: usize = 100_000;
 
 /// How many values a file may have, aliases not counted; no real file comes near it.
-const VALUE_LIMIT: usize = 1_000_000;
+const VALUE_LIMIT: usize = 200_000;
 
 /// How deep values may be nested, aliases expanded.
 const DEPTH_LIMIT: usize = 200;

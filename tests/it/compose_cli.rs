@@ -347,7 +347,7 @@ fn ten_megabytes_of_nesting_are_refused_in_bounded_time_and_memory() {
         command.arg("-c").arg(script).arg(preflight.get_program()).current_dir(sandbox.path());
         let start = std::time::Instant::now();
         let run = sandbox.told(&command.output().unwrap());
-        assert!(start.elapsed().as_secs() < 30, "{what}: {:?}", start.elapsed());
+        assert!(start.elapsed().as_secs() < 60, "{what}: {:?}", start.elapsed());
         assert_eq!(run.code, Some(2), "{what}: {}", run.stderr);
         assert!(
             run.stderr.contains("compose.yaml:") || what == "documents",
