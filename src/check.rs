@@ -3,11 +3,13 @@
 //! A check cannot fail and does no I/O. Adding one is a new file (or a function in its family's
 //! file) and one line in [`CHECKS`].
 
+pub mod cache;
 pub mod container;
 pub mod engine;
 pub mod hub;
 pub mod model;
 pub mod mounts;
+pub mod project;
 pub mod smoke;
 pub mod verdict;
 pub mod waiting;
@@ -47,6 +49,7 @@ pub enum Run {
 
 /// Every check, in the order of report and documentation.
 pub static CHECKS: &[&Check] = &[
+    &project::CHECK,
     &container::differences::CHECK,
     &mounts::WIRING,
     &engine::VARIABLES,
@@ -54,9 +57,11 @@ pub static CHECKS: &[&Check] = &[
     &engine::COMMAND_LINE,
     &waiting::CHECK,
     &mounts::ROOT,
+    &cache::MOUNT,
     &hub::SOURCE,
     &hub::DISK,
     &hub::PIN,
+    &cache::CONTENT,
     &model::CHECK,
     &container::unseen::CHECK,
     &container::CHECK,

@@ -3,6 +3,7 @@
 //! Pure. Field by field, the first that says it wins; every field knows who said it.
 
 mod assemble;
+mod cache;
 pub mod catalogue;
 mod declared;
 mod discovered;
@@ -22,6 +23,7 @@ use crate::mounts::Located;
 use crate::source_map::{Location, Place};
 
 pub use assemble::plan;
+pub use cache::{Cached, Choice};
 pub use found::of_models;
 pub use source::{Source, SourceError};
 
@@ -62,6 +64,9 @@ pub struct Lane {
     pub invocation: Option<Invocation>,
     /// What has to be there, the model first. Empty when no path is known.
     pub artifacts: Vec<Artifact>,
+    /// What its engine opens by the name of a repository, and so in a cache of the hub; the model
+    /// first, if it is one of these.
+    pub cached: Vec<Cached>,
     /// Where its files come from.
     pub source: Option<Traced<Source>>,
     /// Globs over the paths of a repository; empty: everything.
@@ -231,6 +236,7 @@ impl Lane {
             fetch: true,
             invocation: None,
             artifacts: Vec::new(),
+            cached: Vec::new(),
             source: None,
             include: Vec::new(),
             exclude: Vec::new(),
@@ -246,6 +252,13 @@ impl Lane {
     #[must_use]
     pub fn model(&self) -> Option<&Artifact> {
         self.artifacts.iter().find(|artifact| artifact.part == Part::Model)
+    }
+
+    /// Whether the weights are in a cache of the hub, in its layout: what is missing there is the
+    /// engine's to bring.
+    #[must_use]
+    pub fn in_cache(&self) -> bool {
+        self.cached.iter().any(|cached| cached.part == Part::Model)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Gathers the facts of every lane, stage by stage: mounts and files, then sources, then bytes.
 
+mod cache;
 mod disk;
 mod errands;
 mod root;
@@ -19,7 +20,7 @@ use crate::model::{self, ModelFacts};
 use crate::mounts::Sight;
 use crate::options::{HubOptions, Options};
 use crate::progress::{self, Progress};
-use crate::smoke;
+use crate::smoke::{self, Answer};
 use crate::stack::Stack;
 use crate::view::local::LocalView;
 
@@ -46,6 +47,7 @@ pub async fn look(plan: &Plan, stack: &Stack, options: &Options) -> Vec<LaneFact
                     model: examine(artifact),
                 };
                 facts.artifacts = facts.lane.artifacts.iter().map(seen).collect();
+                cache::look(&mut facts);
             }
             facts
         })
@@ -53,9 +55,13 @@ pub async fn look(plan: &Plan, stack: &Stack, options: &Options) -> Vec<LaneFact
     join_all(looks).await
 }
 
-/// Brings what is missing: probes every source, checks the disk, fetches, and looks again. A lane
+/// Brings what is missing: asks the hub for what engines will bring themselves, probes every source, checks the disk, fetches, and looks again. A lane
 /// with a finding of error level goes no further; the others do.
 pub async fn fetch(lanes: &mut [LaneFacts], options: &Options, findings: &Findings) {
+    if !options.hub.offline {
+        let asking = lanes.iter_mut().filter(|facts| !findings.stops(&facts.lane.name));
+        cache::ask(asking, &options.hub).await;
+    }
     let (wanting, _rest): (Vec<_>, Vec<_>) =
         lanes.iter_mut().partition(|facts| wants(facts) && !findings.stops(&facts.lane.name));
     if wanting.is_empty() {
@@ -67,13 +73,14 @@ pub async fn fetch(lanes: &mut [LaneFacts], options: &Options, findings: &Findin
     tokio::join!(work, show);
 }
 
-/// Asks every lane's engine that says where it answers.
+/// Asks the engine of every lane.
 pub async fn ask(lanes: &mut [LaneFacts]) {
     let asked = lanes.iter_mut().filter(|facts| facts.lane.skipped.is_none());
     join_all(asked.map(|facts| async {
-        if let Some(url) = &facts.lane.url {
-            facts.answer = Some(smoke::reach(facts.lane.engine, &url.value, PATIENCE).await);
-        }
+        facts.answer = Some(match &facts.lane.url {
+            Some(url) => smoke::reach(facts.lane.engine, &url.value, PATIENCE).await,
+            None => Answer::NoAddress,
+        });
     }))
     .await;
 }
@@ -83,7 +90,11 @@ fn wants(facts: &LaneFacts) -> bool {
     let Some(model) = facts.artifacts.first() else { return false };
     let visible =
         matches!(model.artifact.located.value.sight, Sight::Visible { read_only: false, .. });
-    facts.may_fetch && visible && facts.lane.source.is_some() && !model.model.complete()
+    facts.may_fetch
+        && visible
+        && !facts.lane.in_cache()
+        && facts.lane.source.is_some()
+        && !model.model.complete()
 }
 
 async fn bring(lanes: Vec<&mut LaneFacts>, options: &HubOptions, progress: Progress) {

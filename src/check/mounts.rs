@@ -94,8 +94,8 @@ static SOURCE_FABRICATED: Rule = Rule {
 root, and is no older than preflight's own container. In most cases the variable that names it has \
 a typing error, and a download would fill the wrong disk. Nothing is fetched into such a folder.
 
-Correct the variable. If the folder is the right one, make it before `docker compose up` \
-(`mkdir -p`), or allow it once and for all:
+Correct the variable. If the folder is the right one, make it before the first `docker compose up` \
+(`mkdir -p`), give it to another user than root, or allow it once and for all:
 
 ```yaml
 x-preflight:
@@ -216,8 +216,7 @@ fn judge_root(facts: &LaneFacts, artifact: &ArtifactFacts, root: &RootFacts) -> 
     if root.fabricated && !facts.create_root {
         let message = format!("Docker has just made the models folder `{host}`: it did not exist");
         let fix = format!(
-            "{}; if the folder is right, remove it, `mkdir -p {host}` yourself and start again, \
-             or set `x-preflight: {{create_root: true}}`",
+            "{}; if the folder is right, say so with `x-preflight: {{create_root: true}}`",
             correct(place)
         );
         let finding = Finding::new(&SOURCE_FABRICATED, message, fix).at(place);

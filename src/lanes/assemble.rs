@@ -1,5 +1,6 @@
 //! Drafts -> lanes: paths settled, defaults filled, selection applied.
 
+use super::cache::{self, Cached};
 use super::catalogue::{Catalogue, Entry};
 use super::draft::{Draft, Drafts, Opened, Written, fill};
 use super::selection::{left_out, select};
@@ -7,7 +8,7 @@ use super::{
     Artifact, Kind, Lane, Origin, Plan, PlanError, Problem, ProblemKind, Settings, Traced,
     declared, discovered, variables,
 };
-use crate::engine::{self, Named, Part};
+use crate::engine::{self, Invocation, Named, Part};
 use crate::mounts::{Located, Sight, Standpoint, locate, locate_on_host, service_path};
 use crate::options::Selection;
 use crate::path::{HostPath, ServicePath};
@@ -53,7 +54,8 @@ pub fn plan(
 fn consult(catalogue: &Catalogue, whole: bool, minimal: bool, drafts: &mut Drafts) {
     for draft in &mut drafts.0 {
         let by_path = draft.path.as_ref().and_then(|path| catalogue.by_path(path.value.as_path()));
-        let by_name = || catalogue.by_lane(&draft.name).filter(|_| whole && draft.path.is_none());
+        let unsaid = draft.path.is_none() && !opens_repository(draft);
+        let by_name = || catalogue.by_lane(&draft.name).filter(|_| whole && unsaid);
         if let Some(entry) = by_path.or_else(by_name) {
             apply(entry, draft);
         }
@@ -67,6 +69,12 @@ fn consult(catalogue: &Catalogue, whole: bool, minimal: bool, drafts: &mut Draft
             }
         }
     }
+}
+
+/// Whether the engine opens the model by the name of a repository.
+fn opens_repository(draft: &Draft) -> bool {
+    let model = draft.invocation.as_ref().and_then(Invocation::model);
+    model.is_some_and(|model| matches!(model.named, Named::Repository { .. }))
 }
 
 fn apply(entry: &Entry, draft: &mut Draft) {
@@ -101,12 +109,13 @@ impl Ground<'_> {
         let mut artifacts: Vec<Artifact> =
             model.into_iter().map(|located| Artifact { part: Part::Model, located }).collect();
         self.compare(&mut draft, &mut artifacts);
+        let cached = self.cached(&draft, artifacts.is_empty());
         artifacts.extend(self.companions(&draft));
-        if draft.declared && knows_nothing(&draft, &artifacts) {
-            let kind = nowhere(&draft);
-            draft.problems.push(Problem { kind, place: draft.place.clone() });
+        if draft.declared && knows_nothing(&draft, &artifacts, &cached) {
+            draft.problems.push(Problem { kind: ProblemKind::NoPath, place: draft.place.clone() });
         }
-        let skipped = draft.skipped.take().or_else(|| self.skipped(&draft, &artifacts));
+        let skipped = draft.skipped.take().or_else(|| self.skipped(&draft, &artifacts, &cached));
+        let url = draft.url.take().or_else(|| self.url(&draft));
         Lane {
             required: draft.required.unwrap_or(true),
             engine: draft.invocation.as_ref().map(|invocation| invocation.engine),
@@ -116,10 +125,11 @@ impl Ground<'_> {
             kind,
             invocation: draft.invocation,
             artifacts,
+            cached,
             source: draft.source,
             include: draft.include,
             exclude: draft.exclude,
-            url: draft.url,
+            url,
             model_name: draft.model_name,
             skipped,
             place: draft.place,
@@ -159,7 +169,9 @@ impl Ground<'_> {
         let (Some(service), Some(invocation)) = (service, &draft.invocation) else {
             return Vec::new();
         };
-        let opens = invocation.opens.iter().filter(|opens| opens.part != Part::Model);
+        // The model comes first, if one is named; Infinity opens several.
+        let model = usize::from(invocation.model().is_some());
+        let opens = invocation.opens.iter().skip(model);
         opens
             .filter_map(|opens| match &opens.named {
                 Named::Path(path) => Some(Artifact {
@@ -173,6 +185,46 @@ impl Ground<'_> {
                 Named::Repository { .. } | Named::Url(_) => None,
             })
             .collect()
+    }
+
+    /// Everything that the engine opens in a cache of the hub; for a lane of the catalogue that no
+    /// engine opens, the model in whatever cache there is.
+    fn cached(&self, draft: &Draft, model_too: bool) -> Vec<Cached> {
+        let service = draft.services.first().and_then(|name| self.project.service(name));
+        match (service, &draft.invocation, &draft.source) {
+            (Some(service), Some(invocation), _) => {
+                let locate =
+                    |path: &ServicePath| locate(self.project, service, self.standpoint, path);
+                cache::of_engine(service, invocation, model_too, locate)
+            }
+            (None, None, Some(source)) if draft.kind == Some(Kind::Embedding) && model_too => {
+                cache::of_project(self.project, self.standpoint, source).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Where the engine answers: by the service's name inside the stack, by a published port from
+    /// the host.
+    fn url(&self, draft: &Draft) -> Option<Traced<String>> {
+        let service = draft.services.first().and_then(|name| self.project.service(name))?;
+        let invocation = draft.invocation.as_ref()?;
+        let authority = match self.standpoint {
+            Standpoint::Container(_) => format!("{}:{}", service.name.value, invocation.port),
+            Standpoint::Host => {
+                let port = service.ports.iter().find(|port| port.target == invocation.port)?;
+                let address = port.host_ip.as_deref().filter(|ip| !is_any(ip));
+                format!("{}:{}", bracketed(address.unwrap_or("127.0.0.1")), port.published?)
+            }
+        };
+        let prefix = invocation.api_prefix.as_ref().map_or("", |prefix| prefix.value.as_str());
+        let prefix = prefix.trim_matches('/');
+        let slash = if prefix.is_empty() { "" } else { "/" };
+        Some(Traced {
+            value: format!("http://{authority}{slash}{prefix}"),
+            from: Origin::Engine("port".to_owned()),
+            place: service.name.place.clone(),
+        })
     }
 
     fn locate(&self, draft: &mut Draft, path: Traced<Written>) -> Traced<Located> {
@@ -250,31 +302,21 @@ impl Ground<'_> {
         self.project.services.iter().filter(|service| engine::invocation(service).is_some())
     }
 
-    fn skipped(&self, draft: &Draft, artifacts: &[Artifact]) -> Option<String> {
+    fn skipped(&self, draft: &Draft, artifacts: &[Artifact], cached: &[Cached]) -> Option<String> {
         if let Some(left_out) = left_out(draft.kind, self.selection) {
             return Some(left_out);
         }
-        if draft.kind == Some(Kind::Embedding) && knows_nothing(draft, artifacts) {
-            return Some("models in a hub cache are not supported yet".to_owned());
-        }
-        knows_nothing(draft, artifacts).then(|| "nothing says where its model is".to_owned())
+        let why = match draft.kind {
+            Some(Kind::Embedding) => "no hub cache is mounted",
+            Some(Kind::Vllm | Kind::Gguf) | None => "nothing says where its model is",
+        };
+        knows_nothing(draft, artifacts, cached).then(|| why.to_owned())
     }
 }
 
-fn knows_nothing(draft: &Draft, artifacts: &[Artifact]) -> bool {
+fn knows_nothing(draft: &Draft, artifacts: &[Artifact], cached: &[Cached]) -> bool {
     let silent = draft.skipped.is_none() && draft.invocation.is_none();
-    silent && artifacts.is_empty() && draft.problems.is_empty()
-}
-
-/// What is wrong with a declared lane that has no path.
-fn nowhere(draft: &Draft) -> ProblemKind {
-    match &draft.source {
-        Some(source) if draft.kind == Some(Kind::Embedding) => {
-            let what = format!("`{}`, a model in a hub cache,", source.value.repository());
-            ProblemKind::NotSupportedYet { what }
-        }
-        Some(_) | None => ProblemKind::NoPath,
-    }
+    silent && artifacts.is_empty() && cached.is_empty() && draft.problems.is_empty()
 }
 
 /// Whether two places are one file: on the host if both are there, else in the same mount.
@@ -293,6 +335,17 @@ fn declared_as(model: &Located) -> String {
     let in_service = model.service_path.as_ref().map(ToString::to_string);
     let on_host = || model.host_path.as_ref().map(ToString::to_string);
     in_service.or_else(on_host).unwrap_or_default()
+}
+
+/// Whether a port is published at every address.
+fn is_any(address: &str) -> bool {
+    matches!(address, "" | "0.0.0.0" | "::" | "[::]")
+}
+
+/// An address as a URL has it.
+fn bracketed(address: &str) -> String {
+    let bare = address.contains(':') && !address.starts_with('[');
+    if bare { format!("[{address}]") } else { address.to_owned() }
 }
 
 /// What sort of model a path looks like.

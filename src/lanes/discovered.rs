@@ -1,5 +1,6 @@
 //! Lanes that a service opens: the engine's own words.
 
+use super::cache::source;
 use super::catalogue::Catalogue;
 use super::draft::{Draft, Drafts, Opened, Written, fill, lane_name};
 use super::{Kind, Origin, Problem, ProblemKind, Traced};
@@ -83,7 +84,7 @@ fn open(draft: &mut Draft, service: &Service, invocation: Invocation) {
                 fill(&mut draft.skipped, Some(format!("{name} loads its models on request")));
             }
         }
-        Some(model) => name_model(draft, service, model),
+        Some(model) => name_model(draft, service, &invocation, model),
     }
     if draft.invocation.is_none() {
         draft.serve_first(&service.name.value);
@@ -91,7 +92,7 @@ fn open(draft: &mut Draft, service: &Service, invocation: Invocation) {
     }
 }
 
-fn name_model(draft: &mut Draft, service: &Service, model: &Opens) {
+fn name_model(draft: &mut Draft, service: &Service, invocation: &Invocation, model: &Opens) {
     let place = &model.place;
     match &model.named {
         Named::Path(path) => {
@@ -103,16 +104,32 @@ fn name_model(draft: &mut Draft, service: &Service, model: &Opens) {
             fill(&mut draft.path, Some(first));
             draft.opened.push(Opened { service: service.name.value.clone(), path });
         }
-        Named::Repository { id, .. } => {
-            let service = &service.name.value;
-            let what = format!("`{id}`, a model in the hub cache of `{service}`,");
-            let kind = ProblemKind::NotSupportedYet { what };
-            draft.problems.push(Problem { kind, place: place.clone() });
+        Named::Repository { id, revision, file } => {
+            if let Some(Traced { value: Written::InService(declared), .. }) = &draft.path
+                && !is_cached(declared, invocation)
+            {
+                let kind = ProblemKind::EngineOpensOther {
+                    declared: declared.to_string(),
+                    opened: model.named.to_string(),
+                };
+                draft.problems.push(Problem { kind, place: place.clone() });
+            }
+            let source = source(id, revision.as_deref(), file.as_deref());
+            let from = Origin::Engine(model.by.clone());
+            fill(
+                &mut draft.source,
+                source.map(|value| Traced { value, from, place: place.clone() }),
+            );
         }
         Named::Url(url) => {
             fill(&mut draft.skipped, Some(format!("`{url}` is loaded by the engine itself")));
         }
     }
+}
+
+/// Whether a path lies in the engine's own cache of the hub.
+fn is_cached(path: &ServicePath, invocation: &Invocation) -> bool {
+    invocation.hub_cache.as_ref().is_some_and(|cache| path.below(&cache.path).is_some())
 }
 
 fn kind_of(invocation: &Invocation) -> Option<Kind> {

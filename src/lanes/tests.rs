@@ -302,7 +302,7 @@ services:
 }
 
 #[test]
-fn what_cannot_be_read_yet_or_names_nothing_is_said() {
+fn a_service_that_names_no_path_is_said_with_what_it_names_instead() {
     check(
         &Case::of(
             "
@@ -314,7 +314,7 @@ services:
         ),
         &[
             "a, [a], problem: NoModelNamed",
-            "b, [b], problem: NotSupportedYet",
+            "b, [b], from hf://Qwen/Qwen2.5-7B-Instruct <- --model",
             "c, [c], skipped: Ollama loads its models on request",
         ],
     );
@@ -425,8 +425,8 @@ services:
             )
         },
         &[
-            "a, [a], /p/m/gguf/x.gguf seen at /weights/gguf/x.gguf <- -m",
-            "b, [b], /p/other/x.gguf hidden <- -m",
+            "a, [a], /p/m/gguf/x.gguf seen at /weights/gguf/x.gguf <- -m, at http://a:8080",
+            "b, [b], /p/other/x.gguf hidden <- -m, at http://b:8080",
         ],
     );
 }
