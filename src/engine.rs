@@ -172,6 +172,13 @@ pub enum Complaint {
         /// What stands behind the `=`.
         value: String,
     },
+    /// A flag that the engine had once and that its release has no more.
+    RemovedFlag {
+        /// As written.
+        flag: String,
+        /// The release.
+        release: String,
+    },
     /// A flag that needs a value is the last word, or another flag follows it.
     NoValue {
         /// As written.

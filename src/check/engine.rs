@@ -159,6 +159,11 @@ fn refused(engine: Engine, lane: &Lane, complaint: &Spanned<Complaint>) -> Findi
                 format!("write the flag and its value as two words: `{flag} {value}`"),
             )
         }
+        Complaint::RemovedFlag { flag, release } => Finding::new(
+            &rules::FLAG_UNKNOWN_TO_ENGINE,
+            format!("{name} {release} has no flag `{flag}` any more and exits"),
+            format!("remove `{flag}` from the command{of}, or pin the image to an older release"),
+        ),
         Complaint::NoValue { flag } => Finding::new(
             &rules::COMMAND_LINE_REFUSED,
             format!("`{flag}` needs a value and none follows it, so {name} exits"),

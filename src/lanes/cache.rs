@@ -118,23 +118,27 @@ fn folders(service: &Service, invocation: &Invocation) -> Vec<ServicePath> {
     folders
 }
 
-/// A repository that no engine is known to open, in the caches that are mounted into a service and,
-/// on the host, in the user's own; absent: none of them can be seen.
+/// A repository that no engine is known to open, in the caches of the services that are named;
+/// without any, in those that are mounted into some service and, on the host, in the user's own.
+/// Absent: there is none, or it cannot be seen.
 pub(super) fn of_project(
     project: &Project,
     standpoint: &Standpoint,
     source: &Traced<Source>,
+    services: &[String],
 ) -> Option<Cached> {
     let mut places: Vec<Located> = project
         .services
         .iter()
+        .filter(|service| services.is_empty() || services.contains(&service.name.value))
         .filter_map(|service| {
             let folder = cache_of(service)?;
             let located = locate(project, service, standpoint, &folder);
-            matches!(located.sight, Sight::Visible { .. }).then_some(located)
+            let seen = matches!(located.sight, Sight::Visible { .. });
+            (seen || !services.is_empty()).then_some(located)
         })
         .collect();
-    if *standpoint == Standpoint::Host {
+    if services.is_empty() && *standpoint == Standpoint::Host {
         let own = cache_of_user(|name| Some(project.variables.get(name)?.value.as_str()));
         places.extend(own.map(|folder| locate_on_host(project, standpoint, &folder, &folder)));
     }

@@ -181,7 +181,9 @@ pub(super) static FLAG_UNKNOWN_TO_ENGINE: Rule = Rule {
 The engine does not know a flag of its command line and exits at once.
 
 `llama-server` compares whole words: `--model=x` is not `--model x` but one unknown flag, and the
-container ends with `error: invalid argument`.
+container ends with `error: invalid argument`. vLLM drops flags from release to release and ends
+with `unrecognized arguments`; that is said only of a release whose flags are known, and nothing is
+said about an image without a release in its tag.
 
 ```yaml
 services:
