@@ -147,7 +147,7 @@ async fn transfer(
     // What two lanes share has been brought for the first of them.
     let errands = blocking(errands, errands::still_missing).await;
     if errands.is_empty() {
-        look_again(facts).await;
+        look_again(facts, eyes).await;
     }
     for errands in errands::in_stages(errands) {
         let result = hub.fetch(&listing, &errands, &progress).await;

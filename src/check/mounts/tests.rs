@@ -2,7 +2,7 @@ use super::*;
 use crate::check::CHECKS;
 use crate::docker::DockerError;
 use crate::engine::Part;
-use crate::facts::{FileKind, Stat};
+use crate::facts::{FileKind, Stat, Way};
 use crate::lanes::{Artifact, Lane, Origin, Plan, Settings, Source, Traced};
 use crate::model::ModelFacts;
 use crate::options::Task;
@@ -66,7 +66,13 @@ fn lane(located: Located, root: Option<RootFacts>) -> LaneFacts {
         Lane { artifacts: vec![artifact.clone()], source: Some(source), ..Lane::named("reader") };
     LaneFacts {
         may_fetch: true,
-        artifacts: vec![ArtifactFacts { artifact, root, model: ModelFacts::Absent }],
+        artifacts: vec![ArtifactFacts {
+            artifact,
+            root,
+            model: ModelFacts::Absent,
+            way: Way::default(),
+            starter: None,
+        }],
         ..LaneFacts::of(lane, Role::Init)
     }
 }
