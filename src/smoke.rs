@@ -20,6 +20,8 @@ pub enum Answer {
     Status(u16),
     /// No connection, or none in time.
     None(String),
+    /// It was not asked: nobody says where it is.
+    NoAddress,
 }
 
 /// Asks the engine behind `url` whether it serves: vLLM `POST /v1/completions`, llama.cpp

@@ -20,7 +20,7 @@ use crate::lanes::{Artifact, Plan};
 use crate::mounts::Sight;
 use crate::options::{HubOptions, Options};
 use crate::progress::{self, Progress};
-use crate::smoke;
+use crate::smoke::{self, Answer};
 use crate::stack::Stack;
 use crate::survey::way::Eyes;
 
@@ -73,13 +73,14 @@ pub async fn fetch(lanes: &mut [LaneFacts], stack: &Stack, options: &Options, fi
     tokio::join!(work, show);
 }
 
-/// Asks every lane's engine that says where it answers.
+/// Asks the engine of every lane.
 pub async fn ask(lanes: &mut [LaneFacts]) {
     let asked = lanes.iter_mut().filter(|facts| facts.lane.skipped.is_none());
     join_all(asked.map(|facts| async {
-        if let Some(url) = &facts.lane.url {
-            facts.answer = Some(smoke::reach(facts.lane.engine, &url.value, PATIENCE).await);
-        }
+        facts.answer = Some(match &facts.lane.url {
+            Some(url) => smoke::reach(facts.lane.engine, &url.value, PATIENCE).await,
+            None => Answer::NoAddress,
+        });
     }))
     .await;
 }

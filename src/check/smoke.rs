@@ -10,7 +10,7 @@ use crate::smoke::Answer;
 const FIRST_SERVER_ERROR: u16 = 500;
 
 /// An engine does not serve.
-pub static CHECK: Check = Check { rules: &[&UNREACHABLE, &ERROR], run: Run::Smoke(run) };
+pub static CHECK: Check = Check { rules: &[&UNREACHABLE, &ERROR, &UNKNOWN], run: Run::Smoke(run) };
 
 static UNREACHABLE: Rule = Rule {
     id: "endpoint-unreachable",
@@ -24,6 +24,13 @@ static ERROR: Rule = Rule {
     severity: Severity::Error,
     exit: ExitCode::Smoke,
     docs: include_str!("smoke/endpoint-error.md"),
+};
+
+static UNKNOWN: Rule = Rule {
+    id: "endpoint-unknown",
+    severity: Severity::Warning,
+    exit: ExitCode::Smoke,
+    docs: include_str!("smoke/endpoint-unknown.md"),
 };
 
 fn run(facts: &LaneFacts, findings: &mut Findings) {
@@ -45,10 +52,14 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
             format!("{}`docker compose logs --tail 50{}`", loading(*status), services(facts)),
         )
         .with("status", status),
+        Some(Answer::NoAddress) => Finding::new(
+            &UNKNOWN,
+            format!("nobody says where `{}` answers, so it was not asked", lane.name),
+            format!("set `x-preflight: {{lanes: {{{}: {{smoke: {{url: ...}}}}}}}}`", lane.name),
+        ),
         Some(Answer::Status(_)) | None => return,
     };
-    let severity = if lane.required { Severity::Error } else { Severity::Warning };
-    let finding = finding.lane(&lane.name).at(place).severity(severity);
+    let finding = finding.lane(&lane.name).at(place);
     findings.push(match lane.services.first() {
         Some(service) => finding.service(service),
         None => finding,
@@ -108,9 +119,22 @@ mod tests {
         check(
             Some(Answer::Status(503)),
             false,
-            &["warning endpoint-error [coder]: the engine of `coder` at `http://vllm:8000/v1` \
+            &["error endpoint-error [coder]: the engine of `coder` at `http://vllm:8000/v1` \
                answers with status 503 = if it is still loading its model, wait and ask again; \
                else read `docker compose logs --tail 50 vllm`"],
+        );
+    }
+
+    #[test]
+    fn a_lane_that_could_not_be_asked_is_not_passed_over() {
+        let mut findings = Findings::default();
+        let answer = Some(Answer::NoAddress);
+        let lane = lane("coder", &["vllm"], true);
+        run(&LaneFacts { answer, ..LaneFacts::of(lane, Role::Hand) }, &mut findings);
+        assert_eq!(
+            tell(findings),
+            ["warning endpoint-unknown [coder]: nobody says where `coder` answers, so it was not \
+              asked = set `x-preflight: {lanes: {coder: {smoke: {url: ...}}}}`"]
         );
     }
 
