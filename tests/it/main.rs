@@ -19,10 +19,14 @@ mod docker_stack;
 mod engine_api;
 /// What is fetched is what the hub has, or nothing is there.
 mod fetch;
+/// Random model files.
+mod fuzz;
 /// GGUF files, judged by preflight and by the genuine llama-server.
 mod gguf_oracle;
 /// The README's main job.
 mod quickstart;
+/// Safetensors files and folders, judged by preflight and by the Python packages.
+mod safetensors_oracle;
 /// Not a behaviour: a scratch folder, and the binary run in it.
 mod sandbox;
 /// Models on their own, without a project.
