@@ -3,11 +3,13 @@
 //! A check cannot fail and does no I/O. Adding one is a new file (or a function in its family's
 //! file) and one line in [`CHECKS`].
 
+pub mod cache;
 pub mod container;
 pub mod engine;
 pub mod hub;
 pub mod model;
 pub mod mounts;
+pub mod project;
 pub mod smoke;
 pub mod verdict;
 pub mod waiting;
@@ -47,6 +49,7 @@ pub enum Run {
 
 /// Every check, in the order of report and documentation.
 pub static CHECKS: &[&Check] = &[
+    &project::CHECK,
     &container::differences::CHECK,
     &mounts::WIRING,
     &engine::VARIABLES,
@@ -54,9 +57,11 @@ pub static CHECKS: &[&Check] = &[
     &engine::COMMAND_LINE,
     &waiting::CHECK,
     &mounts::ROOT,
+    &cache::MOUNT,
     &hub::SOURCE,
     &hub::DISK,
     &hub::PIN,
+    &cache::CONTENT,
     &model::CHECK,
     &container::unseen::CHECK,
     &container::CHECK,
@@ -90,8 +95,11 @@ pub fn project(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     }
 }
 
-/// Judges how a lane is wired and mounted.
+/// Judges how a lane is wired and mounted; one that is skipped is not judged.
 pub fn mounts(facts: &LaneFacts, findings: &mut Findings) {
+    if facts.lane.skipped.is_some() {
+        return;
+    }
     for check in CHECKS {
         if let Run::Mount(run) = check.run {
             run(facts, findings);

@@ -7,7 +7,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::options::{
@@ -103,33 +103,33 @@ struct Flags {
     #[arg(help_heading = "Lanes", value_delimiter = ',')]
     lane: Vec<String>,
     /// Leave out the lanes of vLLM
-    #[arg(long, env = "PREFLIGHT_SKIP_VLLM", global = true, help_heading = "Lanes")]
+    #[arg(long, env = "PREFLIGHT_SKIP_VLLM", value_parser = switch, global = true, help_heading = "Lanes")]
     skip_vllm: bool,
     /// Leave out the lanes of llama.cpp
-    #[arg(long, env = "PREFLIGHT_SKIP_GGUF", global = true, help_heading = "Lanes")]
+    #[arg(long, env = "PREFLIGHT_SKIP_GGUF", value_parser = switch, global = true, help_heading = "Lanes")]
     skip_gguf: bool,
     /// Leave out the embedding models
-    #[arg(long, env = "PREFLIGHT_SKIP_EMBEDDINGS", global = true, help_heading = "Lanes")]
+    #[arg(long, env = "PREFLIGHT_SKIP_EMBEDDINGS", value_parser = switch, global = true, help_heading = "Lanes")]
     skip_embeddings: bool,
     /// Only the small smoke-test models of the catalogue
-    #[arg(long, env = "PREFLIGHT_MINIMAL", global = true, help_heading = "Lanes")]
+    #[arg(long, env = "PREFLIGHT_MINIMAL", value_parser = switch, global = true, help_heading = "Lanes")]
     minimal: bool,
 
     /// Fetch what is missing; the default in an init container
-    #[arg(long, env = "PREFLIGHT_FETCH", global = true, help_heading = "Fetch")]
+    #[arg(long, env = "PREFLIGHT_FETCH", value_parser = switch, global = true, help_heading = "Fetch")]
     fetch: bool,
     /// Never fetch
-    #[arg(long, env = "PREFLIGHT_NO_FETCH", global = true, help_heading = "Fetch")]
+    #[arg(long, env = "PREFLIGHT_NO_FETCH", value_parser = switch, global = true, help_heading = "Fetch")]
     no_fetch: bool,
     /// Never ask the hub
-    #[arg(long, env = "PREFLIGHT_OFFLINE", global = true, help_heading = "Fetch")]
+    #[arg(long, env = "PREFLIGHT_OFFLINE", value_parser = switch, global = true, help_heading = "Fetch")]
     offline: bool,
     /// Files that are fetched at the same time
     #[arg(long, value_name = "N", env = "PREFLIGHT_MAX_WORKERS", default_value = "4")]
     #[arg(global = true, help_heading = "Fetch", value_parser = clap::value_parser!(u16).range(1..=64))]
     max_workers: u16,
     /// Hash every byte of every file
-    #[arg(long, env = "PREFLIGHT_DEEP", global = true, help_heading = "Fetch")]
+    #[arg(long, env = "PREFLIGHT_DEEP", value_parser = switch, global = true, help_heading = "Fetch")]
     deep: bool,
 
     /// What the report on standard output looks like
@@ -149,13 +149,13 @@ struct Flags {
     #[arg(global = true, help_heading = "Report")]
     color: ColorName,
     /// Show secrets that `config` masks
-    #[arg(long, env = "PREFLIGHT_SHOW_SECRETS", global = true, help_heading = "Report")]
+    #[arg(long, env = "PREFLIGHT_SHOW_SECRETS", value_parser = switch, global = true, help_heading = "Report")]
     show_secrets: bool,
     /// Let a required lane that cannot be judged pass with a warning
-    #[arg(long, env = "PREFLIGHT_ALLOW_UNKNOWN", global = true, help_heading = "Report")]
+    #[arg(long, env = "PREFLIGHT_ALLOW_UNKNOWN", value_parser = switch, global = true, help_heading = "Report")]
     allow_unknown: bool,
     /// Nothing but the verdict
-    #[arg(short, long, env = "PREFLIGHT_QUIET", global = true, help_heading = "Report")]
+    #[arg(short, long, env = "PREFLIGHT_QUIET", value_parser = switch, global = true, help_heading = "Report")]
     quiet: bool,
     /// More about what is being done; twice for every step
     #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Report")]
@@ -166,7 +166,7 @@ struct Flags {
     #[arg(global = true, help_heading = "Engine")]
     role: RoleName,
     /// Do not ask the Docker Engine
-    #[arg(long, env = "PREFLIGHT_NO_DOCKER", global = true, help_heading = "Engine")]
+    #[arg(long, env = "PREFLIGHT_NO_DOCKER", value_parser = switch, global = true, help_heading = "Engine")]
     no_docker: bool,
 }
 
@@ -223,7 +223,15 @@ impl Cli {
     /// Parses the process's command line; prints help and ends the process where clap does.
     #[must_use]
     pub fn from_command_line() -> Self {
-        Self::parse()
+        let command = Self::command().mut_args(|argument| {
+            // Compose passes on as empty what `.env` sets to nothing.
+            let variable = argument.get_env().and_then(|name| name.to_str());
+            match variable.is_some_and(environment::is_empty) {
+                true => argument.env(None::<&str>),
+                false => argument,
+            }
+        });
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
     }
 
     /// How much to log.
@@ -296,7 +304,7 @@ impl Flags {
             fetch: (by_role || self.fetch) && !self.no_fetch,
             allow_unknown: self.allow_unknown,
             report: self.report(task, &environment)?,
-            selection: self.selection(&environment),
+            selection: self.selection(role, &environment),
             hub: self.hub(&environment)?,
             docker: DockerOptions {
                 host: environment.value("DOCKER_HOST"),
@@ -336,14 +344,20 @@ impl Flags {
         })
     }
 
-    fn selection(&self, environment: &Environment) -> Selection {
+    /// By hand a relative models root starts where the command is typed; in a container nobody knows
+    /// where that is, and it starts at the project.
+    fn selection(&self, role: Role, environment: &Environment) -> Selection {
+        let here = |folder: &PathBuf| match role {
+            Role::Hand => environment.working_directory.join(folder),
+            Role::Init => folder.clone(),
+        };
         Selection {
             lanes: self.lane.clone(),
             skip_vllm: self.skip_vllm,
             skip_gguf: self.skip_gguf,
             skip_embeddings: self.skip_embeddings,
             minimal: self.minimal,
-            models_dir: self.models_dir.clone(),
+            models_dir: self.models_dir.as_ref().map(here),
             variables: environment.about_lanes(),
         }
     }
@@ -406,6 +420,15 @@ fn output(text: &str) -> Result<(Format, PathBuf), OptionsError> {
     Ok((format.format()?, PathBuf::from(file)))
 }
 
+/// A switch as a variable: the flag itself stands for `true`.
+fn switch(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("expected `true` or `false`".to_owned()),
+    }
+}
+
 fn completions(shell: Shell) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "preflight", &mut script);
@@ -423,6 +446,21 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_switch_takes_the_spellings_that_people_write_in_env_files() {
+        for (text, expected) in [
+            ("1", Ok(true)),
+            ("true", Ok(true)),
+            ("YES", Ok(true)),
+            ("0", Ok(false)),
+            ("", Err("expected `true` or `false`".to_owned())),
+            ("off", Ok(false)),
+            ("maybe", Err("expected `true` or `false`".to_owned())),
+        ] {
+            assert_eq!(switch(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -72,6 +72,8 @@ pub struct Invocation {
     /// The engine's release, from the tag of its official image: `0.10.2`, `b4719`, without a
     /// leading `v`; absent: not known (`latest`, a digest, an own image).
     pub version: Option<String>,
+    /// Whether the image is one that the engine's own project publishes, so that no model is in it.
+    pub stock: bool,
     /// The context length that was asked for, in tokens; absent: the model's own.
     pub context: Option<Spanned<u64>>,
     /// `--quantization` of vLLM and SGLang, `--quantize` of TGI.
@@ -169,6 +171,13 @@ pub enum Complaint {
         flag: String,
         /// What stands behind the `=`.
         value: String,
+    },
+    /// A flag that the engine had once and that its release has no more.
+    RemovedFlag {
+        /// As written.
+        flag: String,
+        /// The release.
+        release: String,
     },
     /// A flag that needs a value is the last word, or another flag follows it.
     NoValue {
@@ -329,6 +338,7 @@ impl Invocation {
             port: engine.default_port(),
             api_prefix: None,
             version: None,
+            stock: false,
             context: None,
             quantization: None,
             dtype: None,

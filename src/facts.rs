@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use crate::docker::{DockerError, Observation};
 use crate::hub::{HubError, Listing};
-use crate::lanes::{Artifact, Lane, Plan};
+use crate::lanes::{Artifact, Cached, Lane, Plan};
 use crate::model::ModelFacts;
 use crate::options::{Role, Task};
 use crate::project::Project;
@@ -107,8 +107,11 @@ pub struct LaneFacts {
     pub may_fetch: bool,
     /// Whether a models root that Docker has just fabricated may be filled.
     pub create_root: bool,
-    /// One for each artifact of the lane, in its order.
+    /// What was found in a cache of the hub, the model first if it is there; then one for each
+    /// artifact of the lane, in its order.
     pub artifacts: Vec<ArtifactFacts>,
+    /// One for each of the lane's repositories in a cache of the hub, in its order.
+    pub cached: Vec<CacheFacts>,
     /// What its source holds; absent: the hub was not asked, because nothing is missing or nothing
     /// may be fetched.
     pub probe: Option<Result<Listing, HubError>>,
@@ -132,6 +135,7 @@ impl LaneFacts {
             may_fetch: false,
             create_root: false,
             artifacts: Vec::new(),
+            cached: Vec::new(),
             probe: None,
             fetch: None,
             fetched: Vec::new(),
@@ -139,6 +143,78 @@ impl LaneFacts {
             answer: None,
         }
     }
+
+    /// Whether the lane's engine may not ask the hub.
+    #[must_use]
+    pub fn engine_is_offline(&self) -> bool {
+        self.lane.invocation.as_ref().is_some_and(|invocation| invocation.offline)
+    }
+
+    /// Whether the image of the lane's engine is known to hold no model.
+    #[must_use]
+    pub fn image_is_empty(&self) -> bool {
+        self.lane.invocation.as_ref().is_some_and(|invocation| invocation.stock)
+    }
+
+    /// Why a repository of the lane could not be judged: neither its cache nor the hub told.
+    #[must_use]
+    pub fn unjudged(&self) -> Option<String> {
+        self.cached.iter().find_map(|facts| facts.unjudged(self))
+    }
+}
+
+impl CacheFacts {
+    fn unjudged(&self, lane: &LaneFacts) -> Option<String> {
+        let name = &self.cached.repository;
+        let seen = match &self.state {
+            CacheState::Held => return None,
+            CacheState::Lacking(_) => None,
+            CacheState::NotMounted if lane.engine_is_offline() && !lane.image_is_empty() => {
+                return Some(format!("if `{name}` is in the image cannot be told"));
+            }
+            CacheState::NotMounted => None,
+            CacheState::Unseen(why) => Some(why.as_str()),
+        };
+        if lane.engine_is_offline() {
+            return seen.map(str::to_owned);
+        }
+        let without_engine = lane.lane.services.is_empty();
+        if self.probe.is_some() || without_engine {
+            return None;
+        }
+        let seen = seen.map(|why| format!("{why}; ")).unwrap_or_default();
+        let absent = if seen.is_empty() { "" } else { "if it is not there, " };
+        let ask = match (self.cached.source(), lane.may_fetch) {
+            (None, _) => "the hub is only asked for `owner/name`",
+            (Some(_), true) => "this run may not ask the hub",
+            (Some(_), false) => "run with `--fetch` to ask the hub",
+        };
+        Some(format!("{seen}{absent}the engine will download `{name}` itself; {ask}"))
+    }
+}
+
+/// What was seen of a repository that an engine opens in a cache of the hub.
+#[derive(Debug, Clone)]
+pub struct CacheFacts {
+    /// The repository.
+    pub cached: Cached,
+    /// What its cache has of it.
+    pub state: CacheState,
+    /// What the hub has of it; absent: the hub was not asked.
+    pub probe: Option<Result<Listing, HubError>>,
+}
+
+/// What a cache of the hub has of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CacheState {
+    /// All that its engine needs, sound or not: one of [`LaneFacts::artifacts`].
+    Held,
+    /// Not all of it: the names that are missing; none where nothing is there.
+    Lacking(Vec<String>),
+    /// No mount of the service reaches the cache.
+    NotMounted,
+    /// The cache could not be looked at, and why.
+    Unseen(String),
 }
 
 /// What was seen of one artifact.
@@ -224,8 +300,21 @@ pub struct RootFacts {
     /// Whether it was made by the engine for this very run: empty, owned by root, and no older
     /// than preflight's own container.
     pub fabricated: bool,
-    /// Whether this process may make a file in it.
-    pub writable: Look<bool>,
+    /// Whether this process may make a file where the artifact is to be.
+    pub writable: Look<Writable>,
+}
+
+/// Whether a file can be made somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writable {
+    /// Yes.
+    Yes,
+    /// Preflight's own mount is read-only.
+    MountReadOnly,
+    /// The file system itself is read-only.
+    DiskReadOnly,
+    /// The folder belongs to somebody else, and its mode lets nobody else in.
+    NotAllowed,
 }
 
 /// The disk budget of a lane's file system, over all lanes that share it.

@@ -3,11 +3,13 @@
 //! Pure. Field by field, the first that says it wins; every field knows who said it.
 
 mod assemble;
+mod cache;
 pub mod catalogue;
 mod declared;
 mod discovered;
 mod draft;
 mod found;
+mod selection;
 mod source;
 mod variables;
 
@@ -21,6 +23,7 @@ use crate::mounts::Located;
 use crate::source_map::{Location, Place};
 
 pub use assemble::plan;
+pub use cache::{Cached, Choice};
 pub use found::of_models;
 pub use source::{Source, SourceError};
 
@@ -55,12 +58,15 @@ pub struct Lane {
     pub engine: Option<Engine>,
     /// What sort of model it is, if known.
     pub kind: Option<Kind>,
-    /// False: it is validated, and not fetched (`ARGOS_DOWNLOAD_*`).
+    /// False: it is validated, and not fetched (`ARGOS_DOWNLOAD_*`, or it is not required).
     pub fetch: bool,
     /// How the engine is started, if a service was found.
     pub invocation: Option<Invocation>,
     /// What has to be there, the model first. Empty when no path is known.
     pub artifacts: Vec<Artifact>,
+    /// What its engine opens by the name of a repository, and so in a cache of the hub; the model
+    /// first, if it is one of these.
+    pub cached: Vec<Cached>,
     /// Where its files come from.
     pub source: Option<Traced<Source>>,
     /// Globs over the paths of a repository; empty: everything.
@@ -131,6 +137,8 @@ pub enum ProblemKind {
         /// What the engine opens.
         opened: String,
     },
+    /// The lane is declared, and nobody says where its model is.
+    NoPath,
     /// A service is named that the project does not have.
     ServiceUnknown {
         /// As written.
@@ -228,6 +236,7 @@ impl Lane {
             fetch: true,
             invocation: None,
             artifacts: Vec::new(),
+            cached: Vec::new(),
             source: None,
             include: Vec::new(),
             exclude: Vec::new(),
@@ -244,6 +253,13 @@ impl Lane {
     pub fn model(&self) -> Option<&Artifact> {
         self.artifacts.iter().find(|artifact| artifact.part == Part::Model)
     }
+
+    /// Whether the weights are in a cache of the hub, in its layout: what is missing there is the
+    /// engine's to bring.
+    #[must_use]
+    pub fn in_cache(&self) -> bool {
+        self.cached.iter().any(|cached| cached.part == Part::Model)
+    }
 }
 
 impl fmt::Display for Origin {
@@ -257,3 +273,6 @@ impl fmt::Display for Origin {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,7 +75,7 @@ pub fn locate(
     located.mount = Some(mount.clone());
     match outside(project, mount, below) {
         Outside::Host { path, root } => {
-            located.sight = standpoint.see_host(&path, &root);
+            located.sight = standpoint.see_host(project, &path, &root);
             located.host_path = Some(path);
         }
         Outside::Volume { name, below } => located.sight = standpoint.see_volume(&name, &below),
@@ -88,12 +88,17 @@ pub fn locate(
 
 /// Where a path of the host is, for a lane that no service opens yet.
 #[must_use]
-pub fn locate_on_host(standpoint: &Standpoint, path: &HostPath, root: &HostPath) -> Located {
+pub fn locate_on_host(
+    project: &Project,
+    standpoint: &Standpoint,
+    path: &HostPath,
+    root: &HostPath,
+) -> Located {
     Located {
         service: None,
         service_path: None,
         host_path: Some(path.clone()),
-        sight: standpoint.see_host(path, root),
+        sight: standpoint.see_host(project, path, root),
         mount: None,
     }
 }
@@ -102,7 +107,10 @@ pub fn locate_on_host(standpoint: &Standpoint, path: &HostPath, root: &HostPath)
 #[must_use]
 pub fn service_path(project: &Project, service: &Service, host: &HostPath) -> Option<ServicePath> {
     service.mounts.iter().rev().find_map(|mount| match outside(project, mount, Path::new("")) {
-        Outside::Host { path, .. } => host.below(&path).map(|below| mount.target.join(below)),
+        Outside::Host { path, .. } => host
+            .below(&path)
+            .filter(|below| !is_hidden(&service.mounts, mount, below))
+            .map(|below| mount.target.join(below)),
         Outside::Volume { .. } | Outside::Nowhere(_) => None,
     })
 }
@@ -138,30 +146,31 @@ fn outside(project: &Project, mount: &Mount, below: &Path) -> Outside {
 
 impl Standpoint {
     /// How this process sees a path of the host, which is below the mount source `root`.
-    fn see_host(&self, path: &HostPath, root: &HostPath) -> Sight {
-        match self {
-            Self::Host => Sight::Visible {
-                path: LocalPath::new(path.as_path()),
-                root: LocalPath::new(root.as_path()),
-                read_only: false,
-            },
-            Self::Container(own) => own
-                .iter()
-                .filter_map(|mount| match &mount.source {
-                    MountSource::Bind { path: source, .. } => {
-                        path.below(source).map(|below| (mount, source, below))
-                    }
-                    MountSource::Volume { .. }
-                    | MountSource::Anonymous
-                    | MountSource::Tmpfs
-                    | MountSource::Other(_) => None,
-                })
-                .max_by_key(|(_, source, _)| source.as_path().components().count())
-                .map_or_else(
-                    || Sight::Hidden(format!("preflight has not mounted `{path}`")),
-                    |(mount, _, below)| visible(mount, below),
-                ),
-        }
+    fn see_host(&self, project: &Project, path: &HostPath, root: &HostPath) -> Sight {
+        let own = match self {
+            Self::Host => {
+                return Sight::Visible {
+                    path: LocalPath::new(path.as_path()),
+                    root: LocalPath::new(root.as_path()),
+                    read_only: false,
+                };
+            }
+            Self::Container(own) => own,
+        };
+        own.iter()
+            .filter_map(|mount| match outside(project, mount, Path::new("")) {
+                Outside::Host { path: source, .. } => {
+                    let below = path.below(&source)?.to_path_buf();
+                    Some((source.as_path().components().count(), mount, below))
+                }
+                Outside::Volume { .. } | Outside::Nowhere(_) => None,
+            })
+            .filter(|(_, mount, below)| !is_hidden(own, mount, below))
+            .max_by_key(|(depth, ..)| *depth)
+            .map_or_else(
+                || Sight::Hidden(format!("preflight has not mounted `{path}`")),
+                |(_, mount, below)| visible(mount, &below),
+            )
     }
 
     fn see_volume(&self, name: &str, below: &Path) -> Sight {
@@ -169,14 +178,30 @@ impl Standpoint {
             Self::Host => return Sight::Hidden(format!("volume `{name}` belongs to the engine")),
             Self::Container(own) => own,
         };
-        let mount = own.iter().find(
-            |mount| matches!(&mount.source, MountSource::Volume { name: own, .. } if own == name),
-        );
-        mount.map_or_else(
-            || Sight::Hidden(format!("preflight has not mounted volume `{name}`")),
-            |mount| visible(mount, below),
-        )
+        own.iter()
+            .filter_map(|mount| match &mount.source {
+                MountSource::Volume { name: own, subpath } if own == name => {
+                    let below = below.strip_prefix(subpath.as_deref().unwrap_or(Path::new("")));
+                    below.ok().map(|below| (mount, below))
+                }
+                MountSource::Volume { .. }
+                | MountSource::Bind { .. }
+                | MountSource::Anonymous
+                | MountSource::Tmpfs
+                | MountSource::Other(_) => None,
+            })
+            .find(|(mount, below)| !is_hidden(own, mount, below))
+            .map_or_else(
+                || Sight::Hidden(format!("preflight has not mounted volume `{name}`")),
+                |(mount, below)| visible(mount, below),
+            )
     }
+}
+
+/// Whether another mount lies over what `mount` shows at `below`.
+fn is_hidden(mounts: &[Mount], mount: &Mount, below: &Path) -> bool {
+    let shown = mount.target.join(below);
+    longest(mounts, &shown).is_some_and(|(shows, _)| shows.target != mount.target)
 }
 
 fn visible(mount: &Mount, below: &Path) -> Sight {
@@ -260,6 +285,37 @@ mod tests {
         let mounts = [volume("p_weights", "/w"), volume("p_plain", "/p")];
         check(&mounts, &Standpoint::Host, "/w/a", "/data/weights/a", "/data/weights/a");
         check(&mounts, &Standpoint::Host, "/p/a", "", "volume `p_plain` belongs to the engine");
+    }
+
+    #[test]
+    fn a_container_that_mounts_the_volume_of_a_device_sees_the_folder_of_the_host() {
+        let own = Standpoint::Container(vec![volume("p_weights", "/models")]);
+        check(&[volume("p_weights", "/w")], &own, "/w/a", "/data/weights/a", "/models/a");
+        check(&[bind("/data/weights/x", "/x")], &own, "/x/a", "/data/weights/x/a", "/models/x/a");
+    }
+
+    #[test]
+    fn what_another_mount_of_preflight_lies_over_is_not_looked_at_there() {
+        let own = Standpoint::Container(vec![bind("/data", "/m"), bind("/fast", "/m/gguf")]);
+        let mounts = [bind("/data", "/models")];
+        let unseen = "preflight has not mounted `/data/gguf/a`";
+        check(&mounts, &own, "/models/gguf/a", "/data/gguf/a", unseen);
+        check(&mounts, &own, "/models/vllm/a", "/data/vllm/a", "/m/vllm/a");
+    }
+
+    #[test]
+    fn a_folder_of_a_volume_is_seen_through_the_same_folder_alone() {
+        let part = |target: &str, folder: &str| {
+            let source = MountSource::Volume {
+                name: "p_plain".to_owned(),
+                subpath: Some(PathBuf::from(folder)),
+            };
+            Mount { source, ..bind("", target) }
+        };
+        let own = Standpoint::Container(vec![part("/m", "gguf")]);
+        check(&[part("/models", "gguf/x")], &own, "/models/a", "", "/m/x/a");
+        let unseen = "preflight has not mounted volume `p_plain`";
+        check(&[part("/models", "vllm")], &own, "/models/a", "", unseen);
     }
 
     #[test]

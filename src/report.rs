@@ -8,6 +8,7 @@ pub mod human;
 pub mod json;
 pub mod plan;
 
+mod containers;
 mod file;
 mod outcome;
 mod snippet;
@@ -44,6 +45,9 @@ pub struct Report {
     pub lanes: Vec<LaneReport>,
     /// Sorted by severity, lane, place.
     pub findings: Vec<Finding>,
+    /// The containers of the project; empty when there are none or they could not be seen, which
+    /// is a finding.
+    pub containers: Vec<ContainerReport>,
 }
 
 /// What is said about one lane.
@@ -97,6 +101,25 @@ pub enum FileState {
     Unknown,
 }
 
+/// What is said about one container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerReport {
+    /// As the engine calls it.
+    pub name: String,
+    /// The service that it belongs to.
+    pub service: String,
+    /// `created`, `running`, `exited`, ...
+    pub state: String,
+    /// Of its last run; absent when it has not ended.
+    pub exit_code: Option<i64>,
+    /// `healthy`, `unhealthy`, `starting`; absent without a health check.
+    pub health: Option<String>,
+    /// Whether its last run was ended for memory.
+    pub killed_for_memory: bool,
+    /// How often the engine started it again.
+    pub restarts: i64,
+}
+
 /// What becomes of a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -121,6 +144,8 @@ pub struct Outcome<'a> {
     pub lanes: Vec<LaneOutcome<'a>>,
     /// What the checks have found. Its policy has lowered what does not count.
     pub findings: Findings,
+    /// The containers of the project, as far as they were seen.
+    pub containers: Vec<ContainerReport>,
     /// `--allow-unknown`.
     pub allow_unknown: bool,
 }
@@ -163,7 +188,7 @@ impl Report {
     /// findings alone.
     #[must_use]
     pub fn new(outcome: Outcome<'_>) -> Self {
-        let Outcome { role, project, lanes, mut findings, allow_unknown } = outcome;
+        let Outcome { role, project, lanes, mut findings, containers, allow_unknown } = outcome;
         if lanes.is_empty() && !findings.iter().any(|found| found.rule.id == "no-lane") {
             findings.push(check::verdict::no_lane());
         }
@@ -187,7 +212,7 @@ impl Report {
         }
         let findings = sorted(findings.into_vec(), &reports);
         let exit = exit_code(&findings);
-        Self { role, exit, project, lanes: reports, findings }
+        Self { role, exit, project, lanes: reports, findings, containers }
     }
 }
 

@@ -164,7 +164,7 @@ impl Stack {
     /// A declaration that cannot be read, a lane that does not exist.
     pub fn plan(&self, options: &Options, sources: &SourceMap) -> Result<Plan, PlanError> {
         match &options.target {
-            Target::Models(root) => Ok(lanes::of_models(root, &walk::models(root))),
+            Target::Models(root) => lanes::of_models(root, &walk::models(root), &options.selection),
             Target::Discover | Target::ComposeFile(_) | Target::ProjectDirectory(_) => {
                 lanes::plan(&self.project, &self.standpoint, &options.selection, sources)
             }

@@ -1,5 +1,6 @@
 //! Gathers the facts of every lane, stage by stage: mounts and files, then sources, then bytes.
 
+mod cache;
 mod disk;
 mod errands;
 mod root;
@@ -44,6 +45,7 @@ pub async fn look(plan: &Plan, stack: &Stack, options: &Options) -> Vec<LaneFact
                 let judge = in_container.then_some(born);
                 let seen = |artifact: &Artifact| eyes.look(artifact, root::look(artifact, judge));
                 facts.artifacts = facts.lane.artifacts.iter().map(seen).collect();
+                cache::look(&mut facts, &eyes);
             }
             facts
         })
@@ -51,9 +53,14 @@ pub async fn look(plan: &Plan, stack: &Stack, options: &Options) -> Vec<LaneFact
     join_all(looks).await
 }
 
-/// Brings what is missing: probes every source, checks the disk, fetches, and looks again. A lane
-/// with a finding of error level goes no further; the others do.
+/// Brings what is missing: probes every source, checks the disk, fetches, and looks again; asks the
+/// hub about what engines will bring themselves. A lane with a finding of error level goes no
+/// further; the others do.
 pub async fn fetch(lanes: &mut [LaneFacts], stack: &Stack, options: &Options, findings: &Findings) {
+    if !options.hub.offline {
+        let asking = lanes.iter_mut().filter(|facts| !findings.stops(&facts.lane.name));
+        cache::ask(asking, &options.hub).await;
+    }
     let (wanting, _rest): (Vec<_>, Vec<_>) =
         lanes.iter_mut().partition(|facts| wants(facts) && !findings.stops(&facts.lane.name));
     if wanting.is_empty() {
@@ -82,7 +89,11 @@ fn wants(facts: &LaneFacts) -> bool {
     let Some(model) = facts.artifacts.first() else { return false };
     let visible =
         matches!(model.artifact.located.value.sight, Sight::Visible { read_only: false, .. });
-    facts.may_fetch && visible && facts.lane.source.is_some() && !model.model.complete()
+    facts.may_fetch
+        && visible
+        && !facts.lane.in_cache()
+        && facts.lane.source.is_some()
+        && !model.model.complete()
 }
 
 async fn bring(lanes: Vec<&mut LaneFacts>, eyes: &Eyes, options: &HubOptions, progress: Progress) {
@@ -132,6 +143,11 @@ async fn transfer(
     let (Ok(hub), Some(Ok(listing))) = (hub, facts.probe.clone()) else { return };
     let progress = progress.for_lane(&facts.lane.name);
     let brought = errands.iter().map(|errand| errand.destination.clone()).collect();
+    // What two lanes share has been brought for the first of them.
+    let errands = blocking(errands, errands::still_missing).await;
+    if errands.is_empty() {
+        look_again(facts, eyes).await;
+    }
     for errands in errands::in_stages(errands) {
         let result = hub.fetch(&listing, &errands, &progress).await;
         let failed = result.is_err();

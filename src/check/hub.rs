@@ -9,6 +9,7 @@ mod tests;
 use std::time::Duration;
 
 use crate::check::{Check, Run};
+use crate::engine::{Engine, Part};
 use crate::facts::{DiskFacts, LaneFacts};
 use crate::finding::{Finding, Findings};
 use crate::hub::HubError;
@@ -46,6 +47,13 @@ pub static PIN: Check = Check { rules: &[&rules::REVISION_NOT_PINNED], run: Run:
 fn source(facts: &LaneFacts, findings: &mut Findings) {
     if let Some(Err(error)) = &facts.probe {
         findings.push(about(facts, failure(error)));
+    }
+    let others = facts.cached.iter().filter(|cached| cached.cached.part != Part::Model);
+    for cached in others {
+        if let Some(Err(error)) = &cached.probe {
+            let finding = failure(error).lane(&facts.lane.name).at(&cached.cached.place);
+            findings.push(finding.with("source", &cached.cached.repository));
+        }
     }
     if let Some(Err(error)) = &facts.fetch {
         let finding = about(facts, failure(error));
@@ -85,10 +93,7 @@ fn disk(facts: &LaneFacts, findings: &mut Findings) {
 
 fn pin(facts: &LaneFacts, findings: &mut Findings) {
     let Some(Ok(listing)) = &facts.probe else { return };
-    let is_commit = |revision: &str| {
-        revision.len() == 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
-    };
-    if listing.source.revision.as_deref().is_some_and(is_commit) {
+    if listing.source.is_pinned() {
         return;
     }
     let mut pinned = listing.source.clone();
@@ -98,7 +103,15 @@ fn pin(facts: &LaneFacts, findings: &mut Findings) {
         listing.source,
         listing.source.revision()
     );
-    let fix = format!("write `{pinned}`, which is what it is today");
+    let fix = if facts.lane.in_cache() {
+        // llama.cpp knows no revisions.
+        if facts.lane.engine == Some(Engine::LlamaCpp) {
+            return;
+        }
+        format!("add `--revision {}` to the command, which is what it is today", listing.commit)
+    } else {
+        format!("write `{pinned}`, which is what it is today")
+    };
     findings.push(about(facts, Finding::new(&rules::REVISION_NOT_PINNED, message, fix)));
 }
 

@@ -18,7 +18,7 @@ so there was nothing to judge. A run that judges nothing must not look like a ru
 nothing wrong.
 
 Common causes: the engine's image has a name of your own, the service is behind a profile that is
-not active, or `--lane` and the `--skip-...` flags leave nothing.
+not active, or `--minimal` leaves nothing.
 
 Fix: say what the lane is, at the service:
 
@@ -75,14 +75,20 @@ pub fn no_lane() -> Finding {
 /// The finding for a lane whose files could not be looked at, and why.
 #[must_use]
 pub fn lane_unknown(lane: &Lane, reason: &str, allow_unknown: bool) -> Finding {
+    let cached = lane.cached.first().filter(|_| lane.in_cache());
+    let what = if cached.is_some() {
+        "run with `--fetch` to ask the hub, mount the engine's cache into preflight"
+    } else {
+        "mount the models into preflight as the service has them"
+    };
+    let word = cached.map_or(&lane.place, |cached| &cached.place);
     let finding = Finding::new(
         &LANE_UNKNOWN,
         format!("the files of lane `{}` could not be looked at: {reason}", lane.name),
-        "mount the models into preflight as the service has them, or accept it with \
-         `--allow-unknown`",
+        format!("{what}, or accept it with `--allow-unknown`"),
     )
     .lane(&lane.name)
-    .at(lane.model().map_or(&lane.place, |model| &model.located.place));
+    .at(lane.model().map_or(word, |model| &model.located.place));
     let finding = match lane.services.first() {
         Some(service) => finding.service(service),
         None => finding,

@@ -27,6 +27,11 @@ pub(super) fn log_filter() -> Option<String> {
     std::env::var("PREFLIGHT_LOG").ok().filter(|filter| !filter.is_empty())
 }
 
+/// Whether a variable is set to nothing.
+pub(super) fn is_empty(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| value.is_empty())
+}
+
 impl Environment {
     pub(super) fn of_this_process() -> Result<Self, OptionsError> {
         let unicode = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {

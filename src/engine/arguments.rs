@@ -2,7 +2,7 @@
 
 use crate::engine::Complaint;
 use crate::engine::words::Word;
-use crate::source_map::Spanned;
+use crate::source_map::{Place, Spanned};
 
 /// How many values a flag takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +61,8 @@ pub(super) struct Given {
     pub(super) key: Option<String>,
     /// Its values.
     pub(super) values: Vec<Word>,
+    /// Where the flag itself is written.
+    pub(super) place: Place,
 }
 
 /// A value and what gave it.
@@ -107,6 +109,7 @@ impl Arguments {
             written: written.to_owned(),
             key,
             values: Vec::new(),
+            place: word.place.clone(),
         };
         if joined.is_none() && word.unknown.is_some() {
             // `--$NAME` could be any flag.

@@ -23,6 +23,7 @@ impl<'a> Reading<'a> {
     pub(super) fn new(service: &'a Service, launch: &Launch<'a>) -> Self {
         let mut invocation = Invocation::bare(launch.kind.engine);
         invocation.version = launch.image.as_ref().and_then(|image| image.version());
+        invocation.stock = launch.image.is_some();
         invocation.unread.clone_from(&launch.unread);
         invocation.complaints.clone_from(&launch.complaints);
         let environment = launch.environment.clone();

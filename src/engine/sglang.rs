@@ -58,6 +58,8 @@ static FLAGS: &[Flags] = &[
             &["--speculative-draft-model-path", "--speculative-draft-model"],
             &["--speculative-algorithm"],
             &["--mem-fraction-static"],
+            &["--uno-lora-path"],
+            &["--kt-weight-path"],
         ],
     ),
     (Arity::Many, &[&["--lora-paths"]]),
@@ -77,6 +79,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let draft = arguments.last("--speculative-draft-model-path");
     reading.path_or_repository(Part::Draft, draft, None);
     lora(&arguments, reading);
+    reading.path_or_repository(Part::Lora, arguments.last("--uno-lora-path"), None);
     chat_template(arguments.last("--chat-template"), reading);
     if let Some(file) = reading.text(arguments.last("--config")) {
         reading.unread(format!("the file `{}` is not read yet", file.value), &file.place);

@@ -76,9 +76,16 @@ static GRAMMAR: Grammar = Grammar {
     dashed_values: false,
 };
 
+/// The release in which the flags that have been removed were looked for (0.33.0
+/// engine/arg_utils.py).
+const REMOVED_IN: (u32, u32) = (0, 33);
+
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments);
     reading.took(&mut arguments);
+    if launch.image.as_ref().and_then(Image::release) == Some(REMOVED_IN) {
+        removed(&arguments, reading);
+    }
     let revision = arguments.last("--revision").and_then(|setting| known(&setting));
     let model = model(launch, &arguments, reading);
     reading.path_or_repository(Part::Model, model, revision.as_deref());
@@ -102,6 +109,15 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
         .map(|word| word.text.clone())
         .collect();
     settings(&arguments, reading);
+}
+
+/// Notes the flags that 0.12.0 has and 0.33.0 has not.
+fn removed(arguments: &Arguments, reading: &mut Reading<'_>) {
+    let release = reading.invocation.version.clone().unwrap_or_default();
+    for given in flags::REMOVED.iter().flat_map(|name| arguments.all(name)) {
+        let (flag, release) = (given.written.clone(), release.clone());
+        reading.complain(Complaint::RemovedFlag { flag, release }, &given.place);
+    }
 }
 
 /// The model: the word behind `serve`, else `--model`.
@@ -132,6 +148,10 @@ fn settings(arguments: &Arguments, reading: &mut Reading<'_>) {
     reading.invocation.trust_remote_code = arguments.is_on("--trust-remote-code");
     reading.invocation.download_dir = reading.folder(arguments.last("--download-dir"));
     reading.hub_cache(None);
+    if let Some(table) = reading.text(reading.variable("VLLM_MODEL_REDIRECT_PATH")) {
+        let what = format!("the names that `{}` puts in place of others", table.value);
+        reading.unread(format!("{what} are not read yet"), &table.place);
+    }
     if reading.environment.is_on("VLLM_USE_MODELSCOPE") {
         let place = reading.variable("VLLM_USE_MODELSCOPE").map(|setting| setting.word.place);
         let what = "a repository of ModelScope is not looked at yet".to_owned();

@@ -1,12 +1,14 @@
 //! Drafts -> lanes: paths settled, defaults filled, selection applied.
 
+use super::cache::{self, Cached};
 use super::catalogue::{Catalogue, Entry};
-use super::draft::{Draft, Drafts, Written, fill};
+use super::draft::{Draft, Drafts, Opened, Written, fill};
+use super::selection::{left_out, select};
 use super::{
     Artifact, Kind, Lane, Origin, Plan, PlanError, Problem, ProblemKind, Settings, Traced,
     declared, discovered, variables,
 };
-use crate::engine::{self, Named, Part};
+use crate::engine::{self, Invocation, Named, Part};
 use crate::mounts::{Located, Sight, Standpoint, locate, locate_on_host, service_path};
 use crate::options::Selection;
 use crate::path::{HostPath, ServicePath};
@@ -52,7 +54,8 @@ pub fn plan(
 fn consult(catalogue: &Catalogue, whole: bool, minimal: bool, drafts: &mut Drafts) {
     for draft in &mut drafts.0 {
         let by_path = draft.path.as_ref().and_then(|path| catalogue.by_path(path.value.as_path()));
-        let by_name = || catalogue.by_lane(&draft.name).filter(|_| whole && draft.path.is_none());
+        let unsaid = draft.path.is_none() && !opens_repository(draft);
+        let by_name = || catalogue.by_lane(&draft.name).filter(|_| whole && unsaid);
         if let Some(entry) = by_path.or_else(by_name) {
             apply(entry, draft);
         }
@@ -66,6 +69,12 @@ fn consult(catalogue: &Catalogue, whole: bool, minimal: bool, drafts: &mut Draft
             }
         }
     }
+}
+
+/// Whether the engine opens the model by the name of a repository.
+fn opens_repository(draft: &Draft) -> bool {
+    let model = draft.invocation.as_ref().and_then(Invocation::model);
+    model.is_some_and(|model| matches!(model.named, Named::Repository { .. }))
 }
 
 fn apply(entry: &Entry, draft: &mut Draft) {
@@ -99,8 +108,16 @@ impl Ground<'_> {
         let model = draft.path.take().map(|path| self.locate(&mut draft, path));
         let mut artifacts: Vec<Artifact> =
             model.into_iter().map(|located| Artifact { part: Part::Model, located }).collect();
+        let cached = self.cached(&draft, artifacts.is_empty());
+        self.compare(&mut draft, &mut artifacts);
         artifacts.extend(self.companions(&draft));
-        let skipped = draft.skipped.take().or_else(|| self.skipped(&draft, &artifacts));
+        let nowhere = artifacts.is_empty() && cached.is_empty();
+        if draft.declared && nowhere && knows_nothing(&draft) {
+            let kind = ProblemKind::NoPath;
+            draft.problems.push(Problem { kind, place: draft.place.clone() });
+        }
+        let skipped = draft.skipped.take().or_else(|| self.skipped(&draft, nowhere));
+        let url = draft.url.take().or_else(|| self.url(&draft));
         Lane {
             required: draft.required.unwrap_or(true),
             engine: draft.invocation.as_ref().map(|invocation| invocation.engine),
@@ -110,14 +127,41 @@ impl Ground<'_> {
             kind,
             invocation: draft.invocation,
             artifacts,
+            cached,
             source: draft.source,
             include: draft.include,
             exclude: draft.exclude,
-            url: draft.url,
+            url,
             model_name: draft.model_name,
             skipped,
             place: draft.place,
             problems: draft.problems,
+        }
+    }
+
+    /// Compares where the lane's model is with what the command lines of its services open: another
+    /// path is a contradiction, the same path through another mount another copy, which has to be
+    /// there as well.
+    fn compare(&self, draft: &mut Draft, artifacts: &mut Vec<Artifact>) {
+        let Some(model) = artifacts.first().map(|model| model.located.value.clone()) else {
+            return;
+        };
+        for Opened { service, path } in &draft.opened {
+            let Some(service) = self.project.service(service) else { continue };
+            let value = locate(self.project, service, self.standpoint, &path.value);
+            if artifacts.iter().any(|known| is_same(&known.located.value, &value)) {
+                continue;
+            }
+            if model.service_path == value.service_path {
+                let located = Traced { value, from: path.from.clone(), place: path.place.clone() };
+                artifacts.push(Artifact { part: Part::Model, located });
+            } else {
+                let kind = ProblemKind::EngineOpensOther {
+                    declared: declared_as(&model),
+                    opened: path.value.to_string(),
+                };
+                draft.problems.push(Problem { kind, place: path.place.clone() });
+            }
         }
     }
 
@@ -127,7 +171,9 @@ impl Ground<'_> {
         let (Some(service), Some(invocation)) = (service, &draft.invocation) else {
             return Vec::new();
         };
-        let opens = invocation.opens.iter().filter(|opens| opens.part != Part::Model);
+        // The model comes first, if one is named; Infinity opens several.
+        let model = usize::from(invocation.model().is_some());
+        let opens = invocation.opens.iter().skip(model);
         opens
             .filter_map(|opens| match &opens.named {
                 Named::Path(path) => Some(Artifact {
@@ -141,6 +187,48 @@ impl Ground<'_> {
                 Named::Repository { .. } | Named::Url(_) => None,
             })
             .collect()
+    }
+
+    /// Everything that the engine opens in a cache of the hub; for a lane of the catalogue that no
+    /// engine opens, the model in whatever cache there is.
+    fn cached(&self, draft: &Draft, model_too: bool) -> Vec<Cached> {
+        let service = draft.services.first().and_then(|name| self.project.service(name));
+        match (service, &draft.invocation, &draft.source) {
+            (Some(service), Some(invocation), _) => {
+                let locate =
+                    |path: &ServicePath| locate(self.project, service, self.standpoint, path);
+                cache::of_engine(service, invocation, model_too, locate)
+            }
+            (_, None, Some(source)) if draft.kind == Some(Kind::Embedding) && model_too => {
+                let found =
+                    cache::of_project(self.project, self.standpoint, source, &draft.services);
+                found.into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Where the engine answers: by the service's name inside the stack, by a published port from
+    /// the host.
+    fn url(&self, draft: &Draft) -> Option<Traced<String>> {
+        let service = draft.services.first().and_then(|name| self.project.service(name))?;
+        let invocation = draft.invocation.as_ref()?;
+        let authority = match self.standpoint {
+            Standpoint::Container(_) => format!("{}:{}", service.name.value, invocation.port),
+            Standpoint::Host => {
+                let port = service.ports.iter().find(|port| port.target == invocation.port)?;
+                let address = port.host_ip.as_deref().filter(|ip| !is_any(ip));
+                format!("{}:{}", bracketed(address.unwrap_or("127.0.0.1")), port.published?)
+            }
+        };
+        let prefix = invocation.api_prefix.as_ref().map_or("", |prefix| prefix.value.as_str());
+        let prefix = prefix.trim_matches('/');
+        let slash = if prefix.is_empty() { "" } else { "/" };
+        Some(Traced {
+            value: format!("http://{authority}{slash}{prefix}"),
+            from: Origin::Engine("port".to_owned()),
+            place: service.name.place.clone(),
+        })
     }
 
     fn locate(&self, draft: &mut Draft, path: Traced<Written>) -> Traced<Located> {
@@ -179,7 +267,7 @@ impl Ground<'_> {
         });
         match opened {
             Some((service, inside)) => locate(self.project, service, self.standpoint, &inside),
-            None => locate_on_host(self.standpoint, path, &self.root.value),
+            None => locate_on_host(self.project, self.standpoint, path, &self.root.value),
         }
     }
 
@@ -218,43 +306,53 @@ impl Ground<'_> {
         self.project.services.iter().filter(|service| engine::invocation(service).is_some())
     }
 
-    fn skipped(&self, draft: &Draft, artifacts: &[Artifact]) -> Option<String> {
-        let unselected = match draft.kind {
-            Some(Kind::Vllm) => self.selection.skip_vllm.then_some("--skip-vllm"),
-            Some(Kind::Gguf) => self.selection.skip_gguf.then_some("--skip-gguf"),
-            Some(Kind::Embedding) => self.selection.skip_embeddings.then_some("--skip-embeddings"),
-            None => None,
-        };
-        if let Some(flag) = unselected {
-            return Some(format!("left out by {flag}"));
+    fn skipped(&self, draft: &Draft, nowhere: bool) -> Option<String> {
+        if let Some(left_out) = left_out(draft.kind, self.selection) {
+            return Some(left_out);
         }
-        if draft.kind == Some(Kind::Embedding) && artifacts.is_empty() && draft.services.is_empty()
-        {
-            return Some("models in a hub cache are not supported yet".to_owned());
-        }
-        let silent =
-            artifacts.is_empty() && draft.problems.is_empty() && draft.invocation.is_none();
-        silent.then(|| "nothing says where its model is".to_owned())
+        let silent = nowhere && knows_nothing(draft);
+        silent.then(|| match draft.kind {
+            Some(Kind::Embedding) => "no hub cache is mounted".to_owned(),
+            Some(Kind::Vllm | Kind::Gguf) | None => "nothing says where its model is".to_owned(),
+        })
     }
+}
+
+fn knows_nothing(draft: &Draft) -> bool {
+    draft.skipped.is_none() && draft.invocation.is_none() && draft.problems.is_empty()
+}
+
+/// Whether a port is published at every address.
+fn is_any(address: &str) -> bool {
+    matches!(address, "" | "0.0.0.0" | "::" | "[::]")
+}
+
+/// An address as a URL has it.
+fn bracketed(address: &str) -> String {
+    let bare = address.contains(':') && !address.starts_with('[');
+    if bare { format!("[{address}]") } else { address.to_owned() }
+}
+
+/// Whether two places are one file: on the host if both are there, else in the same mount.
+fn is_same(one: &Located, other: &Located) -> bool {
+    match (&one.host_path, &other.host_path) {
+        (Some(one), Some(other)) => one == other,
+        (Some(_), None) | (None, Some(_)) => false,
+        (None, None) => {
+            let source = |located: &Located| located.mount.as_ref().map(|it| it.source.clone());
+            one.service_path == other.service_path && source(one) == source(other)
+        }
+    }
+}
+
+fn declared_as(model: &Located) -> String {
+    let in_service = model.service_path.as_ref().map(ToString::to_string);
+    let on_host = || model.host_path.as_ref().map(ToString::to_string);
+    in_service.or_else(on_host).unwrap_or_default()
 }
 
 /// What sort of model a path looks like.
 fn kind_of(draft: &Draft) -> Option<Kind> {
     let path = draft.path.as_ref()?.value.as_path();
     path.extension().is_some_and(|extension| extension == "gguf").then_some(Kind::Gguf)
-}
-
-/// Keeps the lanes that `--lane` and `--minimal` name.
-fn select(lanes: Vec<Lane>, selection: &Selection) -> Result<Vec<Lane>, PlanError> {
-    let wanted: Vec<String> =
-        selection.lanes.iter().map(|name| super::draft::lane_name(name)).collect();
-    if let Some(name) = wanted.iter().find(|name| lanes.iter().all(|lane| lane.name != **name)) {
-        return Err(PlanError::UnknownLane {
-            name: name.clone(),
-            known: lanes.into_iter().map(|lane| lane.name).collect(),
-        });
-    }
-    let minimal = |lane: &Lane| !selection.minimal || lane.name.starts_with("minimal_");
-    let named = |lane: &Lane| wanted.is_empty() || wanted.contains(&lane.name);
-    Ok(lanes.into_iter().filter(|lane| minimal(lane) && named(lane)).collect())
 }

@@ -1,7 +1,8 @@
 //! Lanes that a service opens: the engine's own words.
 
+use super::cache::source;
 use super::catalogue::Catalogue;
-use super::draft::{Draft, Drafts, Written, fill, lane_name};
+use super::draft::{Draft, Drafts, Opened, Written, fill, lane_name};
 use super::{Kind, Origin, Problem, ProblemKind, Traced};
 use crate::engine::{self, Engine, Invocation, Named, Opens};
 use crate::mounts::{Standpoint, locate};
@@ -12,13 +13,13 @@ use crate::source_map::Place;
 /// Reads every service that starts an engine, and gives what it opens to the lane that it belongs
 /// to, or to a lane of its own.
 pub(super) fn engines(project: &Project, catalogue: &Catalogue, drafts: &mut Drafts) {
+    serve_by_url(project, drafts);
     for service in &project.services {
         if let Some(invocation) = engine::invocation(service) {
             let draft = lane_of(drafts, project, service, &invocation, catalogue);
             open(draft, service, invocation);
         }
     }
-    serve_by_url(project, drafts);
 }
 
 /// Which lane a service's model is: one that says this very path, else the one that the catalogue
@@ -83,38 +84,52 @@ fn open(draft: &mut Draft, service: &Service, invocation: Invocation) {
                 fill(&mut draft.skipped, Some(format!("{name} loads its models on request")));
             }
         }
-        Some(model) => name_model(draft, service, model),
+        Some(model) => name_model(draft, service, &invocation, model),
     }
-    draft.invocation = Some(invocation);
+    if draft.invocation.is_none() {
+        draft.serve_first(&service.name.value);
+        draft.invocation = Some(invocation);
+    }
 }
 
-fn name_model(draft: &mut Draft, service: &Service, model: &Opens) {
+fn name_model(draft: &mut Draft, service: &Service, invocation: &Invocation, model: &Opens) {
     let place = &model.place;
     match &model.named {
         Named::Path(path) => {
+            let from = Origin::Engine(model.by.clone());
+            let path = Traced { value: path.clone(), from, place: place.clone() };
+            let written = Written::InService(path.value.clone());
+            let first =
+                Traced { value: written, from: path.from.clone(), place: path.place.clone() };
+            fill(&mut draft.path, Some(first));
+            draft.opened.push(Opened { service: service.name.value.clone(), path });
+        }
+        Named::Repository { id, revision, file } => {
             if let Some(Traced { value: Written::InService(declared), .. }) = &draft.path
-                && declared != path
+                && !is_cached(declared, invocation)
             {
                 let kind = ProblemKind::EngineOpensOther {
                     declared: declared.to_string(),
-                    opened: path.to_string(),
+                    opened: model.named.to_string(),
                 };
                 draft.problems.push(Problem { kind, place: place.clone() });
             }
+            let source = source(id, revision.as_deref(), file.as_deref());
             let from = Origin::Engine(model.by.clone());
-            let written = Written::InService(path.clone());
-            fill(&mut draft.path, Some(Traced { value: written, from, place: place.clone() }));
-        }
-        Named::Repository { id, .. } => {
-            let service = &service.name.value;
-            let what = format!("`{id}`, a model in the hub cache of `{service}`,");
-            let kind = ProblemKind::NotSupportedYet { what };
-            draft.problems.push(Problem { kind, place: place.clone() });
+            fill(
+                &mut draft.source,
+                source.map(|value| Traced { value, from, place: place.clone() }),
+            );
         }
         Named::Url(url) => {
             fill(&mut draft.skipped, Some(format!("`{url}` is loaded by the engine itself")));
         }
     }
+}
+
+/// Whether a path lies in the engine's own cache of the hub.
+fn is_cached(path: &ServicePath, invocation: &Invocation) -> bool {
+    invocation.hub_cache.as_ref().is_some_and(|cache| path.below(&cache.path).is_some())
 }
 
 fn kind_of(invocation: &Invocation) -> Option<Kind> {

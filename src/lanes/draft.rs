@@ -12,7 +12,8 @@ use crate::source_map::Place;
 pub(super) struct Draft {
     pub name: String,
     pub place: Place,
-    /// False for a lane that only a variable or a catalogue knows.
+    /// Whether somebody says that there are files to it: not so for a lane that only a catalogue
+    /// knows, or of which only the address is said.
     pub declared: bool,
     pub services: Vec<String>,
     pub required: Option<bool>,
@@ -24,8 +25,17 @@ pub(super) struct Draft {
     pub url: Option<Traced<String>>,
     pub model_name: Option<Traced<String>>,
     pub invocation: Option<Invocation>,
+    /// What the command lines of its services open as their model.
+    pub opened: Vec<Opened>,
     pub skipped: Option<String>,
     pub problems: Vec<Problem>,
+}
+
+/// A path that the command line of a service names as the model.
+#[derive(Debug, Clone)]
+pub(super) struct Opened {
+    pub service: String,
+    pub path: Traced<ServicePath>,
 }
 
 /// A path as it was written: whose space it belongs to is settled last.
@@ -59,6 +69,7 @@ impl Draft {
             url: None,
             model_name: None,
             invocation: None,
+            opened: Vec::new(),
             skipped: None,
             problems: Vec::new(),
         }
@@ -69,6 +80,12 @@ impl Draft {
         if !self.services.iter().any(|known| known == service) {
             self.services.push(service.to_owned());
         }
+    }
+
+    /// Adds the service whose command line opens the lane: its space is the one that counts.
+    pub(super) fn serve_first(&mut self, service: &str) {
+        self.services.retain(|known| known != service);
+        self.services.insert(0, service.to_owned());
     }
 }
 

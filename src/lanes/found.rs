@@ -3,31 +3,41 @@
 use std::path::{Path, PathBuf};
 
 use super::catalogue::Catalogue;
-use super::{Artifact, Kind, Lane, Origin, Plan, Settings, Traced};
+use super::selection::{left_out, select};
+use super::{Artifact, Kind, Lane, Origin, Plan, PlanError, Settings, Traced};
 use crate::engine::Part;
 use crate::mounts::{Located, Sight};
+use crate::options::Selection;
 use crate::path::{HostPath, LocalPath};
 use crate::source_map::Place;
 
 /// A plan with one lane for each model. A lane that the catalogue knows by the tail of its path has
 /// the catalogue's name; any other is named by what is left of its path below `root`.
-#[must_use]
-pub fn of_models(root: &Path, models: &[PathBuf]) -> Plan {
+///
+/// # Errors
+/// A lane of `selection` that was not found.
+pub fn of_models(
+    root: &Path,
+    models: &[PathBuf],
+    selection: &Selection,
+) -> Result<Plan, PlanError> {
     let catalogue = Catalogue::cortex();
     let lane = |path: &PathBuf| {
         let entry = catalogue.by_path(path);
         let name = entry.map_or_else(|| name(root, path), |entry| entry.lane.clone());
+        let kind = entry.map(|entry| entry.kind).or_else(|| kind_of(path));
         Lane {
-            kind: path.extension().is_some_and(|is| is == "gguf").then_some(Kind::Gguf),
+            kind,
+            skipped: left_out(kind, selection),
             fetch: false,
             artifacts: vec![artifact(root, path)],
             ..Lane::named(name)
         }
     };
-    Plan {
-        lanes: models.iter().map(lane).collect(),
+    Ok(Plan {
+        lanes: select(models.iter().map(lane).collect(), selection)?,
         settings: Settings { fetch: false, create_root: false },
-    }
+    })
 }
 
 fn artifact(root: &Path, path: &Path) -> Artifact {
@@ -44,6 +54,11 @@ fn artifact(root: &Path, path: &Path) -> Artifact {
         part: Part::Model,
         located: Traced { value: located, from: Origin::CommandLine, place: Place::nowhere() },
     }
+}
+
+fn kind_of(path: &Path) -> Option<Kind> {
+    let is_gguf = path.extension().is_some_and(|extension| extension == "gguf");
+    is_gguf.then_some(Kind::Gguf)
 }
 
 fn name(root: &Path, path: &Path) -> String {

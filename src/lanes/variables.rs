@@ -83,13 +83,15 @@ fn parse(name: &str) -> Option<(String, Field)> {
         .map(|(lane, field)| (lane_name(lane), field))
 }
 
-/// Whether the variables that choose downloads let a lane be fetched: if any of them is set, only
-/// those that are true.
+/// Whether a lane may be fetched: if any of the variables that choose downloads is set, only those
+/// that are true, else what is required or was asked for by name. A lane that only the catalogue
+/// knows costs no bytes unless somebody wants it.
 pub(super) fn may_fetch(draft: &Draft, project: &Project, selection: &Selection) -> bool {
     let set = |name: &str| lookup(&format!("ARGOS_DOWNLOAD_{name}"), project, selection);
     let choices = ["SUPER_READER", "GOVERNANCE", "VLLM", "EMBEDDINGS"];
     if choices.iter().all(|name| set(name).is_none()) {
-        return true;
+        let named = |lane: &String| lane_name(lane) == draft.name;
+        return draft.required.unwrap_or(true) || selection.lanes.iter().any(named);
     }
     let name = match (draft.name.as_str(), draft.kind) {
         ("super_reader", _) => "SUPER_READER",

@@ -4,7 +4,7 @@ use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet
 
 use super::snippet::{Excerpt, Mark, excerpts};
 use super::text::Cleaner;
-use super::{Report, table};
+use super::{Report, containers, table};
 use crate::finding::{Finding, Severity};
 use crate::redact::Redactor;
 use crate::source_map::{Place, SourceMap, Variable, VariableSource};
@@ -39,6 +39,10 @@ pub fn render(report: &Report, sources: &SourceMap, redactor: &Redactor, layout:
         out.push_str("\n\n");
     }
     out.push_str(&table::render(&report.lanes, cleaner, layout));
+    if !report.containers.is_empty() {
+        out.push('\n');
+        out.push_str(&containers::render(&report.containers, cleaner));
+    }
     out
 }
 

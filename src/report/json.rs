@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::text::is_unprintable;
-use super::{FileReport, FileState, LaneReport, Verdict};
+use super::{ContainerReport, FileReport, FileState, LaneReport, Verdict};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::finding::{Finding, Severity};
@@ -26,6 +26,7 @@ struct Report {
     project: Option<String>,
     lanes: Vec<Lane>,
     findings: Vec<WireFinding>,
+    containers: Vec<WireContainer>,
     errors: Vec<Failure>,
 }
 
@@ -80,6 +81,17 @@ pub(super) struct WirePlace {
 }
 
 #[derive(Debug, Serialize)]
+struct WireContainer {
+    name: String,
+    service: String,
+    state: String,
+    exit_code: Option<i64>,
+    health: Option<String>,
+    killed_for_memory: bool,
+    restarts: i64,
+}
+
+#[derive(Debug, Serialize)]
 struct Evidence {
     name: &'static str,
     value: String,
@@ -110,6 +122,7 @@ pub fn render(report: &super::Report, sources: &SourceMap, redactor: &Redactor) 
         project: texts.option(report.project.as_deref()),
         lanes: report.lanes.iter().map(|lane| texts.lane(lane)).collect(),
         findings: report.findings.iter().map(|finding| texts.finding(finding)).collect(),
+        containers: report.containers.iter().map(|it| texts.container(it)).collect(),
         errors: Vec::new(),
     })
 }
@@ -133,6 +146,7 @@ pub fn render_error(error: &Error, role_of_run: Role, redactor: &Redactor) -> St
         project: None,
         lanes: Vec::new(),
         findings: Vec::new(),
+        containers: Vec::new(),
         errors: vec![Failure { message, causes, fix: texts.option(error.hint().as_deref()) }],
     })
 }
@@ -189,6 +203,18 @@ impl Texts<'_> {
                 FileState::Invalid => "invalid",
                 FileState::Unknown => "unknown",
             },
+        }
+    }
+
+    fn container(self, container: &ContainerReport) -> WireContainer {
+        WireContainer {
+            name: self.text(&container.name),
+            service: self.text(&container.service),
+            state: self.text(&container.state),
+            exit_code: container.exit_code,
+            health: self.option(container.health.as_deref()),
+            killed_for_memory: container.killed_for_memory,
+            restarts: container.restarts,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::docker::Container;
 use crate::facts::{ArtifactFacts, LaneFacts, ProjectFacts};
 use crate::finding::Findings;
 use crate::model::{Listed, ModelFacts};
@@ -9,7 +10,7 @@ use crate::mounts::Sight;
 use crate::options::Options;
 use crate::path::{HostPath, ServicePath};
 
-use super::{FileReport, FileState, LaneOutcome, Outcome};
+use super::{ContainerReport, FileReport, FileState, LaneOutcome, Outcome};
 
 impl<'a> Outcome<'a> {
     /// Puts together what was seen and what was found.
@@ -26,9 +27,25 @@ impl<'a> Outcome<'a> {
             project: (!name.is_empty()).then(|| name.clone()),
             lanes: lanes.iter().map(LaneOutcome::of).collect(),
             findings,
+            containers: containers(project),
             allow_unknown: options.allow_unknown,
         }
     }
+}
+
+fn containers(project: &ProjectFacts<'_>) -> Vec<ContainerReport> {
+    let Ok(observation) = project.observation else { return Vec::new() };
+    let report = |container: &Container| ContainerReport {
+        name: container.name.clone(),
+        service: container.service.clone().unwrap_or_default(),
+        state: container.state.status.clone(),
+        exit_code: matches!(container.state.status.as_str(), "exited" | "dead")
+            .then_some(container.state.exit_code),
+        health: container.state.health.as_ref().map(|health| health.status.clone()),
+        killed_for_memory: container.state.oom_killed,
+        restarts: container.state.restart_count,
+    };
+    observation.siblings.iter().map(report).collect()
 }
 
 impl<'a> LaneOutcome<'a> {
@@ -39,14 +56,16 @@ impl<'a> LaneOutcome<'a> {
             files: facts.artifacts.iter().flat_map(|artifact| files(artifact, facts)).collect(),
             summary: model.and_then(|artifact| artifact.model.summary()),
             unknown: unread(facts)
-                .or_else(|| facts.artifacts.iter().find_map(|artifact| unknown(&artifact.model))),
+                .or_else(|| facts.artifacts.iter().find_map(|artifact| unknown(&artifact.model)))
+                .or_else(|| facts.unjudged()),
         }
     }
 }
 
 /// What keeps the model's name from being known: a command line that could not be read whole.
 fn unread(facts: &LaneFacts) -> Option<String> {
-    let invocation = facts.lane.invocation.as_ref().filter(|_| facts.artifacts.is_empty())?;
+    let is_known = !facts.artifacts.is_empty() || facts.lane.in_cache();
+    let invocation = facts.lane.invocation.as_ref().filter(|_| !is_known)?;
     let unread: Vec<&str> = invocation.unread.iter().map(|said| said.value.as_str()).collect();
     (!unread.is_empty()).then(|| format!("its model is not known: {}", unread.join("; ")))
 }

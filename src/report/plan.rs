@@ -5,11 +5,12 @@ use serde::Serialize;
 
 use super::json::{SCHEMA_VERSION, Texts, Tool, WirePlace, document, engine};
 use super::text::Cleaner;
-use crate::engine::Part;
-use crate::lanes::{Artifact, Lane, Origin, Plan, Problem, ProblemKind, Traced};
-use crate::mounts::Sight;
+use crate::engine::{Invocation, Named, Part};
+use crate::lanes::{Artifact, Cached, Lane, Origin, Plan, Problem, ProblemKind, Traced};
+use crate::mounts::{Located, Sight};
+use crate::path::ServicePath;
 use crate::redact::Redactor;
-use crate::source_map::{SourceMap, Span};
+use crate::source_map::{Place, SourceMap, Span, Spanned};
 
 /// Where the origin of a value begins, in characters, if the value leaves room.
 const ORIGIN_COLUMN: usize = 70;
@@ -53,6 +54,21 @@ impl Printer<'_> {
         for artifact in &lane.artifacts {
             text.push_str(&self.artifact(artifact));
         }
+        for cached in &lane.cached {
+            let place = self.location(cached.place.span);
+            let separator = if place.is_empty() { "" } else { ", " };
+            let origin = format!("{}{separator}{place}", self.text(&cached.from));
+            let value = format!("{:<10} {}", "repository", self.text(&cached.named()));
+            text.push_str(&row(part(cached.part), &value, &origin));
+            for (index, place) in cached.places.iter().enumerate() {
+                let space = if index == 0 { "in cache" } else { "or in" };
+                text.push_str(&row("", &format!("{space:<10} {}", self.cache(place)), ""));
+            }
+        }
+        for fact in lane.invocation.iter().flat_map(said) {
+            let place = self.location(fact.place.span);
+            text.push_str(&row(fact.name, &self.text(&fact.value), &place));
+        }
         for (name, value) in [("url", &lane.url), ("serves as", &lane.model_name)] {
             if let Some(value) = value {
                 text.push_str(&row(name, &self.text(&value.value), &self.origin(value)));
@@ -81,6 +97,20 @@ impl Printer<'_> {
         let name = self.text(&lane.name);
         let colon = if about.is_empty() { "" } else { ": " };
         format!("{bold}{name}{bold:#}{colon}{}\n", about.join(", "))
+    }
+
+    /// A cache of the hub, by the name that its engine or else the host has for it.
+    fn cache(self, located: &Located) -> String {
+        let path = located.service_path.as_ref().map(ToString::to_string);
+        let host = located.host_path.as_ref().map(ToString::to_string);
+        let name = self.text(&path.or_else(|| host.clone()).unwrap_or_default());
+        let (host, from) = (host.map(|host| self.text(&host)), located.service_path.is_some());
+        match (&located.sight, host) {
+            (Sight::NotMounted, _) => format!("{name} (not mounted)"),
+            (Sight::Hidden(why), _) => format!("{name} ({})", self.cleaner.joined(why)),
+            (Sight::Visible { .. }, Some(host)) if from => format!("{name} ({host} on the host)"),
+            (Sight::Visible { .. }, _) => name,
+        }
     }
 
     fn artifact(self, artifact: &Artifact) -> String {
@@ -148,8 +178,60 @@ fn part(part: Part) -> &'static str {
     }
 }
 
+/// Something that an engine's own words say, beside what it opens.
+struct Said {
+    name: &'static str,
+    value: String,
+    place: Place,
+}
+
+/// Everything that an invocation says about how it serves, and what about it is not known.
+fn said(invocation: &Invocation) -> Vec<Said> {
+    let nowhere = Place::nowhere;
+    let mut said: Vec<Said> = Vec::new();
+    let mut add = |name, value: Option<String>, place: Place| {
+        said.extend(value.map(|value| Said { name, value, place }));
+    };
+    let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| text.value.clone());
+    let number = |it: &Option<Spanned<u64>>| it.as_ref().map(|number| number.value.to_string());
+    let folder = |it: &Option<Spanned<ServicePath>>| it.as_ref().map(|it| it.value.to_string());
+    fn at<T>(it: &Option<Spanned<T>>) -> Place {
+        it.as_ref().map_or_else(Place::nowhere, |it| it.place.clone())
+    }
+    add("release", invocation.version.clone(), nowhere());
+    let names = invocation.served_names.join(", ");
+    add("served names", Some(names).filter(|names| !names.is_empty()), nowhere());
+    let host = text(&invocation.host).unwrap_or_default();
+    add("listens on", Some(format!("{host}:{}", invocation.port)), at(&invocation.host));
+    add("api prefix", text(&invocation.api_prefix), at(&invocation.api_prefix));
+    add("context", number(&invocation.context), at(&invocation.context));
+    add("quantization", text(&invocation.quantization), at(&invocation.quantization));
+    add("dtype", text(&invocation.dtype), at(&invocation.dtype));
+    add("split over", number(&invocation.tensor_parallel), at(&invocation.tensor_parallel));
+    let remote = invocation.trust_remote_code.then(|| "allowed".to_owned());
+    add("remote code", remote, nowhere());
+    add("downloads to", folder(&invocation.download_dir), at(&invocation.download_dir));
+    if let Some(cache) = &invocation.hub_cache {
+        let by = cache.by.as_ref().map(|by| format!(" ({by})")).unwrap_or_default();
+        add("hub cache", Some(format!("{}{by}", cache.path)), cache.place.clone());
+    }
+    let offline = invocation.offline.then(|| "the hub is not asked".to_owned());
+    add("offline", offline, nowhere());
+    add("models folder", folder(&invocation.models_dir), at(&invocation.models_dir));
+    for opens in &invocation.opens {
+        if let Named::Url(url) = &opens.named {
+            add(part(opens.part), Some(url.clone()), opens.place.clone());
+        }
+    }
+    for unread in &invocation.unread {
+        add("not known", Some(unread.value.clone()), unread.place.clone());
+    }
+    said
+}
+
 fn explain(problem: &Problem) -> String {
     match &problem.kind {
+        ProblemKind::NoPath => "nothing says where its model is".to_owned(),
         ProblemKind::NoModelNamed { instead } => {
             format!("no model is named; the engine will {instead}")
         }
@@ -185,6 +267,8 @@ struct WireLane {
     include: Vec<String>,
     exclude: Vec<String>,
     artifacts: Vec<WireArtifact>,
+    cached: Vec<WireCached>,
+    serving: Option<WireServing>,
     url: Option<WireTraced>,
     model_name: Option<WireTraced>,
     problems: Vec<WireProblem>,
@@ -208,6 +292,52 @@ struct WireArtifact {
     hidden: Option<String>,
     from: String,
     place: Option<WirePlace>,
+}
+
+#[derive(Debug, Serialize)]
+struct WireCached {
+    part: &'static str,
+    repository: String,
+    /// The file or the quantisation inside it.
+    file: Option<String>,
+    revision: Option<String>,
+    places: Vec<WireCache>,
+    from: String,
+    place: Option<WirePlace>,
+}
+
+#[derive(Debug, Serialize)]
+struct WireCache {
+    service_path: Option<String>,
+    host_path: Option<String>,
+    local_path: Option<String>,
+    hidden: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct WireServing {
+    release: Option<String>,
+    served_names: Vec<String>,
+    host: Option<String>,
+    port: u16,
+    api_prefix: Option<String>,
+    context: Option<u64>,
+    quantization: Option<String>,
+    dtype: Option<String>,
+    tensor_parallel: Option<u64>,
+    trust_remote_code: bool,
+    download_dir: Option<String>,
+    hub_cache: Option<String>,
+    offline: bool,
+    models_dir: Option<String>,
+    urls: Vec<WireUrl>,
+    unknown: Vec<WireProblem>,
+}
+
+#[derive(Debug, Serialize)]
+struct WireUrl {
+    part: &'static str,
+    url: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -242,6 +372,8 @@ fn wire_lane(lane: &Lane, texts: Texts<'_>) -> WireLane {
         include: all(&lane.include),
         exclude: all(&lane.exclude),
         artifacts: lane.artifacts.iter().map(|it| wire_artifact(it, texts)).collect(),
+        cached: lane.cached.iter().map(|it| wire_cached(it, texts)).collect(),
+        serving: lane.invocation.as_ref().map(|it| wire_serving(it, texts)),
         url: lane.url.as_ref().map(|url| wire_traced(url, texts)),
         model_name: lane.model_name.as_ref().map(|name| wire_traced(name, texts)),
         problems: lane
@@ -282,6 +414,62 @@ fn wire_artifact(artifact: &Artifact, texts: Texts<'_>) -> WireArtifact {
         hidden,
         from: wire_origin(&artifact.located.from, texts),
         place: texts.place(artifact.located.place.span),
+    }
+}
+
+fn wire_cached(cached: &Cached, texts: Texts<'_>) -> WireCached {
+    let place = |located: &Located| {
+        let (local_path, hidden) = match &located.sight {
+            Sight::Visible { path, .. } => (Some(texts.text(&path.to_string())), None),
+            Sight::NotMounted => (None, Some("not mounted".to_owned())),
+            Sight::Hidden(why) => (None, Some(texts.text(why))),
+        };
+        WireCache {
+            service_path: located.service_path.as_ref().map(|it| texts.text(&it.to_string())),
+            host_path: located.host_path.as_ref().map(|it| texts.text(&it.to_string())),
+            local_path,
+            hidden,
+        }
+    };
+    WireCached {
+        part: part(cached.part),
+        repository: texts.text(&cached.repository),
+        file: cached.file().map(|file| texts.text(file)),
+        revision: texts.option(cached.revision.as_deref()),
+        places: cached.places.iter().map(place).collect(),
+        from: wire_origin(&cached.from, texts),
+        place: texts.place(cached.place.span),
+    }
+}
+
+fn wire_serving(invocation: &Invocation, texts: Texts<'_>) -> WireServing {
+    let text = |it: &Option<Spanned<String>>| it.as_ref().map(|it| texts.text(&it.value));
+    let folder = |it: &ServicePath| texts.text(&it.to_string());
+    let url = |opens: &crate::engine::Opens| match &opens.named {
+        Named::Url(url) => Some(WireUrl { part: part(opens.part), url: texts.text(url) }),
+        Named::Path(_) | Named::Repository { .. } => None,
+    };
+    let unknown = |unread: &Spanned<String>| WireProblem {
+        message: texts.text(&unread.value),
+        place: texts.place(unread.place.span),
+    };
+    WireServing {
+        release: texts.option(invocation.version.as_deref()),
+        served_names: invocation.served_names.iter().map(|name| texts.text(name)).collect(),
+        host: text(&invocation.host),
+        port: invocation.port,
+        api_prefix: text(&invocation.api_prefix),
+        context: invocation.context.as_ref().map(|it| it.value),
+        quantization: text(&invocation.quantization),
+        dtype: text(&invocation.dtype),
+        tensor_parallel: invocation.tensor_parallel.as_ref().map(|it| it.value),
+        trust_remote_code: invocation.trust_remote_code,
+        download_dir: invocation.download_dir.as_ref().map(|it| folder(&it.value)),
+        hub_cache: invocation.hub_cache.as_ref().map(|cache| folder(&cache.path)),
+        offline: invocation.offline,
+        models_dir: invocation.models_dir.as_ref().map(|it| folder(&it.value)),
+        urls: invocation.opens.iter().filter_map(url).collect(),
+        unknown: invocation.unread.iter().map(unknown).collect(),
     }
 }
 

@@ -58,6 +58,7 @@ fn outcome(lanes: &[Lane], unknown: &[(&str, &str)], found: Vec<Finding>) -> Rep
             })
             .collect(),
         findings,
+        containers: Vec::new(),
         allow_unknown: false,
     })
 }
@@ -129,6 +130,7 @@ fn an_unknown_lane_can_be_accepted() {
         project: None,
         lanes: vec![LaneOutcome { lane: &coder, files: vec![], summary: None, unknown }],
         findings: Findings::default(),
+        containers: Vec::new(),
         allow_unknown: true,
     };
     let report = Report::new(outcome);
@@ -279,6 +281,7 @@ pub(super) fn rich() -> (Report, SourceMap) {
             })
             .collect(),
         findings,
+        containers: Vec::new(),
         allow_unknown: false,
     });
     (report, sources)

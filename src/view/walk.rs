@@ -1,5 +1,6 @@
 //! Finds the models below a folder.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
@@ -9,7 +10,8 @@ const DEPTH: usize = 8;
 
 /// Everything below `root` that is a model: a GGUF file (of a split set, the first), a safetensors
 /// file outside a model folder, a folder with a configuration or weights. `root` itself if it is
-/// one. Sorted. Blocking.
+/// one. What may not be entered, and a link with a model's name that leads nowhere, are among them, so
+/// that they are judged and not passed over. Sorted. Blocking.
 #[must_use]
 pub fn models(root: &Path) -> Vec<PathBuf> {
     if root.is_file() || is_model_folder(root) {
@@ -19,7 +21,13 @@ pub fn models(root: &Path) -> Vec<PathBuf> {
     let mut entries =
         WalkDir::new(root).follow_links(true).max_depth(DEPTH).sort_by_file_name().into_iter();
     while let Some(entry) = entries.next() {
-        let Ok(entry) = entry else { continue };
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                found.extend(unseen(root, &error));
+                continue;
+            }
+        };
         if is_hidden(&entry) {
             skip(&mut entries, &entry);
         } else if entry.file_type().is_dir() && is_model_folder(entry.path()) {
@@ -38,8 +46,22 @@ fn skip(entries: &mut walkdir::IntoIter, entry: &DirEntry) {
     }
 }
 
+/// What an error of the walk keeps from being seen, if it can be a model.
+fn unseen(root: &Path, error: &walkdir::Error) -> Option<PathBuf> {
+    let path = error.path()?;
+    let name = path.file_name().filter(|_| path != root);
+    let is_hidden = name.is_some_and(|name| is_hidden_name(&name.to_string_lossy()));
+    let denied = error.io_error()?.kind() == io::ErrorKind::PermissionDenied;
+    (!is_hidden && (denied || is_model_file(path))).then(|| path.to_path_buf())
+}
+
 fn is_hidden(entry: &DirEntry) -> bool {
-    entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.')
+    entry.depth() > 0 && is_hidden_name(&entry.file_name().to_string_lossy())
+}
+
+/// The user's own, or the file system's.
+fn is_hidden_name(name: &str) -> bool {
+    name.starts_with('.') || name == "lost+found"
 }
 
 fn is_model_folder(folder: &Path) -> bool {
@@ -100,6 +122,30 @@ mod tests {
             found.iter().map(|path| path.strip_prefix(root.path()).unwrap()).collect();
         let expected = ["gguf/a.gguf", "gguf/b-00001-of-00002.gguf", "vllm/coder/bf16", "vllm/raw"];
         assert_eq!(below, expected.map(Path::new));
+    }
+
+    #[test]
+    fn a_link_with_the_name_of_a_model_that_leads_nowhere_is_found() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["a.gguf", "notes.txt", ".b.gguf"] {
+            std::os::unix::fs::symlink("/nowhere", root.path().join(name)).unwrap();
+        }
+        assert_eq!(models(root.path()), [root.path().join("a.gguf")]);
+    }
+
+    #[test]
+    fn a_folder_that_may_not_be_entered_is_found() {
+        use std::os::unix::fs::PermissionsExt as _;
+        if rustix::process::geteuid().is_root() {
+            return; // Root enters everything; tests/it looks as another user.
+        }
+        let root = tempfile::tempdir().unwrap();
+        let closed = root.path().join("closed");
+        for folder in [&closed, &root.path().join("lost+found")] {
+            fs_err::create_dir(folder).unwrap();
+            fs_err::set_permissions(folder, std::fs::Permissions::from_mode(0o000)).unwrap();
+        }
+        assert_eq!(models(root.path()), [closed]);
     }
 
     #[test]

@@ -43,6 +43,28 @@ fn a_lane_that_does_not_exist_is_answered_with_those_that_do() {
 }
 
 #[test]
+fn a_variable_that_is_set_to_nothing_is_as_if_it_were_not_set() {
+    let names = ["PREFLIGHT_LANE", "PREFLIGHT_FORMAT", "PREFLIGHT_MAX_WORKERS", "PREFLIGHT_FILE"];
+    let switches = ["PREFLIGHT_OFFLINE", "PREFLIGHT_NO_FETCH", "PREFLIGHT_ALLOW_UNKNOWN"];
+    let sandbox = names
+        .into_iter()
+        .chain(switches)
+        .fold(Sandbox::quickstart(), |sandbox, name| sandbox.variable(name, ""));
+    check(&sandbox, &[], 0, &["ready: 2 of 2 lanes"]);
+    let sandbox = Sandbox::quickstart().variable("PREFLIGHT_OFFLINE", "1");
+    check(&sandbox, &[], 0, &["ready: 2 of 2 lanes"]);
+    let sandbox = Sandbox::quickstart().variable("PREFLIGHT_OFFLINE", "perhaps");
+    check(&sandbox, &[], 2, &["--offline", "expected `true` or `false`"]);
+}
+
+#[test]
+fn a_relative_models_root_starts_where_it_is_typed() {
+    let sandbox = Sandbox::new().file("p/compose.yaml", SERVICE);
+    let arguments = ["plan", "p", "--minimal", "--models-dir", "here"];
+    check(&sandbox, &arguments, 0, &["[DIR]/here/minimal/gguf/"]);
+}
+
+#[test]
 fn a_project_without_a_lane_is_not_judged() {
     check(&compose(SERVICE), &[], 3, &["no-lane"]);
 }

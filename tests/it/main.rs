@@ -19,10 +19,16 @@ mod docker_stack;
 mod engine_api;
 /// What is fetched is what the hub has, or nothing is there.
 mod fetch;
+/// What `preflight fetch` brings and refuses.
+mod fetch_by_hand;
+/// `preflight fetch` by hand, and what it leaves behind.
+mod fetch_command;
 /// Random model files.
 mod fuzz;
 /// GGUF files, judged by preflight and by the genuine llama-server.
 mod gguf_oracle;
+/// Repositories in the caches of engines.
+mod hub_cache;
 /// The README's main job.
 mod quickstart;
 /// Safetensors files and folders, judged by preflight and by the Python packages.

@@ -103,19 +103,54 @@ fn what_is_no_model_is_said_to_be_none() {
     check(&Models::new().write(GGUF, "<!doctype html>"), GGUF, 11, "not-ready", &["not-a-model"]);
 }
 
-#[test]
-fn a_file_that_another_user_may_not_read_is_a_matter_of_the_mount() {
-    let models = Models::new();
-    let file = models.at(GGUF);
-    fs_err::set_permissions(&file, std::fs::Permissions::from_mode(0o000)).unwrap();
+/// What a user without any right of its own is told about `path`.
+fn judged_by_another_user(models: &Models, path: &str) -> (i32, String, Vec<String>) {
     // The folder that cargo builds into may be closed to other users.
-    let program = models.at("preflight");
+    let program = models.at(".preflight");
     fs_err::copy(env!("CARGO_BIN_EXE_preflight"), &program).unwrap();
     let mut preflight = Command::new(program);
     if rustix::process::geteuid().is_root() {
         preflight.uid(65_534).gid(65_534);
     }
-    let (code, verdict, errors) = judged(preflight, &file);
+    judged(preflight, &models.at(path))
+}
+
+fn close(models: &Models, path: &str, mode: u32) {
+    let permissions = std::fs::Permissions::from_mode(mode);
+    fs_err::set_permissions(models.at(path), permissions).unwrap();
+}
+
+#[test]
+fn a_file_that_another_user_may_not_read_is_a_matter_of_the_mount() {
+    let models = Models::new();
+    close(&models, GGUF, 0o000);
+    let (code, verdict, errors) = judged_by_another_user(&models, GGUF);
     assert_eq!((code, verdict.as_str()), (16, "not-ready"));
     assert_eq!(errors, ["unreadable"]);
+}
+
+#[test]
+fn a_folder_of_models_that_may_not_be_entered_is_not_passed_over() {
+    for closed in ["vllm/tiny", "vllm"] {
+        let models = Models::new();
+        close(&models, closed, 0o000);
+        let (code, _, errors) = judged_by_another_user(&models, "");
+        close(&models, closed, 0o755);
+        assert_eq!((code, errors), (16, vec!["unreadable".to_owned()]), "{closed}");
+    }
+}
+
+#[test]
+fn the_lanes_of_a_folder_can_be_chosen() {
+    let models = Models::new();
+    let run = |arguments: &[&str]| {
+        let mut preflight = Command::new(env!("CARGO_BIN_EXE_preflight"));
+        let output = preflight.env_clear().args(arguments).arg(models.root.path()).output();
+        let output = output.unwrap();
+        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    assert_eq!(run(&["--lane", "nope"]).0, 2);
+    let (code, report) = run(&["--lane", FOLDER]);
+    assert_eq!((code, report.contains(FOLDER), report.contains(GGUF)), (0, true, false));
+    assert!(run(&["--skip-gguf"]).1.contains("left out by --skip-gguf"));
 }

@@ -66,7 +66,8 @@ pub(super) static LANE_PATH_DIFFERS: Rule = Rule {
     severity: Severity::Error,
     exit: ExitCode::Lane,
     docs: "\
-A label or `x-preflight` gives a lane one path, and the command of its only service opens another.
+A label, `x-preflight` or a variable gives a lane one path, and the command of its service opens
+another.
 
 The files that would be proved are not the files that the engine loads.
 
@@ -81,6 +82,46 @@ x-preflight:
 ```
 
 **Fix:** write the same path in both, or leave `path` out: the command tells it.
+",
+};
+
+pub(super) static LANE_WITHOUT_PATH: Rule = Rule {
+    id: "lane-without-path",
+    severity: Severity::Error,
+    exit: ExitCode::Lane,
+    docs: "\
+A lane is declared, and neither its declaration nor the command of a service nor the catalogue says
+where its model is, so there is nothing to prove.
+
+Common causes: the lane names no service, or the image of its service has a name of your own, so
+that its engine is not recognised.
+
+```yaml
+x-preflight:
+  lanes:
+    coder: {source: \"hf://Qwen/Qwen2.5-Coder-32B-Instruct\"}    # and where is it to be?
+```
+
+**Fix:** set `service` to the service that opens it, and `path` to the path as that service sees it.
+",
+};
+
+pub(super) static SOURCE_NAMES_NO_FILE: Rule = Rule {
+    id: "source-names-no-file",
+    severity: Severity::Error,
+    exit: ExitCode::Lane,
+    docs: "\
+A lane opens one GGUF file, it is missing, and its source is a whole repository. Such repositories
+hold the same model in a dozen quantisations; all of them would be fetched, into a folder with the
+name of the file.
+
+```yaml
+x-preflight:
+  lanes:
+    reader: {path: /models/tiny.gguf, source: \"hf://acme/tiny-GGUF\"}
+```
+
+**Fix:** name the file in the source: `hf://acme/tiny-GGUF/tiny-Q4_K_M.gguf`.
 ",
 };
 
@@ -140,7 +181,9 @@ pub(super) static FLAG_UNKNOWN_TO_ENGINE: Rule = Rule {
 The engine does not know a flag of its command line and exits at once.
 
 `llama-server` compares whole words: `--model=x` is not `--model x` but one unknown flag, and the
-container ends with `error: invalid argument`.
+container ends with `error: invalid argument`. vLLM drops flags from release to release and ends
+with `unrecognized arguments`; that is said only of a release whose flags are known, and nothing is
+said about an image without a release in its tag.
 
 ```yaml
 services:

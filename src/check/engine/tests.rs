@@ -101,7 +101,15 @@ fn what_the_engine_refuses_is_a_finding() {
         "warning[command-line-refused]: `-c` takes a number in its range, and `8k` is none / \
          write a number that `-c` takes",
     );
+    check_command(
+        "vllm/vllm-openai:v0.33.0",
+        &["/m", "--swap-space", "4"],
+        "error[flag-unknown-to-engine]: vLLM 0.33.0 has no flag `--swap-space` any more and exits \
+         / remove `--swap-space` from the command of service `llm`, or pin the image to an older \
+         release",
+    );
     let vllm = "vllm/vllm-openai:v0.12.0";
+    check_command(vllm, &["/m", "--swap-space", "4"], "");
     check_command(vllm, &["--model=/m"], "");
     check_command(
         vllm,

@@ -201,3 +201,12 @@ pub(super) static FLAGS: &[Flags] = &[
         ],
     ),
 ];
+
+/// Flags of 0.12.0 that 0.33.0 refuses (engine/arg_utils.py, entrypoints/openai/cli_args.py).
+pub(super) static REMOVED: &[&str] = &[
+    "--calculate-kv-scales",
+    "--cuda-graph-sizes",
+    "--disable-log-requests",
+    "--swap-space",
+    "--task",
+];

@@ -1,0 +1,295 @@
+//! Every flag and variable that names something, at least once, with what the engine opens for it.
+
+use super::*;
+
+/// Flags of vLLM that take one value and change nothing of what [`shown`] tells.
+const VLLM_ONE: &[&str] = &[
+    "--hf-config-path",
+    "--generation-config",
+    "--code-revision",
+    "--tool-parser-plugin",
+    "--reasoning-parser-plugin",
+    "--io-processor-plugin",
+    "--middleware",
+    "--load-format",
+    "--model-loader-extra-config",
+    "--hf-token",
+    "--hf-overrides",
+    "--quantization-config",
+    "--mm-encoder-fp8-scale-path",
+    "--allowed-local-media-path",
+    "--ssl-keyfile",
+    "--ssl-certfile",
+    "--ssl-ca-certs",
+    "--log-config-file",
+    "--logging-config",
+    "--kv-transfer-config",
+    "--uds",
+    "--kv-cache-dtype",
+    "--gpu-memory-utilization",
+    "--tokenizer-mode",
+    "--config-format",
+    "--limit-mm-per-prompt",
+    "--swap-space",
+    "--task",
+    "-cc",
+    "-ac",
+    "-dp",
+    "--hf-overrides.quantization_config_file",
+];
+
+/// Switches of vLLM that change nothing of what [`shown`] tells.
+const VLLM_SWITCHES: &[&str] = &[
+    "--skip-tokenizer-init",
+    "--enforce-eager",
+    "--language-model-only",
+    "--calculate-kv-scales",
+    "--disable-log-requests",
+    "-O3",
+];
+
+/// Lists of vLLM that change nothing of what [`shown`] tells.
+const VLLM_LISTS: &[&str] =
+    &["--logits-processors", "--ignore-patterns", "--cuda-graph-sizes", "--api-key"];
+
+/// Flags of llama.cpp that take one value and change nothing of what [`shown`] tells.
+const LLAMA_ONE: &[&str] = &[
+    "-hft",
+    "--hf-token",
+    "--control-vector",
+    "--control-vector-scaled",
+    "--grammar-file",
+    "-jf",
+    "--json-schema-file",
+    "--api-key-file",
+    "--ssl-key-file",
+    "--ssl-cert-file",
+    "--path",
+    "--slot-save-path",
+    "--media-path",
+    "--ui-config-file",
+    "--webui-config-file",
+    "--mcp-servers-config",
+    "-lcs",
+    "-lcd",
+    "--log-file",
+    "--rpc",
+    "--video-ffmpeg-dir",
+    "-mv",
+    "-hfv",
+    "-np",
+    "-ctk",
+    "-ctv",
+    "-ngl",
+    "-fit",
+    "-fitt",
+    "-fitc",
+    "-lm",
+    "--load-mode",
+    "--override-kv",
+    "--pooling",
+    "--chat-template",
+];
+
+/// Switches of llama.cpp that change nothing of what [`shown`] tells.
+const LLAMA_SWITCHES: &[&str] =
+    &["--mmproj-auto", "--no-mmproj", "--check-tensors", "--offline", "--embedding"];
+
+/// Flags of the other engines.
+const OTHERS: &[&str] = &[
+    "--model-id",
+    "--model-path",
+    "--lora-paths",
+    "--models-path",
+    "--quantize",
+    "--dense-path",
+    "--huggingface-hub-cache",
+    "--weights-cache-override",
+    "--lora-adapters",
+    "--config",
+];
+
+/// Every word of the tables.
+pub(super) fn words() -> impl Iterator<Item = &'static str> {
+    [VLLM_ONE, VLLM_SWITCHES, VLLM_LISTS, LLAMA_ONE, LLAMA_SWITCHES, OTHERS]
+        .into_iter()
+        .flatten()
+        .copied()
+}
+
+#[test]
+fn a_flag_of_vllm_takes_its_own_values_and_leaves_the_model_alone() {
+    for flag in VLLM_ONE {
+        check(VLLM, &format!("{flag} value /m"), "vLLM | model=/m");
+        let Some(long) = flag.strip_prefix("--") else { continue };
+        check(VLLM, &format!("{flag}=value /m"), "vLLM | model=/m");
+        let underscored = format!("--{}", long.replace('-', "_"));
+        check(VLLM, &format!("{underscored} value /m"), "vLLM | model=/m");
+        // The hub's token alone may be left out.
+        let complaint = format!("vLLM | model=/m | NoValue {{ flag: {flag:?} }}");
+        let expected = if *flag == "--hf-token" { "vLLM | model=/m" } else { &complaint };
+        check(VLLM, &format!("--model /m {flag}"), expected);
+    }
+    for flag in VLLM_SWITCHES {
+        check(VLLM, &format!("{flag} /m"), "vLLM | model=/m");
+    }
+    for flag in VLLM_LISTS {
+        check(VLLM, &format!("/m {flag} a b --port 9"), "vLLM | model=/m | port=9");
+    }
+}
+
+#[test]
+fn a_flag_of_llama_cpp_takes_its_own_values_and_leaves_the_model_alone() {
+    for flag in LLAMA_ONE {
+        check(LLAMA, &format!("{flag} value -m /m"), "llama.cpp | model=/m");
+        check(LLAMA, &format!("{flag} -1 -m /m"), "llama.cpp | model=/m");
+    }
+    for flag in LLAMA_SWITCHES {
+        check(LLAMA, &format!("{flag} -m /m"), "llama.cpp | model=/m");
+    }
+}
+
+#[test]
+fn every_spelling_of_llama_cpp_opens_the_same() {
+    let rows: &[(&[&str], &str, &str)] = &[
+        (&["-m", "--model"], "/m", "model=/m"),
+        (&["-mu", "--model-url"], "https://h/m", "model=https://h/m"),
+        (&["-dr", "--docker-repo"], "o/r", "model=docker://o/r"),
+        (&["-hf", "-hfr", "--hf-repo"], "o/r:Q8_0", "model=o/r:Q8_0"),
+        (&["-mm", "--mmproj"], "/p", "mmproj=/p"),
+        (&["-mmu", "--mmproj-url"], "https://h/p", "mmproj=https://h/p"),
+        (&["--lora"], "/l,/k", "lora=/l | lora=/k"),
+        (&["--lora-scaled"], "/l:0.5", "lora=/l"),
+        (&["-md", "--model-draft", "--spec-draft-model"], "/d", "draft=/d"),
+        (&["-hfd", "-hfrd", "--hf-repo-draft", "--spec-draft-hf"], "o/d", "draft=o/d"),
+        (&["--chat-template-file"], "/t", "template=/t"),
+        (&["--models-dir"], "/ms", "models=/ms"),
+        (&["-a", "--alias"], "n", "name=n"),
+        (&["-c", "--ctx-size"], "512", "context=512"),
+        (&["--port"], "81", "port=81"),
+        (&["--api-prefix"], "/x", "prefix=/x"),
+    ];
+    for (flags, value, expected) in rows {
+        for flag in *flags {
+            check(LLAMA, &format!("{flag} {value}"), &format!("llama.cpp | {expected}"));
+        }
+    }
+    for flag in ["-hff", "--hf-file"] {
+        check(LLAMA, &format!("-hf o/r {flag} f.gguf"), "llama.cpp | model=o/r:f.gguf");
+    }
+}
+
+#[test]
+fn every_variable_of_llama_cpp_stands_for_its_flag() {
+    for (variable, value, expected) in [
+        ("LLAMA_ARG_MODEL", "/m", "model=/m"),
+        ("LLAMA_ARG_MODEL_URL", "https://h/m", "model=https://h/m"),
+        ("LLAMA_ARG_DOCKER_REPO", "gemma3", "model=docker://ai/gemma3"),
+        ("LLAMA_ARG_HF_REPO", "o/r", "model=o/r"),
+        ("LLAMA_ARG_MMPROJ", "/p", "mmproj=/p"),
+        ("LLAMA_ARG_MMPROJ_URL", "https://h/p", "mmproj=https://h/p"),
+        ("LLAMA_ARG_SPEC_DRAFT_MODEL", "/d", "draft=/d"),
+        ("LLAMA_ARG_MODEL_DRAFT", "/d", "draft=/d"),
+        ("LLAMA_ARG_MODELS_DIR", "/ms", "models=/ms"),
+        ("LLAMA_ARG_CTX_SIZE", "512", "context=512"),
+        ("LLAMA_ARG_ALIAS", "n", "name=n"),
+        ("LLAMA_ARG_PORT", "81", "port=81"),
+        ("LLAMA_ARG_API_PREFIX", "/x", "prefix=/x"),
+    ] {
+        let set = with_environment(service(LLAMA, &[]), &[(variable, value)]);
+        assert_eq!(shown(&set), format!("llama.cpp | {expected}"), "{variable}");
+    }
+    let set = [("LLAMA_ARG_HF_REPO", "o/r"), ("LLAMA_ARG_HF_FILE", "f.gguf")];
+    let set = with_environment(service(LLAMA, &[]), &set);
+    assert_eq!(shown(&set), "llama.cpp | model=o/r:f.gguf");
+}
+
+#[test]
+fn an_engine_that_may_not_ask_the_hub_says_so() {
+    let offline = |image: &str, command: &[&str], variables: &[(&str, &str)]| {
+        invocation(&with_environment(service(image, command), variables)).unwrap().offline
+    };
+    assert!(offline(LLAMA, &["-hf", "o/r", "--offline"], &[]));
+    assert!(offline(LLAMA, &["-hf", "o/r"], &[("LLAMA_ARG_OFFLINE", "1")]));
+    assert!(!offline(LLAMA, &["-hf", "o/r"], &[("HF_HUB_OFFLINE", "1")]));
+    for name in ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"] {
+        for (value, expected) in [("1", true), ("yes", true), ("0", false), ("", false)] {
+            assert_eq!(offline(VLLM, &["o/r"], &[(name, value)]), expected, "{name}={value}");
+        }
+    }
+}
+
+#[test]
+fn the_flags_of_the_other_engines_open_what_they_name() {
+    let tgi = "ghcr.io/huggingface/text-generation-inference";
+    check(tgi, "--model-id a/b --revision r --dtype x", "TGI | model=a/b@r | port=80 | dtype=x");
+    check(tgi, "--model-id a/b --tokenizer-config-path /t", "TGI | model=a/b | port=80");
+    let tei = "ghcr.io/huggingface/text-embeddings-inference";
+    check(
+        tei,
+        "--model-id a/b --pooling mean --dense-path 2_Dense --hf-token t --served-model-name n",
+        "TEI | model=a/b | name=n | port=80",
+    );
+    let sglang = "python3 -m sglang.launch_server --model-path /m";
+    for (words, expected) in [
+        ("--speculative-draft-model /d", " | draft=/d"),
+        ("--lora-paths n=/l", " | lora=/l"),
+        (r#"--lora-paths {"lora_name":"n","lora_path":"/l"}"#, " | lora=/l"),
+        ("--uno-lora-path /l", " | lora=/l"),
+        ("--quantization fp8 --quantization-param-path /q", " | quantization=fp8"),
+        ("--load-format auto --kt-weight-path /k", ""),
+        ("--download-dir /d", " | download=/d"),
+        ("--chat-template /t.jinja", " | template=/t.jinja"),
+        ("--config /c.yaml", " | unread: the file `/c.yaml` is not read yet"),
+    ] {
+        check("", &format!("{sglang} {words}"), &format!("SGLang | model=/m{expected}"));
+    }
+    for (variable, expected) in [
+        (("LOCALAI_MODELS_PATH", "/ms"), "models=/ms"),
+        (("MODELS_PATH", "/ms"), "models=/ms"),
+        (("LOCALAI_MODELS_CONFIG_FILE", "/c"), "unread: the file `/c` is not read yet"),
+        (("MODELS", "phi"), "unread: the models `phi` of `MODELS` are not looked at yet"),
+    ] {
+        let set = with_environment(service("localai/localai", &[]), &[variable]);
+        assert_eq!(shown(&set), format!("LocalAI | {expected}"));
+    }
+    check(
+        "michaelf34/infinity",
+        "v2 --model-id a/b --revision r --engine torch --served-model-name n",
+        "Infinity | model=a/b@r | name=n | code=yes",
+    );
+    let variables = [("OLLAMA_CONTEXT_LENGTH", "8192"), ("OLLAMA_KV_CACHE_TYPE", "q8_0")];
+    let set = with_environment(service("ollama/ollama", &[]), &variables);
+    assert_eq!(shown(&set), "Ollama | context=8192 | models=/root/.ollama/models");
+}
+
+#[test]
+fn a_flag_that_a_known_release_has_no_more_is_a_complaint() {
+    let removed = ["--calculate-kv-scales", "--disable-log-requests"];
+    let removed = removed.into_iter().chain(["--swap-space 4", "--task embed"]);
+    for words in removed.chain(["--cuda-graph-sizes 1 2"]) {
+        let flag = words.split(' ').next().unwrap();
+        for tag in ["v0.12.0", "v0.20.1", "v0.34.0", "latest"] {
+            let set = service(&format!("vllm/vllm-openai:{tag}"), &["/m", flag, "1"]);
+            assert!(!shown(&set).contains("RemovedFlag"), "{tag} {words}");
+        }
+        let expected = format!(
+            "vLLM | model=/m | version=0.33.0 | \
+             RemovedFlag {{ flag: {flag:?}, release: \"0.33.0\" }}"
+        );
+        check("vllm/vllm-openai:v0.33.0", &format!("/m {words}"), &expected);
+    }
+    check("acme/vllm:v0.33.0", "--model /m --task x", "vLLM | model=/m");
+}
+
+#[test]
+fn every_image_of_vllm_starts_as_its_release_does() {
+    let serve = |version: &str| format!("vLLM | model=/m{version}");
+    check("vllm/vllm-openai-cpu:v0.12.0", "/m", &serve(" | version=0.12.0"));
+    check("vllm/vllm-openai-rocm:v0.33.0", "/m", &serve(" | version=0.33.0"));
+    check("vllm/vllm-openai-rocm:v0.12.0", "/m", "none");
+    check("vllm/vllm-openai:v0.9.2", "--model /m", &serve(" | version=0.9.2"));
+    let set = with_environment(service(VLLM, &["/m"]), &[("VLLM_MODEL_REDIRECT_PATH", "/t")]);
+    let unread = "unread: the names that `/t` puts in place of others are not read yet";
+    assert_eq!(shown(&set), format!("vLLM | model=/m | {unread}"));
+}

@@ -1,0 +1,280 @@
+//! What engines open in a cache of the hub, because they name a repository instead of a path.
+
+use std::path::Path;
+
+use super::{Origin, Source, Traced};
+use crate::engine::{self, Engine, HubCache, Invocation, Named, Opens, Part};
+use crate::mounts::{Located, Sight, Standpoint, locate, locate_on_host};
+use crate::path::{HostPath, ServicePath};
+use crate::project::{Project, Service};
+use crate::source_map::Place;
+
+/// A repository of the hub that is opened by its name.
+#[derive(Debug, Clone)]
+pub struct Cached {
+    /// What it is for.
+    pub part: Part,
+    /// `owner/name`, or a bare `name`.
+    pub repository: String,
+    /// Branch, tag or commit; absent: `main`.
+    pub revision: Option<String>,
+    /// Which of its files.
+    pub choice: Choice,
+    /// The caches that may hold it, the likeliest first: the folders that have the
+    /// `models--owner--name` folders in them. Empty: it is not known where the engine keeps it.
+    pub places: Vec<Located>,
+    /// Why it cannot be judged in these places, even where they are seen.
+    pub unclear: Option<String>,
+    /// The flag or variable that names it.
+    pub from: Origin,
+    /// The word that names it.
+    pub place: Place,
+}
+
+/// Which files of a repository an engine opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// All that belong to the model.
+    Folder,
+    /// This one.
+    File(String),
+    /// The GGUF file of this quantisation; absent: llama.cpp's own choice.
+    Quantisation(Option<String>),
+}
+
+/// The repository `id` as a source; absent for a bare name, which has no owner.
+pub(super) fn source(id: &str, revision: Option<&str>, file: Option<&str>) -> Option<Source> {
+    let (owner, repo) = id
+        .split_once('/')
+        .filter(|(owner, repo)| !owner.is_empty() && !repo.is_empty() && !repo.contains('/'))?;
+    Some(Source {
+        owner: owner.to_owned(),
+        repo: repo.to_owned(),
+        revision: revision.map(str::to_owned),
+        path: file.filter(|file| is_gguf(file)).map(str::to_owned),
+    })
+}
+
+fn is_gguf(file: &str) -> bool {
+    Path::new(file).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
+}
+
+/// The repositories that an invocation opens; the model's only if no path of it is known.
+pub(super) fn of_engine(
+    service: &Service,
+    invocation: &Invocation,
+    model_too: bool,
+    locate: impl Fn(&ServicePath) -> Located,
+) -> Vec<Cached> {
+    let places: Vec<Located> = folders(service, invocation).iter().map(locate).collect();
+    let repository = |opens: &Opens| {
+        let Named::Repository { id, revision, file } = &opens.named else { return None };
+        let apart = invocation.download_dir.as_ref().filter(|_| opens.part == Part::Model);
+        let unclear = apart.map(|folder| {
+            let name = invocation.engine.name();
+            let folder = &folder.value;
+            format!("{name} keeps its weights in `{folder}`, apart from its configuration")
+        });
+        Some(Cached {
+            part: opens.part,
+            repository: id.clone(),
+            revision: revision.clone(),
+            choice: choice(invocation.engine, opens.part, file.as_deref()),
+            places: places.clone(),
+            unclear,
+            from: Origin::Engine(opens.by.clone()),
+            place: opens.place.clone(),
+        })
+    };
+    let wanted = invocation.opens.iter().filter(|opens| model_too || opens.part != Part::Model);
+    wanted.filter_map(repository).collect()
+}
+
+fn choice(engine: Engine, part: Part, file: Option<&str>) -> Choice {
+    let is_llama = engine == Engine::LlamaCpp && matches!(part, Part::Model | Part::Draft);
+    match file {
+        Some(file) if is_gguf(file) => Choice::File(file.to_owned()),
+        Some(quantisation) => Choice::Quantisation(Some(quantisation.to_owned())),
+        None if is_llama => Choice::Quantisation(None),
+        None => Choice::Folder,
+    }
+}
+
+/// The folders in which an engine may keep what it takes from the hub.
+fn folders(service: &Service, invocation: &Invocation) -> Vec<ServicePath> {
+    let mut folders: Vec<ServicePath> = Vec::new();
+    folders.extend(invocation.download_dir.as_ref().map(|folder| folder.value.clone()));
+    let Some(HubCache { path, by, .. }) = &invocation.hub_cache else { return folders };
+    folders.push(path.clone());
+    // Builds of llama.cpp before it took up the hub's layout (common/common.cpp,
+    // fs_get_cache_directory).
+    if invocation.engine == Engine::LlamaCpp && by.as_deref() != Some("LLAMA_CACHE") {
+        let home = service.variable("XDG_CACHE_HOME").map(Path::new).map(Path::to_path_buf);
+        let home = home.or_else(|| Some(Path::new(service.variable("HOME")?).join(".cache")));
+        let home = home.unwrap_or_else(|| Path::new("/root/.cache").to_path_buf());
+        folders.push(ServicePath::new(home.join("llama.cpp")));
+    }
+    folders.dedup();
+    folders
+}
+
+/// A repository that no engine is known to open, in the caches of the services that are named;
+/// without any, in those that are mounted into some service and, on the host, in the user's own.
+/// Absent: there is none, or it cannot be seen.
+pub(super) fn of_project(
+    project: &Project,
+    standpoint: &Standpoint,
+    source: &Traced<Source>,
+    services: &[String],
+) -> Option<Cached> {
+    let mut places: Vec<Located> = project
+        .services
+        .iter()
+        .filter(|service| services.is_empty() || services.contains(&service.name.value))
+        .filter_map(|service| {
+            let folder = cache_of(service)?;
+            let located = locate(project, service, standpoint, &folder);
+            let seen = matches!(located.sight, Sight::Visible { .. });
+            (seen || !services.is_empty()).then_some(located)
+        })
+        .collect();
+    if services.is_empty() && *standpoint == Standpoint::Host {
+        let own = cache_of_user(|name| Some(project.variables.get(name)?.value.as_str()));
+        places.extend(own.map(|folder| locate_on_host(project, standpoint, &folder, &folder)));
+    }
+    let mut seen = Vec::new();
+    places.retain(|place| {
+        let new = !seen.contains(&place.sight);
+        seen.push(place.sight.clone());
+        new
+    });
+    (!places.is_empty()).then(|| Cached {
+        part: Part::Model,
+        repository: source.value.repository(),
+        revision: source.value.revision.clone(),
+        choice: Choice::Folder,
+        places,
+        unclear: None,
+        from: source.from.clone(),
+        place: source.place.clone(),
+    })
+}
+
+/// Where a service keeps what it takes from the hub, if it says so or if its engine is known.
+fn cache_of(service: &Service) -> Option<ServicePath> {
+    let value = |name: &str| service.variable(name).filter(|value| value.starts_with('/'));
+    let said = hub_cache(value).map(ServicePath::new);
+    said.or_else(|| Some(engine::invocation(service)?.hub_cache?.path))
+}
+
+fn cache_of_user<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Option<HostPath> {
+    let value = |name: &str| value(name).filter(|value| value.starts_with('/'));
+    let home = || Some(Path::new(value("HOME")?).join(".cache/huggingface/hub"));
+    hub_cache(value).or_else(home).map(HostPath::new)
+}
+
+/// The folder that variables name (huggingface_hub 0.36.2 constants.py).
+fn hub_cache<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Option<std::path::PathBuf> {
+    let candidates = [
+        ("HF_HUB_CACHE", ""),
+        ("HUGGINGFACE_HUB_CACHE", ""),
+        ("HF_HOME", "hub"),
+        ("XDG_CACHE_HOME", "huggingface/hub"),
+    ];
+    candidates.iter().find_map(|(name, below)| {
+        let folder = Path::new(value(name)?);
+        Some(if below.is_empty() { folder.to_path_buf() } else { folder.join(below) })
+    })
+}
+
+impl Cached {
+    /// The repository as a source; absent for a bare name, which has no owner.
+    #[must_use]
+    pub fn source(&self) -> Option<Source> {
+        let file = match &self.choice {
+            Choice::File(file) => Some(file.as_str()),
+            Choice::Folder | Choice::Quantisation(_) => None,
+        };
+        source(&self.repository, self.revision.as_deref(), file)
+    }
+
+    /// The file or the quantisation that is opened, if one is named.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        match &self.choice {
+            Choice::Folder | Choice::Quantisation(None) => None,
+            Choice::File(file) | Choice::Quantisation(Some(file)) => Some(file),
+        }
+    }
+
+    /// Repository, revision and file, as engines write it: `owner/name@revision:Q4_K_M`.
+    #[must_use]
+    pub fn named(&self) -> String {
+        let file = self.file().map(str::to_owned);
+        let (id, revision) = (self.repository.clone(), self.revision.clone());
+        Named::Repository { id, revision, file }.to_string()
+    }
+
+    /// The name of its folder in a cache (huggingface_hub 0.36.2 file_download.py
+    /// `repo_folder_name`).
+    #[must_use]
+    pub fn folder_name(&self) -> String {
+        format!("models--{}", self.repository.replace('/', "--"))
+    }
+
+    /// Where its engine keeps it first of all, as that sees it, else as the host does.
+    #[must_use]
+    pub fn home(&self) -> Option<String> {
+        let first = self.places.first()?;
+        let inside = first.service_path.as_ref().map(ToString::to_string);
+        inside.or_else(|| first.host_path.as_ref().map(ToString::to_string))
+    }
+}
+
+impl Choice {
+    /// The file among `names` that llama.cpp opens, or the first of its split set: the quantisation
+    /// is compared without regard to case and has to end at `-` or `.`; without one, Q4_K_M, then
+    /// Q8_0, then the first model (common/download.cpp `find_best_model`). Absent: none of them,
+    /// and always for a whole folder.
+    #[must_use]
+    pub fn pick<'a>(&self, names: &[&'a str]) -> Option<&'a str> {
+        match self {
+            Self::Folder => None,
+            Self::File(file) => names.iter().copied().find(|name| name == file),
+            Self::Quantisation(wanted) => {
+                let model = |name: &&&str| is_model(name);
+                let tagged = |tag: &str| names.iter().filter(model).find(|name| has_tag(name, tag));
+                match wanted {
+                    Some(tag) => tagged(tag).copied(),
+                    None => tagged("Q4_K_M")
+                        .or_else(|| tagged("Q8_0"))
+                        .or_else(|| names.iter().find(model))
+                        .copied(),
+                }
+            }
+        }
+    }
+}
+
+/// Whether a file is a model, and not a companion of one or a later part of a split set
+/// (common/download.cpp `gguf_filename_is_model`).
+fn is_model(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let companion = ["mmproj", "imatrix", "mtp-"].iter().any(|mark| name.contains(mark));
+    let later = name
+        .rsplit_once("-of-")
+        .and_then(|(before, _)| before.rsplit_once('-'))
+        .is_some_and(|(_, number)| {
+            number.len() == 5 && number != "00001" && number.bytes().all(|it| it.is_ascii_digit())
+        });
+    name.ends_with(".gguf") && !companion && !later
+}
+
+fn has_tag(path: &str, tag: &str) -> bool {
+    let (path, tag) = (path.to_ascii_lowercase(), tag.to_ascii_lowercase());
+    path.match_indices(&tag)
+        .any(|(at, _)| matches!(path.as_bytes().get(at + tag.len()), Some(b'-' | b'.')))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,293 @@
+//! What the caches of the hub hold of the repositories that engines open by name, and what the hub
+//! has of the rest.
+
+use std::path::{Path, PathBuf};
+
+use futures_util::future::join_all;
+
+use crate::engine::Part;
+use crate::facts::{ArtifactFacts, CacheFacts, CacheState, FileKind, LaneFacts, Look, Way};
+use crate::hub::{Hub, HubError, Listing};
+use crate::lanes::{Artifact, Cached, Choice, Traced};
+use crate::model::huggingface::Presence;
+use crate::model::{self, ModelFacts, ModelFile, Role};
+use crate::mounts::{Located, Sight};
+use crate::options::HubOptions;
+use crate::path::{HostPath, LocalPath, ServicePath};
+use crate::report::FileState;
+use crate::survey::way::Eyes;
+use crate::view::View;
+use crate::view::local::LocalView;
+
+/// How deep a repository's folders are listed.
+const DEEPEST: usize = 3;
+
+/// The most names of a repository that are looked at.
+const MOST_NAMES: usize = 20_000;
+
+/// Looks for every repository of a lane in its caches. What is there becomes an artifact, the model
+/// before the others. Blocking.
+pub(super) fn look(facts: &mut LaneFacts, eyes: &Eyes) {
+    let mut found = Vec::new();
+    let other_tokenizer = facts.lane.cached.iter().any(|cached| cached.part == Part::Tokenizer)
+        || facts.lane.artifacts.iter().any(|artifact| artifact.part == Part::Tokenizer);
+    for cached in &facts.lane.cached {
+        let own_tokenizer = cached.part == Part::Tokenizer || !other_tokenizer;
+        let (state, artifact) = Search { view: &LocalView, cached, own_tokenizer }.state();
+        found.extend(artifact.map(|artifact| ArtifactFacts {
+            model: artifact.model,
+            ..eyes.look(&artifact.artifact, None)
+        }));
+        facts.cached.push(CacheFacts { cached: cached.clone(), state, probe: None });
+    }
+    found.append(&mut facts.artifacts);
+    facts.artifacts = found;
+    if facts.lane.services.is_empty() && facts.lane.in_cache() && !any_cache(&facts.lane.cached) {
+        facts.lane.skipped = Some("no hub cache is mounted".to_owned());
+    }
+}
+
+/// Whether there is a cache at all in the places where one may be.
+fn any_cache(cached: &[Cached]) -> bool {
+    cached.iter().flat_map(|cached| &cached.places).any(|place| match &place.sight {
+        Sight::Visible { path, .. } => LocalView.stat(path.as_path()).seen().is_some(),
+        Sight::NotMounted | Sight::Hidden(_) => false,
+    })
+}
+
+/// What one cache has of a repository.
+enum Find {
+    /// What the engine will open, below the cache's folder.
+    Here(PathBuf, ModelFacts),
+    /// Not all of it.
+    Lacking(Vec<String>),
+}
+
+/// A repository that is looked for.
+struct Search<'a> {
+    view: &'a dyn View,
+    cached: &'a Cached,
+    /// Whether the tokenizer has to come with it.
+    own_tokenizer: bool,
+}
+
+impl Search<'_> {
+    fn state(&self) -> (CacheState, Option<ArtifactFacts>) {
+        let cached = self.cached;
+        let mut state = CacheState::NotMounted;
+        if cached.places.is_empty() {
+            state =
+                CacheState::Unseen("where the engine keeps its downloads is not known".to_owned());
+        }
+        for place in &cached.places {
+            match (&place.sight, &cached.unclear) {
+                (Sight::NotMounted, _) => {}
+                (Sight::Hidden(why), _) | (Sight::Visible { .. }, Some(why)) => {
+                    if !matches!(state, CacheState::Lacking(_)) {
+                        state = CacheState::Unseen(why.clone());
+                    }
+                }
+                (Sight::Visible { path, .. }, None) => match self.find(path.as_path()) {
+                    Find::Here(below, model) => {
+                        let artifact = artifact(cached, place, &below, model);
+                        return (CacheState::Held, Some(artifact));
+                    }
+                    Find::Lacking(names) => {
+                        if !matches!(&state, CacheState::Lacking(known) if !known.is_empty()) {
+                            state = CacheState::Lacking(names);
+                        }
+                    }
+                },
+            }
+        }
+        (state, None)
+    }
+
+    fn find(&self, cache: &Path) -> Find {
+        let Self { view, cached, .. } = *self;
+        let folder = cache.join(cached.folder_name());
+        match model::huggingface::snapshot(view, &folder, cached.revision.as_deref()) {
+            Look::Seen(snapshot) => self.in_snapshot(cache, &snapshot),
+            Look::Absent => self.flat(cache).unwrap_or(Find::Lacking(Vec::new())),
+            Look::Denied(why) => here(cache, &folder, ModelFacts::Denied(why)),
+            Look::Unknown(why) => here(cache, &folder, ModelFacts::Unknown(why)),
+        }
+    }
+
+    fn in_snapshot(&self, cache: &Path, snapshot: &Path) -> Find {
+        let Self { view, cached, .. } = *self;
+        let opened = match &cached.choice {
+            Choice::Folder => snapshot.to_path_buf(),
+            Choice::File(_) | Choice::Quantisation(_) => {
+                let mut names = Vec::new();
+                list(view, snapshot, "", DEEPEST, &mut names);
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                match cached.choice.pick(&names) {
+                    Some(name) => snapshot.join(name),
+                    None => return Find::Lacking(Vec::new()),
+                }
+            }
+        };
+        self.judged(cache, &opened)
+    }
+
+    /// Builds of llama.cpp that do not know the hub's layout: `owner_name_file.gguf` in the cache itself.
+    fn flat(&self, cache: &Path) -> Option<Find> {
+        let Self { view, cached, .. } = *self;
+        let prefix = format!("{}_", cached.repository.replace('/', "_"));
+        let choice = match &cached.choice {
+            Choice::Folder => return None,
+            Choice::File(file) => Choice::File(file.replace('/', "_")),
+            Choice::Quantisation(_) => cached.choice.clone(),
+        };
+        let names = view.list(cache);
+        let names: Vec<&str> =
+            names.seen()?.iter().filter_map(|name| name.strip_prefix(&prefix)).collect();
+        let opened = cache.join(format!("{prefix}{}", choice.pick(&names)?));
+        Some(self.judged(cache, &opened))
+    }
+
+    /// What is there is judged; what is not there, its engine will bring.
+    fn judged(&self, cache: &Path, opened: &Path) -> Find {
+        let model = model::examine(self.view, opened);
+        match lacking(self.cached, self.own_tokenizer, &model) {
+            Some(names) => Find::Lacking(names),
+            None => here(cache, opened, model),
+        }
+    }
+}
+
+fn here(cache: &Path, opened: &Path, model: ModelFacts) -> Find {
+    Find::Here(opened.strip_prefix(cache).unwrap_or(opened).to_path_buf(), model)
+}
+
+/// The names that are missing; absent: all that was found can be judged as it is.
+fn lacking(cached: &Cached, own_tokenizer: bool, model: &ModelFacts) -> Option<Vec<String>> {
+    let model = match model {
+        ModelFacts::Absent => return Some(Vec::new()),
+        ModelFacts::Denied(_) | ModelFacts::Unknown(_) => return None,
+        ModelFacts::Seen(model) => model,
+    };
+    let tokenizer_alone = cached.part == Part::Tokenizer;
+    let matters = |file: &&ModelFile| !tokenizer_alone || file.role == Role::Tokenizer;
+    let files = || model.files.iter().filter(matters);
+    if files().any(|file| file.state() == FileState::Invalid) {
+        return None;
+    }
+    let missing = files().filter(|file| file.state() == FileState::Missing);
+    let mut names: Vec<String> = missing.map(|file| file.name.display().to_string()).collect();
+    if let Some(folder) = model.folder() {
+        let is_missing = |presence| presence == Presence::Missing;
+        if !tokenizer_alone && folder.weights.is_none() {
+            names.push("the weights".to_owned());
+        }
+        if own_tokenizer && is_missing(folder.tokenizer) {
+            names.push("the tokenizer".to_owned());
+        }
+        if !tokenizer_alone && is_missing(folder.processor) {
+            names.push("preprocessor_config.json".to_owned());
+        }
+    }
+    (!names.is_empty()).then_some(names)
+}
+
+/// The files below a folder of a repository, relative, sorted folder by folder.
+fn list(view: &dyn View, folder: &Path, below: &str, depth: usize, names: &mut Vec<String>) {
+    let Look::Seen(entries) = view.list(folder) else { return };
+    for entry in entries {
+        if MOST_NAMES <= names.len() {
+            return;
+        }
+        let path = folder.join(&entry);
+        let name = format!("{below}{entry}");
+        let is_folder = view.stat(&path).seen().is_some_and(|it| it.kind == FileKind::Directory);
+        match (is_folder, depth.checked_sub(1)) {
+            (true, Some(depth)) => list(view, &path, &format!("{name}/"), depth, names),
+            (true, None) => {}
+            (false, _) => names.push(name),
+        }
+    }
+}
+
+/// What was found `below` a cache, as an artifact of the lane.
+fn artifact(cached: &Cached, cache: &Located, below: &Path, model: ModelFacts) -> ArtifactFacts {
+    let sight = match &cache.sight {
+        Sight::Visible { path, root, .. } => Sight::Visible {
+            path: LocalPath::new(path.as_path().join(below)),
+            root: root.clone(),
+            // Its engine writes there, and nobody else.
+            read_only: true,
+        },
+        Sight::NotMounted => Sight::NotMounted,
+        Sight::Hidden(why) => Sight::Hidden(why.clone()),
+    };
+    let located = Located {
+        service: cache.service.clone(),
+        service_path: cache.service_path.as_ref().map(|path: &ServicePath| path.join(below)),
+        host_path: cache.host_path.as_ref().map(|path: &HostPath| path.join(below)),
+        sight,
+        mount: cache.mount.clone(),
+    };
+    let located = Traced { value: located, from: cached.from.clone(), place: cached.place.clone() };
+    let artifact = Artifact { part: cached.part, located };
+    ArtifactFacts { artifact, root: None, model, way: Way::default(), starter: None }
+}
+
+/// Asks the hub for everything that the lanes' engines will have to bring themselves.
+pub(super) async fn ask(lanes: impl Iterator<Item = &mut LaneFacts>, options: &HubOptions) {
+    let wanting: Vec<&mut LaneFacts> = lanes.filter(|facts| wants(facts)).collect();
+    if wanting.is_empty() {
+        return;
+    }
+    let hub = Hub::connect(options);
+    join_all(wanting.into_iter().map(|facts| probe(facts, &hub))).await;
+}
+
+fn wants(facts: &LaneFacts) -> bool {
+    facts.may_fetch
+        && !facts.engine_is_offline()
+        && !facts.lane.services.is_empty()
+        && facts.cached.iter().any(|cached| cached.state != CacheState::Held)
+}
+
+async fn probe(facts: &mut LaneFacts, hub: &Result<Hub, HubError>) {
+    let mut of_model = None;
+    for cached in facts.cached.iter_mut().filter(|cached| cached.state != CacheState::Held) {
+        let Some(source) = cached.cached.source() else { continue };
+        let listing = match hub {
+            Ok(hub) => hub.probe(&source, &[], &[]).await,
+            Err(error) => Err(error.clone()),
+        };
+        let listing = listing.and_then(|listing| opened(&cached.cached, listing));
+        if cached.cached.part == Part::Model {
+            of_model.get_or_insert_with(|| listing.clone());
+        }
+        cached.probe = Some(listing);
+    }
+    facts.probe = of_model;
+}
+
+/// The listing, if it has the file that llama.cpp will choose; that alone then, or its split set.
+fn opened(cached: &Cached, mut listing: Listing) -> Result<Listing, HubError> {
+    let Choice::Quantisation(wanted) = &cached.choice else { return Ok(listing) };
+    let names: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
+    let Some(chosen) = cached.choice.pick(&names).map(str::to_owned) else {
+        let ggufs = names.iter().filter(|name| name.ends_with(".gguf"));
+        let similar = ggufs.take(5).map(|name| (*name).to_owned()).collect();
+        let path = format!("*{}*.gguf", wanted.as_deref().unwrap_or(""));
+        return Err(HubError::FileNotFound {
+            repository: cached.repository.clone(),
+            path,
+            similar,
+        });
+    };
+    let set = chosen.split_once("-00001-of-").map_or(chosen.as_str(), |(set, _)| set).to_owned();
+    let is_set = set != chosen;
+    listing
+        .files
+        .retain(|file| file.path == chosen || is_set && file.path.starts_with(&format!("{set}-")));
+    Ok(listing)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! Lanes whose engines name a repository: what their caches hold, and what the hub has of the rest.
+
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use fake_hub::{FakeHub, Origin};
+use serde_json::Value;
+
+use crate::sandbox::{Sandbox, repository};
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+const GGUF: &str = "examples/quickstart/models/gguf/tiny-Q4_K_M.gguf";
+const FOLDER: &str = "examples/quickstart/models/vllm/tiny/bf16";
+
+const VLLM: &str = "services:\n  llm:\n    image: vllm/vllm-openai:v0.12.0\n    \
+                    command: acme/tiny\n    volumes: ['./hf:/root/.cache/huggingface']\n";
+const LLAMA: &str = "services:\n  llm:\n    image: ghcr.io/ggml-org/llama.cpp:server\n    \
+                     command: -hf acme/tiny-GGUF\n    \
+                     volumes: ['./hf:/root/.cache/huggingface']\n";
+
+/// Files of the repository as `huggingface_hub` lays them out: blobs, and relative links to them.
+fn cached(sandbox: Sandbox, repository: &str, files: &[(&str, Vec<u8>)]) -> Sandbox {
+    let folder = format!("hf/hub/models--{}", repository.replace('/', "--"));
+    let mut sandbox = sandbox.file(&format!("{folder}/refs/main"), COMMIT);
+    for (index, (name, content)) in files.iter().enumerate() {
+        sandbox = sandbox.file(&format!("{folder}/blobs/{index}"), content);
+        let link = sandbox.path().join(format!("{folder}/snapshots/{COMMIT}/{name}"));
+        fs_err::create_dir_all(link.parent().unwrap()).unwrap();
+        let up = "../".repeat(2 + name.matches('/').count());
+        symlink(format!("{up}blobs/{index}"), link).unwrap();
+    }
+    sandbox
+}
+
+fn folder() -> Vec<(&'static str, Vec<u8>)> {
+    let names = [
+        "config.json",
+        "chat_template.jinja",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "model.safetensors.index.json",
+        "model-00001-of-00003.safetensors",
+        "model-00002-of-00003.safetensors",
+        "model-00003-of-00003.safetensors",
+    ];
+    let files = names
+        .into_iter()
+        .filter_map(|name| Some((name, fs_err::read(repository().join(FOLDER).join(name)).ok()?)));
+    let files: Vec<_> = files.collect();
+    assert!(files.len() > 5, "the quickstart has moved");
+    files
+}
+
+fn gguf() -> Vec<u8> {
+    fs_err::read(repository().join(GGUF)).unwrap()
+}
+
+/// `exit verdict [file ...]: findings`, notes included.
+fn judged(sandbox: &Sandbox, arguments: &[&str]) -> String {
+    let run = sandbox.run(&[&["--format", "json"], arguments].concat());
+    let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| {
+        panic!("{error}: {}", run.stderr);
+    });
+    let lane = &report["lanes"][0];
+    let files = lane["files"].as_array().unwrap().iter();
+    let files: Vec<&str> = files.map(|file| file["path"].as_str().unwrap()).collect();
+    let names: Vec<&str> = files.iter().map(|path| path.rsplit('/').next().unwrap()).collect();
+    let findings = report["findings"].as_array().unwrap().iter();
+    let findings: Vec<&str> = findings.map(|finding| finding["id"].as_str().unwrap()).collect();
+    let (code, verdict) = (run.code.unwrap(), lane["verdict"].as_str().unwrap());
+    format!("{code} {verdict} [{}]: {}", names.join(" "), findings.join(" "))
+}
+
+fn check(sandbox: &Sandbox, arguments: &[&str], expected: &str) {
+    assert_eq!(judged(sandbox, arguments), expected);
+}
+
+fn blob(sandbox: &Sandbox, repository: &str, index: usize) -> PathBuf {
+    let folder = format!("hf/hub/models--{}/blobs/{index}", repository.replace('/', "--"));
+    sandbox.path().join(folder)
+}
+
+fn hub() -> FakeHub {
+    let builder = FakeHub::builder().file("acme/tiny-GGUF", "tiny-Q4_K_M.gguf", gguf());
+    folder()
+        .into_iter()
+        .fold(builder, |builder, (name, content)| builder.file("acme/tiny", name, content))
+        .start()
+        .unwrap()
+}
+
+#[test]
+fn a_repository_in_the_cache_is_judged_there() {
+    let sandbox = cached(Sandbox::new().file("compose.yaml", VLLM), "acme/tiny", &folder());
+    let run = judged(&sandbox, &[]);
+    assert!(run.starts_with("0 ready [config.json "), "{run}");
+    assert!(run.contains("model-00003-of-00003.safetensors"), "{run}");
+    assert!(run.ends_with("]: "), "{run}");
+}
+
+#[test]
+fn the_file_of_the_quantisation_is_judged() {
+    let more = [
+        ("tiny-Q8_0.gguf", b"not this one".to_vec()),
+        ("sub/tiny-q4_k_m.gguf", gguf()),
+        ("mmproj-Q4_K_M.gguf", b"nor this".to_vec()),
+    ];
+    let sandbox = cached(Sandbox::new().file("compose.yaml", LLAMA), "acme/tiny-GGUF", &more);
+    check(&sandbox, &[], "0 ready [tiny-q4_k_m.gguf]: ");
+    let sandbox = sandbox.file("compose.yaml", LLAMA.replace("-GGUF", "-GGUF:q8_0"));
+    check(&sandbox, &[], "11 not-ready [tiny-Q8_0.gguf]: not-a-model");
+}
+
+#[test]
+fn older_builds_of_llama_cpp_keep_the_file_itself_in_the_cache() {
+    let compose = LLAMA.replace("./hf:/root/.cache/huggingface", "./flat:/root/.cache/llama.cpp");
+    let sandbox = Sandbox::new().file("compose.yaml", compose);
+    let sandbox = sandbox.file("flat/acme_tiny-GGUF_tiny-Q4_K_M.gguf", gguf());
+    check(&sandbox, &[], "0 ready [acme_tiny-GGUF_tiny-Q4_K_M.gguf]: ");
+}
+
+#[test]
+fn a_damaged_blob_is_an_error_because_the_engine_will_not_fetch_it_again() {
+    let sandbox = cached(Sandbox::new().file("compose.yaml", VLLM), "acme/tiny", &folder());
+    let path = blob(&sandbox, "acme/tiny", folder().len() - 1);
+    let cut = fs_err::metadata(&path).unwrap().len() - 1;
+    fs_err::OpenOptions::new().write(true).open(path).unwrap().set_len(cut).unwrap();
+    let run = judged(&sandbox, &[]);
+    assert!(run.starts_with("11 not-ready "), "{run}");
+    assert!(run.ends_with("]: file-truncated"), "{run}");
+}
+
+#[test]
+fn what_is_missing_is_unknown_by_hand_and_the_engines_to_fetch_once_the_hub_was_asked() {
+    let hub = hub();
+    let sandbox = Sandbox::new().file("compose.yaml", VLLM).variable("HF_ENDPOINT", hub.url());
+    check(&sandbox, &[], "3 unknown []: lane-unknown");
+    assert_eq!(hub.requests().len(), 0, "a run by hand asks nobody");
+    let ready = "0 ready []: engine-will-fetch revision-not-pinned";
+    check(&sandbox, &["--fetch"], ready);
+    check(&sandbox, &["fetch"], ready);
+    assert!(hub.requests().iter().all(|request| request.origin == Origin::Hub), "no weights move");
+    assert!(!sandbox.path().join("hf").exists(), "nothing is written");
+    let mut part = folder();
+    part.truncate(5);
+    let sandbox = cached(sandbox, "acme/tiny", &part);
+    check(&sandbox, &[], "3 unknown []: lane-unknown");
+    check(&sandbox, &["--fetch"], ready);
+    check(&sandbox, &["--fetch", "--offline"], "3 unknown []: lane-unknown");
+}
+
+#[test]
+fn an_engine_that_may_not_ask_the_hub_needs_a_whole_cache() {
+    let offline = format!("{VLLM}    environment: {{HF_HUB_OFFLINE: '1'}}\n");
+    let sandbox = Sandbox::new().file("compose.yaml", &offline);
+    check(&sandbox, &[], "10 not-ready []: not-in-cache");
+    check(&sandbox, &["--fetch"], "10 not-ready []: not-in-cache");
+    let sandbox = cached(sandbox, "acme/tiny", &folder());
+    assert!(judged(&sandbox, &[]).starts_with("0 ready "));
+    let unmounted = offline.replace("./hf:/root/.cache/huggingface", "./hf:/elsewhere");
+    let sandbox = sandbox.file("compose.yaml", &unmounted);
+    check(&sandbox, &[], "10 not-ready []: not-in-cache");
+    let own = unmounted.replace("vllm/vllm-openai:v0.12.0", "acme/vllm-with-model");
+    let sandbox = sandbox.file("compose.yaml", own);
+    check(&sandbox, &[], "3 unknown []: lane-unknown");
+}
+
+#[test]
+fn a_cache_that_is_not_mounted_is_a_warning_with_the_line_to_paste() {
+    let hub = hub();
+    let compose = VLLM.replace("./hf:/root/.cache/huggingface", "./hf:/elsewhere");
+    let sandbox = Sandbox::new().file("compose.yaml", compose);
+    let sandbox = sandbox.variable("HF_ENDPOINT", hub.url());
+    check(
+        &sandbox,
+        &["--fetch"],
+        "0 ready []: cache-not-mounted engine-will-fetch revision-not-pinned",
+    );
+    let run = sandbox.run(&["--fetch"]);
+    assert!(
+        run.stdout.contains("add `- huggingface:/root/.cache/huggingface` to"),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.contains("--revision "), "{}", run.stdout);
+}
+
+#[test]
+fn the_hub_says_no_before_the_engine_has_to() {
+    let hub = hub();
+    let ask = |compose: String| {
+        let sandbox = Sandbox::new().file("compose.yaml", compose);
+        judged(&sandbox.variable("HF_ENDPOINT", hub.url()), &["--fetch"])
+    };
+    assert_eq!(ask(VLLM.replace("acme/tiny", "acme/gone")), "12 not-ready []: model-not-found");
+    let quantisation = LLAMA.replace("-GGUF", "-GGUF:Q6_K");
+    assert_eq!(ask(quantisation), "17 not-ready []: file-not-in-repo");
+    let lora = VLLM.replace("acme/tiny", "acme/tiny --lora-modules a=acme/gone");
+    assert!(ask(lora).starts_with("12 not-ready []: model-not-found"));
+    assert_eq!(ask(LLAMA.to_owned()), "0 ready []: engine-will-fetch");
+}
+
+#[test]
+fn a_bare_name_is_judged_in_the_cache_and_nowhere_else() {
+    let compose = VLLM.replace("acme/tiny", "tiny");
+    let sandbox = Sandbox::new().file("compose.yaml", compose);
+    check(&sandbox, &["--fetch"], "3 unknown []: lane-unknown");
+    let sandbox = cached(sandbox, "tiny", &folder());
+    assert!(judged(&sandbox, &[]).starts_with("0 ready "));
+}
