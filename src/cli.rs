@@ -11,8 +11,8 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 use clap_complete::Shell;
 
 use crate::options::{
-    DockerOptions, Format, HubOptions, Options, OptionsError, ProgressStyle, ProjectOptions, Reach,
-    ReportOptions, Role, Selection, Target, Task,
+    ConfigPart, DockerOptions, Format, HubOptions, Options, OptionsError, ProgressStyle,
+    ProjectOptions, Reach, ReportOptions, Role, Selection, Target, Task,
 };
 use environment::Environment;
 
@@ -47,7 +47,7 @@ enum Command {
     /// Show which lanes the project has, and where their files are and come from
     Plan(Place),
     /// Print the project as Docker Compose resolves it
-    Config(Place),
+    Config(Config),
     /// Fetch what is missing, then validate
     Fetch(Place),
     /// Validate the files that are there
@@ -68,6 +68,19 @@ enum Command {
         /// Which shell
         shell: Shell,
     },
+}
+
+/// What `config` prints.
+#[derive(Debug, Clone, Args)]
+struct Config {
+    #[command(flatten)]
+    place: Place,
+    /// Only the names of the services, those that others wait for first
+    #[arg(long)]
+    services: bool,
+    /// Only the names of the volumes that services use
+    #[arg(long, conflicts_with = "services")]
+    volumes: bool,
 }
 
 /// What every subcommand takes, before or behind its name.
@@ -245,10 +258,14 @@ impl Cli {
     /// # Errors
     /// A path that is not there, flags that contradict each other, a token that cannot be sent.
     pub fn request(self) -> Result<Request, OptionsError> {
+        let config = match &self.command {
+            Some(Command::Config(config)) => config.part(),
+            Some(_) | None => ConfigPart::Whole,
+        };
         let (task, place) = match self.command {
             None => (Task::Check, None),
             Some(Command::Plan(place)) => (Task::Plan, Some(place)),
-            Some(Command::Config(place)) => (Task::Config, Some(place)),
+            Some(Command::Config(config)) => (Task::Config, Some(config.place)),
             Some(Command::Fetch(place)) => (Task::Fetch, Some(place)),
             Some(Command::Verify(place)) => (Task::Verify, Some(place)),
             Some(Command::Inspect(place)) => (Task::Inspect, Some(place)),
@@ -263,7 +280,17 @@ impl Cli {
         };
         let environment = Environment::of_this_process()?;
         let options = self.flags.options(task, path.as_deref(), environment)?;
-        Ok(Request::Run(Box::new(options)))
+        Ok(Request::Run(Box::new(Options { config, ..options })))
+    }
+}
+
+impl Config {
+    fn part(&self) -> ConfigPart {
+        match (self.services, self.volumes) {
+            (true, _) => ConfigPart::Services,
+            (false, true) => ConfigPart::Volumes,
+            (false, false) => ConfigPart::Whole,
+        }
     }
 }
 
@@ -300,6 +327,7 @@ impl Flags {
         let by_role = task == Task::Fetch || (task == Task::Check && role == Role::Init);
         Ok(Options {
             task,
+            config: ConfigPart::default(),
             role,
             fetch: (by_role || self.fetch) && !self.no_fetch,
             allow_unknown: self.allow_unknown,

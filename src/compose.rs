@@ -4,6 +4,7 @@
 //! every step but the last works on one kind of tree, whose values know where they are written.
 
 mod assemble;
+mod attribute;
 mod canonical;
 mod casts;
 mod command;
@@ -29,11 +30,13 @@ mod print;
 mod resolve;
 mod scalar;
 mod shape;
+mod syntax;
 mod tree;
 mod unique;
 mod units;
 mod validate;
 mod volume;
+mod written;
 
 use std::path::PathBuf;
 
@@ -46,9 +49,12 @@ use self::loader::{Loader, Parsed, Scope};
 use crate::options::ProjectOptions;
 use crate::path::clean;
 use crate::project::Project;
-use crate::source_map::{Location, SourceMap, VariableSource};
+use crate::source_map::{Location, SourceMap, Spanned, VariableSource};
 
-pub use self::print::{ConfigFormat, print};
+pub use self::print::{ConfigFormat, print, service_names, volume_names};
+
+/// What to do about a file that Compose would fetch.
+const USE_A_COPY: &str = "download it and name the copy instead";
 
 /// Why a project could not be loaded.
 #[derive(Debug, Error)]
@@ -103,7 +109,8 @@ impl LoadError {
         match self {
             Self::NotFound { .. } => Some("name one with `-f FILE`".to_owned()),
             Self::Invalid { hint, .. } | Self::Project { hint, .. } => hint.clone(),
-            Self::Read { .. } | Self::NotSupportedYet { .. } => None,
+            Self::NotSupportedYet { .. } => Some(USE_A_COPY.to_owned()),
+            Self::Read { .. } => None,
         }
     }
 }
@@ -147,7 +154,10 @@ fn load_with(options: &ProjectOptions, loader: &mut Loader<'_>) -> Result<Projec
 }
 
 /// The last `name:` of the files, with its variables replaced.
-fn declared_name(parsed: &[Parsed], environment: &Environment) -> Result<Option<String>, Fault> {
+fn declared_name(
+    parsed: &[Parsed],
+    environment: &Environment,
+) -> Result<Option<Spanned<String>>, Fault> {
     let named = parsed
         .iter()
         .flat_map(|file| &file.documents)
@@ -157,7 +167,7 @@ fn declared_name(parsed: &[Parsed], environment: &Environment) -> Result<Option<
     let text = name.printed().unwrap_or_default();
     let expansion = interpolate::expand(&text, &|name| environment.get(name))
         .map_err(|error| dotenv::refuse(&name.place, &error))?;
-    Ok(Some(expansion.text))
+    Ok(Some(Spanned::new(expansion.text, name.place.clone())))
 }
 
 fn profiles(options: &ProjectOptions, environment: &Environment) -> Vec<String> {

@@ -13,6 +13,8 @@ use crate::path::{HostPath, LocalPath};
 pub struct Options {
     /// What to do.
     pub task: Task,
+    /// `preflight config --services` and `--volumes`.
+    pub config: ConfigPart,
     /// In which role.
     pub role: Role,
     /// What to look at.
@@ -73,6 +75,18 @@ pub enum Target {
     ProjectDirectory(PathBuf),
     /// A model file, a model folder or a folder of models.
     Models(PathBuf),
+}
+
+/// What `preflight config` prints.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ConfigPart {
+    /// The whole project.
+    #[default]
+    Whole,
+    /// The names of the services, those that others wait for first.
+    Services,
+    /// The names of the volumes that services use.
+    Volumes,
 }
 
 /// How to read a Compose project; the same meaning as the flags of `docker compose`.

@@ -3,9 +3,10 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
+use super::attribute::{plain, printed};
 use super::command;
 use super::consistency;
-use super::document::{Printer, SECTIONS, plain};
+use super::document::{Printer, SECTIONS};
 use super::environment::Environment;
 use super::fault::Fault;
 use super::loader::Loader;
@@ -218,7 +219,7 @@ fn document(
         if !key.starts_with("x-") {
             loader.warn(format!("unknown key `{key}`"), &entry.key_place());
         }
-        document.insert(key.clone(), plain(&entry.value));
+        document.insert(key.clone(), printed(&entry.value));
     }
     Ok(Value::Object(document))
 }

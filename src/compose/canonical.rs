@@ -27,7 +27,10 @@ pub(super) fn transform(root: &mut Node, warnings: &mut Vec<Spanned<String>>) ->
             return Err(resources.expected(section, "a mapping"));
         }
         for (name, entry) in resources.as_mapping_mut().into_iter().flatten() {
-            check_name(section, name, entry)?;
+            // Compose lets any name of a network pass.
+            if section != "networks" {
+                check_name(section, name, entry)?;
+            }
             external(&format!("{section}.{name}"), &mut entry.value, warnings)?;
         }
     }

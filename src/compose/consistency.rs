@@ -23,9 +23,16 @@ pub(super) fn check(root: &Node, enabled: &Mapping, disabled: &Mapping) -> Resul
         project.dependencies(name, service)?;
         project.references(name, service)?;
         healthcheck(service)?;
+        built_and_watched(name, service)?;
         replicas(name, service)?;
         limits(name, service)?;
         mount_targets(name, service)?;
+    }
+    for (name, secret) in entries(root.get("secrets")) {
+        let external = secret.get("external").and_then(Node::as_bool) == Some(true);
+        if !external && is_empty(secret.get("file")) && is_empty(secret.get("environment")) {
+            return Err(secret.refuse(format!("secret \"{name}\" needs `file` or `environment`")));
+        }
     }
     circles(enabled)
 }
@@ -134,6 +141,27 @@ impl Project<'_> {
         }
         Ok(())
     }
+}
+
+fn built_and_watched(name: &str, service: &Node) -> Result<(), Fault> {
+    let build = service.get("build");
+    let inline = build.and_then(|build| build.get("dockerfile_inline"));
+    let dockerfile = build.and_then(|build| build.get("dockerfile"));
+    if let Some(inline) = inline.filter(|node| !is_empty(Some(node)))
+        && !is_empty(dockerfile)
+    {
+        return Err(inline.refuse(format!(
+            "service \"{name}\" declares both `dockerfile` and `dockerfile_inline`"
+        )));
+    }
+    for watch in items(service.get("develop").and_then(|develop| develop.get("watch"))) {
+        let action = watch.get("action").and_then(Node::as_str).unwrap_or_default();
+        if is_empty(watch.get("target")) && !matches!(action, "rebuild" | "restart") {
+            return Err(watch
+                .refuse(format!("`services.{name}.develop.watch` needs `target` for `{action}`")));
+        }
+    }
+    Ok(())
 }
 
 fn healthcheck(service: &Node) -> Result<(), Fault> {

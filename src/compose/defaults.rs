@@ -32,7 +32,8 @@ fn service(name: &str, service: &mut Node) -> Result<(), Fault> {
     }
     for watch in items(service.get_mut("develop").and_then(|develop| develop.get_mut("watch"))) {
         let place = watch.place.clone();
-        watch.insert_default("exec", Node::mapping([], &place));
+        let nothing = [("command", Node::new(Kind::Null, place.clone()))];
+        watch.insert_default("exec", Node::mapping(nothing, &place));
     }
     device_requests(&format!("services.{name}.gpus"), service.get_mut("gpus"))?;
     let reserved = service

@@ -151,7 +151,8 @@ impl Chain<'_, '_> {
         other: &str,
     ) -> Result<Option<Node>, Fault> {
         if is_remote(other) {
-            return Err(Fault::unsupported(&reference.place, "`extends` from a remote file"));
+            let feature = format!("`extends` from the remote file `{other}`");
+            return Err(Fault::unsupported(&reference.place, feature));
         }
         let path = absolute(&self.scope.directory, Path::new(other));
         self.enter(&path, name, &reference.place)?;

@@ -74,7 +74,7 @@ impl Fault {
             }
             Self::Unsupported { span: None, feature } => LoadError::Project {
                 message: format!("{feature} is not supported yet"),
-                hint: None,
+                hint: Some(super::USE_A_COPY.to_owned()),
             },
             Self::Read { path, source } => LoadError::Read { path, source },
             Self::NotFound { directory } => LoadError::NotFound { directory },

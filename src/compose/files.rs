@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::loader::Loader;
 use crate::options::ProjectOptions;
 use crate::path::clean;
-use crate::source_map::{Place, SourceId, VariableSource};
+use crate::source_map::{Place, SourceId, Spanned, VariableSource};
 
 /// In order of preference.
 const NAMES: [&str; 4] =
@@ -175,20 +175,27 @@ pub(super) fn read_dotenv(
 pub(super) fn name(
     options: &ProjectOptions,
     found: &Found,
-    declared: Option<String>,
+    declared: Option<Spanned<String>>,
 ) -> Result<String, Fault> {
-    let outside = options
-        .name
-        .as_deref()
-        .or_else(|| found.environment.text("COMPOSE_PROJECT_NAME"))
-        .filter(|name| !name.is_empty());
-    if let Some(name) = outside {
-        if normalise(name) != name {
-            return Err(Fault::whole(format!("invalid project name `{name}`")).hint(
+    let variable = found.environment.get("COMPOSE_PROJECT_NAME");
+    let line = variable.as_ref().and_then(|variable| match variable.set_by {
+        VariableSource::EnvFile(span) => Some(span),
+        VariableSource::Environment
+        | VariableSource::Default
+        | VariableSource::Compose
+        | VariableSource::Unset => None,
+    });
+    let outside = match (&options.name, &variable) {
+        (Some(name), _) => Some((name, None)),
+        (None, variable) => variable.as_ref().map(|variable| (&variable.value, line)),
+    };
+    if let Some((name, line)) = outside.filter(|(name, _)| !name.is_empty()) {
+        if normalise(name) != *name {
+            return Err(Fault::span(line, format!("invalid project name `{name}`")).hint(
                 "use lower-case letters, digits, `-` and `_`, beginning with a letter or digit",
             ));
         }
-        return Ok(name.to_owned());
+        return Ok(name.clone());
     }
     let folder = || {
         found
@@ -197,9 +204,10 @@ pub(super) fn name(
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default()
     };
-    let name = normalise(&declared.unwrap_or_else(folder));
+    let declared = declared.unwrap_or_else(|| Spanned::nowhere(folder()));
+    let name = normalise(&declared.value);
     if name.is_empty() {
-        return Err(Fault::whole("the project name must not be empty")
+        return Err(Fault::at(&declared.place, "the project name must not be empty")
             .hint("name it with `-p NAME` or `name:`"));
     }
     Ok(name)

@@ -73,7 +73,8 @@ fn one(
     let mut files = Vec::with_capacity(listed.len());
     for path in &listed {
         if is_remote(path) {
-            return Err(Fault::unsupported(&item.place, "`include` of a remote file"));
+            let feature = format!("`include` of the remote file `{path}`");
+            return Err(Fault::unsupported(&item.place, feature));
         }
         let file = absolute(&scope.directory, Path::new(path));
         if !loader.has_file(&file) {

@@ -19,6 +19,7 @@ use super::paths;
 use super::tree::{Kind, Mapping, Node};
 use super::unique;
 use super::validate;
+use super::written;
 use crate::options::Reach;
 use crate::source_map::{Place, SourceId, SourceMap, Spanned};
 
@@ -182,6 +183,7 @@ fn add_document(
     include::apply(loader, scope, path, &mut root)?;
     let mut model = merge::merge(model, root)?;
     unique::enforce(&mut model)?;
+    written::check(&model)?;
     if let Some(version) =
         model.as_mapping_mut().and_then(|entries| entries.shift_remove("version"))
     {

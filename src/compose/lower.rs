@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::document::command_words;
+use super::attribute::{command_words, plain};
 use super::fault::Fault;
 use super::resolve;
 use super::tree::{Entry, Kind, Node};
@@ -30,7 +30,7 @@ pub(super) fn service(name: &str, entry: &Entry, root: &Node) -> Result<Service,
     service.ports = items(node.get("ports")).iter().filter_map(port).collect();
     service.mounts = mounts(node, root)?;
     if let Some(extension) = node.get("x-preflight") {
-        let value = super::document::plain(extension);
+        let value = plain(extension);
         service.extension = Some(Spanned::new(value, extension.place.clone()));
         service.extension_places = resolve::places(extension);
     }

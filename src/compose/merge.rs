@@ -225,3 +225,63 @@ fn address_pools(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node,
     }
     Ok(Node::new(Kind::Sequence(pools), place))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tree() -> impl Strategy<Value = Node> {
+        let nowhere = Place::nowhere;
+        let leaf = prop_oneof![
+            Just(Kind::Null),
+            any::<bool>().prop_map(Kind::Bool),
+            any::<i32>().prop_map(|value| Kind::Int(value.into())),
+            "[a-c=:/.]{0,4}".prop_map(Kind::String),
+        ];
+        let key = prop::sample::select(vec![
+            "services",
+            "volumes",
+            "networks",
+            "a",
+            "b",
+            "command",
+            "environment",
+            "depends_on",
+            "ports",
+            "build",
+            "logging",
+            "driver",
+            "extra_hosts",
+            "labels",
+            "healthcheck",
+            "test",
+        ]);
+        leaf.prop_map(move |kind| Node::new(kind, nowhere())).prop_recursive(
+            5,
+            64,
+            5,
+            move |inner| {
+                let entry = inner.clone().prop_map(|value| Entry { key: None, value });
+                prop_oneof![
+                    prop::collection::vec(inner, 0..4).prop_map(Kind::Sequence),
+                    prop::collection::vec((key.clone().prop_map(str::to_owned), entry), 0..5)
+                        .prop_map(|entries| Kind::Mapping(entries.into_iter().collect())),
+                ]
+                .prop_map(move |kind| Node::new(kind, nowhere()))
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn merging_with_an_empty_document_changes_nothing(services in tree(), volumes in tree()) {
+            let nowhere = Place::nowhere();
+            let empty = || Node::mapping([], &nowhere);
+            let document = Node::mapping([("services", services), ("volumes", volumes)], &nowhere);
+            prop_assert_eq!(&merge(document.clone(), empty()).unwrap(), &document);
+            prop_assert_eq!(&merge(empty(), document.clone()).unwrap(), &document);
+        }
+    }
+}

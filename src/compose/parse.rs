@@ -8,11 +8,15 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, Span as Range, Tag};
 use super::fault::Fault;
 use super::merge_keys;
 use super::scalar;
+use super::syntax::{Refusal, Syntax, line_breaks};
 use super::tree::{Entry, Kind, Mapping, Mark, Node};
 use crate::source_map::{Place, SourceId, Span};
 
 /// How many values aliases may add to a document; the limit of compose-go v2.11.
 const ALIAS_LIMIT: usize = 100_000;
+
+/// How many values a file may have, aliases not counted; no real file comes near it.
+const VALUE_LIMIT: usize = 200_000;
 
 /// How deep values may be nested, aliases expanded.
 const DEPTH_LIMIT: usize = 200;
@@ -35,13 +39,17 @@ pub(super) fn parse(source: SourceId, text: &str) -> Result<Vec<Document>, Fault
     options.bom_inside_document_as_content = true;
     options.block_scalar_eof_without_line_feed = true;
     options.emit_comments = false;
+    options.emit_anchor_events = true;
     let mut reader = Reader {
         parser: Parser::new_from_str_with_options(text, options),
+        syntax: Syntax::of(text),
         source,
         text,
         anchors: HashMap::new(),
+        values: 0,
         aliased: 0,
     };
+    line_breaks(text).map_err(|refusal| reader.refuse(refusal))?;
     let mut documents = Vec::new();
     while let Some((event, range)) = reader.next()? {
         if matches!(event, Event::DocumentStart(..)) {
@@ -63,9 +71,11 @@ pub(super) fn parse(source: SourceId, text: &str) -> Result<Vec<Document>, Fault
 
 struct Reader<'text> {
     parser: Parser<'text, granit_parser::StrInput<'text>>,
+    syntax: Syntax<'text>,
     source: SourceId,
     text: &'text str,
     anchors: HashMap<usize, Read>,
+    values: usize,
     aliased: usize,
 }
 
@@ -79,16 +89,31 @@ struct Read {
 
 impl<'text> Reader<'text> {
     fn next(&mut self) -> Result<Option<(Event<'text>, Range)>, Fault> {
-        match self.parser.next_event() {
-            None => Ok(None),
-            Some(Ok(event)) => Ok(Some(event)),
-            Some(Err(error)) => {
-                let at = error.marker().byte_offset().unwrap_or(0);
-                let at = floor_boundary(self.text, at);
-                let span = Span { source: self.source, start: at, end: at };
-                Err(Fault::span(Some(span), error.info()))
+        loop {
+            let (event, range) = match self.parser.next_event() {
+                None => return Ok(None),
+                Some(Ok(event)) => event,
+                Some(Err(error)) => {
+                    let at = error.marker().byte_offset().unwrap_or(0);
+                    return Err(Fault::span(Some(self.point(at)), error.info()));
+                }
+            };
+            let Span { start, end, .. } = self.span(range);
+            let checked = self.syntax.check(&event, start, end);
+            checked.map_err(|refusal| self.refuse(refusal))?;
+            if !matches!(event, Event::Anchor(..)) {
+                return Ok(Some((event, range)));
             }
         }
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Fault {
+        Fault::span(Some(self.point(refusal.at)), refusal.message).hint(refusal.hint)
+    }
+
+    fn point(&self, at: usize) -> Span {
+        let at = floor_boundary(self.text, at);
+        Span { source: self.source, start: at, end: at }
     }
 
     fn span(&self, range: Range) -> Span {
@@ -101,6 +126,11 @@ impl<'text> Reader<'text> {
         let span = self.span(range);
         if depth > DEPTH_LIMIT {
             return Err(Fault::span(Some(span), "the values are nested too deeply"));
+        }
+        self.values += 1;
+        if self.values > VALUE_LIMIT {
+            let message = format!("the file has more than {VALUE_LIMIT} values");
+            return Err(Fault::span(Some(span), message));
         }
         let (anchor, mut read) = match event {
             Event::Alias(anchor) => return self.alias(anchor, span, depth),
@@ -227,7 +257,8 @@ impl<'text> Reader<'text> {
         // The parser says `~` for a value that is not written at all.
         let value = if plain && span.start == span.end { "" } else { value };
         let place = Place::at(span);
-        let Some(tag) = tag else {
+        // `!` alone says nothing about an unquoted value.
+        let Some(tag) = tag.filter(|tag| !plain || tag.original() != "!") else {
             let kind = if plain { scalar::resolve(value) } else { Kind::String(value.to_owned()) };
             return Ok(Node::new(kind, place));
         };
@@ -286,11 +317,12 @@ fn floor_boundary(text: &str, at: usize) -> usize {
     text.floor_char_boundary(at.min(text.len()))
 }
 
-/// Standard base64 with padding; white space is skipped.
+/// Standard base64 with padding; line breaks are skipped.
 fn decode_base64(text: &str) -> Option<String> {
     let mut bytes = Vec::new();
-    let (mut bits, mut width, mut padding) = (0_u32, 0_u32, 0);
-    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace()) {
+    let (mut bits, mut width, mut padding, mut length) = (0_u32, 0_u32, 0, 0_usize);
+    for byte in text.bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')) {
+        length += 1;
         let value = match byte {
             b'A'..=b'Z' => byte - b'A',
             b'a'..=b'z' => byte - b'a' + 26,
@@ -313,5 +345,5 @@ fn decode_base64(text: &str) -> Option<String> {
             bytes.push(u8::try_from((bits >> width) & 0xFF).ok()?);
         }
     }
-    String::from_utf8(bytes).ok()
+    if length % 4 == 0 { String::from_utf8(bytes).ok() } else { None }
 }

@@ -41,6 +41,37 @@ pub fn print(project: &Project, format: ConfigFormat, show_secrets: bool) -> Str
     }
 }
 
+/// The names of the services, those that others wait for first.
+#[must_use]
+pub fn service_names(project: &Project) -> Vec<&str> {
+    let mut names = Vec::new();
+    let mut waiting: Vec<_> = project.services.iter().collect();
+    // Circles are refused when a project is loaded, so every round names somebody.
+    while !waiting.is_empty() {
+        let before = waiting.len();
+        let absent: Vec<&str> = waiting.iter().map(|other| other.name.value.as_str()).collect();
+        waiting.retain(|service| {
+            let is_free =
+                service.depends_on.iter().all(|edge| !absent.contains(&edge.service.as_str()));
+            if is_free {
+                names.push(service.name.value.as_str());
+            }
+            !is_free
+        });
+        if waiting.len() == before {
+            names.extend(waiting.drain(..).map(|service| service.name.value.as_str()));
+        }
+    }
+    names
+}
+
+/// The names of the top-level volumes that services use, as the files call them.
+#[must_use]
+pub fn volume_names(project: &Project) -> Vec<&str> {
+    let volumes = project.document.get("volumes").and_then(Value::as_object);
+    volumes.into_iter().flat_map(|volumes| volumes.keys()).map(String::as_str).collect()
+}
+
 /// Whether a variable of that name should not be shown.
 fn is_secret(name: &str) -> bool {
     let name = name.to_uppercase().replace('-', "_");

@@ -28,12 +28,22 @@ pub(super) enum Shape {
     Duration,
     /// The same, left out when 0.
     NonZeroDuration,
-    /// A list of strings.
+    /// A list of different strings.
     Texts,
+    /// A list of strings that may repeat.
+    Lines,
     /// A string or a list of strings; printed as a list.
     TextOrTexts,
-    /// A list of strings and numbers; printed as strings.
+    /// A list of strings and whole numbers; printed as strings.
     Printed,
+    /// A string or a boolean, printed as a string. Left out when empty.
+    TextOrFlag,
+    /// `container_name`.
+    ContainerName,
+    /// A size that must be a string.
+    BytesText,
+    /// A number from the first to the second.
+    Within(i128, i128, &'static Self),
     /// Words: a string that is split, or a list of strings. Kept when empty.
     Command,
     /// `healthcheck.test`.
@@ -48,13 +58,15 @@ pub(super) enum Shape {
     DeviceCount,
     /// An octal file mode.
     Mode,
-    /// A number, or `soft` and `hard`.
-    Limit,
+    /// A mapping of strings and numbers.
+    DriverOptions,
     /// A mapping with these keys; left out when it is not there.
     Record(&'static [Field]),
+    /// The same, where these keys must be there.
+    Needs(&'static [&'static str], &'static [Field]),
     /// The same, where null is allowed; Go prints `placement` and `resources` although empty.
     NullableRecord(&'static [Field]),
-    /// A mapping for something that is run: its command is printed even if there is none.
+    /// A mapping for something that is run: its command must be there.
     Hook(&'static [Field]),
     /// A mapping whose values are printed as lists.
     Options,
@@ -62,10 +74,16 @@ pub(super) enum Shape {
     List(&'static Self),
     /// A mapping whose keys the user chooses; left out when empty.
     Table(&'static Self),
+    /// `ulimits`.
+    Limits,
     /// The same, where a value may be null.
     NullableTable(&'static Self),
+    /// A mapping that is printed as it is.
+    Object,
     /// Printed as it is.
     Any,
+    /// Accepted and not printed.
+    Unprinted,
 }
 
 impl Shape {
@@ -77,17 +95,18 @@ impl Shape {
     /// What the value must be, in a message.
     pub(super) fn described(self) -> &'static str {
         match self {
-            Text | OneOf(_) | PullPolicy | PrintedText => "a string",
+            Text | OneOf(_) | PullPolicy | PrintedText | ContainerName => "a string",
+            TextOrFlag => "a string or a boolean",
+            Within(_, _, inner) => inner.described(),
             Flag | Choice => "a boolean",
             Integer | Count | Number | DeviceCount | Mode => "a number",
-            Bytes => "a size like `16g`",
+            Bytes | BytesText => "a size like `16g`",
             Duration | NonZeroDuration => "a duration like `90s`",
-            Texts | Printed | List(_) => "a list",
+            Texts | Lines | Printed | List(_) => "a list",
             TextOrTexts | Command | Test => "a string or a list of strings",
             Variables | Pairs | Hosts => "a mapping or a list of strings",
-            Limit => "a number or a mapping",
-            Record(_) | NullableRecord(_) | Hook(_) | Options | Table(_) | NullableTable(_)
-            | Any => "a mapping",
+            Record(_) | Needs(..) | NullableRecord(_) | Hook(_) | DriverOptions | Options
+            | Table(_) | Limits | NullableTable(_) | Object | Any | Unprinted => "a mapping",
         }
     }
 }
@@ -96,26 +115,31 @@ impl Shape {
 pub(super) type Field = (&'static str, Shape);
 
 use Shape::{
-    Any, Bytes, Choice, Command, Count, DeviceCount, Duration, Flag, Hook, Hosts, Integer, Limit,
-    List, Mode, NonZeroDuration, NullableRecord, NullableTable, Number, OneOf, Options, Pairs,
-    Printed, PrintedText, PullPolicy, Record, Table, Test, Text, TextOrTexts, Texts, Variables,
+    Any, Bytes, BytesText, Choice, Command, ContainerName, Count, DeviceCount, DriverOptions,
+    Duration, Flag, Hook, Hosts, Integer, Limits, Lines, List, Mode, Needs, NonZeroDuration,
+    NullableRecord, NullableTable, Number, Object, OneOf, Options, Pairs, Printed, PrintedText,
+    PullPolicy, Record, Table, Test, Text, TextOrFlag, TextOrTexts, Texts, Unprinted, Variables,
+    Within,
 };
+
+/// No number of a Compose file is larger.
+const MAX: i128 = u64::MAX as i128;
 
 /// A service.
 pub(super) const SERVICE: &[Field] = &[
     ("annotations", Pairs),
     ("attach", Choice),
-    ("blkio_config", Any),
+    ("blkio_config", Object),
     ("build", Record(BUILD)),
     ("cap_add", Texts),
     ("cap_drop", Texts),
-    ("cgroup", Text),
+    ("cgroup", OneOf(&["host", "private"])),
     ("cgroup_parent", Text),
     ("command", Command),
     ("configs", List(&Record(FILE_MOUNT))),
-    ("container_name", Text),
-    ("cpu_count", Integer),
-    ("cpu_percent", Number),
+    ("container_name", ContainerName),
+    ("cpu_count", Within(0, MAX, &Integer)),
+    ("cpu_percent", Within(0, 100, &Number)),
     ("cpu_period", Integer),
     ("cpu_quota", Integer),
     ("cpu_rt_period", Integer),
@@ -123,12 +147,12 @@ pub(super) const SERVICE: &[Field] = &[
     ("cpu_shares", Integer),
     ("cpus", Number),
     ("cpuset", Text),
-    ("credential_spec", Any),
+    ("credential_spec", Object),
     ("depends_on", Table(&Record(DEPENDENCY))),
     ("deploy", NullableRecord(DEPLOY)),
-    ("develop", NullableRecord(&[("watch", List(&Record(WATCH)))])),
+    ("develop", NullableRecord(&[("watch", List(&Needs(&["action", "path"], WATCH)))])),
     ("device_cgroup_rules", Texts),
-    ("devices", List(&Record(DEVICE))),
+    ("devices", List(&Needs(&["source"], DEVICE))),
     ("dns", TextOrTexts),
     ("dns_opt", Texts),
     ("dns_search", TextOrTexts),
@@ -150,17 +174,17 @@ pub(super) const SERVICE: &[Field] = &[
     ("label_file", Any),
     ("labels", Pairs),
     ("links", Texts),
-    ("logging", Record(&[("driver", Text), ("options", Pairs)])),
+    ("logging", Record(&[("driver", Text), ("options", DriverOptions)])),
     ("mac_address", Text),
     ("mem_limit", Bytes),
     ("mem_reservation", Bytes),
-    ("mem_swappiness", Bytes),
+    ("mem_swappiness", Within(-MAX, MAX, &Bytes)),
     ("memswap_limit", Bytes),
     ("models", NullableTable(&Record(&[("endpoint_var", Text), ("model_var", Text)]))),
     ("network_mode", Text),
     ("networks", NullableTable(&Record(SERVICE_NETWORK))),
     ("oom_kill_disable", Flag),
-    ("oom_score_adj", Integer),
+    ("oom_score_adj", Within(-1000, 1000, &Integer)),
     ("pid", Text),
     ("pids_limit", Integer),
     ("platform", Text),
@@ -169,8 +193,9 @@ pub(super) const SERVICE: &[Field] = &[
     ("pre_stop", List(&Hook(HOOK))),
     ("privileged", Flag),
     ("profiles", Texts),
-    ("provider", Record(&[("options", Options), ("type", Text)])),
+    ("provider", Needs(&["type"], &[("options", Options), ("type", Text)])),
     ("pull_policy", PullPolicy),
+    ("pull_refresh_after", Unprinted),
     ("read_only", Flag),
     ("restart", Text),
     ("runtime", Text),
@@ -181,11 +206,11 @@ pub(super) const SERVICE: &[Field] = &[
     ("stdin_open", Flag),
     ("stop_grace_period", Duration),
     ("stop_signal", Text),
-    ("storage_opt", Any),
+    ("storage_opt", Object),
     ("sysctls", Pairs),
     ("tmpfs", TextOrTexts),
     ("tty", Flag),
-    ("ulimits", Table(&Limit)),
+    ("ulimits", Limits),
     ("use_api_socket", Flag),
     ("user", Text),
     ("userns_mode", Text),
@@ -198,28 +223,28 @@ pub(super) const SERVICE: &[Field] = &[
 const BUILD: &[Field] = &[
     ("additional_contexts", Pairs),
     ("args", Variables),
-    ("cache_from", TextOrTexts),
-    ("cache_to", TextOrTexts),
+    ("cache_from", Lines),
+    ("cache_to", Lines),
     ("context", Text),
     ("dockerfile", Text),
     ("dockerfile_inline", Text),
-    ("entitlements", Texts),
+    ("entitlements", Lines),
     ("extra_hosts", Hosts),
     ("isolation", Text),
     ("labels", Pairs),
     ("network", Text),
     ("no_cache", Flag),
-    ("platforms", TextOrTexts),
+    ("platforms", Lines),
     ("privileged", Flag),
-    ("provenance", PrintedText),
+    ("provenance", TextOrFlag),
     ("pull", Flag),
-    ("sbom", PrintedText),
+    ("sbom", TextOrFlag),
     ("secrets", List(&Record(FILE_MOUNT))),
     ("shm_size", Bytes),
     ("ssh", Any),
-    ("tags", TextOrTexts),
+    ("tags", Lines),
     ("target", Text),
-    ("ulimits", Table(&Limit)),
+    ("ulimits", Limits),
 ];
 
 const CONDITIONS: &[&str] =
@@ -236,24 +261,25 @@ const DEPLOY: &[Field] = &[
     ("mode", Text),
     ("placement", Record(PLACEMENT)),
     ("replicas", Count),
-    ("resources", Record(&[("limits", Record(RESOURCE)), ("reservations", Record(RESOURCE))])),
+    ("resources", Record(&[("limits", Record(LIMITS)), ("reservations", Record(RESERVATIONS))])),
     ("restart_policy", Record(RESTART_POLICY)),
     ("rollback_config", Record(UPDATE)),
     ("update_config", Record(UPDATE)),
 ];
 
 const PLACEMENT: &[Field] = &[
-    ("constraints", Texts),
+    ("constraints", Lines),
     ("max_replicas_per_node", Integer),
     ("preferences", List(&Record(&[("spread", Text)]))),
 ];
 
-const RESOURCE: &[Field] = &[
+const LIMITS: &[Field] = &[("cpus", Number), ("memory", BytesText), ("pids", Integer)];
+
+const RESERVATIONS: &[Field] = &[
     ("cpus", Number),
-    ("devices", List(&Record(DEVICE_REQUEST))),
-    ("generic_resources", Any),
-    ("memory", Bytes),
-    ("pids", Integer),
+    ("devices", List(&Needs(&["capabilities"], DEVICE_REQUEST))),
+    ("generic_resources", List(&Record(&[("discrete_resource_spec", Object)]))),
+    ("memory", BytesText),
 ];
 
 const RESTART_POLICY: &[Field] =
@@ -264,7 +290,7 @@ const UPDATE: &[Field] = &[
     ("failure_action", Text),
     ("max_failure_ratio", Number),
     ("monitor", NonZeroDuration),
-    ("order", Text),
+    ("order", OneOf(&["start-first", "stop-first"])),
     ("parallelism", Count),
 ];
 
@@ -284,7 +310,7 @@ const FILE_MOUNT: &[Field] =
 const HEALTHCHECK: &[Field] = &[
     ("disable", Flag),
     ("interval", Duration),
-    ("retries", Count),
+    ("retries", Within(0, MAX, &Count)),
     ("start_interval", Duration),
     ("start_period", Duration),
     ("test", Test),
@@ -300,7 +326,7 @@ const HOOK: &[Field] = &[
 ];
 
 const WATCH: &[Field] = &[
-    ("action", Text),
+    ("action", OneOf(&["rebuild", "sync", "restart", "sync+restart", "sync+exec"])),
     ("exec", Hook(HOOK)),
     ("ignore", TextOrTexts),
     ("include", TextOrTexts),
@@ -315,8 +341,8 @@ const MOUNT: &[Field] = &[
         Record(&[
             ("create_host_path", Flag),
             ("propagation", Text),
-            ("recursive", Text),
-            ("selinux", Text),
+            ("recursive", OneOf(&["enabled", "disabled", "writable", "readonly"])),
+            ("selinux", OneOf(&["z", "Z"])),
         ]),
     ),
     ("consistency", Text),
@@ -324,7 +350,7 @@ const MOUNT: &[Field] = &[
     ("read_only", Flag),
     ("source", Text),
     ("target", Text),
-    ("tmpfs", Record(&[("mode", Integer), ("size", Bytes)])),
+    ("tmpfs", Record(&[("mode", Within(0, MAX, &Integer)), ("size", Within(0, MAX, &Bytes))])),
     ("type", OneOf(MOUNT_TYPES)),
     ("volume", Record(&[("labels", Pairs), ("nocopy", Flag), ("subpath", Text)])),
 ];
@@ -336,12 +362,12 @@ const PORT: &[Field] = &[
     ("name", Text),
     ("protocol", Text),
     ("published", PrintedText),
-    ("target", Integer),
+    ("target", Within(0, MAX, &Integer)),
 ];
 
 const SERVICE_NETWORK: &[Field] = &[
     ("aliases", Texts),
-    ("driver_opts", Pairs),
+    ("driver_opts", DriverOptions),
     ("gw_priority", Integer),
     ("interface_name", Text),
     ("ipv4_address", Text),
@@ -355,12 +381,12 @@ const SERVICE_NETWORK: &[Field] = &[
 pub(super) const NETWORK: &[Field] = &[
     ("attachable", Flag),
     ("driver", Text),
-    ("driver_opts", Pairs),
+    ("driver_opts", DriverOptions),
     ("enable_ipv4", Choice),
     ("enable_ipv6", Choice),
     ("external", Flag),
     ("internal", Flag),
-    ("ipam", Record(&[("config", List(&Record(POOL))), ("driver", Text)])),
+    ("ipam", Record(&[("config", List(&Record(POOL))), ("driver", Text), ("options", Unprinted)])),
     ("labels", Pairs),
     ("name", Text),
 ];
@@ -371,17 +397,16 @@ const POOL: &[Field] =
 /// A top-level volume.
 pub(super) const VOLUME: &[Field] = &[
     ("driver", Text),
-    ("driver_opts", Pairs),
+    ("driver_opts", DriverOptions),
     ("external", Flag),
     ("labels", Pairs),
     ("name", Text),
 ];
 
-/// A top-level secret or config.
-pub(super) const FILE_OBJECT: &[Field] = &[
-    ("content", Text),
+/// A top-level secret.
+pub(super) const SECRET: &[Field] = &[
     ("driver", Text),
-    ("driver_opts", Pairs),
+    ("driver_opts", DriverOptions),
     ("environment", Text),
     ("external", Flag),
     ("file", Text),
@@ -389,3 +414,25 @@ pub(super) const FILE_OBJECT: &[Field] = &[
     ("name", Text),
     ("template_driver", Text),
 ];
+
+/// A top-level config.
+pub(super) const CONFIG: &[Field] = &[
+    ("content", Text),
+    ("environment", Text),
+    ("external", Flag),
+    ("file", Text),
+    ("labels", Pairs),
+    ("name", Text),
+    ("template_driver", Text),
+];
+
+/// A top-level model.
+pub(super) const MODEL: Shape = Needs(
+    &["model"],
+    &[
+        ("context_size", Within(-MAX, MAX, &Integer)),
+        ("model", Text),
+        ("name", Text),
+        ("runtime_flags", Lines),
+    ],
+);

@@ -5,7 +5,7 @@ use std::io::Write;
 use crate::compose::{self, ConfigFormat};
 use crate::error::{Error, ExitCode};
 use crate::lanes::Plan;
-use crate::options::{Format, Options};
+use crate::options::{ConfigPart, Format, Options};
 use crate::project::Project;
 use crate::redact::Redactor;
 use crate::source_map::SourceMap;
@@ -44,11 +44,21 @@ impl Voice<'_> {
         Ok(ExitCode::Ready)
     }
 
-    /// Prints the resolved project.
+    /// Prints the resolved project, or the names that were asked for.
     ///
     /// # Errors
     /// A stream that cannot be written.
     pub fn config(&mut self, project: &Project) -> Result<ExitCode, Error> {
+        let names = match self.options.config {
+            ConfigPart::Whole => None,
+            ConfigPart::Services => Some(compose::service_names(project)),
+            ConfigPart::Volumes => Some(compose::volume_names(project)),
+        };
+        if let Some(names) = names {
+            let lines: String = names.iter().map(|name| format!("{name}\n")).collect();
+            super::print(self.stdout, &lines)?;
+            return Ok(ExitCode::Ready);
+        }
         let format = match self.options.report.format {
             Format::Human => ConfigFormat::Yaml,
             Format::Json => ConfigFormat::Json,

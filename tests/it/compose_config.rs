@@ -139,6 +139,30 @@ secrets: {s: {file: ./s.txt}}
     assert_eq!(seen, expected.map(|(target, read_only)| (target.to_owned(), read_only)));
 }
 
+/// Every place that a project knows.
+fn places(project: &Project) -> impl Iterator<Item = &Place> {
+    let services = project.services.iter().flat_map(|service| {
+        let words = service.command.iter().chain(&service.entrypoint).flatten();
+        [&service.name.place]
+            .into_iter()
+            .chain(service.image.iter().map(|image| &image.place))
+            .chain(words.map(|word| &word.place))
+            .chain(service.user.iter().map(|user| &user.place))
+            .chain(service.mounts.iter().map(|mount| &mount.place))
+            .chain(service.depends_on.iter().map(|edge| &edge.place))
+            .chain(service.environment.values().map(|value| &value.place))
+            .chain(service.labels.values().map(|value| &value.place))
+    });
+    let volumes = project.volumes.values().flat_map(|volume| {
+        [&volume.place].into_iter().chain(volume.device.iter().map(|device| &device.place))
+    });
+    services
+        .chain(volumes)
+        .chain(project.variables.values().map(|variable| &variable.place))
+        .chain(project.warnings.iter().map(|warning| &warning.place))
+        .chain(project.extension_places.values())
+}
+
 fn refusal(text: &str) -> String {
     load(&[("compose.yaml", text.as_bytes())]).result.unwrap_err().to_string()
 }
@@ -254,19 +278,16 @@ proptest! {
         let end = (at + length).min(STACK.len());
         let text = format!("{}{inserted}{}", &STACK[..at], &STACK[end..]);
         let loaded = load(&[("compose.yaml", text.as_bytes())]);
-        if let Ok(project) = &loaded.result {
-            let places = project
-                .services
-                .iter()
-                .flat_map(|service| {
-                    service.image.iter().map(|image| &image.place)
-                        .chain(service.mounts.iter().map(|mount| &mount.place))
-                        .chain(service.environment.values().map(|value| &value.place))
-                        .chain([&service.name.place])
-                })
-                .chain(project.warnings.iter().map(|warning| &warning.place))
-                .chain(project.extension_places.values());
-            for span in places.filter_map(|place| place.span) {
+        let with_empty = load(&[
+            ("compose.yaml", text.as_bytes()),
+            ("compose.override.yaml", b"{}"),
+        ]);
+        prop_assert_eq!(loaded.result.is_ok(), with_empty.result.is_ok());
+        if let (Ok(project), Ok(merged)) = (&loaded.result, &with_empty.result) {
+            let folder = |loaded: &Loaded| loaded.folder.path().display().to_string();
+            let document = merged.document.to_string().replace(&folder(&with_empty), &folder(&loaded));
+            prop_assert_eq!(document, project.document.to_string());
+            for span in places(project).filter_map(|place| place.span) {
                 let text = loaded.sources.text(span.source);
                 prop_assert!(text.get(span.start..span.end).is_some(), "{span:?}");
             }

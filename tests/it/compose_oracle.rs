@@ -8,13 +8,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use indexmap::IndexMap;
-use preflight::compose;
+use preflight::compose::{self, LoadError};
 use preflight::options::ProjectOptions;
 use preflight::source_map::SourceMap;
 use serde_json::Value;
 
 /// The projects; the file explains its own form.
 const CASES: &str = include_str!("../data/compose-cases.txt");
+
+/// What is deliberately different, in the same form; the rule is `what: why`.
+const DEVIATIONS: &str = include_str!("../data/compose-deviations.txt");
 
 /// A project in a folder of its own.
 #[derive(Debug, Default)]
@@ -27,49 +30,92 @@ struct Case {
     arguments: Vec<String>,
     /// The working directory, below the folder.
     from: String,
+    /// No line can be named for the refusal.
+    nowhere: bool,
 }
 
 /// The version whose rules are reproduced.
 const VERSION: &str = "2.40.3";
 
-/// What one side made of a project.
-type Outcome = Result<Value, String>;
+/// What Compose made of a project.
+type Theirs = Result<Value, String>;
+
+/// What preflight made of it.
+type Ours = Result<Value, LoadError>;
 
 #[test]
 fn every_project_is_resolved_as_docker_compose_resolves_it() {
-    if let Err(reason) = installed() {
-        assert!(
-            std::env::var_os("PREFLIGHT_TEST_REQUIRE_ALL").is_none_or(|value| value != "1"),
-            "docker compose {VERSION} is required: {reason}"
-        );
-        eprintln!("skipped: {reason}");
+    if !is_installed() {
         return;
     }
-    let cases = cases();
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let disagreements: Vec<String> = std::thread::scope(|scope| {
-        let workers: Vec<_> = cases
-            .chunks(cases.len().div_ceil(workers))
-            .map(|chunk| scope.spawn(|| chunk.iter().filter_map(disagreement).collect::<Vec<_>>()))
-            .collect();
-        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
-    });
+    let cases = cases(CASES);
+    let disagreements: Vec<String> = differences_of(&cases).into_iter().flatten().collect();
     eprintln!("agree {} of {}", cases.len() - disagreements.len(), cases.len());
     assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
+}
+
+#[test]
+fn every_deviation_is_still_one() {
+    if !is_installed() {
+        return;
+    }
+    let cases = cases(DEVIATIONS);
+    for (case, difference) in cases.iter().zip(differences_of(&cases)) {
+        let (what, why) = case.rule.split_once(": ").unwrap();
+        eprintln!("deviation: {what} | {why}");
+        assert!(difference.is_some(), "no longer one: {what}");
+    }
+}
+
+#[test]
+fn every_rule_has_one_case() {
+    let cases = cases(CASES);
+    let mut rules: Vec<&str> = cases.iter().map(|case| case.rule.as_str()).collect();
+    rules.sort_unstable();
+    let twice: Vec<_> = rules.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+}
+
+/// What is different, in the order of the cases.
+fn differences_of(cases: &[Case]) -> Vec<Option<String>> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = cases
+            .chunks(cases.len().div_ceil(workers))
+            .map(|chunk| scope.spawn(|| chunk.iter().map(disagreement).collect::<Vec<_>>()))
+            .collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    })
 }
 
 fn disagreement(case: &Case) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().canonicalize().unwrap().join("proj");
     write_files(&root, case);
-    let difference = compare(&oracle(&root, case), &ours(&root, case))?;
+    let ours = ours(&root, case);
+    let difference = compare(&oracle(&root, case), &ours).or_else(|| unplaced(case, &ours))?;
     Some(format!("{}: {difference}", case.rule))
 }
 
-fn cases() -> Vec<Case> {
+/// A refusal that points at no line although there is one.
+fn unplaced(case: &Case, ours: &Ours) -> Option<String> {
+    match ours {
+        Err(LoadError::Invalid { .. } | LoadError::NotSupportedYet { .. }) if case.nowhere => {
+            Some("the refusal has a place after all".to_owned())
+        }
+        Err(
+            error @ (LoadError::NotFound { .. }
+            | LoadError::Read { .. }
+            | LoadError::Project { .. }),
+        ) if !case.nowhere => Some(format!("the refusal has no line: {error}")),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+fn cases(text: &str) -> Vec<Case> {
     let mut cases: Vec<Case> = Vec::new();
     let mut escaped = false;
-    for line in CASES.lines() {
+    for line in text.lines() {
         if let Some(rule) = line.strip_prefix("## ") {
             cases.push(Case { rule: rule.to_owned(), ..Case::default() });
             continue;
@@ -84,7 +130,7 @@ fn cases() -> Vec<Case> {
             case.files.push((name.to_owned(), String::new()));
         } else if let Some((_, text)) = case.files.last_mut() {
             if escaped {
-                *text = unescape(line);
+                text.push_str(&unescape(line));
             } else {
                 text.push_str(line);
                 text.push('\n');
@@ -96,6 +142,8 @@ fn cases() -> Vec<Case> {
             case.arguments = arguments.split(' ').map(str::to_owned).collect();
         } else if let Some(from) = line.strip_prefix("from ") {
             from.clone_into(&mut case.from);
+        } else if line == "nowhere" {
+            case.nowhere = true;
         } else {
             panic!("`{line}` is not understood");
         }
@@ -104,7 +152,10 @@ fn cases() -> Vec<Case> {
 }
 
 fn unescape(line: &str) -> String {
-    let line = line.replace("\\u{feff}", "\u{feff}");
+    let line = line
+        .replace("\\u{feff}", "\u{feff}")
+        .replace("\\u{2028}", "\u{2028}")
+        .replace("\\u{85}", "\u{85}");
     let mut text = String::new();
     let mut characters = line.chars();
     while let Some(c) = characters.next() {
@@ -121,17 +172,25 @@ fn unescape(line: &str) -> String {
     text
 }
 
-fn installed() -> Result<(), String> {
-    let output = Command::new("docker")
-        .args(["compose", "version", "--short"])
-        .output()
-        .map_err(|error| format!("docker cannot be run: {error}"))?;
-    let version = String::from_utf8_lossy(&output.stdout);
-    if version.trim().starts_with(VERSION) {
-        Ok(())
-    } else {
-        Err(format!("docker compose is {:?}, not {VERSION}", version.trim()))
-    }
+/// Whether the real program can be asked; says why not.
+pub(crate) fn is_installed() -> bool {
+    let output = Command::new("docker").args(["compose", "version", "--short"]).output();
+    let reason = match output {
+        Err(error) => format!("docker cannot be run: {error}"),
+        Ok(output) => {
+            let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            if version.starts_with(VERSION) {
+                return true;
+            }
+            format!("docker compose is {version:?}, not {VERSION}")
+        }
+    };
+    assert!(
+        std::env::var_os("PREFLIGHT_TEST_REQUIRE_ALL").is_none_or(|value| value != "1"),
+        "docker compose {VERSION} is required: {reason}"
+    );
+    eprintln!("skipped: {reason}");
+    false
 }
 
 fn write_files(root: &Path, case: &Case) {
@@ -152,7 +211,7 @@ fn environment(case: &Case) -> IndexMap<String, String> {
     environment
 }
 
-fn oracle(root: &Path, case: &Case) -> Outcome {
+fn oracle(root: &Path, case: &Case) -> Theirs {
     let home = std::env::home_dir().unwrap_or_default();
     let plugin = home.join(".docker/cli-plugins/docker-compose");
     let mut command = if plugin.exists() {
@@ -179,7 +238,7 @@ fn oracle(root: &Path, case: &Case) -> Outcome {
     }
 }
 
-fn ours(root: &Path, case: &Case) -> Outcome {
+fn ours(root: &Path, case: &Case) -> Ours {
     let mut options = ProjectOptions {
         environment: environment(case),
         working_directory: root.join(&case.from),
@@ -197,9 +256,7 @@ fn ours(root: &Path, case: &Case) -> Outcome {
         }
     }
     let mut sources = SourceMap::default();
-    compose::load(&options, &mut sources)
-        .map(|project| project.document)
-        .map_err(|error| error.to_string())
+    compose::load(&options, &mut sources).map(|project| project.document)
 }
 
 /// `config` doubles every dollar.
@@ -217,7 +274,7 @@ fn single_dollars(value: &mut Value) {
     }
 }
 
-fn compare(expected: &Outcome, actual: &Outcome) -> Option<String> {
+fn compare(expected: &Theirs, actual: &Ours) -> Option<String> {
     match (expected, actual) {
         (Ok(expected), Ok(actual)) => {
             let differences = differences(expected, actual);

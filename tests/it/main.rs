@@ -3,7 +3,9 @@
 
 /// What is answered to bad input.
 mod bad_input;
-/// What `preflight config` prints.
+/// Compose projects through the binary.
+mod compose_cli;
+/// What a loaded project knows about itself.
 mod compose_config;
 /// Projects as Docker Compose itself resolves them.
 mod compose_oracle;

@@ -1,0 +1,57 @@
+//! Rules about short forms, which are gone once a model is canonical (compose-go v2.9.1
+//! `schema/compose-spec.json`).
+
+use super::fault::Fault;
+use super::tree::Node;
+use super::validate::{entries, items};
+
+/// Refuses a merged model whose short forms break one of them.
+pub(super) fn check(root: &Node) -> Result<(), Fault> {
+    if let Some(version) = root.get("version").filter(|version| version.as_str().is_none()) {
+        return Err(version.expected("version", "a string"));
+    }
+    for (name, service) in entries(root.get("services")) {
+        for key in ["depends_on", "networks", "models"] {
+            different(&format!("services.{name}.{key}"), service.get(key))?;
+        }
+        for (target, edge) in entries(service.get("depends_on")) {
+            dependency(&format!("services.{name}.depends_on.{target}"), edge)?;
+        }
+        for file in items(service.get("env_file")) {
+            if let Some(format) = file.get("format").filter(|format| format.as_str().is_none()) {
+                return Err(
+                    format.expected(&format!("services.{name}.env_file.format"), "a string")
+                );
+            }
+        }
+        if let Some(socket) = service.get("use_api_socket").filter(|node| node.as_bool().is_none())
+        {
+            return Err(socket.expected(&format!("services.{name}.use_api_socket"), "a boolean"));
+        }
+    }
+    Ok(())
+}
+
+fn different(path: &str, list: Option<&Node>) -> Result<(), Fault> {
+    let items = items(list);
+    for (index, item) in items.iter().enumerate() {
+        if items.iter().take(index).any(|earlier| earlier.kind == item.kind) {
+            let text = item.printed().unwrap_or_default();
+            return Err(item.refuse(format!("`{path}` lists `{text}` twice")));
+        }
+    }
+    Ok(())
+}
+
+fn dependency(path: &str, edge: &Node) -> Result<(), Fault> {
+    if edge.as_mapping().is_some() && edge.get("condition").is_none() {
+        return Err(edge
+            .refuse(format!("`{path}` needs `condition`"))
+            .hint("write `condition: service_started`"));
+    }
+    // Compose does not take words for a boolean here.
+    if let Some(required) = edge.get("required").filter(|node| node.as_bool().is_none()) {
+        return Err(required.expected(&format!("{path}.required"), "a boolean"));
+    }
+    Ok(())
+}
