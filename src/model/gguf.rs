@@ -213,6 +213,14 @@ pub enum GgufError {
         /// As written.
         count: u64,
     },
+    /// Positions are not rotated over a whole head.
+    #[error("rotates {found} elements of a head, and its heads have {expected}")]
+    Rotation {
+        /// As written.
+        found: u64,
+        /// The width of a head.
+        expected: i64,
+    },
     /// A tensor that the architecture needs is not there.
     #[error("has no tensor `{tensor}`, which the architecture needs")]
     TensorMissing {

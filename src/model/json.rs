@@ -1,6 +1,6 @@
 //! Reads JSON documents that may be long, or may not be JSON at all.
 
-use std::io::{BufReader, Read};
+use std::io::{BufReader, ErrorKind, Read};
 
 use serde::de::DeserializeOwned;
 use serde_json::Error;
@@ -19,5 +19,8 @@ pub(super) fn parse<T: DeserializeOwned>(reader: impl Read, size: u64) -> Result
     }
     let mut text = Vec::new();
     reader.read_to_end(&mut text).map_err(Error::io)?;
-    serde_json::from_slice(&text)
+    // A string that is only passed over has to be UTF-8 too.
+    let text = std::str::from_utf8(&text)
+        .map_err(|error| Error::io(std::io::Error::new(ErrorKind::InvalidData, error)))?;
+    serde_json::from_str(text)
 }

@@ -21,7 +21,7 @@ use self::document::{Document, string};
 /// One file and what llama-server does with it: it loads it, or ends with a message that contains
 /// these words.
 struct Case {
-    name: &'static str,
+    name: String,
     path: PathBuf,
     refusal: Option<&'static str>,
 }
@@ -48,17 +48,17 @@ impl Corpus {
         self.folder.path().join(name.replace(' ', "-"))
     }
 
-    fn at(&mut self, name: &'static str, path: PathBuf, refusal: Option<&'static str>) {
-        self.cases.push(Case { name, path, refusal });
+    fn at(&mut self, name: &str, path: PathBuf, refusal: Option<&'static str>) {
+        self.cases.push(Case { name: name.to_owned(), path, refusal });
     }
 
-    fn loads(&mut self, name: &'static str, bytes: &[u8]) {
+    fn loads(&mut self, name: &str, bytes: &[u8]) {
         let path = self.path(name);
         fs_err::write(&path, bytes).unwrap();
         self.at(name, path, None);
     }
 
-    fn refuses(&mut self, name: &'static str, bytes: impl AsRef<[u8]>, words: &'static str) {
+    fn refuses(&mut self, name: &str, bytes: impl AsRef<[u8]>, words: &'static str) {
         let path = self.path(name);
         fs_err::write(&path, bytes).unwrap();
         self.at(name, path, Some(words));
@@ -105,6 +105,7 @@ fn corpus() -> Corpus {
     whole(&mut corpus);
     lookalikes(&mut corpus);
     cut(&mut corpus);
+    borders(&mut corpus);
     counts_and_versions(&mut corpus);
     keys(&mut corpus);
     tensors(&mut corpus);
@@ -169,6 +170,20 @@ fn cut(corpus: &mut Corpus) {
     corpus.refuses("cut in a string", &tiny[..36], "exceeds remaining file size");
     corpus.refuses("cut in the tensors", &tiny[..7000], "failed to read tensor info");
     corpus.refuses("cut in the counts", &tiny[..20], "failed to read header");
+}
+
+/// Cut where one field ends and the next begins, and one byte before.
+fn borders(corpus: &mut Corpus) {
+    let bytes = corpus.document.bytes();
+    let borders = corpus.document.borders();
+    assert_eq!(bytes[..4], *b"GGUF");
+    for (number, border) in borders.iter().enumerate() {
+        // Fields inside descriptions are alike; every third place is enough, at either side.
+        if number % 3 == 0 || number < 16 {
+            let cut = border - usize::from(number % 2 == 1);
+            corpus.refuses(&format!("cut at byte {cut}"), &bytes[..cut], "");
+        }
+    }
 }
 
 fn counts_and_versions(corpus: &mut Corpus) {
@@ -236,6 +251,9 @@ fn keys(corpus: &mut Corpus) {
     });
     corpus.changed("alignment as u64", "must be of type u32 but is u64", |document| {
         document.add_key("general.alignment", 10, &32_u64.to_le_bytes());
+    });
+    corpus.changed("half a head rotated", "invalid n_rot", |document| {
+        document.key("llama.rope.dimension_count").value.splice(4.., 32_u32.to_le_bytes());
     });
     for (name, key) in [
         ("no head count", "llama.attention.head_count"),
@@ -387,7 +405,9 @@ fn server_refuses(server: &str, path: &Path) -> Option<String> {
 
 #[test]
 fn preflight_refuses_what_llama_server_refuses() {
-    for case in corpus().cases {
+    let corpus = corpus();
+    assert!(corpus.cases.len() > 120, "{} cases", corpus.cases.len());
+    for case in corpus.cases {
         let refused = preflight_refuses(&case.path);
         assert_eq!(refused.is_some(), case.refusal.is_some(), "{}: {refused:?}", case.name);
     }
@@ -421,34 +441,74 @@ fn llama_server_refuses_what_preflight_refuses() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Single fields set to something else, from a fixed start: preflight must not raise an alarm
-/// over a file that llama-server loads.
+/// What only llama-server can tell, by its words. Bit rot inside tensors is not among them: it
+/// loads that too.
+const UNDECIDABLE: [&str; 0] = [];
+
+/// Single fields set to something else, from a fixed start: both have to say the same.
 #[test]
-fn a_changed_field_is_never_refused_by_preflight_alone() {
+fn a_changed_field_is_refused_by_both_or_by_none() {
     let Some(server) = server() else { return };
     let corpus = Corpus::new();
-    let path = corpus.path("changed");
+    let edits: Vec<Edit> = edits(200);
+    let (first, second) = edits.split_at(edits.len() / 2);
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let (corpus, server) = (&corpus, server.as_str());
+        let half = |name: &'static str, edits| {
+            scope.spawn(move || edited(server, corpus, &corpus.path(name), edits))
+        };
+        [half("first", first), half("second", second)]
+            .into_iter()
+            .flat_map(|half| half.join().unwrap())
+            .collect()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Some bytes of the header set to a value.
+struct Edit {
+    at: usize,
+    width: usize,
+    value: u64,
+}
+
+fn edits(count: usize) -> Vec<Edit> {
     let mut state = 99_u64;
     let mut below = |limit: u64| {
         state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % limit
     };
-    for _ in 0..200 {
+    let mut edit = || {
         // The header without its vocabulary, which takes most of it and is only passed over.
         let at = [below(600), 6_300 + below(1_527)][usize::try_from(below(2)).unwrap()];
         let at = usize::try_from(at).unwrap();
         let width = 1_usize << below(4);
         let value = [u64::MAX, 1 << below(64), 0, below(1 << 31)];
-        let value = value[usize::try_from(below(4)).unwrap()];
+        Edit { at, width, value: value[usize::try_from(below(4)).unwrap()] }
+    };
+    (0..count).map(|_| edit()).collect()
+}
+
+fn edited(server: &str, corpus: &Corpus, path: &Path, edits: &[Edit]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for Edit { at, width, value } in edits {
         let mut bytes = corpus.tiny.clone();
-        bytes[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
-        fs_err::write(&path, &bytes).unwrap();
-        if let Some(why) = preflight_refuses(&path) {
-            let loads = server_refuses(&server, &path).is_none();
-            assert!(!loads, "{width} bytes at {at} set to {value:#x}: {why}");
+        bytes[*at..at + width].copy_from_slice(&value.to_le_bytes()[..*width]);
+        fs_err::write(path, &bytes).unwrap();
+        let what = format!("{width} bytes at {at} set to {value:#x}");
+        match (preflight_refuses(path), server_refuses(server, path)) {
+            (Some(_), Some(_)) | (None, None) => {}
+            (Some(why), None) => wrong.push(format!("{what}: it loads, and preflight says {why}")),
+            (None, Some(said)) if UNDECIDABLE.iter().any(|words| said.contains(words)) => {}
+            (None, Some(said)) => {
+                let errors = said.lines().filter(|line| line.contains("rror"));
+                let errors: Vec<_> = errors.take(3).collect();
+                wrong.push(format!("{what}: only llama-server refuses it: {}", errors.join(" | ")));
+            }
         }
     }
+    wrong
 }
 
 fn disagreements(server: &str, cases: &[Case]) -> Vec<String> {

@@ -25,12 +25,16 @@ mod fetch;
 mod fetch_by_hand;
 /// `preflight fetch` by hand, and what it leaves behind.
 mod fetch_command;
+/// Random model files.
+mod fuzz;
 /// GGUF files, judged by preflight and by the genuine llama-server.
 mod gguf_oracle;
 /// Repositories in the caches of engines.
 mod hub_cache;
 /// The README's main job.
 mod quickstart;
+/// Safetensors files and folders, judged by preflight and by the Python packages.
+mod safetensors_oracle;
 /// Not a behaviour: a scratch folder, and the binary run in it.
 mod sandbox;
 /// Models on their own, without a project.

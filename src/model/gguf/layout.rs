@@ -17,6 +17,11 @@ pub(super) fn refused(metadata: &Metadata, tensors: &[Tensor]) -> Option<GgufErr
         return Some(error);
     }
     let shape = Shape::of(metadata)?;
+    // `llama-model.cpp`, `load_hparams`: this architecture rotates the whole of a head.
+    let rotated = metadata.of_architecture("rope.dimension_count");
+    if let Some(found) = rotated.filter(|found| i64::try_from(*found) != Ok(shape.key)) {
+        return Some(GgufError::Rotation { found, expected: shape.key });
+    }
     let found: HashMap<&str, &Tensor> =
         tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
     let check = |name: &str, rows: &[i64]| need(&found, name, rows);

@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 use super::{Examination, FolderKind, Presence, parsed};
 use crate::facts::Stat;
 use crate::model::file::{self, Content, Defect, Role};
+use crate::model::json;
 use crate::model::lookalike::{Lookalike, recognise};
 use crate::report::FileState;
 use crate::view::ReadSeek;
@@ -86,7 +87,10 @@ fn chat_template(examination: &mut Examination<'_>) {
     examination.folder.chat_template = if here { Presence::Here } else { Presence::Missing };
 }
 
-/// A tokenizer has megabytes, so a JSON one is judged by how it begins and ends.
+/// Up to this a tokenizer is read as a whole; longer ones would take longer than everything else.
+const READ_WHOLE: u64 = 4 << 20;
+
+/// A tokenizer can have many megabytes, so a long one is judged by how it begins and ends.
 fn content(reader: &mut dyn ReadSeek, stat: &Stat, is_json: bool) -> Content {
     let head = match file::head(reader) {
         Ok(head) => head,
@@ -99,6 +103,11 @@ fn content(reader: &mut dyn ReadSeek, stat: &Stat, is_json: bool) -> Content {
     );
     if is_no_tokenizer || (is_json && found != Lookalike::Json) {
         file::lookalike(found)
+    } else if is_json && stat.size <= READ_WHOLE {
+        match json::parse::<IgnoredAny>(reader, stat.size) {
+            Ok(_) => Content::Document,
+            Err(error) => Content::Broken(Defect::Document(error.to_string())),
+        }
     } else if is_json {
         ending(reader, stat)
     } else {

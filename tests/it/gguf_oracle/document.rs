@@ -135,6 +135,36 @@ impl Document {
         out
     }
 
+    /// Every place in the written file where one field ends and the next begins: of the header, of
+    /// every entry, of every tensor's description, of the data.
+    pub(super) fn borders(&self) -> Vec<usize> {
+        let mut at = 0;
+        let mut borders = Vec::new();
+        let mut fields = |lengths: &[usize]| {
+            for length in lengths {
+                at += length;
+                borders.push(at);
+            }
+        };
+        fields(&[4, 4, 8, 8]);
+        for key in &self.keys {
+            fields(&[8, key.name.len(), 4, key.value.len() - 4]);
+        }
+        for tensor in &self.tensors {
+            fields(&[8, tensor.name.len(), 4]);
+            tensor.shape.iter().for_each(|_| fields(&[8]));
+            fields(&[4, 8]);
+        }
+        let end = borders.last().copied().unwrap_or_default();
+        let mut start = end.next_multiple_of(self.alignment);
+        for tensor in &self.tensors {
+            borders.push(start);
+            start += tensor.data.len().next_multiple_of(self.alignment);
+        }
+        borders.dedup();
+        borders
+    }
+
     pub(super) fn key(&mut self, name: &str) -> &mut Key {
         self.keys.iter_mut().find(|key| key.name == name).unwrap()
     }
