@@ -10,7 +10,7 @@ use crate::model::ModelFacts;
 use crate::options::{Role, Task};
 use crate::project::Project;
 use crate::smoke::Answer;
-use crate::source_map::Place;
+use crate::source_map::{Place, Spanned};
 
 /// The result of a look: "could not look" is a fact too, never a silent pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -227,6 +227,67 @@ pub struct ArtifactFacts {
     pub root: Option<RootFacts>,
     /// The files themselves.
     pub model: ModelFacts,
+    /// What its service meets on the way to them.
+    pub way: Way,
+    /// What its service is started with; absent for a lane without one.
+    pub starter: Option<Starter>,
+}
+
+/// What is met on the way from the root of a service to the files of a model. Empty for a lane
+/// without a service.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Way {
+    /// Every folder and file below a mount, links followed, each once.
+    pub steps: Vec<Step>,
+    /// Links that lead to where no mount of the service reaches.
+    pub leaving: Vec<Link>,
+    /// The link that leads to nothing, where the model itself is not there.
+    pub dangling: Option<Link>,
+    /// Where the model itself is not there: a name beside it that differs only in letter case or
+    /// in `-`, `_` and `.`.
+    pub similar: Option<String>,
+    /// Where the model itself is not there: names of unfinished downloads of it.
+    pub leftovers: Vec<String>,
+}
+
+/// One folder or file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// As the service calls it.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: FileKind,
+    /// Whether a folder has to be listed, not only passed through.
+    pub listed: bool,
+    /// Permission bits, without the file type.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Whether an access control list says more than the bits.
+    pub listed_rights: bool,
+}
+
+/// A symbolic link, in the space of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The link.
+    pub path: PathBuf,
+    /// What is written in it.
+    pub target: PathBuf,
+}
+
+/// What a service is started with, as far as it decides about files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Starter {
+    /// `user`; of a created container, the image's where the service has none. Absent: the
+    /// image's, which is not known.
+    pub user: Option<Spanned<String>>,
+    /// `group_add`.
+    pub groups: Vec<String>,
+    /// Whether `VLLM_ALLOW_LONG_MAX_MODEL_LEN` is set to something that vLLM takes for yes.
+    pub long_context: bool,
 }
 
 /// The root of a models mount.
@@ -239,8 +300,21 @@ pub struct RootFacts {
     /// Whether it was made by the engine for this very run: empty, owned by root, and no older
     /// than preflight's own container.
     pub fabricated: bool,
-    /// Whether this process may make a file in it.
-    pub writable: Look<bool>,
+    /// Whether this process may make a file where the artifact is to be.
+    pub writable: Look<Writable>,
+}
+
+/// Whether a file can be made somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writable {
+    /// Yes.
+    Yes,
+    /// Preflight's own mount is read-only.
+    MountReadOnly,
+    /// The file system itself is read-only.
+    DiskReadOnly,
+    /// The folder belongs to somebody else, and its mode lets nobody else in.
+    NotAllowed,
 }
 
 /// The disk budget of a lane's file system, over all lanes that share it.

@@ -55,7 +55,7 @@ pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, E
 
     let mut lanes = survey::look(&plan, &stack, options).await;
     lanes.iter().for_each(|lane| check::mounts(lane, &mut findings));
-    survey::fetch(&mut lanes, options, &findings).await;
+    survey::fetch(&mut lanes, &stack, options, &findings).await;
     if options.task == Task::Smoke {
         survey::ask(&mut lanes).await;
     }

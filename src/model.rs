@@ -110,6 +110,18 @@ pub fn examine(view: &dyn View, path: &Path) -> ModelFacts {
     }
 }
 
+/// A name beside `path` that differs only in letter case or in `-`, `_` and `.`. Blocking.
+#[must_use]
+pub fn similar_beside(view: &dyn View, path: &Path) -> Option<String> {
+    file::similar_beside(view, path)
+}
+
+/// Names of unfinished downloads of what should be at `path`. Blocking.
+#[must_use]
+pub fn leftovers_beside(view: &dyn View, path: &Path) -> Vec<String> {
+    file::leftovers_beside(view, path)
+}
+
 fn file_name(path: &Path) -> PathBuf {
     path.file_name().map(PathBuf::from).unwrap_or_default()
 }

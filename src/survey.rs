@@ -4,6 +4,7 @@ mod cache;
 mod disk;
 mod errands;
 mod root;
+mod way;
 
 use std::time::Duration;
 
@@ -12,17 +13,16 @@ use tokio::sync::mpsc;
 use tokio::task;
 
 use crate::check;
-use crate::facts::{ArtifactFacts, LaneFacts};
+use crate::facts::LaneFacts;
 use crate::finding::Findings;
 use crate::hub::{Errand, Hub, HubError};
 use crate::lanes::{Artifact, Plan};
-use crate::model::{self, ModelFacts};
 use crate::mounts::Sight;
 use crate::options::{HubOptions, Options};
 use crate::progress::{self, Progress};
 use crate::smoke;
 use crate::stack::Stack;
-use crate::view::local::LocalView;
+use crate::survey::way::Eyes;
 
 /// How long a running engine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Everything that can be seen of a plan's lanes without the network.
 pub async fn look(plan: &Plan, stack: &Stack, options: &Options) -> Vec<LaneFacts> {
     let may_fetch = options.fetch && plan.settings.fetch;
+    let eyes = Eyes::of(stack);
     let looks = plan.lanes.iter().map(|lane| {
         let facts = LaneFacts {
             may_fetch: may_fetch && lane.fetch,
@@ -37,17 +38,14 @@ pub async fn look(plan: &Plan, stack: &Stack, options: &Options) -> Vec<LaneFact
             ..LaneFacts::of(lane.clone(), options.role)
         };
         let born = stack.born;
+        let eyes = eyes.clone();
         let in_container = matches!(stack.standpoint, crate::mounts::Standpoint::Container(_));
         blocking(facts, move |mut facts| {
             if facts.lane.skipped.is_none() {
                 let judge = in_container.then_some(born);
-                let seen = |artifact: &Artifact| ArtifactFacts {
-                    artifact: artifact.clone(),
-                    root: root::look(artifact, judge),
-                    model: examine(artifact),
-                };
+                let seen = |artifact: &Artifact| eyes.look(artifact, root::look(artifact, judge));
                 facts.artifacts = facts.lane.artifacts.iter().map(seen).collect();
-                cache::look(&mut facts);
+                cache::look(&mut facts, &eyes);
             }
             facts
         })
@@ -55,9 +53,10 @@ pub async fn look(plan: &Plan, stack: &Stack, options: &Options) -> Vec<LaneFact
     join_all(looks).await
 }
 
-/// Brings what is missing: asks the hub for what engines will bring themselves, probes every source, checks the disk, fetches, and looks again. A lane
-/// with a finding of error level goes no further; the others do.
-pub async fn fetch(lanes: &mut [LaneFacts], options: &Options, findings: &Findings) {
+/// Brings what is missing: probes every source, checks the disk, fetches, and looks again; asks the
+/// hub about what engines will bring themselves. A lane with a finding of error level goes no
+/// further; the others do.
+pub async fn fetch(lanes: &mut [LaneFacts], stack: &Stack, options: &Options, findings: &Findings) {
     if !options.hub.offline {
         let asking = lanes.iter_mut().filter(|facts| !findings.stops(&facts.lane.name));
         cache::ask(asking, &options.hub).await;
@@ -68,7 +67,8 @@ pub async fn fetch(lanes: &mut [LaneFacts], options: &Options, findings: &Findin
         return;
     }
     let (events, receiver) = mpsc::unbounded_channel();
-    let work = bring(wanting, &options.hub, Progress::new(events));
+    let eyes = Eyes::of(stack);
+    let work = bring(wanting, &eyes, &options.hub, Progress::new(events));
     let show = progress::render(receiver, options.report.progress, std::io::stderr());
     tokio::join!(work, show);
 }
@@ -96,7 +96,7 @@ fn wants(facts: &LaneFacts) -> bool {
         && !model.model.complete()
 }
 
-async fn bring(lanes: Vec<&mut LaneFacts>, options: &HubOptions, progress: Progress) {
+async fn bring(lanes: Vec<&mut LaneFacts>, eyes: &Eyes, options: &HubOptions, progress: Progress) {
     let hub = Hub::connect(options);
     let mut planned: Vec<(&mut LaneFacts, Vec<Errand>)> =
         join_all(lanes.into_iter().map(|facts| probe(facts, &hub))).await;
@@ -105,7 +105,7 @@ async fn bring(lanes: Vec<&mut LaneFacts>, options: &HubOptions, progress: Progr
         let mut findings = Findings::default();
         check::sources(facts, &mut findings);
         if !findings.stops(&facts.lane.name) {
-            transfer(facts, errands, &hub, &progress).await;
+            transfer(facts, eyes, errands, &hub, &progress).await;
         }
     }
 }
@@ -135,6 +135,7 @@ async fn probe<'a>(
 /// Brings the small files of a lane, judges them, then brings the weights and looks again.
 async fn transfer(
     facts: &mut LaneFacts,
+    eyes: &Eyes,
     errands: Vec<Errand>,
     hub: &Result<Hub, HubError>,
     progress: &Progress,
@@ -142,11 +143,16 @@ async fn transfer(
     let (Ok(hub), Some(Ok(listing))) = (hub, facts.probe.clone()) else { return };
     let progress = progress.for_lane(&facts.lane.name);
     let brought = errands.iter().map(|errand| errand.destination.clone()).collect();
+    // What two lanes share has been brought for the first of them.
+    let errands = blocking(errands, errands::still_missing).await;
+    if errands.is_empty() {
+        look_again(facts, eyes).await;
+    }
     for errands in errands::in_stages(errands) {
         let result = hub.fetch(&listing, &errands, &progress).await;
         let failed = result.is_err();
         facts.fetch = Some(result);
-        look_again(facts).await;
+        look_again(facts, eyes).await;
         if failed || unusable(facts) {
             return;
         }
@@ -161,21 +167,11 @@ fn unusable(facts: &LaneFacts) -> bool {
     findings.into_vec().iter().any(check::condemns)
 }
 
-async fn look_again(facts: &mut LaneFacts) {
-    if let Some(artifact) = facts.artifacts.first().map(|facts| facts.artifact.clone()) {
-        let seen = blocking(artifact, |artifact| examine(&artifact)).await;
-        if let Some(model) = facts.artifacts.first_mut() {
-            model.model = seen;
-        }
-    }
-}
-
-fn examine(artifact: &Artifact) -> ModelFacts {
-    match &artifact.located.value.sight {
-        Sight::Visible { path, .. } => model::examine(&LocalView, path.as_path()),
-        Sight::NotMounted => ModelFacts::Unknown("no mount of the service reaches it".to_owned()),
-        Sight::Hidden(why) => ModelFacts::Unknown(why.clone()),
-    }
+async fn look_again(facts: &mut LaneFacts, eyes: &Eyes) {
+    let Some(first) = facts.artifacts.first() else { return };
+    let (artifact, root, eyes) = (first.artifact.clone(), first.root.clone(), eyes.clone());
+    let seen = blocking(artifact, move |artifact| eyes.look(&artifact, root)).await;
+    facts.artifacts[0] = seen;
 }
 
 /// Runs `work` where blocking is allowed. A panic in it goes on here.

@@ -1,6 +1,7 @@
 //! Where a file can be looked at before its engine runs.
 
 pub mod local;
+pub mod service;
 pub mod walk;
 
 use std::io::{Read, Seek};

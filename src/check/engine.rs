@@ -10,6 +10,7 @@ use crate::engine::{Complaint, Engine};
 use crate::facts::{LaneFacts, ProjectFacts};
 use crate::finding::{Finding, Findings, Severity};
 use crate::lanes::{Lane, Problem, ProblemKind};
+use crate::path::{HostPath, ServicePath};
 use crate::project::Service;
 use crate::source_map::{Spanned, VariableSource};
 
@@ -20,6 +21,7 @@ pub static WIRING: Check = Check {
         &rules::LANE_PATH_AMBIGUOUS,
         &rules::LANE_PATH_DIFFERS,
         &rules::LANE_WITHOUT_PATH,
+        &rules::SOURCE_NAMES_NO_FILE,
         &rules::LANE_SERVICE_UNKNOWN,
         &rules::NOT_SUPPORTED_YET,
     ],
@@ -39,6 +41,34 @@ pub static VARIABLES: Check =
 fn wiring(facts: &LaneFacts, findings: &mut Findings) {
     for problem in &facts.lane.problems {
         findings.push(about(wired(&facts.lane, problem), &facts.lane).at(&problem.place));
+    }
+    whole_repository(facts, findings);
+}
+
+/// A whole repository would be brought below the name of a single file. Only where something is to
+/// be fetched: a file that is there needs no source.
+fn whole_repository(facts: &LaneFacts, findings: &mut Findings) {
+    let Some(source) = facts.lane.source.as_ref().filter(|_| facts.may_fetch) else { return };
+    let Some(model) = facts.artifacts.first().filter(|model| !model.model.complete()) else {
+        return;
+    };
+    let located = &model.artifact.located.value;
+    let in_service = located.service_path.as_ref().map(ServicePath::as_path);
+    let path = in_service.or(located.host_path.as_ref().map(HostPath::as_path));
+    let Some(path) = path.filter(|path| path.extension().is_some_and(|it| it == "gguf")) else {
+        return;
+    };
+    if source.value.path.is_none() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let finding = Finding::new(
+            &rules::SOURCE_NAMES_NO_FILE,
+            format!("the lane opens one file, and `{}` is a whole repository", source.value),
+            format!(
+                "name the file in the source: `{}/{name}`, as it is called there",
+                source.value
+            ),
+        );
+        findings.push(about(finding, &facts.lane).at(&source.place));
     }
 }
 

@@ -93,10 +93,7 @@ fn disk(facts: &LaneFacts, findings: &mut Findings) {
 
 fn pin(facts: &LaneFacts, findings: &mut Findings) {
     let Some(Ok(listing)) = &facts.probe else { return };
-    let is_commit = |revision: &str| {
-        revision.len() == 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
-    };
-    if listing.source.revision.as_deref().is_some_and(is_commit) {
+    if listing.source.is_pinned() {
         return;
     }
     let mut pinned = listing.source.clone();

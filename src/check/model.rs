@@ -1,9 +1,13 @@
 //! The files of a lane, judged by their headers: will its engine load them?
 
+mod configuration;
 mod content;
+mod context;
 mod engine;
 mod folder;
+mod reach;
 mod rules;
+mod vllm;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +38,7 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
 }
 
 fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
+    reach::judge(subject, findings);
     match &model.shape {
         Shape::Folder(folder) => {
             if folder::is_nothing(subject, folder, findings) {
@@ -43,6 +48,7 @@ fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
                 return engine::judge(subject, model, findings);
             }
             folder::judge(subject, model, folder, findings);
+            configuration::judge(subject, model, folder, findings);
         }
         Shape::Split(split) => content::split(subject, model, split, findings),
         Shape::File => {}
@@ -57,8 +63,9 @@ fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
             content::judge(subject, model, file, findings);
         }
     }
-    content::leftovers(subject, model, findings);
+    content::leftovers(subject, &model.leftovers, findings);
     engine::judge(subject, model, findings);
+    context::judge(subject, model, findings);
 }
 
 /// One artifact of a lane, and how to speak of it.
@@ -169,11 +176,20 @@ impl Subject<'_> {
             Part::Draft => "the draft model",
             Part::ChatTemplate => "the chat template",
         };
-        findings.push(self.finding_of_absence(
-            &rules::FILES_MISSING,
-            format!("{what} `{}` is not there", shown.display()),
-            self.how_to_get(&self.on_host()),
-        ));
+        let explained = reach::absent(self, findings);
+        let message = match reach::dangling(self) {
+            Some(link) => format!(
+                "{what} `{}` is behind the link `{}` to `{}`, where nothing is",
+                shown.display(),
+                link.path.display(),
+                link.target.display()
+            ),
+            None => format!("{what} `{}` is not there", shown.display()),
+        };
+        let fix = self.how_to_get(&self.on_host());
+        let finding = self.finding_of_absence(&rules::FILES_MISSING, message, fix);
+        findings.push(if explained { finding.consequence() } else { finding });
+        content::leftovers(self, &self.artifact.way.leftovers, findings);
     }
 
     fn denied(&self, shown: &Path, why: &str, findings: &mut Findings) {

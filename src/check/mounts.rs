@@ -1,9 +1,11 @@
 //! Whether the files of a lane can be reached at all: wiring of paths, mounts, rights.
 
+use std::path::Path;
+
 use super::hub::NOT_WRITABLE;
 use super::{Check, Run};
 use crate::error::ExitCode;
-use crate::facts::{ArtifactFacts, LaneFacts, Look, ProjectFacts, RootFacts};
+use crate::facts::{ArtifactFacts, LaneFacts, Look, ProjectFacts, RootFacts, Writable};
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::mounts::{Located, Sight};
 use crate::options::Role;
@@ -191,7 +193,7 @@ fn mount(facts: &LaneFacts, findings: &mut Findings) {
 fn not_mounted(located: &Located, artifact: &ArtifactFacts) -> Finding {
     let path = located.service_path.as_ref().map(ToString::to_string).unwrap_or_default();
     let service = located.service.as_deref().unwrap_or("the engine");
-    let folder = std::path::Path::new(&path).parent().map(|folder| folder.display().to_string());
+    let folder = Path::new(&path).parent().map(|folder| folder.display().to_string());
     let folder = folder.filter(|folder| folder != "/").unwrap_or_else(|| "/models".to_owned());
     let message = format!("no mount of `{service}` reaches `{path}`");
     let fix =
@@ -221,24 +223,38 @@ fn judge_root(facts: &LaneFacts, artifact: &ArtifactFacts, root: &RootFacts) -> 
         return Some(finding.with("host path", host));
     }
     let wanted = facts.may_fetch && facts.lane.source.is_some() && !artifact.model.complete();
-    if wanted && root.writable == Look::Seen(false) {
-        let read_only = matches!(located.sight, Sight::Visible { read_only: true, .. });
-        let (why, fix) = if read_only {
-            (
-                "preflight mounts it read-only",
-                "mount the models without `:ro` in preflight's service",
-            )
-        } else {
-            (
-                "its owner is another user",
-                "set `PREFLIGHT_UID` and `PREFLIGHT_GID` to the folder's owner, or change the owner",
-            )
-        };
+    if let Some(&writable) = root.writable.seen().filter(|_| wanted)
+        && let Some((why, fix)) = unwritable(writable, facts.role, &host)
+    {
         let message =
             format!("files are missing in `{host}`, and nothing can be written there: {why}");
         return Some(Finding::new(&NOT_WRITABLE, message, fix).at(place));
     }
     None
+}
+
+/// Why nothing can be written, and what to do; absent when it can.
+fn unwritable(writable: Writable, role: Role, host: &str) -> Option<(&'static str, String)> {
+    Some(match (writable, role) {
+        (Writable::Yes, _) => return None,
+        (Writable::MountReadOnly, _) => (
+            "preflight mounts it read-only",
+            "mount the models without `:ro` in preflight's service".to_owned(),
+        ),
+        (Writable::DiskReadOnly, _) => (
+            "its file system is read-only",
+            format!("mount the file system of `{host}` for writing, or copy the files there"),
+        ),
+        (Writable::NotAllowed, Role::Init) => (
+            "its owner is another user",
+            "set `PREFLIGHT_UID` and `PREFLIGHT_GID` to the folder's owner, or change the owner"
+                .to_owned(),
+        ),
+        (Writable::NotAllowed, Role::Hand) => (
+            "its owner is another user",
+            format!("run preflight as the owner of `{host}`, or change the owner"),
+        ),
+    })
 }
 
 /// The host folder of the mount that a path is below, as a user knows it.
@@ -247,9 +263,19 @@ fn host_root(located: &Located) -> String {
         Some(MountSource::Bind { path, .. }) => path.to_string(),
         Some(MountSource::Volume { name, .. }) => format!("volume {name}"),
         Some(MountSource::Anonymous | MountSource::Tmpfs | MountSource::Other(_)) | None => {
-            located.host_path.as_ref().map(ToString::to_string).unwrap_or_default()
+            above(located).map(|path| path.display().to_string()).unwrap_or_default()
         }
     }
+}
+
+/// The host folder that is as far above the path as the root of what preflight sees.
+fn above(located: &Located) -> Option<&Path> {
+    let host = located.host_path.as_ref()?.as_path();
+    let depth = match &located.sight {
+        Sight::Visible { path, root, .. } => path.below(root)?.components().count(),
+        Sight::NotMounted | Sight::Hidden(_) => 0,
+    };
+    host.ancestors().nth(depth)
 }
 
 fn source_of(mount: &Mount) -> String {
@@ -267,3 +293,6 @@ fn correct(place: &Place) -> String {
         None => "correct the path".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

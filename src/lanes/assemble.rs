@@ -108,15 +108,13 @@ impl Ground<'_> {
         let model = draft.path.take().map(|path| self.locate(&mut draft, path));
         let mut artifacts: Vec<Artifact> =
             model.into_iter().map(|located| Artifact { part: Part::Model, located }).collect();
-        let cached = self.cached(&draft, artifacts.is_empty());
         self.compare(&mut draft, &mut artifacts);
+        let cached = self.cached(&draft, artifacts.is_empty());
         artifacts.extend(self.companions(&draft));
-        let nowhere = artifacts.is_empty() && cached.is_empty();
-        if draft.declared && nowhere && knows_nothing(&draft) {
-            let kind = ProblemKind::NoPath;
-            draft.problems.push(Problem { kind, place: draft.place.clone() });
+        if draft.declared && knows_nothing(&draft, &artifacts, &cached) {
+            draft.problems.push(Problem { kind: ProblemKind::NoPath, place: draft.place.clone() });
         }
-        let skipped = draft.skipped.take().or_else(|| self.skipped(&draft, nowhere));
+        let skipped = draft.skipped.take().or_else(|| self.skipped(&draft, &artifacts, &cached));
         let url = draft.url.take().or_else(|| self.url(&draft));
         Lane {
             required: draft.required.unwrap_or(true),
@@ -306,31 +304,21 @@ impl Ground<'_> {
         self.project.services.iter().filter(|service| engine::invocation(service).is_some())
     }
 
-    fn skipped(&self, draft: &Draft, nowhere: bool) -> Option<String> {
+    fn skipped(&self, draft: &Draft, artifacts: &[Artifact], cached: &[Cached]) -> Option<String> {
         if let Some(left_out) = left_out(draft.kind, self.selection) {
             return Some(left_out);
         }
-        let silent = nowhere && knows_nothing(draft);
-        silent.then(|| match draft.kind {
-            Some(Kind::Embedding) => "no hub cache is mounted".to_owned(),
-            Some(Kind::Vllm | Kind::Gguf) | None => "nothing says where its model is".to_owned(),
-        })
+        let why = match draft.kind {
+            Some(Kind::Embedding) => "no hub cache is mounted",
+            Some(Kind::Vllm | Kind::Gguf) | None => "nothing says where its model is",
+        };
+        knows_nothing(draft, artifacts, cached).then(|| why.to_owned())
     }
 }
 
-fn knows_nothing(draft: &Draft) -> bool {
-    draft.skipped.is_none() && draft.invocation.is_none() && draft.problems.is_empty()
-}
-
-/// Whether a port is published at every address.
-fn is_any(address: &str) -> bool {
-    matches!(address, "" | "0.0.0.0" | "::" | "[::]")
-}
-
-/// An address as a URL has it.
-fn bracketed(address: &str) -> String {
-    let bare = address.contains(':') && !address.starts_with('[');
-    if bare { format!("[{address}]") } else { address.to_owned() }
+fn knows_nothing(draft: &Draft, artifacts: &[Artifact], cached: &[Cached]) -> bool {
+    let silent = draft.skipped.is_none() && draft.invocation.is_none();
+    silent && artifacts.is_empty() && cached.is_empty() && draft.problems.is_empty()
 }
 
 /// Whether two places are one file: on the host if both are there, else in the same mount.
@@ -349,6 +337,17 @@ fn declared_as(model: &Located) -> String {
     let in_service = model.service_path.as_ref().map(ToString::to_string);
     let on_host = || model.host_path.as_ref().map(ToString::to_string);
     in_service.or_else(on_host).unwrap_or_default()
+}
+
+/// Whether a port is published at every address.
+fn is_any(address: &str) -> bool {
+    matches!(address, "" | "0.0.0.0" | "::" | "[::]")
+}
+
+/// An address as a URL has it.
+fn bracketed(address: &str) -> String {
+    let bare = address.contains(':') && !address.starts_with('[');
+    if bare { format!("[{address}]") } else { address.to_owned() }
 }
 
 /// What sort of model a path looks like.

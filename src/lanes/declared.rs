@@ -72,14 +72,19 @@ enum SmokeLevel {
     Generates,
 }
 
-/// Reads the labels `preflight.lane`, `.source`, `.path` and `.required` of every service.
+/// Reads the labels `preflight.lane`, `.source`, `.path` and `.required` of every service. Without
+/// the first, the lane is called like the service.
 pub(super) fn labels(
     project: &Project,
     sources: &SourceMap,
     drafts: &mut Drafts,
 ) -> Result<(), PlanError> {
     for service in &project.services {
-        let Some(lane) = service.labels.get("preflight.lane") else { continue };
+        let lane = service.labels.get("preflight.lane").or_else(|| {
+            let others = ["preflight.source", "preflight.path", "preflight.required"];
+            others.iter().any(|label| service.labels.contains_key(*label)).then_some(&service.name)
+        });
+        let Some(lane) = lane else { continue };
         let draft = drafts.lane(&lane_name(&lane.value), &lane.place);
         draft.declared = true;
         draft.serve(&service.name.value);

@@ -130,6 +130,19 @@ services:
 }
 
 #[test]
+fn labels_without_a_lane_are_about_the_lane_of_the_service() {
+    check(
+        &Case::of(
+            "
+services:
+  a: {image: LLAMA, command: -m /m/x.gguf, volumes: ['/m:/m'], labels: {preflight.source: 'hf://o/r/x'}}
+",
+        ),
+        &["a, [a], /m/x.gguf <- -m, from hf://o/r/x <- label preflight.source"],
+    );
+}
+
+#[test]
 fn a_relative_path_starts_at_the_working_directory_of_the_service() {
     check(
         &Case::of(
@@ -289,7 +302,7 @@ services:
 }
 
 #[test]
-fn what_cannot_be_read_yet_or_names_nothing_is_said() {
+fn a_service_that_names_no_path_is_said_with_what_it_names_instead() {
     check(
         &Case::of(
             "

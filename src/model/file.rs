@@ -3,6 +3,8 @@
 use std::io::{Read as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use sha1::Digest as _;
+
 use super::archive::{self, ArchiveError};
 use super::gguf::split::{self, Split, SplitProblem};
 use super::gguf::{self, GgufError, Tensor};
@@ -23,9 +25,24 @@ pub struct ModelFile {
     pub size: Option<u64>,
     /// Bytes that are really on the disk, where that is known.
     pub allocated: Option<u64>,
+    /// How many of the windows that were sampled out of it hold nothing but zeros; 0 where none
+    /// was sampled, because it is small or no model.
+    pub zero_windows: u64,
+    /// Of a file that is not there: a name beside it that differs only in letter case or in `-`,
+    /// `_` and `.`.
+    pub similar: Option<String>,
     /// What is in it.
     pub content: Content,
 }
+
+/// How many windows are sampled out of a file of weights, evenly spread, the last at its end.
+pub const WINDOWS: u64 = 8;
+
+/// How long a window is, in bytes.
+const WINDOW: u64 = 4096;
+
+/// Smaller files are not sampled.
+const WORTH_SAMPLING: u64 = 64 * WINDOW;
 
 /// What a file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,9 +101,9 @@ pub enum Defect {
     Document(String),
 }
 
-/// What the names of unfinished downloads end with: `hf` and preflight, aria2, browsers,
-/// llama.cpp, Ollama.
-const UNFINISHED: [&str; 7] = [
+/// What the names of unfinished downloads end with: `hf` and preflight, aria2, browsers, hfd and
+/// lftp, llama.cpp, Ollama, Safari, Opera, IDM.
+const UNFINISHED: [&str; 12] = [
     ".incomplete",
     ".aria2",
     ".part",
@@ -94,6 +111,11 @@ const UNFINISHED: [&str; 7] = [
     ".crdownload",
     ".downloadInProgress",
     "-partial",
+    ".download",
+    ".opdownload",
+    ".tmp",
+    ".!ut",
+    ".lftp-pget-status",
 ];
 
 impl Role {
@@ -103,6 +125,14 @@ impl Role {
             Some("jinja" | "j2" | "txt" | "json") => Self::Plain,
             Some(_) | None => Self::Weights,
         }
+    }
+}
+
+impl Content {
+    /// Whether nothing is there.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
     }
 }
 
@@ -130,7 +160,15 @@ impl ModelFile {
 
     /// A file that should be there and is not.
     pub(super) fn absent(name: impl Into<PathBuf>, role: Role) -> Self {
-        Self { name: name.into(), role, size: None, allocated: None, content: Content::Absent }
+        Self {
+            name: name.into(),
+            role,
+            size: None,
+            allocated: None,
+            zero_windows: 0,
+            similar: None,
+            content: Content::Absent,
+        }
     }
 }
 
@@ -165,13 +203,42 @@ pub(super) fn with(
     file.size = Some(stat.size);
     file.allocated = stat.allocated;
     file.content = match view.open(path) {
-        Look::Seen(mut reader) => read(&mut *reader, &stat),
+        Look::Seen(mut reader) => {
+            let content = read(&mut *reader, &stat);
+            if matches!(content, Content::Gguf(_) | Content::Safetensors(_)) {
+                file.zero_windows = zero_windows(&mut *reader, stat.size);
+            }
+            content
+        }
         // Gone since it was seen.
         Look::Absent => Content::Absent,
         Look::Denied(why) => Content::Denied(why),
         Look::Unknown(why) => Content::Unknown(why),
     };
     file
+}
+
+/// Of the windows sampled out of a file, how many are all zeros. One that cannot be read is not.
+fn zero_windows(reader: &mut dyn ReadSeek, size: u64) -> u64 {
+    if size < WORTH_SAMPLING {
+        return 0;
+    }
+    let mut window = Vec::new();
+    let mut is_zero = |number: u64| {
+        window.clear();
+        let start = (size - WINDOW) / WINDOWS * number + (size - WINDOW) % WINDOWS;
+        let read = reader
+            .seek(SeekFrom::Start(start))
+            .and_then(|_| (&mut *reader).take(WINDOW).read_to_end(&mut window));
+        read.is_ok() && !window.is_empty() && window.iter().all(|byte| *byte == 0)
+    };
+    (1..=WINDOWS).map(|number| u64::from(is_zero(number))).sum()
+}
+
+/// Whether two names differ, and only in letter case or in `-`, `_` and `.`.
+pub(super) fn is_similar(name: &str, other: &str) -> bool {
+    let plain = |name: &str| name.to_lowercase().replace(['_', '.'], "-");
+    name != other && plain(name) == plain(other)
 }
 
 /// The first bytes of a file; leaves the reader at its start.
@@ -236,17 +303,73 @@ fn archive(reader: &mut dyn ReadSeek, size: u64) -> Content {
 
 /// Whether a name is that of an unfinished download.
 pub(super) fn is_unfinished(name: &str) -> bool {
-    UNFINISHED.iter().any(|ending| name.ends_with(ending))
+    UNFINISHED.iter().any(|ending| name.ends_with(ending)) || is_of_rsync(name)
 }
 
-/// Names of unfinished downloads of the file at `path`. Needs no listing.
+/// `.NAME.` and six characters, where the name is that of a model's file.
+fn is_of_rsync(name: &str) -> bool {
+    let Some((rest, end)) = name.strip_prefix('.').and_then(|rest| rest.rsplit_once('.')) else {
+        return false;
+    };
+    let ending = Path::new(rest).extension().and_then(|ending| ending.to_str());
+    end.len() == 6
+        && end.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && ["safetensors", "gguf", "bin", "json", "model"].map(Some).contains(&ending)
+}
+
+/// Names of unfinished downloads of the file at `path`, there or not. Needs no listing.
 pub(super) fn leftovers_beside(view: &dyn View, path: &Path) -> Vec<String> {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Vec::new() };
+    let hidden = hidden_leftovers(view, path, name);
     UNFINISHED
         .iter()
         .map(|ending| format!("{name}{ending}"))
         .filter(|name| matches!(view.stat(&path.with_file_name(name)), Look::Seen(_)))
+        .chain(hidden)
         .collect()
+}
+
+/// What tools keep elsewhere than under the name and an ending: rsync writes `.NAME.` and six
+/// characters, `hf download --local-dir` a hash of the name below `.cache` (huggingface_hub 0.36.2,
+/// `_local_folder.py`; before, the name itself).
+fn hidden_leftovers(view: &dyn View, path: &Path, name: &str) -> Vec<String> {
+    const HF: &str = ".cache/huggingface/download";
+    let list = |folder: &Path| view.list(folder).seen().cloned().unwrap_or_default();
+    let Some(folder) = path.parent() else { return Vec::new() };
+    let rsync = format!(".{name}.");
+    let is_rsync = |found: &String| {
+        found.strip_prefix(&rsync).is_some_and(|end| {
+            end.len() == 6 && end.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+    };
+    let starts = [format!("{name}."), format!("{}.", short_hash(&format!("{name}.metadata")))];
+    let is_hf = |found: &String| {
+        found.ends_with(".incomplete") && starts.iter().any(|start| found.starts_with(start))
+    };
+    let hf = list(&folder.join(HF)).into_iter().filter(is_hf).map(|name| format!("{HF}/{name}"));
+    list(folder).into_iter().filter(is_rsync).chain(hf).collect()
+}
+
+/// SHA-1 in the alphabet of base64 for addresses, padded.
+fn short_hash(text: &str) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let digest = sha1::Sha1::digest(text.as_bytes());
+    let mut out = String::new();
+    for chunk in digest.chunks(3) {
+        let bits = (0..3).fold(0, |bits, at| bits << 8 | usize::from(*chunk.get(at).unwrap_or(&0)));
+        for at in 0..4 {
+            let letter = ALPHABET[bits >> (18 - 6 * at) & 63];
+            out.push(if at <= chunk.len() { char::from(letter) } else { '=' });
+        }
+    }
+    out
+}
+
+/// A name beside `path` that is nearly the same.
+pub(super) fn similar_beside(view: &dyn View, path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let names = view.list(path.parent()?).seen().cloned()?;
+    names.into_iter().find(|other| is_similar(name, other))
 }
 
 /// Looks at the other files of a split model, whose first file is `files[0]`, and adds them.

@@ -1,8 +1,10 @@
 //! A folder in the layout of the hub, as vLLM and transformers open it: configuration, tokenizer,
 //! weights, and whether an index and its shards agree.
 
+mod code;
 pub mod config;
 pub mod index;
+mod surplus;
 mod tokenizer;
 mod weights;
 
@@ -44,6 +46,41 @@ pub struct Folder {
     pub dtypes: BTreeMap<Dtype, u64>,
     /// GGUF files that lie in it, by name.
     pub ggufs: Vec<String>,
+    /// Whether there is a template that turns a conversation into a prompt.
+    pub chat_template: Presence,
+    /// The code that `auto_map` names.
+    pub code: Vec<RemoteCode>,
+    /// Weights that no engine loads, because it takes others in the same folder.
+    pub surplus: Vec<Surplus>,
+    /// Whether there is a `params.json`, the configuration of Mistral's own layout.
+    pub params: bool,
+    /// Whether there are weights named as in Mistral's own layout (`consolidated*.safetensors`).
+    pub consolidated: bool,
+    /// The first such file in a folder below.
+    pub consolidated_below: Option<String>,
+    /// The path is a repository's folder of the hub's cache; below it, this is what was judged.
+    pub snapshot: Option<PathBuf>,
+}
+
+/// Weights that no engine loads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surplus {
+    /// Below the folder.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// A file of code that comes with a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteCode {
+    /// Its name.
+    pub file: String,
+    /// The repository that it is in; absent: the model's own folder.
+    pub repository: Option<String>,
+    /// Whether it is there. Unknown for another repository, unless the folder is in a cache of the
+    /// hub where that would be too.
+    pub here: Presence,
 }
 
 /// What kind of model a folder is.
@@ -93,8 +130,39 @@ pub(super) struct Examination<'a> {
     pub(super) folder: Folder,
 }
 
-/// Looks at the folder at `path`.
+/// Looks at the folder at `path`; of a repository's folder in the hub's cache, at the revision that
+/// `main` names.
 pub(super) fn examine(view: &dyn View, path: &Path) -> ModelFacts {
+    let Some(below) = snapshot_below(view, path) else { return examine_folder(view, path) };
+    let mut facts = examine_folder(view, &path.join(&below));
+    if let ModelFacts::Seen(model) = &mut facts {
+        for file in &mut model.files {
+            file.name = below.join(&file.name);
+        }
+        if let Shape::Folder(folder) = &mut model.shape {
+            folder.snapshot = Some(below);
+        }
+    }
+    facts
+}
+
+/// Where the snapshot of `main` lies in a repository's folder; absent: `path` is none.
+fn snapshot_below(view: &dyn View, path: &Path) -> Option<PathBuf> {
+    if !path.file_name()?.to_str()?.starts_with("models--") {
+        return None;
+    }
+    let only = || match view.list(&path.join("snapshots")) {
+        Look::Seen(names) => <[String; 1]>::try_from(names).ok().map(|[name]| name),
+        Look::Absent | Look::Denied(_) | Look::Unknown(_) => None,
+    };
+    match snapshot(view, path, None) {
+        Look::Seen(folder) => folder.strip_prefix(path).ok().map(Path::to_path_buf),
+        Look::Absent => only().map(|name| Path::new("snapshots").join(name)),
+        Look::Denied(_) | Look::Unknown(_) => None,
+    }
+}
+
+fn examine_folder(view: &dyn View, path: &Path) -> ModelFacts {
     let pipeline = sentence_transformers::examine(view, path);
     let below = pipeline.as_ref().map_or("", |pipeline| &pipeline.transformer);
     let root = if below.is_empty() { path.to_path_buf() } else { path.join(below) };
@@ -113,8 +181,15 @@ pub(super) fn examine(view: &dyn View, path: &Path) -> ModelFacts {
     }
     weights::examine(&mut examination);
     tokenizer::examine(&mut examination);
+    code::examine(&mut examination);
+    surplus::examine(&mut examination);
     let leftovers = examination.leftovers();
     let Examination { mut files, mut folder, names, .. } = examination;
+    for file in files.iter_mut().filter(|file| file.content.is_absent()) {
+        let name = file.name.to_string_lossy().into_owned();
+        let similar = names.iter().flatten().find(|other| file::is_similar(&name, other));
+        file.similar = similar.cloned();
+    }
     for file in files.iter_mut().filter(|_| !below.is_empty()) {
         file.name = Path::new(below).join(&file.name);
     }
@@ -190,6 +265,14 @@ impl Examination<'_> {
         };
         let (file, document) = document(self.view, &self.path.join(name), name, Role::Config);
         self.folder.config = document.as_ref().map(Config::of);
+        // ModelOpt says it in a file of its own.
+        const MODELOPT: &str = "hf_quant_config.json";
+        if let Some(config) = &mut self.folder.config
+            && config.quantization.is_none()
+            && contains(self.names.as_deref().unwrap_or_default(), MODELOPT)
+        {
+            config.quantization = Some("modelopt".to_owned());
+        }
         self.files.push(file);
     }
 
@@ -200,8 +283,18 @@ impl Examination<'_> {
             Look::Seen(_) | Look::Absent | Look::Denied(_) | Look::Unknown(_) => Vec::new(),
         };
         let below = below.into_iter().map(|name| format!("{downloads}/{name}"));
+        let blobs = self.blobs().into_iter().map(|name| format!("../../blobs/{name}"));
         let here = self.names.iter().flatten().cloned();
-        here.chain(below).filter(|name| file::is_unfinished(name)).collect()
+        here.chain(below).chain(blobs).filter(|name| file::is_unfinished(name)).collect()
+    }
+}
+
+impl Examination<'_> {
+    /// The names of the blobs beside a snapshot of the hub's cache.
+    fn blobs(&self) -> Vec<String> {
+        let snapshots = self.path.parent().filter(|folder| folder.ends_with("snapshots"));
+        let Some(repository) = snapshots.and_then(Path::parent) else { return Vec::new() };
+        self.view.list(&repository.join("blobs")).seen().cloned().unwrap_or_default()
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use futures_util::future::join_all;
 
 use crate::engine::Part;
-use crate::facts::{ArtifactFacts, CacheFacts, CacheState, FileKind, LaneFacts, Look};
+use crate::facts::{ArtifactFacts, CacheFacts, CacheState, FileKind, LaneFacts, Look, Way};
 use crate::hub::{Hub, HubError, Listing};
 use crate::lanes::{Artifact, Cached, Choice, Traced};
 use crate::model::huggingface::Presence;
@@ -15,6 +15,7 @@ use crate::mounts::{Located, Sight};
 use crate::options::HubOptions;
 use crate::path::{HostPath, LocalPath, ServicePath};
 use crate::report::FileState;
+use crate::survey::way::Eyes;
 use crate::view::View;
 use crate::view::local::LocalView;
 
@@ -26,14 +27,17 @@ const MOST_NAMES: usize = 20_000;
 
 /// Looks for every repository of a lane in its caches. What is there becomes an artifact, the model
 /// before the others. Blocking.
-pub(super) fn look(facts: &mut LaneFacts) {
+pub(super) fn look(facts: &mut LaneFacts, eyes: &Eyes) {
     let mut found = Vec::new();
     let other_tokenizer = facts.lane.cached.iter().any(|cached| cached.part == Part::Tokenizer)
         || facts.lane.artifacts.iter().any(|artifact| artifact.part == Part::Tokenizer);
     for cached in &facts.lane.cached {
         let own_tokenizer = cached.part == Part::Tokenizer || !other_tokenizer;
         let (state, artifact) = Search { view: &LocalView, cached, own_tokenizer }.state();
-        found.extend(artifact);
+        found.extend(artifact.map(|artifact| ArtifactFacts {
+            model: artifact.model,
+            ..eyes.look(&artifact.artifact, None)
+        }));
         facts.cached.push(CacheFacts { cached: cached.clone(), state, probe: None });
     }
     found.append(&mut facts.artifacts);
@@ -225,7 +229,8 @@ fn artifact(cached: &Cached, cache: &Located, below: &Path, model: ModelFacts) -
         mount: cache.mount.clone(),
     };
     let located = Traced { value: located, from: cached.from.clone(), place: cached.place.clone() };
-    ArtifactFacts { artifact: Artifact { part: cached.part, located }, root: None, model }
+    let artifact = Artifact { part: cached.part, located };
+    ArtifactFacts { artifact, root: None, model, way: Way::default(), starter: None }
 }
 
 /// Asks the hub for everything that the lanes' engines will have to bring themselves.

@@ -1,19 +1,24 @@
 //! One disk budget over all lanes, per file system, before the first byte.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::facts::{DiskFacts, LaneFacts};
 use crate::hub::Errand;
 
-/// Tells every lane what it needs, what all lanes of its file system need, and what there is.
+/// Tells every lane what it needs, what all lanes of its file system need, and what there is. A file
+/// that two lanes share is needed once.
 /// A lane whose file system cannot be asked is told nothing.
 pub(super) fn budget(planned: &mut [(&mut LaneFacts, Vec<Errand>)]) {
     let disks: Vec<Option<Disk>> = planned.iter().map(|(_, errands)| disk(errands)).collect();
     let mut totals: BTreeMap<u64, u64> = BTreeMap::new();
-    for disk in disks.iter().flatten() {
+    let mut counted: BTreeSet<&Path> = BTreeSet::new();
+    for ((_, errands), disk) in planned.iter().zip(&disks) {
+        let Some(disk) = disk else { continue };
         let total = totals.entry(disk.file_system).or_default();
-        *total = total.saturating_add(disk.needed);
+        for errand in errands.iter().filter(|errand| counted.insert(&errand.destination)) {
+            *total = total.saturating_add(errand.file.size);
+        }
     }
     for ((facts, _), disk) in planned.iter_mut().zip(disks) {
         facts.disk = disk.map(|disk| DiskFacts {
@@ -43,4 +48,55 @@ fn free(folder: &Path) -> Option<(u64, u64)> {
     let stat = rustix::fs::stat(folder).ok()?;
     let space = rustix::fs::statvfs(folder).ok()?;
     Some((stat.st_dev, space.f_bavail.saturating_mul(space.f_frsize)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::hub::{ObjectId, RemoteFile};
+    use crate::lanes::Lane;
+    use crate::options::Role;
+
+    /// What each lane needs and what all of them need, of lanes that bring `(file, size)`.
+    fn check(folder: &Path, lanes: &[&[(&str, u64)]], expected: &[Option<(u64, u64)>]) {
+        let errand = |(name, size): &(&str, u64)| {
+            let oid = ObjectId::GitBlob(String::new());
+            Errand {
+                file: RemoteFile { path: (*name).to_owned(), size: *size, oid },
+                destination: folder.join(name),
+            }
+        };
+        let mut facts: Vec<_> =
+            lanes.iter().map(|_| LaneFacts::of(Lane::named("x"), Role::Hand)).collect();
+        let errands = lanes.iter().map(|files| files.iter().map(errand).collect());
+        budget(&mut facts.iter_mut().zip(errands).collect::<Vec<_>>());
+        let told = facts.iter().map(|facts| {
+            let disk = facts.disk.as_ref()?;
+            assert!(disk.available > 0);
+            Some((disk.needed, disk.needed_by_all))
+        });
+        assert_eq!(told.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn lanes_of_one_file_system_are_added_up_and_a_shared_file_counts_once() {
+        let root = tempfile::tempdir().unwrap();
+        let one: &[_] = &[("a", 1), ("new/folder/b", 2)];
+        let two: &[_] = &[("a", 1), ("c", 4)];
+        check(root.path(), &[one, two, &[]], &[Some((3, 7)), Some((5, 7)), None]);
+    }
+
+    #[test]
+    fn sizes_that_no_disk_has_do_not_overflow() {
+        let root = tempfile::tempdir().unwrap();
+        let lane: &[_] = &[("a", u64::MAX), ("b", u64::MAX)];
+        check(root.path(), &[lane], &[Some((u64::MAX, u64::MAX))]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_asked_says_nothing() {
+        check(&PathBuf::from("relative/nowhere"), &[&[("a", 1)]], &[None]);
+    }
 }

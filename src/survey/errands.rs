@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::hub::{Errand, Listing};
+use crate::hub::{Errand, Listing, RemoteFile};
 use crate::lanes::Lane;
 use crate::mounts::Sight;
 
@@ -17,16 +17,17 @@ pub(super) fn of(lane: &Lane, listing: &Listing) -> Vec<Errand> {
         return Vec::new();
     };
     let one_file = lane.source.as_ref().is_some_and(|source| source.value.path.is_some());
-    let errand = |file: &crate::hub::RemoteFile| Errand {
+    let errand = |file: &RemoteFile| Errand {
         destination: destination(path.as_path(), &file.path, one_file),
         file: file.clone(),
     };
-    listing
-        .files
-        .iter()
-        .map(errand)
-        .filter(|errand| !is_there(&errand.destination, errand.file.size))
-        .collect()
+    still_missing(listing.files.iter().map(errand).collect())
+}
+
+/// Those that are not there with their size. Blocking.
+pub(super) fn still_missing(mut errands: Vec<Errand>) -> Vec<Errand> {
+    errands.retain(|errand| !is_there(&errand.destination, errand.file.size));
+    errands
 }
 
 /// A whole repository goes below the lane's folder; a single file takes the name that the engine
@@ -57,7 +58,7 @@ fn is_weights(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hub::{ObjectId, RemoteFile};
+    use crate::hub::ObjectId;
 
     fn errand(path: &str, size: u64) -> Errand {
         let oid = ObjectId::GitBlob(String::new());

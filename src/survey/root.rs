@@ -4,8 +4,9 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use rustix::fs::Access;
+use rustix::io::Errno;
 
-use crate::facts::{FileKind, Look, RootFacts, Stat};
+use crate::facts::{FileKind, Look, RootFacts, Stat, Writable};
 use crate::lanes::Artifact;
 use crate::mounts::Sight;
 use crate::view::View as _;
@@ -27,8 +28,11 @@ pub(super) fn look(artifact: &Artifact, born: Option<SystemTime>) -> Option<Root
     let fabricated = born.is_some_and(|born| {
         empty == Look::Seen(true) && stat.seen().is_some_and(|stat| fresh_of_root(stat, born))
     });
-    let writable =
-        if *read_only { Look::Seen(false) } else { writable(path.as_path(), root.as_path()) };
+    let writable = if *read_only {
+        Look::Seen(Writable::MountReadOnly)
+    } else {
+        writable(path.as_path(), root.as_path())
+    };
     Some(RootFacts { stat, empty, fabricated, writable })
 }
 
@@ -37,17 +41,16 @@ fn fresh_of_root(stat: &Stat, born: SystemTime) -> bool {
 }
 
 /// Whether this process may make a file at `path`: asked of the deepest folder that exists.
-fn writable(path: &Path, root: &Path) -> Look<bool> {
+fn writable(path: &Path, root: &Path) -> Look<Writable> {
     let folders = path.ancestors().skip(1).take_while(|folder| folder.starts_with(root));
     let existing = folders.map(Path::to_path_buf).find(|folder| folder.is_dir());
     let Some(folder) = existing.or_else(|| path.is_dir().then(|| path.to_path_buf())) else {
         return Look::Absent;
     };
     match rustix::fs::access(&folder, Access::WRITE_OK | Access::EXEC_OK) {
-        Ok(()) => Look::Seen(true),
-        Err(rustix::io::Errno::ACCESS | rustix::io::Errno::ROFS | rustix::io::Errno::PERM) => {
-            Look::Seen(false)
-        }
+        Ok(()) => Look::Seen(Writable::Yes),
+        Err(Errno::ROFS) => Look::Seen(Writable::DiskReadOnly),
+        Err(Errno::ACCESS | Errno::PERM) => Look::Seen(Writable::NotAllowed),
         Err(error) => Look::Unknown(error.to_string()),
     }
 }
@@ -84,7 +87,7 @@ mod tests {
     fn the_deepest_folder_that_exists_is_asked() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("vllm/coder/bf16/config.json");
-        assert_eq!(writable(&path, root.path()), Look::Seen(true));
+        assert_eq!(writable(&path, root.path()), Look::Seen(Writable::Yes));
         assert_eq!(writable(Path::new("/nowhere/x"), Path::new("/nowhere")), Look::Absent);
     }
 }

@@ -51,18 +51,23 @@ impl View for LocalView {
     }
 
     fn open(&self, path: &Path) -> Look<Box<dyn ReadSeek + '_>> {
-        // Without it, opening a pipe waits for a writer that may never come.
-        let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-        let opened =
-            fs_err::OpenOptions::new().read(true).custom_flags(flags).open(path).and_then(|file| {
-                let metadata = file.metadata()?;
-                Ok((file, metadata))
-            });
-        match opened {
-            Ok((file, metadata)) if metadata.is_file() => Look::Seen(Box::new(file)),
-            Ok(_) => Look::Unknown(format!("`{}` is not a regular file", path.display())),
-            Err(error) => failed(path, &error),
-        }
+        open(path)
+    }
+}
+
+/// The content of the file at `path`.
+pub(super) fn open(path: &Path) -> Look<Box<dyn ReadSeek>> {
+    // Without it, opening a pipe waits for a writer that may never come.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let opened =
+        fs_err::OpenOptions::new().read(true).custom_flags(flags).open(path).and_then(|file| {
+            let metadata = file.metadata()?;
+            Ok((file, metadata))
+        });
+    match opened {
+        Ok((file, metadata)) if metadata.is_file() => Look::Seen(Box::new(file)),
+        Ok(_) => Look::Unknown(format!("`{}` is not a regular file", path.display())),
+        Err(error) => failed(path, &error),
     }
 }
 

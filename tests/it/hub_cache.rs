@@ -35,6 +35,7 @@ fn cached(sandbox: Sandbox, repository: &str, files: &[(&str, Vec<u8>)]) -> Sand
 fn folder() -> Vec<(&'static str, Vec<u8>)> {
     let names = [
         "config.json",
+        "chat_template.jinja",
         "tokenizer.json",
         "tokenizer_config.json",
         "model.safetensors.index.json",

@@ -21,6 +21,8 @@ mod engine_api;
 mod fetch;
 /// What `preflight fetch` brings and refuses.
 mod fetch_by_hand;
+/// `preflight fetch` by hand, and what it leaves behind.
+mod fetch_command;
 /// GGUF files, judged by preflight and by the genuine llama-server.
 mod gguf_oracle;
 /// Repositories in the caches of engines.

@@ -106,6 +106,25 @@ x-preflight:
 ",
 };
 
+pub(super) static SOURCE_NAMES_NO_FILE: Rule = Rule {
+    id: "source-names-no-file",
+    severity: Severity::Error,
+    exit: ExitCode::Lane,
+    docs: "\
+A lane opens one GGUF file, it is missing, and its source is a whole repository. Such repositories
+hold the same model in a dozen quantisations; all of them would be fetched, into a folder with the
+name of the file.
+
+```yaml
+x-preflight:
+  lanes:
+    reader: {path: /models/tiny.gguf, source: \"hf://acme/tiny-GGUF\"}
+```
+
+**Fix:** name the file in the source: `hf://acme/tiny-GGUF/tiny-Q4_K_M.gguf`.
+",
+};
+
 pub(super) static LANE_SERVICE_UNKNOWN: Rule = Rule {
     id: "lane-service-unknown",
     severity: Severity::Error,

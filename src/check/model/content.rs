@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::{Subject, is_weights, rules, some_of};
+use super::{Subject, is_weights, reach, rules, some_of};
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::model::archive::ArchiveError;
+use crate::model::file::WINDOWS;
 use crate::model::gguf::{self, GgufError};
 use crate::model::safetensors::{self, SafetensorsError};
 use crate::model::{Content, Defect, Lookalike, Model, ModelFile, Role, Shape, Split};
@@ -49,11 +50,13 @@ pub(super) fn missing(
             &rules::FILES_MISSING
         }
     };
-    findings.push(subject.finding_of_absence(
+    let explained = reach::misnamed(subject, model, file, findings);
+    let finding = subject.finding_of_absence(
         rule,
         format!("`{}` is not there", subject.file_shown(model, file).display()),
         subject.how_to_get(&subject.file_on_host(model, file)),
-    ));
+    );
+    findings.push(if explained { finding.consequence() } else { finding });
 }
 
 /// One finding for all shards, raised at the first of them.
@@ -62,6 +65,7 @@ fn missing_shards(subject: &Subject<'_>, model: &Model, file: &ModelFile, findin
     if names.first().map(String::as_str) != file.name.to_str() {
         return;
     }
+    let explained = reach::misnamed(subject, model, file, findings);
     let shards = model.files.iter().filter(|file| file.role == Role::Shard).count();
     let message = format!(
         "{} of the {shards} files of weights in `{}` {} missing: {}",
@@ -71,11 +75,10 @@ fn missing_shards(subject: &Subject<'_>, model: &Model, file: &ModelFile, findin
         some_of(&names)
     );
     let fix = subject.how_to_get(&subject.file_on_host(model, file));
-    findings.push(
-        subject
-            .finding_of_absence(&rules::SHARD_MISSING, message, fix)
-            .with("missing", names.join(", ")),
-    );
+    let finding = subject
+        .finding_of_absence(&rules::SHARD_MISSING, message, fix)
+        .with("missing", names.join(", "));
+    findings.push(if explained { finding.consequence() } else { finding });
 }
 
 fn missing_names(model: &Model) -> Vec<String> {
@@ -117,8 +120,8 @@ pub(super) fn split(subject: &Subject<'_>, model: &Model, split: &Split, finding
 }
 
 /// Unfinished downloads beside the model.
-pub(super) fn leftovers(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
-    if model.leftovers.is_empty() {
+pub(super) fn leftovers(subject: &Subject<'_>, leftovers: &[String], findings: &mut Findings) {
+    if leftovers.is_empty() {
         return;
     }
     findings.push(subject.finding(
@@ -126,8 +129,8 @@ pub(super) fn leftovers(subject: &Subject<'_>, model: &Model, findings: &mut Fin
         format!(
             "beside `{}` {} of a download that has not ended: {}",
             subject.shown().display(),
-            if model.leftovers.len() == 1 { "is a file" } else { "are files" },
-            some_of(&model.leftovers)
+            if leftovers.len() == 1 { "is a file" } else { "are files" },
+            some_of(leftovers)
         ),
         "let the download finish or start it again; delete the leftover if the model is whole",
     ));
@@ -288,11 +291,26 @@ impl About<'_> {
         }
     }
 
+    /// One window may lie in a tensor that is zero for a reason.
+    fn zeros(&self, findings: &mut Findings) {
+        let zeros = self.file.zero_windows;
+        if zeros < 2 {
+            return;
+        }
+        let message = format!(
+            "`{}` holds nothing but zeros in {zeros} of the {WINDOWS} places that were sampled",
+            self.shown().display()
+        );
+        let lane = &self.subject.facts.lane.name;
+        let fix = format!("run `preflight verify --deep --lane {lane}`");
+        findings.push(self.subject.finding(&rules::ZEROS_IN_DATA, message, fix));
+    }
+
     fn holes(&self, findings: &mut Findings) {
         let (Some(size), Some(allocated)) = (self.file.size, self.file.allocated) else { return };
         // An eighth may be what a file system's own compression saves on weights.
         if size < WORTH_A_HOLE || allocated >= size - size / 8 {
-            return;
+            return self.zeros(findings);
         }
         let message = format!(
             "`{}` has {size} bytes, and only {allocated} of them are on the disk",

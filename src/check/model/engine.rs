@@ -4,25 +4,7 @@ use super::{Subject, rules, severity};
 use crate::engine::{Engine, Part};
 use crate::finding::{Finding, Findings};
 use crate::model::gguf::{Newer, architectures};
-use crate::model::{Content, Folder, Model, Shape};
-
-/// Architectures that vLLM had and removed, with the last release that has each (0.12.0 and later,
-/// `model_executor/models/registry.py`, `_PREVIOUSLY_SUPPORTED_MODELS`).
-const REMOVED_FROM_VLLM: [(&str, [u32; 3]); 10] = [
-    ("MotifForCausalLM", [0, 10, 2]),
-    ("Phi3SmallForCausalLM", [0, 9, 2]),
-    ("Phi4FlashForCausalLM", [0, 10, 2]),
-    ("Phi4MultimodalForCausalLM", [0, 12, 0]),
-    ("BartModel", [0, 10, 2]),
-    ("BartForConditionalGeneration", [0, 10, 2]),
-    ("DonutForConditionalGeneration", [0, 10, 2]),
-    ("Florence2ForConditionalGeneration", [0, 10, 2]),
-    ("MBartForConditionalGeneration", [0, 10, 2]),
-    ("MllamaForConditionalGeneration", [0, 10, 2]),
-];
-
-/// The newest release of vLLM that the table was compared with.
-const NEWEST_VLLM: [u32; 3] = [0, 33, 0];
+use crate::model::{Content, Model, Shape};
 
 pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
     if let Some(finding) = wrong_kind(subject, model) {
@@ -32,11 +14,6 @@ pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Finding
         for newer in &header.newer {
             findings.push(unknown_to_llama_cpp(subject, newer));
         }
-    }
-    if let Some(folder) = model.folder()
-        && let Some(finding) = removed_from_vllm(subject, folder)
-    {
-        findings.push(finding);
     }
 }
 
@@ -139,28 +116,3 @@ fn unknown_to_llama_cpp(subject: &Subject<'_>, newer: &Newer) -> Finding {
 /// Builds are counted in thousands since llama.cpp reads GGUF; a smaller number is a version of
 /// some other kind.
 const OLDEST_BUILD: u32 = 1000;
-
-fn removed_from_vllm(subject: &Subject<'_>, folder: &Folder) -> Option<Finding> {
-    if subject.facts.lane.engine != Some(Engine::Vllm) {
-        return None;
-    }
-    let named = &folder.config.as_ref()?.architectures;
-    let (name, last) =
-        REMOVED_FROM_VLLM.iter().find(|(name, _)| named.iter().any(|n| n == name))?;
-    let version = subject.version().filter(|numbers| numbers.len() >= 2);
-    if version.as_ref().is_some_and(|version| version.as_slice() <= last.as_slice()) {
-        return None;
-    }
-    let is_covered = version.is_some_and(|version| version.as_slice() <= NEWEST_VLLM.as_slice());
-    let last = last.map(|number| number.to_string()).join(".");
-    let message = format!(
-        "`{}` has the architecture `{name}`, which vLLM has removed after {last}",
-        subject.shown().display()
-    );
-    let fix = format!("pin `vllm/vllm-openai:v{last}`, or choose another model");
-    Some(
-        subject
-            .finding(&rules::ARCHITECTURE_UNSUPPORTED, message, fix)
-            .severity(severity(is_covered)),
-    )
-}

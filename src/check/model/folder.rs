@@ -123,6 +123,23 @@ fn agreement(subject: &Subject<'_>, index: &Index, findings: &mut Findings) {
         findings.push(finding.with("tensor", &astray.tensor).with("count", astray.count));
         return;
     }
+    if let Some(unlisted) = &index.unlisted {
+        let more = match unlisted.count {
+            1 => String::new(),
+            count => format!(" ({} more like it)", count - 1),
+        };
+        let message = format!(
+            "`{}` in `{}` does not name the tensor `{}`, which `{}` has{more}",
+            index.file,
+            subject.shown().display(),
+            unlisted.tensor,
+            unlisted.shard
+        );
+        let finding = subject.finding(&rules::INDEX_MISMATCH, message, fix);
+        let finding = finding.with("tensor", &unlisted.tensor).with("count", unlisted.count);
+        findings.push(finding.severity(Severity::Warning));
+        return;
+    }
     let (Some(total), Some(found)) = (index.total_size, index.found_size) else { return };
     if total != found {
         let message = format!(

@@ -1,5 +1,6 @@
 //! What can be wrong with the files of a model: identity, severity, exit code and explanation.
 
+use super::{configuration, reach};
 use crate::error::ExitCode;
 use crate::finding::{Rule, Severity};
 
@@ -13,6 +14,7 @@ pub(super) static ALL: &[&Rule] = &[
     &NOT_A_MODEL,
     &PARTIAL_DOWNLOAD,
     &SPARSE_FILE,
+    &ZEROS_IN_DATA,
     &GGUF_INVALID,
     &GGUF_SPLIT_INCOMPLETE,
     &SAFETENSORS_INVALID,
@@ -26,6 +28,19 @@ pub(super) static ALL: &[&Rule] = &[
     &UNREADABLE,
     &UNSAFE_PICKLE,
     &NOT_LOOKED_AT,
+    &configuration::QUANTIZATION_CONFLICT,
+    &configuration::DTYPE_DIFFERS,
+    &configuration::CONTEXT_TOO_LONG,
+    &configuration::CONTEXT_NOT_LIMITED,
+    &configuration::TENSOR_PARALLEL,
+    &configuration::REMOTE_CODE,
+    &configuration::DUPLICATE_WEIGHTS,
+    &configuration::OTHER_LAYOUT,
+    &configuration::CHAT_TEMPLATE_MISSING,
+    &configuration::GGUF_IN_VLLM,
+    &reach::UNREADABLE_BY_USER,
+    &reach::SYMLINK_LEAVES_MOUNT,
+    &reach::NAME_DIFFERS,
 ];
 
 pub(super) static FILES_MISSING: Rule = Rule {
@@ -150,6 +165,22 @@ An engine reads such holes as zeros and serves nonsense without an error. A comp
 (btrfs, zfs) shows the same for a healthy file, which is why this is a warning.
 
 Example: a file of 5 GB of which 1 GB is on the disk.
+
+Fix: run `preflight verify --deep`, which compares hashes; fetch the file again if they differ.",
+};
+
+pub(super) static ZEROS_IN_DATA: Rule = Rule {
+    id: "zeros-in-data",
+    severity: Severity::Warning,
+    exit: ExitCode::Corrupt,
+    docs: "\
+Several of the places that were sampled in the weights of a model hold nothing but zeros.
+
+Space was reserved for a download, and parts of it never came; the header is whole, so every engine
+loads the file and serves nonsense. Single tensors can be zero for a reason, which is why this is a
+warning: only a hash tells.
+
+Example: `aria2c` without `--file-allocation=none` was stopped half-way, and its `.aria2` file deleted.
 
 Fix: run `preflight verify --deep`, which compares hashes; fetch the file again if they differ.",
 };

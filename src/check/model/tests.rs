@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use crate::engine::{Engine, Invocation};
 use crate::error::ExitCode;
+use crate::facts::{Starter, Way};
 use crate::lanes::{Artifact, Lane, Origin, Source, Traced};
 use crate::model;
 use crate::mounts::Located;
@@ -13,6 +14,9 @@ use crate::source_map::Place;
 use crate::view::local::LocalView;
 
 use super::*;
+
+mod configuration_tests;
+mod reach_tests;
 
 const GGUF: &str = "gguf/tiny-Q4_K_M.gguf";
 const FOLDER: &str = "vllm/tiny/bf16";
@@ -25,6 +29,9 @@ struct Stack {
     engine: Option<Engine>,
     version: Option<String>,
     source: Option<Source>,
+    way: Way,
+    starter: Option<Starter>,
+    invocation: Option<Invocation>,
 }
 
 impl Stack {
@@ -41,7 +48,18 @@ impl Stack {
             }
         }
         let (part, engine) = (Part::Model, None);
-        Self { root, path: path.to_owned(), part, engine, version: None, source: None }
+        let (version, source, way, starter) = (None, None, Way::default(), None);
+        Self {
+            root,
+            path: path.to_owned(),
+            part,
+            engine,
+            version,
+            source,
+            way,
+            starter,
+            invocation: None,
+        }
     }
 
     fn served_by(mut self, engine: Engine, version: Option<&str>) -> Self {
@@ -93,6 +111,7 @@ impl Stack {
         let invocation = self
             .engine
             .map(|engine| Invocation { version: self.version.clone(), ..Invocation::bare(engine) });
+        let invocation = self.invocation.clone().or(invocation);
         let lane = Lane {
             services: vec!["inference".to_owned()],
             engine: self.engine,
@@ -101,7 +120,13 @@ impl Stack {
             source: self.source.clone().map(traced),
             ..Lane::named("reader")
         };
-        let artifacts = vec![ArtifactFacts { artifact, root: None, model }];
+        let artifacts = vec![ArtifactFacts {
+            artifact,
+            root: None,
+            model,
+            way: self.way.clone(),
+            starter: self.starter.clone(),
+        }];
         LaneFacts { artifacts, ..LaneFacts::of(lane, RunRole::Hand) }
     }
 

@@ -128,6 +128,9 @@ fn wanted(key: &str) -> bool {
         || key.ends_with("_count")
         || key.ends_with("_count_kv")
         || key.ends_with("_epsilon")
+        || key.ends_with("_rank")
+        || key.ends_with("_window")
+        || key.ends_with("_size")
 }
 
 fn value<R: Read + Seek>(reader: &mut Reader<R>, key: &str) -> Result<Value, GgufError> {
@@ -225,6 +228,13 @@ impl Metadata {
     #[must_use]
     pub fn of_architecture(&self, field: &str) -> Option<u64> {
         self.unsigned(&format!("{}.{field}", self.architecture.as_deref()?))
+    }
+
+    /// Whether there is an entry of that name below the architecture's own prefix, of any type.
+    #[must_use]
+    pub fn says_of_architecture(&self, field: &str) -> bool {
+        let key = self.architecture.as_ref().map(|name| format!("{name}.{field}"));
+        key.is_some_and(|key| self.get(&key).is_some())
     }
 
     /// Whether the file is a model of its own, and not an adapter, a projector or a table of

@@ -29,10 +29,12 @@ pub struct Config {
     pub model_type: Option<String>,
     /// `torch_dtype`, or `dtype` as it is called since transformers 4.56.
     pub dtype: Option<String>,
-    /// `quantization_config.quant_method`.
+    /// `quantization_config.quant_method`, or what ModelOpt's own file says.
     pub quantization: Option<String>,
     /// The context that the model was trained for, in tokens, before any rope scaling.
     pub context_length: Option<u64>,
+    /// The longest context that vLLM serves without being forced to: with rope scaling, in tokens.
+    pub longest_context: Option<u64>,
     /// The values of `auto_map`: code that comes with the model, `repo--module.Class` when it comes
     /// with another.
     pub remote_code: Vec<String>,
@@ -69,10 +71,8 @@ impl Config {
                 .iter()
                 .find_map(|key| string(document, key).or_else(|| string(text, key))),
             quantization: quantization(document, text),
-            context_length: CONTEXT_KEYS
-                .iter()
-                .filter_map(|key| text.get(*key).and_then(Value::as_u64))
-                .min(),
+            context_length: trained_context(text),
+            longest_context: longest_context(text, document),
             remote_code: document
                 .get("auto_map")
                 .and_then(Value::as_object)
@@ -94,6 +94,51 @@ impl Config {
     }
 }
 
+fn trained_context(text: &Map<String, Value>) -> Option<u64> {
+    CONTEXT_KEYS.iter().filter_map(|key| text.get(*key).and_then(Value::as_u64)).min()
+}
+
+/// What `--max-model-len` may be at most (vLLM 0.12.0 and 0.33.0, `config/model.py`,
+/// `_get_and_verify_max_len`). Where the releases differ, the larger value.
+fn longest_context(text: &Map<String, Value>, document: &Map<String, Value>) -> Option<u64> {
+    let trained = trained_context(text)?;
+    let model_type = text.get("model_type").or_else(|| document.get("model_type"));
+    // The length that Gemma 3 states is scaled already.
+    let is_scaled = model_type.and_then(Value::as_str).is_some_and(|kind| kind.contains("gemma3"));
+    let scaled = ["rope_scaling", "rope_parameters"]
+        .iter()
+        .filter_map(|key| text.get(*key).and_then(Value::as_object))
+        .flat_map(|rope| std::iter::once(rope).chain(rope.values().filter_map(Value::as_object)))
+        .filter(|_| !is_scaled)
+        .filter_map(|rope| scaled_context(trained, rope))
+        .max();
+    let stated = text.get("model_max_length").and_then(Value::as_u64);
+    [Some(trained), scaled, stated].into_iter().flatten().max()
+}
+
+fn scaled_context(trained: u64, rope: &Map<String, Value>) -> Option<u64> {
+    let kind = rope.get("rope_type").or_else(|| rope.get("type")).and_then(Value::as_str)?;
+    // Their length is scaled already.
+    if ["su", "longrope", "llama3"].contains(&kind) {
+        return None;
+    }
+    let factor = rope.get("factor").and_then(Value::as_f64).unwrap_or(1.0);
+    // The releases differ in whether the factor is already in the length that is stated.
+    let original = rope.get("original_max_position_embeddings").and_then(Value::as_u64);
+    times(original.filter(|_| kind.contains("yarn")).unwrap_or(trained), factor)
+}
+
+/// A length multiplied by a factor; absent for a factor that is none.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a length in tokens is far below 2^52, and a float becomes an integer by saturation"
+)]
+fn times(length: u64, factor: f64) -> Option<u64> {
+    (factor.is_finite() && factor > 0.0).then_some((length as f64 * factor) as u64)
+}
+
 fn quantization(document: &Map<String, Value>, text: &Map<String, Value>) -> Option<String> {
     [
         document.get("quantization_config"),
@@ -104,7 +149,7 @@ fn quantization(document: &Map<String, Value>, text: &Map<String, Value>) -> Opt
     .flatten()
     .find_map(|config| config.get("quant_method"))
     .and_then(Value::as_str)
-    .map(str::to_owned)
+    .map(|method| method.to_lowercase().replace("compressed_tensors", "compressed-tensors"))
 }
 
 /// A string, or a list in which only strings count.
@@ -141,6 +186,32 @@ mod tests {
         assert_eq!(config.quantization.as_deref(), Some("fp8"));
         assert_eq!(config.remote_code, ["owner/repo--modeling.Model", "t.T"]);
         assert!(config.multimodal);
+    }
+
+    #[test]
+    fn a_context_is_scaled_as_its_rope_says() {
+        let check = |rope: Value, expected: u64| {
+            let document = serde_json::json!({
+                "max_position_embeddings": 4096, "rope_scaling": rope
+            });
+            let config = Config::of(document.as_object().unwrap());
+            assert_eq!(
+                (config.context_length, config.longest_context),
+                (Some(4096), Some(expected))
+            );
+        };
+        let yarn = |original: u64| {
+            serde_json::json!({"rope_type": "yarn", "factor": 4.0,
+                "original_max_position_embeddings": original})
+        };
+        check(Value::Null, 4096);
+        check(serde_json::json!({"type": "linear", "factor": 2.0}), 8192);
+        check(yarn(1024), 4096);
+        check(yarn(8192), 32768);
+        check(serde_json::json!({"rope_type": "llama3", "factor": 8.0}), 4096);
+        check(serde_json::json!({"rope_type": "linear", "factor": -1}), 4096);
+        check(serde_json::json!({"rope_type": "default"}), 4096);
+        check(serde_json::json!({"full_attention": {"rope_type": "dynamic", "factor": 2}}), 8192);
     }
 
     #[test]

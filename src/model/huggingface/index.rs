@@ -29,6 +29,8 @@ pub struct Index {
     pub found_size: Option<u64>,
     /// Tensors that are not in the shard that the index names: how many, and the first by name.
     pub astray: Option<Astray>,
+    /// Tensors of its shards that it does not name: how many, and the first by name.
+    pub unlisted: Option<Astray>,
 }
 
 /// Tensors that are not where an index says.
@@ -60,6 +62,7 @@ struct Totals {
 struct WeightMap {
     shards: Vec<String>,
     tensors: HashMap<String, Claim>,
+    unlisted: Option<Astray>,
 }
 
 /// That a shard holds a tensor.
@@ -87,15 +90,16 @@ impl Document {
     /// Notes that the shard with that index holds `names`.
     pub(super) fn meet(&mut self, shard: usize, names: &[String]) {
         for name in names {
-            if let Some(claim) = self.weight_map.tensors.get_mut(name) {
-                claim.met |= claim.shard == shard;
+            match self.weight_map.tensors.get_mut(name) {
+                Some(claim) => claim.met |= claim.shard == shard,
+                None => self.weight_map.unlist(name, shard),
             }
         }
     }
 
     /// What the index says and how far the shards in `read` bear it out.
     pub(super) fn conclude(self, file: &str, read: &[bool], found_size: Option<u64>) -> Index {
-        let WeightMap { shards, tensors } = self.weight_map;
+        let WeightMap { shards, tensors, unlisted } = self.weight_map;
         let is_read = |claim: &Claim| read.get(claim.shard).copied().unwrap_or_default();
         let unmet = || tensors.iter().filter(|(_, claim)| !claim.met && is_read(claim));
         let astray = unmet().min_by_key(|(tensor, _)| *tensor).map(|(tensor, claim)| Astray {
@@ -115,7 +119,22 @@ impl Document {
             total_size: total_size.and_then(|size| size.as_u64().or_else(|| whole(&size))),
             found_size,
             astray,
+            unlisted,
         }
+    }
+}
+
+impl WeightMap {
+    fn unlist(&mut self, tensor: &str, shard: usize) {
+        let shard = self.shards.get(shard).cloned().unwrap_or_default();
+        let found = Astray { count: 1, tensor: tensor.to_owned(), shard };
+        self.unlisted = Some(match self.unlisted.take() {
+            None => found,
+            Some(known) if known.tensor.as_str() <= tensor => {
+                Astray { count: known.count + 1, ..known }
+            }
+            Some(known) => Astray { count: known.count + 1, ..found },
+        });
     }
 }
 
@@ -135,7 +154,8 @@ impl<'de> Deserialize<'de> for WeightMap {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<WeightMap, A::Error> {
-                let mut found = WeightMap { shards: Vec::new(), tensors: HashMap::new() };
+                let mut found =
+                    WeightMap { shards: Vec::new(), tensors: HashMap::new(), unlisted: None };
                 let mut numbers: HashMap<String, usize> = HashMap::new();
                 while let Some((tensor, shard)) = map.next_entry::<String, String>()? {
                     if found.tensors.len() == MOST_TENSORS {

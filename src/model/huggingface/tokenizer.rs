@@ -2,10 +2,14 @@
 
 use std::io::{Read as _, SeekFrom};
 
-use super::{Examination, FolderKind, Presence};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::{Examination, FolderKind, Presence, parsed};
 use crate::facts::Stat;
 use crate::model::file::{self, Content, Defect, Role};
 use crate::model::lookalike::{Lookalike, recognise};
+use crate::report::FileState;
 use crate::view::ReadSeek;
 
 /// Each is enough by itself, in the order of preference.
@@ -23,6 +27,16 @@ const ALONE: [&str; 8] = [
 /// Byte-pair encoding in its older form: both are needed.
 const PAIR: [&str; 2] = ["vocab.json", "merges.txt"];
 
+/// Tokenizer configurations hold every added token and take up to a few megabytes.
+const LONGEST_CONFIGURATION: u64 = 16 << 20;
+
+/// What of `tokenizer_config.json` matters here.
+#[derive(Debug, Deserialize)]
+struct Settings {
+    #[serde(default)]
+    chat_template: Option<IgnoredAny>,
+}
+
 pub(super) fn examine(examination: &mut Examination<'_>) {
     if examination.folder.multimodal() {
         let names = ["preprocessor_config.json", "processor_config.json"];
@@ -32,6 +46,7 @@ pub(super) fn examine(examination: &mut Examination<'_>) {
     if examination.folder.kind == FolderKind::Adapter {
         return;
     }
+    chat_template(examination);
     let alone = ALONE.iter().map(|name| (*name).to_owned()).find(|name| examination.has(name));
     let found = match alone.or_else(|| examination.ending(".tiktoken").into_iter().next()) {
         Some(name) => vec![name],
@@ -51,6 +66,24 @@ pub(super) fn examine(examination: &mut Examination<'_>) {
         });
         examination.files.push(file);
     }
+}
+
+/// A template is in a file of its own or in `tokenizer_config.json`, which is judged as well.
+fn chat_template(examination: &mut Examination<'_>) {
+    const SETTINGS: &str = "tokenizer_config.json";
+    let mut here =
+        ["chat_template.jinja", "chat_template.json"].iter().any(|name| examination.has(name));
+    if examination.has(SETTINGS) {
+        let path = examination.path.join(SETTINGS);
+        let keep = |settings: Settings| here |= settings.chat_template.is_some();
+        let longest = LONGEST_CONFIGURATION;
+        let file = parsed(examination.view, &path, SETTINGS, Role::Tokenizer, longest, keep);
+        // No engine needs it, but one that cannot be read stops every engine.
+        if file.state() == FileState::Invalid {
+            examination.files.push(file);
+        }
+    }
+    examination.folder.chat_template = if here { Presence::Here } else { Presence::Missing };
 }
 
 /// A tokenizer has megabytes, so a JSON one is judged by how it begins and ends.

@@ -1,0 +1,323 @@
+//! Configurations against command lines.
+
+use super::*;
+use crate::facts::Starter;
+use crate::source_map::Spanned;
+
+const CONFIG: &str = r#"{"architectures":["LlamaForCausalLM"],"model_type":"llama",
+    "dtype":"bfloat16","max_position_embeddings":256,"num_attention_heads":4"#;
+
+/// A folder that vLLM 0.12.0 serves, with more in its configuration.
+fn folder(more: &str) -> Stack {
+    let config = format!("{CONFIG}{more}}}");
+    Stack::new(FOLDER).write("config.json", config).served_by(Engine::Vllm, Some("0.12.0"))
+}
+
+fn word<T>(value: T) -> Option<Spanned<T>> {
+    Some(Spanned::nowhere(value))
+}
+
+impl Stack {
+    fn started(mut self, change: impl FnOnce(&mut Invocation)) -> Self {
+        let engine = self.engine.unwrap();
+        let version = self.version.clone();
+        let mut invocation = Invocation { version, ..Invocation::bare(engine) };
+        change(&mut invocation);
+        self.invocation = Some(invocation);
+        self
+    }
+}
+
+const AT: &str = "`/models/vllm/tiny/bf16`";
+
+#[test]
+fn a_quantisation_is_asked_for_as_the_model_has_it() {
+    let quantised =
+        |method: &str| folder(&format!(r#","quantization_config":{{"quant_method":"{method}"}}"#));
+    let asks = |stack: Stack, asked: &str| {
+        stack.started(|with| with.quantization = word(asked.to_owned()))
+    };
+    let ids = |stack: &Stack| {
+        let found = stack.findings();
+        let of = found.iter().filter(|found| found.rule.id == "quantization-conflict");
+        of.map(|found| found.severity).collect::<Vec<_>>()
+    };
+    assert!(ids(&asks(folder(""), "fp8")).is_empty());
+    for (has, asked, expected) in [
+        ("compressed-tensors", "fp8", Some(Severity::Error)),
+        ("compressed_tensors", "compressed-tensors", None),
+        ("fp8", "fp8", None),
+        ("gptq", "gptq_marlin", None),
+        ("awq", "awq_marlin", None),
+        ("awq", "bitsandbytes", Some(Severity::Error)),
+        ("fp8", "marlin", Some(Severity::Warning)),
+    ] {
+        let found = ids(&asks(quantised(has), asked));
+        assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{has} {asked}");
+    }
+    let stack = asks(quantised("compressed-tensors"), "fp8").served_by(Engine::Vllm, None);
+    assert!(ids(&stack).contains(&Severity::Error));
+    let stack = asks(quantised("fp8").served_by(Engine::Vllm, Some("0.34.0")), "awq");
+    assert_eq!(ids(&stack), [Severity::Warning]);
+}
+
+#[test]
+fn a_context_longer_than_the_models_is_refused_by_vllm() {
+    let asks = |more: &str, length: u64| folder(more).started(|with| with.context = word(length));
+    let message = |length: u64, most: u64| {
+        format!(
+            "context-too-long] 21: `--max-model-len {length}` is more than the {most} that {AT} allows"
+        )
+    };
+    asks("", 256).check("");
+    asks("", 257).check(&format!("error[{}", message(257, 256)));
+    let rope = r#","rope_scaling":{"rope_type":"linear","factor":2}"#;
+    asks(rope, 512).check("");
+    asks(rope, 513).check(&format!("error[{}", message(513, 512)));
+    let mut allowed = asks("", 257);
+    allowed.starter = Some(Starter { user: None, groups: Vec::new(), long_context: true });
+    allowed.check(&format!("note[{}", message(257, 256)));
+    let other = Stack::new(FOLDER).served_by(Engine::Sglang, None);
+    let found = other.started(|with| with.context = word(1 << 20)).findings();
+    assert_eq!((found[0].rule.id, found[0].severity), ("context-too-long", Severity::Warning));
+}
+
+#[test]
+fn heads_are_split_evenly() {
+    let over = |devices: u64| folder("").started(|with| with.tensor_parallel = word(devices));
+    over(1).check("");
+    over(2).check("");
+    over(0).check("");
+    over(3).check(&format!(
+        "error[tensor-parallel-mismatch] 17: {AT} has 4 attention heads, which cannot be split \
+         over 3 devices"
+    ));
+    assert_eq!(over(3).findings()[0].fix, "say `--tensor-parallel-size 2`");
+}
+
+#[test]
+fn numbers_are_of_the_type_that_is_promised() {
+    let float16 = CONFIG.replace("bfloat16", "float16") + "}";
+    folder("").write("config.json", float16).check(&format!(
+        "warning[dtype-differs] 17: {AT} states `float16` in its `config.json`, and its tensors are \
+         BF16"
+    ));
+    folder("").started(|with| with.dtype = word("half".to_owned())).check(&format!(
+        "warning[dtype-differs] 17: {AT} was trained in bfloat16, and the command says `--dtype \
+         half`, whose numbers end at 65504"
+    ));
+    folder("").started(|with| with.dtype = word("bfloat16".to_owned())).check("");
+    folder(r#","quantization_config":{"quant_method":"fp8"}"#).check(&format!(
+        "warning[dtype-differs] 17: {AT} is quantised with `fp8` and has no FP8 tensors\n\
+         warning[dtype-differs] 17: the model in {AT} is quantised with `fp8`, and its folder is \
+         called `bf16`"
+    ));
+    let mut stack = folder("");
+    let moved = stack.root.path().join("vllm/tiny/fp8");
+    fs_err::rename(stack.at(), &moved).unwrap();
+    stack.path = "vllm/tiny/fp8".to_owned();
+    stack.check(
+        "warning[dtype-differs] 17: the model in `/models/vllm/tiny/fp8` is stored as BF16, and its \
+         folder is called `fp8`",
+    );
+}
+
+#[test]
+fn fp8_tensors_belong_to_a_quantisation() {
+    let header = r#"{"a":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}"#;
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend_from_slice(header.as_bytes());
+    bytes.extend_from_slice(&[1; 4]);
+    let stack = folder("").remove("model.safetensors.index.json");
+    let stack = (1..=3)
+        .fold(stack, |stack, n| stack.remove(&format!("model-0000{n}-of-00003.safetensors")));
+    let found = stack.write("model.safetensors", &bytes).findings();
+    let messages: Vec<_> = found.iter().map(|found| found.message.as_str()).collect();
+    assert_eq!(
+        messages[0],
+        format!("{AT} has FP8 tensors, and its `config.json` has no quantisation")
+    );
+}
+
+#[test]
+fn code_of_a_model_is_run_only_when_that_is_allowed() {
+    let coded = |kind: &str, map: &str| {
+        let config = format!(
+            r#"{{"architectures":["LlamaForCausalLM"],"model_type":"{kind}","auto_map":{{"AutoConfig":"{map}"}}}}"#
+        );
+        Stack::new(FOLDER).write("config.json", config)
+    };
+    let own = |kind: &str, version: Option<&str>| {
+        coded(kind, "configuration_x.XConfig").served_by(Engine::Vllm, version)
+    };
+    let message = format!(
+        "[remote-code-required] 17: {AT} is of the type `brandnew`, whose code comes with the \
+         model, and `--trust-remote-code` is not given"
+    );
+    own("brandnew", Some("0.12.0")).check(&format!("error{message}"));
+    own("brandnew", Some("0.20.0")).check(&format!("warning{message}"));
+    own("brandnew", None).check(&format!("warning{message}"));
+    // The loader has code of its own for it.
+    own("llama", Some("0.12.0")).check("");
+    let trusted = |stack: Stack| stack.started(|with| with.trust_remote_code = true);
+    trusted(own("brandnew", Some("0.12.0"))).check(&format!(
+        "error[remote-code-required] 17: `config.json` in {AT} names code in `configuration_x.py`, \
+         which is not there"
+    ));
+    trusted(own("brandnew", Some("0.12.0"))).write("configuration_x.py", "").check("");
+    let other = || coded("bert", "jinaai/code--modeling_bert.Model");
+    trusted(other().served_by(Engine::Vllm, None)).check(&format!(
+        "warning[remote-code-required] 17: {AT} runs `modeling_bert.py` of another repository, \
+         `jinaai/code`, which the engine downloads when it starts"
+    ));
+}
+
+#[test]
+fn code_of_another_repository_is_looked_for_in_the_same_cache() {
+    let config = r#"{"architectures":["LlamaForCausalLM"],"model_type":"bert",
+        "auto_map":{"AutoModel":"jinaai/code--modeling_bert.Model"}}"#;
+    let mut stack = Stack::new(FOLDER).write("config.json", config);
+    let snapshot = "hub/models--o--r/snapshots/0123";
+    let target = stack.root.path().join(snapshot);
+    fs_err::create_dir_all(target.parent().unwrap()).unwrap();
+    fs_err::rename(stack.at(), &target).unwrap();
+    stack.path = snapshot.to_owned();
+    let stack = stack.served_by(Engine::Vllm, None).started(|with| {
+        with.trust_remote_code = true;
+        with.offline = true;
+    });
+    let found = stack.findings();
+    assert_eq!((found[0].rule.id, found[0].severity), ("remote-code-required", Severity::Error));
+    let code = stack.root.path().join("hub/models--jinaai--code");
+    fs_err::create_dir_all(code.join("snapshots/89ab")).unwrap();
+    fs_err::create_dir_all(code.join("refs")).unwrap();
+    fs_err::write(code.join("refs/main"), "89ab").unwrap();
+    fs_err::write(code.join("snapshots/89ab/modeling_bert.py"), "").unwrap();
+    stack.check("");
+}
+
+#[test]
+fn a_repositorys_folder_of_the_cache_is_judged_by_its_snapshot() {
+    let mut stack = Stack::new(FOLDER);
+    let repository = stack.root.path().join("hub/models--o--r");
+    fs_err::create_dir_all(repository.join("snapshots")).unwrap();
+    fs_err::create_dir_all(repository.join("refs")).unwrap();
+    fs_err::create_dir_all(repository.join("blobs")).unwrap();
+    fs_err::write(repository.join("refs/main"), "0123").unwrap();
+    fs_err::rename(stack.at(), repository.join("snapshots/0123")).unwrap();
+    // As the hub's own clients keep it.
+    let shard = repository.join("snapshots/0123/model-00001-of-00003.safetensors");
+    fs_err::rename(&shard, repository.join("blobs/ab")).unwrap();
+    std::os::unix::fs::symlink("../../blobs/ab", &shard).unwrap();
+    stack.path = "hub/models--o--r".to_owned();
+    stack.check("");
+    stack = stack.served_by(Engine::Vllm, None);
+    stack.check(
+        "error[not-a-model] 11: `/models/hub/models--o--r` is a repository's folder of the hub's \
+         cache, which vLLM does not open",
+    );
+    assert!(stack.findings()[0].fix.contains("`/models/hub/models--o--r/snapshots/0123`"));
+    fs_err::remove_file(repository.join("blobs/ab")).unwrap();
+    fs_err::write(repository.join("blobs/ab.incomplete"), "").unwrap();
+    stack.engine = None;
+    stack.check(
+        "error[shard-missing] 10: 1 of the 3 files of weights in `/models/hub/models--o--r` is \
+         missing: `snapshots/0123/model-00001-of-00003.safetensors`\n\
+         warning[partial-download] 10: beside `/models/hub/models--o--r` is a file of a download \
+         that has not ended: `../../blobs/ab.incomplete`",
+    );
+}
+
+#[test]
+fn weights_that_nobody_loads_are_counted() {
+    let stack = folder("").write("pytorch_model.bin", vec![1; 1 << 20]);
+    fs_err::create_dir(stack.file("original")).unwrap();
+    let stack = stack.write("original/consolidated.00.pth", vec![1; 2 << 20]);
+    stack.check(&format!(
+        "note[duplicate-weights] 10: {AT} holds 3145728 bytes of weights that no engine loads \
+         beside those that it does: `pytorch_model.bin`, `original/consolidated.00.pth`"
+    ));
+    assert!(stack.findings()[0].fix.contains("'/srv/models/vllm/tiny/bf16/pytorch_model.bin'"));
+}
+
+#[test]
+fn names_of_another_layout_lead_vllm_astray() {
+    let stack = folder("");
+    fs_err::create_dir(stack.file("original")).unwrap();
+    stack.write("original/consolidated.safetensors", "x").check(&format!(
+        "warning[other-layout-taken] 10: `original/consolidated.safetensors` in {AT} makes vLLM \
+         look for `consolidated*.safetensors` beside `config.json`, where there are none"
+    ));
+    folder("").write("params.json", "{}").check(&format!(
+        "warning[other-layout-taken] 10: `params.json` in {AT} makes vLLM take the folder for one \
+         in Mistral's own layout"
+    ));
+}
+
+#[test]
+fn a_chat_needs_a_template() {
+    let mute = folder("").remove("chat_template.jinja");
+    let without = mute.write("tokenizer_config.json", "{}");
+    without.check(&format!(
+        "warning[chat-template-missing] 10: {AT} has no chat template, so `/v1/chat/completions` \
+         will answer 400"
+    ));
+    without.write("tokenizer_config.json", r#"{"chat_template":"{{ x }}"}"#).check("");
+    folder("").remove("chat_template.jinja").served_by(Engine::Tei, None).check("");
+}
+
+#[test]
+fn tei_reads_fast_tokenizers_alone() {
+    let stack = Stack::new(FOLDER).served_by(Engine::Tei, None);
+    stack.check("");
+    stack.remove("tokenizer.json").write("vocab.txt", "a").check(&format!(
+        "error[tokenizer-missing] 10: {AT} has no `tokenizer.json`, and TEI reads no other tokenizer"
+    ));
+}
+
+#[test]
+fn an_index_may_forget_tensors() {
+    let stack = folder("");
+    let index = fs_err::read_to_string(stack.file("model.safetensors.index.json")).unwrap();
+    let name = "\"model.norm.weight\"";
+    assert!(index.contains(name), "{index}");
+    let lines = index.lines().filter(|line| !line.contains(name)).collect::<Vec<_>>().join("\n");
+    let found = stack.write("model.safetensors.index.json", lines.replace(",\n  }", "\n  }"));
+    let found = found.findings();
+    assert_eq!((found[0].rule.id, found[0].severity), ("index-mismatch", Severity::Warning));
+    assert!(found[0].message.contains("does not name the tensor `model.norm.weight`"));
+}
+
+#[test]
+fn llama_servers_context_is_capped_or_limited() {
+    let gguf = || Stack::new(GGUF).served_by(Engine::LlamaCpp, None);
+    gguf().started(|with| with.context = word(2048)).check("");
+    gguf().started(|with| with.context = word(100_000)).check(
+        "warning[context-too-long] 21: `-c 100000` is more than the 2048 tokens that \
+         `/models/gguf/tiny-Q4_K_M.gguf` was trained for; llama-server caps it",
+    );
+    gguf().started(|_| {}).check("");
+    // What the header says is enough to know what the cache would take.
+    let huge = || {
+        let stack = gguf();
+        let mut bytes = fs_err::read(stack.at()).unwrap();
+        let key = b"llama.context_length";
+        let at = bytes.windows(key.len()).position(|window| window == key).unwrap() + key.len() + 4;
+        bytes[at..at + 4].copy_from_slice(&1_000_000_000_u32.to_le_bytes());
+        stack.write("", bytes)
+    };
+    let message = "warning[context-not-limited] 21: no context length is given for \
+                   `/models/gguf/tiny-Q4_K_M.gguf`, which was trained for 1000000000 tokens: keys \
+                   and values of that many take 953 GiB";
+    huge().started(|_| {}).check(message);
+    huge().started(|with| with.context = word(0)).check(message);
+    huge().started(|with| with.context = word(32_768)).check("");
+}
+
+#[test]
+fn a_gguf_file_is_not_what_vllm_is_for() {
+    Stack::new(GGUF).served_by(Engine::Vllm, None).check(
+        "warning[gguf-in-vllm] 17: `/models/gguf/tiny-Q4_K_M.gguf` is a GGUF file, which newer \
+         releases of vLLM read only with a plugin",
+    );
+}

@@ -1,0 +1,70 @@
+//! `auto_map`: the code that comes with a model, in its own folder or in another repository.
+
+use std::path::{Path, PathBuf};
+
+use super::{Examination, Presence, RemoteCode, snapshot};
+use crate::facts::Look;
+
+pub(super) fn examine(examination: &mut Examination<'_>) {
+    let Some(config) = &examination.folder.config else { return };
+    let mut code: Vec<RemoteCode> = Vec::new();
+    for value in &config.remote_code {
+        let Some(found) = look(examination, value) else { continue };
+        if !code.iter().any(|known| known.same(&found)) {
+            code.push(found);
+        }
+    }
+    examination.folder.code = code;
+}
+
+/// `module.Class`, or `owner/repo--module.Class` (transformers 4.57.6, `dynamic_module_utils.py`,
+/// `get_class_from_dynamic_module`).
+fn look(examination: &Examination<'_>, value: &str) -> Option<RemoteCode> {
+    let (repository, reference) = match value.split_once("--") {
+        Some((repository, reference)) => (Some(repository), reference),
+        None => (None, value),
+    };
+    let (module, _) = reference.rsplit_once('.')?;
+    let file = format!("{module}.py");
+    let here = match repository {
+        None if examination.has(&file) => Presence::Here,
+        None => Presence::Missing,
+        Some(repository) => in_cache(examination, repository, &file),
+    };
+    Some(RemoteCode { file, repository: repository.map(str::to_owned), here })
+}
+
+fn in_cache(examination: &Examination<'_>, repository: &str, file: &str) -> Presence {
+    let Some(cache) = cache_of(examination.path) else { return Presence::Unknown };
+    let folder = cache.join(format!("models--{}", repository.replace('/', "--")));
+    let found = match snapshot(examination.view, &folder, None) {
+        Look::Seen(folder) => examination.view.stat(&folder.join(file)).map(|_| ()),
+        Look::Absent => Look::Absent,
+        Look::Denied(why) => Look::Denied(why),
+        Look::Unknown(why) => Look::Unknown(why),
+    };
+    match found {
+        Look::Seen(()) => Presence::Here,
+        Look::Absent => Presence::Missing,
+        Look::Denied(_) | Look::Unknown(_) => Presence::Unknown,
+    }
+}
+
+/// The hub's cache that `CACHE/models--owner--name/snapshots/COMMIT` is in.
+fn cache_of(folder: &Path) -> Option<PathBuf> {
+    let snapshots = folder.parent()?;
+    let repository = snapshots.parent()?;
+    let named = |path: &Path, wanted: &dyn Fn(&str) -> bool| {
+        path.file_name().and_then(|name| name.to_str()).is_some_and(wanted)
+    };
+    (named(snapshots, &|name| name == "snapshots")
+        && named(repository, &|name| name.starts_with("models--")))
+    .then(|| repository.parent().map(Path::to_path_buf))
+    .flatten()
+}
+
+impl RemoteCode {
+    fn same(&self, other: &Self) -> bool {
+        self.file == other.file && self.repository == other.repository
+    }
+}

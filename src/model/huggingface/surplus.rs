@@ -1,0 +1,66 @@
+//! What lies in a folder beside the files that an engine loads: the same weights once more, and
+//! names that lead vLLM to another layout.
+
+use super::{Examination, Surplus};
+use crate::facts::{FileKind, Look};
+
+/// Endings of weights, whoever reads them.
+const WEIGHTS: [&str; 8] =
+    [".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".onnx", ".gguf"];
+
+/// What a training run leaves behind is no second copy.
+const TRAINING: [&str; 4] = ["training_args", "optimizer", "scheduler", "rng_state"];
+
+/// Smaller files are not worth a word.
+const WORTH_A_WORD: u64 = 1 << 20;
+
+/// More folders than this are not looked into.
+const MOST_FOLDERS: usize = 32;
+
+/// Mistral's own layout.
+const CONSOLIDATED: &str = "consolidated";
+
+/// Looks at what is left beside `examination.files`. Says nothing where folders cannot be listed.
+pub(super) fn examine(examination: &mut Examination<'_>) {
+    let Some(names) = examination.names.clone() else { return };
+    let mistral = |name: &str| name.starts_with(CONSOLIDATED) && name.ends_with(".safetensors");
+    examination.folder.params = examination.has("params.json");
+    examination.folder.consolidated = names.iter().any(|name| mistral(name));
+    let mut surplus = Vec::new();
+    for name in &names {
+        let is_loaded = examination.files.iter().any(|file| file.name.to_str() == Some(name));
+        if !is_loaded && is_weights(name) {
+            surplus.extend(sized(examination, name));
+        }
+    }
+    let folders = names.iter().filter(|name| !name.contains('.')).take(MOST_FOLDERS);
+    for folder in folders {
+        let Look::Seen(below) = examination.view.list(&examination.path.join(folder)) else {
+            continue;
+        };
+        for name in below.iter().map(|name| format!("{folder}/{name}")) {
+            let last = name.rsplit('/').next().unwrap_or_default();
+            if mistral(last) {
+                examination.folder.consolidated_below.get_or_insert_with(|| name.clone());
+            }
+            if folder == "original" && is_weights(&name) {
+                surplus.extend(sized(examination, &name));
+            }
+        }
+    }
+    // Without weights that are loaded, nothing is there twice.
+    if examination.folder.weights.is_some() {
+        examination.folder.surplus = surplus;
+    }
+}
+
+fn is_weights(name: &str) -> bool {
+    WEIGHTS.iter().any(|ending| name.ends_with(ending))
+        && !TRAINING.iter().any(|start| name.starts_with(start))
+}
+
+fn sized(examination: &Examination<'_>, name: &str) -> Option<Surplus> {
+    let stat = examination.view.stat(&examination.path.join(name)).seen().cloned()?;
+    (stat.kind == FileKind::File && stat.size >= WORTH_A_WORD)
+        .then(|| Surplus { name: name.to_owned(), size: stat.size })
+}
