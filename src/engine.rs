@@ -5,6 +5,7 @@
 //! in [`KINDS`].
 
 mod arguments;
+mod config;
 mod image;
 mod infinity;
 mod launch;
@@ -93,6 +94,9 @@ pub struct Invocation {
     pub offline: bool,
     /// A folder out of which models are loaded on request (llama.cpp's router, Ollama, LocalAI).
     pub models_dir: Option<Spanned<ServicePath>>,
+    /// A file that the command line is continued in (`--config` of vLLM): read if it is one of
+    /// [`Service::texts`], else one of [`Invocation::unread`].
+    pub config: Option<Spanned<ServicePath>>,
     /// What about this invocation cannot be read yet or cannot be known, each with its place.
     pub unread: Vec<Spanned<String>>,
     /// What the engine will refuse about its words. They were read as they were meant.
@@ -348,6 +352,7 @@ impl Invocation {
             hub_cache: None,
             offline: false,
             models_dir: None,
+            config: None,
             unread: Vec::new(),
             complaints: Vec::new(),
         }

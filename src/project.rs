@@ -72,6 +72,8 @@ pub struct Service {
     pub extension: Option<Spanned<Value>>,
     /// Where each value below [`Service::extension`] is written, by its JSON pointer.
     pub extension_places: IndexMap<String, Place>,
+    /// The texts of the files that its command line is continued in, as far as they were seen.
+    pub texts: IndexMap<ServicePath, String>,
 }
 
 /// One mount of a service.
@@ -218,6 +220,7 @@ impl Service {
             ports: Vec::new(),
             extension: None,
             extension_places: IndexMap::new(),
+            texts: IndexMap::new(),
         }
     }
 

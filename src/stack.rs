@@ -1,22 +1,30 @@
 //! The project as it is known before its lanes are looked at: files, containers, standpoint.
 
+use std::io::Read as _;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::compose;
 use crate::docker::{self, DockerError, Observation};
+use crate::engine;
 use crate::error::Error;
-use crate::facts::{Difference, ProjectFacts};
+use crate::facts::{Difference, Look, ProjectFacts};
 use crate::lanes::{self, Plan, PlanError};
-use crate::mounts::Standpoint;
+use crate::mounts::{Sight, Standpoint, locate};
 use crate::options::{Options, ProjectOptions, Reach, Role, Target};
 use crate::path::{HostPath, LocalPath};
 use crate::project::{MountSource, Project};
 use crate::source_map::SourceMap;
+use crate::view::View as _;
+use crate::view::local::LocalView;
 use crate::view::walk;
 
 /// How much older than this process a folder may be that the engine made for it. Without the API
 /// the moment at which the own container was created is not known; starting one takes less.
 const START: Duration = Duration::from_secs(2);
+
+/// The most bytes of a file that a command line is continued in.
+const LONGEST_CONFIG: u64 = 1 << 20;
 
 /// A project, its containers, and how this process sees both.
 #[derive(Debug)]
@@ -166,9 +174,26 @@ impl Stack {
         match &options.target {
             Target::Models(root) => lanes::of_models(root, &walk::models(root), &options.selection),
             Target::Discover | Target::ComposeFile(_) | Target::ProjectDirectory(_) => {
-                lanes::plan(&self.project, &self.standpoint, &options.selection, sources)
+                let project = self.with_texts();
+                lanes::plan(&project, &self.standpoint, &options.selection, sources)
             }
         }
+    }
+
+    /// The project, with the files that command lines are continued in. Blocking.
+    fn with_texts(&self) -> Project {
+        let mut project = self.project.clone();
+        for (service, seen) in self.project.services.iter().zip(&mut project.services) {
+            let config = engine::invocation(service).and_then(|invocation| invocation.config);
+            let Some(path) = config.map(|config| config.value) else { continue };
+            let located = locate(&self.project, service, &self.standpoint, &path);
+            if let Sight::Visible { path: local, .. } = &located.sight
+                && let Some(text) = text(local.as_path())
+            {
+                seen.texts.insert(path, text);
+            }
+        }
+        project
     }
 
     /// What the checks of the project may see.
@@ -184,4 +209,12 @@ impl Stack {
             observation: &self.observation,
         }
     }
+}
+
+/// A file as text, if it is a small one.
+fn text(path: &Path) -> Option<String> {
+    let Look::Seen(file) = LocalView.open(path) else { return None };
+    let mut text = String::new();
+    let size = file.take(LONGEST_CONFIG + 1).read_to_string(&mut text).ok()?;
+    u64::try_from(size).is_ok_and(|size| size <= LONGEST_CONFIG).then_some(text)
 }

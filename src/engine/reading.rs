@@ -139,6 +139,11 @@ impl<'a> Reading<'a> {
         Some(Spanned::new(self.absolute(&text)?, text.place))
     }
 
+    /// The text of a file that the command line is continued in, if it was seen.
+    pub(super) fn seen(&self, path: &ServicePath) -> Option<&'a str> {
+        self.service.texts.get(path).map(String::as_str)
+    }
+
     /// Opens what is already known by name.
     pub(super) fn open(&mut self, part: Part, named: Named, by: String, place: Place) {
         self.invocation.opens.push(Opens { part, named, by, place });

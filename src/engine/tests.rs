@@ -149,7 +149,32 @@ fn vllm_opens_more_than_a_model() {
     check(VLLM, "/m --speculative-config {model:/d}", unread);
     check(VLLM, "/m --chat-template /t/c.jinja", "vLLM | model=/m | template=/t/c.jinja");
     check(VLLM, "/m --chat-template {{messages}}", "vLLM | model=/m");
-    check(VLLM, "--config /c.yaml", "vLLM | unread: the file `/c.yaml` is not read yet");
+    check(VLLM, "--config /c.yaml", "vLLM | unread: the file `/c.yaml` was not seen");
+}
+
+#[test]
+fn vllm_reads_the_file_that_its_command_line_is_continued_in() {
+    let check = |words: &str, text: &str, expected: &str| {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let mut service = service(VLLM, &words);
+        service.texts.insert(ServicePath::new("/vllm-workspace/c.yaml"), text.to_owned());
+        assert_eq!(shown(&service), format!("vLLM{expected}"), "{words:?} {text}");
+    };
+    let file = "model: /m\nport: 81\nserved_model_name: [a, b]\ntrust-remote-code: true\n";
+    check("--config c.yaml", file, " | model=/m | name=a | name=b | port=81 | code=yes");
+    check("--port 82 --config=c.yaml", "model: /m\nport: 81\n", " | model=/m | port=82");
+    check("/n --config c.yaml", "model: /m\nport: 81\n", " | model=/n | port=81");
+    check("--model /n --config c.yaml", "model: /m\n", " | model=/n");
+    check("/n --config c.yaml", "trust-remote-code: false\nlora-modules: []\n", " | model=/n");
+    check(
+        "/n --config c.yaml",
+        "speculative-config: {model: /d, num_speculative_tokens: 2}\n",
+        " | model=/n | draft=/d",
+    );
+    check("/n --config c.yaml", "max-model-len: 32k\ndtype:\n", " | model=/n | context=32000");
+    let broken = "the YAML of `/vllm-workspace/c.yaml` cannot be read";
+    check("/n --config c.yaml", "a: [", &format!(" | model=/n | unread: {broken}"));
+    check("/n --config c.yaml", "[1]", &format!(" | model=/n | unread: {broken}"));
 }
 
 #[test]

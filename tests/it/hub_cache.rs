@@ -208,3 +208,16 @@ fn a_bare_name_is_judged_in_the_cache_and_nowhere_else() {
     let sandbox = cached(sandbox, "tiny", &folder());
     assert!(judged(&sandbox, &[]).starts_with("0 ready "));
 }
+
+#[test]
+fn the_file_that_a_command_line_is_continued_in_is_read_through_the_mounts() {
+    let compose = VLLM.replace("acme/tiny", "--config /etc/llm/vllm.yaml");
+    let compose = compose.replace("['./hf", "['./etc:/etc/llm', './hf");
+    let sandbox = Sandbox::new().file("compose.yaml", compose);
+    check(&sandbox, &[], "3 unknown []: lane-unknown");
+    let sandbox = sandbox.file("etc/vllm.yaml", "model: acme/tiny\nport: 81\n");
+    let sandbox = cached(sandbox, "acme/tiny", &folder());
+    assert!(judged(&sandbox, &[]).starts_with("0 ready [config.json "));
+    let plan = sandbox.run(&["plan"]).stdout;
+    assert!(plan.contains("listens on    :81"), "{plan}");
+}

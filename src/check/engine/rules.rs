@@ -152,23 +152,24 @@ pub(super) static NOT_SUPPORTED_YET: Rule = Rule {
     severity: Severity::Error,
     exit: ExitCode::Usage,
     docs: "\
-The project uses something that decides what a lane opens and that this version cannot read.
+A lane is declared with something that this version cannot do.
 
 Nothing is assumed about it, because a lane must not be called ready on a guess.
 
 ```yaml
-services:
-  coder:
-    image: vllm/vllm-openai:v0.12.0
-    command: --config /etc/vllm.yaml    # the model is named in that file
+x-preflight:
+  lanes:
+    coder:
+      service: coder
+      smoke: {url: \"http://coder:8000\", level: generates}    # only `reachable` so far
 ```
 
-**Fix:** say what the lane opens where it can be read:
+**Fix:** write what can be done, or leave it out:
 
 ```yaml
 x-preflight:
   lanes:
-    coder: {service: coder, path: /models/coder}
+    coder: {service: coder, smoke: {url: \"http://coder:8000\", level: reachable}}
 ```
 ",
 };
