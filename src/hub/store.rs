@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use fs_err as fs;
-use rustix::fs::FallocateFlags;
+use rustix::fs::{CWD, FallocateFlags, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::Receiver;
@@ -102,7 +103,7 @@ impl Part {
             return Ok(());
         }
         match rustix::fs::fallocate(self.file.file(), FallocateFlags::empty(), 0, size) {
-            Err(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => {
+            Err(Errno::NOSPC | Errno::DQUOT) => {
                 Err(HubError::DiskFull { path: self.scratch.0.clone() })
             }
             Ok(()) | Err(_) => Ok(()),
@@ -200,17 +201,34 @@ pub(crate) fn make_folders(folder: &Path) -> Result<(), HubError> {
     Ok(())
 }
 
+/// Makes a folder that has its owner and mode from the moment at which it has its name: another file
+/// of the same fetch takes both over as soon as it finds the folder.
 fn make_folder(folder: &Path) -> io::Result<()> {
-    match std::fs::DirBuilder::new().mode(FOLDER_MODE).create(folder) {
-        Ok(()) => {}
-        // Another file of the same fetch was quicker.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => return Ok(()),
-        Err(error) => return Err(error),
-    }
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
     let inherited = fs::metadata(parent)?.mode() & SET_GROUP;
-    hand_over(fs::File::open(folder)?.file(), FOLDER_MODE | inherited, parent)
+    let Scratch(scratch) = &Scratch::beside(folder);
+    std::fs::DirBuilder::new().mode(FOLDER_MODE).create(scratch)?;
+    let made = hand_over(fs::File::open(scratch)?.file(), FOLDER_MODE | inherited, parent)
+        .and_then(|()| name_folder(scratch, folder));
+    match made {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            fs::remove_dir(scratch)?;
+            // Another file of the same fetch was quicker.
+            if folder.is_dir() { Ok(()) } else { Err(error) }
+        }
+    }
+}
+
+/// Gives a folder its name, unless there is one of that name: an empty one must not be replaced
+/// under the hands of somebody who is about to put something into it. Not every file system (NFS)
+/// can promise that.
+fn name_folder(scratch: &Path, folder: &Path) -> io::Result<()> {
+    match renameat_with(CWD, scratch, CWD, folder, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(scratch, folder),
+        result => Ok(result?),
+    }
 }
 
 /// Writes a small file that is not a model, as a whole. Blocking.
