@@ -1,0 +1,327 @@
+//! The flags that every subcommand takes, and the options that they are made into.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::environment::Environment;
+use super::{not_yet, target};
+use crate::options::{
+    ConfigPart, DockerOptions, Format, HubOptions, Options, OptionsError, ProgressStyle,
+    ProjectOptions, Reach, ReportOptions, Role, Selection, Target, Task,
+};
+
+/// How long a transfer may be silent before it is taken up anew.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// What every subcommand takes, before or behind its name.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Flags {
+    /// A Compose file, `-` for standard input; may be repeated
+    #[arg(short, long = "file", value_name = "FILE", env = "PREFLIGHT_FILE", global = true)]
+    #[arg(help_heading = "Project", value_delimiter = ',')]
+    file: Vec<PathBuf>,
+    /// The project's name
+    #[arg(short, long, value_name = "NAME", env = "PREFLIGHT_PROJECT_NAME", global = true)]
+    #[arg(help_heading = "Project")]
+    project_name: Option<String>,
+    /// The folder that relative paths start at
+    #[arg(long, value_name = "DIR", env = "PREFLIGHT_PROJECT_DIRECTORY", global = true)]
+    #[arg(help_heading = "Project")]
+    project_directory: Option<PathBuf>,
+    /// A file of variables instead of `.env`; may be repeated
+    #[arg(long, value_name = "FILE", env = "PREFLIGHT_ENV_FILE", global = true)]
+    #[arg(help_heading = "Project", value_delimiter = ',')]
+    env_file: Vec<PathBuf>,
+    /// A profile to switch on; may be repeated
+    #[arg(long, value_name = "NAME", env = "PREFLIGHT_PROFILE", global = true)]
+    #[arg(help_heading = "Project", value_delimiter = ',')]
+    profile: Vec<String>,
+
+    /// The models root on the host, instead of MODELS_PATH
+    #[arg(long, value_name = "DIR", env = "PREFLIGHT_MODELS_DIR", global = true)]
+    #[arg(help_heading = "Lanes")]
+    models_dir: Option<PathBuf>,
+    /// Only this lane; may be repeated
+    #[arg(long, value_name = "LANE", env = "PREFLIGHT_LANE", global = true)]
+    #[arg(help_heading = "Lanes", value_delimiter = ',')]
+    lane: Vec<String>,
+    /// Leave out the lanes of vLLM
+    #[arg(long, env = "PREFLIGHT_SKIP_VLLM", value_parser = switch, global = true, help_heading = "Lanes")]
+    skip_vllm: bool,
+    /// Leave out the lanes of llama.cpp
+    #[arg(long, env = "PREFLIGHT_SKIP_GGUF", value_parser = switch, global = true, help_heading = "Lanes")]
+    skip_gguf: bool,
+    /// Leave out the embedding models
+    #[arg(long, env = "PREFLIGHT_SKIP_EMBEDDINGS", value_parser = switch, global = true, help_heading = "Lanes")]
+    skip_embeddings: bool,
+    /// Only the small smoke-test models of the catalogue
+    #[arg(long, env = "PREFLIGHT_MINIMAL", value_parser = switch, global = true, help_heading = "Lanes")]
+    minimal: bool,
+
+    /// Fetch what is missing; the default in an init container
+    #[arg(long, env = "PREFLIGHT_FETCH", value_parser = switch, global = true, help_heading = "Fetch")]
+    fetch: bool,
+    /// Never fetch
+    #[arg(long, env = "PREFLIGHT_NO_FETCH", value_parser = switch, global = true, help_heading = "Fetch")]
+    no_fetch: bool,
+    /// Never ask the hub
+    #[arg(long, env = "PREFLIGHT_OFFLINE", value_parser = switch, global = true, help_heading = "Fetch")]
+    offline: bool,
+    /// Files that are fetched at the same time
+    #[arg(long, value_name = "N", env = "PREFLIGHT_MAX_WORKERS", default_value = "4")]
+    #[arg(global = true, help_heading = "Fetch", value_parser = clap::value_parser!(u16).range(1..=64))]
+    max_workers: u16,
+    /// Hash every byte of every file
+    #[arg(long, env = "PREFLIGHT_DEEP", value_parser = switch, global = true, help_heading = "Fetch")]
+    deep: bool,
+
+    /// What the report on standard output looks like
+    #[arg(long, value_name = "FORMAT", env = "PREFLIGHT_FORMAT", default_value = "human")]
+    #[arg(global = true, help_heading = "Report")]
+    format: FormatName,
+    /// Write a report into a file as well: FORMAT=FILE, or FILE for JSON; may be repeated
+    #[arg(short, long, value_name = "FORMAT=FILE", env = "PREFLIGHT_OUTPUT", global = true)]
+    #[arg(help_heading = "Report", value_delimiter = ',')]
+    output: Vec<String>,
+    /// How a fetch shows that it moves
+    #[arg(long, value_name = "STYLE", env = "PREFLIGHT_PROGRESS", default_value = "auto")]
+    #[arg(global = true, help_heading = "Report")]
+    progress: ProgressName,
+    /// Whether the report is coloured
+    #[arg(long, value_name = "WHEN", env = "PREFLIGHT_COLOR", default_value = "auto")]
+    #[arg(global = true, help_heading = "Report")]
+    color: ColorName,
+    /// Show secrets that `config` masks
+    #[arg(long, env = "PREFLIGHT_SHOW_SECRETS", value_parser = switch, global = true, help_heading = "Report")]
+    show_secrets: bool,
+    /// Let a required lane that cannot be judged pass with a warning
+    #[arg(long, env = "PREFLIGHT_ALLOW_UNKNOWN", value_parser = switch, global = true, help_heading = "Report")]
+    allow_unknown: bool,
+    /// Nothing but the verdict
+    #[arg(short, long, env = "PREFLIGHT_QUIET", value_parser = switch, global = true, help_heading = "Report")]
+    quiet: bool,
+    /// More about what is being done; twice for every step
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Report")]
+    pub(super) verbose: u8,
+
+    /// On whose behalf preflight runs
+    #[arg(long, value_name = "ROLE", env = "PREFLIGHT_ROLE", default_value = "hand")]
+    #[arg(global = true, help_heading = "Engine")]
+    role: RoleName,
+    /// Do not ask the Docker Engine
+    #[arg(long, env = "PREFLIGHT_NO_DOCKER", value_parser = switch, global = true, help_heading = "Engine")]
+    no_docker: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatName {
+    Human,
+    Json,
+    Yaml,
+    Junit,
+    Sarif,
+    Github,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ProgressName {
+    Auto,
+    Tty,
+    Plain,
+    Json,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ColorName {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RoleName {
+    /// As an init container of the stack.
+    Init,
+    /// By a person or in CI.
+    Hand,
+}
+
+impl Flags {
+    pub(super) fn options(
+        self,
+        task: Task,
+        path: Option<&Path>,
+        environment: Environment,
+    ) -> Result<Options, OptionsError> {
+        if self.deep {
+            return Err(not_yet("`--deep`"));
+        }
+        let role = match self.role {
+            RoleName::Init => Role::Init,
+            RoleName::Hand => Role::Hand,
+        };
+        let target = target::of(path, &self.file)?;
+        let by_role = task == Task::Fetch || (task == Task::Check && role == Role::Init);
+        Ok(Options {
+            task,
+            config: ConfigPart::default(),
+            role,
+            fetch: (by_role || self.fetch) && !self.no_fetch,
+            allow_unknown: self.allow_unknown,
+            report: self.report(task, &environment)?,
+            selection: self.selection(role, &environment),
+            hub: self.hub(&environment)?,
+            docker: DockerOptions {
+                host: environment.value("DOCKER_HOST"),
+                enabled: !self.no_docker && !matches!(target, Target::Models(_)),
+                container: None,
+            },
+            project: self.project(role, environment, &target),
+            target,
+        })
+    }
+
+    fn report(&self, task: Task, environment: &Environment) -> Result<ReportOptions, OptionsError> {
+        let terminal = std::io::stdout().is_terminal();
+        let color = match self.color {
+            ColorName::Always => true,
+            ColorName::Never => false,
+            ColorName::Auto => terminal && !environment.is_set("NO_COLOR"),
+        };
+        let progress = match self.progress {
+            ProgressName::Auto if std::io::stderr().is_terminal() => ProgressStyle::Bars,
+            ProgressName::Tty => ProgressStyle::Bars,
+            ProgressName::Auto | ProgressName::Plain => ProgressStyle::Plain,
+            ProgressName::Json => ProgressStyle::Json,
+            ProgressName::None => ProgressStyle::None,
+        };
+        Ok(ReportOptions {
+            format: if task == Task::Config && self.format == FormatName::Yaml {
+                Format::Human
+            } else {
+                self.format.format()?
+            },
+            outputs: self.output.iter().map(|text| output(text)).collect::<Result<_, _>>()?,
+            color,
+            progress,
+            quiet: self.quiet,
+            show_secrets: self.show_secrets,
+        })
+    }
+
+    /// By hand a relative models root starts where the command is typed; in a container nobody knows
+    /// where that is, and it starts at the project.
+    fn selection(&self, role: Role, environment: &Environment) -> Selection {
+        let here = |folder: &PathBuf| match role {
+            Role::Hand => environment.working_directory.join(folder),
+            Role::Init => folder.clone(),
+        };
+        Selection {
+            lanes: self.lane.clone(),
+            skip_vllm: self.skip_vllm,
+            skip_gguf: self.skip_gguf,
+            skip_embeddings: self.skip_embeddings,
+            minimal: self.minimal,
+            models_dir: self.models_dir.as_ref().map(here),
+            variables: environment.about_lanes(),
+        }
+    }
+
+    fn hub(&self, environment: &Environment) -> Result<HubOptions, OptionsError> {
+        Ok(HubOptions {
+            endpoint: environment.endpoint(),
+            token: environment.token()?,
+            offline: self.offline || environment.is_true("HF_HUB_OFFLINE"),
+            max_workers: usize::from(self.max_workers),
+            silence: SILENCE,
+        })
+    }
+
+    fn project(self, role: Role, environment: Environment, target: &Target) -> ProjectOptions {
+        let (files, directory) = match target {
+            Target::ComposeFile(file) => (vec![file.clone()], self.project_directory),
+            Target::ProjectDirectory(folder) => {
+                (Vec::new(), self.project_directory.or_else(|| Some(folder.clone())))
+            }
+            Target::Discover | Target::Models(_) => (self.file, self.project_directory),
+        };
+        ProjectOptions {
+            files,
+            name: self.project_name,
+            directory,
+            env_files: self.env_file,
+            profiles: self.profile,
+            reach: Reach::Directly,
+            working_directory: environment.working_directory.clone(),
+            environment: match role {
+                Role::Init => environment.of_the_project_alone(),
+                Role::Hand => environment.variables,
+            },
+        }
+    }
+}
+
+impl FormatName {
+    fn format(self) -> Result<Format, OptionsError> {
+        match self {
+            Self::Human => Ok(Format::Human),
+            Self::Json => Ok(Format::Json),
+            Self::Yaml => Err(not_yet("the format `yaml` of a report")),
+            Self::Junit => Err(not_yet("the format `junit`")),
+            Self::Sarif => Err(not_yet("the format `sarif`")),
+            Self::Github => Err(not_yet("the format `github`")),
+        }
+    }
+}
+
+/// `json=report.json` or `report.json`.
+fn output(text: &str) -> Result<(Format, PathBuf), OptionsError> {
+    let wrong = || OptionsError::Output { value: text.to_owned() };
+    let (format, file) = text.split_once('=').unwrap_or(("json", text));
+    let format = FormatName::from_str(format, true).map_err(|_unknown| wrong())?;
+    if file.is_empty() {
+        return Err(wrong());
+    }
+    Ok((format.format()?, PathBuf::from(file)))
+}
+
+/// A switch as a variable: the flag itself stands for `true`.
+fn switch(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("expected `true` or `false`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_switch_takes_the_spellings_that_people_write_in_env_files() {
+        for (text, expected) in [
+            ("1", Ok(true)),
+            ("true", Ok(true)),
+            ("YES", Ok(true)),
+            ("0", Ok(false)),
+            ("", Err("expected `true` or `false`".to_owned())),
+            ("off", Ok(false)),
+            ("maybe", Err("expected `true` or `false`".to_owned())),
+        ] {
+            assert_eq!(switch(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_output_is_a_format_and_a_file() {
+        assert_eq!(output("json=a.json").unwrap(), (Format::Json, PathBuf::from("a.json")));
+        assert_eq!(output("a.json").unwrap(), (Format::Json, PathBuf::from("a.json")));
+        assert!(output("xml=a").is_err());
+        assert!(output("json=").is_err());
+    }
+}
