@@ -1,7 +1,8 @@
 //! One stream of events from everything that takes long, rendered as bars, plain lines or JSON.
 //!
 //! Whoever works holds a [`Progress`] and says what moved; one task, [`render`], shows it. What is
-//! shown never goes back: bytes that have to come again are waited for.
+//! shown never goes back: bytes that have to come again are waited for. A rate is that of bytes that
+//! move now; what an earlier run has left counts as done and not as fast.
 
 mod bars;
 mod board;
@@ -41,6 +42,29 @@ pub enum Event {
         /// How many more.
         bytes: u64,
     },
+    /// Bytes that an earlier run has left here, and that do not have to come.
+    Resumed {
+        /// The lane.
+        lane: String,
+        /// How many.
+        bytes: u64,
+    },
+    /// Bytes whose content is proven.
+    Verified {
+        /// The lane.
+        lane: String,
+        /// How many more.
+        bytes: u64,
+    },
+    /// Files that are here are hashed: all of their bytes are known.
+    Hashing {
+        /// The lane.
+        lane: String,
+        /// Files to hash.
+        files: usize,
+        /// Bytes to hash.
+        bytes: u64,
+    },
     /// Bytes that were counted have to come once more.
     Again {
         /// The lane.
@@ -50,13 +74,27 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// A file is verified and under its final name.
+    /// A file is verified and under its final name, or hashed.
     Finished {
         /// The lane.
         lane: String,
         /// In the repository.
         path: String,
     },
+}
+
+impl Event {
+    /// The lane that it is about.
+    fn lane(&self) -> &str {
+        let (Self::Started { lane, .. }
+        | Self::Received { lane, .. }
+        | Self::Resumed { lane, .. }
+        | Self::Verified { lane, .. }
+        | Self::Hashing { lane, .. }
+        | Self::Again { lane, .. }
+        | Self::Finished { lane, .. }) = self;
+        lane
+    }
 }
 
 /// Shows what moves until every [`Progress`] of the stream is gone. Bars go to standard error by
@@ -82,6 +120,12 @@ impl Progress {
         Self { events, lane: String::new() }
     }
 
+    /// The lane that it is about; empty: none in particular.
+    #[must_use]
+    pub fn lane(&self) -> &str {
+        &self.lane
+    }
+
     /// The same stream, about `lane`.
     #[must_use]
     pub fn for_lane(&self, lane: &str) -> Self {
@@ -101,6 +145,21 @@ impl Progress {
     /// So many more bytes are here.
     pub fn received(&self, bytes: u64) {
         self.say(Event::Received { lane: self.lane.clone(), bytes });
+    }
+
+    /// So many bytes are here from an earlier run.
+    pub fn resumed(&self, bytes: u64) {
+        self.say(Event::Resumed { lane: self.lane.clone(), bytes });
+    }
+
+    /// So many more bytes are proven.
+    pub fn verified(&self, bytes: u64) {
+        self.say(Event::Verified { lane: self.lane.clone(), bytes });
+    }
+
+    /// The hashing of files that are here begins.
+    pub fn hashing(&self, files: usize, bytes: u64) {
+        self.say(Event::Hashing { lane: self.lane.clone(), files, bytes });
     }
 
     /// So many bytes have to come once more.

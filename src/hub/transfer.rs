@@ -77,7 +77,7 @@ impl<'a> Transfer<'a> {
         let part = join(writer).await?;
         received?;
         let (listing, errand) = (self.listing.clone(), errand.clone());
-        let path = errand.file.path.clone();
+        let (path, size) = (errand.file.path.clone(), errand.file.size);
         blocking(move || {
             let etag = part.commit(&errand.file)?;
             if let Err(error) = metadata::note(&listing, &errand, &etag) {
@@ -86,6 +86,7 @@ impl<'a> Transfer<'a> {
             Ok(())
         })
         .await?;
+        self.progress.verified(size);
         self.progress.finished(&path);
         Ok(())
     }

@@ -43,19 +43,29 @@ fn show(
     screen: &MultiProgress,
 ) {
     let state = board.apply(event);
-    let (Event::Started { lane, .. }
-    | Event::Received { lane, .. }
-    | Event::Again { lane, .. }
-    | Event::Finished { lane, .. }) = event;
-    let bar = bars.entry(lane.clone()).or_insert_with(|| {
+    let lane = event.lane();
+    let bar = bars.entry(lane.to_owned()).or_insert_with(|| {
         let style = ProgressStyle::with_template(TEMPLATE);
         let bar = ProgressBar::new(state.bytes)
             .with_style(style.unwrap_or_else(|_wrong| ProgressStyle::default_bar()))
             .with_prefix(lane.escape_debug().to_string());
         screen.add(bar)
     });
+    match event {
+        // The bar counts its rate from here.
+        Event::Hashing { .. } => bar.reset(),
+        Event::Resumed { .. } => {
+            bar.set_position(state.done);
+            bar.reset_eta();
+        }
+        Event::Started { .. }
+        | Event::Received { .. }
+        | Event::Verified { .. }
+        | Event::Again { .. }
+        | Event::Finished { .. } => {}
+    }
     bar.set_length(state.bytes);
-    bar.set_position(state.received);
+    bar.set_position(state.done);
     if let Event::Again { reason, .. } = event {
         bar.suspend(|| tracing::warn!("{reason}"));
     }

@@ -13,43 +13,64 @@ pub(super) struct Board {
     pub(super) lanes: IndexMap<String, Lane>,
 }
 
-/// One lane's fetch.
+/// What is done for a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    /// Its files are brought.
+    Fetch,
+    /// Its files are hashed.
+    Hash,
+}
+
+/// One lane's fetch, or the hashing of its files.
 #[derive(Debug)]
 pub(super) struct Lane {
-    /// Files to bring.
+    pub(super) work: Work,
+    /// Files to bring or to hash.
     pub(super) files: usize,
-    /// Bytes to bring.
+    /// Bytes to bring or to hash.
     pub(super) bytes: u64,
     /// Files that are in their place.
     pub(super) finished: usize,
-    /// Bytes that are here; never goes back.
-    pub(super) received: u64,
+    /// Bytes that are here or hashed; never goes back.
+    pub(super) done: u64,
+    /// Of these, the ones that an earlier run has left.
+    pub(super) resumed: u64,
+    /// Bytes that are proven; never goes back, never more than there are.
+    pub(super) verified: u64,
     /// Bytes that were counted and have to come again before any more are.
     owed: u64,
     began: Instant,
-    /// When the lane was last told about, and how many bytes it had then.
+    /// When the lane was last told about, and how many bytes had moved by then.
     told: (Instant, u64),
+    /// The percentage that was last told.
+    percent_told: u64,
 }
 
 impl Board {
     /// Takes an event into account; the lane that it is about.
     pub(super) fn apply(&mut self, event: &Event) -> &mut Lane {
-        let (Event::Started { lane, .. }
-        | Event::Received { lane, .. }
-        | Event::Again { lane, .. }
-        | Event::Finished { lane, .. }) = event;
-        let lane = self.lanes.entry(lane.clone()).or_insert_with(Lane::new);
+        let lane = self.lanes.entry(event.lane().to_owned()).or_insert_with(Lane::new);
         match event {
-            Event::Started { files, bytes, .. } => {
-                lane.files += files;
-                lane.bytes += bytes;
-            }
+            Event::Started { files, bytes, .. } => lane.begin(Work::Fetch, *files, *bytes),
+            Event::Hashing { files, bytes, .. } => lane.begin(Work::Hash, *files, *bytes),
             Event::Received { bytes, .. } => {
                 let paid = lane.owed.min(*bytes);
                 lane.owed -= paid;
-                lane.received = (lane.received + bytes - paid).min(lane.bytes);
+                lane.done = lane.done.saturating_add(bytes - paid).min(lane.bytes);
             }
-            Event::Again { bytes, .. } => lane.owed += bytes,
+            Event::Resumed { bytes, .. } => {
+                let left = lane.bytes.saturating_sub(lane.done);
+                lane.resumed += left.min(*bytes);
+                lane.done += left.min(*bytes);
+            }
+            Event::Verified { bytes, .. } => {
+                lane.verified = lane.verified.saturating_add(*bytes).min(lane.bytes);
+                if lane.work == Work::Hash {
+                    lane.done = lane.verified;
+                }
+            }
+            Event::Again { bytes, .. } => lane.owed = lane.owed.saturating_add(*bytes),
             Event::Finished { .. } => lane.finished += 1,
         }
         lane
@@ -59,7 +80,28 @@ impl Board {
 impl Lane {
     fn new() -> Self {
         let now = Instant::now();
-        Self { files: 0, bytes: 0, finished: 0, received: 0, owed: 0, began: now, told: (now, 0) }
+        Self {
+            work: Work::Fetch,
+            files: 0,
+            bytes: 0,
+            finished: 0,
+            done: 0,
+            resumed: 0,
+            verified: 0,
+            owed: 0,
+            began: now,
+            told: (now, 0),
+            percent_told: 0,
+        }
+    }
+
+    /// More of the same work adds to it; other work begins at nothing.
+    fn begin(&mut self, work: Work, files: usize, bytes: u64) {
+        if self.work != work {
+            *self = Self { work, ..Self::new() };
+        }
+        self.files += files;
+        self.bytes = self.bytes.saturating_add(bytes);
     }
 
     /// Whether all of its files are in their place.
@@ -69,12 +111,12 @@ impl Lane {
 
     /// Hundredths of its bytes, rounded down.
     pub(super) fn percent(&self) -> u64 {
-        percent(self.received, self.bytes)
+        percent(self.done, self.bytes)
     }
 
     /// The percentage when it was last told about.
     pub(super) fn percent_told(&self) -> u64 {
-        percent(self.told.1, self.bytes)
+        self.percent_told
     }
 
     /// How long ago it was last told about.
@@ -90,14 +132,20 @@ impl Lane {
     /// Notes that it is told about now; bytes per second since the last time.
     pub(super) fn tell(&mut self) -> u64 {
         let (then, before) = self.told;
-        self.told = (Instant::now(), self.received);
-        per_second(self.received - before, then.elapsed())
+        self.told = (Instant::now(), self.moved());
+        self.percent_told = self.percent();
+        per_second(self.moved() - before, then.elapsed())
     }
 
     /// How long the rest takes at the pace of all that came so far; absent before anything came.
     pub(super) fn remaining(&self) -> Option<Duration> {
-        let rate = per_second(self.received, self.elapsed());
-        (rate > 0).then(|| Duration::from_secs((self.bytes - self.received).div_ceil(rate)))
+        let rate = per_second(self.moved(), self.elapsed());
+        (rate > 0).then(|| Duration::from_secs((self.bytes - self.done).div_ceil(rate)))
+    }
+
+    /// Bytes that this run has moved.
+    fn moved(&self) -> u64 {
+        self.done - self.resumed
     }
 }
 
@@ -173,8 +221,32 @@ mod tests {
             Event::Received { lane: lane(), bytes: 60 },
             Event::Received { lane: lane(), bytes: 60 },
         ] {
-            shown.push(board.apply(&event).received);
+            shown.push(board.apply(&event).done);
         }
         assert_eq!(shown, [0, 100, 100, 100, 100]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_earlier_run_has_left_is_done_and_makes_nothing_faster() {
+        let mut board = Board::default();
+        let lane = || "l".to_owned();
+        board.apply(&Event::Started { lane: lane(), files: 1, bytes: 100 });
+        board.apply(&Event::Resumed { lane: lane(), bytes: 60 });
+        tokio::time::advance(Duration::from_secs(10)).await;
+        let state = board.apply(&Event::Received { lane: lane(), bytes: 20 });
+        assert_eq!((state.percent(), state.remaining()), (80, Some(Duration::from_secs(10))));
+        assert_eq!(state.tell(), 2);
+    }
+
+    #[test]
+    fn hashing_begins_at_nothing_and_moves_by_what_is_proven() {
+        let mut board = Board::default();
+        let lane = || "l".to_owned();
+        board.apply(&Event::Started { lane: lane(), files: 1, bytes: 10 });
+        board.apply(&Event::Received { lane: lane(), bytes: 10 });
+        board.apply(&Event::Finished { lane: lane(), path: "a".to_owned() });
+        let state = board.apply(&Event::Hashing { lane: lane(), files: 2, bytes: 40 });
+        assert_eq!((state.percent(), state.is_done()), (0, false));
+        assert_eq!(board.apply(&Event::Verified { lane: lane(), bytes: 20 }).percent(), 50);
     }
 }

@@ -1,7 +1,15 @@
 //! One JSON object a line, for programs.
 //!
-//! `{"event": "started" | "received" | "again" | "finished", "lane", ...}`; `received` says how
-//! many bytes of how many are here, at most once a second for each lane, and after its last byte.
+//! | `event` | beside `lane` |
+//! |---|---|
+//! | `started` | a fetch begins: `files`, `bytes` |
+//! | `hashing` | files that are here are hashed: `files`, `bytes` |
+//! | `received`, `hashed` | `bytes` of `of_bytes` are here or hashed, `resumed_bytes` of them from an earlier run, `verified_bytes` of them proven; `bytes_per_second` since the last line; `seconds_left`, null if it cannot be told |
+//! | `again` | `bytes` have to come once more, and the `reason` |
+//! | `finished` | the file `path` is verified and in its place, or hashed |
+//!
+//! `received` and `hashed` come at most once a second for each lane, and after its last byte. No
+//! number of a lane ever goes back, except that hashing begins at nothing.
 
 use std::io::Write;
 use std::time::Duration;
@@ -10,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::Event;
-use super::board::Board;
+use super::board::{Board, Lane, Work};
 
 const MOST_OFTEN: Duration = Duration::from_secs(1);
 
@@ -31,19 +39,17 @@ fn line(board: &mut Board, event: &Event) -> Option<Value> {
         Event::Started { lane, files, bytes } => {
             json!({"event": "started", "lane": lane, "files": files, "bytes": bytes})
         }
-        Event::Received { lane, .. } => {
-            let complete = state.received == state.bytes && state.percent_told() < 100;
+        Event::Hashing { lane, files, bytes } => {
+            json!({"event": "hashing", "lane": lane, "files": files, "bytes": bytes})
+        }
+        Event::Received { lane, .. }
+        | Event::Resumed { lane, .. }
+        | Event::Verified { lane, .. } => {
+            let complete = state.done == state.bytes && state.percent_told() < 100;
             if !complete && state.untold() < MOST_OFTEN {
                 return None;
             }
-            let rate = state.tell();
-            json!({
-                "event": "received",
-                "lane": lane,
-                "bytes": state.received,
-                "of_bytes": state.bytes,
-                "bytes_per_second": rate,
-            })
+            moved(lane, state)
         }
         Event::Again { lane, bytes, reason } => {
             json!({"event": "again", "lane": lane, "bytes": bytes, "reason": reason})
@@ -51,6 +57,24 @@ fn line(board: &mut Board, event: &Event) -> Option<Value> {
         Event::Finished { lane, path } => {
             json!({"event": "finished", "lane": lane, "path": path})
         }
+    })
+}
+
+fn moved(name: &str, state: &mut Lane) -> Value {
+    let event = match state.work {
+        Work::Fetch => "received",
+        Work::Hash => "hashed",
+    };
+    let rate = state.tell();
+    json!({
+        "event": event,
+        "lane": name,
+        "bytes": state.done,
+        "of_bytes": state.bytes,
+        "resumed_bytes": state.resumed,
+        "verified_bytes": state.verified,
+        "bytes_per_second": rate,
+        "seconds_left": state.remaining().map(|left| left.as_secs()),
     })
 }
 
@@ -72,15 +96,20 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(600)).await;
                 progress.received(10);
             }
+            progress.verified(40);
             progress.finished("a\nb");
+            progress.hashing(1, 40);
+            progress.verified(40);
         };
         tokio::join!(render(receiver, &mut out), work);
         let text = String::from_utf8(out).unwrap();
         let expected = [
             r#"{"event":"started","lane":"l","files":1,"bytes":40}"#,
-            r#"{"event":"received","lane":"l","bytes":20,"of_bytes":40,"bytes_per_second":16}"#,
-            r#"{"event":"received","lane":"l","bytes":40,"of_bytes":40,"bytes_per_second":16}"#,
+            r#"{"event":"received","lane":"l","bytes":20,"of_bytes":40,"resumed_bytes":0,"verified_bytes":0,"bytes_per_second":16,"seconds_left":2}"#,
+            r#"{"event":"received","lane":"l","bytes":40,"of_bytes":40,"resumed_bytes":0,"verified_bytes":0,"bytes_per_second":16,"seconds_left":0}"#,
             r#"{"event":"finished","lane":"l","path":"a\nb"}"#,
+            r#"{"event":"hashing","lane":"l","files":1,"bytes":40}"#,
+            r#"{"event":"hashed","lane":"l","bytes":40,"of_bytes":40,"resumed_bytes":0,"verified_bytes":40,"bytes_per_second":40000,"seconds_left":0}"#,
         ];
         assert_eq!(text.lines().collect::<Vec<_>>(), expected);
     }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Event;
-use super::board::{Board, Lane, clock, size};
+use super::board::{Board, Lane, Work, clock, size};
 
 /// No lane is silent for longer than this.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10);
@@ -37,22 +37,31 @@ pub(super) async fn render(mut events: UnboundedReceiver<Event>, mut out: impl W
 
 fn lines_after(board: &mut Board, event: &Event) -> Vec<String> {
     let lane = board.apply(event);
+    let name = event.lane().escape_debug();
     match event {
-        Event::Started { lane: name, files, bytes } => {
-            vec![format!("{}: fetching {}, {}", name.escape_debug(), count(*files), size(*bytes))]
+        Event::Started { files, bytes, .. } => {
+            vec![format!("{name}: fetching {}, {}", count(*files), size(*bytes))]
         }
-        Event::Received { lane: name, .. } => {
+        Event::Hashing { files, bytes, .. } => {
+            vec![format!("{name}: hashing {}, {}", count(*files), size(*bytes))]
+        }
+        Event::Resumed { bytes, .. } => {
+            vec![format!("{name}: {} are here from an earlier run", size(*bytes))]
+        }
+        Event::Received { .. } | Event::Verified { .. } => {
             let step = lane.percent() / STEP > lane.percent_told() / STEP;
-            if step { vec![state(name, lane)] } else { Vec::new() }
+            if step { vec![state(event.lane(), lane)] } else { Vec::new() }
         }
-        Event::Again { lane: name, bytes, reason } => {
-            let again = size(*bytes);
-            vec![format!("{}: {again} again: {}", name.escape_debug(), reason.escape_debug())]
+        Event::Again { bytes, reason, .. } => {
+            vec![format!("{name}: {} again: {}", size(*bytes), reason.escape_debug())]
         }
-        Event::Finished { lane: name, .. } if lane.is_done() => {
+        Event::Finished { .. } if lane.is_done() => {
+            let done = match lane.work {
+                Work::Fetch => "fetched and verified",
+                Work::Hash => "hashed",
+            };
             let (files, bytes) = (count(lane.files), size(lane.bytes));
-            let time = clock(lane.elapsed());
-            vec![format!("{}: fetched {files}, {bytes} in {time}", name.escape_debug())]
+            vec![format!("{name}: {done} {files}, {bytes} in {}", clock(lane.elapsed()))]
         }
         Event::Finished { .. } => Vec::new(),
     }
@@ -66,9 +75,9 @@ fn overdue(board: &mut Board) -> Vec<String> {
 
 fn state(name: &str, lane: &mut Lane) -> String {
     let rate = size(lane.tell());
-    let (percent, received, bytes) = (lane.percent(), size(lane.received), size(lane.bytes));
+    let (percent, done, bytes) = (lane.percent(), size(lane.done), size(lane.bytes));
     let left = lane.remaining().map_or_else(|| "unknown time".to_owned(), clock);
-    format!("{}: {percent} % ({received} of {bytes}), {rate}/s, {left} left", name.escape_debug())
+    format!("{}: {percent} % ({done} of {bytes}), {rate}/s, {left} left", name.escape_debug())
 }
 
 fn count(files: usize) -> String {
@@ -110,7 +119,7 @@ mod tests {
             "coder: 5 % (5.0 MiB of 100.0 MiB), 1.6 MiB/s, 0:58 left",
             "coder: 55 % (55.0 MiB of 100.0 MiB), 33.3 MiB/s, 0:04 left",
             "coder: 100 % (100.0 MiB of 100.0 MiB), 30.0 MiB/s, 0:00 left",
-            "coder: fetched 2 files, 100.0 MiB in 0:06",
+            "coder: fetched and verified 2 files, 100.0 MiB in 0:06",
         ];
         check(work, &expected).await;
     }
@@ -143,7 +152,7 @@ mod tests {
             "coder: fetching 1 file, 1.0 MiB",
             "coder: 100 % (1.0 MiB of 1.0 MiB), 1000.0 MiB/s, 0:00 left",
             "coder: 1.0 MiB again: `m.gguf` arrived as sha256 00",
-            "coder: fetched 1 file, 1.0 MiB in 0:00",
+            "coder: fetched and verified 1 file, 1.0 MiB in 0:00",
         ];
         check(work, &expected).await;
     }
