@@ -14,6 +14,7 @@ mod localai;
 mod names;
 mod ollama;
 mod reading;
+pub mod repository;
 mod sglang;
 mod shell;
 mod tei;
@@ -79,6 +80,9 @@ pub struct Invocation {
     pub context: Option<Spanned<u64>>,
     /// `--quantization` of vLLM and SGLang, `--quantize` of TGI.
     pub quantization: Option<Spanned<String>>,
+    /// How vLLM and SGLang are told to read weights: `--load-format`, or `mistral` where
+    /// `--config-format` says so; absent: their own choice.
+    pub load_format: Option<String>,
     /// `--dtype`; absent: the engine's own choice.
     pub dtype: Option<Spanned<String>>,
     /// Over how many devices each layer is split; absent: one, or the engine's own choice.
@@ -345,6 +349,7 @@ impl Invocation {
             stock: false,
             context: None,
             quantization: None,
+            load_format: None,
             dtype: None,
             tensor_parallel: None,
             trust_remote_code: false,

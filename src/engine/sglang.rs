@@ -90,6 +90,8 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.invocation.host = reading.text(arguments.last("--host"));
     reading.invocation.context = reading.number(arguments.last("--context-length"));
     reading.invocation.quantization = reading.text(arguments.last("--quantization"));
+    let load_format = reading.text(arguments.last("--load-format"));
+    reading.invocation.load_format = load_format.map(|text| text.value);
     reading.invocation.dtype = reading.text(arguments.last("--dtype"));
     reading.invocation.tensor_parallel = reading.number(arguments.last("--tp-size"));
     reading.invocation.trust_remote_code = arguments.is_on("--trust-remote-code");

@@ -168,6 +168,9 @@ fn settings(arguments: &Arguments, reading: &mut Reading<'_>) {
     reading.invocation.context = context(arguments.last("--max-model-len"), reading);
     let quantization = reading.text(arguments.last("--quantization"));
     reading.invocation.quantization = quantization.filter(|text| text.value != "None");
+    let mistral = reading.text(arguments.last("--config-format")).map(|text| text.value);
+    let load_format = reading.text(arguments.last("--load-format")).map(|text| text.value);
+    reading.invocation.load_format = load_format.or(mistral.filter(|format| format == "mistral"));
     reading.invocation.dtype = reading.text(arguments.last("--dtype"));
     reading.invocation.tensor_parallel = reading.number(arguments.last("--tensor-parallel-size"));
     reading.invocation.trust_remote_code = arguments.is_on("--trust-remote-code");

@@ -1,12 +1,17 @@
 //! Which files of a repository are wanted, and whether their names may be written.
 
+use std::collections::BTreeMap;
+
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::{HubError, RemoteFile, store};
 use crate::lanes::Source;
 
-/// Where `hf` keeps its own notes below a folder; a file of that name could forge them.
+/// Where `hf` and preflight keep their own notes below a folder; a file of that name could forge
+/// them.
 const RESERVED: &str = ".cache/huggingface";
+/// What file systems allow.
+const LONGEST_NAME: usize = 255;
 const MOST_SIMILAR: usize = 3;
 
 /// Keeps what the source, `include` and `exclude` name, and refuses names that leave the folder.
@@ -17,7 +22,7 @@ pub(crate) fn select(
     exclude: &[String],
 ) -> Result<Vec<RemoteFile>, HubError> {
     let kept = match &source.path {
-        Some(path) => vec![single(source, path, &files)?],
+        Some(path) => split_set(single(source, path, &files)?, &files),
         None => {
             let (included, excluded) = (globs(include), globs(exclude));
             let wanted = |file: &RemoteFile| {
@@ -27,13 +32,50 @@ pub(crate) fn select(
             files.into_iter().filter(wanted).collect()
         }
     };
-    match kept.iter().find(|file| !is_safe(&file.path)) {
+    let unsafe_name = kept.iter().find(|file| !is_safe(&file.path)).map(|file| file.path.clone());
+    match unsafe_name.or_else(|| clash(&kept)) {
         None => Ok(kept),
-        Some(file) => Err(HubError::UnsafeName {
+        Some(name) => Err(HubError::UnsafeName {
             repository: source.repository(),
-            name: store::printable(&file.path),
+            name: store::printable(&name),
         }),
     }
+}
+
+/// Two names that cannot both be files: one is a folder of the other, or they are one name to a
+/// file system that does not tell upper case from lower (macOS, Windows, and what Docker Desktop
+/// mounts from them).
+fn clash(files: &[RemoteFile]) -> Option<String> {
+    let mut taken: BTreeMap<String, &str> = BTreeMap::new();
+    for file in files {
+        if let Some(other) = taken.insert(file.path.to_lowercase(), &file.path) {
+            return Some(format!("{}` and `{other}", file.path));
+        }
+    }
+    files.iter().find_map(|file| {
+        let folders = file.path.match_indices('/').map(|(at, _)| file.path[..at].to_lowercase());
+        let other = folders.into_iter().find_map(|folder| taken.get(&folder))?;
+        Some(format!("{}` and `{other}", file.path))
+    })
+}
+
+/// With the first part of a GGUF model in several files come the others: llama.cpp opens them all.
+fn split_set(first: RemoteFile, files: &[RemoteFile]) -> Vec<RemoteFile> {
+    let Some((stem, count)) = first_of_split(&first.path) else { return vec![first] };
+    let end = format!("-of-{count}.gguf");
+    let is_part = |file: &&RemoteFile| {
+        let number = file.path.strip_prefix(stem).and_then(|rest| rest.strip_suffix(&end));
+        let number = number.and_then(|rest| rest.strip_prefix('-'));
+        number.is_some_and(|it| it.len() == 5 && it.bytes().all(|digit| digit.is_ascii_digit()))
+    };
+    files.iter().filter(is_part).cloned().collect()
+}
+
+/// What stands before `-00001-of-NNNNN.gguf`, and the NNNNN; absent: it is no first part.
+fn first_of_split(path: &str) -> Option<(&str, &str)> {
+    let (rest, count) = path.strip_suffix(".gguf")?.rsplit_once("-of-")?;
+    let stem = rest.strip_suffix("-00001")?;
+    (count.len() == 5 && count.bytes().all(|it| it.is_ascii_digit())).then_some((stem, count))
 }
 
 /// The file of that name; else the only one whose name differs in case, `-`, `.` and `_` alone:
@@ -120,14 +162,18 @@ fn as_globset(pattern: &str) -> String {
     glob
 }
 
-/// Relative, below the folder on every system, and not a name that `hf` reserves.
-fn is_safe(path: &str) -> bool {
-    let harmless = |component: &str| !matches!(component, "" | "." | "..");
+/// Whether a name is relative, below the folder on every system, and neither `hf` nor preflight
+/// keeps it for itself.
+pub(crate) fn is_safe(path: &str) -> bool {
+    let harmless =
+        |component: &str| !matches!(component, "" | "." | "..") && component.len() <= LONGEST_NAME;
+    let lower = path.to_ascii_lowercase();
+    let below = lower.strip_prefix(RESERVED);
+    let is_reserved = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     path.split('/').all(harmless)
         && !path.contains('\\')
         && !path.chars().any(char::is_control)
-        && path != RESERVED
-        && !path.starts_with(&format!("{RESERVED}/"))
+        && !is_reserved
 }
 
 #[cfg(test)]
@@ -200,7 +246,9 @@ mod tests {
             "a\\..\\b",
             "a\nb",
             ".cache/huggingface/x",
+            ".Cache/HuggingFace/x",
             "a/\u{7f}",
+            &"a".repeat(256),
         ] {
             let error = select(&source(None), files(&[name]), &[], &[]).unwrap_err();
             assert!(matches!(error, HubError::UnsafeName { .. }), "{name:?}: {error}");
@@ -209,5 +257,28 @@ mod tests {
         for name in ["a..b", "...", ".cache/x", "ü/ß.json"] {
             assert!(select(&source(None), files(&[name]), &[], &[]).is_ok(), "{name:?}");
         }
+    }
+
+    #[test]
+    fn names_that_cannot_both_be_files_are_refused() {
+        for (one, other) in [("Config.json", "config.json"), ("a", "a/b"), ("A", "a/b/c")] {
+            let error = select(&source(None), files(&[one, other]), &[], &[]).unwrap_err();
+            let expected = format!("`{other}` and `{one}`");
+            assert!(error.to_string().ends_with(&expected), "{error}");
+            let kept = select(&source(None), files(&[one, other]), &[], &[other.to_owned()]);
+            assert_eq!(kept.unwrap().len(), 1);
+        }
+        assert!(select(&source(None), files(&["a-b", "a/b", "a.b"]), &[], &[]).is_ok());
+    }
+
+    #[test]
+    fn the_first_part_of_a_split_model_brings_the_others() {
+        let all = ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf", "m-00001-of-00003.gguf"];
+        let kept = |path| -> Vec<String> {
+            let kept = select(&source(Some(path)), files(&all), &[], &[]).unwrap();
+            kept.into_iter().map(|file| file.path).collect()
+        };
+        assert_eq!(kept(all[0]), all[..2]);
+        assert_eq!(kept(all[1]), [all[1]]);
     }
 }

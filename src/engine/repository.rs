@@ -1,0 +1,242 @@
+//! Which files of a repository an engine loads, told by their names alone.
+//!
+//! What is left out is named, never what is kept: a file of an unknown name may be needed. Read out
+//! of vLLM 0.33.0 (model_loader/default_loader.py, weight_utils.py), transformers 4.57
+//! (modeling_utils.py), sentence-transformers 5.1 (backend torch), TEI 1.8 (backends/src/lib.rs).
+
+use std::collections::BTreeSet;
+
+use super::Engine;
+
+/// Who reads a repository.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reader<'a> {
+    /// The program; absent: a Python library that reads what transformers reads.
+    pub engine: Option<Engine>,
+    /// How it is told to read weights: see [`super::Invocation::load_format`].
+    pub load_format: Option<&'a str>,
+}
+
+/// Folders that hold the model once more, for another program.
+const FOREIGN_FOLDERS: [&str; 8] =
+    ["original", "onnx", "openvino", "coreml", "metal", "tf", "flax", "gguf"];
+
+/// Endings of weights that are for another program.
+const FOREIGN_ENDINGS: [&str; 9] =
+    [".h5", ".msgpack", ".ot", ".tflite", ".onnx", ".onnx_data", ".onnx.data", ".mlmodel", ".gguf"];
+
+/// What a training run leaves behind (vLLM `filter_files_not_needed_for_inference`, and folders
+/// that its trainers make).
+const TRAINING: [&str; 6] =
+    ["training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.pt", "scaler.pt", "runs"];
+
+/// Mistral's own layout of weights that are there in that of transformers as well; its
+/// configuration alone makes vLLM 0.12 look for them.
+const MISTRAL: &str = "consolidated";
+
+/// Endings that weights can have.
+const WEIGHTS: [&str; 6] = [".safetensors", ".bin", ".pt", ".pth", ".onnx", ".gguf"];
+
+impl Reader<'_> {
+    /// Those of `paths` that the reader does not load. None, where nothing would be left to load,
+    /// or where it reads in a way that is not known.
+    #[must_use]
+    pub fn surplus<'p>(&self, paths: &[&'p str]) -> BTreeSet<&'p str> {
+        if !self.is_known() {
+            return BTreeSet::new();
+        }
+        let names: BTreeSet<&str> = paths.iter().copied().collect();
+        let reading = Reading { reader: *self, names: &names };
+        let surplus: BTreeSet<&str> =
+            paths.iter().copied().filter(|path| reading.is_surplus(path)).collect();
+        let is_left = |path: &&str| !surplus.contains(path) && is_weights(path);
+        if names.iter().any(is_left) { surplus } else { BTreeSet::new() }
+    }
+
+    fn is_known(&self) -> bool {
+        let engine = match self.engine {
+            None => true,
+            Some(Engine::Vllm | Engine::Sglang | Engine::Tgi | Engine::Tei | Engine::Infinity) => {
+                true
+            }
+            Some(Engine::LlamaCpp | Engine::Ollama | Engine::LocalAi) => false,
+        };
+        engine && matches!(self.load_format, None | Some("auto" | "safetensors" | "hf" | "mistral"))
+    }
+}
+
+/// One repository under one reader.
+struct Reading<'a> {
+    reader: Reader<'a>,
+    names: &'a BTreeSet<&'a str>,
+}
+
+impl Reading<'_> {
+    fn is_surplus(&self, path: &str) -> bool {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        is_training(path, name)
+            || self.is_foreign(path, name)
+            || self.is_pickled_twice(folder, name)
+            || self.is_of_other_layout(folder, name)
+    }
+
+    /// For another program: only where the weights are there for this one.
+    fn is_foreign(&self, path: &str, name: &str) -> bool {
+        let top = path.split_once('/').map(|(top, _)| top);
+        let is_onnx = top == Some("onnx") || name.contains(".onnx");
+        if is_onnx && !self.leaves_onnx(path) {
+            return false;
+        }
+        let foreign = top.is_some_and(|top| FOREIGN_FOLDERS.contains(&top))
+            || path.contains(".mlpackage/")
+            || FOREIGN_ENDINGS.iter().any(|ending| name.ends_with(ending))
+            || name.starts_with("openvino_");
+        foreign && self.names.iter().any(|name| is_torch(name))
+    }
+
+    /// TEI on a processor loads one ONNX model if there is one; Infinity may be told to take any.
+    fn leaves_onnx(&self, path: &str) -> bool {
+        let main = ["model.onnx", "model.onnx_data", "onnx/model.onnx", "onnx/model.onnx_data"];
+        match self.reader.engine {
+            Some(Engine::Infinity) => false,
+            Some(Engine::Tei) => {
+                let configuration = path.ends_with(".json");
+                let has_main = self.names.contains(main[0]) || self.names.contains(main[2]);
+                has_main && !configuration && !main.contains(&path)
+            }
+            Some(_) | None => true,
+        }
+    }
+
+    /// Pickles beside the same weights as safetensors.
+    fn is_pickled_twice(&self, folder: &str, name: &str) -> bool {
+        let pickle = [".bin", ".pt", ".pth", ".bin.index.json"];
+        let of =
+            |start: &str| name.starts_with(start) && pickle.iter().any(|it| name.ends_with(it));
+        let has = |start: &str| {
+            self.names.iter().any(|path| {
+                let (other, name) = path.rsplit_once('/').unwrap_or(("", path));
+                other == folder && name.starts_with(start) && name.ends_with(".safetensors")
+            })
+        };
+        (of("pytorch_model") && has("model"))
+            || (of("adapter_model") && has("adapter_model"))
+            || (of(MISTRAL) && (has("model") || has(MISTRAL)))
+    }
+
+    /// Mistral's own layout where that of transformers is complete, or the other way round where
+    /// the engine is told to.
+    fn is_of_other_layout(&self, folder: &str, name: &str) -> bool {
+        let top = |wanted: &dyn Fn(&str) -> bool| self.names.iter().any(|path| wanted(path));
+        let mistral = |name: &str| name.starts_with(MISTRAL) && name.contains(".safetensors");
+        let transformers = |name: &str| name.starts_with("model") && name.contains(".safetensors");
+        let both = top(&mistral) && top(&transformers) && self.names.contains("config.json");
+        if !both || !folder.is_empty() {
+            return false;
+        }
+        if self.reader.load_format == Some("mistral") {
+            transformers(name)
+        } else {
+            mistral(name) || name == "params.json"
+        }
+    }
+}
+
+fn is_training(path: &str, name: &str) -> bool {
+    let top = path.split('/').next().unwrap_or_default();
+    TRAINING.contains(&name)
+        || (path.contains('/') && (TRAINING.contains(&top) || top.starts_with("checkpoint-")))
+        || top.starts_with("global_step")
+        || (name.starts_with("rng_state") && name.ends_with(".pth"))
+        || name.starts_with("events.out.tfevents")
+}
+
+/// Weights that PyTorch programs load, at the top.
+fn is_torch(path: &str) -> bool {
+    let endings = [".safetensors", ".bin", ".pt", ".pth"];
+    !path.contains('/') && endings.iter().any(|it| path.ends_with(it)) && !is_training(path, path)
+}
+
+fn is_weights(path: &str) -> bool {
+    WEIGHTS.iter().any(|ending| path.ends_with(ending))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `reader` leaves out of a repository that has these files.
+    fn check(reader: Reader<'_>, paths: &str, expected: &str) {
+        let paths: Vec<&str> = paths.split(' ').collect();
+        let left_out: Vec<&str> = reader.surplus(&paths).into_iter().collect();
+        assert_eq!(left_out.join(" "), expected, "{reader:?} {paths:?}");
+    }
+
+    fn vllm() -> Reader<'static> {
+        Reader { engine: Some(Engine::Vllm), load_format: None }
+    }
+
+    #[test]
+    fn the_same_weights_for_another_program_are_left_out() {
+        let llama = "config.json model-00001-of-00002.safetensors model-00002-of-00002.safetensors \
+                     model.safetensors.index.json original/consolidated.00.pth original/params.json \
+                     original/tokenizer.model tokenizer.json README.md";
+        let original = "original/consolidated.00.pth original/params.json original/tokenizer.model";
+        check(vllm(), llama, original);
+        check(Reader::default(), llama, original);
+        let many = "config.json flax_model.msgpack model.safetensors onnx/model.onnx \
+                    openvino_model.bin openvino_model.xml pytorch_model.bin rust_model.ot tf_model.h5";
+        let foreign = "flax_model.msgpack onnx/model.onnx openvino_model.bin openvino_model.xml \
+                       pytorch_model.bin rust_model.ot tf_model.h5";
+        check(vllm(), many, foreign);
+    }
+
+    #[test]
+    fn pickles_are_left_out_only_beside_the_same_weights_as_safetensors() {
+        check(vllm(), "config.json pytorch_model.bin training_args.bin", "training_args.bin");
+        check(
+            vllm(),
+            "model.safetensors pytorch_model.bin.index.json pytorch_model-00001-of-00002.bin \
+             2_Dense/pytorch_model.bin",
+            "pytorch_model-00001-of-00002.bin pytorch_model.bin.index.json",
+        );
+        // Second weights of a retrieval model, which have no other copy.
+        check(vllm(), "model.safetensors sparse_linear.pt colbert_linear.pt", "");
+        check(
+            vllm(),
+            "adapter_model.bin adapter_model.safetensors adapter_config.json",
+            "adapter_model.bin",
+        );
+    }
+
+    #[test]
+    fn of_two_layouts_the_one_that_is_read_stays() {
+        let both = "config.json consolidated.safetensors model-00001-of-00001.safetensors \
+                    model.safetensors.index.json params.json tekken.json";
+        check(vllm(), both, "consolidated.safetensors params.json");
+        let told = Reader { load_format: Some("mistral"), ..vllm() };
+        check(told, both, "model-00001-of-00001.safetensors model.safetensors.index.json");
+        check(vllm(), "consolidated.safetensors params.json tekken.json", "");
+    }
+
+    #[test]
+    fn tei_keeps_the_onnx_model_that_it_would_choose_and_infinity_all() {
+        let paths = "config.json model.safetensors onnx/config.json onnx/model.onnx \
+                     onnx/model_O2.onnx";
+        let reader = |engine| Reader { engine: Some(engine), load_format: None };
+        check(reader(Engine::Tei), paths, "onnx/model_O2.onnx");
+        check(reader(Engine::Infinity), paths, "");
+        check(Reader::default(), paths, "onnx/config.json onnx/model.onnx onnx/model_O2.onnx");
+    }
+
+    #[test]
+    fn nothing_is_left_out_where_nothing_else_would_be_loaded_or_the_way_is_not_known() {
+        check(vllm(), "config.json model-Q4.gguf", "");
+        check(vllm(), "config.json onnx/model.onnx", "");
+        check(vllm(), "checkpoint-500/model.safetensors config.json", "");
+        let told = Reader { load_format: Some("gguf"), ..vllm() };
+        check(told, "config.json model.safetensors model-Q4.gguf", "");
+        let llama = Reader { engine: Some(Engine::LlamaCpp), load_format: None };
+        check(llama, "model.safetensors model-Q4.gguf", "");
+    }
+}
