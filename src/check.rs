@@ -63,6 +63,7 @@ pub static CHECKS: &[&Check] = &[
     &hub::PIN,
     &cache::CONTENT,
     &model::CHECK,
+    &container::inside::CHECK,
     &container::unseen::CHECK,
     &container::CHECK,
     &smoke::CHECK,

@@ -3,9 +3,11 @@
 //! The only place that names `bollard`. Reads only (GET); asks only about the own project. Does not
 //! judge: a container that has crashed is a fact like any other.
 
+pub mod archive;
 mod connection;
 mod inspect;
 pub mod myself;
+mod tar;
 mod timestamp;
 
 use std::cmp::Reverse;
@@ -38,6 +40,9 @@ pub struct Observation {
     /// The host folder behind each named volume that a container of the project mounts, where its
     /// options say so (`o=bind`).
     pub volume_devices: IndexMap<String, HostPath>,
+    /// Whether the numbers of users inside containers are others than outside (user namespaces,
+    /// rootless), as far as the engine tells.
+    pub maps_users: bool,
 }
 
 /// A container of a Compose project.
@@ -148,11 +153,13 @@ pub enum DockerError {
         reason: String,
     },
     /// The engine, or a proxy before it, refuses a request.
-    #[error("the Docker Engine refuses `{request}`: {reason}")]
+    #[error("the Docker Engine refuses `{request}`: status {status}{}{reason}", colon(.reason))]
     Refused {
         /// Method and path.
         request: String,
-        /// Status and message.
+        /// The status.
+        status: u16,
+        /// The message; that of a proxy may be anything.
         reason: String,
     },
     /// The answer is not what an engine answers.
@@ -192,7 +199,7 @@ pub async fn observe(
     if !options.enabled {
         return Err(DockerError::Disabled);
     }
-    let connection = Connection::open(options.host.as_deref())?;
+    let connection = Connection::open(options)?;
     let version = connection.ask("GET /version", connection.docker.version()).await?;
     let myself = own_container(&connection, options.container.as_deref()).await;
     let project = project.or_else(|| myself.as_ref()?.project.as_deref());
@@ -207,7 +214,20 @@ pub async fn observe(
         myself,
         siblings,
         volume_devices,
+        maps_users: maps_users(&connection).await,
     })
+}
+
+/// Whether the engine maps users. What it does not tell is taken for the usual.
+async fn maps_users(connection: &Connection) -> bool {
+    let info = connection.ask("GET /info", connection.docker.info()).await;
+    let options = info.ok().and_then(|info| info.security_options).unwrap_or_default();
+    options.iter().any(|option| matches!(option.as_str(), "name=userns" | "name=rootless"))
+}
+
+/// Between a status and a message, if there is one.
+fn colon(message: &str) -> &'static str {
+    if message.is_empty() { "" } else { ": " }
 }
 
 /// The older of the engine's version and ours. The client puts no version into its requests, so the
@@ -422,6 +442,7 @@ impl Observation {
             myself: None,
             siblings,
             volume_devices: IndexMap::new(),
+            maps_users: false,
         }
     }
 }

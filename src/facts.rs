@@ -36,14 +36,21 @@ pub struct Stat {
     pub allocated: Option<u64>,
     /// Permission bits, without the file type.
     pub mode: u32,
-    /// Owner.
-    pub uid: u32,
-    /// Group.
-    pub gid: u32,
+    /// Whom it belongs to; absent where that is not known.
+    pub owner: Option<Owner>,
     /// Last change of the content.
     pub modified: Option<SystemTime>,
     /// When it was made; absent where the file system does not say.
     pub created: Option<SystemTime>,
+}
+
+/// Whom a file belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// The user.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
 }
 
 /// What a path leads to.
@@ -231,6 +238,22 @@ pub struct ArtifactFacts {
     pub way: Way,
     /// What its service is started with; absent for a lane without one.
     pub starter: Option<Starter>,
+    /// What it was looked at through; absent: it could not be looked at.
+    pub through: Option<Through>,
+}
+
+/// What an artifact was looked at through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Through {
+    /// The mounts of this process.
+    Mounts,
+    /// The engine, inside a container of the service.
+    Container {
+        /// Its name.
+        name: String,
+        /// Why not through mounts.
+        why: String,
+    },
 }
 
 /// What is met on the way from the root of a service to the files of a model. Empty for a lane
@@ -248,6 +271,8 @@ pub struct Way {
     pub similar: Option<String>,
     /// Where the model itself is not there: names of unfinished downloads of it.
     pub leftovers: Vec<String>,
+    /// What decides about the way and could not be seen.
+    pub unseen: Option<String>,
 }
 
 /// One folder or file.
@@ -261,10 +286,8 @@ pub struct Step {
     pub listed: bool,
     /// Permission bits, without the file type.
     pub mode: u32,
-    /// Owner.
-    pub uid: u32,
-    /// Group.
-    pub gid: u32,
+    /// Whom it belongs to; absent where that is not known.
+    pub owner: Option<Owner>,
     /// Whether an access control list says more than the bits.
     pub listed_rights: bool,
 }

@@ -169,7 +169,18 @@ impl Standpoint {
             .max_by_key(|(depth, ..)| *depth)
             .map_or_else(
                 || Sight::Hidden(format!("preflight has not mounted `{path}`")),
-                |(_, mount, below)| visible(mount, &below),
+                |(_, mount, below)| {
+                    // Of preflight's mount and the service's, the root of the smaller one.
+                    let inside = path.below(root).map_or(0, |below| below.components().count());
+                    let local = mount.target.join(&below);
+                    let depth = below.components().count().saturating_sub(inside);
+                    let above: PathBuf = below.components().take(depth).collect();
+                    Sight::Visible {
+                        path: LocalPath::new(local.as_path()),
+                        root: LocalPath::new(mount.target.as_path()).join(above),
+                        read_only: mount.read_only,
+                    }
+                },
             )
     }
 

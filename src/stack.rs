@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::compose;
+use crate::docker::archive::Archives;
 use crate::docker::{self, DockerError, Observation};
 use crate::engine;
 use crate::error::Error;
@@ -39,6 +40,8 @@ pub struct Stack {
     pub observation: Result<Observation, DockerError>,
     /// How this process sees the host.
     pub standpoint: Standpoint,
+    /// The containers as file systems; absent where there are none.
+    pub archives: Option<Archives>,
     /// A folder of the models mount that is no older than this may have been made by the engine for
     /// this very run.
     pub born: SystemTime,
@@ -60,6 +63,8 @@ pub async fn gather(options: &Options, sources: &mut SourceMap) -> Result<Stack,
 async fn by_hand(options: &Options, sources: &mut SourceMap) -> Result<Stack, Error> {
     let project = compose::load(&options.project, sources)?;
     let observation = docker::observe(&options.docker, Some(&project.name)).await;
+    let standpoint = Standpoint::Host;
+    let archives = archives(options, &observation, &project, &standpoint);
     let differences = match &observation {
         Ok(observation) => project.clone().observed(observation).1,
         Err(_) => Vec::new(),
@@ -69,9 +74,20 @@ async fn by_hand(options: &Options, sources: &mut SourceMap) -> Result<Stack, Er
         differences,
         unreadable: None,
         observation,
-        standpoint: Standpoint::Host,
+        standpoint,
+        archives,
         born: SystemTime::now(),
     })
+}
+
+fn archives(
+    options: &Options,
+    observation: &Result<Observation, DockerError>,
+    project: &Project,
+    standpoint: &Standpoint,
+) -> Option<Archives> {
+    let observation = observation.as_ref().ok()?;
+    Archives::open(&options.docker, observation, &project.name, standpoint)
 }
 
 async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result<Stack, Error> {
@@ -89,8 +105,10 @@ async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result
         None => (project, Vec::new()),
     };
     let created = seen.and_then(|seen| seen.myself.as_ref()).and_then(|myself| myself.created);
+    let standpoint = standpoint(&project, &observation);
     Ok(Stack {
-        standpoint: standpoint(&project, &observation),
+        archives: archives(options, &observation, &project, &standpoint),
+        standpoint,
         project,
         differences,
         unreadable,
@@ -162,6 +180,7 @@ impl Stack {
             unreadable: None,
             observation: Err(DockerError::Disabled),
             standpoint: Standpoint::Host,
+            archives: None,
             born: SystemTime::now(),
         }
     }

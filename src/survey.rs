@@ -3,6 +3,7 @@
 mod cache;
 mod disk;
 mod errands;
+mod inside;
 mod root;
 mod way;
 

@@ -1,5 +1,6 @@
 //! Where a file can be looked at before its engine runs.
 
+pub mod container;
 pub mod local;
 pub mod service;
 pub mod walk;
@@ -7,6 +8,7 @@ pub mod walk;
 use std::io::{Read, Seek};
 use std::path::Path;
 
+use self::service::Resolved;
 use crate::facts::{Look, Stat};
 
 /// Something that files can be looked at through. Paths are in the view's own space.
@@ -19,6 +21,16 @@ pub trait View {
 
     /// The content of the file at `path`.
     fn open(&self, path: &Path) -> Look<Box<dyn ReadSeek + '_>>;
+}
+
+/// The file system of one service, in its own words.
+pub trait Space: View {
+    /// Follows `path`, component by component.
+    fn resolve(&self, path: &Path) -> Resolved;
+
+    /// What is at one of the [`Resolved::steps`], as the view calls it, and whether an access
+    /// control list says more than its mode.
+    fn met(&self, step: &Path) -> Option<(Stat, bool)>;
 }
 
 /// A reader that can also seek.

@@ -4,6 +4,7 @@
 //! container, and the next `up` must be able to start it.
 
 pub mod differences;
+pub mod inside;
 pub mod unseen;
 
 use super::{Check, Run};

@@ -5,8 +5,9 @@ use std::path::Path;
 use super::hub::NOT_WRITABLE;
 use super::{Check, Run};
 use crate::error::ExitCode;
-use crate::facts::{ArtifactFacts, LaneFacts, Look, ProjectFacts, RootFacts, Writable};
+use crate::facts::{ArtifactFacts, LaneFacts, Look, ProjectFacts, RootFacts, Through, Writable};
 use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::model::ModelFacts;
 use crate::mounts::{Located, Sight};
 use crate::options::Role;
 use crate::project::{Mount, MountSource};
@@ -64,7 +65,7 @@ static PATH_NOT_MOUNTED: Rule = Rule {
     exit: ExitCode::Mount,
     docs:
         "The engine is told to open a path that no mount of its service reaches. The engine then \
-looks into its own image, finds nothing, and vLLM takes the path for the name of a repository.
+looks into its own image, finds nothing there either, and vLLM takes the path for the name of a repository.
 
 ```yaml
 services:
@@ -174,9 +175,9 @@ fn mount(facts: &LaneFacts, findings: &mut Findings) {
     for artifact in &facts.artifacts {
         let located = &artifact.artifact.located.value;
         let finding = match &located.sight {
+            Sight::NotMounted if is_in_image(artifact) => None,
             Sight::NotMounted => Some(not_mounted(located, artifact)),
-            Sight::Hidden(_) => None,
-            Sight::Visible { .. } => {
+            Sight::Hidden(_) | Sight::Visible { .. } => {
                 artifact.root.as_ref().and_then(|root| judge_root(facts, artifact, root))
             }
         };
@@ -188,6 +189,12 @@ fn mount(facts: &LaneFacts, findings: &mut Findings) {
             });
         }
     }
+}
+
+/// Whether something is there in the container's own root, or may be.
+fn is_in_image(artifact: &ArtifactFacts) -> bool {
+    matches!(artifact.through, Some(Through::Container { .. }))
+        && !matches!(artifact.model, ModelFacts::Absent)
 }
 
 fn not_mounted(located: &Located, artifact: &ArtifactFacts) -> Finding {
@@ -208,7 +215,7 @@ fn judge_root(facts: &LaneFacts, artifact: &ArtifactFacts, root: &RootFacts) -> 
     let place =
         located.mount.as_ref().map_or(&artifact.artifact.located.place, |mount| &mount.place);
     let host = host_root(located);
-    if root.stat == Look::Absent {
+    if root.stat == Look::Absent && !makes_root(facts, located) {
         let message = format!("the models folder `{host}` does not exist on the host");
         let fix = format!("{}, or make the folder: `mkdir -p {host}`", correct(place));
         return Some(Finding::new(&SOURCE_MISSING, message, fix).at(place));
@@ -231,6 +238,13 @@ fn judge_root(facts: &LaneFacts, artifact: &ArtifactFacts, root: &RootFacts) -> 
         return Some(Finding::new(&NOT_WRITABLE, message, fix).at(place));
     }
     None
+}
+
+/// Whether the folder is made when files are fetched into it, by an init container that has mounted
+/// one above it.
+fn makes_root(facts: &LaneFacts, located: &Located) -> bool {
+    let writes = matches!(located.sight, Sight::Visible { read_only: false, .. });
+    facts.role == Role::Init && writes && facts.may_fetch && facts.lane.source.is_some()
 }
 
 /// Why nothing can be written, and what to do; absent when it can.

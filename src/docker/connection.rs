@@ -9,6 +9,7 @@ use std::time::Duration;
 use bollard::{API_DEFAULT_VERSION, Docker};
 
 use super::DockerError;
+use crate::options::DockerOptions;
 
 /// Where the engine listens if nothing else is said.
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
@@ -38,8 +39,8 @@ enum Address {
 
 impl Connection {
     /// Works out where the engine is; absent or empty: the default socket. Blocking, briefly.
-    pub(super) fn open(host: Option<&str>) -> Result<Self, DockerError> {
-        let host = host.filter(|host| !host.is_empty()).unwrap_or(DEFAULT_HOST);
+    pub(super) fn open(options: &DockerOptions) -> Result<Self, DockerError> {
+        let host = options.host.as_deref().filter(|host| !host.is_empty()).unwrap_or(DEFAULT_HOST);
         let (docker, socket) = match address(host)? {
             Address::Socket(path) => {
                 look_at_socket(host, &path)?;
@@ -80,14 +81,14 @@ impl Connection {
         }
     }
 
-    fn meaning(&self, request: &str, error: &bollard::errors::Error) -> DockerError {
+    /// What an error of the client means.
+    pub(super) fn meaning(&self, request: &str, error: &bollard::errors::Error) -> DockerError {
         use bollard::errors::Error;
         if let Error::DockerResponseServerError { status_code, message } = error {
-            let message = message.trim();
-            let colon = if message.is_empty() { "" } else { ": " };
             return DockerError::Refused {
                 request: request.to_owned(),
-                reason: format!("status {status_code}{colon}{}", head(message)),
+                status: *status_code,
+                reason: head(message.trim()).to_owned(),
             };
         }
         if let Error::JsonDataError { message, .. } = error {
@@ -232,9 +233,13 @@ mod tests {
     fn a_folder_in_the_place_of_the_socket_is_told_apart_from_no_socket() {
         let folder = tempfile::tempdir().unwrap();
         let host = format!("unix://{}", folder.path().display());
-        let error = Connection::open(Some(&host)).unwrap_err();
+        let open = |host: &str| {
+            let host = Some(host.to_owned());
+            Connection::open(&DockerOptions { host, enabled: true, container: None })
+        };
+        let error = open(&host).unwrap_err();
         assert!(error.to_string().contains("it is a folder, not a socket"), "{error}");
-        let error = Connection::open(Some(&format!("{host}/none.sock"))).unwrap_err();
+        let error = open(&format!("{host}/none.sock")).unwrap_err();
         assert!(matches!(error, DockerError::NoSocket { .. }), "{error}");
     }
 

@@ -1,6 +1,6 @@
 //! One file: what it is, and whether it is whole.
 
-use std::io::{Read as _, SeekFrom};
+use std::io::{ErrorKind, Read as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use sha1::Digest as _;
@@ -277,13 +277,13 @@ fn weights(reader: &mut dyn ReadSeek, stat: &Stat, head: &[u8], found: Lookalike
     } else if found == Lookalike::Gguf {
         match gguf::read(reader, stat.size) {
             Ok(header) => Content::Gguf(Box::new(header)),
-            Err(GgufError::Read { kind, .. }) => Content::Unknown(kind.to_string()),
+            Err(GgufError::Read { kind, .. }) => Content::Unknown(unread(kind)),
             Err(error) => Content::Broken(Defect::Gguf(error)),
         }
     } else if found == Lookalike::Safetensors {
         match safetensors::read(reader, stat.size) {
             Ok(header) => Content::Safetensors(header),
-            Err(SafetensorsError::Read { kind }) => Content::Unknown(kind.to_string()),
+            Err(SafetensorsError::Read { kind }) => Content::Unknown(unread(kind)),
             Err(error) => Content::Broken(Defect::Safetensors(error)),
         }
     } else if found == Lookalike::Zip {
@@ -293,10 +293,19 @@ fn weights(reader: &mut dyn ReadSeek, stat: &Stat, head: &[u8], found: Lookalike
     }
 }
 
+/// Why a file could not be read as far as it has to be.
+fn unread(kind: ErrorKind) -> String {
+    if kind == ErrorKind::Unsupported {
+        "only its beginning can be read from here".to_owned()
+    } else {
+        kind.to_string()
+    }
+}
+
 fn archive(reader: &mut dyn ReadSeek, size: u64) -> Content {
     match archive::check(reader, size) {
         Ok(()) => Content::Archive,
-        Err(ArchiveError::Read { kind }) => Content::Unknown(kind.to_string()),
+        Err(ArchiveError::Read { kind }) => Content::Unknown(unread(kind)),
         Err(error) => Content::Broken(Defect::Archive(error)),
     }
 }

@@ -57,6 +57,7 @@ impl<'a> LaneOutcome<'a> {
             summary: model.and_then(|artifact| artifact.model.summary()),
             unknown: unread(facts)
                 .or_else(|| facts.artifacts.iter().find_map(|artifact| unknown(&artifact.model)))
+                .or_else(|| facts.artifacts.iter().find_map(|seen| seen.way.unseen.clone()))
                 .or_else(|| facts.unjudged()),
         }
     }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use futures_util::future::join_all;
 
 use crate::engine::Part;
-use crate::facts::{ArtifactFacts, CacheFacts, CacheState, FileKind, LaneFacts, Look, Way};
+use crate::facts::{
+    ArtifactFacts, CacheFacts, CacheState, FileKind, LaneFacts, Look, Through, Way,
+};
 use crate::hub::{Hub, HubError, Listing};
 use crate::lanes::{Artifact, Cached, Choice, Traced};
 use crate::model::huggingface::Presence;
@@ -230,7 +232,14 @@ fn artifact(cached: &Cached, cache: &Located, below: &Path, model: ModelFacts) -
     };
     let located = Traced { value: located, from: cached.from.clone(), place: cached.place.clone() };
     let artifact = Artifact { part: cached.part, located };
-    ArtifactFacts { artifact, root: None, model, way: Way::default(), starter: None }
+    ArtifactFacts {
+        artifact,
+        root: None,
+        model,
+        way: Way::default(),
+        starter: None,
+        through: Some(Through::Mounts),
+    }
 }
 
 /// Asks the hub for everything that the lanes' engines will have to bring themselves.

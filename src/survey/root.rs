@@ -37,7 +37,8 @@ pub(super) fn look(artifact: &Artifact, born: Option<SystemTime>) -> Option<Root
 }
 
 fn fresh_of_root(stat: &Stat, born: SystemTime) -> bool {
-    stat.uid == 0 && stat.created.or(stat.modified).is_some_and(|made| made >= born)
+    stat.owner.is_some_and(|owner| owner.uid == 0)
+        && stat.created.or(stat.modified).is_some_and(|made| made >= born)
 }
 
 /// Whether this process may make a file at `path`: asked of the deepest folder that exists.
@@ -60,6 +61,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::facts::Owner;
 
     fn folder(uid: u32, age: u64) -> Stat {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
@@ -68,8 +70,7 @@ mod tests {
             size: 0,
             allocated: None,
             mode: 0o755,
-            uid,
-            gid: uid,
+            owner: Some(Owner { uid, gid: uid }),
             modified: Some(now - Duration::from_secs(age)),
             created: None,
         }

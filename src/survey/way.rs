@@ -4,54 +4,109 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::facts::{ArtifactFacts, FileKind, Look, RootFacts, Starter, Step, Way};
+use crate::facts::{ArtifactFacts, FileKind, RootFacts, Starter, Step, Through, Way};
 use crate::lanes::Artifact;
 use crate::model::{self, ModelFacts};
 use crate::mounts::{Sight, Standpoint};
 use crate::project::{Project, Service};
 use crate::stack::Stack;
-use crate::view::View;
+use crate::survey::inside::{Inside, Insides};
 use crate::view::local::LocalView;
 use crate::view::service::{End, ServiceView};
+use crate::view::{Space, View};
 
 /// What the files of a project are looked at through.
 #[derive(Debug, Clone)]
 pub(super) struct Eyes {
     project: Arc<Project>,
     standpoint: Arc<Standpoint>,
+    insides: Insides,
+}
+
+/// What was seen, and how.
+struct Seen {
+    model: ModelFacts,
+    way: Way,
+    through: Option<Through>,
+    root: Option<RootFacts>,
 }
 
 impl Eyes {
-    /// Those of a stack.
+    /// Those of a stack. Called on its runtime.
     pub(super) fn of(stack: &Stack) -> Self {
         Self {
             project: Arc::new(stack.project.clone()),
             standpoint: Arc::new(stack.standpoint.clone()),
+            insides: Insides::of(stack),
         }
     }
 
     /// Everything about one artifact, below the mount root `root`. Blocking.
     pub(super) fn look(&self, artifact: &Artifact, root: Option<RootFacts>) -> ArtifactFacts {
         let located = &artifact.located.value;
-        let service = located.service.as_deref();
-        let starter = service.and_then(|name| self.project.service(name)).map(starter);
-        let (model, way) = match &located.sight {
-            Sight::Visible { path, .. } => {
-                let view = service
-                    .and_then(|name| ServiceView::new(&self.project, name, &self.standpoint));
-                match (view, &located.service_path) {
+        let service = located.service.as_deref().and_then(|name| self.project.service(name));
+        let seen = match (&located.sight, &located.service_path) {
+            (Sight::Visible { path, .. }, service_path) => {
+                let view = service.and_then(|service| {
+                    ServiceView::new(&self.project, &service.name.value, &self.standpoint)
+                });
+                let (model, way) = match (view, service_path) {
                     (Some(view), Some(path)) => through(&view, path.as_path()),
                     _ => alone(path.as_path()),
-                }
+                };
+                Seen { model, way, through: Some(Through::Mounts), root }
             }
-            Sight::NotMounted => unseen("no mount of the service reaches it"),
-            Sight::Hidden(why) => unseen(why),
+            (Sight::NotMounted, _) => {
+                self.inside(service, artifact, "no mount of the service reaches it")
+            }
+            (Sight::Hidden(why), _) => self.inside(service, artifact, why),
         };
-        ArtifactFacts { artifact: artifact.clone(), root, model, way, starter }
+        ArtifactFacts {
+            artifact: artifact.clone(),
+            root: seen.root,
+            model: seen.model,
+            way: seen.way,
+            starter: service.map(starter),
+            through: seen.through,
+        }
+    }
+
+    /// An artifact that this process has not mounted, looked at inside its container.
+    fn inside(&self, service: Option<&Service>, artifact: &Artifact, why: &str) -> Seen {
+        let located = &artifact.located.value;
+        let unseen = |why: &str| Seen {
+            model: ModelFacts::Unknown(why.to_owned()),
+            way: Way::default(),
+            through: None,
+            root: None,
+        };
+        let (Some(service), Some(path)) = (service, &located.service_path) else {
+            return unseen(why);
+        };
+        match self.insides.look_into(service) {
+            Inside::Closed => unseen(why),
+            Inside::Doubtful(missing) => match missing.root_of(&self.project, located) {
+                Some(root) => Seen {
+                    model: ModelFacts::Absent,
+                    root: Some(root),
+                    through: Some(missing.through(why)),
+                    way: Way::default(),
+                },
+                None => unseen(&format!("{why}, and {}", missing.why())),
+            },
+            Inside::Open(view) => {
+                let (model, mut way) = through(&view, path.as_path());
+                way.unseen = undecided(&way, service);
+                let root = self.insides.root(&view, located, &model);
+                let name = view.container().to_owned();
+                let through = Some(Through::Container { name, why: why.to_owned() });
+                Seen { model, way, through, root }
+            }
+        }
     }
 }
 
-fn through(view: &ServiceView, path: &Path) -> (ModelFacts, Way) {
+fn through(view: &dyn Space, path: &Path) -> (ModelFacts, Way) {
     let model = model::examine(view, path);
     let way = follow(view, path, &model);
     (model, way)
@@ -65,12 +120,8 @@ fn alone(path: &Path) -> (ModelFacts, Way) {
     (model, way)
 }
 
-fn unseen(why: &str) -> (ModelFacts, Way) {
-    (ModelFacts::Unknown(why.to_owned()), Way::default())
-}
-
 /// Follows the way to everything that was found at `path`.
-fn follow(view: &ServiceView, path: &Path, facts: &ModelFacts) -> Way {
+fn follow(view: &dyn Space, path: &Path, facts: &ModelFacts) -> Way {
     let mut way = Way::default();
     let mut steps = BTreeMap::new();
     let own = view.resolve(path);
@@ -95,7 +146,7 @@ fn follow(view: &ServiceView, path: &Path, facts: &ModelFacts) -> Way {
     }
     way.steps = steps
         .into_iter()
-        .filter_map(|(path, local)| step(path, &local, listed.as_deref()))
+        .filter_map(|(path, seen)| step(view, path, &seen, listed.as_deref()))
         .collect();
     beside(view, path, facts, &mut way);
     way
@@ -108,25 +159,32 @@ fn beside(view: &dyn View, path: &Path, facts: &ModelFacts, way: &mut Way) {
     }
 }
 
-fn step(path: PathBuf, local: &Path, listed: Option<&Path>) -> Option<Step> {
-    let Look::Seen(stat) = LocalView.stat(local) else { return None };
+fn step(view: &dyn Space, path: PathBuf, seen: &Path, listed: Option<&Path>) -> Option<Step> {
+    let (stat, listed_rights) = view.met(seen)?;
     let is_listed = stat.kind == FileKind::Directory && listed == Some(path.as_path());
-    // Read only where it can change anything.
-    let listed_rights = stat.mode & 0o007 != 0o007 && has_list_of_rights(local);
     Some(Step {
         path,
         kind: stat.kind,
         listed: is_listed,
         mode: stat.mode,
-        uid: stat.uid,
-        gid: stat.gid,
+        owner: stat.owner,
         listed_rights,
     })
 }
 
-fn has_list_of_rights(local: &Path) -> bool {
-    rustix::fs::getxattr(local, "system.posix_acl_access", &mut [0_u8; 0][..])
-        .is_ok_and(|length| length > 0)
+/// A folder on the way whose owner decides, and is not known.
+fn undecided(way: &Way, service: &Service) -> Option<String> {
+    let user = service.user.as_ref().map_or("", |user| user.value.as_str());
+    if matches!(user.split(':').next(), Some("" | "0" | "root")) {
+        return None;
+    }
+    let folder = way.steps.iter().find(|step| {
+        let needed = if step.listed { 0o5 } else { 0o1 };
+        let (for_all, for_some) = (step.mode & needed == needed, step.mode & 0o111 != 0);
+        step.kind == FileKind::Directory && step.owner.is_none() && !for_all && for_some
+    })?;
+    let (path, mode) = (folder.path.display(), folder.mode);
+    Some(format!("`{path}` has mode {mode:04o}, and whose it is cannot be seen from outside"))
 }
 
 /// What decides about files in the way that a service is started.

@@ -9,7 +9,7 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use rustix::fs::{AtFlags, CWD, OFlags, StatxFlags};
 
 use super::{ReadSeek, View};
-use crate::facts::{FileKind, Look, Stat};
+use crate::facts::{FileKind, Look, Owner, Stat};
 
 /// The file system of this process. Every call blocks.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,8 +26,7 @@ impl View for LocalView {
                 size: metadata.len(),
                 allocated: metadata.blocks().checked_mul(BLOCK),
                 mode: metadata.mode() & 0o7777,
-                uid: metadata.uid(),
-                gid: metadata.gid(),
+                owner: Some(Owner { uid: metadata.uid(), gid: metadata.gid() }),
                 modified: metadata.modified().ok(),
                 created: created(path),
             }),

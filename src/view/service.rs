@@ -7,14 +7,14 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::local::LocalView;
-use super::{ReadSeek, View};
+use super::{ReadSeek, Space, View};
 use crate::facts::{Link, Look, Stat};
 use crate::mounts::{self, Sight, Standpoint};
 use crate::path::ServicePath;
 use crate::project::{Project, Service};
 
 /// As many links as Linux follows in one path.
-const MOST_LINKS: usize = 40;
+pub(super) const MOST_LINKS: usize = 40;
 
 /// The file system of one service, as far as this process sees its mounts. Every call blocks.
 #[derive(Debug, Clone)]
@@ -27,8 +27,8 @@ pub struct ServiceView {
 /// Where a path of a service leads.
 #[derive(Debug)]
 pub struct Resolved {
-    /// Every file and folder on the way that is below a mount, links followed: as the service and
-    /// as this process calls it.
+    /// Every file and folder on the way that is below a mount, links followed: as the service and as
+    /// the view calls it.
     pub steps: Vec<(PathBuf, PathBuf)>,
     /// What is at its end.
     pub end: End,
@@ -37,7 +37,7 @@ pub struct Resolved {
 /// What is at the end of a path.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
-    /// Something that this process calls so.
+    /// Something that the view calls so.
     Here(PathBuf),
     /// Nothing; the last link on the way, if there was one.
     Absent(Option<Link>),
@@ -84,9 +84,7 @@ impl ServiceView {
         })
     }
 
-    /// Follows `path`, component by component.
-    #[must_use]
-    pub fn resolve(&self, path: &Path) -> Resolved {
+    fn follow(&self, path: &Path) -> Resolved {
         let mut resolved =
             Resolved { steps: Vec::new(), end: End::Unknown("the service is gone".to_owned()) };
         let Some(service) = self.project.service(&self.service) else { return resolved };
@@ -162,8 +160,8 @@ impl ServiceView {
         }
     }
 
-    fn with<T>(&self, path: &Path, look: impl FnOnce(&Path) -> Look<T>) -> Look<T> {
-        match self.resolve(path).end {
+    fn looked<T>(&self, path: &Path, look: impl FnOnce(&Path) -> Look<T>) -> Look<T> {
+        match self.follow(path).end {
             End::Here(local) => look(&local),
             End::Absent(_) | End::Outside(_) => Look::Absent,
             End::Denied(why) => Look::Denied(why),
@@ -172,8 +170,26 @@ impl ServiceView {
     }
 }
 
+impl Space for ServiceView {
+    fn resolve(&self, path: &Path) -> Resolved {
+        self.follow(path)
+    }
+
+    fn met(&self, step: &Path) -> Option<(Stat, bool)> {
+        let stat = LocalView.stat(step).seen()?.clone();
+        // Read only where it can change anything.
+        let listed_rights = stat.mode & 0o007 != 0o007 && has_list_of_rights(step);
+        Some((stat, listed_rights))
+    }
+}
+
+fn has_list_of_rights(local: &Path) -> bool {
+    rustix::fs::getxattr(local, "system.posix_acl_access", &mut [0_u8; 0][..])
+        .is_ok_and(|length| length > 0)
+}
+
 /// The names and `..` of a path.
-fn names(path: &Path) -> VecDeque<OsString> {
+pub(super) fn names(path: &Path) -> VecDeque<OsString> {
     path.components()
         .filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir))
         .map(|part| part.as_os_str().to_owned())
@@ -182,16 +198,16 @@ fn names(path: &Path) -> VecDeque<OsString> {
 
 impl View for ServiceView {
     fn stat(&self, path: &Path) -> Look<Stat> {
-        self.with(path, |local| LocalView.stat(local))
+        self.looked(path, |local| LocalView.stat(local))
     }
 
     fn list(&self, path: &Path) -> Look<Vec<String>> {
-        self.with(path, |local| LocalView.list(local))
+        self.looked(path, |local| LocalView.list(local))
     }
 
     fn open(&self, path: &Path) -> Look<Box<dyn ReadSeek + '_>> {
         // The file outlives the path that it was found by.
-        match self.resolve(path).end {
+        match self.follow(path).end {
             End::Here(local) => super::local::open(&local),
             End::Absent(_) | End::Outside(_) => Look::Absent,
             End::Denied(why) => Look::Denied(why),

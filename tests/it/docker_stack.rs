@@ -138,6 +138,25 @@ impl Stack {
         inspect.stdout.trim().to_owned()
     }
 
+    /// Makes an image of llama-server with the model inside, at `path`; it goes when the stack does.
+    pub(crate) fn image_with_model(&self, path: &str) -> String {
+        let (image, keeper) =
+            (format!("{}:model", self.project), format!("{}-model", self.project));
+        let run = |arguments: &[&str]| {
+            let outcome = outcome(&mut docker(arguments));
+            assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        };
+        let tree = self.path("image");
+        let inside = tree.join(path.trim_start_matches('/'));
+        fs_err::create_dir_all(inside.parent().expect("a folder")).expect("its folder");
+        fs_err::copy(MODEL, inside).expect("the model is in the repository");
+        run(&["create", "--name", &keeper, "llama.cpp:local"]);
+        run(&["cp", &format!("{}/.", tree.display()), &format!("{keeper}:/")]);
+        run(&["commit", &keeper, &image]);
+        run(&["rm", &keeper]);
+        image
+    }
+
     /// Starts the hub and waits until it answers.
     pub(crate) fn start_hub(&self) {
         let up = self.compose(&["up", "-d", "hub"]);
@@ -185,6 +204,9 @@ impl Drop for Stack {
             say(&format!("{}\n{}{}", state.stdout, logs.stdout, logs.stderr));
         }
         self.compose(&["down", "--volumes", "--remove-orphans", "--timeout", "0"]);
+        if self.path("image").exists() {
+            outcome(&mut docker(["image", "rm", "--force", &format!("{}:model", self.project)]));
+        }
     }
 }
 

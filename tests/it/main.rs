@@ -10,6 +10,7 @@ mod compose_config;
 /// Projects as Docker Compose itself resolves them.
 mod compose_oracle;
 mod docker_damage;
+mod docker_eyes;
 mod docker_fetch;
 mod docker_fragments;
 mod docker_image;

@@ -110,7 +110,11 @@ mod tests {
             DockerError::Denied { host: host(), reason: String::new(), group: None },
             DockerError::HostNotSupported { host: host(), reason: String::new() },
             DockerError::Unreachable { host: host(), reason: String::new() },
-            DockerError::Refused { request: "GET /version".to_owned(), reason: String::new() },
+            DockerError::Refused {
+                request: "GET /version".to_owned(),
+                status: 403,
+                reason: String::new(),
+            },
             DockerError::Unreadable { request: "GET /version".to_owned(), reason: String::new() },
         ] {
             for role in [Role::Init, Role::Hand] {

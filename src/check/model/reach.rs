@@ -165,7 +165,7 @@ fn unreadable(subject: &Subject<'_>, starter: &Starter, first: &Step, denied: &[
     let finding = subject
         .finding(&UNREADABLE_BY_USER, message, fix(subject))
         .with("mode", format!("{:04o}", first.mode))
-        .with("owner", format!("{}:{}", first.uid, first.gid))
+        .with("owner", owner_of(first))
         .with("user", user)
         .with("files", some_of(&names));
     match &starter.user {
@@ -176,6 +176,7 @@ fn unreadable(subject: &Subject<'_>, starter: &Starter, first: &Step, denied: &[
 
 fn not_known(subject: &Subject<'_>, starter: &Starter, step: &Step) -> Finding {
     let why = match &starter.user {
+        Some(_) if step.owner.is_none() => "it was only seen through the Docker Engine".to_owned(),
         None => "the image decides which user that is".to_owned(),
         Some(user) => format!("what `user: {}` may read is the image's affair", user.value),
     };
@@ -190,8 +191,16 @@ fn not_known(subject: &Subject<'_>, starter: &Starter, step: &Step) -> Finding {
 }
 
 fn state_of(step: &Step) -> String {
-    let (uid, gid) = (step.uid, step.gid);
-    format!("`{}` has mode {:04o} and belongs to {uid}:{gid}", step.path.display(), step.mode)
+    let (path, mode) = (step.path.display(), step.mode);
+    format!("`{path}` has mode {mode:04o} and belongs to {}", owner_of(step))
+}
+
+/// `1000:1000`, as far as it is known.
+fn owner_of(step: &Step) -> String {
+    match step.owner {
+        Some(owner) => format!("{}:{}", owner.uid, owner.gid),
+        None => "somebody that could not be seen".to_owned(),
+    }
 }
 
 fn fix(subject: &Subject<'_>) -> String {
@@ -254,11 +263,15 @@ impl Who {
             return Access::Yes;
         }
         let Some(uid) = self.uid else { return Access::Unknown };
-        let allowed = if uid == step.uid {
+        if !owner && !group && !others {
+            return Access::No;
+        }
+        let Some(of) = step.owner else { return Access::Unknown };
+        let allowed = if uid == of.uid {
             owner
         } else if step.listed_rights {
             return Access::Unknown;
-        } else if self.groups.contains(&step.gid) {
+        } else if self.groups.contains(&of.gid) {
             group
         } else if self.more_groups && group != others {
             return Access::Unknown;
@@ -272,6 +285,7 @@ impl Who {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::Owner;
     use crate::source_map::Spanned;
 
     fn check(user: Option<&str>, groups: &[&str], mode: u32, kind: FileKind, expected: Access) {
@@ -285,8 +299,7 @@ mod tests {
             kind,
             listed: false,
             mode,
-            uid: 1000,
-            gid: 100,
+            owner: Some(Owner { uid: 1000, gid: 100 }),
             listed_rights: false,
         };
         assert_eq!(Who::of(&starter).may(&step), expected, "{user:?} {groups:?} {mode:o}");

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use crate::engine::{Engine, Invocation};
 use crate::error::ExitCode;
-use crate::facts::{Starter, Way};
+use crate::facts::{Starter, Through, Way};
 use crate::lanes::{Artifact, Lane, Origin, Source, Traced};
 use crate::model;
 use crate::mounts::Located;
@@ -126,6 +126,7 @@ impl Stack {
             model,
             way: self.way.clone(),
             starter: self.starter.clone(),
+            through: Some(Through::Mounts),
         }];
         LaneFacts { artifacts, ..LaneFacts::of(lane, RunRole::Hand) }
     }

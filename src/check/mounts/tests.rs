@@ -2,7 +2,7 @@ use super::*;
 use crate::check::CHECKS;
 use crate::docker::DockerError;
 use crate::engine::Part;
-use crate::facts::{FileKind, Stat, Way};
+use crate::facts::{FileKind, Owner, Stat, Way};
 use crate::lanes::{Artifact, Lane, Origin, Plan, Settings, Source, Traced};
 use crate::model::ModelFacts;
 use crate::options::Task;
@@ -40,8 +40,7 @@ fn folder() -> Look<Stat> {
         size: 0,
         allocated: None,
         mode: 0o755,
-        uid: 0,
-        gid: 0,
+        owner: Some(Owner { uid: 0, gid: 0 }),
         modified: None,
         created: None,
     })
@@ -72,6 +71,7 @@ fn lane(located: Located, root: Option<RootFacts>) -> LaneFacts {
             model: ModelFacts::Absent,
             way: Way::default(),
             starter: None,
+            through: None,
         }],
         ..LaneFacts::of(lane, Role::Init)
     }
@@ -126,9 +126,13 @@ fn a_folder_that_is_not_there_is_said_with_the_variable_that_names_it() {
         ..Place::nowhere()
     };
     let absent = RootFacts { stat: Look::Absent, ..root(Writable::Yes) };
-    let facts = lane(located(visible(), Some(bind("/dta", place))), Some(absent));
+    let init = lane(located(visible(), Some(bind("/dta", place))), Some(absent));
+    let facts = LaneFacts { role: Role::Hand, ..init.clone() };
     let words: &[&str] = &["`/dta` does not exist", "correct `MODELS_PATH`", "mkdir -p /dta"];
     check(&facts, Some(("mount-source-missing", words)));
+    // An init container that writes above it makes it with the files.
+    check(&init, None);
+    check(&LaneFacts { may_fetch: false, ..init }, Some(("mount-source-missing", words)));
 }
 
 #[test]
@@ -146,7 +150,7 @@ fn the_folder_to_make_is_never_the_file_that_is_missing() {
     };
     let absent = RootFacts { stat: Look::Absent, ..root(Writable::Yes) };
     let words: &[&str] = &["mkdir -p /srv/models"];
-    let facts = lane(on_host, Some(absent));
+    let facts = LaneFacts { role: Role::Hand, ..lane(on_host, Some(absent)) };
     check(&facts, Some(("mount-source-missing", words)));
     assert!(judged(&facts)[0].fix.ends_with("`mkdir -p /srv/models`"));
 }

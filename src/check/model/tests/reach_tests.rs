@@ -1,13 +1,14 @@
 //! Links, names and rights.
 
 use super::*;
-use crate::facts::{FileKind, Link, Step};
+use crate::facts::{FileKind, Link, Owner, Step};
 use crate::source_map::Spanned;
 
 fn step(path: &str, mode: u32) -> Step {
     let kind = if path.ends_with(".gguf") { FileKind::File } else { FileKind::Directory };
     let (path, listed, listed_rights) = (path.into(), false, false);
-    Step { path, kind, listed, mode, uid: 0, gid: 0, listed_rights }
+    let owner = Some(Owner { uid: 0, gid: 0 });
+    Step { path, kind, listed, mode, owner, listed_rights }
 }
 
 fn run_as(user: &str, steps: Vec<Step>) -> Stack {
