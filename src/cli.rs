@@ -1,5 +1,6 @@
 //! The command line: the only place that names clap or reads the environment.
 
+mod amount;
 mod environment;
 mod flags;
 mod target;

@@ -4,21 +4,32 @@
 //! commit, and listing; the bytes are written here, because its own writers neither verify nor
 //! rename.
 
+mod assembly;
+mod blocks;
 mod client;
+mod digest;
+mod gate;
+mod journal;
+mod leftovers;
 mod listing;
 mod metadata;
 mod pace;
+mod partial;
+mod quota;
 mod refusal;
 mod selection;
 mod store;
 #[cfg(test)]
 mod tests;
+mod throttle;
 mod transfer;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use thiserror::Error;
+use tokio::time::Instant;
 
 use self::client::Client;
 use self::pace::Pace;
@@ -33,6 +44,14 @@ pub struct Hub {
     /// Absent: offline.
     client: Option<Client>,
     max_workers: usize,
+    deadline: Option<Deadline>,
+}
+
+/// When fetching has to end.
+#[derive(Debug, Clone, Copy)]
+struct Deadline {
+    at: Instant,
+    after: Duration,
 }
 
 /// What a source holds at one commit.
@@ -142,7 +161,7 @@ pub enum HubError {
     #[error("the hub limits the rate of requests")]
     RateLimited {
         /// When to come back, if it said.
-        retry_after: Option<std::time::Duration>,
+        retry_after: Option<Duration>,
     },
     /// No answer, or one that makes no sense.
     #[error("`{endpoint}` cannot be reached: {reason}")]
@@ -192,13 +211,19 @@ pub enum HubError {
         /// The system's word.
         reason: String,
     },
+    /// Fetching took longer than it may.
+    #[error("fetching did not end within {after:?}")]
+    TimedOut {
+        /// What was allowed.
+        after: Duration,
+    },
     /// No byte for too long.
     #[error("no byte of `{path}` for {silence:?}")]
     Stalled {
         /// In the repository.
         path: String,
         /// How long.
-        silence: std::time::Duration,
+        silence: Duration,
     },
 }
 
@@ -213,7 +238,9 @@ impl Hub {
 
     fn connect_at(options: &HubOptions, pace: Pace) -> Result<Self, HubError> {
         let client = if options.offline { None } else { Some(Client::new(options, pace)?) };
-        Ok(Self { client, max_workers: options.max_workers.max(1) })
+        let until = |after| Some(Deadline { at: Instant::now().checked_add(after)?, after });
+        let deadline = options.timeout.and_then(until);
+        Ok(Self { client, max_workers: options.max_workers.max(1), deadline })
     }
 
     /// Resolves the revision, lists the files, keeps those that `include` and `exclude` select (for
@@ -238,10 +265,13 @@ impl Hub {
         Ok(Listing { source: source.clone(), commit, files })
     }
 
-    /// Brings the files, several at a time: each into a temporary file beside its destination,
-    /// checked against its object id, then renamed. What is already there under its final name is
-    /// replaced. Stops at the first error; files that were already renamed stay. Dropping the
-    /// future cancels, and removes what is unfinished.
+    /// Brings the files, several at a time, each over several connections: into a temporary file
+    /// beside its destination, checked against its object id, then renamed. What is already there
+    /// under its final name is replaced; what an earlier run left unfinished is continued. Stops at
+    /// the first error; files that were already renamed stay, and so does what has come of the
+    /// others. Dropping the future cancels, with the same outcome.
+    ///
+    /// No two processes may fetch the same destination at the same time.
     ///
     /// # Errors
     /// See [`HubError`]; nothing is left under a final name that was not verified.
@@ -261,7 +291,37 @@ impl Hub {
         progress.started(errands.len(), errands.iter().map(|errand| errand.file.size).sum());
         let bring = |errand| transfer::bring(client, listing, errand, progress);
         // Collected, because a stream over the closure is not `Send`.
-        let transfers: Vec<_> = errands.into_iter().map(bring).collect();
-        stream::iter(transfers).buffer_unordered(self.max_workers).try_collect().await
+        let transfers: Vec<_> = errands.iter().copied().map(bring).collect();
+        let all = stream::iter(transfers).buffer_unordered(self.max_workers).try_collect::<()>();
+        self.in_time(all).await?;
+        leftovers::sweep(&errands).await;
+        Ok(())
+    }
+
+    /// Does `work` before the deadline.
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, HubError>>,
+    ) -> Result<T, HubError> {
+        let Some(Deadline { at, after }) = self.deadline else { return work.await };
+        let timed_out = |_elapsed| HubError::TimedOut { after };
+        tokio::time::timeout_at(at, work).await.map_err(timed_out)?
+    }
+
+    /// Bytes of the disk that an unfinished file of an earlier run holds already: so much less has
+    /// to be free to bring this one. Blocking.
+    #[must_use]
+    pub fn held(errand: &Errand) -> u64 {
+        partial::held(errand)
+    }
+}
+
+impl ObjectId {
+    /// 40 or 64 hexadecimal digits.
+    #[must_use]
+    pub fn hex(&self) -> &str {
+        match self {
+            Self::Sha256(hex) | Self::LfsPointer(hex) | Self::GitBlob(hex) => hex,
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What a run needs, already valid. Made from the command line by [`crate::cli`].
 
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -151,8 +152,13 @@ pub struct HubOptions {
     pub token: Option<Token>,
     /// No request leaves the machine.
     pub offline: bool,
-    /// Files that move at the same time; at least 1.
+    /// Connections to the store of the files, over all lanes; at least 1. Each brings a range of a
+    /// file.
     pub max_workers: usize,
+    /// Bytes a second, over all connections; absent: as many as come.
+    pub limit_rate: Option<NonZeroU64>,
+    /// How long fetching may take altogether; absent: as long as it moves.
+    pub timeout: Option<Duration>,
     /// How long a transfer may be silent.
     pub silence: Duration,
 }

@@ -32,6 +32,7 @@ pub static SOURCE: Check = Check {
         &rules::UNSAFE_NAME,
         &rules::DOWNLOAD_CORRUPT,
         &rules::DOWNLOAD_STALLED,
+        &rules::DOWNLOAD_TIMED_OUT,
         &rules::DISK_FULL,
         &NOT_WRITABLE,
     ],
@@ -197,6 +198,10 @@ fn failure(error: &HubError) -> Finding {
             let fix =
                 format!("let preflight's user write to `{folder}`, and mount it without `:ro`");
             Finding::new(&NOT_WRITABLE, message, fix)
+        }
+        HubError::TimedOut { .. } => {
+            let fix = "fetch again: it goes on where it ended; or allow more with `--timeout`";
+            Finding::new(&rules::DOWNLOAD_TIMED_OUT, message, fix)
         }
         HubError::Stalled { .. } => {
             let fix = "fetch again; if it stays, look at the proxy or the connection";

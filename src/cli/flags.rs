@@ -1,13 +1,14 @@
 //! The flags that every subcommand takes, and the options that they are made into.
 
 use std::io::IsTerminal as _;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use super::environment::Environment;
-use super::{not_yet, target};
+use super::{amount, not_yet, target};
 use crate::options::{
     ConfigPart, DockerOptions, Format, HubOptions, Options, OptionsError, ProgressStyle,
     ProjectOptions, Reach, ReportOptions, Role, Selection, Target, Task,
@@ -70,10 +71,18 @@ pub(super) struct Flags {
     /// Never ask the hub
     #[arg(long, env = "PREFLIGHT_OFFLINE", value_parser = switch, global = true, help_heading = "Fetch")]
     offline: bool,
-    /// Files that are fetched at the same time
-    #[arg(long, value_name = "N", env = "PREFLIGHT_MAX_WORKERS", default_value = "4")]
+    /// Connections at the same time; fewer while the server refuses
+    #[arg(long, value_name = "N", env = "PREFLIGHT_MAX_WORKERS", default_value = "8")]
     #[arg(global = true, help_heading = "Fetch", value_parser = clap::value_parser!(u16).range(1..=64))]
     max_workers: u16,
+    /// At most so many bytes a second, over all connections: 500k, 10M
+    #[arg(long, value_name = "RATE", env = "PREFLIGHT_LIMIT_RATE", value_parser = amount::rate)]
+    #[arg(global = true, help_heading = "Fetch")]
+    limit_rate: Option<NonZeroU64>,
+    /// End a fetch that takes longer: 90s, 30m, 2h. What has come is kept
+    #[arg(long, value_name = "TIME", env = "PREFLIGHT_TIMEOUT", value_parser = amount::duration)]
+    #[arg(global = true, help_heading = "Fetch")]
+    timeout: Option<Duration>,
     /// Hash every byte of every file
     #[arg(long, env = "PREFLIGHT_DEEP", value_parser = switch, global = true, help_heading = "Fetch")]
     deep: bool,
@@ -237,6 +246,8 @@ impl Flags {
             token: environment.token()?,
             offline: self.offline || environment.is_true("HF_HUB_OFFLINE"),
             max_workers: usize::from(self.max_workers),
+            limit_rate: self.limit_rate,
+            timeout: self.timeout,
             silence: SILENCE,
         })
     }

@@ -4,6 +4,7 @@
 //! itself, because a signed URL is kept for the next range, and because the token must stay with
 //! its origin.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,8 +14,11 @@ use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Method, Response, Url};
 
 use super::HubError;
+use super::gate::Gate;
 use super::pace::{Pace, Setback};
+use super::quota::Quota;
 use super::refusal::{Asked, Refusal, chain};
+use super::throttle::Throttle;
 use crate::lanes::Source;
 use crate::options::HubOptions;
 
@@ -27,6 +31,12 @@ pub(crate) struct Client {
     pub(crate) pace: Pace,
     /// How long a transfer may be silent.
     pub(crate) silence: Duration,
+    /// How many connections to the store of the files there may be.
+    pub(crate) gate: Arc<Gate>,
+    /// How fast their bytes may come.
+    pub(crate) throttle: Arc<Throttle>,
+    /// How many requests the hub still allows.
+    quota: Arc<Quota>,
     http: reqwest::Client,
     endpoint: Url,
     /// Marked as sensitive: its `Debug` does not show it.
@@ -81,7 +91,17 @@ impl Client {
             .map_err(|error| unreachable(chain(&error)))?;
         // Silence is watched in `send` and `chunk`, where it is known what it interrupts.
         let http = build(builder().redirect(Policy::none()))?;
-        Ok(Self { hf, pace, silence: options.silence, http, endpoint, authorization })
+        Ok(Self {
+            hf,
+            pace,
+            silence: options.silence,
+            gate: Arc::new(Gate::new(options.max_workers)),
+            throttle: Arc::new(Throttle::new(options.limit_rate)),
+            quota: Arc::new(Quota::new()),
+            http,
+            endpoint,
+            authorization,
+        })
     }
 
     /// What a request about `source` will be about.
@@ -125,6 +145,7 @@ impl Client {
         range: Option<Range>,
         asked: &Asked,
     ) -> Result<Response, Setback> {
+        self.wait_for_quota(url).await?;
         let mut request = self.http.request(method, url.clone());
         // A compressed body has no length and no ranges.
         request = request.header(ACCEPT_ENCODING, "identity");
@@ -135,12 +156,31 @@ impl Client {
             request = request.header(AUTHORIZATION, authorization);
         }
         match tokio::time::timeout(self.silence, request.send()).await {
-            Ok(answer) => answer.map_err(|error| asked.failed(error)),
+            Ok(Ok(answer)) => {
+                if self.is_home(url) {
+                    self.quota.note(url, answer.headers());
+                }
+                Ok(answer)
+            }
+            Ok(Err(error)) => Err(asked.failed(error)),
             Err(_elapsed) => {
                 let reason = format!("no answer for {:?}", self.silence);
                 Err(Setback::transient(asked.unreachable(reason)))
             }
         }
+    }
+
+    /// A hub that allows few more requests gets them slowly rather than has to refuse them.
+    async fn wait_for_quota(&self, url: &Url) -> Result<(), Setback> {
+        let wait = if self.is_home(url) { self.quota.wait(url) } else { Duration::ZERO };
+        if wait > self.pace.longest {
+            return Err(Setback::fatal(HubError::RateLimited { retry_after: Some(wait) }));
+        }
+        if !wait.is_zero() {
+            tracing::debug!(?wait, "the hub allows few more requests");
+            tokio::time::sleep(wait).await;
+        }
+        Ok(())
     }
 
     /// A `GET` that follows redirects; the answer comes with the URL that gave it, and may be a
@@ -247,6 +287,8 @@ mod tests {
             token: None,
             offline: false,
             max_workers: 1,
+            limit_rate: None,
+            timeout: None,
             silence: Duration::from_secs(1),
         };
         Client::new(&options, Pace::default()).unwrap()

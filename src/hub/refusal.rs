@@ -56,9 +56,9 @@ impl Asked {
         match status {
             429 => {
                 let error = HubError::RateLimited { retry_after: refusal.wait };
-                Setback { error, again: refusal.wait.map_or(Again::Soon, Again::After) }
+                Setback { error, again: refusal.again() }
             }
-            408 | 500..=599 => Setback::transient(self.server_error(status)),
+            408 | 500..=599 => Setback { error: self.server_error(status), again: refusal.again() },
             _ => Setback::fatal(self.final_error(refusal)),
         }
     }
@@ -169,8 +169,17 @@ impl Refusal {
             let reset = header.split(';').find_map(|part| part.trim().strip_prefix("t="))?;
             seconds(reset)
         };
-        let wait = (status == 429).then(|| rate_limit().or_else(retry_after)).flatten();
+        let wait = match status {
+            429 => rate_limit().or_else(retry_after),
+            503 => retry_after(),
+            _ => None,
+        };
         Self { status, code: text("x-error-code"), message: text("x-error-message"), wait }
+    }
+
+    /// When to try again, if that makes sense.
+    pub(crate) fn again(&self) -> Again {
+        self.wait.map_or(Again::Soon, Again::After)
     }
 
     /// "Invalid credentials in Authorization header", "User Access Token ... is expired".

@@ -36,6 +36,8 @@ fn options(endpoint: &str) -> HubOptions {
         token: None,
         offline: false,
         max_workers: 4,
+        limit_rate: None,
+        timeout: None,
         silence: Duration::from_millis(300),
     }
 }

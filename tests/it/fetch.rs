@@ -43,6 +43,8 @@ fn options(fake: &FakeHub) -> HubOptions {
         token: None,
         offline: false,
         max_workers: 3,
+        limit_rate: None,
+        timeout: None,
         silence: Duration::from_secs(30),
     }
 }
@@ -104,10 +106,10 @@ async fn a_whole_repository_arrives_byte_for_byte_with_one_request_for_each_step
     };
     assert_eq!(count(Origin::Hub, "/revision/main"), 1);
     assert_eq!(count(Origin::Hub, "/tree/"), 1);
-    assert_eq!(count(Origin::Cdn, MODEL), 1);
-    // Revision, tree, one probe of access, three small files over a redirect, one redirect of the
-    // large file; nothing for the empty one.
-    assert_eq!(requests.len(), 1 + 1 + 1 + 3 * 2 + 2, "{requests:#?}");
+    assert_eq!(count(Origin::Cdn, MODEL), 2);
+    // Revision, tree, one probe of access, three small files over a redirect, one redirect and two
+    // ranges of the large file; nothing for the empty one.
+    assert_eq!(requests.len(), 1 + 1 + 1 + 3 * 2 + 3, "{requests:#?}");
 }
 
 #[tokio::test]
@@ -281,7 +283,7 @@ async fn a_hub_that_says_when_to_come_back_is_obeyed() {
 }
 
 #[tokio::test]
-async fn a_cancelled_fetch_leaves_nothing() {
+async fn a_cancelled_fetch_can_be_followed_by_another_at_once() {
     let fake = Arc::new(with_faults(&[&format!("stall=2000000:acme/tiny/{MODEL}")]));
     let folder = TempDir::new().unwrap();
     let stalled = {
@@ -295,7 +297,10 @@ async fn a_cancelled_fetch_leaves_nothing() {
         }
         stalled = stalled => stalled.unwrap(),
     }
-    assert_eq!(files(folder.path()), Vec::<String>::new());
+    assert!(!folder.path().join(MODEL).exists());
+    fetch(&options, &source, folder.path()).await.unwrap();
+    assert_eq!(files(folder.path()), [MODEL]);
+    assert!(fs_err::read(folder.path().join(MODEL)).unwrap() == weights());
     fake.release();
 }
 

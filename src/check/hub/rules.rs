@@ -267,14 +267,27 @@ Fetch again; look at proxies and at the path to the hub's storage, which is anot
 hub.",
 };
 
+pub(super) static DOWNLOAD_TIMED_OUT: Rule = Rule {
+    id: "download-timed-out",
+    severity: Severity::Error,
+    exit: ExitCode::Network,
+    docs: "Fetching took longer than `--timeout` allows.
+
+Without that flag a fetch may take as long as it moves. What has come is kept beside the files, and \
+the next fetch goes on from there.
+
+## Fix
+
+Fetch again, or give it more time.",
+};
+
 pub(super) static DISK_FULL: Rule = Rule {
     id: "disk-full",
     severity: Severity::Error,
     exit: ExitCode::Disk,
     docs: "The disk, or the quota of the user, was full while a file was written.
 
-There was room before the fetch began, so something else has used it. The unfinished file has been \
-removed.
+Something else has used what was free before the fetch began. What has come is kept.
 
 ## Fix
 

@@ -153,6 +153,12 @@ fn every_failure_has_a_rule_an_exit_code_and_a_fix() {
             "`/m`",
         ),
         (
+            HubError::TimedOut { after: second },
+            "download-timed-out",
+            ExitCode::Network,
+            "`--timeout`",
+        ),
+        (
             HubError::Stalled { path, silence: second },
             "download-stalled",
             ExitCode::Network,

@@ -1,0 +1,87 @@
+//! What crashed runs left beside files that are whole now.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use tokio::task::spawn_blocking;
+
+use super::Errand;
+use super::assembly::join;
+use super::partial::{DATA, JOURNAL, stem};
+
+/// Removes every temporary file and journal of the files that were just brought, whatever content
+/// it was of: a repository moves on while a file of it is unfinished. One that is being written
+/// stays.
+pub(crate) async fn sweep(errands: &[&Errand]) {
+    let mut stems: HashMap<PathBuf, HashSet<String>> = HashMap::new();
+    for Errand { destination, .. } in errands {
+        let folder = destination.parent().unwrap_or(Path::new("/")).to_path_buf();
+        stems.entry(folder).or_default().insert(stem(destination));
+    }
+    let sweep_all = move || {
+        for (folder, stems) in &stems {
+            sweep_folder(folder, stems);
+        }
+    };
+    join(spawn_blocking(sweep_all)).await;
+}
+
+fn sweep_folder(folder: &Path, stems: &HashSet<String>) {
+    // What cannot be listed or removed does no harm.
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let unfinished = name.to_str().and_then(stem_of_unfinished);
+        if unfinished.is_some_and(|stem| stems.contains(stem)) && !is_locked(&entry.path()) {
+            drop(fs::remove_file(entry.path()));
+        }
+    }
+}
+
+/// The stem in `.STEM.XXXXXXXX.incomplete` and `.STEM.XXXXXXXX.journal`.
+fn stem_of_unfinished(name: &str) -> Option<&str> {
+    let (rest, kind) = name.strip_prefix('.')?.rsplit_once('.')?;
+    let (stem, id) = rest.rsplit_once('.')?;
+    let is_id = id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_id && (kind == DATA || kind == JOURNAL)).then_some(stem)
+}
+
+/// Whether somebody writes this temporary file, or the one of this journal.
+fn is_locked(path: &Path) -> bool {
+    let data = path.with_extension(DATA);
+    let Ok(file) = fs::File::open(data) else { return false };
+    matches!(file.file().try_lock(), Err(std::fs::TryLockError::WouldBlock))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_unfinished_files_of_the_same_names_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let stays = [
+            "a.gguf",
+            ".a.gguf.incomplete",
+            ".a.gguf.0123456.incomplete",
+            ".b.gguf.01234567.incomplete",
+            ".a.gguf.89abcdef.incomplete",
+            ".a.gguf.89abcdef.journal",
+            "a.gguf.01234567.incomplete",
+        ];
+        let goes = [".a.gguf.01234567.incomplete", ".a.gguf.01234567.journal"];
+        for name in stays.iter().chain(&goes) {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        let busy = fs::File::open(folder.path().join(".a.gguf.89abcdef.incomplete")).unwrap();
+        busy.file().lock().unwrap();
+        sweep_folder(folder.path(), &HashSet::from(["a.gguf".to_owned()]));
+        for name in stays {
+            assert!(folder.path().join(name).exists(), "{name}");
+        }
+        for name in goes {
+            assert!(!folder.path().join(name).exists(), "{name}");
+        }
+    }
+}
