@@ -3,6 +3,7 @@
 //! `files -> parse -> casts -> extends -> include -> merge -> canonical -> normalize -> assemble`:
 //! every step but the last works on one kind of tree, whose values know where they are written.
 
+mod alias_paths;
 mod assemble;
 mod attribute;
 mod canonical;

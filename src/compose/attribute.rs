@@ -112,10 +112,11 @@ pub(super) fn scalar(path: &str, node: &Node, shape: Shape) -> Result<Option<Val
             within(path, node, least, most, *inner)?;
             scalar(path, node, *inner)
         }
-        Shape::Flag | Shape::Choice => {
+        Shape::Switch if node.as_bool().is_none() => Err(node.expected(path, "a boolean")),
+        Shape::Flag | Shape::Switch | Shape::Choice => {
             let value = node.as_bool().or_else(|| text.and_then(boolean));
             let value = value.ok_or_else(|| node.expected(path, "a boolean"))?;
-            kept(Value::Bool(value), !value && matches!(shape, Shape::Flag))
+            kept(Value::Bool(value), !value && !matches!(shape, Shape::Choice))
         }
         Shape::Integer | Shape::Count | Shape::DeviceCount => integer_or_all(path, node, shape),
         Shape::Number => {
@@ -126,10 +127,14 @@ pub(super) fn scalar(path: &str, node: &Node, shape: Shape) -> Result<Option<Val
             quantity(path, node, shape)
         }
         Shape::Mode => {
-            let octal = text.map(|text| i128::from_str_radix(text, 8).ok());
-            let value = octal.unwrap_or_else(|| whole(node));
+            let octal = text.and_then(|text| i64::from_str_radix(text, 8).ok());
+            let value = match node.kind {
+                Kind::Int(value) => i64::try_from(value).ok(),
+                _ => octal,
+            };
             let value = value.ok_or_else(|| node.expected(path, "an octal mode"))?;
-            Ok(Some(Value::String(format!("0{value:o}"))))
+            let sign = if value < 0 { "-" } else { "" };
+            Ok(Some(Value::String(format!("0{sign}{:o}", value.unsigned_abs()))))
         }
         Shape::TextOrFlag if !matches!(node.kind, Kind::Bool(_) | Kind::String(_)) => {
             Err(node.expected(path, shape.described()))
@@ -158,6 +163,8 @@ pub(super) fn scalar(path: &str, node: &Node, shape: Shape) -> Result<Option<Val
         | Shape::DriverOptions
         | Shape::Options
         | Shape::Limits
+        | Shape::Keys
+        | Shape::Full(_)
         | Shape::Record(_)
         | Shape::Needs(..)
         | Shape::NullableRecord(_)
@@ -220,8 +227,7 @@ fn within(path: &str, node: &Node, least: i128, most: i128, inner: Shape) -> Res
     if is_text && matches!(inner, Shape::Bytes) {
         return Ok(());
     }
-    let whole = matches!(node.kind, Kind::Int(_)) || matches!(inner, Shape::Number);
-    let value = fraction(node).filter(|_| !is_text && whole);
+    let value = fraction(node).filter(|value| !is_text && value.fract() == 0.0);
     let value = value.ok_or_else(|| node.expected(path, "an integer"))?;
     if value < least as f64 || value > most as f64 {
         let printed = node.printed().unwrap_or_default();
@@ -335,11 +341,14 @@ pub(super) fn pairs(path: &str, node: &Node, missing: fn() -> Value) -> Result<V
 
 pub(super) fn hosts(path: &str, node: &Node) -> Result<Value, Fault> {
     let mut printed = Vec::new();
-    let mut add = |host: &str, addresses: &str| {
-        for address in addresses.split(',') {
-            let bare = address.strip_prefix('[').and_then(|a| a.strip_suffix(']'));
-            printed.push(format!("{host}={}", bare.unwrap_or(address)));
+    let mut add = |node: &Node, host: &str, address: &str| {
+        if host.is_empty() || host.contains([':', '=']) {
+            return Err(node.refuse(format!("`{host}` of `{path}` cannot be the name of a host")));
         }
+        let bare = address.strip_prefix('[').and_then(|a| a.strip_suffix(']'));
+        let address = bare.filter(|bare| !bare.is_empty()).unwrap_or(address);
+        printed.push(format!("{host}={address}"));
+        Ok(())
     };
     match &node.kind {
         Kind::Mapping(entries) => {
@@ -347,18 +356,22 @@ pub(super) fn hosts(path: &str, node: &Node) -> Result<Value, Fault> {
                 let single = std::slice::from_ref(&entry.value);
                 for address in entry.value.as_sequence().unwrap_or(single) {
                     let path = format!("{path}.{host}");
-                    add(host, address.as_str().ok_or_else(|| address.expected(&path, "a string"))?);
+                    let text = address.as_str();
+                    add(address, host, text.ok_or_else(|| address.expected(&path, "a string"))?)?;
                 }
             }
         }
         Kind::Sequence(items) => {
+            texts(path, node, Shape::Texts)?;
             for item in items {
-                let text = item.printed().unwrap_or_default();
+                let text = item.as_str().unwrap_or_default();
                 let Some((host, addresses)) = text.split_once('=').or_else(|| text.split_once(':'))
                 else {
                     return Err(item.refuse(format!("`{text}` of `{path}` has no address")));
                 };
-                add(host, addresses);
+                for address in addresses.split(',') {
+                    add(item, host, address)?;
+                }
             }
         }
         Kind::Null
@@ -382,6 +395,19 @@ pub(super) fn driver_options(path: &str, node: &Node) -> Result<Value, Fault> {
     pairs(path, node, || Value::String(String::new()))
 }
 
+/// Each key with its path if it has one, in the order of the keys.
+pub(super) fn keys(path: &str, node: &Node) -> Result<Value, Fault> {
+    mapping(path, node)?;
+    let Value::Object(pairs) = pairs(path, node, || Value::Null)? else { return Ok(Value::Null) };
+    let line = |(id, path): (String, Value)| match path.as_str().filter(|path| !path.is_empty()) {
+        Some(path) => format!("{id}: {path}"),
+        None => id,
+    };
+    let mut printed: Vec<String> = pairs.into_iter().map(line).collect();
+    printed.sort();
+    Ok(strings(printed))
+}
+
 /// Each limit is a number, or `soft` and `hard`.
 pub(super) fn limits(path: &str, node: &Node) -> Result<Value, Fault> {
     let mut printed = Map::new();
@@ -392,10 +418,10 @@ pub(super) fn limits(path: &str, node: &Node) -> Result<Value, Fault> {
 }
 
 fn limit(path: &str, node: &Node) -> Result<Value, Fault> {
-    if let Kind::Int(value) = node.kind {
-        return Ok(integer(value));
-    }
     let mut printed = Map::new();
+    if let Kind::Int(value) = node.kind {
+        return Ok(if value == 0 { Value::Object(printed) } else { integer(value) });
+    }
     for key in ["hard", "soft"] {
         let value = node.get(key).map(|value| &value.kind);
         let Some(Kind::Int(value)) = value else {

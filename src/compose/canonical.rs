@@ -17,7 +17,6 @@ pub(super) fn transform(root: &mut Node, warnings: &mut Vec<Spanned<String>>) ->
             return Err(services.expected("services", "a mapping"));
         }
         for (name, entry) in services.as_mapping_mut().into_iter().flatten() {
-            check_name("services", name, entry)?;
             service(name, &mut entry.value)?;
         }
     }
@@ -27,30 +26,13 @@ pub(super) fn transform(root: &mut Node, warnings: &mut Vec<Spanned<String>>) ->
             return Err(resources.expected(section, "a mapping"));
         }
         for (name, entry) in resources.as_mapping_mut().into_iter().flatten() {
-            // Compose lets any name of a network pass.
-            if section != "networks" {
-                check_name(section, name, entry)?;
-            }
             external(&format!("{section}.{name}"), &mut entry.value, warnings)?;
         }
     }
     Ok(())
 }
 
-/// `^[a-zA-Z0-9._-]+$`, the pattern of the schema.
-fn check_name(section: &str, name: &str, entry: &Entry) -> Result<(), Fault> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if !name.is_empty() && name.chars().all(allowed) {
-        return Ok(());
-    }
-    Err(Fault::at(&entry.key_place(), format!("`{name}` cannot be a name in `{section}`"))
-        .hint("use letters, digits, `.`, `_` and `-`"))
-}
-
 fn service(name: &str, node: &mut Node) -> Result<(), Fault> {
-    if node.as_mapping().is_none() {
-        return Err(node.expected(&format!("services.{name}"), "a mapping"));
-    }
     for (key, entry) in node.as_mapping_mut().into_iter().flatten() {
         let path = format!("services.{name}.{key}");
         attribute(key, &path, entry)?;
@@ -245,14 +227,38 @@ fn build(path: &str, node: &mut Node) -> Result<(), Fault> {
     if let Some(secrets) = node.get_mut("secrets") {
         each(&format!("{path}.secrets"), secrets, file_mount)?;
     }
+    if let Some(keys) = node.get_mut("ssh") {
+        ssh_keys(&format!("{path}.ssh"), keys)?;
+    }
     if let Some(contexts) = node.get_mut("additional_contexts") {
         assignments(&format!("{path}.additional_contexts"), contexts)?;
     }
     Ok(())
 }
 
-/// A list of `K=V` as a mapping.
+/// A list of `default` and `id=path` as a mapping.
+fn ssh_keys(path: &str, node: &mut Node) -> Result<(), Fault> {
+    let Kind::Sequence(items) = &node.kind else { return Ok(()) };
+    let mut entries = Mapping::new();
+    for item in items {
+        let text = item.as_str().ok_or_else(|| item.expected(path, "a string"))?;
+        let (id, value) = match text.split_once('=') {
+            Some((id, key)) => (id, Node::string(key, &item.place)),
+            None if text == "default" => (text, Node::new(Kind::Null, item.place.clone())),
+            None => return Err(item.refuse(format!("the key `{text}` of `{path}` has no path"))),
+        };
+        entries.insert(id.to_owned(), Entry { key: item.place.span, value });
+    }
+    node.kind = Kind::Mapping(entries);
+    Ok(())
+}
+
+/// A list of `K=V` as a mapping; every value must be a string.
 fn assignments(path: &str, node: &mut Node) -> Result<(), Fault> {
+    let entries = node.as_mapping().into_iter().flatten();
+    for (key, entry) in entries.filter(|(_, entry)| entry.value.as_str().is_none()) {
+        return Err(entry.value.expected(&format!("{path}.{key}"), "a string"));
+    }
     let Kind::Sequence(items) = &node.kind else { return Ok(()) };
     let mut entries = Mapping::new();
     for item in items {

@@ -23,7 +23,8 @@ pub(super) fn check(root: &Node, enabled: &Mapping, disabled: &Mapping) -> Resul
         project.dependencies(name, service)?;
         project.references(name, service)?;
         healthcheck(service)?;
-        built_and_watched(name, service)?;
+        project.build(name, service)?;
+        watched(name, service)?;
         replicas(name, service)?;
         limits(name, service)?;
         mount_targets(name, service)?;
@@ -34,7 +35,25 @@ pub(super) fn check(root: &Node, enabled: &Mapping, disabled: &Mapping) -> Resul
             return Err(secret.refuse(format!("secret \"{name}\" needs `file` or `environment`")));
         }
     }
-    circles(enabled)
+    circles(enabled)?;
+    container_names(enabled)
+}
+
+fn container_names(enabled: &Mapping) -> Result<(), Fault> {
+    let mut owners = HashMap::new();
+    for (name, entry) in enabled {
+        let Some(node) = entry.value.get("container_name").filter(|node| !is_empty(Some(node)))
+        else {
+            continue;
+        };
+        let container = node.as_str().unwrap_or_default();
+        if let Some(owner) = owners.insert(container, name) {
+            return Err(node.refuse(format!(
+                "service \"{name}\" has the `container_name` of service \"{owner}\""
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn is_empty(node: Option<&Node>) -> bool {
@@ -102,6 +121,39 @@ impl Project<'_> {
         Ok(())
     }
 
+    fn build(&self, name: &str, service: &Node) -> Result<(), Fault> {
+        let Some(build) = service.get("build") else { return Ok(()) };
+        if let Some(inline) = build.get("dockerfile_inline").filter(|node| !is_empty(Some(node)))
+            && !is_empty(build.get("dockerfile"))
+        {
+            return Err(inline.refuse(format!(
+                "service \"{name}\" declares both `dockerfile` and `dockerfile_inline`"
+            )));
+        }
+        for (context, node) in entries(build.get("additional_contexts")) {
+            let target = node.as_str().and_then(|text| text.strip_prefix("service:"));
+            let Some(target) = target else { continue };
+            let other = self.enabled.get(target).map(|entry| &entry.value);
+            if other.is_none_or(|other| other.get("build").is_none()) {
+                return Err(node.refuse(format!(
+                    "service \"{name}\" takes the context `{context}` from service \"{target}\", \
+                     which is not built"
+                )));
+            }
+        }
+        let platforms = items(build.get("platforms"));
+        let own = service.get("platform").filter(|platform| !is_empty(Some(platform)));
+        if let Some(own) = own
+            && !platforms.is_empty()
+            && !platforms.iter().any(|platform| platform.kind == own.kind)
+        {
+            return Err(own.refuse(format!(
+                "`platform` of service \"{name}\" is not among its `build.platforms`"
+            )));
+        }
+        Ok(())
+    }
+
     fn references(&self, name: &str, service: &Node) -> Result<(), Fault> {
         for mount in items(service.get("volumes")) {
             let Some(source) = mount.get("source").filter(|source| !is_empty(Some(source))) else {
@@ -143,17 +195,7 @@ impl Project<'_> {
     }
 }
 
-fn built_and_watched(name: &str, service: &Node) -> Result<(), Fault> {
-    let build = service.get("build");
-    let inline = build.and_then(|build| build.get("dockerfile_inline"));
-    let dockerfile = build.and_then(|build| build.get("dockerfile"));
-    if let Some(inline) = inline.filter(|node| !is_empty(Some(node)))
-        && !is_empty(dockerfile)
-    {
-        return Err(inline.refuse(format!(
-            "service \"{name}\" declares both `dockerfile` and `dockerfile_inline`"
-        )));
-    }
+fn watched(name: &str, service: &Node) -> Result<(), Fault> {
     for watch in items(service.get("develop").and_then(|develop| develop.get("watch"))) {
         let action = watch.get("action").and_then(Node::as_str).unwrap_or_default();
         if is_empty(watch.get("target")) && !matches!(action, "rebuild" | "restart") {

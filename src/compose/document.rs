@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::attribute::{
-    command_words, driver_options, hosts, is_pull_policy, limits, mapping, non_empty, one_of,
+    command_words, driver_options, hosts, is_pull_policy, keys, limits, mapping, non_empty, one_of,
     pairs, printed, scalar, strings, test, texts,
 };
 use super::fault::Fault;
@@ -85,6 +85,13 @@ impl Printer<'_> {
                 demand(path, node, needed)?;
                 Ok(Some(Value::Object(printed)))
             }
+            Shape::Full(fields) => {
+                let mut printed = self.record(path, node, fields)?;
+                for (key, shape) in fields {
+                    printed.entry(*key).or_insert_with(|| zero(*shape));
+                }
+                Ok(Some(Value::Object(printed)))
+            }
             Shape::NullableRecord(fields) => {
                 let mut printed = self.record(path, node, fields)?;
                 for part in ["placement", "resources"] {
@@ -110,6 +117,7 @@ impl Printer<'_> {
             | Shape::PrintedText
             | Shape::TextOrFlag
             | Shape::Flag
+            | Shape::Switch
             | Shape::Choice
             | Shape::Integer
             | Shape::Count
@@ -133,6 +141,7 @@ impl Printer<'_> {
             | Shape::DriverOptions
             | Shape::Options
             | Shape::Limits
+            | Shape::Keys
             | Shape::Object
             | Shape::Any
             | Shape::Unprinted => attribute(path, node, shape),
@@ -168,6 +177,16 @@ impl Printer<'_> {
     }
 }
 
+/// What Go prints where nothing is written.
+fn zero(shape: Shape) -> Value {
+    match shape {
+        Shape::Within(_, _, inner) => zero(*inner),
+        Shape::Integer => Value::from(0),
+        Shape::Bytes => Value::from("0"),
+        _ => Value::from(""),
+    }
+}
+
 /// A value that contains no attributes of its own.
 fn attribute(path: &str, node: &Node, shape: Shape) -> Result<Option<Value>, Fault> {
     match shape {
@@ -185,6 +204,7 @@ fn attribute(path: &str, node: &Node, shape: Shape) -> Result<Option<Value>, Fau
         Shape::Hosts => Ok(non_empty(hosts(path, node)?)),
         Shape::DriverOptions => Ok(non_empty(driver_options(path, node)?)),
         Shape::Limits => Ok(non_empty(limits(path, node)?)),
+        Shape::Keys => Ok(non_empty(keys(path, node)?)),
         Shape::Options => {
             let mut printed = Map::new();
             for (key, entry) in mapping(path, node)? {
@@ -208,6 +228,7 @@ fn attribute(path: &str, node: &Node, shape: Shape) -> Result<Option<Value>, Fau
         | Shape::PrintedText
         | Shape::TextOrFlag
         | Shape::Flag
+        | Shape::Switch
         | Shape::Choice
         | Shape::Integer
         | Shape::Count
@@ -221,6 +242,7 @@ fn attribute(path: &str, node: &Node, shape: Shape) -> Result<Option<Value>, Fau
         | Shape::Mode
         | Shape::Record(_)
         | Shape::Needs(..)
+        | Shape::Full(_)
         | Shape::NullableRecord(_)
         | Shape::Hook(_)
         | Shape::List(_)

@@ -31,7 +31,7 @@ pub(super) fn apply(
     let names: Vec<String> = entries.keys().cloned().collect();
     let mut services = std::mem::take(entries);
     for name in names {
-        let mut chain = Chain { loader, scope, seen: Vec::new() };
+        let mut chain = Chain { loader, scope, top: file, seen: Vec::new() };
         if let Some(extended) = chain.service(file, &name, &mut services, resets)?
             && let Some(entry) = services.get_mut(&name)
         {
@@ -53,6 +53,9 @@ impl Node {
 struct Chain<'a, 'b> {
     loader: &'a mut Loader<'b>,
     scope: &'a Scope,
+    /// The file that is being loaded.
+    top: &'a Path,
+    /// Files as they are named, and the services that extend one of theirs.
     seen: Vec<(PathBuf, String)>,
 }
 
@@ -95,7 +98,8 @@ impl Chain<'_, '_> {
                         ),
                     ));
                 }
-                self.enter(file, name, &reference.place)?;
+                // Even in another file Compose takes the service for one of the first.
+                self.enter(self.top, name, &reference.place)?;
                 self.service(file, &reference.service, services, &[])?
             }
         };
@@ -155,7 +159,12 @@ impl Chain<'_, '_> {
             return Err(Fault::unsupported(&reference.place, feature));
         }
         let path = absolute(&self.scope.directory, Path::new(other));
-        self.enter(&path, name, &reference.place)?;
+        let named = Path::new(other);
+        self.enter(
+            named.strip_prefix(&self.scope.directory).unwrap_or(named),
+            name,
+            &reference.place,
+        )?;
         let missing = |what: &str| {
             let shown = from.display();
             Fault::at(

@@ -139,14 +139,10 @@ fn read_env_files(
         }
         (true, None) => Vec::new(),
     };
-    let disabled = options
-        .environment
-        .get("COMPOSE_DISABLE_ENV_FILE")
-        .is_some_and(|value| matches!(value.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True"));
     let default = directory.join(".env");
     let files = if !explicit.is_empty() {
         explicit
-    } else if !disabled && loader.has_text(&default) {
+    } else if !is_disabled(options)? && loader.has_text(&default) {
         vec![default]
     } else {
         Vec::new()
@@ -154,6 +150,17 @@ fn read_env_files(
     let variables = read_dotenv(&files, environment, loader)?;
     environment.add_missing(&variables);
     Ok(())
+}
+
+/// Whether `COMPOSE_DISABLE_ENV_FILE` is one of the words that Go takes for true.
+fn is_disabled(options: &ProjectOptions) -> Result<bool, Fault> {
+    let Some(value) = options.environment.get("COMPOSE_DISABLE_ENV_FILE") else { return Ok(false) };
+    match value.as_str() {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err(Fault::whole(format!("`COMPOSE_DISABLE_ENV_FILE` cannot be `{value}`"))
+            .hint("set it to `true` or `false`")),
+    }
 }
 
 /// Reads env files in order; a later one wins. Their values are expanded with `environment` first.

@@ -78,6 +78,7 @@ fn merge_at(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Faul
         Rule::Names => mappings(named(base, null)?, named(over, null)?, path),
         Rule::DependsOn => mappings(named(base, started)?, named(over, started)?, path),
         Rule::Build => mappings(build(base), build(over), path),
+        Rule::Logging if over.is_null() => Err(over.expected(&path.join("."), "a mapping")),
         Rule::Logging if differs(&base, &over, "driver") => Ok(over),
         Rule::AddressPools => address_pools(base, over, path),
         Rule::Logging | Rule::Default => by_kind(base, over, path),
@@ -210,20 +211,43 @@ fn differs(base: &Node, over: &Node, key: &str) -> bool {
     matches!((base.get(key), over.get(key)), (Some(base), Some(over)) if base.kind != over.kind)
 }
 
-/// Pools of the same subnet are merged, others are added.
+/// Pools of the same subnet are merged, others are added. Compose compares every pool with every
+/// later one and changes them while it does so, which loses some: step by step the same here.
 fn address_pools(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Fault> {
     let place = base.place.clone();
-    let mut pools = sequence(base);
-    for later in sequence(over) {
-        let same = |pool: &&mut Node| {
-            pool.get("subnet").map(|s| &s.kind) == later.get("subnet").map(|s| &s.kind)
-        };
-        match pools.iter_mut().find(same) {
-            Some(pool) => *pool = mappings(pool.clone(), later, path)?,
-            None => pools.push(later),
+    for side in [&base, &over] {
+        if side.as_sequence().is_none() {
+            return Err(side.expected(&path.join("."), "a list"));
         }
     }
-    Ok(Node::new(Kind::Sequence(pools), place))
+    let mut pools = sequence(base);
+    let earlier = pools.len();
+    pools.extend(sequence(over));
+    let mut listed: Vec<usize> = Vec::new();
+    for original in 0..earlier {
+        for later in earlier..pools.len() {
+            let is_listed = |pool| {
+                listed.iter().position(|&other| subnet(&pools, other) == subnet(&pools, pool))
+            };
+            if subnet(&pools, later) != subnet(&pools, original) && is_listed(later).is_none() {
+                listed.push(later);
+                continue;
+            }
+            let merged = mappings(pools[original].clone(), pools[later].clone(), path)?;
+            pools[original] = merged;
+            let subnet_of = |pool: &usize| subnet(&pools, *pool);
+            match listed.iter().position(|pool| subnet_of(pool) == subnet_of(&original)) {
+                Some(at) => listed[at] = original,
+                None => listed.push(original),
+            }
+        }
+    }
+    let kept = listed.into_iter().map(|pool| pools[pool].clone()).collect();
+    Ok(Node::new(Kind::Sequence(kept), place))
+}
+
+fn subnet(pools: &[Node], pool: usize) -> Option<&Kind> {
+    pools.get(pool)?.get("subnet").map(|subnet| &subnet.kind)
 }
 
 #[cfg(test)]

@@ -59,6 +59,31 @@ fn collect(node: &mut Node, path: &mut Vec<String>, resets: &mut Vec<Vec<String>
     }
 }
 
+/// Removes what is marked with `!reset` below a value that has an anchor: an alias brings the value
+/// without it, and the earlier file's value stays.
+pub(super) fn drop_resets(node: &mut Node) {
+    let dropped = |node: &Node| node.mark == Some(Mark::Reset);
+    if node.mark == Some(Mark::Override) {
+        return;
+    }
+    match &mut node.kind {
+        Kind::Sequence(items) => {
+            items.retain(|item| !dropped(item));
+            items.iter_mut().for_each(drop_resets);
+        }
+        Kind::Mapping(entries) => {
+            entries.retain(|_, entry| !dropped(&entry.value));
+            entries.values_mut().for_each(|entry| drop_resets(&mut entry.value));
+        }
+        Kind::Null
+        | Kind::Bool(_)
+        | Kind::Int(_)
+        | Kind::Float(_)
+        | Kind::String(_)
+        | Kind::Time(_) => {}
+    }
+}
+
 fn merge(node: &mut Node) -> Result<(), Fault> {
     match &mut node.kind {
         Kind::Sequence(items) => items.iter_mut().try_for_each(merge),

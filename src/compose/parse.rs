@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span as Range, Tag};
 
+use super::alias_paths::AliasPaths;
 use super::fault::Fault;
 use super::merge_keys;
 use super::scalar;
@@ -46,6 +47,8 @@ pub(super) fn parse(source: SourceId, text: &str) -> Result<Vec<Document>, Fault
         source,
         text,
         anchors: HashMap::new(),
+        aliases: AliasPaths::default(),
+        marked: 0,
         values: 0,
         aliased: 0,
     };
@@ -54,6 +57,7 @@ pub(super) fn parse(source: SourceId, text: &str) -> Result<Vec<Document>, Fault
     while let Some((event, range)) = reader.next()? {
         if matches!(event, Event::DocumentStart(..)) {
             reader.anchors.clear();
+            reader.aliases = AliasPaths::default();
         } else if matches!(
             event,
             Event::Scalar(..)
@@ -75,6 +79,9 @@ struct Reader<'text> {
     source: SourceId,
     text: &'text str,
     anchors: HashMap<usize, Read>,
+    aliases: AliasPaths,
+    /// How many values around this one are marked; Compose does not look into those.
+    marked: usize,
     values: usize,
     aliased: usize,
 }
@@ -139,10 +146,10 @@ impl<'text> Reader<'text> {
                 (anchor, Read { node, size: 1, depth: 1 })
             }
             Event::SequenceStart(_, anchor, tag) => {
-                (anchor, marked(self.sequence(span, depth)?, tag.as_deref()))
+                (anchor, self.collection(tag.as_deref(), |reader| reader.sequence(span, depth))?)
             }
             Event::MappingStart(_, anchor, tag) => {
-                (anchor, marked(self.entries(span, depth)?, tag.as_deref()))
+                (anchor, self.collection(tag.as_deref(), |reader| reader.entries(span, depth))?)
             }
             Event::StreamStart
             | Event::StreamEnd
@@ -155,9 +162,24 @@ impl<'text> Reader<'text> {
             | _ => return Err(Fault::span(Some(span), "a value is expected here")),
         };
         if anchor != 0 {
-            self.anchors.insert(anchor, read.clone());
+            let mut shared = read.clone();
+            merge_keys::drop_resets(&mut shared.node);
+            self.anchors.insert(anchor, shared);
         }
         read.size += 1;
+        Ok(read)
+    }
+
+    fn collection(
+        &mut self,
+        tag: Option<&Tag>,
+        read: impl FnOnce(&mut Self) -> Result<Read, Fault>,
+    ) -> Result<Read, Fault> {
+        let mark = tag.and_then(mark);
+        self.marked += usize::from(mark.is_some());
+        let mut read = read(self)?;
+        self.marked -= usize::from(mark.is_some());
+        read.node.mark = mark;
         Ok(read)
     }
 
@@ -165,6 +187,11 @@ impl<'text> Reader<'text> {
         let Some(read) = self.anchors.get(&anchor) else {
             return Err(Fault::span(Some(span), "the alias refers to a value that it is part of"));
         };
+        if self.marked == 0 && !self.aliases.note(anchor) {
+            let message = "the anchor is used here and at a path above or below this one";
+            return Err(Fault::span(Some(span), message)
+                .hint("Compose takes this for a circle: write the value out, or use two anchors"));
+        }
         self.aliased += read.size;
         if self.aliased > ALIAS_LIMIT {
             return Err(Fault::span(
@@ -185,7 +212,9 @@ impl<'text> Reader<'text> {
             if matches!(event, Event::SequenceEnd) {
                 break;
             }
+            self.aliases.enter(&items.len().to_string());
             let read = self.node(event, range, depth + 1)?;
+            self.aliases.leave();
             size += read.size;
             deepest = deepest.max(read.depth);
             end = end.max(own_end(&read.node, span.source));
@@ -211,7 +240,9 @@ impl<'text> Reader<'text> {
                 ));
             }
             let Some((event, range)) = self.next()? else { break };
+            self.aliases.enter(&key);
             let mut read = self.node(event, range, depth + 1)?;
+            self.aliases.leave();
             if read.node.is_null() && read.node.place.span.is_some_and(|s| s.start == s.end) {
                 read.node.place = Place::at(key_span);
             }
@@ -298,11 +329,6 @@ impl<'text> Reader<'text> {
 /// Where a value of this file ends; values that an alias brought do not stretch their parents.
 fn own_end(node: &Node, source: SourceId) -> usize {
     node.place.span.filter(|span| span.source == source).map_or(0, |span| span.end)
-}
-
-fn marked(mut read: Read, tag: Option<&Tag>) -> Read {
-    read.node.mark = tag.and_then(mark);
-    read
 }
 
 fn mark(tag: &Tag) -> Option<Mark> {

@@ -64,6 +64,9 @@ impl Resolver<'_, '_> {
             for context in values(build.get_mut("additional_contexts")) {
                 self.replace(Some(context), Self::build_context);
             }
+            for key in values(build.get_mut("ssh")) {
+                self.replace(Some(key), Self::host_path);
+            }
         }
         let develop = service.get_mut("develop");
         for watch in items(develop.and_then(|develop| develop.get_mut("watch"))) {

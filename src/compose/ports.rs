@@ -45,6 +45,9 @@ fn split(spec: &str) -> Result<Vec<ShortPort>, String> {
         return Err("no port of the container is named".to_owned());
     }
     let (first, last) = range(container)?;
+    if first == 0 {
+        return Err("a port of the container cannot be 0".to_owned());
+    }
     let published = if host.is_empty() { None } else { Some(range(host)?) };
     if !matches!(protocol.as_str(), "tcp" | "udp" | "sctp") {
         return Err(format!("`{protocol}` is not a protocol"));
@@ -73,10 +76,10 @@ fn split(spec: &str) -> Result<Vec<ShortPort>, String> {
 fn range(text: &str) -> Result<(u16, u16), String> {
     let number =
         |text: &str| text.parse::<u16>().map_err(|_error| format!("`{text}` is not a port"));
-    let (first, last) = match text.split_once('-') {
-        Some((first, last)) => (number(first)?, number(last)?),
-        None => (number(text)?, number(text)?),
-    };
+    // Compose does not look at a third part.
+    let mut parts = text.split('-');
+    let first = number(parts.next().unwrap_or_default())?;
+    let last = parts.next().map_or(Ok(first), number)?;
     if last < first {
         return Err(format!("the range `{text}` runs backwards"));
     }

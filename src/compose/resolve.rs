@@ -47,11 +47,13 @@ pub(super) fn environment(
     service: &Node,
 ) -> Result<ServiceVariables, Fault> {
     let own = pairs(service.get("environment"));
-    for (name, value) in &own {
-        if name.ends_with(char::is_whitespace) {
-            let message =
-                format!("environment variable `{name}` is declared with a trailing space");
-            return Err(Fault::at(&value.place, message));
+    if service.get("environment").is_some_and(|variables| variables.as_sequence().is_some()) {
+        for (name, value) in &own {
+            if ends_with_space(name) {
+                let message =
+                    format!("environment variable `{name}` is declared with a trailing space");
+                return Err(Fault::at(&value.place, message));
+            }
         }
     }
     let mut variables = Variables::new();
@@ -72,6 +74,12 @@ pub(super) fn environment(
         .collect();
     environment.extend(own);
     Ok(environment)
+}
+
+/// Whether the last byte, taken for a character as Compose takes it, is white space: the `à` of
+/// UTF-8 ends in one.
+fn ends_with_space(name: &str) -> bool {
+    name.bytes().last().is_some_and(|byte| char::from(byte).is_whitespace())
 }
 
 fn env_file(

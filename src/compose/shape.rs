@@ -14,6 +14,8 @@ pub(super) enum Shape {
     PrintedText,
     /// Left out when false.
     Flag,
+    /// The same, where a word is no boolean.
+    Switch,
     /// Kept even when false.
     Choice,
     /// Left out when 0.
@@ -64,6 +66,8 @@ pub(super) enum Shape {
     Record(&'static [Field]),
     /// The same, where these keys must be there.
     Needs(&'static [&'static str], &'static [Field]),
+    /// The same, where every key is printed even if it is not written.
+    Full(&'static [Field]),
     /// The same, where null is allowed; Go prints `placement` and `resources` although empty.
     NullableRecord(&'static [Field]),
     /// A mapping for something that is run: its command must be there.
@@ -76,6 +80,8 @@ pub(super) enum Shape {
     Table(&'static Self),
     /// `ulimits`.
     Limits,
+    /// `build.ssh`: keys, each with its path if it has one.
+    Keys,
     /// The same, where a value may be null.
     NullableTable(&'static Self),
     /// A mapping that is printed as it is.
@@ -98,15 +104,17 @@ impl Shape {
             Text | OneOf(_) | PullPolicy | PrintedText | ContainerName => "a string",
             TextOrFlag => "a string or a boolean",
             Within(_, _, inner) => inner.described(),
-            Flag | Choice => "a boolean",
+            Flag | Switch | Choice => "a boolean",
             Integer | Count | Number | DeviceCount | Mode => "a number",
             Bytes | BytesText => "a size like `16g`",
             Duration | NonZeroDuration => "a duration like `90s`",
             Texts | Lines | Printed | List(_) => "a list",
             TextOrTexts | Command | Test => "a string or a list of strings",
-            Variables | Pairs | Hosts => "a mapping or a list of strings",
+            Variables | Pairs | Hosts | Keys => "a mapping or a list of strings",
             Record(_) | Needs(..) | NullableRecord(_) | Hook(_) | DriverOptions | Options
-            | Table(_) | Limits | NullableTable(_) | Object | Any | Unprinted => "a mapping",
+            | Table(_) | Limits | Full(_) | NullableTable(_) | Object | Any | Unprinted => {
+                "a mapping"
+            }
         }
     }
 }
@@ -116,10 +124,10 @@ pub(super) type Field = (&'static str, Shape);
 
 use Shape::{
     Any, Bytes, BytesText, Choice, Command, ContainerName, Count, DeviceCount, DriverOptions,
-    Duration, Flag, Hook, Hosts, Integer, Limits, Lines, List, Mode, Needs, NonZeroDuration,
-    NullableRecord, NullableTable, Number, Object, OneOf, Options, Pairs, Printed, PrintedText,
-    PullPolicy, Record, Table, Test, Text, TextOrFlag, TextOrTexts, Texts, Unprinted, Variables,
-    Within,
+    Duration, Flag, Full, Hook, Hosts, Integer, Keys, Limits, Lines, List, Mode, Needs,
+    NonZeroDuration, NullableRecord, NullableTable, Number, Object, OneOf, Options, Pairs, Printed,
+    PrintedText, PullPolicy, Record, Switch, Table, Test, Text, TextOrFlag, TextOrTexts, Texts,
+    Unprinted, Variables, Within,
 };
 
 /// No number of a Compose file is larger.
@@ -129,7 +137,7 @@ const MAX: i128 = u64::MAX as i128;
 pub(super) const SERVICE: &[Field] = &[
     ("annotations", Pairs),
     ("attach", Choice),
-    ("blkio_config", Object),
+    ("blkio_config", Record(BLOCK_DEVICES)),
     ("build", Record(BUILD)),
     ("cap_add", Texts),
     ("cap_drop", Texts),
@@ -211,7 +219,7 @@ pub(super) const SERVICE: &[Field] = &[
     ("tmpfs", TextOrTexts),
     ("tty", Flag),
     ("ulimits", Limits),
-    ("use_api_socket", Flag),
+    ("use_api_socket", Switch),
     ("user", Text),
     ("userns_mode", Text),
     ("uts", Text),
@@ -219,6 +227,19 @@ pub(super) const SERVICE: &[Field] = &[
     ("volumes_from", Texts),
     ("working_dir", Text),
 ];
+
+const BLOCK_DEVICES: &[Field] = &[
+    ("device_read_bps", List(&Full(RATE))),
+    ("device_read_iops", List(&Full(RATE))),
+    ("device_write_bps", List(&Full(RATE))),
+    ("device_write_iops", List(&Full(RATE))),
+    ("weight", WEIGHT),
+    ("weight_device", List(&Full(&[("path", Text), ("weight", WEIGHT)]))),
+];
+
+const RATE: &[Field] = &[("path", Text), ("rate", Within(-MAX, MAX, &Bytes))];
+
+const WEIGHT: Shape = Within(0, 65535, &Integer);
 
 const BUILD: &[Field] = &[
     ("additional_contexts", Pairs),
@@ -240,8 +261,8 @@ const BUILD: &[Field] = &[
     ("pull", Flag),
     ("sbom", TextOrFlag),
     ("secrets", List(&Record(FILE_MOUNT))),
-    ("shm_size", Bytes),
-    ("ssh", Any),
+    ("shm_size", Within(-MAX, MAX, &Bytes)),
+    ("ssh", Keys),
     ("tags", Lines),
     ("target", Text),
     ("ulimits", Limits),
@@ -278,7 +299,10 @@ const LIMITS: &[Field] = &[("cpus", Number), ("memory", BytesText), ("pids", Int
 const RESERVATIONS: &[Field] = &[
     ("cpus", Number),
     ("devices", List(&Needs(&["capabilities"], DEVICE_REQUEST))),
-    ("generic_resources", List(&Record(&[("discrete_resource_spec", Object)]))),
+    (
+        "generic_resources",
+        List(&Record(&[("discrete_resource_spec", Full(&[("kind", Text), ("value", Integer)]))])),
+    ),
     ("memory", BytesText),
 ];
 
@@ -291,7 +315,7 @@ const UPDATE: &[Field] = &[
     ("max_failure_ratio", Number),
     ("monitor", NonZeroDuration),
     ("order", OneOf(&["start-first", "stop-first"])),
-    ("parallelism", Count),
+    ("parallelism", Within(0, MAX, &Count)),
 ];
 
 const DEVICE: &[Field] = &[("permissions", Text), ("source", Text), ("target", Text)];
@@ -330,7 +354,7 @@ const WATCH: &[Field] = &[
     ("exec", Hook(HOOK)),
     ("ignore", TextOrTexts),
     ("include", TextOrTexts),
-    ("initial_sync", Flag),
+    ("initial_sync", Switch),
     ("path", Text),
     ("target", Text),
 ];

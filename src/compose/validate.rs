@@ -72,6 +72,11 @@ fn service(name: &str, service: &Node) -> Result<(), Fault> {
             return Err(ip.refuse("`host_ip` is not an IP address"));
         }
     }
+    for watch in items(service.get("develop").and_then(|develop| develop.get("watch"))) {
+        if let Some(path) = watch.get("path").filter(|path| path.as_str() == Some("")) {
+            return Err(path.refuse(format!("`services.{name}.develop.watch` has an empty `path`")));
+        }
+    }
     let reserved = service
         .get("deploy")
         .and_then(|deploy| deploy.get("resources"))

@@ -1,8 +1,9 @@
-//! Rules about short forms, which are gone once a model is canonical (compose-go v2.9.1
+//! Rules that do not hold for a file that a service is extended from, and rules about short forms,
+//! which are gone once a model is canonical (compose-go v2.9.1
 //! `schema/compose-spec.json`).
 
 use super::fault::Fault;
-use super::tree::Node;
+use super::tree::{Entry, Node};
 use super::validate::{entries, items};
 
 /// Refuses a merged model whose short forms break one of them.
@@ -10,7 +11,16 @@ pub(super) fn check(root: &Node) -> Result<(), Fault> {
     if let Some(version) = root.get("version").filter(|version| version.as_str().is_none()) {
         return Err(version.expected("version", "a string"));
     }
+    // Compose lets any name of a network pass.
+    for section in ["services", "volumes", "secrets", "configs"] {
+        for (name, entry) in root.get(section).and_then(Node::as_mapping).into_iter().flatten() {
+            check_name(section, name, entry)?;
+        }
+    }
     for (name, service) in entries(root.get("services")) {
+        if service.as_mapping().is_none() {
+            return Err(service.expected(&format!("services.{name}"), "a mapping"));
+        }
         for key in ["depends_on", "networks", "models"] {
             different(&format!("services.{name}.{key}"), service.get(key))?;
         }
@@ -24,12 +34,18 @@ pub(super) fn check(root: &Node) -> Result<(), Fault> {
                 );
             }
         }
-        if let Some(socket) = service.get("use_api_socket").filter(|node| node.as_bool().is_none())
-        {
-            return Err(socket.expected(&format!("services.{name}.use_api_socket"), "a boolean"));
-        }
     }
     Ok(())
+}
+
+/// `^[a-zA-Z0-9._-]+$`, the pattern of the schema.
+fn check_name(section: &str, name: &str, entry: &Entry) -> Result<(), Fault> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if !name.is_empty() && name.chars().all(allowed) {
+        return Ok(());
+    }
+    Err(Fault::at(&entry.key_place(), format!("`{name}` cannot be a name in `{section}`"))
+        .hint("use letters, digits, `.`, `_` and `-`"))
 }
 
 fn different(path: &str, list: Option<&Node>) -> Result<(), Fault> {
