@@ -3,7 +3,7 @@
 //! services `qwen2` and `qwen2.5` cannot merge one anchor, although nothing goes round.
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::merge_keys;
 

@@ -127,10 +127,10 @@ pub(super) fn scalar(path: &str, node: &Node, shape: Shape) -> Result<Option<Val
             quantity(path, node, shape)
         }
         Shape::Mode => {
-            let octal = text.and_then(|text| i64::from_str_radix(text, 8).ok());
-            let value = match node.kind {
-                Kind::Int(value) => i64::try_from(value).ok(),
-                _ => octal,
+            let value = if let Kind::Int(value) = node.kind {
+                i64::try_from(value).ok()
+            } else {
+                text.and_then(|text| i64::from_str_radix(text, 8).ok())
             };
             let value = value.ok_or_else(|| node.expected(path, "an octal mode"))?;
             let sign = if value < 0 { "-" } else { "" };

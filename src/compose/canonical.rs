@@ -255,8 +255,8 @@ fn ssh_keys(path: &str, node: &mut Node) -> Result<(), Fault> {
 
 /// A list of `K=V` as a mapping; every value must be a string.
 fn assignments(path: &str, node: &mut Node) -> Result<(), Fault> {
-    let entries = node.as_mapping().into_iter().flatten();
-    for (key, entry) in entries.filter(|(_, entry)| entry.value.as_str().is_none()) {
+    let mut entries = node.as_mapping().into_iter().flatten();
+    if let Some((key, entry)) = entries.find(|(_, entry)| entry.value.as_str().is_none()) {
         return Err(entry.value.expected(&format!("{path}.{key}"), "a string"));
     }
     let Kind::Sequence(items) = &node.kind else { return Ok(()) };

@@ -179,12 +179,13 @@ impl Printer<'_> {
 
 /// What Go prints where nothing is written.
 fn zero(shape: Shape) -> Value {
-    match shape {
-        Shape::Within(_, _, inner) => zero(*inner),
-        Shape::Integer => Value::from(0),
-        Shape::Bytes => Value::from("0"),
-        _ => Value::from(""),
+    if let Shape::Within(_, _, inner) = shape {
+        return zero(*inner);
     }
+    if matches!(shape, Shape::Integer) {
+        return Value::from(0);
+    }
+    Value::from(if matches!(shape, Shape::Bytes) { "0" } else { "" })
 }
 
 /// A value that contains no attributes of its own.
