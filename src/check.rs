@@ -56,6 +56,7 @@ pub static CHECKS: &[&Check] = &[
     &engine::WIRING,
     &engine::COMMAND_LINE,
     &waiting::CHECK,
+    &container::secrets::CHECK,
     &mounts::ROOT,
     &cache::MOUNT,
     &hub::SOURCE,
@@ -65,7 +66,9 @@ pub static CHECKS: &[&Check] = &[
     &model::CHECK,
     &container::inside::CHECK,
     &container::unseen::CHECK,
+    &container::gpu::CHECK,
     &container::CHECK,
+    &container::reported::CHECK,
     &smoke::CHECK,
 ];
 

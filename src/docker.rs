@@ -5,13 +5,15 @@
 
 pub mod archive;
 mod connection;
+pub mod devices;
 mod inspect;
+mod logs;
 pub mod myself;
 mod tar;
 mod timestamp;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::SystemTime;
 
 use bollard::query_parameters::ListContainersOptionsBuilder;
@@ -23,7 +25,7 @@ use tracing::warn;
 use self::connection::Connection;
 use crate::options::DockerOptions;
 use crate::path::{HostPath, ServicePath};
-use crate::project::{Dependency, Mount, MountSource};
+use crate::project::{Dependency, Hardware, Mount, MountSource};
 
 /// What was seen through the API.
 #[derive(Debug, Clone)]
@@ -40,9 +42,25 @@ pub struct Observation {
     /// The host folder behind each named volume that a container of the project mounts, where its
     /// options say so (`o=bind`).
     pub volume_devices: IndexMap<String, HostPath>,
+    /// What the engine has beside containers.
+    pub engine: EngineFacts,
+    /// The last lines of containers that are not as they should be, by id.
+    pub logs: IndexMap<String, Vec<String>>,
+}
+
+/// What the engine and its host have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EngineFacts {
+    /// The runtimes that a service can ask for, sorted; absent: not told.
+    pub runtimes: Option<Vec<String>>,
+    /// Devices of the Container Device Interface; absent: not told (before API 1.50).
+    pub cdi_devices: Option<Vec<String>>,
     /// Whether the numbers of users inside containers are others than outside (user namespaces,
     /// rootless), as far as the engine tells.
     pub maps_users: bool,
+    /// Device files that a container asks for, and those of drivers, and whether the host has
+    /// them. What is not here could not be asked.
+    pub host_files: BTreeMap<String, bool>,
 }
 
 /// A container of a Compose project.
@@ -81,6 +99,8 @@ pub struct Container {
     pub depends_on: Vec<Dependency>,
     /// The restart policy (`no`, `always`, `on-failure`, `unless-stopped`).
     pub restart: String,
+    /// The devices that it asks for.
+    pub hardware: Hardware,
     /// When it was created.
     pub created: Option<SystemTime>,
     /// How it is.
@@ -208,21 +228,38 @@ pub async fn observe(
         None => Vec::new(),
     };
     let volume_devices = volume_devices(&connection, siblings.iter().chain(&myself)).await;
+    let engine = devices::engine(&connection, siblings.iter()).await;
+    let logs = logs_of(&connection, &siblings).await;
     Ok(Observation {
         engine_version: version.version.unwrap_or_default(),
         api_version: common_version(&version.api_version.unwrap_or_default()),
         myself,
         siblings,
         volume_devices,
-        maps_users: maps_users(&connection).await,
+        engine,
+        logs,
     })
 }
 
-/// Whether the engine maps users. What it does not tell is taken for the usual.
-async fn maps_users(connection: &Connection) -> bool {
-    let info = connection.ask("GET /info", connection.docker.info()).await;
-    let options = info.ok().and_then(|info| info.security_options).unwrap_or_default();
-    options.iter().any(|option| matches!(option.as_str(), "name=userns" | "name=rootless"))
+/// The last lines of the containers that have come to grief.
+async fn logs_of(
+    connection: &Connection,
+    containers: &[Container],
+) -> IndexMap<String, Vec<String>> {
+    futures_util::stream::iter(containers.iter().filter(|container| container.is_in_trouble()))
+        .map(async |container| {
+            let lines = logs::tail(connection, container)
+                .await
+                .inspect_err(|error| warn!(container = container.name, %error, "no log"))
+                .ok()?;
+            Some((container.id.clone(), lines))
+        })
+        .buffered(QUESTIONS_AT_ONCE)
+        .filter_map(std::future::ready)
+        .collect::<Vec<_>>()
+        .await
+        .into_iter()
+        .collect()
 }
 
 /// Between a status and a message, if there is one.
@@ -348,6 +385,18 @@ impl Container {
         self.labels.get(label::WORKING_DIR).map(String::as_str)
     }
 
+    /// Whether it has failed, or fails again and again, or is sick.
+    #[must_use]
+    pub fn is_in_trouble(&self) -> bool {
+        let state = &self.state;
+        let ended = matches!(state.status.as_str(), "exited" | "dead");
+        (ended && state.exit_code != 0)
+            || state.status == "restarting"
+            || state.restart_count > 0
+            || state.oom_killed
+            || state.health.as_ref().is_some_and(|health| health.status == "unhealthy")
+    }
+
     /// Whether its labels tell what it waits for; Compose v1 did not write that down.
     #[must_use]
     pub fn tells_dependencies(&self) -> bool {
@@ -419,6 +468,7 @@ impl Container {
             working_dir: None,
             depends_on: Vec::new(),
             restart: "no".to_owned(),
+            hardware: Hardware::default(),
             created: None,
             state: State {
                 status: "created".to_owned(),
@@ -442,7 +492,8 @@ impl Observation {
             myself: None,
             siblings,
             volume_devices: IndexMap::new(),
-            maps_users: false,
+            engine: EngineFacts::default(),
+            logs: IndexMap::new(),
         }
     }
 }

@@ -1,12 +1,15 @@
 //! The resolved Compose project: plain typed data, the same whether it was read from files or from
 //! the containers that Compose has created.
 
+mod hardware;
 mod observed;
 
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
 use serde_json::Value;
+
+pub use self::hardware::{DeviceRequest, Hardware};
 
 use crate::path::{HostPath, ServicePath};
 use crate::source_map::{Place, Spanned};

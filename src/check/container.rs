@@ -4,7 +4,10 @@
 //! container, and the next `up` must be able to start it.
 
 pub mod differences;
+pub mod gpu;
 pub mod inside;
+pub mod reported;
+pub mod secrets;
 pub mod unseen;
 
 use super::{Check, Run};
@@ -63,6 +66,9 @@ static UNHEALTHY: Rule = Rule {
     docs: include_str!("container/container-unhealthy.md"),
 };
 
+/// How many lines of a log go with a finding.
+const LAST_LINES: usize = 5;
+
 fn run(facts: &ProjectFacts<'_>, observation: &Observation, findings: &mut Findings) {
     let mut absent = Vec::new();
     for lane in facts.plan.lanes.iter().filter(|lane| lane.skipped.is_none()) {
@@ -77,6 +83,7 @@ fn run(facts: &ProjectFacts<'_>, observation: &Observation, findings: &mut Findi
     for container in &observation.siblings {
         let Some(service) = container.service.as_deref() else { continue };
         if let Some(finding) = trouble(facts, service, container) {
+            let finding = with_last_lines(finding, observation, container);
             say(facts, service, &finding, findings);
         }
     }
@@ -129,6 +136,13 @@ fn trouble(facts: &ProjectFacts<'_>, service: &str, container: &Container) -> Op
         0 => finding,
         restarts => finding.with("restarts", restarts),
     })
+}
+
+/// What the container said last: most programs say there what they died of.
+fn with_last_lines(finding: Finding, observation: &Observation, container: &Container) -> Finding {
+    let lines = observation.logs.get(&container.id).map_or(&[][..], Vec::as_slice);
+    let last = lines.len().saturating_sub(LAST_LINES);
+    lines[last..].iter().fold(finding, |finding, line| finding.with("log", line))
 }
 
 fn is_healthy(container: &Container) -> bool {

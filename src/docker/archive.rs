@@ -144,7 +144,7 @@ impl Archives {
             }
         }
         let turns = Semaphore::new(CONTAINERS_AT_ONCE);
-        let engine = Engine { connection, turns, owners: !observation.maps_users };
+        let engine = Engine { connection, turns, owners: !observation.engine.maps_users };
         (!containers.is_empty())
             .then(|| Self { engine: Arc::new(engine), containers: Arc::new(containers) })
     }
@@ -222,7 +222,7 @@ impl Archive {
         let ask = async || {
             let mut missing = BTreeSet::new();
             for path in &self.space.doubtful {
-                match self.engine.has_host_path(path).await {
+                match has_host_path(&self.engine.connection, path).await {
                     Some(true) => {}
                     Some(false) => {
                         missing.insert(path.clone());
@@ -351,43 +351,37 @@ impl Archive {
     }
 }
 
-impl Engine {
-    /// Whether the host has `path`; absent: it cannot be asked.
-    async fn has_host_path(&self, path: &HostPath) -> Option<bool> {
-        let mount = Mount {
-            typ: Some(MountType::BIND),
-            source: Some(path.to_string()),
-            target: Some("/probe".to_owned()),
-            ..Mount::default()
-        };
-        let host_config = HostConfig { mounts: Some(vec![mount]), ..HostConfig::default() };
-        let body = ContainerCreateBody {
-            image: Some(NO_IMAGE.to_owned()),
-            host_config: Some(host_config),
-            ..ContainerCreateBody::default()
-        };
-        let request = "POST /containers/create";
-        match self
-            .connection
-            .ask(request, self.connection.docker.create_container(None, body))
-            .await
+/// Whether the host has `path`; absent: it cannot be asked.
+pub(super) async fn has_host_path(connection: &Connection, path: &HostPath) -> Option<bool> {
+    let mount = Mount {
+        typ: Some(MountType::BIND),
+        source: Some(path.to_string()),
+        target: Some("/probe".to_owned()),
+        ..Mount::default()
+    };
+    let host_config = HostConfig { mounts: Some(vec![mount]), ..HostConfig::default() };
+    let body = ContainerCreateBody {
+        image: Some(NO_IMAGE.to_owned()),
+        host_config: Some(host_config),
+        ..ContainerCreateBody::default()
+    };
+    let asked = connection.docker.create_container(None, body);
+    match connection.ask("POST /containers/create", asked).await {
+        Err(DockerError::Refused { status: 404, reason, .. }) if reason.contains("image") => {
+            Some(true)
+        }
+        Err(DockerError::Refused { status: 400, reason, .. })
+            if reason.contains("bind source path does not exist") =>
         {
-            Err(DockerError::Refused { status: 404, reason, .. }) if reason.contains("image") => {
-                Some(true)
-            }
-            Err(DockerError::Refused { status: 400, reason, .. })
-                if reason.contains("bind source path does not exist") =>
-            {
-                Some(false)
-            }
-            Err(error) => {
-                debug!(%path, %error, "whether it exists cannot be asked");
-                None
-            }
-            Ok(created) => {
-                debug!(id = created.id, "an engine that makes containers of no image");
-                None
-            }
+            Some(false)
+        }
+        Err(error) => {
+            debug!(%path, %error, "whether it exists cannot be asked");
+            None
+        }
+        Ok(created) => {
+            debug!(id = created.id, "an engine that makes containers of no image");
+            None
         }
     }
 }

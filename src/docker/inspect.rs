@@ -8,7 +8,7 @@ use bollard::models::{
 };
 use indexmap::IndexMap;
 
-use super::{Container, Health, State, label, timestamp};
+use super::{Container, Health, State, devices, label, timestamp};
 use crate::path::{HostPath, ServicePath, clean};
 use crate::project::{Dependency, Mount, MountSource};
 use crate::source_map::Place;
@@ -36,15 +36,16 @@ pub(super) fn container(response: ContainerInspectResponse) -> Option<Container>
         command: config.cmd.unwrap_or_default(),
         environment: environment(&config.env.unwrap_or_default()),
         mounts: mounts(response.mounts.unwrap_or_default(), &host),
-        volumes_from: host.volumes_from.unwrap_or_default(),
+        volumes_from: host.volumes_from.clone().unwrap_or_default(),
         user: config.user.unwrap_or_default(),
-        group_add: host.group_add.unwrap_or_default(),
+        group_add: host.group_add.clone().unwrap_or_default(),
         working_dir: config.working_dir.filter(|path| !path.is_empty()).map(ServicePath::new),
         depends_on: dependencies(labels.get(label::DEPENDS_ON).map_or("", String::as_str)),
         restart: restart
             .map(|name| name.to_string())
             .filter(|name| !name.is_empty())
             .unwrap_or_else(|| "no".to_owned()),
+        hardware: devices::hardware(&host),
         created: response.created.as_deref().and_then(timestamp::parse),
         state: state(response.state.unwrap_or_default(), response.restart_count.unwrap_or(0)),
         labels,

@@ -150,10 +150,16 @@ async fn a_container_that_could_not_be_started_says_why() {
 }
 
 #[tokio::test]
-async fn nothing_but_the_project_is_asked_for_and_nothing_is_sent() {
+async fn nothing_but_the_project_is_asked_for_and_nothing_is_made() {
     let (observation, requests) = look(demo(), Some(PREFLIGHT), None).await;
     observation.unwrap();
-    assert!(requests.iter().all(|request| request.starts_with("GET ")), "{requests:?}");
+    // Whether the host has a device is asked once, and not again after a refusal.
+    let (probes, reads): (Vec<_>, Vec<_>) =
+        requests.iter().partition(|request| *request == "POST /containers/create");
+    assert_eq!(probes.len(), 1, "{requests:?}");
+    assert!(reads.iter().all(|request| request.starts_with("GET ")), "{requests:?}");
+    // One of the two has crashed, the other crashes again and again.
+    assert_eq!(reads.iter().filter(|request| request.contains("/logs?")).count(), 2);
     let lists: Vec<_> =
         requests.iter().filter(|request| request.starts_with("GET /containers/json")).collect();
     assert_eq!(lists.len(), 1, "{requests:?}");
