@@ -7,11 +7,14 @@
 mod assembly;
 mod blocks;
 mod client;
+mod delivery;
 mod digest;
 mod gate;
 mod journal;
+mod layout;
 mod leftovers;
 mod listing;
+mod lock;
 mod metadata;
 mod pace;
 mod partial;
@@ -32,6 +35,8 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use self::client::Client;
+pub use self::layout::CachedRepository;
+pub use self::lock::{Locking, Means};
 use self::pace::Pace;
 
 use crate::lanes::Source;
@@ -45,6 +50,7 @@ pub struct Hub {
     client: Option<Client>,
     max_workers: usize,
     deadline: Option<Deadline>,
+    locking: Locking,
 }
 
 /// When fetching has to end.
@@ -95,6 +101,8 @@ pub struct Errand {
     pub file: RemoteFile,
     /// Its final name, as this process sees it.
     pub destination: PathBuf,
+    /// In a cache of the hub, the name that it is opened by: a link to the destination.
+    pub link: Option<PathBuf>,
 }
 
 /// Why the hub did not give what was asked, by what a user does about it.
@@ -217,6 +225,14 @@ pub enum HubError {
         /// What was allowed.
         after: Duration,
     },
+    /// Another process brings the same file, and stands still.
+    #[error("`{path}` is locked by {holder}")]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// Who has it, and for how long nothing was seen of that one.
+        holder: String,
+    },
     /// No byte for too long.
     #[error("no byte of `{path}` for {silence:?}")]
     Stalled {
@@ -240,7 +256,8 @@ impl Hub {
         let client = if options.offline { None } else { Some(Client::new(options, pace)?) };
         let until = |after| Some(Deadline { at: Instant::now().checked_add(after)?, after });
         let deadline = options.timeout.and_then(until);
-        Ok(Self { client, max_workers: options.max_workers.max(1), deadline })
+        let (max_workers, locking) = (options.max_workers.max(1), options.locking);
+        Ok(Self { client, max_workers, deadline, locking })
     }
 
     /// Resolves the revision, lists the files, keeps those that `include` and `exclude` select (for
@@ -289,7 +306,7 @@ impl Hub {
         let mut errands: Vec<_> = errands.iter().collect();
         errands.sort_by_key(|errand| errand.file.size);
         progress.started(errands.len(), errands.iter().map(|errand| errand.file.size).sum());
-        let bring = |errand| transfer::bring(client, listing, errand, progress);
+        let bring = |errand| delivery::deliver(client, self.locking, listing, errand, progress);
         // Collected, because a stream over the closure is not `Send`.
         let transfers: Vec<_> = errands.iter().copied().map(bring).collect();
         let all = stream::iter(transfers).buffer_unordered(self.max_workers).try_collect::<()>();

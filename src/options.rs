@@ -7,6 +7,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use thiserror::Error;
 
+use crate::hub::Locking;
 use crate::path::{HostPath, LocalPath};
 
 /// Everything that [`crate::run`] may know about how it was called.
@@ -161,6 +162,8 @@ pub struct HubOptions {
     pub timeout: Option<Duration>,
     /// How long a transfer may be silent.
     pub silence: Duration,
+    /// How processes that bring the same file keep out of each other's way.
+    pub locking: Locking,
 }
 
 /// A secret. Its `Debug` does not show it.

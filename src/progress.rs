@@ -74,6 +74,15 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// Another process brings the same file.
+    Waiting {
+        /// The lane.
+        lane: String,
+        /// In the repository.
+        path: String,
+        /// Which process, and whether it moves.
+        holder: String,
+    },
     /// A file is verified and under its final name, or hashed.
     Finished {
         /// The lane.
@@ -92,6 +101,7 @@ impl Event {
         | Self::Verified { lane, .. }
         | Self::Hashing { lane, .. }
         | Self::Again { lane, .. }
+        | Self::Waiting { lane, .. }
         | Self::Finished { lane, .. }) = self;
         lane
     }
@@ -165,6 +175,12 @@ impl Progress {
     /// So many bytes have to come once more.
     pub fn again(&self, bytes: u64, reason: &str) {
         self.say(Event::Again { lane: self.lane.clone(), bytes, reason: reason.to_owned() });
+    }
+
+    /// Another process brings the same file.
+    pub fn waiting(&self, path: &str, holder: &str) {
+        let (path, holder) = (path.to_owned(), holder.to_owned());
+        self.say(Event::Waiting { lane: self.lane.clone(), path, holder });
     }
 
     /// A file is verified and in its place.

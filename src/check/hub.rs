@@ -34,6 +34,7 @@ pub static SOURCE: Check = Check {
         &rules::DOWNLOAD_STALLED,
         &rules::DOWNLOAD_TIMED_OUT,
         &rules::DISK_FULL,
+        &rules::LOCKED_BY_OTHER,
         &NOT_WRITABLE,
     ],
     run: Run::Hub(source),
@@ -202,6 +203,13 @@ fn failure(error: &HubError) -> Finding {
         HubError::TimedOut { .. } => {
             let fix = "fetch again: it goes on where it ended; or allow more with `--timeout`";
             Finding::new(&rules::DOWNLOAD_TIMED_OUT, message, fix)
+        }
+        HubError::Locked { path, .. } => {
+            let fix = format!(
+                "look whether that process still works; once it has ended, `{}` is free by itself",
+                path.display()
+            );
+            Finding::new(&rules::LOCKED_BY_OTHER, message, fix)
         }
         HubError::Stalled { .. } => {
             let fix = "fetch again; if it stays, look at the proxy or the connection";

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 
 use super::environment::Environment;
 use super::{amount, not_yet, target};
+use crate::hub::{Locking, Means};
 use crate::options::{
     ConfigPart, DockerOptions, Format, HubOptions, Options, OptionsError, ProgressStyle,
     ProjectOptions, Reach, ReportOptions, Role, Selection, Target, Task,
@@ -83,6 +84,15 @@ pub(super) struct Flags {
     #[arg(long, value_name = "TIME", env = "PREFLIGHT_TIMEOUT", value_parser = amount::duration)]
     #[arg(global = true, help_heading = "Fetch")]
     timeout: Option<Duration>,
+    /// How processes that bring the same file wait for each other: `lease` where the file system
+    /// has locks in name only (Lustre, GPFS, some NFS)
+    #[arg(long, value_name = "MEANS", env = "PREFLIGHT_LOCKS", default_value = "flock")]
+    #[arg(global = true, help_heading = "Fetch")]
+    locks: LockMeans,
+    /// How long a process that stands still is waited for
+    #[arg(long, value_name = "SECONDS", env = "PREFLIGHT_LOCK_PATIENCE", default_value = "60")]
+    #[arg(global = true, hide = true)]
+    lock_patience: u16,
     /// Hash every byte of every file
     #[arg(long, env = "PREFLIGHT_DEEP", value_parser = switch, global = true, help_heading = "Fetch")]
     deep: bool,
@@ -123,6 +133,13 @@ pub(super) struct Flags {
     /// Do not ask the Docker Engine
     #[arg(long, env = "PREFLIGHT_NO_DOCKER", value_parser = switch, global = true, help_heading = "Engine")]
     no_docker: bool,
+}
+
+/// By what means processes wait for each other.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LockMeans {
+    Flock,
+    Lease,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -249,6 +266,10 @@ impl Flags {
             limit_rate: self.limit_rate,
             timeout: self.timeout,
             silence: SILENCE,
+            locking: Locking {
+                means: self.locks.into(),
+                patience: Duration::from_secs(u64::from(self.lock_patience)),
+            },
         })
     }
 
@@ -272,6 +293,15 @@ impl Flags {
                 Role::Init => environment.of_the_project_alone(),
                 Role::Hand => environment.variables,
             },
+        }
+    }
+}
+
+impl From<LockMeans> for Means {
+    fn from(means: LockMeans) -> Self {
+        match means {
+            LockMeans::Flock => Self::Flock,
+            LockMeans::Lease => Self::Lease,
         }
     }
 }

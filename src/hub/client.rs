@@ -290,6 +290,7 @@ mod tests {
             limit_rate: None,
             timeout: None,
             silence: Duration::from_secs(1),
+            locking: crate::hub::Locking::default(),
         };
         Client::new(&options, Pace::default()).unwrap()
     }

@@ -112,7 +112,7 @@ impl Part {
     /// Makes the folders, and the temporary file with all of its space reserved; or finds what an
     /// earlier run left of it. Blocking.
     pub(crate) fn open(errand: &Errand) -> Result<Opened, HubError> {
-        let Errand { file: remote, destination } = errand;
+        let Errand { file: remote, destination, .. } = errand;
         store::make_folders(destination.parent().unwrap_or(Path::new("/")))?;
         let names = Names::beside(destination, &remote.oid);
         let at = |path: &Path| {
@@ -165,7 +165,7 @@ impl Drop for Kept {
 /// Writes a small file as a whole, and gives it its name if its content is the right one. Returns
 /// what `hf` knows the content by. Blocking.
 pub(crate) fn write_whole(errand: &Errand, content: &[Bytes]) -> Result<String, HubError> {
-    let Errand { file: remote, destination } = errand;
+    let Errand { file: remote, destination, .. } = errand;
     let mut hasher = Hasher::for_content(remote);
     content.iter().for_each(|piece| hasher.update(piece));
     let etag = hasher.prove(remote, content.iter().map(|piece| piece.len() as u64).sum())?;
@@ -255,8 +255,11 @@ fn reserve(file: &std::fs::File, size: u64, path: &Path) -> Result<(), HubError>
     }
 }
 
-/// The name of the content of a temporary file that has its full length, if it is the right one.
-fn hashed(file: &std::fs::File, remote: &RemoteFile) -> Result<Result<String, HubError>, HubError> {
+/// The name of the content of a file that has its full length, if it is the right one.
+pub(crate) fn hashed(
+    file: &std::fs::File,
+    remote: &RemoteFile,
+) -> Result<Result<String, HubError>, HubError> {
     let mut hasher = Hasher::for_content(remote);
     let mut buffer = vec![0; READ_BUFFER];
     let mut offset = 0;

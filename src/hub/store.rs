@@ -112,12 +112,22 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), HubError> {
 /// Sets the mode, whatever the umask is, and then the owner: in this order, because changing the
 /// mode of another user's file takes one privilege more. Only root may give files away; for others
 /// they stay their own.
-fn hand_over(file: &std::fs::File, mode: u32, like: &Path) -> io::Result<()> {
+pub(crate) fn hand_over(file: &std::fs::File, mode: u32, like: &Path) -> io::Result<()> {
     file.set_permissions(std::fs::Permissions::from_mode(mode))?;
     let (own, wanted) = (file.metadata()?, fs::metadata(like)?);
     if (own.uid(), own.gid()) != (wanted.uid(), wanted.gid()) {
         let both = std::os::unix::fs::fchown(file, Some(wanted.uid()), Some(wanted.gid()));
         drop(both.or_else(|_| std::os::unix::fs::fchown(file, None, Some(wanted.gid()))));
+    }
+    Ok(())
+}
+
+/// The same for a link, whose mode means nothing.
+pub(crate) fn hand_over_link(link: &Path, like: &Path) -> io::Result<()> {
+    let (own, wanted) = (fs::symlink_metadata(link)?, fs::metadata(like)?);
+    if (own.uid(), own.gid()) != (wanted.uid(), wanted.gid()) {
+        let both = std::os::unix::fs::lchown(link, Some(wanted.uid()), Some(wanted.gid()));
+        drop(both.or_else(|_| std::os::unix::fs::lchown(link, None, Some(wanted.gid()))));
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use super::client::Client;
 use super::journal::Mark;
 use super::partial::{self, Names, Opened, Part};
 use super::refusal::Asked;
-use super::{Errand, HubError, Listing, metadata};
+use super::{Errand, HubError, Listing};
 use crate::progress::Progress;
 
 use self::ranges::Found;
@@ -25,7 +25,7 @@ const SMALL: u64 = 1024 * 1024;
 const REPAIRS: usize = 4;
 
 /// Brings one file: verified, under its final name. What an earlier run left of it is used, once it
-/// has been compared with its journal.
+/// has been compared with its journal. Returns what `hf` knows the content by.
 ///
 /// Dropping the future leaves the temporary file and its journal, unless there is nothing in them.
 /// At any moment only one process may bring the same file.
@@ -34,21 +34,9 @@ pub(crate) async fn bring(
     listing: &Listing,
     errand: &Errand,
     progress: &Progress,
-) -> Result<(), HubError> {
+) -> Result<String, HubError> {
     let transfer = Transfer::new(client, listing, errand, progress);
-    let etag =
-        if errand.file.size < SMALL { transfer.small().await? } else { transfer.large().await? };
-    let (listing, errand) = (listing.clone(), errand.clone());
-    let path = errand.file.path.clone();
-    blocking(move || {
-        if let Err(error) = metadata::note(&listing, &errand, &etag) {
-            tracing::warn!(%error, "`hf` will not know that this file is up to date");
-        }
-        Ok(())
-    })
-    .await?;
-    progress.finished(&path);
-    Ok(())
+    if errand.file.size < SMALL { transfer.small().await } else { transfer.large().await }
 }
 
 /// A file on its way. Everything in it is shared by the connections that bring the file, which run
@@ -198,7 +186,8 @@ impl<'a> Transfer<'a> {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+/// Runs `work` where blocking is allowed.
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, HubError> + Send + 'static,
 ) -> Result<T, HubError> {
     join(tokio::task::spawn_blocking(work)).await

@@ -360,7 +360,7 @@ fn hidden_leftovers(view: &dyn View, path: &Path, name: &str) -> Vec<String> {
 }
 
 /// SHA-1 in the alphabet of base64 for addresses, padded.
-fn short_hash(text: &str) -> String {
+pub(crate) fn short_hash(text: &str) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let digest = sha1::Sha1::digest(text.as_bytes());
     let mut out = String::new();

@@ -62,12 +62,16 @@ fn show(
         | Event::Received { .. }
         | Event::Verified { .. }
         | Event::Again { .. }
+        | Event::Waiting { .. }
         | Event::Finished { .. } => {}
     }
     bar.set_length(state.bytes);
     bar.set_position(state.done);
     if let Event::Again { reason, .. } = event {
         bar.suspend(|| tracing::warn!("{reason}"));
+    }
+    if let Event::Waiting { path, holder, .. } = event {
+        bar.suspend(|| tracing::warn!("waiting for {}: held by {holder}", path.escape_debug()));
     }
     if state.is_done() {
         bar.finish();

@@ -71,6 +71,7 @@ impl Board {
                 }
             }
             Event::Again { bytes, .. } => lane.owed = lane.owed.saturating_add(*bytes),
+            Event::Waiting { .. } => {}
             Event::Finished { .. } => lane.finished += 1,
         }
         lane

@@ -6,6 +6,7 @@
 //! | `hashing` | files that are here are hashed: `files`, `bytes` |
 //! | `received`, `hashed` | `bytes` of `of_bytes` are here or hashed, `resumed_bytes` of them from an earlier run, `verified_bytes` of them proven; `bytes_per_second` since the last line; `seconds_left`, null if it cannot be told |
 //! | `again` | `bytes` have to come once more, and the `reason` |
+//! | `waiting` | another process brings the file `path`: the `holder` of its lock |
 //! | `finished` | the file `path` is verified and in its place, or hashed |
 //!
 //! `received` and `hashed` come at most once a second for each lane, and after its last byte. No
@@ -53,6 +54,9 @@ fn line(board: &mut Board, event: &Event) -> Option<Value> {
         }
         Event::Again { lane, bytes, reason } => {
             json!({"event": "again", "lane": lane, "bytes": bytes, "reason": reason})
+        }
+        Event::Waiting { lane, path, holder } => {
+            json!({"event": "waiting", "lane": lane, "path": path, "holder": holder})
         }
         Event::Finished { lane, path } => {
             json!({"event": "finished", "lane": lane, "path": path})

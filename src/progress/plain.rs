@@ -55,6 +55,9 @@ fn lines_after(board: &mut Board, event: &Event) -> Vec<String> {
         Event::Again { bytes, reason, .. } => {
             vec![format!("{name}: {} again: {}", size(*bytes), reason.escape_debug())]
         }
+        Event::Waiting { path, holder, .. } => {
+            vec![format!("{name}: waiting for {}: held by {holder}", path.escape_debug())]
+        }
         Event::Finished { .. } if lane.is_done() => {
             let done = match lane.work {
                 Work::Fetch => "fetched and verified",

@@ -63,10 +63,8 @@ mod tests {
     fn check(folder: &Path, lanes: &[&[(&str, u64)]], expected: &[Option<(u64, u64)>]) {
         let errand = |(name, size): &(&str, u64)| {
             let oid = ObjectId::GitBlob(String::new());
-            Errand {
-                file: RemoteFile { path: (*name).to_owned(), size: *size, oid },
-                destination: folder.join(name),
-            }
+            let file = RemoteFile { path: (*name).to_owned(), size: *size, oid };
+            Errand::plain(file, folder.join(name))
         };
         let mut facts: Vec<_> =
             lanes.iter().map(|_| LaneFacts::of(Lane::named("x"), Role::Hand)).collect();

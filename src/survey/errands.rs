@@ -17,16 +17,15 @@ pub(super) fn of(lane: &Lane, listing: &Listing) -> Vec<Errand> {
         return Vec::new();
     };
     let one_file = lane.source.as_ref().is_some_and(|source| source.value.path.is_some());
-    let errand = |file: &RemoteFile| Errand {
-        destination: destination(path.as_path(), &file.path, one_file),
-        file: file.clone(),
+    let errand = |file: &RemoteFile| {
+        Errand::plain(file.clone(), destination(path.as_path(), &file.path, one_file))
     };
     still_missing(listing.files.iter().map(errand).collect())
 }
 
 /// Those that are not there with their size. Blocking.
 pub(super) fn still_missing(mut errands: Vec<Errand>) -> Vec<Errand> {
-    errands.retain(|errand| !is_there(&errand.destination, errand.file.size));
+    errands.retain(|errand| !is_there(errand.found_at(), errand.file.size));
     errands
 }
 
@@ -62,10 +61,7 @@ mod tests {
 
     fn errand(path: &str, size: u64) -> Errand {
         let oid = ObjectId::GitBlob(String::new());
-        Errand {
-            file: RemoteFile { path: path.to_owned(), size, oid },
-            destination: PathBuf::from(path),
-        }
+        Errand::plain(RemoteFile { path: path.to_owned(), size, oid }, PathBuf::from(path))
     }
 
     #[test]

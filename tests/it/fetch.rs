@@ -46,6 +46,7 @@ fn options(fake: &FakeHub) -> HubOptions {
         limit_rate: None,
         timeout: None,
         silence: Duration::from_secs(30),
+        locking: preflight::hub::Locking::default(),
     }
 }
 
@@ -60,10 +61,8 @@ fn source(path: Option<&str>) -> Source {
 
 /// One errand for each file of a listing, below `folder`.
 fn errands(listing: &Listing, folder: &Path) -> Vec<Errand> {
-    let errand = |file: &preflight::hub::RemoteFile| Errand {
-        file: file.clone(),
-        destination: folder.join(&file.path),
-    };
+    let errand =
+        |file: &preflight::hub::RemoteFile| Errand::plain(file.clone(), folder.join(&file.path));
     listing.files.iter().map(errand).collect()
 }
 
@@ -152,11 +151,12 @@ async fn a_single_file_gets_the_name_that_it_is_given_and_no_notes() {
     let [file] = listing.files.as_slice() else { panic!("{listing:?}") };
     assert_eq!(file.path, MODEL);
     let destination = folder.path().join("renamed.safetensors");
-    let errand = Errand { file: file.clone(), destination };
+    let errand = Errand::plain(file.clone(), destination);
     let (events, _) = unbounded_channel();
     hub.fetch(&listing, &[errand], &Progress::new(events)).await.unwrap();
     assert_eq!(files(folder.path()), ["renamed.safetensors"]);
-    assert!(!folder.path().join(".cache").exists());
+    let notes = folder.path().join(".cache/huggingface/download");
+    assert!(!notes.join("renamed.safetensors.metadata").exists());
 }
 
 #[tokio::test]
@@ -317,7 +317,9 @@ async fn new_files_and_folders_can_be_read_by_all_and_belong_to_whom_the_folder_
     for entry in walkdir::WalkDir::new(&folder).min_depth(1) {
         let entry = entry.unwrap();
         let stat = entry.metadata().unwrap();
+        let is_lock = entry.path().extension().is_some_and(|extension| extension == "lock");
         let mode = if stat.is_dir() { 0o755 } else { 0o644 };
+        let mode = if is_lock { 0o664 } else { mode };
         assert_eq!(stat.mode() & 0o777, mode, "{entry:?}");
         assert_eq!((stat.uid(), stat.gid()), (owner.uid(), owner.gid()), "{entry:?}");
     }

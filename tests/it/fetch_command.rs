@@ -39,13 +39,15 @@ fn bodies(hub: &FakeHub) -> usize {
     hub.requests().iter().filter(|request| request.origin == Origin::Cdn).count()
 }
 
-/// What is below the models folder, without hidden files that were there before.
+/// What is below the models folder, without files that were there before and the locks that stay,
+/// as those of `hf` do.
 fn weights(sandbox: &Sandbox) -> Vec<String> {
     let root = sandbox.path().join("weights");
     let files = walkdir::WalkDir::new(&root).sort_by_file_name().into_iter().map(Result::unwrap);
     files
         .filter(|entry| entry.file_type().is_file() && entry.file_name() != ".keep")
         .map(|entry| entry.path().strip_prefix(&root).unwrap().display().to_string())
+        .filter(|path| !path.ends_with(".lock"))
         .collect()
 }
 

@@ -294,6 +294,29 @@ Something else has used what was free before the fetch began. What has come is k
 Free space and fetch again.",
 };
 
+pub(super) static LOCKED_BY_OTHER: Rule = Rule {
+    id: "locked-by-other",
+    severity: Severity::Error,
+    exit: ExitCode::Locked,
+    docs: "Another process (a second preflight, `hf download`, an engine) brings the same file. It was \
+waited for while it moved, and for a minute after that.
+
+A process that has ended holds nothing: the kernel frees its lock. Where the file system has no \
+locks, preflight keeps a file beside the lock that is renewed every five seconds, and takes over what \
+was not renewed for a minute. So the process named here is alive and stuck, or was stopped.
+
+## Example
+
+```console
+$ preflight fetch
+coder: waiting for model.safetensors: held by pid 4242 (`hf`), which has not moved for 50 s
+```
+
+## Fix
+
+Look at that process, end it if it does nothing, and fetch again.",
+};
+
 pub(in crate::check) static NOT_WRITABLE: Rule = Rule {
     id: "not-writable",
     severity: Severity::Error,

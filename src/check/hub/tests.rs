@@ -159,6 +159,12 @@ fn every_failure_has_a_rule_an_exit_code_and_a_fix() {
             "`--timeout`",
         ),
         (
+            HubError::Locked { path: PathBuf::from("/m/x.lock"), holder: "pid 1".to_owned() },
+            "locked-by-other",
+            ExitCode::Locked,
+            "`/m/x.lock` is free",
+        ),
+        (
             HubError::Stalled { path, silence: second },
             "download-stalled",
             ExitCode::Network,

@@ -1,0 +1,60 @@
+//! One file from the first wait to the last note: lock, look, transfer, link.
+
+use fs_err as fs;
+
+use super::client::Client;
+use super::lock::Locking;
+use super::transfer::{self, blocking};
+use super::{Errand, HubError, Listing, metadata, partial, store};
+use crate::progress::Progress;
+
+/// Brings one file: verified, under its final name and known to `hf`. One process at a time does so;
+/// what another one has brought meanwhile is proven, and not fetched.
+pub(super) async fn deliver(
+    client: &Client,
+    locking: Locking,
+    listing: &Listing,
+    errand: &Errand,
+    progress: &Progress,
+) -> Result<(), HubError> {
+    let path = errand.file.path.as_str();
+    let say = |holder: &str| progress.waiting(path, holder);
+    let lock = errand.latch().take(locking, say).await?;
+    lock.during(async {
+        let etag = match proven(errand).await? {
+            Some(etag) => {
+                progress.resumed(errand.file.size);
+                progress.verified(errand.file.size);
+                etag
+            }
+            None => transfer::bring(client, listing, errand, progress).await?,
+        };
+        let (listing, done) = (listing.clone(), errand.clone());
+        blocking(move || {
+            done.make_link()?;
+            if let Err(error) = metadata::note(&listing, &done, &etag) {
+                tracing::warn!(%error, "`hf` will not know that this file is up to date");
+            }
+            Ok(())
+        })
+        .await?;
+        progress.finished(path);
+        Ok(())
+    })
+    .await
+}
+
+/// What `hf` calls the content that is there, if it is the right one.
+async fn proven(errand: &Errand) -> Result<Option<String>, HubError> {
+    let Errand { file, destination, .. } = errand.clone();
+    blocking(move || {
+        let there = |it: std::fs::Metadata| it.is_file() && it.len() == file.size;
+        if !fs::metadata(&destination).is_ok_and(there) {
+            return Ok(None);
+        }
+        let opened =
+            fs::File::open(&destination).map_err(|it| store::failure(&destination, &it))?;
+        Ok(partial::hashed(opened.file(), &file)?.ok())
+    })
+    .await
+}

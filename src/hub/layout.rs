@@ -1,0 +1,240 @@
+//! How files lie in what they are brought into: a folder of their own, or a cache of the hub.
+//!
+//! A folder is left as `hf download --local-dir` leaves it, a cache as `hf download` does
+//! (`huggingface_hub` 2.4 `_local_folder.py`, `file_download.py`), so that `hf` and the engines that
+//! use its library find everything, wait for the same locks and fetch nothing again.
+
+use std::os::unix::fs::symlink;
+use std::path::{Component, Path, PathBuf};
+
+use fs_err as fs;
+
+use super::lock::Latch;
+use super::pace::random;
+use super::{Errand, HubError, Listing, ObjectId, RemoteFile, store};
+use crate::model::file::short_hash;
+
+/// What marks a folder that need not be backed up (Cache Directory Tagging Specification).
+pub(super) const CACHE_TAG: (&str, &str) =
+    ("CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n");
+
+/// The folder of one repository in a cache of the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CachedRepository {
+    /// The cache itself: what `HF_HUB_CACHE` names.
+    pub cache: PathBuf,
+    /// `models--OWNER--NAME`.
+    pub name: String,
+}
+
+impl CachedRepository {
+    fn folder(&self) -> PathBuf {
+        self.cache.join(&self.name)
+    }
+
+    /// Where the files of `commit` are found by their names.
+    #[must_use]
+    pub fn snapshot(&self, commit: &str) -> PathBuf {
+        self.folder().join("snapshots").join(commit)
+    }
+
+    /// What brings `file` of `commit` here; absent for a file of which the hub does not say by what
+    /// name a cache knows its content.
+    #[must_use]
+    pub fn errand(&self, file: &RemoteFile, commit: &str) -> Option<Errand> {
+        let (ObjectId::Sha256(etag) | ObjectId::GitBlob(etag)) = &file.oid else { return None };
+        Some(Errand {
+            file: file.clone(),
+            destination: self.folder().join("blobs").join(etag),
+            link: Some(self.snapshot(commit).join(&file.path)),
+        })
+    }
+
+    /// Lets the revision of `listing` lead to what was brought: to be called when all of it is
+    /// there, because an engine that is offline takes what a revision leads to for whole. Blocking.
+    ///
+    /// # Errors
+    /// [`HubError::NotWritable`], [`HubError::DiskFull`].
+    pub fn name_revision(&self, listing: &Listing) -> Result<(), HubError> {
+        let (name, text) = CACHE_TAG;
+        if !self.cache.join(name).exists() {
+            store::write_note(&self.cache.join(name), text)?;
+        }
+        let revision = listing.source.revision();
+        let inside = Path::new(revision).components().all(|it| matches!(it, Component::Normal(_)));
+        if revision == listing.commit || !inside {
+            return Ok(());
+        }
+        let reference = self.folder().join("refs").join(revision);
+        if fs::read_to_string(&reference).is_ok_and(|commit| commit == listing.commit) {
+            return Ok(());
+        }
+        store::write_note(&reference, &listing.commit)
+    }
+}
+
+impl Errand {
+    /// Brings `file` to where it is opened.
+    #[must_use]
+    pub fn plain(file: RemoteFile, destination: PathBuf) -> Self {
+        Self { file, destination, link: None }
+    }
+
+    /// Where the file is found by whoever opens it.
+    #[must_use]
+    pub fn found_at(&self) -> &Path {
+        self.link.as_deref().unwrap_or(&self.destination)
+    }
+
+    /// The folder that the path in the repository is relative to, if the file has that name there.
+    pub(super) fn root(&self) -> Option<PathBuf> {
+        root_of(&self.destination, &self.file.path)
+    }
+
+    /// The lock that whoever brings this file takes, `hf` included.
+    pub(super) fn latch(&self) -> Latch {
+        let name = |path: &Path| path.file_name().unwrap_or_default().display().to_string();
+        let beside = self.destination.parent().unwrap_or(Path::new("/"));
+        let own = (beside.to_path_buf(), format!(".{}.", name(&self.destination)));
+        if let (Some(_), Some(repository)) = (&self.link, beside.parent()) {
+            let locks = repository.with_file_name(".locks").join(name(repository));
+            let etag = name(&self.destination);
+            let file = locks.join(format!("{etag}.lock"));
+            return Latch { file, traces: vec![own, (beside.to_path_buf(), etag)] };
+        }
+        // A file with a name of its own is none that `hf` would look for.
+        let (root, path) = match self.root() {
+            Some(root) => (root, self.file.path.clone()),
+            None => (beside.to_path_buf(), name(&self.destination)),
+        };
+        let file = notes(&root).join(format!("download/{path}.lock"));
+        let start = short_hash(&format!("{}.metadata", name(Path::new(&path))));
+        let of_hf = (file.parent().unwrap_or(&root).to_path_buf(), start);
+        Latch { file, traces: vec![own, of_hf] }
+    }
+
+    /// Makes the link that leads to the file, where it has one. Blocking; to be called when the file
+    /// has its final name.
+    pub(super) fn make_link(&self) -> Result<(), HubError> {
+        let Some(link) = &self.link else { return Ok(()) };
+        let folder = link.parent().unwrap_or(Path::new("/"));
+        store::make_folders(folder)?;
+        let target = relative(folder, &self.destination);
+        if fs::read_link(link).is_ok_and(|old| old == target) {
+            return Ok(());
+        }
+        let scratch = link.with_file_name(format!(".{:016x}.link", random()));
+        let made = symlink(&target, &scratch)
+            .and_then(|()| store::hand_over_link(&scratch, folder))
+            .and_then(|()| fs::rename(&scratch, link));
+        made.map_err(|error| {
+            drop(fs::remove_file(&scratch));
+            store::failure(link, &error)
+        })
+    }
+}
+
+/// Where `hf` keeps its notes below a folder.
+pub(super) fn notes(root: &Path) -> PathBuf {
+    root.join(".cache/huggingface")
+}
+
+/// The folder that `path` is relative to, if `destination` ends in it.
+fn root_of(destination: &Path, path: &str) -> Option<PathBuf> {
+    let mut root = destination.to_path_buf();
+    for component in path.rsplit('/') {
+        if root.file_name()? != component {
+            return None;
+        }
+        root.pop();
+    }
+    Some(root)
+}
+
+/// `to`, as seen from `folder`: a cache can be moved.
+fn relative(folder: &Path, to: &Path) -> PathBuf {
+    let common = folder.components().zip(to.components()).take_while(|(one, other)| one == other);
+    let common = common.count();
+    let up = folder.components().skip(common).map(|_| Component::ParentDir);
+    up.chain(to.components().skip(common)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    fn errand(path: &str, destination: &str) -> Errand {
+        let oid = ObjectId::GitBlob("0a".to_owned());
+        let file = RemoteFile { path: path.to_owned(), size: 1, oid };
+        Errand::plain(file, PathBuf::from(destination))
+    }
+
+    fn cached(path: &str) -> Errand {
+        let cache =
+            CachedRepository { cache: PathBuf::from("/c"), name: "models--o--r".to_owned() };
+        cache.errand(&errand(path, "").file, "1234").unwrap()
+    }
+
+    #[test]
+    fn the_root_is_what_is_left_of_the_path() {
+        for (destination, path, expected) in [
+            ("/m/r/a/b.json", "a/b.json", Some("/m/r")),
+            ("/m/renamed.gguf", "b.gguf", None),
+            ("/b.json", "a/b.json", None),
+            ("b.json", "b.json", Some("")),
+        ] {
+            let root = root_of(Path::new(destination), path);
+            assert_eq!(root.as_deref(), expected.map(Path::new), "{destination}");
+        }
+    }
+
+    #[test]
+    fn locks_are_where_hf_takes_them() {
+        for (errand, expected) in [
+            (errand("a/b.json", "/m/r/a/b.json"), "/m/r/.cache/huggingface/download/a/b.json.lock"),
+            (errand("b.gguf", "/m/own.gguf"), "/m/.cache/huggingface/download/own.gguf.lock"),
+            (cached("a/b.json"), "/c/.locks/models--o--r/0a.lock"),
+        ] {
+            assert_eq!(errand.latch().file, Path::new(expected));
+        }
+    }
+
+    #[test]
+    fn temporary_files_of_hf_show_that_it_moves() {
+        let traces = errand("a/b.json", "/m/r/a/b.json").latch().traces;
+        assert_eq!(traces[0], (PathBuf::from("/m/r/a"), ".b.json.".to_owned()));
+        assert_eq!(traces[1].0, Path::new("/m/r/.cache/huggingface/download/a"));
+        // `base64.urlsafe_b64encode(hashlib.sha1(b"b.json.metadata").digest())`
+        assert_eq!(traces[1].1, "8Pd-2OK9wD3rIcHc18pDQqAmVn0=");
+    }
+
+    #[test]
+    fn a_cache_has_blobs_and_relative_links_to_them() {
+        let errand = cached("a/b.json");
+        assert_eq!(errand.destination, Path::new("/c/models--o--r/blobs/0a"));
+        let link = errand.found_at();
+        assert_eq!(link, Path::new("/c/models--o--r/snapshots/1234/a/b.json"));
+        let target = relative(link.parent().unwrap(), &errand.destination);
+        assert_eq!(target, Path::new("../../../blobs/0a"));
+    }
+
+    #[test]
+    fn a_link_is_made_once_and_replaces_what_is_in_its_place() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let cache =
+            CachedRepository { cache: folder.path().to_owned(), name: "models--o--r".to_owned() };
+        let errand = cache.errand(&errand("a/b.json", "").file, "1234").unwrap();
+        fs::create_dir_all(errand.destination.parent().unwrap())?;
+        fs::write(&errand.destination, "x")?;
+        fs::create_dir_all(errand.found_at().parent().unwrap())?;
+        fs::write(errand.found_at(), "old")?;
+        for _ in 0..2 {
+            errand.make_link().unwrap();
+            assert_eq!(fs::read(errand.found_at())?, b"x");
+            assert_eq!(fs::read_dir(errand.found_at().parent().unwrap())?.count(), 1);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,367 @@
+//! One process at a time brings a file: the others wait, and find it done.
+//!
+//! The lock file is the one that `hf` takes (`huggingface_hub` 2.4 `utils/_fixes.py WeakFileLock`,
+//! flock on a file that stays). The kernel frees it when its holder dies. Where the file system has
+//! no such locks, there is a [`lease`] beside it, which its holder renews and which ages.
+//!
+//! A waiter is patient for as long as the holder moves: renews what it says in the lock file, or
+//! writes to a temporary file of the same download. `hf` does only the latter.
+
+mod lease;
+mod owner;
+
+use std::fs::TryLockError;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fs_err as fs;
+use rustix::io::Errno;
+use tokio::time::Instant;
+
+use self::lease::{Bid, Lease};
+use self::owner::Owner;
+use super::pace::random;
+use super::transfer::blocking;
+use super::{HubError, store};
+
+/// How processes keep out of each other's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Locking {
+    /// By what means.
+    pub means: Means,
+    /// How long a holder may stand still before it is no longer waited for.
+    pub patience: Duration,
+}
+
+/// By what means a file is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Means {
+    /// flock(2), which `hf` uses as well; leases where the file system has no locks and says so.
+    Flock,
+    /// Leases everywhere: for file systems that have no locks and do not say so (Lustre and GPFS
+    /// without the option, some NFS).
+    Lease,
+}
+
+/// Where the lock for one file is, and how it shows that its holder moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Latch {
+    /// The lock file, named as `hf` names it.
+    pub(crate) file: PathBuf,
+    /// Where temporary files of the same download are: a folder, and how their names begin.
+    pub(crate) traces: Vec<(PathBuf, String)>,
+}
+
+/// A lock that is held. Dropping it frees it.
+#[derive(Debug)]
+pub(crate) struct Lock(Held);
+
+#[derive(Debug)]
+enum Held {
+    /// For as long as the file is open.
+    Flock {
+        file: fs::File,
+        owner: Owner,
+    },
+    Lease(Lease),
+}
+
+/// What came of one attempt.
+#[derive(Debug)]
+enum Attempt {
+    Taken(Lock),
+    /// Somebody has it.
+    Busy(Sight),
+    /// Two came at once; the next attempt decides.
+    Again,
+}
+
+/// What a waiter sees of a holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Sight {
+    /// Who it is.
+    who: String,
+    /// Differs from what it was if the holder has moved.
+    pulse: u64,
+}
+
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(60);
+/// How often a holder says that it lives.
+const BEAT: Duration = Duration::from_secs(5);
+/// How often a waiter looks: often at first, because most files are small.
+const POLL_SOON: Duration = Duration::from_millis(50);
+const POLL_LATE: Duration = Duration::from_millis(500);
+/// How often a waiter says what it waits for.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+/// As `hf` makes it: members of the group may wait for it as well.
+const LOCK_MODE: u32 = 0o664;
+
+impl Default for Locking {
+    fn default() -> Self {
+        Self { means: Means::Flock, patience: DEFAULT_PATIENCE }
+    }
+}
+
+impl Latch {
+    /// Waits until the lock is free, and takes it; `say` gets to know what is waited for, soon and
+    /// then every ten seconds. Dropping the future stops the waiting.
+    ///
+    /// # Errors
+    /// [`HubError::Locked`] when the holder has not moved for as long as the patience lasts, and
+    /// [`HubError::NotWritable`] when there can be no lock file.
+    pub(crate) async fn take(
+        &self,
+        locking: Locking,
+        mut say: impl FnMut(&str),
+    ) -> Result<Lock, HubError> {
+        let mut wait: Option<Wait> = None;
+        loop {
+            let latch = self.clone();
+            let stale = wait.as_ref().filter(|wait| wait.still() >= locking.patience);
+            let stale = stale.map(|wait| wait.seen.pulse);
+            match blocking(move || latch.attempt(locking.means, stale)).await? {
+                Attempt::Taken(lock) => return Ok(lock),
+                Attempt::Busy(sight) => {
+                    let wait = wait.get_or_insert_with(|| Wait::new(&sight));
+                    // What could be taken over has been.
+                    let stuck = stale == Some(sight.pulse);
+                    wait.look(sight);
+                    if stuck {
+                        let holder = wait.holder();
+                        return Err(HubError::Locked { path: self.file.clone(), holder });
+                    }
+                    if wait.is_time_to_say() {
+                        say(&wait.holder());
+                    }
+                }
+                Attempt::Again => {}
+            }
+            tokio::time::sleep(until_next_look(wait.as_ref())).await;
+        }
+    }
+
+    /// One attempt. A lease whose pulse has been `stale` for too long is taken over. Blocking, but
+    /// not for the lock.
+    fn attempt(&self, means: Means, stale: Option<u64>) -> Result<Attempt, HubError> {
+        store::make_folders(self.file.parent().unwrap_or(Path::new("/")))?;
+        let attempt = match means {
+            Means::Flock => self.attempt_flock(),
+            Means::Lease => Ok(None),
+        };
+        let attempt = attempt.and_then(|attempt| match attempt {
+            Some(attempt) => Ok(attempt),
+            None => self.attempt_lease(stale),
+        });
+        attempt.map_err(|error| store::failure(&self.file, &error))
+    }
+
+    fn attempt_lease(&self, stale: Option<u64>) -> io::Result<Attempt> {
+        Ok(match Lease::take(&self.file, stale)? {
+            Bid::Won(lease) => Attempt::Taken(Lock(Held::Lease(lease))),
+            Bid::Lost(rivals) => {
+                let who = rivals.who().unwrap_or_else(|| "another process".to_owned());
+                Attempt::Busy(Sight { who, pulse: rivals.pulse() })
+            }
+            Bid::Tied => Attempt::Again,
+        })
+    }
+
+    /// Absent: the file system has no locks.
+    fn attempt_flock(&self) -> io::Result<Option<Attempt>> {
+        let file = open(&self.file)?;
+        match file.file().try_lock() {
+            Ok(()) if is_still_at(&file, &self.file) => {
+                let owner = Owner::myself();
+                // A file that only somebody else may write to locks all the same.
+                drop(owner.write(&file, 0));
+                Ok(Some(Attempt::Taken(Lock(Held::Flock { file, owner }))))
+            }
+            // Somebody has removed it meanwhile; the next attempt makes another.
+            Ok(()) => Ok(Some(Attempt::Again)),
+            Err(TryLockError::WouldBlock) => Ok(Some(Attempt::Busy(self.sight(&file)))),
+            Err(TryLockError::Error(error)) if is_unsupported(&error) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// What the holder says in the lock file, when, and what it does to temporary files.
+    fn sight(&self, file: &fs::File) -> Sight {
+        let text = owner::read(file);
+        let changed = file.metadata().map(|it| (it.mtime(), it.mtime_nsec())).ok();
+        let mut traces: Vec<_> = self.traces.iter().flat_map(trace).collect();
+        traces.sort_unstable();
+        let mut pulse = DefaultHasher::new();
+        (&text, changed, traces).hash(&mut pulse);
+        // Who was killed has left its name there.
+        let owner = Owner::parse(&text).filter(|owner| !owner.is_gone());
+        let who = owner.map_or_else(|| owner::by_kernel(&self.file), |owner| owner.to_string());
+        Sight { who, pulse: pulse.finish() }
+    }
+}
+
+/// Name, size and change of every temporary file in `folder` that begins with `start`.
+fn trace((folder, start): &(PathBuf, String)) -> Vec<(String, u64, i64, i64)> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let of_download = |entry: io::Result<fs::DirEntry>| {
+        let entry = entry.ok()?;
+        let name = entry.file_name().into_string().ok()?;
+        let metadata = name.starts_with(start.as_str()).then(|| entry.metadata().ok())??;
+        Some((name, metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
+    };
+    entries.filter_map(of_download).collect()
+}
+
+/// A waiter's memory.
+struct Wait {
+    seen: Sight,
+    began: Instant,
+    moved: Instant,
+    said: Option<Instant>,
+}
+
+impl Wait {
+    fn new(sight: &Sight) -> Self {
+        let now = Instant::now();
+        Self { seen: sight.clone(), began: now, moved: now, said: None }
+    }
+
+    fn look(&mut self, sight: Sight) {
+        if sight.pulse != self.seen.pulse {
+            self.moved = Instant::now();
+        }
+        self.seen = sight;
+    }
+
+    /// How long the holder has not moved.
+    fn still(&self) -> Duration {
+        self.moved.elapsed()
+    }
+
+    /// Whether something is to be said; small files are waited for in silence.
+    fn is_time_to_say(&mut self) -> bool {
+        let due = match self.said {
+            None => self.began.elapsed() >= POLL_LATE,
+            Some(said) => said.elapsed() >= SAY_EVERY,
+        };
+        if due {
+            self.said = Some(Instant::now());
+        }
+        due
+    }
+
+    /// Who has the lock, and whether that one moves.
+    fn holder(&self) -> String {
+        let who = &self.seen.who;
+        match self.still() {
+            still if still < SAY_EVERY => format!("{who}, which moves"),
+            still => format!("{who}, which has not moved for {} s", still.as_secs()),
+        }
+    }
+}
+
+/// Waiters look at different times, so that two that come at once do not do so for ever.
+fn until_next_look(wait: Option<&Wait>) -> Duration {
+    let late = wait.is_some_and(|wait| wait.began.elapsed() >= POLL_LATE);
+    let poll = if late { POLL_LATE } else { POLL_SOON };
+    let thousandths = u32::try_from(random() % 500).unwrap_or(0);
+    poll / 2 + poll * thousandths / 1000
+}
+
+impl Lock {
+    /// Does `work` and shows meanwhile that it goes on.
+    ///
+    /// # Errors
+    /// Those of `work`, and [`HubError::Locked`] when somebody else has taken a lease over, which a
+    /// process that was stopped for a minute has to expect.
+    pub(crate) async fn during<T>(
+        &self,
+        work: impl Future<Output = Result<T, HubError>>,
+    ) -> Result<T, HubError> {
+        tokio::select! {
+            done = work => done,
+            lost = self.beat() => Err(lost),
+        }
+    }
+
+    /// Renews the lock for as long as it is polled, or until it is lost.
+    async fn beat(&self) -> HubError {
+        for count in 1.. {
+            tokio::time::sleep(BEAT).await;
+            let renewed = match &self.0 {
+                // What the kernel guards nobody takes over: a beat that fails is only not seen.
+                Held::Flock { file, owner } => {
+                    let (file, owner) = (file.try_clone(), owner.clone());
+                    blocking(move || {
+                        drop(file.and_then(|file| owner.write(&file, count)));
+                        Ok(true)
+                    })
+                    .await
+                }
+                Held::Lease(lease) => {
+                    let lease = lease.clone();
+                    blocking(move || Ok(lease.renew(count))).await
+                }
+            };
+            if let Ok(false) | Err(_) = renewed {
+                break;
+            }
+        }
+        let path = match &self.0 {
+            Held::Flock { file, .. } => file.path(),
+            Held::Lease(lease) => lease.path(),
+        };
+        let holder = "another process, which has taken it over".to_owned();
+        HubError::Locked { path: path.to_path_buf(), holder }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        match self {
+            // What it says is no longer true; the lock itself goes with the open file.
+            Self::Flock { file, .. } => drop(file.set_len(0)),
+            Self::Lease(lease) => lease.give_back(),
+        }
+    }
+}
+
+/// Opens the lock file, for writing if that is allowed; makes it if it is not there.
+fn open(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true);
+    loop {
+        match options.open(path) {
+            Ok(file) => return Ok(file),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return fs::File::open(path);
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(_not_there) => {}
+        }
+        match options.clone().create_new(true).open(path) {
+            Ok(file) => {
+                store::hand_over(file.file(), LOCK_MODE, path.parent().unwrap_or(path))?;
+                return Ok(file);
+            }
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            Err(_made_meanwhile) => {}
+        }
+    }
+}
+
+fn is_still_at(file: &fs::File, path: &Path) -> bool {
+    let (Ok(own), Ok(there)) = (file.metadata(), fs::metadata(path)) else { return false };
+    (own.dev(), own.ino()) == (there.dev(), there.ino())
+}
+
+/// Whether the file system has no locks. `ENOLCK` is what NFS without a lock manager says.
+fn is_unsupported(error: &io::Error) -> bool {
+    let unsupported = [Errno::NOLCK, Errno::NOSYS, Errno::OPNOTSUPP];
+    Errno::from_io_error(error).is_some_and(|error| unsupported.contains(&error))
+}
+
+#[cfg(test)]
+mod tests;
