@@ -117,6 +117,14 @@ impl Builder {
         self
     }
 
+    /// Keeps what `repository` has so far as an older commit: files that are added from here on are
+    /// on `main` alone.
+    #[must_use]
+    pub fn commit(mut self, repository: &str) -> Self {
+        self.repositories.entry(repository.to_owned()).or_default().commit();
+        self
+    }
+
     /// Adds a fault. Those added first strike first.
     #[must_use]
     pub fn fault(mut self, fault: Fault) -> Self {

@@ -9,11 +9,13 @@ use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
 /// Files by path, at one commit.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Repository {
     pub(crate) files: BTreeMap<String, File>,
     pub(crate) commit: String,
     pub(crate) tags: Vec<String>,
+    /// The commits before this one.
+    pub(crate) older: Vec<Repository>,
 }
 
 /// A file and its ids.
@@ -72,8 +74,20 @@ impl Repository {
         self.commit = hex(&hasher.finalize());
     }
 
-    pub(crate) fn has_revision(&self, revision: &str) -> bool {
-        revision == "main" || revision == self.commit || self.tags.iter().any(|tag| tag == revision)
+    /// Keeps what is there as an older commit; later files change `main` alone.
+    pub(crate) fn commit(&mut self) {
+        let mut older = Self { files: self.files.clone(), ..Self::default() };
+        older.seal();
+        self.older.push(older);
+    }
+
+    /// The repository at a branch, a tag or a commit.
+    pub(crate) fn at(&self, revision: &str) -> Option<&Self> {
+        let is_newest = revision == "main"
+            || revision == self.commit
+            || self.tags.iter().any(|tag| tag == revision);
+        let older = || self.older.iter().find(|older| older.commit == revision);
+        if is_newest { Some(self) } else { older() }
     }
 }
 

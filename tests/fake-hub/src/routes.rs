@@ -97,9 +97,9 @@ fn open<'a>(
             error(401, None, "Invalid username or password.")
         });
     };
-    if !repository.has_revision(revision) {
+    let Some(repository) = repository.at(revision) else {
         return Err(error(404, Some("RevisionNotFound"), &format!("Invalid rev id: {revision}")));
-    }
+    };
     if path.is_some() {
         let refusal = shared.strike(&name, path, |kind| match kind {
             Kind::Gated if !known => Some((401, "must be authenticated to access it.")),
@@ -293,11 +293,12 @@ fn resolve(
 /// Answers of the CDN: it knows paths and nothing about repositories, tokens or revisions.
 pub(crate) fn cdn(shared: &Shared, head: &Head) -> Reply {
     let parts: Vec<&str> = head.path().trim_matches('/').split('/').collect();
-    let [_, owner, repo, path @ ..] = parts.as_slice() else {
+    let [commit, owner, repo, path @ ..] = parts.as_slice() else {
         return Reply::Text(error(404, None, "no such object"));
     };
     let (name, path) = (format!("{}/{}", decode(owner), decode(repo)), decode(&path.join("/")));
-    let Some(file) = shared.repositories.get(&name).and_then(|found| found.files.get(&path)) else {
+    let repository = shared.repositories.get(&name).and_then(|found| found.at(commit));
+    let Some(file) = repository.and_then(|found| found.files.get(&path)) else {
         return Reply::Text(error(404, None, "no such object"));
     };
     let status = shared.strike(&name, Some(&path), |kind| match kind {
