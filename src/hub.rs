@@ -16,6 +16,7 @@ mod leftovers;
 mod listing;
 mod lock;
 mod metadata;
+mod object;
 mod pace;
 mod partial;
 mod quota;
@@ -37,7 +38,11 @@ use tokio::time::Instant;
 use self::client::Client;
 pub use self::layout::CachedRepository;
 pub use self::lock::{Locking, Means};
+pub(crate) use self::metadata::Noted;
+pub(crate) use self::object::hex;
 use self::pace::Pace;
+pub(crate) use self::selection::is_safe as is_safe_name;
+pub(crate) use self::store::{make_folders, write_note};
 
 use crate::lanes::Source;
 use crate::options::HubOptions;
@@ -83,7 +88,7 @@ pub struct RemoteFile {
 }
 
 /// How the hub names a content. Lower-case hex.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ObjectId {
     /// sha256 of the content (LFS).
     Sha256(String),
@@ -211,6 +216,14 @@ pub enum HubError {
         /// The temporary file.
         path: PathBuf,
     },
+    /// A link below the lane's folder would lead a file out of it.
+    #[error("`{path}` is a link that leads out of the lane's folder, to `{target}`")]
+    LinkLeaves {
+        /// The link, or the folder behind it.
+        path: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
     /// The folder cannot be written to.
     #[error("cannot write `{path}`: {reason}")]
     NotWritable {
@@ -276,7 +289,9 @@ impl Hub {
         let commit = listing::commit(client, source).await?;
         let files = listing::files(client, source, &commit).await?;
         let files = selection::select(source, files, include, exclude)?;
-        if let Some(file) = files.iter().min_by_key(|file| file.size) {
+        // A large file, if there is one: small ones may be public where the weights are not.
+        let is_small = |file: &&RemoteFile| matches!(file.oid, ObjectId::GitBlob(_));
+        if let Some(file) = files.iter().min_by_key(|file| (is_small(file), file.size)) {
             client.probe_access(source, &commit, &file.path).await?;
         }
         Ok(Listing { source: source.clone(), commit, files })

@@ -3,6 +3,7 @@
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
+use super::object::{hex, pointer_id};
 use super::store::printable;
 use super::{HubError, ObjectId, RemoteFile};
 
@@ -53,19 +54,6 @@ impl Hasher {
         }
         corrupt(format!("{kind} {expected}"), format!("{kind} {actual}"))
     }
-}
-
-/// The git id of the text that stands for a large file (git-lfs specification, "The Pointer").
-fn pointer_id(sha256: &str, size: u64) -> String {
-    let text =
-        format!("version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n");
-    let blob = Sha1::new().chain_update(format!("blob {}\0", text.len()));
-    hex(&blob.chain_update(text).finalize())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]

@@ -8,10 +8,36 @@
 //! saves one request, and offline it makes `hf` refuse a folder in which a file of the list is
 //! missing, which a folder that has only what its engine loads always is.
 
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::layout::{CACHE_TAG, notes};
-use super::{Errand, HubError, Listing, store};
+use super::{Errand, HubError, Listing, ObjectId, store};
+
+/// A note has some 130 bytes.
+const LONGEST: u64 = 4096;
+
+/// What is noted of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Noted {
+    /// The commit that it was fetched at.
+    pub(crate) commit: String,
+    /// What its content was.
+    pub(crate) id: ObjectId,
+}
+
+impl Noted {
+    /// The note about the file `name` below `root`, whoever left it. Blocking.
+    pub(crate) fn read(root: &Path, name: &str) -> Option<Self> {
+        let path = notes(root).join("download").join(format!("{name}.metadata"));
+        let length = fs_err::metadata(&path).ok()?.len();
+        let text = (length <= LONGEST).then(|| fs_err::read_to_string(&path).ok()).flatten()?;
+        let mut lines = text.lines().map(str::trim);
+        let commit = lines.next()?.to_owned();
+        let id = ObjectId::of_etag(lines.next()?)?;
+        Some(Self { commit, id })
+    }
+}
 
 /// Notes that `errand` has been done. Blocking; to be called after the file has its final name.
 ///
