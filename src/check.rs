@@ -7,12 +7,16 @@ pub mod cache;
 pub mod container;
 pub mod engine;
 pub mod hub;
+pub mod lock;
 pub mod model;
 pub mod mounts;
 pub mod project;
+pub mod proof;
 pub mod smoke;
 pub mod verdict;
 pub mod waiting;
+
+use std::collections::BTreeSet;
 
 use crate::docker::Observation;
 use crate::error::ExitCode;
@@ -62,9 +66,13 @@ pub static CHECKS: &[&Check] = &[
     &hub::SOURCE,
     &hub::DISK,
     &hub::PIN,
+    &hub::PLANNED,
+    &hub::LEFT_OUT,
+    &lock::CHECK,
     &cache::CONTENT,
     &model::CHECK,
     &container::inside::CHECK,
+    &proof::CHECK,
     &container::unseen::CHECK,
     &container::gpu::CHECK,
     &container::CHECK,
@@ -72,9 +80,11 @@ pub static CHECKS: &[&Check] = &[
     &smoke::CHECK,
 ];
 
-/// Every rule of every check, and those of the verdict itself.
+/// Every rule of every check once, and those of the verdict itself.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    CHECKS.iter().flat_map(|check| check.rules.iter().copied()).chain(verdict::RULES)
+    let mut seen = BTreeSet::new();
+    let all = CHECKS.iter().flat_map(|check| check.rules.iter().copied()).chain(verdict::RULES);
+    all.filter(move |rule| seen.insert(rule.id))
 }
 
 /// The rule of that id.
@@ -135,7 +145,10 @@ pub fn files(facts: &LaneFacts, findings: &mut Findings) {
     if !reachable(facts) && findings.stops(&facts.lane.name) {
         return;
     }
-    for stage in [sources, models] {
+    // What a dry run would bring is not there to be judged.
+    let judged = if facts.planned.is_some() { 1 } else { 2 };
+    let stages: [fn(&LaneFacts, &mut Findings); 2] = [sources, models];
+    for stage in stages.into_iter().take(judged) {
         let caused = findings.stops(&facts.lane.name);
         let mut found = Findings::default();
         stage(facts, &mut found);

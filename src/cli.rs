@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::options::{ConfigPart, Options, OptionsError, Task};
+use crate::options::{ConfigPart, FileOptions, Options, OptionsError, Task};
 use environment::Environment;
 use flags::Flags;
 
@@ -44,15 +44,15 @@ enum Command {
     /// Print the project as Docker Compose resolves it
     Config(Config),
     /// Fetch what is missing, then validate
-    Fetch(Place),
+    Fetch(Fetch),
     /// Validate the files that are there
     Verify(Place),
     /// Judge the containers of the project as well
     Inspect(Place),
     /// Ask the running engines whether they answer
     Smoke(Place),
-    /// Pin commit, size and hash of every file
-    Lock(Place),
+    /// Pin commit, size and hash of every file in `preflight.lock`
+    Lock(Lock),
     /// Say what a check means, or list them all
     Explain {
         /// The id of a check, for example `file-truncated`
@@ -76,6 +76,29 @@ struct Config {
     /// Only the names of the volumes that services use
     #[arg(long, conflicts_with = "services")]
     volumes: bool,
+}
+
+/// What `fetch` brings.
+#[derive(Debug, Clone, Args)]
+struct Fetch {
+    #[command(flatten)]
+    place: Place,
+    /// Move what is not pinned to the newest commit
+    #[arg(long)]
+    update: bool,
+    /// Ask the sources and the disk, say what would be fetched, and fetch nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What `lock` pins.
+#[derive(Debug, Clone, Args)]
+struct Lock {
+    #[command(flatten)]
+    place: Place,
+    /// Move what is pinned already to the newest commit as well
+    #[arg(long)]
+    update: bool,
 }
 
 /// What the command line asks for.
@@ -123,15 +146,20 @@ impl Cli {
             Some(Command::Config(config)) => config.part(),
             Some(_) | None => ConfigPart::Whole,
         };
+        let (update, dry_run) = match &self.command {
+            Some(Command::Fetch(fetch)) => (fetch.update, fetch.dry_run),
+            Some(Command::Lock(lock)) => (lock.update, false),
+            Some(_) | None => (false, false),
+        };
         let (task, place) = match self.command {
             None => (Task::Check, None),
             Some(Command::Plan(place)) => (Task::Plan, Some(place)),
             Some(Command::Config(config)) => (Task::Config, Some(config.place)),
-            Some(Command::Fetch(place)) => (Task::Fetch, Some(place)),
+            Some(Command::Fetch(fetch)) => (Task::Fetch, Some(fetch.place)),
             Some(Command::Verify(place)) => (Task::Verify, Some(place)),
             Some(Command::Inspect(place)) => (Task::Inspect, Some(place)),
             Some(Command::Smoke(place)) => (Task::Smoke, Some(place)),
-            Some(Command::Lock(_)) => return Err(not_yet("`preflight lock`")),
+            Some(Command::Lock(lock)) => (Task::Lock, Some(lock.place)),
             Some(Command::Explain { check }) => return Ok(Request::Explain(check)),
             Some(Command::Completions { shell }) => return Ok(Request::Print(completions(shell))),
         };
@@ -141,7 +169,8 @@ impl Cli {
         };
         let environment = Environment::of_this_process()?;
         let options = self.flags.options(task, path.as_deref(), environment)?;
-        Ok(Request::Run(Box::new(Options { config, ..options })))
+        let files = FileOptions { update, dry_run, ..options.files.clone() };
+        Ok(Request::Run(Box::new(Options { config, files, ..options })))
     }
 }
 

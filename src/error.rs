@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::compose::LoadError;
 use crate::lanes::PlanError;
+use crate::lockfile::LockfileError;
 use crate::options::OptionsError;
 use crate::report::ReportError;
 use crate::report::explain::UnknownCheck;
@@ -140,6 +141,9 @@ pub enum Error {
     /// The lanes could not be worked out.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// The lock file cannot be used.
+    #[error(transparent)]
+    Lockfile(#[from] LockfileError),
     /// `explain`, `--deny` or `--allow` names a check that does not exist.
     #[error(transparent)]
     Check(#[from] UnknownCheck),
@@ -164,6 +168,8 @@ impl Error {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Options(_) | Self::Load(_) | Self::Plan(_) | Self::Check(_) => ExitCode::Usage,
+            Self::Lockfile(LockfileError::Write { .. }) => ExitCode::Mount,
+            Self::Lockfile(_) => ExitCode::Usage,
             Self::Report(_) | Self::Runtime(_) => ExitCode::Internal,
             Self::Signal(code) => *code,
         }
@@ -177,6 +183,7 @@ impl Error {
             Self::Load(error) => error.hint(),
             Self::Plan(error) => error.hint(),
             Self::Check(error) => Some(error.hint()),
+            Self::Lockfile(error) => error.hint(),
             Self::Report(_) | Self::Runtime(_) | Self::Signal(_) => None,
         }
     }

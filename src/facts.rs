@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::docker::{DockerError, Observation};
-use crate::hub::{HubError, Listing};
-use crate::lanes::{Artifact, Cached, Lane, Plan};
+use crate::hub::{Errand, HubError, Listing, RemoteFile};
+use crate::lanes::{Artifact, Cached, Lane, Plan, Source};
+use crate::lockfile::Pin;
 use crate::model::ModelFacts;
 use crate::options::{Role, Task};
 use crate::project::Project;
+use crate::proof::Proof;
 use crate::smoke::Answer;
 use crate::source_map::{Place, Spanned};
 
@@ -122,6 +124,20 @@ pub struct LaneFacts {
     /// What its source holds; absent: the hub was not asked, because nothing is missing or nothing
     /// may be fetched.
     pub probe: Option<Result<Listing, HubError>>,
+    /// What `preflight.lock` says about it.
+    pub pinning: Pinning,
+    /// What the hub has otherwise than `preflight.lock` at the pinned commit, a sentence for each
+    /// file; empty as well where the hub was not asked.
+    pub lock_differences: Vec<String>,
+    /// Files of its source that are not brought, because its engine does not load them.
+    pub left_out: Vec<RemoteFile>,
+    /// What a fetch would bring; absent: this is no dry run, or nothing is missing.
+    pub planned: Option<Vec<Errand>>,
+    /// Whether every byte was to be hashed.
+    pub deep: bool,
+    /// What is known about the content of its files: of all that `preflight.lock` pins, else of
+    /// those that its engine loads.
+    pub proofs: Vec<Proof>,
     /// How its fetch ended; absent: nothing was fetched.
     pub fetch: Option<Result<(), HubError>>,
     /// What this run brought for it, as this process sees it; verified and under its final name.
@@ -144,6 +160,12 @@ impl LaneFacts {
             artifacts: Vec::new(),
             cached: Vec::new(),
             probe: None,
+            pinning: Pinning::default(),
+            lock_differences: Vec::new(),
+            left_out: Vec::new(),
+            planned: None,
+            deep: false,
+            proofs: Vec::new(),
             fetch: None,
             fetched: Vec::new(),
             disk: None,
@@ -167,6 +189,31 @@ impl LaneFacts {
     #[must_use]
     pub fn unjudged(&self) -> Option<String> {
         self.cached.iter().find_map(|facts| facts.unjudged(self))
+    }
+}
+
+/// What `preflight.lock` says about a lane.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Pinning {
+    /// Nothing: there is no lock file, or the lane has no source.
+    #[default]
+    NoLock,
+    /// There is a lock file, and the lane is not in it.
+    Unlisted,
+    /// It pins the files of another source.
+    Outdated(Source),
+    /// It pins these files.
+    Pinned(Pin),
+}
+
+impl Pinning {
+    /// The files that are pinned, if any are.
+    #[must_use]
+    pub fn pin(&self) -> Option<&Pin> {
+        match self {
+            Self::Pinned(pin) => Some(pin),
+            Self::NoLock | Self::Unlisted | Self::Outdated(_) => None,
+        }
     }
 }
 

@@ -13,12 +13,14 @@ pub mod facts;
 pub mod finding;
 pub mod hub;
 pub mod lanes;
+pub mod lockfile;
 pub mod model;
 pub mod mounts;
 pub mod options;
 pub mod path;
 pub mod progress;
 pub mod project;
+pub mod proof;
 pub mod redact;
 pub mod report;
 pub mod smoke;
@@ -28,9 +30,14 @@ pub mod survey;
 pub mod view;
 pub mod yaml;
 
+use std::path::Path;
+
 use error::{Error, ExitCode};
-use finding::Findings;
+use facts::LaneFacts;
+use finding::{Findings, Severity};
+use lockfile::{Lockfile, LockfileError};
 use options::{Options, Task};
+use report::lock::Pinned;
 use report::{Outcome, Report, Voice};
 use source_map::SourceMap;
 
@@ -53,8 +60,20 @@ pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, E
     let mut findings = Findings::new(check::policy(&plan, options.task));
     check::project(&project, &mut findings);
 
-    let mut lanes = survey::look(&plan, &stack, options).await;
+    let path = lockfile::beside(&stack, options);
+    let lock = path.as_deref().map(lockfile::read).transpose()?.flatten();
+    let mut lanes = survey::look(&plan, &stack, options, lock.as_ref()).await;
+    if options.task == Task::Lock {
+        let path = path.ok_or(LockfileError::Nowhere)?;
+        let findings = pin(&path, lock.unwrap_or_default(), &mut lanes, voice).await?;
+        let Some(findings) = findings else { return Ok(ExitCode::Ready) };
+        let outcome = Outcome::of(&project, &lanes, findings, options);
+        return voice.report(&Report::new(outcome), &sources);
+    }
     lanes.iter().for_each(|lane| check::mounts(lane, &mut findings));
+    if options.files.deep {
+        survey::prove(&mut lanes, options).await;
+    }
     survey::fetch(&mut lanes, &stack, options, &findings).await;
     if options.task == Task::Smoke {
         survey::ask(&mut lanes).await;
@@ -65,4 +84,21 @@ pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, E
 
     let outcome = Outcome::of(&project, &lanes, findings, options);
     voice.report(&Report::new(outcome), &sources)
+}
+
+/// Pins every lane and writes the lock file. What kept a lane from being pinned is left to be
+/// reported; absent: nothing did.
+async fn pin(
+    path: &Path,
+    before: Lockfile,
+    lanes: &mut [LaneFacts],
+    voice: &mut Voice<'_>,
+) -> Result<Option<Findings>, Error> {
+    let after = survey::pin(lanes, &before, voice.options).await;
+    lockfile::write(path, &after)?;
+    let mut findings = Findings::default();
+    lanes.iter().for_each(|lane| check::sources(lane, &mut findings));
+    let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
+    voice.lock(&Pinned { path, before: &before, after: &after })?;
+    Ok(failed.then_some(findings))
 }

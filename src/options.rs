@@ -33,8 +33,23 @@ pub struct Options {
     pub report: ReportOptions,
     /// Whether missing files are fetched; a read-only models mount still prevents it.
     pub fetch: bool,
+    /// How files are proven, pinned and renewed.
+    pub files: FileOptions,
     /// Whether an unknown verdict of a required lane is only a warning.
     pub allow_unknown: bool,
+}
+
+/// How files are proven, pinned and renewed.
+#[derive(Debug, Clone, Default)]
+pub struct FileOptions {
+    /// `--deep`: every byte is hashed that no stamp vouches for.
+    pub deep: bool,
+    /// `fetch --update` and `lock --update`: what is not pinned moves to the newest commit.
+    pub update: bool,
+    /// `fetch --dry-run`: the sources are asked, and nothing is brought.
+    pub dry_run: bool,
+    /// `--lock-file`; absent: `preflight.lock` beside the Compose file.
+    pub lock_file: Option<PathBuf>,
 }
 
 /// The subcommand.
@@ -54,6 +69,8 @@ pub enum Task {
     Inspect,
     /// Ask the running engines.
     Smoke,
+    /// Pin commit, size and hash of every file.
+    Lock,
 }
 
 /// On whose behalf preflight runs.

@@ -6,6 +6,7 @@
 pub mod explain;
 pub mod human;
 pub mod json;
+pub mod lock;
 pub mod plan;
 
 mod containers;
@@ -29,6 +30,7 @@ use crate::options::{Format, ReportOptions, Role};
 use crate::redact::Redactor;
 use crate::source_map::SourceMap;
 
+pub(crate) use file::write as write_file;
 pub use verdict::{error_verdict, verdict};
 pub use voice::Voice;
 
@@ -324,6 +326,24 @@ pub fn tell_plan(
         Some(match format {
             Format::Human => plan::human(plan, sources, redactor, color),
             Format::Json => plan::json(plan, sources, redactor),
+        })
+    })
+}
+
+/// Tells what `preflight lock` has pinned, on `stdout` and in the files of `-o`.
+///
+/// # Errors
+/// As [`tell`].
+pub fn tell_lock(
+    pinned: &lock::Pinned<'_>,
+    options: &ReportOptions,
+    redactor: &Redactor,
+    stdout: &mut dyn Write,
+) -> Result<(), ReportError> {
+    print_all(options, stdout, |format, _| {
+        Some(match format {
+            Format::Human => lock::human(pinned, redactor),
+            Format::Json => pinned.after.render(),
         })
     })
 }

@@ -1,10 +1,14 @@
 //! Gathers the facts of every lane, stage by stage: mounts and files, then sources, then bytes.
 
+mod bring;
 mod cache;
 mod disk;
 mod errands;
 mod inside;
+mod pin;
+mod proof;
 mod root;
+mod update;
 mod way;
 
 use std::time::Duration;
@@ -13,13 +17,11 @@ use futures_util::future::join_all;
 use tokio::sync::mpsc;
 use tokio::task;
 
-use crate::check;
-use crate::facts::LaneFacts;
+use crate::facts::{LaneFacts, Pinning};
 use crate::finding::Findings;
-use crate::hub::{Errand, Hub, HubError};
-use crate::lanes::{Artifact, Plan};
-use crate::mounts::Sight;
-use crate::options::{HubOptions, Options};
+use crate::lanes::{Artifact, Lane, Plan};
+use crate::lockfile::Lockfile;
+use crate::options::Options;
 use crate::progress::{self, Progress};
 use crate::smoke::{self, Answer};
 use crate::stack::Stack;
@@ -28,14 +30,22 @@ use crate::survey::way::Eyes;
 /// How long a running engine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Everything that can be seen of a plan's lanes without the network.
-pub async fn look(plan: &Plan, stack: &Stack, options: &Options) -> Vec<LaneFacts> {
+/// Everything that can be seen of a plan's lanes without the network. `lock` is `preflight.lock`, if
+/// there is one.
+pub async fn look(
+    plan: &Plan,
+    stack: &Stack,
+    options: &Options,
+    lock: Option<&Lockfile>,
+) -> Vec<LaneFacts> {
     let may_fetch = options.fetch && plan.settings.fetch;
     let eyes = Eyes::of(stack);
     let looks = plan.lanes.iter().map(|lane| {
         let facts = LaneFacts {
             may_fetch: may_fetch && lane.fetch,
             create_root: plan.settings.create_root,
+            deep: options.files.deep,
+            pinning: pinning(lane, lock),
             ..LaneFacts::of(lane.clone(), options.role)
         };
         let born = stack.born;
@@ -47,11 +57,26 @@ pub async fn look(plan: &Plan, stack: &Stack, options: &Options) -> Vec<LaneFact
                 let seen = |artifact: &Artifact| eyes.look(artifact, root::look(artifact, judge));
                 facts.artifacts = facts.lane.artifacts.iter().map(seen).collect();
                 cache::look(&mut facts, &eyes);
+                proof::look(&mut facts);
             }
             facts
         })
     });
     join_all(looks).await
+}
+
+fn pinning(lane: &Lane, lock: Option<&Lockfile>) -> Pinning {
+    let (Some(lock), Some(source)) = (lock, &lane.source) else { return Pinning::NoLock };
+    match lock.lanes.get(&lane.name) {
+        None => Pinning::Unlisted,
+        Some(pin) if pin.source == source.value => Pinning::Pinned(pin.clone()),
+        Some(pin) => Pinning::Outdated(pin.source.clone()),
+    }
+}
+
+/// Hashes every byte that no stamp vouches for.
+pub async fn prove(lanes: &mut [LaneFacts], options: &Options) {
+    proof::hash(lanes, options).await;
 }
 
 /// Brings what is missing: probes every source, checks the disk, fetches, and looks again; asks the
@@ -62,16 +87,27 @@ pub async fn fetch(lanes: &mut [LaneFacts], stack: &Stack, options: &Options, fi
         let asking = lanes.iter_mut().filter(|facts| !findings.stops(&facts.lane.name));
         cache::ask(asking, &options.hub).await;
     }
-    let (wanting, _rest): (Vec<_>, Vec<_>) =
-        lanes.iter_mut().partition(|facts| wants(facts) && !findings.stops(&facts.lane.name));
+    let wants = |facts: &&mut LaneFacts| {
+        bring::wants(facts, &options.files) && !findings.stops(&facts.lane.name)
+    };
+    let wanting: Vec<_> = lanes.iter_mut().filter(wants).collect();
     if wanting.is_empty() {
         return;
     }
     let (events, receiver) = mpsc::unbounded_channel();
     let eyes = Eyes::of(stack);
-    let work = bring(wanting, &eyes, &options.hub, Progress::new(events));
+    let work = async {
+        // Dropped with the work, so that the rendering ends.
+        let progress = Progress::new(events);
+        bring::bring(wanting, &eyes, options, &progress).await;
+    };
     let show = progress::render(receiver, options.report.progress, std::io::stderr());
     tokio::join!(work, show);
+}
+
+/// What `preflight.lock` has to say after `before`: see [`Lockfile`].
+pub async fn pin(lanes: &mut [LaneFacts], before: &Lockfile, options: &Options) -> Lockfile {
+    pin::pin(lanes, before, options).await
 }
 
 /// Asks the engine of every lane.
@@ -84,96 +120,6 @@ pub async fn ask(lanes: &mut [LaneFacts]) {
         });
     }))
     .await;
-}
-
-/// Whether something of the lane is missing that its source may have.
-fn wants(facts: &LaneFacts) -> bool {
-    let Some(model) = facts.artifacts.first() else { return false };
-    let visible =
-        matches!(model.artifact.located.value.sight, Sight::Visible { read_only: false, .. });
-    facts.may_fetch
-        && visible
-        && !facts.lane.in_cache()
-        && facts.lane.source.is_some()
-        && !model.model.complete()
-}
-
-async fn bring(lanes: Vec<&mut LaneFacts>, eyes: &Eyes, options: &HubOptions, progress: Progress) {
-    let hub = Hub::connect(options);
-    let mut planned: Vec<(&mut LaneFacts, Vec<Errand>)> =
-        join_all(lanes.into_iter().map(|facts| probe(facts, &hub))).await;
-    disk::budget(&mut planned);
-    for (facts, errands) in planned {
-        let mut findings = Findings::default();
-        check::sources(facts, &mut findings);
-        if !findings.stops(&facts.lane.name) {
-            transfer(facts, eyes, errands, &hub, &progress).await;
-        }
-    }
-}
-
-/// Learns what the source of a lane holds and which of it has to be brought.
-async fn probe<'a>(
-    facts: &'a mut LaneFacts,
-    hub: &Result<Hub, HubError>,
-) -> (&'a mut LaneFacts, Vec<Errand>) {
-    let Some(source) = &facts.lane.source else { return (facts, Vec::new()) };
-    let listing = match hub {
-        Ok(hub) => hub.probe(&source.value, &facts.lane.include, &facts.lane.exclude).await,
-        Err(error) => Err(error.clone()),
-    };
-    let lane = facts.lane.clone();
-    let errands = match &listing {
-        Ok(listing) => {
-            let listing = listing.clone();
-            blocking((), move |()| errands::of(&lane, &listing)).await
-        }
-        Err(_) => Vec::new(),
-    };
-    facts.probe = Some(listing);
-    (facts, errands)
-}
-
-/// Brings the small files of a lane, judges them, then brings the weights and looks again.
-async fn transfer(
-    facts: &mut LaneFacts,
-    eyes: &Eyes,
-    errands: Vec<Errand>,
-    hub: &Result<Hub, HubError>,
-    progress: &Progress,
-) {
-    let (Ok(hub), Some(Ok(listing))) = (hub, facts.probe.clone()) else { return };
-    let progress = progress.for_lane(&facts.lane.name);
-    let brought = errands.iter().map(|errand| errand.destination.clone()).collect();
-    // What two lanes share has been brought for the first of them.
-    let errands = blocking(errands, errands::still_missing).await;
-    if errands.is_empty() {
-        look_again(facts, eyes).await;
-    }
-    for errands in errands::in_stages(errands) {
-        let result = hub.fetch(&listing, &errands, &progress).await;
-        let failed = result.is_err();
-        facts.fetch = Some(result);
-        look_again(facts, eyes).await;
-        if failed || unusable(facts) {
-            return;
-        }
-    }
-    facts.fetched = brought;
-}
-
-/// Whether what is there already shows that the rest would be brought in vain.
-fn unusable(facts: &LaneFacts) -> bool {
-    let mut findings = Findings::default();
-    check::models(facts, &mut findings);
-    findings.into_vec().iter().any(check::condemns)
-}
-
-async fn look_again(facts: &mut LaneFacts, eyes: &Eyes) {
-    let Some(first) = facts.artifacts.first() else { return };
-    let (artifact, root, eyes) = (first.artifact.clone(), first.root.clone(), eyes.clone());
-    let seen = blocking(artifact, move |artifact| eyes.look(&artifact, root)).await;
-    facts.artifacts[0] = seen;
 }
 
 /// Runs `work` where blocking is allowed. A panic in it goes on here.

@@ -12,7 +12,7 @@ use crate::check::{Check, Run};
 use crate::engine::{Engine, Part};
 use crate::facts::{DiskFacts, LaneFacts};
 use crate::finding::{Finding, Findings};
-use crate::hub::HubError;
+use crate::hub::{Errand, HubError, RemoteFile};
 use crate::progress::size;
 use crate::source_map::Place;
 
@@ -36,6 +36,7 @@ pub static SOURCE: Check = Check {
         &rules::DISK_FULL,
         &rules::LOCKED_BY_OTHER,
         &NOT_WRITABLE,
+        &rules::SYMLINK_LEAVES_FOLDER,
     ],
     run: Run::Hub(source),
 };
@@ -45,6 +46,12 @@ pub static DISK: Check = Check { rules: &[&rules::DISK_SPACE_SHORT], run: Run::H
 
 /// Whether the next fetch will bring the same files.
 pub static PIN: Check = Check { rules: &[&rules::REVISION_NOT_PINNED], run: Run::Hub(pin) };
+
+/// What a dry run would bring.
+pub static PLANNED: Check = Check { rules: &[&rules::WOULD_FETCH], run: Run::Hub(planned) };
+
+/// What is not brought because nothing loads it.
+pub static LEFT_OUT: Check = Check { rules: &[&rules::FILES_LEFT_OUT], run: Run::Hub(left_out) };
 
 fn source(facts: &LaneFacts, findings: &mut Findings) {
     if let Some(Err(error)) = &facts.probe {
@@ -95,7 +102,7 @@ fn disk(facts: &LaneFacts, findings: &mut Findings) {
 
 fn pin(facts: &LaneFacts, findings: &mut Findings) {
     let Some(Ok(listing)) = &facts.probe else { return };
-    if listing.source.is_pinned() {
+    if listing.source.is_pinned() || facts.pinning.pin().is_some() {
         return;
     }
     let mut pinned = listing.source.clone();
@@ -115,6 +122,56 @@ fn pin(facts: &LaneFacts, findings: &mut Findings) {
         format!("write `{pinned}`, which is what it is today")
     };
     findings.push(about(facts, Finding::new(&rules::REVISION_NOT_PINNED, message, fix)));
+}
+
+fn planned(facts: &LaneFacts, findings: &mut Findings) {
+    let (Some(errands), Some(Ok(listing))) = (&facts.planned, &facts.probe) else { return };
+    let bytes = sum(errands.iter().map(|errand| &errand.file));
+    let message = format!(
+        "a fetch would bring {} of `{}`, {}",
+        count(errands.len()),
+        listing.source,
+        size(bytes)
+    );
+    let fix = format!("run `preflight fetch --lane {}` to bring them", facts.lane.name);
+    let mut finding = Finding::new(&rules::WOULD_FETCH, message, fix)
+        .with("commit", &listing.commit)
+        .with("bytes", bytes);
+    if let Some(disk) = &facts.disk {
+        finding = finding.with("available_bytes", disk.available);
+    }
+    for Errand { file, destination } in errands {
+        finding = finding.with("file", format!("{} ({})", destination.display(), size(file.size)));
+    }
+    findings.push(about(facts, finding));
+}
+
+fn left_out(facts: &LaneFacts, findings: &mut Findings) {
+    let (false, Some(Ok(listing))) = (facts.left_out.is_empty(), &facts.probe) else { return };
+    let bytes = sum(facts.left_out.iter());
+    let who = facts.lane.engine.map_or("its engine", Engine::name);
+    let message = format!(
+        "{} of `{}`, {}, {} left out: {who} does not load {}",
+        count(facts.left_out.len()),
+        listing.source.repository(),
+        size(bytes),
+        if facts.left_out.len() == 1 { "is" } else { "are" },
+        if facts.left_out.len() == 1 { "it" } else { "them" },
+    );
+    let fix = "to have them all the same, name what you want with `include` under the lane";
+    let mut finding = Finding::new(&rules::FILES_LEFT_OUT, message, fix).with("saved_bytes", bytes);
+    for file in &facts.left_out {
+        finding = finding.with("file", format!("{} ({})", file.path, size(file.size)));
+    }
+    findings.push(about(facts, finding));
+}
+
+fn sum<'a>(files: impl Iterator<Item = &'a RemoteFile>) -> u64 {
+    files.fold(0, |sum, file| sum.saturating_add(file.size))
+}
+
+fn count(files: usize) -> String {
+    if files == 1 { "1 file".to_owned() } else { format!("{files} files") }
 }
 
 /// Bytes that are missing, if the disk is too small for what has to be fetched.
@@ -146,7 +203,11 @@ fn failure(error: &HubError) -> Finding {
             Finding::new(&rules::OFFLINE, message, fix)
         }
         HubError::TokenMissing { page, .. } => {
-            let fix = format!("accept the terms at {page}, then set `HF_TOKEN` to a read token");
+            let fix = format!(
+                "accept the terms at {page}, then set `HF_TOKEN` to a read token (a token is looked \
+                 for in `HF_TOKEN`, `HF_TOKEN_PATH`, `/run/secrets/hf_token` and where `hf auth \
+                 login` puts it)"
+            );
             Finding::new(&rules::TOKEN_MISSING, message, fix)
         }
         HubError::TokenRejected { .. } => {
@@ -210,6 +271,10 @@ fn failure(error: &HubError) -> Finding {
                 path.display()
             );
             Finding::new(&rules::LOCKED_BY_OTHER, message, fix)
+        }
+        HubError::LinkLeaves { path, .. } => {
+            let fix = format!("remove the link `{}`, or move the lane's folder", path.display());
+            Finding::new(&rules::SYMLINK_LEAVES_FOLDER, message, fix)
         }
         HubError::Stalled { .. } => {
             let fix = "fetch again; if it stays, look at the proxy or the connection";

@@ -6,7 +6,7 @@ mod context;
 mod engine;
 mod folder;
 mod reach;
-mod rules;
+pub(super) mod rules;
 mod vllm;
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use super::environment::Environment;
 use super::{amount, not_yet, target};
 use crate::hub::{Locking, Means};
 use crate::options::{
-    ConfigPart, DockerOptions, Format, HubOptions, Options, OptionsError, ProgressStyle,
-    ProjectOptions, Reach, ReportOptions, Role, Selection, Target, Task,
+    ConfigPart, DockerOptions, FileOptions, Format, HubOptions, Options, OptionsError,
+    ProgressStyle, ProjectOptions, Reach, ReportOptions, Role, Selection, Target, Task,
 };
 
 /// How long a transfer may be silent before it is taken up anew.
@@ -93,9 +93,18 @@ pub(super) struct Flags {
     #[arg(long, value_name = "SECONDS", env = "PREFLIGHT_LOCK_PATIENCE", default_value = "60")]
     #[arg(global = true, hide = true)]
     lock_patience: u16,
-    /// Hash every byte of every file
+    /// Hash every byte of every file, once: a stamp remembers it
     #[arg(long, env = "PREFLIGHT_DEEP", value_parser = switch, global = true, help_heading = "Fetch")]
     deep: bool,
+    /// Where commits and hashes are pinned; `preflight.lock` beside the Compose file otherwise
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PREFLIGHT_LOCK_FILE",
+        global = true,
+        help_heading = "Fetch"
+    )]
+    lock_file: Option<PathBuf>,
 
     /// What the report on standard output looks like
     #[arg(long, value_name = "FORMAT", env = "PREFLIGHT_FORMAT", default_value = "human")]
@@ -183,9 +192,6 @@ impl Flags {
         path: Option<&Path>,
         environment: Environment,
     ) -> Result<Options, OptionsError> {
-        if self.deep {
-            return Err(not_yet("`--deep`"));
-        }
         let role = match self.role {
             RoleName::Init => Role::Init,
             RoleName::Hand => Role::Hand,
@@ -197,6 +203,11 @@ impl Flags {
             config: ConfigPart::default(),
             role,
             fetch: (by_role || self.fetch) && !self.no_fetch,
+            files: FileOptions {
+                deep: self.deep,
+                lock_file: self.lock_file.clone(),
+                ..FileOptions::default()
+            },
             allow_unknown: self.allow_unknown,
             report: self.report(task, &environment)?,
             selection: self.selection(role, &environment),

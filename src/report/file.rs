@@ -13,7 +13,7 @@ use fs_err as fs;
 ///
 /// # Errors
 /// What the system says about the file itself.
-pub(super) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     // A link stays a link.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let is_special = fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file());

@@ -10,7 +10,8 @@ use crate::project::Project;
 use crate::redact::Redactor;
 use crate::source_map::SourceMap;
 
-use super::{Report, tell, tell_error, tell_plan};
+use super::lock::Pinned;
+use super::{Report, tell, tell_error, tell_lock, tell_plan};
 
 /// The streams of one run, and how it speaks on them.
 pub struct Voice<'a> {
@@ -41,6 +42,15 @@ impl Voice<'_> {
     /// A stream or a report file that cannot be written.
     pub fn plan(&mut self, plan: &Plan, sources: &SourceMap) -> Result<ExitCode, Error> {
         tell_plan(plan, sources, &self.options.report, self.redactor, self.stdout)?;
+        Ok(ExitCode::Ready)
+    }
+
+    /// Tells what was pinned.
+    ///
+    /// # Errors
+    /// A stream or a report file that cannot be written.
+    pub fn lock(&mut self, pinned: &Pinned<'_>) -> Result<ExitCode, Error> {
+        tell_lock(pinned, &self.options.report, self.redactor, self.stdout)?;
         Ok(ExitCode::Ready)
     }
 

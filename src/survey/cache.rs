@@ -276,6 +276,14 @@ async fn probe(facts: &mut LaneFacts, hub: &Result<Hub, HubError>) {
     facts.probe = of_model;
 }
 
+/// Of what the source of a lane holds, what its engine opens in its cache.
+pub(super) fn of_lane(facts: &LaneFacts, listing: Listing) -> Result<Listing, HubError> {
+    match facts.lane.cached.iter().find(|cached| cached.part == Part::Model) {
+        Some(cached) => opened(cached, listing),
+        None => Ok(listing),
+    }
+}
+
 /// The listing, if it has the file that llama.cpp will choose; that alone then, or its split set.
 fn opened(cached: &Cached, mut listing: Listing) -> Result<Listing, HubError> {
     let Choice::Quantisation(wanted) = &cached.choice else { return Ok(listing) };

@@ -3,25 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::facts::{DiskFacts, LaneFacts};
+use super::bring::Task;
+use crate::facts::DiskFacts;
 use crate::hub::Errand;
 
 /// Tells every lane what it needs, what all lanes of its file system need, and what there is. A file
 /// that two lanes share is needed once.
 /// A lane whose file system cannot be asked is told nothing.
-pub(super) fn budget(planned: &mut [(&mut LaneFacts, Vec<Errand>)]) {
-    let disks: Vec<Option<Disk>> = planned.iter().map(|(_, errands)| disk(errands)).collect();
+pub(super) fn budget(tasks: &mut [Task<'_>]) {
+    let disks: Vec<Option<Disk>> = tasks.iter().map(|task| disk(&task.errands)).collect();
     let mut totals: BTreeMap<u64, u64> = BTreeMap::new();
     let mut counted: BTreeSet<&Path> = BTreeSet::new();
-    for ((_, errands), disk) in planned.iter().zip(&disks) {
+    for (task, disk) in tasks.iter().zip(&disks) {
         let Some(disk) = disk else { continue };
         let total = totals.entry(disk.file_system).or_default();
-        for errand in errands.iter().filter(|errand| counted.insert(&errand.destination)) {
+        for errand in task.errands.iter().filter(|errand| counted.insert(&errand.destination)) {
             *total = total.saturating_add(errand.file.size);
         }
     }
-    for ((facts, _), disk) in planned.iter_mut().zip(disks) {
-        facts.disk = disk.map(|disk| DiskFacts {
+    for (task, disk) in tasks.iter_mut().zip(disks) {
+        task.facts.disk = disk.map(|disk| DiskFacts {
             needed: disk.needed,
             needed_by_all: totals.get(&disk.file_system).copied().unwrap_or(disk.needed),
             available: disk.available,
@@ -55,6 +56,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::facts::LaneFacts;
     use crate::hub::{ObjectId, RemoteFile};
     use crate::lanes::Lane;
     use crate::options::Role;
@@ -69,7 +71,8 @@ mod tests {
         let mut facts: Vec<_> =
             lanes.iter().map(|_| LaneFacts::of(Lane::named("x"), Role::Hand)).collect();
         let errands = lanes.iter().map(|files| files.iter().map(errand).collect());
-        budget(&mut facts.iter_mut().zip(errands).collect::<Vec<_>>());
+        let tasks = facts.iter_mut().zip(errands);
+        budget(&mut tasks.map(|(facts, errands)| Task::of(facts, errands)).collect::<Vec<_>>());
         let told = facts.iter().map(|facts| {
             let disk = facts.disk.as_ref()?;
             assert!(disk.available > 0);

@@ -2,41 +2,158 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::hub::{Errand, Listing, RemoteFile};
-use crate::lanes::Lane;
+use crate::facts::LaneFacts;
+use crate::hub::{Errand, HubError, Listing, RemoteFile};
+use crate::lanes::Artifact;
 use crate::mounts::Sight;
+use crate::progress::Progress;
+use crate::proof::{self, Outcome, Promise, Witness};
 
 /// Files that are larger are weights, and come last.
 const SMALL: u64 = 64 * 1024 * 1024;
 
-/// What has to be brought for a lane: every file of the listing that is not there with its size.
-/// Blocking.
-pub(super) fn of(lane: &Lane, listing: &Listing) -> Vec<Errand> {
-    let Some(Sight::Visible { path, .. }) = lane.model().map(|model| &model.located.value.sight)
-    else {
-        return Vec::new();
-    };
-    let one_file = lane.source.as_ref().is_some_and(|source| source.value.path.is_some());
-    let errand = |file: &RemoteFile| {
-        Errand::plain(file.clone(), destination(path.as_path(), &file.path, one_file))
-    };
-    still_missing(listing.files.iter().map(errand).collect())
+/// Where the files of one source go.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    /// The model as this process sees it: a folder, or the file that the engine opens.
+    pub(super) model: PathBuf,
+    /// Whether the source names one file, and not a repository.
+    pub(super) one_file: bool,
+    /// Whether a stamp may be left.
+    pub(super) stamps: bool,
 }
 
-/// Those that are not there with their size. Blocking.
-pub(super) fn still_missing(mut errands: Vec<Errand>) -> Vec<Errand> {
-    errands.retain(|errand| !is_there(errand.found_at(), errand.file.size));
-    errands
+/// How closely is looked at what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scrutiny {
+    /// A file of the right size that no stamp speaks against is there.
+    Size,
+    /// Only a file of the right content is there.
+    Content,
 }
 
-/// A whole repository goes below the lane's folder; a single file takes the name that the engine
-/// opens, whatever it is called in the repository.
-fn destination(model: &Path, in_repository: &str, one_file: bool) -> PathBuf {
-    if one_file { model.to_path_buf() } else { model.join(in_repository) }
+impl Target {
+    /// Where the files of a lane's source are or belong; absent: that is not known, or cannot be
+    /// seen. In a cache of the hub it is the snapshot that was found.
+    pub(super) fn of(facts: &LaneFacts) -> Option<Self> {
+        let source = facts.lane.source.as_ref()?;
+        if facts.lane.in_cache() {
+            let model = visible(&facts.artifacts.first()?.artifact)?.0;
+            let in_snapshots = |folder: &&Path| {
+                folder.parent().and_then(Path::file_name).is_some_and(|name| name == "snapshots")
+            };
+            let model = model.ancestors().find(in_snapshots)?.to_path_buf();
+            return Some(Self { model, one_file: false, stamps: false });
+        }
+        let (model, read_only) = visible(facts.lane.model()?)?;
+        let one_file = source.value.path.is_some();
+        Some(Self { model: model.to_path_buf(), one_file, stamps: !read_only })
+    }
+
+    /// What has to be brought: every file of the listing that is not there. Blocking.
+    ///
+    /// # Errors
+    /// [`HubError::LinkLeaves`], where a file would end up outside the lane's folder.
+    pub(super) fn errands(
+        &self,
+        listing: &Listing,
+        scrutiny: Scrutiny,
+        progress: &Progress,
+    ) -> Result<Vec<Errand>, HubError> {
+        let errand = |file: &RemoteFile| {
+            Errand::plain(file.clone(), self.destination(&file.path))
+        };
+        let errands: Vec<Errand> = listing.files.iter().map(errand).collect();
+        let errands = match scrutiny {
+            Scrutiny::Size => self.missing(errands),
+            Scrutiny::Content => self.not_proven(errands, progress),
+        };
+        errands.iter().try_for_each(|errand| self.stays_inside(&errand.destination))?;
+        Ok(errands)
+    }
+
+    /// Those that are not there with their size, and those of which a stamp says another content. Blocking.
+    fn missing(&self, mut errands: Vec<Errand>) -> Vec<Errand> {
+        errands.retain(|errand| {
+            let seen = proof::look(&self.promise(&errand.file, Witness::Hub));
+            !matches!(seen, Outcome::Proven | Outcome::NotHashed | Outcome::Written)
+        });
+        errands
+    }
+
+    fn not_proven(&self, errands: Vec<Errand>, progress: &Progress) -> Vec<Errand> {
+        let promise =
+            |errand: &Errand| (self.promise(&errand.file, Witness::Hub), progress.clone());
+        let promises: Vec<_> = errands.iter().map(promise).collect();
+        let outcomes = proof::hash_all(&promises);
+        let with_outcome = errands.into_iter().zip(outcomes);
+        let missing = with_outcome.filter(|(_, outcome)| *outcome != Outcome::Proven);
+        missing.map(|(errand, _)| errand).collect()
+    }
+
+    /// What a file of the source has to be, where it belongs.
+    pub(super) fn promise(&self, file: &RemoteFile, witness: Witness) -> Promise {
+        let path = self.destination(&file.path);
+        let beside = path.parent().unwrap_or(Path::new("/")).to_path_buf();
+        let own_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (root, name) = if self.one_file {
+            (beside, own_name)
+        } else {
+            (self.model.clone(), file.path.clone())
+        };
+        let (size, id) = (Some(file.size), Some(file.oid.clone()));
+        Promise { path, root, name, size, id, witness, stamps: self.stamps }
+    }
+
+    /// A whole repository goes below the lane's folder; a single file takes the name that the engine
+    /// opens, whatever it is called in the repository, and the later parts of a split model take
+    /// theirs from it.
+    pub(super) fn destination(&self, in_repository: &str) -> PathBuf {
+        if !self.one_file {
+            return self.model.join(in_repository);
+        }
+        let part = later_part(in_repository).and_then(|number| {
+            let name = self.model.file_name()?.to_str()?;
+            let (stem, rest) = name.split_once("-00001-of-")?;
+            Some(self.model.with_file_name(format!("{stem}-{number}-of-{rest}")))
+        });
+        part.unwrap_or_else(|| self.model.clone())
+    }
+
+    /// A link below the lane's folder must not lead a file out of it. The folder itself may be one.
+    fn stays_inside(&self, destination: &Path) -> Result<(), HubError> {
+        let Ok(root) = fs_err::canonicalize(&self.model) else { return Ok(()) };
+        let folders = destination.ancestors().skip(1);
+        let mut below = folders.take_while(|folder| {
+            !self.one_file && folder.starts_with(&self.model) && **folder != *self.model
+        });
+        let Some(deepest) = below.find(|folder| folder.symlink_metadata().is_ok()) else {
+            return Ok(());
+        };
+        match fs_err::canonicalize(deepest) {
+            Ok(target) if target.starts_with(&root) => Ok(()),
+            Ok(target) => Err(HubError::LinkLeaves { path: deepest.to_path_buf(), target }),
+            Err(error) => {
+                let path = deepest.to_path_buf();
+                Err(HubError::NotWritable { path, reason: error.to_string() })
+            }
+        }
+    }
 }
 
-fn is_there(path: &Path, size: u64) -> bool {
-    fs_err::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == size)
+/// The path of what this process can see, and whether it may not write there.
+fn visible(artifact: &Artifact) -> Option<(&Path, bool)> {
+    match &artifact.located.value.sight {
+        Sight::Visible { path, read_only, .. } => Some((path.as_path(), *read_only)),
+        Sight::NotMounted | Sight::Hidden(_) => None,
+    }
+}
+
+/// The number of a part of a split GGUF model, if it is not the first.
+fn later_part(path: &str) -> Option<&str> {
+    let (rest, _) = path.strip_suffix(".gguf")?.rsplit_once("-of-")?;
+    let (_, number) = rest.rsplit_once('-')?;
+    (number.len() == 5 && number != "00001").then_some(number)
 }
 
 /// The small files first: a lane whose configuration shows that it cannot work costs no weights.
@@ -58,10 +175,25 @@ fn is_weights(path: &str) -> bool {
 mod tests {
     use super::*;
     use crate::hub::ObjectId;
+    use crate::lanes::Source;
 
     fn errand(path: &str, size: u64) -> Errand {
         let oid = ObjectId::GitBlob(String::new());
         Errand::plain(RemoteFile { path: path.to_owned(), size, oid }, PathBuf::from(path))
+    }
+
+    fn target(model: &Path, one_file: bool) -> Target {
+        Target { model: model.to_path_buf(), one_file, stamps: true }
+    }
+
+    fn missing(target: &Target, files: &[(&str, u64)]) -> Result<Vec<String>, HubError> {
+        let files = files.iter().map(|(path, size)| errand(path, *size).file).collect();
+        let source: Source = "hf://o/r".parse().unwrap();
+        let listing = Listing { source, commit: String::new(), files };
+        let (events, _receiver) = tokio::sync::mpsc::unbounded_channel();
+        let progress = Progress::new(events);
+        let errands = target.errands(&listing, Scrutiny::Size, &progress)?;
+        Ok(errands.into_iter().map(|errand| errand.file.path).collect())
     }
 
     #[test]
@@ -76,19 +208,43 @@ mod tests {
     }
 
     #[test]
-    fn a_single_file_takes_the_name_that_the_engine_opens() {
+    fn a_single_file_takes_the_name_that_the_engine_opens_and_its_parts_follow() {
         let gguf = Path::new("/models/gguf/a.gguf");
-        assert_eq!(destination(gguf, "A-Q4.gguf", true), gguf);
-        assert_eq!(destination(Path::new("/m"), "x/y", false), Path::new("/m/x/y"));
+        assert_eq!(target(gguf, true).destination("A-Q4.gguf"), gguf);
+        assert_eq!(target(Path::new("/m"), false).destination("x/y"), Path::new("/m/x/y"));
+        let split = target(Path::new("/m/own-00001-of-00002.gguf"), true);
+        assert_eq!(split.destination("q/A-00001-of-00002.gguf"), split.model);
+        let second = split.destination("q/A-00002-of-00002.gguf");
+        assert_eq!(second, Path::new("/m/own-00002-of-00002.gguf"));
     }
 
     #[test]
-    fn a_file_of_another_size_is_not_there() {
+    fn a_file_of_another_size_and_a_folder_are_not_there() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("a");
-        fs_err::write(&file, "12").unwrap();
-        assert!(is_there(&file, 2));
-        assert!(!is_there(&file, 3));
-        assert!(!is_there(folder.path(), 0));
+        fs_err::write(folder.path().join("a"), "12").unwrap();
+        fs_err::create_dir(folder.path().join("b")).unwrap();
+        let target = target(folder.path(), false);
+        assert_eq!(missing(&target, &[("a", 2), ("b", 0), ("c", 1)]).unwrap(), ["b", "c"]);
+        assert_eq!(missing(&target, &[("a", 3)]).unwrap(), ["a"]);
+    }
+
+    #[test]
+    fn no_link_below_the_folder_leads_a_file_out_of_it() {
+        let root = tempfile::tempdir().unwrap();
+        let (real, elsewhere) = (root.path().join("real"), root.path().join("elsewhere"));
+        fs_err::create_dir_all(real.join("inside")).unwrap();
+        fs_err::create_dir(&elsewhere).unwrap();
+        let lane = root.path().join("lane");
+        std::os::unix::fs::symlink(&real, &lane).unwrap();
+        std::os::unix::fs::symlink("inside", real.join("good")).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, real.join("bad")).unwrap();
+        std::os::unix::fs::symlink("/nowhere", real.join("dangling")).unwrap();
+        let target = target(&lane, false);
+        assert_eq!(missing(&target, &[("good/a", 1), ("new/a", 1)]).unwrap().len(), 2);
+        for name in ["bad/a", "bad/b/c", "dangling/a"] {
+            let error = missing(&target, &[(name, 1)]).unwrap_err();
+            let found = matches!(error, HubError::LinkLeaves { .. } | HubError::NotWritable { .. });
+            assert!(found, "{name}: {error}");
+        }
     }
 }

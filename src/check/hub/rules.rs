@@ -338,3 +338,69 @@ services:
 Mount it without `:ro` in preflight's service, run preflight as the folder's owner \
 (`PREFLIGHT_UID`, `PREFLIGHT_GID`), or fetch by hand with `preflight fetch`.",
 };
+
+pub(super) static SYMLINK_LEAVES_FOLDER: Rule = Rule {
+    id: "symlink-leaves-folder",
+    severity: Severity::Error,
+    exit: ExitCode::Mount,
+    docs:
+        "A folder below a lane's folder is a symbolic link that leads out of it, and a file of the \
+repository would be written through it.
+
+preflight writes model files below the lane's folder and nowhere else: what a hub lists must not \
+decide which other folder of the host is written to. The lane's folder itself may be a link.
+
+## Example
+
+`models/coder/1_Pooling -> /etc/app`, and a repository with `1_Pooling/config.json`.
+
+## Fix
+
+Remove the link, or put the whole lane where it leads.",
+};
+
+pub(super) static WOULD_FETCH: Rule = Rule {
+    id: "would-fetch",
+    severity: Severity::Note,
+    exit: ExitCode::Ready,
+    docs: "`preflight fetch --dry-run` has asked the source of a lane and looked at the disk, and this \
+is what a fetch would bring: every file, where to, and how large.
+
+The lane counts as ready, because nothing stands in the way of its fetch. Its files were not judged.
+
+## Example
+
+```console
+$ preflight fetch --dry-run --lane coder
+```
+
+## Fix
+
+Run `preflight fetch`.",
+};
+
+pub(super) static FILES_LEFT_OUT: Rule = Rule {
+    id: "files-left-out",
+    severity: Severity::Note,
+    exit: ExitCode::Ready,
+    docs: "The repository has files that the lane's engine does not load, and they are not fetched: the \
+same weights as pickles beside safetensors, for another program (ONNX, OpenVINO, TensorFlow, Flax, \
+GGUF), in the layout of their authors (`original/`, `consolidated*`), and what a training run left.
+
+A file of an unknown name is always fetched. `include` and `exclude` of the lane win.
+
+## Example
+
+`meta-llama/Llama-3.2-11B-Vision-Instruct` has 21 GB below `original/` that vLLM never opens.
+
+## Fix
+
+Nothing has to be done. To have them, name them:
+
+```yaml
+x-preflight:
+  lanes:
+    fast_rag:
+      include: [\"*\"]
+```",
+};

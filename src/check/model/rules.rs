@@ -43,7 +43,7 @@ pub(super) static ALL: &[&Rule] = &[
     &reach::NAME_DIFFERS,
 ];
 
-pub(super) static FILES_MISSING: Rule = Rule {
+pub(in crate::check) static FILES_MISSING: Rule = Rule {
     id: "files-missing",
     severity: Severity::Error,
     exit: ExitCode::Incomplete,
@@ -91,7 +91,7 @@ Example: a resumed download of a file that was complete already.
 Fix: delete the file and fetch it again.",
 };
 
-pub(super) static FILE_CORRUPT: Rule = Rule {
+pub(in crate::check) static FILE_CORRUPT: Rule = Rule {
     id: "file-corrupt",
     severity: Severity::Error,
     exit: ExitCode::Corrupt,

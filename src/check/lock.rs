@@ -1,0 +1,136 @@
+//! What `preflight.lock` pins, held against the sources of the lanes and the hub.
+
+use super::{Check, Run};
+use crate::error::ExitCode;
+use crate::facts::{LaneFacts, Pinning};
+use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::source_map::Place;
+
+/// Whether the lock file is about the lanes as they are.
+pub static CHECK: Check = Check {
+    rules: &[&LOCK_OUTDATED, &LOCK_INCOMPLETE, &LOCK_DIFFERS_FROM_HUB],
+    run: Run::Hub(run),
+};
+
+static LOCK_OUTDATED: Rule = Rule {
+    id: "lock-outdated",
+    severity: Severity::Error,
+    exit: ExitCode::Lane,
+    docs: "\
+The source of a lane is not the one that `preflight.lock` pins: the Compose file was changed, and the
+lock file was not.
+
+Which of the two is meant cannot be known, so nothing is fetched. With the wrong one the stack would
+serve another model than the one that was tested.
+
+Example: `source: hf://Qwen/Qwen2.5-Coder-32B-Instruct`, and a lock file that was written for
+`hf://Qwen/Qwen2.5-Coder-14B-Instruct`.
+
+Fix: run `preflight lock`, look at what changed, and commit both files.",
+};
+
+static LOCK_INCOMPLETE: Rule = Rule {
+    id: "lock-incomplete",
+    severity: Severity::Warning,
+    exit: ExitCode::Lane,
+    docs: "\
+There is a `preflight.lock`, and a lane that has a source is not in it.
+
+Its files are fetched as if there were no lock file: at whatever commit its branch has today, and
+nothing but the hub says what they must hash to.
+
+Example: a lane was added to the Compose file after `preflight lock` had been run.
+
+Fix: run `preflight lock`; it leaves alone what is pinned already.",
+};
+
+static LOCK_DIFFERS_FROM_HUB: Rule = Rule {
+    id: "lock-differs-from-hub",
+    severity: Severity::Error,
+    exit: ExitCode::Corrupt,
+    docs:
+        "\
+At the commit that `preflight.lock` pins, the hub has other files than those that are pinned.
+
+A commit never changes. Either the lock file was edited by hand, or what answers is not the hub that
+it was written from: a mirror that is out of date or that changes files. Nothing is fetched.
+
+Example: `HF_ENDPOINT` names a mirror that has another `config.json` under the same commit.
+
+Fix: ask the hub itself. If the lock file was edited, restore it, or run `preflight lock --update`.",
+};
+
+fn run(facts: &LaneFacts, findings: &mut Findings) {
+    let (lane, Some(source)) = (&facts.lane.name, &facts.lane.source) else { return };
+    let place: &Place = if source.place.span.is_some() { &source.place } else { &facts.lane.place };
+    let about = |finding: Finding| finding.lane(lane).at(place).with("source", &source.value);
+    match &facts.pinning {
+        Pinning::NoLock => {}
+        Pinning::Unlisted => {
+            let message = format!("`preflight.lock` does not pin the files of `{lane}`");
+            let fix = format!("run `preflight lock --lane {lane}`");
+            findings.push(about(Finding::new(&LOCK_INCOMPLETE, message, fix)));
+        }
+        Pinning::Outdated(pinned) => {
+            let message = format!(
+                "`preflight.lock` pins `{pinned}`, and the source of `{lane}` is `{}`",
+                source.value
+            );
+            let fix = format!("run `preflight lock --lane {lane}` if the source is right");
+            findings.push(about(Finding::new(&LOCK_OUTDATED, message, fix)));
+        }
+        Pinning::Pinned(pin) if !facts.lock_differences.is_empty() => {
+            let message = format!(
+                "the hub has other files of `{}` at {} than `preflight.lock` pins: {}",
+                source.value.repository(),
+                pin.commit,
+                facts.lock_differences.join(", ")
+            );
+            let fix = "ask the hub that it was written from, or run `preflight lock --update`";
+            let finding = Finding::new(&LOCK_DIFFERS_FROM_HUB, message, fix);
+            findings.push(about(finding).with("commit", &pin.commit));
+        }
+        Pinning::Pinned(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::lanes::{Lane, Origin, Source, Traced};
+    use crate::lockfile::Pin;
+    use crate::options::Role;
+
+    fn check(pinning: Pinning, differences: &[&str], expected: &[(&str, &str)]) {
+        let source: Source = "hf://o/new".parse().unwrap();
+        let source = Traced { value: source, from: Origin::Extension, place: Place::nowhere() };
+        let lane = Lane { source: Some(source), ..Lane::named("coder") };
+        let lock_differences = differences.iter().map(|it| (*it).to_owned()).collect();
+        let facts = LaneFacts { pinning, lock_differences, ..LaneFacts::of(lane, Role::Hand) };
+        let mut findings = Findings::default();
+        run(&facts, &mut findings);
+        let found = findings.into_vec();
+        let found: Vec<_> =
+            found.iter().map(|found| (found.rule.id, found.message.as_str())).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_lock_file_that_is_about_something_else_is_said() {
+        let old: Source = "hf://o/old".parse().unwrap();
+        let pin = Pin { source: old.clone(), commit: "1".repeat(40), files: BTreeMap::new() };
+        check(Pinning::NoLock, &[], &[]);
+        let message = "`preflight.lock` does not pin the files of `coder`";
+        check(Pinning::Unlisted, &[], &[("lock-incomplete", message)]);
+        let message =
+            "`preflight.lock` pins `hf://o/old`, and the source of `coder` is `hf://o/new`";
+        check(Pinning::Outdated(old), &[], &[("lock-outdated", message)]);
+        check(Pinning::Pinned(pin.clone()), &[], &[]);
+        let message = "the hub has other files of `o/new` at 1111111111111111111111111111111111111111 \
+                       than `preflight.lock` pins: `a` is not there";
+        let differences = &["`a` is not there"];
+        check(Pinning::Pinned(pin), differences, &[("lock-differs-from-hub", message)]);
+    }
+}
