@@ -140,7 +140,7 @@ fn planned(facts: &LaneFacts, findings: &mut Findings) {
     if let Some(disk) = &facts.disk {
         finding = finding.with("available_bytes", disk.available);
     }
-    for Errand { file, destination } in errands {
+    for Errand { file, destination, .. } in errands {
         finding = finding.with("file", format!("{} ({})", destination.display(), size(file.size)));
     }
     findings.push(about(facts, finding));

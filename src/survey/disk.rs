@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::bring::Task;
 use crate::facts::DiskFacts;
-use crate::hub::Errand;
+use crate::hub::{Errand, Hub};
 
 /// Tells every lane what it needs, what all lanes of its file system need, and what there is. A file
 /// that two lanes share is needed once.
@@ -18,7 +18,7 @@ pub(super) fn budget(tasks: &mut [Task<'_>]) {
         let Some(disk) = disk else { continue };
         let total = totals.entry(disk.file_system).or_default();
         for errand in task.errands.iter().filter(|errand| counted.insert(&errand.destination)) {
-            *total = total.saturating_add(errand.file.size);
+            *total = total.saturating_add(room(errand, disk.block));
         }
     }
     for (task, disk) in tasks.iter_mut().zip(disks) {
@@ -32,23 +32,28 @@ pub(super) fn budget(tasks: &mut [Task<'_>]) {
 
 struct Disk {
     file_system: u64,
+    /// The bytes in which it gives space away.
+    block: u64,
     needed: u64,
     available: u64,
 }
 
-/// The file system below the files of a lane. A file that replaces another needs its whole size:
-/// the old one stays until the new one is whole.
+/// The file system below the files of a lane.
 fn disk(errands: &[Errand]) -> Option<Disk> {
     let folder = errands.first()?.destination.ancestors().skip(1).find(|folder| folder.is_dir())?;
-    let needed = errands.iter().fold(0u64, |sum, errand| sum.saturating_add(errand.file.size));
-    let (file_system, available) = free(folder)?;
-    Some(Disk { file_system, needed, available })
-}
-
-fn free(folder: &Path) -> Option<(u64, u64)> {
     let stat = rustix::fs::stat(folder).ok()?;
     let space = rustix::fs::statvfs(folder).ok()?;
-    Some((stat.st_dev, space.f_bavail.saturating_mul(space.f_frsize)))
+    let block = space.f_frsize.max(1);
+    let needed = errands.iter().fold(0u64, |sum, errand| sum.saturating_add(room(errand, block)));
+    let available = space.f_bavail.saturating_mul(block);
+    Some(Disk { file_system: stat.st_dev, block, needed, available })
+}
+
+/// What a file still takes: whole blocks, less what an earlier run holds for it. One that replaces
+/// another takes its whole size: the old one stays until the new one is whole.
+fn room(errand: &Errand, block: u64) -> u64 {
+    let whole = errand.file.size.div_ceil(block).saturating_mul(block);
+    whole.saturating_sub(Hub::held(errand).div_ceil(block).saturating_mul(block))
 }
 
 #[cfg(test)]
@@ -61,11 +66,15 @@ mod tests {
     use crate::lanes::Lane;
     use crate::options::Role;
 
-    /// What each lane needs and what all of them need, of lanes that bring `(file, size)`.
+    /// What each lane needs and what all of them need, in blocks, of lanes that bring
+    /// `(file, blocks)`.
     fn check(folder: &Path, lanes: &[&[(&str, u64)]], expected: &[Option<(u64, u64)>]) {
-        let errand = |(name, size): &(&str, u64)| {
+        let block = rustix::fs::statvfs(folder).map_or(1, |space| space.f_frsize);
+        let errand = |(name, blocks): &(&str, u64)| {
             let oid = ObjectId::GitBlob(String::new());
-            let file = RemoteFile { path: (*name).to_owned(), size: *size, oid };
+            // A byte into the last block.
+            let size = blocks.saturating_mul(block).saturating_sub(block - 1);
+            let file = RemoteFile { path: (*name).to_owned(), size, oid };
             Errand::plain(file, folder.join(name))
         };
         let mut facts: Vec<_> =
@@ -76,7 +85,7 @@ mod tests {
         let told = facts.iter().map(|facts| {
             let disk = facts.disk.as_ref()?;
             assert!(disk.available > 0);
-            Some((disk.needed, disk.needed_by_all))
+            Some((disk.needed / block, disk.needed_by_all / block))
         });
         assert_eq!(told.collect::<Vec<_>>(), expected);
     }
@@ -90,10 +99,25 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_run_holds_is_not_needed_again() {
+        let root = tempfile::tempdir().unwrap();
+        let block = rustix::fs::statvfs(root.path()).unwrap().f_frsize;
+        let oid = ObjectId::GitBlob("0".repeat(40));
+        let file = RemoteFile { path: "a".to_owned(), size: 3 * block, oid };
+        let errand = Errand::plain(file, root.path().join("a"));
+        assert_eq!(room(&errand, block), 3 * block);
+        let held = vec![7; usize::try_from(2 * block).unwrap()];
+        fs_err::write(root.path().join(".a.00000000.incomplete"), held).unwrap();
+        assert_eq!(room(&errand, block), block);
+    }
+
+    #[test]
     fn sizes_that_no_disk_has_do_not_overflow() {
         let root = tempfile::tempdir().unwrap();
         let lane: &[_] = &[("a", u64::MAX), ("b", u64::MAX)];
-        check(root.path(), &[lane], &[Some((u64::MAX, u64::MAX))]);
+        let block = rustix::fs::statvfs(root.path()).unwrap().f_frsize;
+        let most = u64::MAX / block;
+        check(root.path(), &[lane], &[Some((most, most))]);
     }
 
     #[test]

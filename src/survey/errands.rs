@@ -60,9 +60,7 @@ impl Target {
         scrutiny: Scrutiny,
         progress: &Progress,
     ) -> Result<Vec<Errand>, HubError> {
-        let errand = |file: &RemoteFile| {
-            Errand::plain(file.clone(), self.destination(&file.path))
-        };
+        let errand = |file: &RemoteFile| Errand::plain(file.clone(), self.destination(&file.path));
         let errands: Vec<Errand> = listing.files.iter().map(errand).collect();
         let errands = match scrutiny {
             Scrutiny::Size => self.missing(errands),

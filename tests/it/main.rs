@@ -22,16 +22,24 @@ mod docker_stack;
 mod engine_api;
 /// What is fetched is what the hub has, or nothing is there.
 mod fetch;
-/// What `preflight fetch` brings and refuses.
-mod fetch_by_hand;
-/// `preflight fetch` by hand, and what it leaves behind.
+/// Which lanes and files `preflight fetch` chooses, and what it says before it does.
+mod fetch_choice;
+/// What `preflight fetch` brings, and what it leaves behind.
 mod fetch_command;
+/// Every way in which a fetch can be refused.
+mod fetch_refusals;
+/// What moves to a newer commit.
+mod fetch_update;
 /// Random model files.
 mod fuzz;
 /// GGUF files, judged by preflight and by the genuine llama-server.
 mod gguf_oracle;
 /// Repositories in the caches of engines.
 mod hub_cache;
+/// Not a behaviour: the quickstart without its models, and a hub that has them.
+mod hub_stack;
+/// What is pinned, and what that means.
+mod lock_command;
 /// The README's main job.
 mod quickstart;
 /// Safetensors files and folders, judged by preflight and by the Python packages.
@@ -42,3 +50,5 @@ mod sandbox;
 mod standalone_models;
 /// The project's own rules.
 mod tidy;
+/// Every byte proven once.
+mod verify_deep;

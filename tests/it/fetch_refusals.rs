@@ -1,0 +1,169 @@
+//! Every way in which a fetch can be refused: its finding, its exit code, its fix, and nothing left
+//! behind.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use fake_hub::FakeHub;
+
+use crate::hub_stack::{bodies, brought, builder, check, edit, hub, stack};
+use crate::sandbox::{Run, Sandbox};
+
+const TOKEN: &str = "hf_abcdefghijklmnopqrstuvwxyz";
+
+fn fetch(sandbox: &Sandbox) -> Run {
+    sandbox.run(&["fetch", "--lane", "reader"])
+}
+
+/// Fetches from a hub with `fault`.
+fn refused(fault: &str, code: i32, words: &[&str]) {
+    let hub = hub(&[fault]);
+    let sandbox = stack(&hub);
+    check(&fetch(&sandbox), code, words);
+    assert_eq!(brought(&sandbox), [""; 0], "{fault}");
+}
+
+#[test]
+fn a_gated_repository_without_a_token_says_where_to_go_and_where_a_token_is_looked_for() {
+    let hub = hub(&["gated:acme/tiny-GGUF"]);
+    let page = format!("accept the terms at {}/acme/tiny-GGUF", hub.url());
+    let sandbox = stack(&hub);
+    let places = ["error[token-missing]", &page, "`HF_TOKEN`", "/run/secrets/hf_token"];
+    check(&fetch(&sandbox), 12, &places);
+    assert_eq!(bodies(&hub), 0);
+}
+
+#[test]
+fn a_token_whose_owner_was_not_let_in_is_told_which_page_to_visit() {
+    let hub = hub(&["denied:acme/tiny-GGUF"]);
+    let page = format!("ask for access at {}/acme/tiny-GGUF", hub.url());
+    let run = fetch(&stack(&hub).variable("HF_TOKEN", TOKEN));
+    check(&run, 12, &["error[model-gated]", &page]);
+    assert!(!run.stdout.contains("hf_abc") && !run.stderr.contains("hf_abc"));
+}
+
+#[test]
+fn a_token_that_the_hub_does_not_know_is_rejected() {
+    let hub = builder().token("hf_another").start().unwrap();
+    let run = fetch(&stack(&hub).variable("HF_TOKEN", TOKEN));
+    check(&run, 12, &["error[token-rejected]", "neither expired nor been revoked"]);
+    assert!(!run.stdout.contains("hf_abc") && !run.stderr.contains("hf_abc"));
+}
+
+#[test]
+fn a_repository_or_a_revision_or_a_file_that_is_not_there_has_its_own_name() {
+    let hub = hub(&[]);
+    let run = |from: &str, to: &str| {
+        let sandbox = stack(&hub);
+        edit(&sandbox, from, to);
+        fetch(&sandbox)
+    };
+    let file = "hf://acme/tiny-GGUF/tiny-Q4_K_M.gguf";
+    let elsewhere = run(file, "hf://acme/gone/tiny-Q4_K_M.gguf");
+    check(&elsewhere, 12, &["error[model-not-found]", "correct `acme/gone`"]);
+    let later = run(file, "hf://acme/tiny-GGUF@v2/tiny-Q4_K_M.gguf");
+    check(&later, 17, &["error[revision-not-found]", "name a branch, a tag or a commit"]);
+    let other = run(file, "hf://acme/tiny-GGUF/tiny-Q5_K_M.gguf");
+    check(&other, 17, &["error[file-not-in-repo]", "the repository has `Tiny.Q4-K-M.gguf`"]);
+}
+
+#[test]
+fn a_hub_that_does_not_answer_in_time_or_at_all_is_a_matter_of_the_network() {
+    refused("status=403:acme/tiny-GGUF", 12, &["error[access-forbidden]", "the right to read"]);
+    refused("status=500*99:acme/tiny-GGUF", 13, &["error[hub-unreachable]", "HF_ENDPOINT"]);
+    refused("rate-limit=4000*99:acme/tiny-GGUF", 13, &["error[rate-limited]", "wait 4000 s"]);
+    let gone = hub(&[]).url();
+    let hub = hub(&[]);
+    let sandbox = stack(&hub).variable("HF_ENDPOINT", gone.clone());
+    check(&fetch(&sandbox), 13, &["error[hub-unreachable]", &gone]);
+}
+
+#[test]
+fn offline_asks_nobody() {
+    let hub = hub(&[]);
+    let sandbox = stack(&hub);
+    let run = sandbox.run(&["fetch", "--offline"]);
+    check(&run, 13, &["error[offline]", "run once without `--offline`"]);
+    let sandbox = sandbox.variable("HF_HUB_OFFLINE", "1");
+    check(&fetch(&sandbox), 13, &["error[offline]"]);
+    assert!(hub.requests().is_empty());
+}
+
+#[test]
+fn a_content_that_is_not_the_one_that_is_listed_is_corrupt() {
+    let fault = "corrupt:acme/tiny-GGUF/Tiny.Q4-K-M.gguf";
+    refused(fault, 11, &["error[download-corrupt]", "a proxy or a mirror that changes files"]);
+}
+
+#[test]
+fn a_repository_with_a_name_that_may_not_be_written_is_not_fetched_at_all() {
+    for name in ["../evil", "/etc/evil", "sub/.cache/../../x", "Config.json", "config.json/x"] {
+        let hub = builder().unsafe_name("acme/tiny", name).start().unwrap();
+        let sandbox = stack(&hub);
+        let run = sandbox.run(&["fetch", "--lane", "coder"]);
+        check(&run, 11, &["error[unsafe-name]", "leave the file out with `exclude`"]);
+        assert_eq!((brought(&sandbox).len(), bodies(&hub)), (0, 0), "{name}");
+    }
+}
+
+#[test]
+fn every_lane_that_cannot_be_had_is_named_before_a_byte_of_any_moves() {
+    let hub = hub(&["gated:acme/tiny-GGUF", "status=404*9:acme/tiny"]);
+    let sandbox = stack(&hub);
+    let run = sandbox.run(&["fetch"]);
+    check(&run, 12, &["error[token-missing]", "error[model-not-found]", "0 of 2 lanes ready"]);
+    assert_eq!((brought(&sandbox).len(), bodies(&hub)), (0, 0));
+}
+
+/// A small file system of its own, if this process may mount one.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: &Path, size: &str) -> Option<Self> {
+        let options = format!("size={size}");
+        let mount =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output();
+        mount.is_ok_and(|output| output.status.success()).then(|| Self(at.to_path_buf()))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        Command::new("umount").arg(&self.0).status().unwrap();
+    }
+}
+
+#[test]
+fn a_disk_that_is_too_small_for_all_lanes_is_refused_with_what_is_short_to_the_byte() {
+    let large = vec![7; 3 << 20];
+    let hub: FakeHub = builder().file("acme/tiny", "extra.bin", large).start().unwrap();
+    let sandbox = stack(&hub);
+    let models = sandbox.path().join("models");
+    let Some(_disk) = SmallDisk::mount(&models, "2m") else {
+        return skipped("this process may not mount a small disk");
+    };
+    let run = sandbox.run(&["fetch", "--format", "json"]);
+    assert_eq!(run.code, Some(14), "{}{}", run.stdout, run.stderr);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let of_lane = |lane: &str| {
+        let wanted = |it: &&serde_json::Value| it["id"] == "disk-space-short" && it["lane"] == lane;
+        findings.iter().find(wanted).unwrap()["evidence"].to_string()
+    };
+    let number = |evidence: &str, name: &str| -> u64 {
+        let rest = evidence.split_once(name).unwrap().1;
+        let digits = rest.chars().skip_while(|it| !it.is_ascii_digit());
+        digits.take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+    };
+    let (coder, reader) = (of_lane("coder"), of_lane("reader"));
+    let needed = number(&coder, "needed_bytes") + number(&reader, "needed_bytes");
+    assert_eq!(number(&coder, "needed_by_all_lanes_bytes"), needed, "{coder}");
+    let free = number(&coder, "available_bytes");
+    assert_eq!(number(&coder, "short_bytes"), needed - free, "{coder}");
+    assert_eq!((brought(&sandbox).len(), bodies(&hub)), (0, 0));
+}
+
+#[expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
+fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+}

@@ -1,0 +1,114 @@
+//! What moves to a newer commit, when, and how: `fetch --update`.
+
+use fake_hub::{Builder, FakeHub};
+
+use crate::hub_stack::{bodies, brought, builder, check, folder, stack};
+use crate::sandbox::Sandbox;
+
+const LANE: &str = "models/vllm/tiny/bf16";
+
+/// A hub on which `main` of the folder has moved: two files are others, as large as before.
+fn moved(faults: &[&str]) -> FakeHub {
+    let changed = ["model-00001-of-00003.safetensors", "generation_config.json"];
+    let newer = folder().into_iter().filter(|(name, _)| changed.contains(&name.as_str()));
+    let add = |builder: Builder, (name, mut content): (String, Vec<u8>)| {
+        let digit = content.iter().rposition(u8::is_ascii_digit).unwrap();
+        content[digit] ^= 1;
+        builder.file("acme/tiny", &name, content)
+    };
+    let builder = newer.fold(builder().commit("acme/tiny"), add);
+    let fault = |builder: Builder, fault: &&str| builder.fault(fault.parse().unwrap());
+    faults.iter().fold(builder, fault).start().unwrap()
+}
+
+fn content(sandbox: &Sandbox) -> Vec<Vec<u8>> {
+    let names = folder().into_iter().map(|(name, _)| name);
+    names.map(|name| fs_err::read(sandbox.path().join(LANE).join(name)).unwrap()).collect()
+}
+
+/// A stack that was fetched before the branch moved.
+fn behind(hub: &FakeHub) -> Sandbox {
+    let first = crate::hub_stack::hub(&[]);
+    let sandbox = stack(&first);
+    check(&sandbox.run(&["fetch"]), 0, &[]);
+    sandbox.variable("HF_ENDPOINT", hub.url())
+}
+
+#[test]
+fn what_is_present_moves_only_when_it_is_told_to() {
+    let hub = moved(&[]);
+    let sandbox = behind(&hub);
+    let before = content(&sandbox);
+    check(&sandbox.run(&["fetch"]), 0, &[]);
+    assert!(hub.requests().is_empty(), "nothing is missing");
+    assert_eq!(content(&sandbox), before);
+
+    check(&sandbox.run(&["fetch", "--update", "--lane", "coder"]), 0, &["ready: 1 of 1 lane"]);
+    assert_ne!(content(&sandbox), before);
+    assert_eq!(bodies(&hub), 1, "the other shards are the same");
+    let note = sandbox
+        .path()
+        .join(LANE)
+        .join(".cache/huggingface/download/generation_config.json.metadata");
+    let note = fs_err::read_to_string(note).unwrap();
+    assert!(note.starts_with(hub.commit("acme/tiny")), "{note}");
+    assert!(!sandbox.path().join(LANE).join(".cache/huggingface/preflight/update").exists());
+    assert_eq!(brought(&sandbox).len(), 11);
+
+    check(&sandbox.run(&["fetch", "--update", "--lane", "coder"]), 0, &[]);
+    assert_eq!(bodies(&hub), 1, "it is the newest already");
+    check(&sandbox.run(&["verify", "--deep"]), 0, &[]);
+}
+
+#[test]
+fn a_folder_that_is_not_whole_is_completed_at_the_commit_that_it_was_begun_with() {
+    let hub = moved(&[]);
+    let sandbox = behind(&hub);
+    let before = content(&sandbox);
+    for name in ["generation_config.json", "config.json"] {
+        fs_err::remove_file(sandbox.path().join(LANE).join(name)).unwrap();
+    }
+    check(&sandbox.run(&["fetch"]), 0, &[]);
+    assert_eq!(content(&sandbox), before);
+}
+
+#[test]
+fn the_old_files_stay_until_the_new_ones_are_whole() {
+    let fault = "cdn-status=404*99:acme/tiny/model-00001-of-00003.safetensors";
+    let hub = moved(&[fault]);
+    let sandbox = behind(&hub);
+    let before = content(&sandbox);
+    let run = sandbox.run(&["fetch", "--update", "--lane", "coder"]);
+    assert_eq!(run.code, Some(13), "{}{}", run.stdout, run.stderr);
+    assert_eq!(content(&sandbox), before, "not even the small file has moved");
+
+    let healed = moved(&[]);
+    let sandbox = sandbox.variable("HF_ENDPOINT", healed.url());
+    check(&sandbox.run(&["fetch", "--update", "--lane", "coder"]), 0, &[]);
+    assert_ne!(content(&sandbox), before);
+    let asked = |name: &str| healed.requests().iter().any(|it| it.path.contains(name));
+    assert!(!asked("resolve-cache"), "the small file has waited since the first attempt");
+}
+
+#[test]
+fn what_is_pinned_does_not_move_by_itself() {
+    let hub = moved(&[]);
+    let sandbox = behind(&hub);
+    check(&sandbox.run(&["lock"]), 0, &[]);
+    let before = content(&sandbox);
+    check(&sandbox.run(&["fetch", "--update", "--lane", "coder"]), 0, &[]);
+    assert_eq!(content(&sandbox), before);
+    check(&sandbox.run(&["lock", "--update"]), 0, &["moved from"]);
+    check(&sandbox.run(&["fetch", "--lane", "coder"]), 0, &[]);
+    assert_ne!(content(&sandbox), before);
+}
+
+#[test]
+fn nothing_moves_where_a_dry_run_says_what_would() {
+    let hub = moved(&[]);
+    let sandbox = behind(&hub);
+    let before = content(&sandbox);
+    let run = sandbox.run(&["fetch", "--update", "--dry-run", "--lane", "coder"]);
+    check(&run, 0, &["a fetch would bring 2 files of `hf://acme/tiny`"]);
+    assert_eq!((content(&sandbox), bodies(&hub)), (before, 0));
+}
