@@ -5,6 +5,7 @@
 //! tensor is read; no length is believed before it is compared with what the file still has.
 
 pub mod architectures;
+mod keys;
 mod layout;
 mod metadata;
 mod reader;
@@ -86,6 +87,10 @@ pub enum Newer {
     },
     /// `tokenizer.ggml.model`.
     Tokenizer(String),
+    /// `tokenizer.ggml.pre`, where the tokenizer has need of it.
+    PreTokenizer(String),
+    /// `rope.scaling.type` of the architecture.
+    Scaling(String),
     /// A tensor that the architecture does not have.
     Tensor(String),
 }
@@ -206,6 +211,24 @@ pub enum GgufError {
         expected: &'static str,
         /// What is there.
         found: &'static str,
+    },
+    /// A list that does not have as many values as it is for.
+    #[error("has {found} values in `{key}`, and llama.cpp needs {expected}")]
+    Entries {
+        /// The name.
+        key: String,
+        /// How many there are.
+        found: u64,
+        /// One for each token, or for each layer.
+        expected: u64,
+    },
+    /// Experts that no mixture can have.
+    #[error("uses {used} of {count} experts, which llama.cpp does not take")]
+    Experts {
+        /// `expert_count`, 0 where it is not said.
+        count: u64,
+        /// `expert_used_count`, 0 where it is not said.
+        used: u64,
     },
     /// No layers, or more than llama.cpp has room for.
     #[error("has {count} layers, and llama.cpp takes 1 to 512")]

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod document;
+mod entries;
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::symlink;
@@ -108,6 +109,7 @@ fn corpus() -> Corpus {
     borders(&mut corpus);
     counts_and_versions(&mut corpus);
     keys(&mut corpus);
+    entries::rows(&mut corpus);
     tensors(&mut corpus);
     paths(&mut corpus);
     splits(&mut corpus);
@@ -381,6 +383,8 @@ fn server_refuses(server: &str, path: &Path) -> Option<String> {
     let mut child = Command::new(server)
         .args(["--host", "127.0.0.1", "--port", "0", "-c", "256", "-np", "1", "--no-warmup", "-m"])
         .arg(path)
+        // A failed assertion would start a debugger.
+        .env("GGML_NO_BACKTRACE", "1")
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -406,7 +410,7 @@ fn server_refuses(server: &str, path: &Path) -> Option<String> {
 #[test]
 fn preflight_refuses_what_llama_server_refuses() {
     let corpus = corpus();
-    assert!(corpus.cases.len() > 120, "{} cases", corpus.cases.len());
+    assert!(corpus.cases.len() > 160, "{} cases", corpus.cases.len());
     for case in corpus.cases {
         let refused = preflight_refuses(&case.path);
         assert_eq!(refused.is_some(), case.refusal.is_some(), "{}: {refused:?}", case.name);

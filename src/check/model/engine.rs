@@ -92,6 +92,8 @@ fn unknown_to_llama_cpp(subject: &Subject<'_>, newer: &Newer) -> Finding {
         Newer::Architecture(name) => format!("the architecture `{name}`"),
         Newer::TensorType { tensor, id } => format!("the tensor type {id} (`{tensor}`)"),
         Newer::Tokenizer(name) => format!("the tokenizer `{name}`"),
+        Newer::PreTokenizer(name) => format!("the pre-tokenizer `{name}`"),
+        Newer::Scaling(name) => format!("the scaling of positions `{name}`"),
         Newer::Tensor(name) => format!("the tensor `{name}` beside those of its architecture"),
     };
     let build = architectures::NEWEST_BUILD;

@@ -166,6 +166,104 @@ const ARCHITECTURES: &[&str] = &[
     "xverse",
 ];
 
+/// The ways in which tokenizers with merges split a text first (`src/llama-vocab.cpp`,
+/// `tokenizer.ggml.pre`), sorted; each was taken by the `llama-server` of that build.
+const PRE_TOKENIZERS: &[&str] = &[
+    "a.x-4.0",
+    "afmoe",
+    "bailingmoe",
+    "bailingmoe2",
+    "bloom",
+    "chameleon",
+    "chatglm-bpe",
+    "codeshell",
+    "cohere2moe",
+    "command-r",
+    "dbrx",
+    "deepseek-coder",
+    "deepseek-llm",
+    "deepseek-r1-qwen",
+    "deepseek-v3",
+    "default",
+    "exaone",
+    "exaone-moe",
+    "exaone4",
+    "f2llmv2",
+    "falcon",
+    "falcon-h1",
+    "falcon3",
+    "gemma4",
+    "gigachat",
+    "glm4",
+    "glm5",
+    "gpt-2",
+    "gpt-4o",
+    "gpt3-finnish",
+    "granite-docling",
+    "granite-embed-multi-311m",
+    "granite-embed-multi-97m",
+    "grok-2",
+    "hunyuan",
+    "hunyuan-dense",
+    "hy_v4",
+    "jais",
+    "jais-2",
+    "jina-de",
+    "jina-es",
+    "jina-v1-en",
+    "jina-v2-code",
+    "jina-v2-de",
+    "jina-v2-es",
+    "jina-v5-nano",
+    "joyai-llm",
+    "k2-horizon",
+    "kanana2",
+    "kimi-k2",
+    "kormo",
+    "laguna",
+    "lfm2",
+    "llada-moe",
+    "llama-bpe",
+    "llama-v3",
+    "llama3",
+    "llama4",
+    "megrez",
+    "mellum",
+    "mellum2",
+    "midm-2.0",
+    "minerva-7b",
+    "minicpm5",
+    "minimax-m2",
+    "mmbert",
+    "modern-bert",
+    "mpt",
+    "olmo",
+    "phi-2",
+    "pixtral",
+    "poro-chat",
+    "qwen2",
+    "qwen35",
+    "refact",
+    "roberta-bpe",
+    "sarvam-moe",
+    "seed-coder",
+    "smaug-bpe",
+    "smollm",
+    "solar-open",
+    "spark2_5",
+    "stablelm2",
+    "starcoder",
+    "superbpe",
+    "talkie",
+    "tekken",
+    "tiny_aya",
+    "trillion",
+    "ufakzeka",
+    "viking",
+    "whitespace",
+    "youtu",
+];
+
 /// What a tokenizer needs beside its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tokenizer {
@@ -183,15 +281,26 @@ pub fn is_known(architecture: &str) -> bool {
     ARCHITECTURES.binary_search(&architecture).is_ok()
 }
 
+/// Whether llama.cpp has that pre-tokenizer.
+#[must_use]
+pub fn splits(pre_tokenizer: &str) -> bool {
+    PRE_TOKENIZERS.binary_search(&pre_tokenizer).is_ok()
+}
+
+/// Whether llama.cpp has that way of stretching positions (`src/llama-model.cpp`,
+/// `LLAMA_ROPE_SCALING_TYPES`).
+#[must_use]
+pub fn scales(rope_scaling: &str) -> bool {
+    matches!(rope_scaling, "none" | "linear" | "yarn" | "longrope")
+}
+
 /// What the tokenizer of that name needs (`src/llama-vocab.cpp`); absent when it is not known.
 #[must_use]
 pub fn tokenizer(name: &str) -> Option<Tokenizer> {
     Some(match name {
         "no_vocab" | "none" => Tokenizer::None,
-        "llama" | "bert" | "t5" | "rwkv" | "plamo2" | "hybriddna" | "whitespace" | "gemma4" => {
-            Tokenizer::Plain
-        }
-        "gpt2" => Tokenizer::Merging,
+        "llama" | "bert" | "t5" | "rwkv" | "plamo2" => Tokenizer::Plain,
+        "gpt2" | "hybriddna" | "whitespace" | "gemma4" => Tokenizer::Merging,
         _ => return None,
     })
 }
@@ -201,8 +310,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_sorted_so_that_it_can_be_searched() {
-        assert!(ARCHITECTURES.is_sorted());
+    fn the_tables_are_sorted_so_that_they_can_be_searched() {
+        assert!(ARCHITECTURES.is_sorted() && PRE_TOKENIZERS.is_sorted());
+        assert!(splits("llama-bpe") && splits("qwen2") && !splits("zz9"));
         assert!(is_known("llama") && is_known("granite") && !is_known("lla9a"));
     }
 }

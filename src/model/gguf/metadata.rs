@@ -1,13 +1,12 @@
-//! The metadata of a header: every entry is checked, only what says something about the model is
-//! kept.
+//! The metadata of a header: every entry is checked, and kept as far as it is short.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io::{Read, Seek};
 
 use super::architectures::{self, Tokenizer};
 use super::reader::{Field, Reader};
 use super::types::ValueType;
-use super::{GgufError, Newer};
+use super::{GgufError, Newer, keys};
 
 /// `GGUF_DEFAULT_ALIGNMENT`.
 const DEFAULT_ALIGNMENT: u64 = 32;
@@ -25,10 +24,7 @@ const LONGEST_KEY: usize = 65_535;
 const ROOM_FOR_KEYS: usize = 4 << 20;
 
 /// Longer strings (templates, licences) say nothing that is judged here.
-const LONGEST_KEPT: u64 = 256;
-
-/// More entries than this are not kept, whatever a file pretends.
-const MOST_KEPT: usize = 512;
+const LONGEST_KEPT: usize = 256;
 
 /// `LLAMA_MAX_LAYERS` of llama.cpp.
 const MOST_LAYERS: u64 = 512;
@@ -64,7 +60,8 @@ pub struct Metadata {
     pub split_count: Option<u64>,
     /// `split.tensors.count`, over all parts.
     pub split_tensors: Option<u64>,
-    entries: Vec<(String, Value)>,
+    /// By their names, which need not be UTF-8.
+    entries: HashMap<Vec<u8>, Value>,
 }
 
 /// A value that was kept.
@@ -83,11 +80,13 @@ pub enum Value {
 }
 
 impl Value {
-    fn kind(&self) -> &'static str {
+    /// Its type in the file.
+    #[must_use]
+    pub fn value_type(&self) -> ValueType {
         match self {
-            Self::Integer(_, kind) | Self::Other(kind) => kind.name(),
-            Self::Text(_) | Self::LongText => ValueType::String.name(),
-            Self::Array(..) => ValueType::Array.name(),
+            Self::Integer(_, kind) | Self::Other(kind) => *kind,
+            Self::Text(_) | Self::LongText => ValueType::String,
+            Self::Array(..) => ValueType::Array,
         }
     }
 }
@@ -97,9 +96,8 @@ pub(super) fn read<R: Read + Seek>(
     reader: &mut Reader<R>,
     count: u64,
 ) -> Result<Metadata, GgufError> {
-    let mut names = HashSet::new();
     let mut room = ROOM_FOR_KEYS;
-    let mut entries = Vec::new();
+    let mut entries = HashMap::new();
     for index in 0..count {
         let start = reader.offset();
         let bytes = reader.string(LONGEST_KEY.min(room), Field::Key(index))?;
@@ -108,29 +106,13 @@ pub(super) fn read<R: Read + Seek>(
             return Err(GgufError::EmptyKey { offset: start });
         }
         let key = String::from_utf8_lossy(&bytes).into_owned();
-        if !names.insert(bytes) {
+        if entries.contains_key(&bytes) {
             return Err(GgufError::DuplicateKey { key });
         }
         let value = value(reader, &key)?;
-        if wanted(&key) && entries.len() < MOST_KEPT {
-            entries.push((key, value));
-        }
+        entries.insert(bytes, value);
     }
     Ok(collect(entries))
-}
-
-fn wanted(key: &str) -> bool {
-    key.starts_with("general.")
-        || key.starts_with("split.")
-        || key.starts_with("adapter.")
-        || key.starts_with("tokenizer.ggml.")
-        || key.ends_with("_length")
-        || key.ends_with("_count")
-        || key.ends_with("_count_kv")
-        || key.ends_with("_epsilon")
-        || key.ends_with("_rank")
-        || key.ends_with("_window")
-        || key.ends_with("_size")
 }
 
 fn value<R: Read + Seek>(reader: &mut Reader<R>, key: &str) -> Result<Value, GgufError> {
@@ -140,16 +122,14 @@ fn value<R: Read + Seek>(reader: &mut Reader<R>, key: &str) -> Result<Value, Ggu
         ValueType::Array => return array(reader, key),
         ValueType::String => {
             let length = reader.string_length(field)?;
-            if length > LONGEST_KEPT {
+            let kept = usize::try_from(length).ok().filter(|length| *length <= LONGEST_KEPT);
+            let Some(kept) = kept else {
                 reader.skip(length, field)?;
                 return Ok(Value::LongText);
-            }
-            let mut bytes = Vec::new();
-            for _ in 0..length {
-                let [byte] = reader.bytes(field)?;
-                bytes.push(byte);
-            }
-            Value::Text(String::from_utf8_lossy(&bytes).into_owned())
+            };
+            let mut bytes = [0; LONGEST_KEPT];
+            reader.fill(&mut bytes[..kept], field)?;
+            Value::Text(String::from_utf8_lossy(&bytes[..kept]).into_owned())
         }
         ValueType::U8 => Value::Integer(u8::from_le_bytes(reader.bytes(field)?).into(), kind),
         ValueType::I8 => Value::Integer(i8::from_le_bytes(reader.bytes(field)?).into(), kind),
@@ -198,7 +178,7 @@ fn array<R: Read + Seek>(reader: &mut Reader<R>, key: &str) -> Result<Value, Ggu
     Ok(Value::Array(element, count))
 }
 
-fn collect(entries: Vec<(String, Value)>) -> Metadata {
+fn collect(entries: HashMap<Vec<u8>, Value>) -> Metadata {
     let mut metadata = Metadata { entries, ..Metadata::default() };
     metadata.architecture = metadata.text("general.architecture");
     metadata.name = metadata.text("general.name");
@@ -221,7 +201,7 @@ impl Metadata {
     /// The value of an entry, if it was kept.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.entries.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+        self.entries.get(key.as_bytes())
     }
 
     /// An integer below the architecture's own prefix.
@@ -285,18 +265,7 @@ impl Metadata {
 
     /// What this program's tables do not have.
     pub(super) fn newer(&self) -> Vec<Newer> {
-        let mut newer = Vec::new();
-        if let Some(architecture) = &self.architecture
-            && !architectures::is_known(architecture)
-        {
-            newer.push(Newer::Architecture(architecture.clone()));
-        }
-        if let Some(tokenizer) = &self.tokenizer
-            && architectures::tokenizer(tokenizer).is_none()
-        {
-            newer.push(Newer::Tokenizer(tokenizer.clone()));
-        }
-        newer
+        keys::newer(self)
     }
 
     /// The first thing that the loader needs and does not find, in its own order. Only the first
@@ -308,6 +277,7 @@ impl Metadata {
         self.need_text("general.architecture")
             .and_then(|()| if self.is_model() { self.need_model() } else { self.need_adapter() })
             .err()
+            .or_else(|| if self.is_model() { keys::refused(self) } else { None })
     }
 
     fn need_adapter(&self) -> Result<(), GgufError> {
@@ -373,6 +343,6 @@ impl Metadata {
     }
 }
 
-fn wrong_type(key: &str, expected: &'static str, found: &Value) -> GgufError {
-    GgufError::KeyType { key: key.to_owned(), expected, found: found.kind() }
+pub(super) fn wrong_type(key: &str, expected: &'static str, found: &Value) -> GgufError {
+    GgufError::KeyType { key: key.to_owned(), expected, found: found.value_type().name() }
 }

@@ -1,7 +1,7 @@
 //! Reads a header field by field, never past the file's end and never more than is kept.
 
 use std::fmt;
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufRead as _, BufReader, Read, Seek};
 
 use super::GgufError;
 
@@ -139,21 +139,65 @@ impl<R: Read + Seek> Reader<R> {
         }
     }
 
-    /// Passes over `count` strings.
+    /// Passes over `count` strings: vocabularies have hundreds of thousands, so those that lie in
+    /// the buffer as a whole are passed over without being read.
     pub(super) fn skip_strings(&mut self, count: u64, field: Field<'_>) -> Result<(), GgufError> {
-        for _ in 0..count {
-            let length = self.string_length(field)?;
-            self.skip(length, field)?;
+        let mut left = count;
+        while left > 0 {
+            let buffer = self.inner.buffer();
+            // The file may have grown since its size was taken.
+            let known = usize::try_from(self.remaining()).unwrap_or(usize::MAX).min(buffer.len());
+            let (passed, bytes) = whole_strings(&buffer[..known], left);
+            self.inner.consume(bytes);
+            self.offset += bytes as u64;
+            left -= passed;
+            if left > 0 {
+                let length = self.string_length(field)?;
+                self.skip(length, field)?;
+                left -= 1;
+            }
         }
         Ok(())
     }
 
-    fn fill(&mut self, bytes: &mut [u8], field: Field<'_>) -> Result<(), GgufError> {
+    /// Fills `bytes`.
+    pub(super) fn fill(&mut self, bytes: &mut [u8], field: Field<'_>) -> Result<(), GgufError> {
         self.need(bytes.len() as u64, field)?;
         self.inner
             .read_exact(bytes)
             .map_err(|error| GgufError::Read { offset: self.offset, kind: error.kind() })?;
         self.offset += bytes.len() as u64;
         Ok(())
+    }
+}
+
+/// How many strings, at most `most`, lie in `buffer` from its beginning, and how many bytes they
+/// take.
+fn whole_strings(buffer: &[u8], most: u64) -> (u64, usize) {
+    let mut rest = buffer;
+    let mut passed = 0;
+    while passed < most
+        && let Some((length, behind)) = rest.split_first_chunk()
+        && let Ok(length) = usize::try_from(u64::from_le_bytes(*length))
+        && let Some(after) = behind.get(length..)
+    {
+        rest = after;
+        passed += 1;
+    }
+    (passed, buffer.len() - rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_passed_over_as_far_as_the_buffer_has_them() {
+        let text = [&3_u64.to_le_bytes()[..], b"abc", &0_u64.to_le_bytes(), &9_u64.to_le_bytes()];
+        let buffer = [&text.concat()[..], b"short"].concat();
+        assert_eq!(whole_strings(&buffer, 9), (2, 19));
+        assert_eq!(whole_strings(&buffer, 1), (1, 11));
+        assert_eq!(whole_strings(&buffer[..10], 9), (0, 0));
+        assert_eq!(whole_strings(&u64::MAX.to_le_bytes(), 9), (0, 0));
     }
 }

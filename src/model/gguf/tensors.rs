@@ -113,9 +113,7 @@ fn name<R: Read + Seek>(
     field: Field<'_>,
 ) -> Result<String, GgufError> {
     let mut bytes = [0; NAME_ROOM];
-    for byte in bytes.iter_mut().take(length) {
-        [*byte] = reader.bytes(field)?;
-    }
+    reader.fill(&mut bytes[..length], field)?;
     Ok(String::from_utf8_lossy(&bytes[..length]).into_owned())
 }
 
