@@ -6,6 +6,7 @@
 
 mod arguments;
 mod config;
+mod hugging_face;
 mod image;
 mod infinity;
 mod launch;
@@ -280,6 +281,16 @@ pub fn invocation(service: &Service) -> Option<Invocation> {
         (launch.kind.read)(&launch, &mut reading);
     }
     Some(reading.finish())
+}
+
+/// A file of which the text is needed to know how `service` starts its engine: a script, or the file
+/// that the command line is continued in. Absent: none, or [`Service::texts`] has it already.
+#[must_use]
+pub fn unseen_text(service: &Service) -> Option<ServicePath> {
+    launch::unseen_script(service).or_else(|| {
+        let config = invocation(service)?.config?.value;
+        (!service.texts.contains_key(&config)).then_some(config)
+    })
 }
 
 impl Engine {

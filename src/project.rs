@@ -75,7 +75,8 @@ pub struct Service {
     pub extension: Option<Spanned<Value>>,
     /// Where each value below [`Service::extension`] is written, by its JSON pointer.
     pub extension_places: IndexMap<String, Place>,
-    /// The texts of the files that its command line is continued in, as far as they were seen.
+    /// The texts of the scripts that start its engine and of the files that its command line is
+    /// continued in, as far as they were seen.
     pub texts: IndexMap<ServicePath, String>,
 }
 

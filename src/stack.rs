@@ -27,6 +27,10 @@ const START: Duration = Duration::from_secs(2);
 /// The most bytes of a file that a command line is continued in.
 const LONGEST_CONFIG: u64 = 1 << 20;
 
+/// How many files the start of one engine is followed through: a script that starts a script, and a
+/// configuration file.
+const MOST_TEXTS: usize = 8;
+
 /// A project, its containers, and how this process sees both.
 #[derive(Debug)]
 pub struct Stack {
@@ -199,17 +203,17 @@ impl Stack {
         }
     }
 
-    /// The project, with the files that command lines are continued in. Blocking.
+    /// The project, with the scripts that start engines and the files that command lines are continued
+    /// in. Blocking.
     fn with_texts(&self) -> Project {
         let mut project = self.project.clone();
-        for (service, seen) in self.project.services.iter().zip(&mut project.services) {
-            let config = engine::invocation(service).and_then(|invocation| invocation.config);
-            let Some(path) = config.map(|config| config.value) else { continue };
-            let located = locate(&self.project, service, &self.standpoint, &path);
-            if let Sight::Visible { path: local, .. } = &located.sight
-                && let Some(text) = text(local.as_path())
-            {
-                seen.texts.insert(path, text);
+        for service in &mut project.services {
+            for _ in 0..MOST_TEXTS {
+                let Some(path) = engine::unseen_text(service) else { break };
+                let located = locate(&self.project, service, &self.standpoint, &path);
+                let Sight::Visible { path: local, .. } = &located.sight else { break };
+                let Some(text) = text(local.as_path()) else { break };
+                service.texts.insert(path, text);
             }
         }
         project

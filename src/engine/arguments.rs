@@ -180,6 +180,12 @@ impl Arguments {
 }
 
 impl Grammar {
+    /// The rules of clap, click and kong: flags are written in full, and `--flag=value` is
+    /// `--flag value`.
+    pub(super) const fn plain(flags: &'static [Flags]) -> Self {
+        Self { flags, underscores: false, abbreviations: false, joined: true, dashed_values: false }
+    }
+
     /// The name of a flag as written, without a dotted key, and that key.
     fn name(&self, written: &str) -> (String, Option<String>) {
         let Some(long) = written.strip_prefix("--") else {

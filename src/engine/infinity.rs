@@ -25,13 +25,7 @@ fn start(words: &[Word]) -> Option<usize> {
     (first.program() == "infinity_emb" && words.get(1)?.is("v2")).then_some(2)
 }
 
-static GRAMMAR: Grammar = Grammar {
-    flags: FLAGS,
-    underscores: false,
-    abbreviations: false,
-    joined: true,
-    dashed_values: false,
-};
+static GRAMMAR: Grammar = Grammar::plain(FLAGS);
 
 static FLAGS: &[Flags] = &[
     (

@@ -117,12 +117,31 @@ struct Found<'a> {
 
 /// How `service` starts its engine; absent when it starts something else.
 pub(super) fn launch(service: &Service) -> Option<Launch<'_>> {
+    search(service).0
+}
+
+/// The first script on the way to the engine whose text was not seen; absent: there is none.
+pub(super) fn unseen_script(service: &Service) -> Option<ServicePath> {
+    search(service).1
+}
+
+fn search(service: &Service) -> (Option<Launch<'_>>, Option<ServicePath>) {
     let image = service.image.as_ref().map(|image| Image::parse(&image.value));
     let known = image.as_ref().and_then(Image::kind);
     let official = known.filter(|(_, trust)| *trust == Trust::Official).map(|(kind, _)| kind);
     let variables = official.map_or(&[][..], |kind| kind.environment);
     let environment = Environment::new(service, variables);
-    let mut search = Search { service, environment, tries: MOST_TRIES };
+    let directory = service
+        .working_dir
+        .clone()
+        .or_else(|| official.and_then(|kind| kind.working_dir).map(ServicePath::new));
+    let mut search = Search {
+        service,
+        environment,
+        directory: directory.clone(),
+        tries: MOST_TRIES,
+        unseen: None,
+    };
     let command: Vec<Word> = service.command.iter().flatten().map(word).collect();
     let start = match (&service.entrypoint, known, &image) {
         (Some(entrypoint), _, _) => {
@@ -146,17 +165,13 @@ pub(super) fn launch(service: &Service) -> Option<Launch<'_>> {
         (None, _, _) => search.start(&command, DEEPEST),
     };
     let image = image.filter(|_| official.is_some());
-    let directory = service
-        .working_dir
-        .clone()
-        .or_else(|| official.and_then(|kind| kind.working_dir).map(ServicePath::new));
-    match start {
+    let launch = match start {
         Start::Engine(found) => Some(search.once(*found).launch(directory, image)),
         Start::Opaque(what) => known.map(|(kind, _)| Launch {
             kind,
             program: Vec::new(),
             arguments: Vec::new(),
-            environment: search.environment,
+            environment: search.environment.clone(),
             working_dir: directory,
             image,
             opaque: true,
@@ -164,7 +179,8 @@ pub(super) fn launch(service: &Service) -> Option<Launch<'_>> {
             complaints: Vec::new(),
         }),
         Start::Other => None,
-    }
+    };
+    (launch, search.unseen)
 }
 
 fn word(spanned: &Spanned<String>) -> Word {
@@ -178,7 +194,11 @@ fn written(texts: &[&str]) -> Vec<Word> {
 struct Search<'a> {
     service: &'a Service,
     environment: Environment<'a>,
+    /// The working directory; absent: not known.
+    directory: Option<ServicePath>,
     tries: usize,
+    /// The first script whose text is needed and was not seen.
+    unseen: Option<ServicePath>,
 }
 
 impl<'a> Search<'a> {
@@ -313,10 +333,46 @@ impl<'a> Search<'a> {
         }
         let is_script = [".sh", ".bash", ".py"].iter().any(|end| first.text.ends_with(end));
         let is_known = WRAPPERS.contains(&first.program()) || first.program() == TOOLS;
-        if is_script && !is_known {
-            return Start::Opaque(unread_script(first));
+        if (is_script || self.seen(first).is_some()) && !is_known {
+            return self.script_file(words, depth);
         }
         Start::Other
+    }
+
+    /// The text of the file that a word names, if it was seen.
+    fn seen(&self, word: &Word) -> Option<&'a str> {
+        let path = names::absolute(&word.text, self.directory.as_ref())?;
+        self.service.texts.get(&path).map(String::as_str)
+    }
+
+    /// What the script that the first of `words` names starts. One that was not seen is taken for
+    /// one that starts what stands behind it, if that is an engine.
+    fn script_file(&mut self, words: &[Word], depth: usize) -> Start<'a> {
+        let Some((script, arguments)) = words.split_first() else { return Start::Other };
+        let Some(depth) = depth.checked_sub(1) else { return Start::Other };
+        let Some(text) = self.seen(script) else {
+            if self.unseen.is_none() && !script.text.ends_with(".py") {
+                self.unseen = names::absolute(&script.text, self.directory.as_ref());
+            }
+            return match self.start(arguments, depth) {
+                Start::Engine(mut found) => {
+                    found.unread.push(unread_script(script));
+                    Start::Engine(found)
+                }
+                Start::Opaque(_) | Start::Other => Start::Opaque(unread_script(script)),
+            };
+        };
+        let first = text.lines().next().unwrap_or("");
+        let what = if first.starts_with("#!") && !first.trim_end().ends_with("sh") {
+            format!("the script `{}` is none of a shell", script.text)
+        } else {
+            let word = Word { text: text.to_owned(), ..script.clone() };
+            match self.script(&word, arguments, depth) {
+                Start::Other => format!("the script `{}` starts no engine", script.text),
+                start @ (Start::Engine(_) | Start::Opaque(_)) => return start,
+            }
+        };
+        Start::Opaque(Spanned::new(what, script.place.clone()))
     }
 
     /// What `sh [-flags] -c script [name [arguments]]` or `sh file` starts.
@@ -330,7 +386,7 @@ impl<'a> Search<'a> {
         }
         let Some(script) = words.get(at) else { return Start::Other };
         if !is_command {
-            return Start::Opaque(unread_script(script));
+            return self.script_file(words.get(at..).unwrap_or_default(), depth);
         }
         if let Some(why) = &script.unknown {
             return Start::Opaque(Spanned::new(why.clone(), script.place.clone()));
@@ -390,7 +446,7 @@ impl<'a> Search<'a> {
 }
 
 fn unread_script(script: &Word) -> Spanned<String> {
-    Spanned::new(format!("the script `{}` is not read yet", script.text), script.place.clone())
+    Spanned::new(format!("the script `{}` was not seen", script.text), script.place.clone())
 }
 
 impl<'a> Found<'a> {

@@ -1,6 +1,9 @@
 //! `llama-server` of llama.cpp (libllama 0.5.0: common/arg.cpp, common/hf-cache.cpp, .devops).
 
-use crate::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
+mod flags;
+mod presets;
+
+use crate::engine::arguments::{Arguments, Grammar, Setting};
 use crate::engine::image::Image;
 use crate::engine::launch::Launch;
 use crate::engine::reading::Reading;
@@ -42,182 +45,12 @@ fn start(words: &[Word]) -> Option<usize> {
 }
 
 static GRAMMAR: Grammar = Grammar {
-    flags: FLAGS,
+    flags: flags::FLAGS,
     underscores: true,
     abbreviations: false,
     joined: false,
     dashed_values: true,
 };
-
-/// Words that `--flash-attn` takes; older builds take none.
-const ON_OFF: &[&str] = &["on", "off", "auto", "true", "false", "enabled", "disabled", "1", "0"];
-
-/// Every flag that names something or takes a value that may begin with `-`, and every switch;
-/// another flag takes the word behind it unless that begins with `-`.
-static FLAGS: &[Flags] = &[
-    (
-        Arity::One,
-        &[
-            &["--model", "-m"],
-            &["--model-url", "-mu"],
-            &["--docker-repo", "-dr"],
-            &["--hf-repo", "-hf", "-hfr"],
-            &["--hf-file", "-hff"],
-            &["--hf-token", "-hft"],
-            &["--mmproj", "-mm"],
-            &["--mmproj-url", "-mmu"],
-            &["--lora"],
-            &["--lora-scaled"],
-            &["--control-vector"],
-            &["--control-vector-scaled"],
-            &["--model-draft", "-md", "--spec-draft-model"],
-            &["--hf-repo-draft", "-hfd", "-hfrd", "--spec-draft-hf"],
-            &["--models-dir"],
-            &["--models-preset"],
-            &["--chat-template"],
-            &["--chat-template-file"],
-            &["--chat-template-kwargs"],
-            &["--grammar"],
-            &["--grammar-file"],
-            &["--json-schema", "-j"],
-            &["--json-schema-file", "-jf"],
-            &["--api-key"],
-            &["--api-key-file"],
-            &["--ssl-key-file"],
-            &["--ssl-cert-file"],
-            &["--path"],
-            &["--ui-config-file", "--webui-config-file"],
-            &["--mcp-servers-config"],
-            &["--video-ffmpeg-dir"],
-            &["--lookup-cache-static", "-lcs"],
-            &["--lookup-cache-dynamic", "-lcd"],
-            &["--model-vocoder", "-mv"],
-            &["--hf-repo-v", "-hfv", "-hfrv"],
-            &["--slot-save-path"],
-            &["--media-path"],
-            &["--log-file"],
-            &["--rpc"],
-            &["--ctx-size", "-c"],
-            &["--predict", "-n", "--n-predict"],
-            &["--keep"],
-            &["--batch-size", "-b"],
-            &["--ubatch-size", "-ub"],
-            &["--threads", "-t"],
-            &["--threads-batch", "-tb"],
-            &["--threads-http"],
-            &["--gpu-layers", "-ngl", "--n-gpu-layers"],
-            &["--gpu-layers-draft", "-ngld", "--n-gpu-layers-draft"],
-            &["--parallel", "-np"],
-            &["--cache-type-k", "-ctk"],
-            &["--cache-type-v", "-ctv"],
-            &["--cache-reuse"],
-            &["--cache-ram", "-cram"],
-            &["--fit", "-fit"],
-            &["--fit-target", "-fitt"],
-            &["--fit-ctx", "-fitc"],
-            &["--load-mode", "-lm"],
-            &["--override-kv"],
-            &["--override-tensor", "-ot"],
-            &["--alias", "-a"],
-            &["--pooling"],
-            &["--host"],
-            &["--port"],
-            &["--api-prefix"],
-            &["--timeout", "-to"],
-            &["--seed", "-s"],
-            &["--temp", "--temperature"],
-            &["--prio"],
-            &["--reasoning-format"],
-            &["--reasoning-budget"],
-            &["--rope-freq-base"],
-            &["--rope-freq-scale"],
-            &["--rope-scale"],
-            &["--rope-scaling"],
-            &["--yarn-ext-factor"],
-            &["--yarn-attn-factor"],
-            &["--yarn-beta-slow"],
-            &["--yarn-beta-fast"],
-            &["--yarn-orig-ctx"],
-            &["--defrag-thold", "-dt"],
-            &["--device", "-dev"],
-            &["--device-draft", "-devd"],
-            &["--split-mode", "-sm"],
-            &["--tensor-split", "-ts"],
-            &["--main-gpu", "-mg"],
-            &["--n-cpu-moe", "-ncmoe"],
-            &["--numa"],
-            &["--verbosity", "-lv", "--log-verbosity"],
-        ],
-    ),
-    (Arity::Two, &[&["--control-vector-layer-range"]]),
-    (
-        Arity::Maybe(ON_OFF),
-        &[&["--flash-attn", "-fa"], &["--log-colors"], &["--reasoning", "-rea"]],
-    ),
-    (
-        Arity::Switch,
-        &[
-            &["--offline"],
-            &["--embedding", "--embeddings"],
-            &["--reranking", "--rerank"],
-            &["--jinja"],
-            &["--no-jinja"],
-            &["--metrics"],
-            &["--props"],
-            &["--slots"],
-            &["--no-slots"],
-            &["--mlock"],
-            &["--mmap"],
-            &["--no-mmap"],
-            &["--no-webui"],
-            &["--no-ui"],
-            &["--webui"],
-            &["--ui"],
-            &["--cont-batching", "-cb"],
-            &["--no-cont-batching", "-nocb"],
-            &["--context-shift"],
-            &["--no-context-shift"],
-            &["--check-tensors"],
-            &["--verbose", "-v", "--log-verbose"],
-            &["--log-disable"],
-            &["--log-prefix"],
-            &["--log-timestamps"],
-            &["--no-mmproj", "--no-mmproj-auto"],
-            &["--mmproj-auto"],
-            &["--mmproj-offload"],
-            &["--no-mmproj-offload"],
-            &["--warmup"],
-            &["--no-warmup"],
-            &["--kv-offload", "-kvo"],
-            &["--no-kv-offload", "-nkvo"],
-            &["--kv-unified", "-kvu"],
-            &["--no-kv-unified", "-no-kvu"],
-            &["--swa-full"],
-            &["--cpu-moe", "-cmoe"],
-            &["--repack"],
-            &["--no-repack", "-nr"],
-            &["--no-host"],
-            &["--op-offload"],
-            &["--no-op-offload"],
-            &["--special", "-sp"],
-            &["--escape", "-e"],
-            &["--no-escape"],
-            &["--ignore-eos"],
-            &["--spm-infill"],
-            &["--models-autoload"],
-            &["--no-models-autoload"],
-            &["--cache-prompt"],
-            &["--no-cache-prompt"],
-            &["--perf"],
-            &["--no-perf"],
-            &["--prefill-assistant"],
-            &["--no-prefill-assistant"],
-            &["--lora-init-without-apply"],
-            &["--backend-sampling", "-bs"],
-            &["--reuse-port"],
-        ],
-    ),
-];
 
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let mut arguments = Arguments::parse(&GRAMMAR, &lora_scales(&launch.arguments));
@@ -225,30 +58,14 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let get = |reading: &Reading<'_>, flag: &str, variable: &str| {
         reading.setting(&arguments, &[flag], &[variable])
     };
-    model(&arguments, reading);
-    let mmproj = get(reading, "--mmproj", "LLAMA_ARG_MMPROJ");
-    match (mmproj, get(reading, "--mmproj-url", "LLAMA_ARG_MMPROJ_URL")) {
-        (Some(path), _) => reading.path(Part::Mmproj, Some(path)),
-        (None, url) => open_url(Part::Mmproj, url, reading),
-    }
-    lora(&arguments, reading);
-    let draft = ["LLAMA_ARG_SPEC_DRAFT_MODEL", "LLAMA_ARG_MODEL_DRAFT"];
-    let draft = reading.setting(&arguments, &["--model-draft"], &draft);
-    let repository = arguments.last("--hf-repo-draft");
-    match repository {
-        Some(repository) => hub(Part::Draft, Some(repository), None, reading),
-        None => reading.path(Part::Draft, draft),
-    }
+    open_all(&arguments, reading);
+    presets::file(&arguments, reading);
     reading.path(
         Part::ChatTemplate,
         get(reading, "--chat-template-file", "LLAMA_ARG_CHAT_TEMPLATE_FILE"),
     );
     let models_dir = get(reading, "--models-dir", "LLAMA_ARG_MODELS_DIR");
     reading.invocation.models_dir = reading.folder(models_dir);
-    let preset = get(reading, "--models-preset", "LLAMA_ARG_MODELS_PRESET");
-    if let Some(file) = reading.text(preset) {
-        reading.unread(format!("the file `{}` is not read yet", file.value), &file.place);
-    }
     let alias = get(reading, "--alias", "LLAMA_ARG_ALIAS");
     if let Some(alias) = reading.text(alias) {
         let names = alias.value.split(',').map(str::trim).filter(|name| !name.is_empty());
@@ -264,6 +81,28 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let offline = arguments.is_on("--offline") || reading.environment.is_on("LLAMA_ARG_OFFLINE");
     reading.invocation.offline = offline;
     cache(reading);
+}
+
+/// The model and what is loaded with it.
+fn open_all(arguments: &Arguments, reading: &mut Reading<'_>) {
+    let get = |reading: &Reading<'_>, flag: &str, variable: &str| {
+        reading.setting(arguments, &[flag], &[variable])
+    };
+    model(arguments, reading);
+    let mmproj = get(reading, "--mmproj", "LLAMA_ARG_MMPROJ");
+    match (mmproj, get(reading, "--mmproj-url", "LLAMA_ARG_MMPROJ_URL")) {
+        (Some(path), _) => reading.path(Part::Mmproj, Some(path)),
+        (None, url) => open_url(Part::Mmproj, url, reading),
+    }
+    lora(arguments, reading);
+    let draft = ["LLAMA_ARG_SPEC_DRAFT_MODEL", "LLAMA_ARG_MODEL_DRAFT"];
+    let draft = reading.setting(arguments, &["--model-draft"], &draft);
+    let repository = ["LLAMA_ARG_SPEC_DRAFT_HF_REPO", "LLAMA_ARG_HFD_REPO"];
+    let repository = reading.setting(arguments, &["--hf-repo-draft"], &repository);
+    match repository {
+        Some(repository) => hub(Part::Draft, Some(repository), None, reading),
+        None => reading.path(Part::Draft, draft),
+    }
 }
 
 /// The model: of the hub, of Docker's registry, of a URL, or a file; in the order in which the
@@ -289,8 +128,10 @@ fn model(arguments: &Arguments, reading: &mut Reading<'_>) {
         reading.open(Part::Model, Named::Url(url), by, name.place);
     } else if path.is_some() {
         reading.path(Part::Model, path);
+    } else if let url @ Some(_) = get(reading, "--model-url", "LLAMA_ARG_MODEL_URL") {
+        open_url(Part::Model, url, reading);
     } else {
-        open_url(Part::Model, get(reading, "--model-url", "LLAMA_ARG_MODEL_URL"), reading);
+        presets::built_in(arguments, reading);
     }
 }
 

@@ -46,13 +46,7 @@ fn start(words: &[Word]) -> Option<usize> {
     }
 }
 
-static GRAMMAR: Grammar = Grammar {
-    flags: FLAGS,
-    underscores: false,
-    abbreviations: false,
-    joined: true,
-    dashed_values: false,
-};
+static GRAMMAR: Grammar = Grammar::plain(FLAGS);
 
 static FLAGS: &[Flags] = &[
     (

@@ -5,7 +5,7 @@ use crate::engine::launch::Launch;
 use crate::engine::reading::Reading;
 use crate::engine::vllm::{chat_template, json, known};
 use crate::engine::words::{Word, python_module};
-use crate::engine::{Defaults, Engine, Kind, Part};
+use crate::engine::{Defaults, Engine, Kind, Part, config};
 
 pub(super) static KIND: Kind = Kind {
     engine: Engine::Sglang,
@@ -71,6 +71,9 @@ static FLAGS: &[Flags] = &[
 
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments);
+    if let Some(words) = config::continued(&arguments, &launch.arguments, "--model-path", reading) {
+        arguments = Arguments::parse(&GRAMMAR, &words);
+    }
     reading.took(&mut arguments);
     let revision = arguments.last("--revision").and_then(|setting| known(&setting));
     let revision = revision.as_deref();
@@ -81,9 +84,6 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     lora(&arguments, reading);
     reading.path_or_repository(Part::Lora, arguments.last("--uno-lora-path"), None);
     chat_template(arguments.last("--chat-template"), reading);
-    if let Some(file) = reading.text(arguments.last("--config")) {
-        reading.unread(format!("the file `{}` is not read yet", file.value), &file.place);
-    }
     let name = reading.text(arguments.last("--served-model-name"));
     reading.invocation.served_names = name.map(|name| name.value).into_iter().collect();
     reading.port(arguments.last("--port"));

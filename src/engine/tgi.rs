@@ -3,9 +3,8 @@
 use crate::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
 use crate::engine::launch::Launch;
 use crate::engine::reading::Reading;
-use crate::engine::vllm::known;
 use crate::engine::words::Word;
-use crate::engine::{Defaults, Engine, Kind, Part};
+use crate::engine::{Defaults, Engine, Kind, Part, hugging_face};
 
 pub(super) static KIND: Kind = Kind {
     engine: Engine::Tgi,
@@ -25,13 +24,7 @@ fn start(words: &[Word]) -> Option<usize> {
     (words.first()?.program() == "text-generation-launcher").then_some(1)
 }
 
-static GRAMMAR: Grammar = Grammar {
-    flags: FLAGS,
-    underscores: false,
-    abbreviations: false,
-    joined: true,
-    dashed_values: false,
-};
+static GRAMMAR: Grammar = Grammar::plain(FLAGS);
 
 static FLAGS: &[Flags] = &[
     (
@@ -60,22 +53,12 @@ static FLAGS: &[Flags] = &[
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments);
     reading.took(&mut arguments);
-    let get = |reading: &Reading<'_>, flag: &str, variable: &str| {
-        reading.setting(&arguments, &[flag], &[variable])
-    };
-    let revision = get(reading, "--revision", "REVISION").and_then(|setting| known(&setting));
-    let model = get(reading, "--model-id", "MODEL_ID");
-    reading.path_or_repository(Part::Model, model, revision.as_deref());
-    let adapters = get(reading, "--lora-adapters", "LORA_ADAPTERS");
-    lora(adapters, reading);
-    reading.port(get(reading, "--port", "PORT"));
-    reading.invocation.host = reading.text(get(reading, "--hostname", "HOSTNAME"));
-    reading.invocation.quantization = reading.text(get(reading, "--quantize", "QUANTIZE"));
-    reading.invocation.dtype = reading.text(get(reading, "--dtype", "DTYPE"));
-    let shards = get(reading, "--num-shard", "NUM_SHARD");
-    reading.invocation.tensor_parallel = reading.number(shards);
-    let context = get(reading, "--max-total-tokens", "MAX_TOTAL_TOKENS");
-    reading.invocation.context = reading.number(context);
+    hugging_face::read(&arguments, reading);
+    let get = |reading: &Reading<'_>, flag| hugging_face::setting(&arguments, reading, flag);
+    lora(get(reading, "--lora-adapters"), reading);
+    reading.invocation.quantization = reading.text(get(reading, "--quantize"));
+    reading.invocation.tensor_parallel = reading.number(get(reading, "--num-shard"));
+    reading.invocation.context = reading.number(get(reading, "--max-total-tokens"));
     reading.invocation.trust_remote_code =
         arguments.is_on("--trust-remote-code") || reading.environment.is_on("TRUST_REMOTE_CODE");
     let flags = ["--weights-cache-override", "--huggingface-hub-cache"];

@@ -82,7 +82,7 @@ const REMOVED_IN: (u32, u32) = (0, 33);
 
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments);
-    if let Some(words) = continued(&arguments, &launch.arguments, reading) {
+    if let Some(words) = config::continued(&arguments, &launch.arguments, "--model", reading) {
         arguments = Arguments::parse(&GRAMMAR, &words);
     }
     reading.took(&mut arguments);
@@ -107,33 +107,6 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
         .map(|word| word.text.clone())
         .collect();
     settings(&arguments, reading);
-}
-
-/// The words with those of the file of `--config` among them; absent: there is no such file, or it
-/// was not seen.
-fn continued(
-    arguments: &Arguments,
-    words: &[Word],
-    reading: &mut Reading<'_>,
-) -> Option<Vec<Word>> {
-    let file = reading.folder(arguments.last("--config"))?;
-    reading.invocation.config = Some(file.clone());
-    let Some(text) = reading.seen(&file.value) else {
-        reading.unread(format!("the file `{}` was not seen", file.value), &file.place);
-        return None;
-    };
-    let Some(settings) = config::words(text, &file.place) else {
-        reading.unread(format!("the YAML of `{}` cannot be read", file.value), &file.place);
-        return None;
-    };
-    let names_model = !arguments.positionals.is_empty() || arguments.last("--model").is_some();
-    let settings = settings.into_iter().filter(|(key, _)| !(names_model && key == "model"));
-    // Behind the model, in front of every flag, so that the command line wins (0.12.0
-    // utils/argparse_utils.py `_pull_args_from_config`).
-    let behind_model = words.first().is_some_and(|word| !word.text.starts_with('-'));
-    let (model, flags) = words.split_at(usize::from(behind_model));
-    let settings = settings.flat_map(|(_, words)| words);
-    Some(model.iter().cloned().chain(settings).chain(flags.iter().cloned()).collect())
 }
 
 /// Notes the flags that 0.12.0 has and 0.33.0 has not.

@@ -419,7 +419,7 @@ fn preflight_refuses_what_llama_server_refuses() {
 
 /// The server, or nothing after having said so; it is an error where all tests are required.
 #[expect(clippy::print_stdout, reason = "a skipped test says so")]
-fn server() -> Option<String> {
+pub(crate) fn server() -> Option<String> {
     let variable = |name: &str| {
         #[expect(clippy::disallowed_methods, reason = "a test is told where the server is")]
         std::env::var(name).ok()

@@ -38,6 +38,8 @@ mod gguf_oracle;
 mod hub_cache;
 /// Not a behaviour: the quickstart without its models, and a hub that has them.
 mod hub_stack;
+/// The flags of llama-server, read by preflight and listed by the genuine one.
+mod llama_flags;
 /// What is pinned, and what that means.
 mod lock_command;
 /// The README's main job.

@@ -190,6 +190,8 @@ fn every_variable_of_llama_cpp_stands_for_its_flag() {
         ("LLAMA_ARG_MMPROJ_URL", "https://h/p", "mmproj=https://h/p"),
         ("LLAMA_ARG_SPEC_DRAFT_MODEL", "/d", "draft=/d"),
         ("LLAMA_ARG_MODEL_DRAFT", "/d", "draft=/d"),
+        ("LLAMA_ARG_SPEC_DRAFT_HF_REPO", "o/d", "draft=o/d"),
+        ("LLAMA_ARG_CHAT_TEMPLATE_FILE", "/t", "template=/t"),
         ("LLAMA_ARG_MODELS_DIR", "/ms", "models=/ms"),
         ("LLAMA_ARG_CTX_SIZE", "512", "context=512"),
         ("LLAMA_ARG_ALIAS", "n", "name=n"),
@@ -240,7 +242,7 @@ fn the_flags_of_the_other_engines_open_what_they_name() {
         ("--load-format auto --kt-weight-path /k", ""),
         ("--download-dir /d", " | download=/d"),
         ("--chat-template /t.jinja", " | template=/t.jinja"),
-        ("--config /c.yaml", " | unread: the file `/c.yaml` is not read yet"),
+        ("--config /c.yaml", " | unread: the file `/c.yaml` was not seen"),
     ] {
         check("", &format!("{sglang} {words}"), &format!("SGLang | model=/m{expected}"));
     }
@@ -292,4 +294,60 @@ fn every_image_of_vllm_starts_as_its_release_does() {
     let set = with_environment(service(VLLM, &["/m"]), &[("VLLM_MODEL_REDIRECT_PATH", "/t")]);
     let unread = "unread: the names that `/t` puts in place of others are not read yet";
     assert_eq!(shown(&set), format!("vLLM | model=/m | {unread}"));
+}
+
+#[test]
+fn sglang_reads_the_file_that_its_command_line_is_continued_in() {
+    let check = |words: &str, text: &str, expected: &str| {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let start = ["python3", "-m", "sglang.launch_server", "--config", "/c.yaml"];
+        let mut service = service("lmsysorg/sglang", &[&start[..], &words].concat());
+        service.texts.insert(ServicePath::new("/c.yaml"), text.to_owned());
+        assert_eq!(shown(&service), format!("SGLang{expected}"), "{words:?} {text}");
+    };
+    let file = "model-path: /m\ntensor_parallel_size: 2\nport: 81\ntrust-remote-code: true\n";
+    check("", file, " | model=/m | port=81 | tp=2 | code=yes");
+    check("--port 82 --model-path /n", file, " | model=/n | port=82 | tp=2 | code=yes");
+}
+
+#[test]
+fn a_switch_of_llama_cpp_stands_for_a_model_of_the_hub() {
+    let small = "ggml-org/Qwen2.5-Coder-0.5B-Q8_0-GGUF";
+    check(
+        LLAMA,
+        "--gpt-oss-20b-default",
+        "llama.cpp | model=ggml-org/gpt-oss-20b-GGUF | port=8013",
+    );
+    check(
+        LLAMA,
+        "--fim-qwen-7b-spec --port 81",
+        &format!("llama.cpp | model=ggml-org/Qwen2.5-Coder-7B-Q8_0-GGUF | draft={small} | port=81"),
+    );
+    check(LLAMA, "--embd-gemma-default -m /m", "llama.cpp | model=/m");
+}
+
+#[test]
+fn the_file_of_presets_names_the_models_of_the_router() {
+    let text = "\
+version = 1
+model = /not-in-a-section
+
+[*]
+c = 8192
+
+[small]
+; its projector too
+m = /m/small.gguf
+mmproj = /m/p.gguf
+jinja = true
+
+[hub]
+hf-repo = o/r:Q8_0
+";
+    let mut service = service(LLAMA, &["--models-preset", "/p.ini"]);
+    assert_eq!(unseen_text(&service), Some(ServicePath::new("/p.ini")));
+    service.texts.insert(ServicePath::new("/p.ini"), text.to_owned());
+    assert_eq!(unseen_text(&service), None);
+    let expected = "llama.cpp | model=/m/small.gguf | model=o/r:Q8_0 | mmproj=/m/p.gguf";
+    assert_eq!(shown(&service), expected);
 }

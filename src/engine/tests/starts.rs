@@ -1,0 +1,176 @@
+//! Entrypoints, wrappers and scripts, down to the engine.
+
+use std::path::Path;
+
+use super::*;
+use crate::project::{Mount, MountSource};
+use crate::source_map::{SourceMap, Span};
+
+#[test]
+fn an_entrypoint_that_depends_on_the_release_is_known() {
+    let old = "vllm/vllm-openai:v0.9.2";
+    check(old, "--model /m", "vLLM | model=/m | version=0.9.2");
+    check(old, "/m", "vLLM | version=0.9.2 | ExtraWord { word: \"/m\" }");
+    check("vllm/vllm-openai:v0.12.0", "/m", "vLLM | model=/m | version=0.12.0");
+    let rocm = "vllm/vllm-openai-rocm:v0.12.0";
+    check(rocm, "vllm serve /m", "vLLM | model=/m | version=0.12.0");
+    check(rocm, "sleep 1", "none");
+    let repeated = "vLLM | model=/m | ProgramRepeated { program: \"vllm serve\" }";
+    check(VLLM, "vllm serve /m", repeated);
+    check(VLLM, "python3 -m vllm.entrypoints.openai.api_server --model /m", repeated);
+    let full = "ghcr.io/ggml-org/llama.cpp:full-b4719";
+    check(full, "--server -m /m.gguf", "llama.cpp | model=/m.gguf | version=b4719");
+    check(full, "--run -m /m.gguf", "none");
+    check("ghcr.io/ggml-org/llama.cpp:light", "-m /m.gguf", "none");
+    let repeated = "llama.cpp | model=/m.gguf | ProgramRepeated { program: \"/app/llama-server\" }";
+    check(LLAMA, "llama-server -m /m.gguf", repeated);
+}
+
+#[test]
+fn an_entrypoint_of_the_service_stands_before_the_command() {
+    let mut set = service(VLLM, &["--model", "/m"]);
+    set.entrypoint = Some(spanned(&["vllm", "serve"]));
+    assert_eq!(shown(&set), "vLLM | model=/m");
+    set.entrypoint = Some(spanned(&["sleep"]));
+    assert_eq!(shown(&set), "none");
+    set.entrypoint = Some(spanned(&["/entry.sh"]));
+    assert_eq!(shown(&set), "vLLM | unread: the script `/entry.sh` was not seen");
+    set.entrypoint = Some(Vec::new());
+    assert_eq!(shown(&set), "none");
+    set.command = Some(spanned(&["vllm", "serve", "/m"]));
+    assert_eq!(shown(&set), "vLLM | model=/m");
+    set.command = None;
+    assert_eq!(shown(&set), "none");
+}
+
+#[test]
+fn an_official_script_hands_its_words_over_to_the_program() {
+    let tgi = "ghcr.io/huggingface/text-generation-inference:3.3.4";
+    let mut inspected = service(tgi, &["--model-id", "/m"]);
+    inspected.entrypoint = Some(spanned(&["./entrypoint.sh"]));
+    assert_eq!(shown(&inspected), "TGI | model=/m | port=80 | version=3.3.4");
+    let mut inspected = service("localai/localai:v2.26.0", &["phi"]);
+    inspected.entrypoint = Some(spanned(&["/entrypoint.sh"]));
+    let unread = "unread: the models `phi` of `MODELS` are not looked at yet";
+    assert_eq!(shown(&inspected), format!("LocalAI | version=2.26.0 | {unread}"));
+}
+
+fn check_script(script: &str, expected: &str) {
+    let mut service = service("acme/vllm-base", &[script]);
+    service.entrypoint = Some(spanned(&["/bin/bash", "-lc"]));
+    let variables = [("MODEL", "/m/x"), ("PORT", "81"), ("ARGS", "--dtype half --port 7")];
+    assert_eq!(shown(&with_environment(service, &variables)), expected, "{script}");
+}
+
+#[test]
+fn a_shell_script_is_followed_to_the_engine() {
+    let model = "vLLM | model=/m/x";
+    check_script("exec vllm serve $MODEL", model);
+    check_script("vllm serve \"${MODEL}\"", model);
+    check_script("set -e; cd /w && exec vllm serve ${NONE:-/m/x}", model);
+    check_script("vllm serve $MODEL --port $PORT", "vLLM | model=/m/x | port=81");
+    check_script("vllm serve $MODEL $ARGS", "vLLM | model=/m/x | port=7 | dtype=half");
+    check_script("MODEL=/y; vllm serve $MODEL", "vLLM | model=/y");
+    check_script("export MODEL=/y && vllm serve $MODEL", "vLLM | model=/y");
+    check_script("MODEL=/y vllm serve $MODEL", model);
+    check_script("cd /w && vllm serve ./m", "vLLM | model=/w/m");
+    check_script("bash -c 'vllm serve $MODEL'", model);
+    check_script("vllm serve \\\n  $MODEL \\\n  --port 9 # note", "vLLM | model=/m/x | port=9");
+    check_script("if true; then vllm serve $MODEL; fi > /log 2>&1", model);
+    check_script("vllm serve $WHAT", "vLLM | unread: `$WHAT` is not in the service's environment");
+    check_script(
+        "vllm serve --model $WHAT --port 9",
+        "vLLM | port=9 | unread: the value of `--model` is not known: \
+         `$WHAT` is not in the service's environment",
+    );
+    check_script("vllm serve /m --api-key $KEY", "vLLM | model=/m");
+    check_script(
+        "vllm serve /a & vllm serve /b",
+        "vLLM | model=/a | unread: the script starts an engine more than once, of which the \
+         first is read",
+    );
+    check_script("/run.sh", "vLLM | unread: the script `/run.sh` was not seen");
+    check_script("sleep infinity", "none");
+    check_script("", "none");
+}
+
+#[test]
+fn arguments_behind_a_script_reach_the_engine_with_their_own_places() {
+    let mut service = service("acme/x", &["--model", "/m"]);
+    service.entrypoint = Some(spanned(&["sh", "-c", "exec vllm serve \"$@\"", "--"]));
+    assert_eq!(shown(&service), "vLLM | model=/m");
+    let mut sources = SourceMap::default();
+    let source = sources.add(Path::new("compose.yaml"), "--model /m".to_owned());
+    let place = Place::at(Span { source, start: 8, end: 10 });
+    service.command.as_mut().unwrap()[1].place = place.clone();
+    let invocation = invocation(&service).unwrap();
+    assert_eq!(invocation.model().map(|model| &model.place), Some(&place));
+    assert_eq!(invocation.model().map(|model| model.by.as_str()), Some("--model"));
+}
+
+#[test]
+fn a_relative_path_needs_a_known_working_directory() {
+    let unread = "vLLM | unread: `./m` is relative to the image's working directory, \
+                  which is not known";
+    check("acme/x", "vllm serve ./m", unread);
+    let mut service = service("acme/x", &["vllm", "serve", "models/m"]);
+    service.working_dir = Some(ServicePath::new("/srv"));
+    assert_eq!(shown(&service), "vLLM | model=models/m");
+    service.mounts.push(Mount {
+        source: MountSource::Anonymous,
+        target: ServicePath::new("/srv/models"),
+        read_only: true,
+        place: Place::nowhere(),
+    });
+    assert_eq!(shown(&service), "vLLM | model=/srv/models/m");
+}
+
+/// What a service whose files have these texts starts.
+fn check_texts(entrypoint: &[&str], command: &[&str], texts: &[(&str, &str)], expected: &str) {
+    let mut service = service("acme/gpu-base", command);
+    service.entrypoint = Some(spanned(entrypoint)).filter(|_| !entrypoint.is_empty());
+    service.working_dir = Some(ServicePath::new("/srv"));
+    for (path, text) in texts {
+        service.texts.insert(ServicePath::new(*path), (*text).to_owned());
+    }
+    let service = with_environment(service, &[("MODEL", "/m/x")]);
+    let unseen = unseen_text(&service).map(|path| format!("{path} | ")).unwrap_or_default();
+    assert_eq!(format!("{unseen}{}", shown(&service)), expected, "{entrypoint:?} {command:?}");
+}
+
+#[test]
+fn a_script_that_was_seen_is_followed_to_the_engine() {
+    let start =
+        "#!/usr/bin/env bash\nset -euo pipefail\nexec vllm serve \"$MODEL\" --port 81 \"$@\"\n";
+    let served = "vLLM | model=/m/x | port=81";
+    check_texts(&["/start.sh"], &[], &[("/start.sh", start)], served);
+    check_texts(&["bash", "start.sh"], &[], &[("/srv/start.sh", start)], served);
+    check_texts(&[], &["sh", "-e", "/start.sh"], &[("/start.sh", start)], served);
+    let half = "vLLM | model=/m/x | port=81 | dtype=half";
+    check_texts(&["/start.sh"], &["--dtype", "half"], &[("/start.sh", start)], half);
+    let texts = [("/outer", "#!/bin/sh\n. /env\n/start.sh --dtype half"), ("/start.sh", start)];
+    check_texts(&["/outer"], &[], &texts, half);
+    let config = [("/start.sh", "vllm serve --config /c.yaml"), ("/c.yaml", "model: /c")];
+    check_texts(&["/start.sh"], &[], &config, "vLLM | model=/c");
+    let pass = [("/entry.sh", "#!/bin/sh\nchown -R 1 /x\nexec \"$@\"\n")];
+    check_texts(&["/entry.sh"], &["vllm", "serve", "/m"], &pass, "vLLM | model=/m");
+}
+
+#[test]
+fn a_script_whose_text_is_needed_is_named() {
+    check_texts(&["/start.sh"], &[], &[], "/start.sh | none");
+    check_texts(&["sh", "run.sh"], &[], &[], "/srv/run.sh | none");
+    check_texts(&["python3", "app.py"], &[], &[], "none");
+    check_texts(&["/app.py"], &[], &[], "none");
+    let passed = "/entry.sh | vLLM | model=/m | unread: the script `/entry.sh` was not seen";
+    check_texts(&["/entry.sh"], &["vllm", "serve", "/m"], &[], passed);
+    let outer = [("/outer.sh", "exec /inner.sh")];
+    check_texts(&["/outer.sh"], &[], &outer, "/inner.sh | none");
+    let config = [("/start.sh", "vllm serve --config /c.yaml")];
+    let unread = "/c.yaml | vLLM | unread: the file `/c.yaml` was not seen";
+    check_texts(&["/start.sh"], &[], &config, unread);
+    check_texts(&["/start.sh"], &[], &[("/start.sh", "sleep infinity")], "none");
+    check_texts(&["/loop.sh"], &[], &[("/loop.sh", "/loop.sh")], "none");
+    let python = [("/run", "#!/usr/bin/python3\nprint('vllm serve /m')\n")];
+    check_texts(&["/run"], &[], &python, "none");
+}

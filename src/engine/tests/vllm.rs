@@ -1,0 +1,128 @@
+//! The command line of vLLM.
+
+use super::*;
+
+#[test]
+fn vllm_opens_what_its_command_line_names() {
+    check(VLLM, "--model /models/coder", "vLLM | model=/models/coder");
+    check(VLLM, "/models/coder --port 8001", "vLLM | model=/models/coder | port=8001");
+    check(VLLM, "Qwen/Qwen2.5-7B", "vLLM | model=Qwen/Qwen2.5-7B");
+    check(VLLM, "gpt2", "vLLM | model=gpt2");
+    check(VLLM, "--model=./m", "vLLM | model=/vllm-workspace/m");
+    check(VLLM, "--model s3://b/m", "vLLM | model=s3://b/m");
+    check(VLLM, "--model /m/x.gguf --tokenizer a/b", "vLLM | model=/m/x.gguf | tokenizer=a/b");
+    check(VLLM, "--model a/b --revision v1", "vLLM | model=a/b@v1");
+    check(
+        VLLM,
+        "a/b --revision v1 --tokenizer c/d --tokenizer-revision v2",
+        "vLLM | model=a/b@v1 | tokenizer=c/d@v2",
+    );
+    check(VLLM, "a/b --model a/b", "vLLM | model=a/b");
+    let twice = "vLLM | model=a/b | ModelTwice { model: \"a/b\", other: \"c/d\" }";
+    check(VLLM, "a/b --model c/d", twice);
+    check(VLLM, "", "vLLM");
+    check(VLLM, "--port 80", "vLLM | port=80");
+}
+
+#[test]
+fn vllm_flags_are_read_by_the_rules_of_argparse() {
+    check(VLLM, "--max_model_len=32k /m", "vLLM | model=/m | context=32000");
+    check(VLLM, "/m --max-model-l 32K", "vLLM | model=/m | context=32768");
+    check(VLLM, "/m --max-model-len -1", "vLLM | model=/m");
+    check(VLLM, "/m --max-model-len auto", "vLLM | model=/m");
+    let wrong = "vLLM | model=/m | NotANumber { by: \"--max-model-len\", value: \"much\" }";
+    check(VLLM, "/m --max-model-len much", wrong);
+    check(VLLM, "--model /a --model /b", "vLLM | model=/b");
+    check(VLLM, "--enforce-eager /m", "vLLM | model=/m");
+    check(VLLM, "--no-whatever --enable-lora /m -O3", "vLLM | model=/m");
+    check(VLLM, "-O3 /m", "vLLM | model=/m");
+    check(VLLM, "--brand-new 7 /m", "vLLM | model=/m");
+    check(VLLM, "/m -tp 2 -q awq", "vLLM | model=/m | quantization=awq | tp=2");
+    check(VLLM, "/m --tensor-par 4 --dtype half", "vLLM | model=/m | dtype=half | tp=4");
+    check(VLLM, "/m --trust-remote-code", "vLLM | model=/m | code=yes");
+    check(VLLM, "/m --trust-remote-code --no-trust-remote-code", "vLLM | model=/m");
+    check(
+        VLLM,
+        "/m --served-model-name a b --port 9",
+        "vLLM | model=/m | name=a | name=b | port=9",
+    );
+    check(VLLM, "--served-model-name a /m", "vLLM | name=a | name=/m");
+    check(VLLM, "--port 1 -- /m", "vLLM | model=/m | port=1");
+    check(VLLM, "--model --port 1", "vLLM | port=1 | NoValue { flag: \"--model\" }");
+    check(VLLM, "/m /n", "vLLM | model=/m | ExtraWord { word: \"/n\" }");
+    check(VLLM, "/m --download-dir /d", "vLLM | model=/m | download=/d");
+    check(
+        VLLM,
+        "/m --port 99999",
+        "vLLM | model=/m | NotANumber { by: \"--port\", value: \"99999\" }",
+    );
+}
+
+#[test]
+fn vllm_opens_more_than_a_model() {
+    check(VLLM, "/m --lora-modules a=/l/a b=o/b", "vLLM | model=/m | lora=/l/a | lora=o/b");
+    check(
+        VLLM,
+        r#"/m --lora-modules {"name":"a","path":"/l/a","base_model_name":"m"}"#,
+        "vLLM | model=/m | lora=/l/a",
+    );
+    check(VLLM, r#"/m --default-mm-loras {"audio":"/l/a"}"#, "vLLM | model=/m | lora=/l/a");
+    check(VLLM, r#"/m -sc {"model":"a/b","num":3}"#, "vLLM | model=/m | draft=a/b");
+    check(VLLM, r#"/m --speculative-config {"method":"ngram"}"#, "vLLM | model=/m");
+    check(VLLM, "/m --speculative-config.model /d", "vLLM | model=/m | draft=/d");
+    check(VLLM, "/m --speculative_config.model=/d", "vLLM | model=/m | draft=/d");
+    check(VLLM, "/m --spec-model /d", "vLLM | model=/m | draft=/d");
+    let unread = "vLLM | model=/m | unread: the JSON of `--speculative-config` cannot be read";
+    check(VLLM, "/m --speculative-config {model:/d}", unread);
+    check(VLLM, "/m --chat-template /t/c.jinja", "vLLM | model=/m | template=/t/c.jinja");
+    check(VLLM, "/m --chat-template {{messages}}", "vLLM | model=/m");
+    check(VLLM, "--config /c.yaml", "vLLM | unread: the file `/c.yaml` was not seen");
+}
+
+#[test]
+fn vllm_reads_the_file_that_its_command_line_is_continued_in() {
+    let check = |words: &str, text: &str, expected: &str| {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let mut service = service(VLLM, &words);
+        service.texts.insert(ServicePath::new("/vllm-workspace/c.yaml"), text.to_owned());
+        assert_eq!(shown(&service), format!("vLLM{expected}"), "{words:?} {text}");
+    };
+    let file = "model: /m\nport: 81\nserved_model_name: [a, b]\ntrust-remote-code: true\n";
+    check("--config c.yaml", file, " | model=/m | name=a | name=b | port=81 | code=yes");
+    check("--port 82 --config=c.yaml", "model: /m\nport: 81\n", " | model=/m | port=82");
+    check("/n --config c.yaml", "model: /m\nport: 81\n", " | model=/n | port=81");
+    check("--model /n --config c.yaml", "model: /m\n", " | model=/n");
+    check("/n --config c.yaml", "trust-remote-code: false\nlora-modules: []\n", " | model=/n");
+    check(
+        "/n --config c.yaml",
+        "speculative-config: {model: /d, num_speculative_tokens: 2}\n",
+        " | model=/n | draft=/d",
+    );
+    check("/n --config c.yaml", "max-model-len: 32k\ndtype:\n", " | model=/n | context=32000");
+    let broken = "the YAML of `/vllm-workspace/c.yaml` cannot be read";
+    check("/n --config c.yaml", "a: [", &format!(" | model=/n | unread: {broken}"));
+    check("/n --config c.yaml", "[1]", &format!(" | model=/n | unread: {broken}"));
+}
+
+#[test]
+fn vllm_is_recognised_by_its_words_in_any_image() {
+    let serve = "vLLM | model=/m";
+    check("acme/llm", "vllm serve /m", serve);
+    check("acme/llm", "/opt/venv/bin/vllm serve /m", serve);
+    check("acme/llm", "python -m vllm.entrypoints.openai.api_server --model /m", serve);
+    check("acme/llm", "python3.12 -u -m vllm.entrypoints.openai.api_server --model /m", serve);
+    check("", "tini -g -- vllm serve /m", serve);
+    check("", "env A=1 vllm serve /m", serve);
+    check("", "numactl --cpunodebind 0 vllm serve /m", serve);
+    check("acme/vllm-patched:1.2.3", "--model /m", serve);
+    check("acme/vllm-patched", "a/b", "vLLM | model=a/b");
+    check("acme/vllm-patched", "", "vLLM | unread: what the image runs by itself is not known");
+    check("acme/vllm-patched", "python app.py", "none");
+    check("acme/vllm-patched", "/usr/bin/supervisord", "none");
+    check(VLLM, "sleep infinity", "none");
+    check(VLLM, "/start.sh", "vLLM | unread: the script `/start.sh` was not seen");
+    check("acme/llm", "/start.sh", "none");
+    check("acme/llm", "vllm bench throughput", "none");
+    check("nginx", "", "none");
+    check("", "", "none");
+}
