@@ -195,8 +195,8 @@ impl Grammar {
             };
         };
         let (long, key) = match long.split_once('.') {
-            Some((long, key)) => (long, Some(key.to_owned())),
-            None => (long, None),
+            Some((long, key)) if self.abbreviations => (long, Some(key.to_owned())),
+            Some(_) | None => (long, None),
         };
         let long = if self.underscores { long.replace('_', "-") } else { long.to_owned() };
         (format!("--{long}"), key)

@@ -1,7 +1,5 @@
 //! Every flag that the genuine llama-server lists is read with as many values as it takes there.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
-
 use std::process::Command;
 
 use preflight::engine::{Named, invocation};

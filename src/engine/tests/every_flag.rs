@@ -323,6 +323,8 @@ fn a_switch_of_llama_cpp_stands_for_a_model_of_the_hub() {
         "--fim-qwen-7b-spec --port 81",
         &format!("llama.cpp | model=ggml-org/Qwen2.5-Coder-7B-Q8_0-GGUF | draft={small} | port=81"),
     );
+    let small = "llama.cpp | model=ggml-org/Qwen2.5-Coder-1.5B-Q8_0-GGUF | port=8012";
+    check(LLAMA, "--fim-qwen-1.5b-default", small);
     check(LLAMA, "--embd-gemma-default -m /m", "llama.cpp | model=/m");
 }
 

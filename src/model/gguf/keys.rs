@@ -134,11 +134,8 @@ fn per_layer(metadata: &Metadata, prefix: &str, field: &str) -> Option<GgufError
             // Builds differ in whether layers that predict further tokens are counted.
             let layers = metadata.block_count?;
             let plain = !metadata.says_of_architecture("nextn_predict_layers");
-            (plain && *found != layers).then(|| GgufError::Entries {
-                key,
-                found: *found,
-                expected: layers,
-            })
+            let error = GgufError::Entries { key, found: *found, expected: layers };
+            (plain && *found != layers).then_some(error)
         }
         Value::Integer(..)
         | Value::Text(_)
@@ -170,11 +167,17 @@ fn vocabulary(metadata: &Metadata) -> Option<GgufError> {
     let tokens = metadata.tokens.unwrap_or_default();
     let each = |field: &str, kinds: &[ValueType], expected: &'static str| {
         let key = format!("tokenizer.ggml.{field}");
-        match metadata.get(&key)? {
-            Value::Array(kind, found) if kinds.contains(kind) => (*found < tokens)
-                .then(|| GgufError::Entries { key, found: *found, expected: tokens }),
-            value => Some(wrong_type(&key, expected, value)),
-        }
+        let value = metadata.get(&key)?;
+        let found = match value {
+            Value::Array(kind, found) if kinds.contains(kind) => *found,
+            Value::Array(..)
+            | Value::Integer(..)
+            | Value::Text(_)
+            | Value::LongText
+            | Value::Other(_) => return Some(wrong_type(&key, expected, value)),
+        };
+        let error = GgufError::Entries { key, found, expected: tokens };
+        (found < tokens).then_some(error)
     };
     each("scores", &[ValueType::F32, ValueType::I32], "array of f32 or i32")
         .or_else(|| each("token_type", &[ValueType::I32], "array of i32"))
