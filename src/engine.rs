@@ -90,6 +90,11 @@ pub struct Invocation {
     pub tensor_parallel: Option<Spanned<u64>>,
     /// Whether code that comes with the model may be run.
     pub trust_remote_code: bool,
+    /// Whether the command replaces parts of what the model says of itself (`--hf-overrides`,
+    /// `--rope-scaling`, `--override-kv`), so that its files do not tell what will be loaded.
+    pub overrides: bool,
+    /// Whether it is told to do without a tokenizer (`--skip-tokenizer-init`).
+    pub skips_tokenizer: bool,
     /// Where vLLM and SGLang put the weights that they download (not the configuration and the
     /// tokenizer); absent: in [`Invocation::hub_cache`].
     pub download_dir: Option<Spanned<ServicePath>>,
@@ -364,6 +369,8 @@ impl Invocation {
             dtype: None,
             tensor_parallel: None,
             trust_remote_code: false,
+            overrides: false,
+            skips_tokenizer: false,
             download_dir: None,
             hub_cache: None,
             offline: false,

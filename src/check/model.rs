@@ -79,6 +79,11 @@ impl Subject<'_> {
         self.artifact.artifact.part
     }
 
+    /// Whether the command replaces parts of what the model says of itself.
+    fn overrides(&self) -> bool {
+        self.facts.lane.invocation.as_ref().is_some_and(|invocation| invocation.overrides)
+    }
+
     /// The path as the engine opens it, else as this process or the host has it.
     fn shown(&self) -> PathBuf {
         let located = &self.artifact.artifact.located.value;

@@ -165,6 +165,11 @@ impl Arguments {
         Some(Setting { word: given.values.last()?.clone(), by })
     }
 
+    /// Whether one of the flags was given, be it in its dotted form.
+    pub(super) fn any(&self, names: &[&str]) -> bool {
+        self.given.iter().any(|given| names.contains(&given.name.as_str()))
+    }
+
     /// Whether a switch was given, and not taken back by `--no-` later.
     pub(super) fn is_on(&self, name: &str) -> bool {
         let negated = name.strip_prefix("--").map(|name| format!("--no-{name}"));

@@ -78,6 +78,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let context = reading.number(get(reading, "--ctx-size", "LLAMA_ARG_CTX_SIZE"));
     // 0 is the length that the model was trained with.
     reading.invocation.context = context.filter(|context| context.value != 0);
+    reading.invocation.overrides = arguments.any(&["--override-kv"]);
     let offline = arguments.is_on("--offline") || reading.environment.is_on("LLAMA_ARG_OFFLINE");
     reading.invocation.offline = offline;
     cache(reading);

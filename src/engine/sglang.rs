@@ -60,12 +60,19 @@ static FLAGS: &[Flags] = &[
             &["--mem-fraction-static"],
             &["--uno-lora-path"],
             &["--kt-weight-path"],
+            &["--json-model-override-args"],
         ],
     ),
     (Arity::Many, &[&["--lora-paths"]]),
     (
         Arity::Switch,
-        &[&["--trust-remote-code"], &["--enable-metrics"], &["--is-embedding"], &["--enable-lora"]],
+        &[
+            &["--trust-remote-code"],
+            &["--skip-tokenizer-init"],
+            &["--enable-metrics"],
+            &["--is-embedding"],
+            &["--enable-lora"],
+        ],
     ),
 ];
 
@@ -95,6 +102,8 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.invocation.dtype = reading.text(arguments.last("--dtype"));
     reading.invocation.tensor_parallel = reading.number(arguments.last("--tp-size"));
     reading.invocation.trust_remote_code = arguments.is_on("--trust-remote-code");
+    reading.invocation.overrides = arguments.any(&["--json-model-override-args"]);
+    reading.invocation.skips_tokenizer = arguments.is_on("--skip-tokenizer-init");
     reading.invocation.download_dir = reading.folder(arguments.last("--download-dir"));
     reading.hub_cache(None);
     reading.no_more(&arguments.positionals);

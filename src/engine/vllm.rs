@@ -147,6 +147,9 @@ fn settings(arguments: &Arguments, reading: &mut Reading<'_>) {
     reading.invocation.dtype = reading.text(arguments.last("--dtype"));
     reading.invocation.tensor_parallel = reading.number(arguments.last("--tensor-parallel-size"));
     reading.invocation.trust_remote_code = arguments.is_on("--trust-remote-code");
+    let overriding = ["--hf-overrides", "--hf-config-path", "--rope-scaling", "--rope-theta"];
+    reading.invocation.overrides = arguments.any(&overriding);
+    reading.invocation.skips_tokenizer = arguments.is_on("--skip-tokenizer-init");
     reading.invocation.download_dir = reading.folder(arguments.last("--download-dir"));
     reading.hub_cache(None);
     if let Some(table) = reading.text(reading.variable("VLLM_MODEL_REDIRECT_PATH")) {

@@ -104,6 +104,8 @@ pub enum Weights {
     Safetensors,
     /// Pickles: they can run code when they are loaded.
     Pickles,
+    /// A graph for ONNX Runtime, and nothing else.
+    Onnx,
 }
 
 /// Whether something is there.

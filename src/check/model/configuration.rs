@@ -83,7 +83,11 @@ impl Judge<'_> {
     fn severity(&self, engine: Engine) -> Severity {
         let known = self.subject.version().filter(|numbers| numbers.len() >= 2);
         let is_newer = known.is_some_and(|version| version > NEWEST_VLLM.to_vec());
-        if engine == Engine::Vllm && !is_newer { Severity::Error } else { Severity::Warning }
+        if engine == Engine::Vllm && !is_newer && !self.subject.overrides() {
+            Severity::Error
+        } else {
+            Severity::Warning
+        }
     }
 
     fn quantization(&self, config: &Config, invocation: &Invocation) -> Option<Finding> {
@@ -204,7 +208,7 @@ impl Judge<'_> {
             | Engine::Infinity => return None,
         };
         // A pipeline has a length of its own, in a file of its own.
-        if asked.value <= most || self.folder.kind != FolderKind::Model {
+        if asked.value <= most || self.folder.kind != FolderKind::Model || invocation.overrides {
             return None;
         }
         let severity = if allowed { Severity::Note } else { self.severity(invocation.engine) };

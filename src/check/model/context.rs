@@ -13,7 +13,8 @@ const SURPRISING: u64 = 16 << 30;
 const GIB: u64 = 1 << 30;
 
 pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
-    let Some(header) = model.gguf().filter(|_| subject.part() == Part::Model) else { return };
+    let is_told = subject.part() == Part::Model && !subject.overrides();
+    let Some(header) = model.gguf().filter(|_| is_told) else { return };
     let found = match subject.facts.lane.engine {
         Some(Engine::LlamaCpp) => length(subject, header),
         Some(Engine::Vllm) => in_vllm(subject, model),

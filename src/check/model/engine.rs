@@ -4,6 +4,7 @@ use super::{Subject, rules, severity};
 use crate::engine::{Engine, Part};
 use crate::finding::{Finding, Findings};
 use crate::model::gguf::{Newer, architectures};
+use crate::model::huggingface::Weights;
 use crate::model::{Content, Model, Shape};
 
 pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
@@ -37,6 +38,16 @@ fn wrong_kind(subject: &Subject<'_>, model: &Model) -> Option<Finding> {
                     }
                     None => "name a GGUF file in the service's command".to_owned(),
                 },
+            )
+        }
+        (Shape::Folder(folder), _)
+            if folder.weights == Some(Weights::Onnx)
+                && subject.part() == Part::Model
+                && matches!(engine, Some(Engine::Vllm | Engine::Tgi | Engine::Sglang)) =>
+        {
+            finding(
+                format!("holds its weights as an ONNX graph alone, and {name} does not open one"),
+                "fetch the `.safetensors` files of the model".to_owned(),
             )
         }
         (Shape::File, Some(Content::Safetensors(_)))

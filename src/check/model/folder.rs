@@ -64,7 +64,15 @@ fn weights(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
 
 fn tokenizer(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
     let other = subject.facts.artifacts.iter().any(|a| a.artifact.part == Part::Tokenizer);
-    if subject.part() != Part::Tokenizer && other {
+    let invocation = subject.facts.lane.invocation.as_ref();
+    let skipped = invocation.is_some_and(|invocation| invocation.skips_tokenizer);
+    let needed = match subject.part() {
+        Part::Tokenizer => true,
+        Part::Model => !other && !skipped,
+        // They are given the tokens of the model that they belong to.
+        Part::Draft | Part::Lora | Part::Mmproj | Part::ChatTemplate => false,
+    };
+    if !needed {
         return;
     }
     let shown = subject.shown();

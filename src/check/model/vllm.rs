@@ -51,6 +51,7 @@ pub(super) fn architecture(subject: &Subject<'_>, folder: &Folder) -> Option<Fin
     if lane.engine != Some(Engine::Vllm)
         || subject.part() != Part::Model
         || folder.kind != FolderKind::Model
+        || subject.overrides()
     {
         return None;
     }

@@ -126,3 +126,18 @@ fn vllm_is_recognised_by_its_words_in_any_image() {
     check("nginx", "", "none");
     check("", "", "none");
 }
+
+#[test]
+fn what_replaces_the_models_own_words_is_noted() {
+    let overrides = |image: &str, command: &str| {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        invocation(&service(image, &words)).unwrap().overrides
+    };
+    assert!(!overrides(VLLM, "/m --max-model-len 9"));
+    assert!(overrides(VLLM, r#"/m --hf-overrides {"architectures":["X"]}"#));
+    assert!(overrides(VLLM, "/m --hf_overrides.max_position_embeddings 9"));
+    assert!(overrides(VLLM, r#"/m --rope-scaling {"rope_type":"yarn"}"#));
+    assert!(overrides(LLAMA, "-m /m --override-kv llama.context_length=int:9"));
+    let skips = service(VLLM, &["/m", "--skip-tokenizer-init"]);
+    assert!(invocation(&skips).unwrap().skips_tokenizer);
+}

@@ -62,7 +62,7 @@ pub(super) fn examine(examination: &mut Examination<'_>) {
             .find(|(single, ..)| examination.has(single))
             .map(|(single, _, weights)| (vec![single.to_owned()], weights))
     };
-    let Some((found, weights)) = found else { return };
+    let Some((found, weights)) = found else { return onnx(examination) };
     examination.folder.weights = Some(weights);
     let missing = missing_of_series(&found);
     let several = found.len() + missing.len() > 1;
@@ -72,6 +72,17 @@ pub(super) fn examine(examination: &mut Examination<'_>) {
     }
     let missing = missing.into_iter().map(|name| ModelFile::absent(name, role));
     examination.files.extend(missing);
+}
+
+/// Where TEI and Infinity look for a graph if there is nothing else (TEI 0d124dc
+/// backends/src/lib.rs).
+const ONNX: [&str; 2] = ["model.onnx", "onnx/model.onnx"];
+
+fn onnx(examination: &mut Examination<'_>) {
+    let Some(name) = ONNX.into_iter().find(|name| examination.has(name)) else { return };
+    examination.folder.weights = Some(Weights::Onnx);
+    let path = examination.path.join(name);
+    examination.files.push(file::examine(examination.view, &path, Role::Plain, name));
 }
 
 /// The weights that an engine would find by their ending.

@@ -83,6 +83,75 @@ fn a_context_longer_than_the_models_is_refused_by_vllm() {
 }
 
 #[test]
+fn what_the_command_replaces_is_not_held_against_the_model() {
+    let asks = |overrides| {
+        folder(r#","x":1"#).started(|with| {
+            with.context = word(1 << 20);
+            with.tensor_parallel = word(3);
+            with.overrides = overrides;
+        })
+    };
+    let ids = |stack: Stack| -> Vec<_> {
+        stack.findings().iter().map(|found| (found.rule.id, found.severity)).collect()
+    };
+    let error = Severity::Error;
+    assert_eq!(
+        ids(asks(false)),
+        [("context-too-long", error), ("tensor-parallel-mismatch", error)]
+    );
+    assert_eq!(ids(asks(true)), [("tensor-parallel-mismatch", Severity::Warning)]);
+    let gone = folder("").write(
+        "config.json",
+        CONFIG.replace("LlamaForCausalLM", "MllamaForConditionalGeneration") + "}",
+    );
+    assert_eq!(ids(gone.started(|_| {})), [("architecture-unsupported", error)]);
+    let gone = folder("").write(
+        "config.json",
+        CONFIG.replace("LlamaForCausalLM", "MllamaForConditionalGeneration") + "}",
+    );
+    assert_eq!(ids(gone.started(|with| with.overrides = true)), []);
+}
+
+#[test]
+fn a_tokenizer_is_needed_by_what_makes_tokens() {
+    let mute = |part| {
+        let mut stack = folder("");
+        for name in ["tokenizer.json", "tokenizer_config.json"] {
+            fs_err::remove_file(stack.file(name)).unwrap();
+        }
+        stack.part = part;
+        stack
+    };
+    let ids =
+        |stack: &Stack| -> Vec<_> { stack.findings().iter().map(|found| found.rule.id).collect() };
+    assert!(ids(&mute(Part::Model)).contains(&"tokenizer-missing"));
+    let skips = mute(Part::Model).started(|with| with.skips_tokenizer = true);
+    assert!(!ids(&skips).contains(&"tokenizer-missing"));
+    for part in [Part::Draft, Part::Lora] {
+        assert!(!ids(&mute(part)).contains(&"tokenizer-missing"), "{part:?}");
+    }
+}
+
+#[test]
+fn an_onnx_graph_is_for_the_engines_that_run_one() {
+    let graph = |engine| {
+        let stack = folder("").served_by(engine, None);
+        for number in 1..=3 {
+            fs_err::remove_file(stack.file(&format!("model-0000{number}-of-00003.safetensors")))
+                .unwrap();
+        }
+        fs_err::remove_file(stack.file("model.safetensors.index.json")).unwrap();
+        fs_err::create_dir(stack.file("onnx")).unwrap();
+        stack.write("onnx/model.onnx", "\x08\x08\x12\x07pytorch")
+    };
+    graph(Engine::Tei).check("");
+    graph(Engine::Vllm).check(&format!(
+        "error[not-a-model] 11: {AT} holds its weights as an ONNX graph alone, and vLLM does not \
+         open one"
+    ));
+}
+
+#[test]
 fn heads_are_split_evenly() {
     let over = |devices: u64| folder("").started(|with| with.tensor_parallel = word(devices));
     over(1).check("");
