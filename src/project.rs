@@ -63,6 +63,8 @@ pub struct Service {
     pub user: Option<Spanned<String>>,
     /// `group_add`, as written: ids or names.
     pub group_add: Vec<String>,
+    /// Whether root may read every file in it, as it may unless `cap_drop` takes that away.
+    pub root_reads_all: bool,
     /// What has to happen before it starts, implied edges included.
     pub depends_on: Vec<Dependency>,
     /// `restart`, as written.
@@ -218,6 +220,7 @@ impl Service {
             mounts: Vec::new(),
             user: None,
             group_add: Vec::new(),
+            root_reads_all: true,
             depends_on: Vec::new(),
             restart: None,
             working_dir: None,

@@ -20,6 +20,7 @@ pub(super) fn service(name: &str, entry: &Entry, root: &Node) -> Result<Service,
     service.command = words(name, node, "command")?;
     service.user = text(node.get("user"));
     service.group_add = items(node.get("group_add")).iter().filter_map(Node::printed).collect();
+    service.root_reads_all = root_reads_all(node);
     service.restart = text(node.get("restart"));
     service.working_dir = node
         .get("working_dir")
@@ -35,6 +36,26 @@ pub(super) fn service(name: &str, entry: &Entry, root: &Node) -> Result<Service,
         service.extension_places = resolve::places(extension);
     }
     Ok(service)
+}
+
+/// Whether a service has a capability that lets root read what others own. With `ALL` in `cap_add` it
+/// has what is not dropped, with `ALL` in `cap_drop` what is added, else Docker's own ones, of which
+/// `DAC_OVERRIDE` is one (moby 28, `oci/caps/utils.go`, `TweakCapabilities`).
+fn root_reads_all(node: &Node) -> bool {
+    if node.get("privileged").and_then(Node::as_bool) == Some(true) {
+        return true;
+    }
+    let names = |key: &str| -> Vec<String> {
+        let printed = items(node.get(key)).iter().filter_map(Node::printed);
+        printed.map(|name| name.to_uppercase().trim_start_matches("CAP_").to_owned()).collect()
+    };
+    let (added, dropped) = (names("cap_add"), names("cap_drop"));
+    let has = |list: &[String], name: &str| list.iter().any(|other| other == name);
+    if has(&added, "ALL") {
+        return !(has(&dropped, "DAC_OVERRIDE") && has(&dropped, "DAC_READ_SEARCH"));
+    }
+    let added = has(&added, "DAC_OVERRIDE") || has(&added, "DAC_READ_SEARCH");
+    added || !(has(&dropped, "ALL") || has(&dropped, "DAC_OVERRIDE"))
 }
 
 fn text(node: Option<&Node>) -> Option<Spanned<String>> {

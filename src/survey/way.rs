@@ -193,6 +193,7 @@ fn starter(service: &Service) -> Starter {
     Starter {
         user: service.user.clone(),
         groups: service.group_add.clone(),
+        root_reads_all: service.root_reads_all,
         long_context: allowed
             .is_some_and(|value| ["1", "true"].contains(&value.trim().to_lowercase().as_str())),
     }

@@ -48,8 +48,12 @@ mod quickstart;
 mod safetensors_oracle;
 /// Not a behaviour: a scratch folder, and the binary run in it.
 mod sandbox;
+/// Who may read the models.
+mod service_rights;
 /// Models on their own, without a project.
 mod standalone_models;
+/// Scripts and files that start engines.
+mod start_scripts;
 /// The project's own rules.
 mod tidy;
 /// Every byte proven once.

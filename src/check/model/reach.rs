@@ -18,7 +18,7 @@ it.
 
 Judged by the numbers of `user:` and `group_add:` (of a created container, those of its image too), the
 mode and owner of every file, and every folder from the root of the mount downwards. Root may read
-everything. Where a name stands in place of a number, or the group of a user is the image's affair, and
+everything, unless `cap_drop` takes `DAC_OVERRIDE` or `ALL` away. Where a name stands in place of a number, or the group of a user is the image's affair, and
 not everybody may read the file, it is a note: it could not be judged. With user namespaces (rootless
 Docker, `userns-remap`) the numbers inside and outside differ; run preflight as a service of the stack
 there, not on the host.
@@ -229,6 +229,8 @@ enum Access {
 struct Who {
     /// Absent: not known.
     uid: Option<u32>,
+    /// Whether no mode keeps it from reading: it is root, with root's capabilities.
+    reads_all: bool,
     /// Those that are known.
     groups: Vec<u32>,
     /// Whether there may be others.
@@ -248,7 +250,8 @@ impl Who {
         let named = group.into_iter().chain(starter.groups.iter().map(String::as_str));
         let numbers: Vec<Option<u32>> = named.map(|group| group.parse().ok()).collect();
         let more_groups = group.is_none() || numbers.contains(&None);
-        Self { uid, groups: numbers.into_iter().flatten().collect(), more_groups }
+        let reads_all = uid == Some(0) && starter.root_reads_all;
+        Self { uid, reads_all, groups: numbers.into_iter().flatten().collect(), more_groups }
     }
 
     fn may(&self, step: &Step) -> Access {
@@ -259,7 +262,7 @@ impl Who {
         };
         let allows = |shift: u32| step.mode >> shift & wanted == wanted;
         let (owner, group, others) = (allows(6), allows(3), allows(0));
-        if self.uid == Some(0) || (owner && group && others) {
+        if self.reads_all || (owner && group && others) {
             return Access::Yes;
         }
         let Some(uid) = self.uid else { return Access::Unknown };
@@ -292,6 +295,7 @@ mod tests {
         let starter = Starter {
             user: user.map(|user| Spanned::nowhere(user.to_owned())),
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            root_reads_all: true,
             long_context: false,
         };
         let step = Step {
@@ -303,6 +307,25 @@ mod tests {
             listed_rights: false,
         };
         assert_eq!(Who::of(&starter).may(&step), expected, "{user:?} {groups:?} {mode:o}");
+    }
+
+    #[test]
+    fn root_without_its_capabilities_is_a_user_like_others() {
+        let user = Some(Spanned::nowhere("0:0".to_owned()));
+        let starter =
+            Starter { user, groups: Vec::new(), root_reads_all: false, long_context: false };
+        let step = |mode, uid| Step {
+            path: "/models/x".into(),
+            kind: FileKind::File,
+            listed: false,
+            mode,
+            owner: Some(Owner { uid, gid: 100 }),
+            listed_rights: false,
+        };
+        let who = Who::of(&starter);
+        assert_eq!(who.may(&step(0o600, 1000)), Access::No);
+        assert_eq!(who.may(&step(0o600, 0)), Access::Yes);
+        assert_eq!(who.may(&step(0o644, 1000)), Access::Yes);
     }
 
     #[test]

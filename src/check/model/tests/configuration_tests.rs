@@ -75,7 +75,8 @@ fn a_context_longer_than_the_models_is_refused_by_vllm() {
     asks(rope, 512).check("");
     asks(rope, 513).check(&format!("error[{}", message(513, 512)));
     let mut allowed = asks("", 257);
-    allowed.starter = Some(Starter { user: None, groups: Vec::new(), long_context: true });
+    allowed.starter =
+        Some(Starter { user: None, groups: Vec::new(), root_reads_all: true, long_context: true });
     allowed.check(&format!("note[{}", message(257, 256)));
     let other = Stack::new(FOLDER).served_by(Engine::Sglang, None);
     let found = other.started(|with| with.context = word(1 << 20)).findings();
