@@ -24,6 +24,7 @@ mod lower;
 mod merge;
 mod merge_keys;
 mod normalize;
+mod order;
 mod parse;
 mod paths;
 mod ports;

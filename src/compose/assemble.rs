@@ -1,5 +1,7 @@
 //! The last steps: profiles, consistency, env files, the typed project and its document.
 
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
@@ -190,6 +192,8 @@ fn document(
     let services = services.into_iter().map(|(name, service)| (name, Value::Object(service)));
     document.insert("services".to_owned(), Value::Object(services.collect()));
     for (section, fields) in SECTIONS {
+        let used: HashSet<String> =
+            enabled.values().flat_map(|entry| lower::used(section, &entry.value)).collect();
         let mut printer = Printer { warnings: &mut loader.warnings };
         let mut printed = Map::new();
         for (key, resource) in entries(root.get(section)) {
@@ -201,10 +205,7 @@ fn document(
             if section == "secrets" || value.contains_key("environment") {
                 value.shift_remove("content");
             }
-            let used = enabled
-                .values()
-                .any(|entry| lower::used(section, &entry.value).iter().any(|used| used == key));
-            if used {
+            if used.contains(key) {
                 printed.insert(key.to_owned(), Value::Object(value));
             }
         }

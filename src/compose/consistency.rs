@@ -1,9 +1,10 @@
 //! Rules between the parts of a project (compose-go v2.9.1 `loader/validate.go`). They look at the
 //! services that the profiles enable.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::fault::Fault;
+use super::order;
 use super::tree::{Mapping, Node};
 use super::validate::{entries, items};
 
@@ -298,28 +299,15 @@ fn mount_targets(name: &str, service: &Node) -> Result<(), Fault> {
 
 /// Refuses services that wait for each other.
 fn circles(services: &Mapping) -> Result<(), Fault> {
-    // Repeatedly taking away what waits for nothing leaves the circles and what waits for them.
-    let mut waiting: HashMap<&str, Vec<&str>> = services
+    let waiting: Vec<_> = services
         .iter()
         .map(|(name, entry)| {
             let edges = entries(entry.value.get("depends_on")).map(|(target, _)| target);
-            (name.as_str(), edges.filter(|target| services.contains_key(*target)).collect())
+            (name.as_str(), edges.collect())
         })
         .collect();
-    loop {
-        let free: Vec<&str> =
-            waiting.iter().filter(|(_, edges)| edges.is_empty()).map(|(name, _)| *name).collect();
-        if free.is_empty() {
-            break;
-        }
-        for name in &free {
-            waiting.remove(name);
-        }
-        for edges in waiting.values_mut() {
-            edges.retain(|target| !free.contains(target));
-        }
-    }
-    let Some((name, entry)) = services.iter().find(|(name, _)| waiting.contains_key(name.as_str()))
+    let free: HashSet<&str> = order::rounds(&waiting).into_iter().flatten().collect();
+    let Some((name, entry)) = services.iter().find(|(name, _)| !free.contains(name.as_str()))
     else {
         return Ok(());
     };

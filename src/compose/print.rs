@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::order;
 use crate::project::Project;
 use crate::yaml;
 
@@ -44,25 +45,16 @@ pub fn print(project: &Project, format: ConfigFormat, show_secrets: bool) -> Str
 /// The names of the services, those that others wait for first.
 #[must_use]
 pub fn service_names(project: &Project) -> Vec<&str> {
-    let mut names = Vec::new();
-    let mut waiting: Vec<_> = project.services.iter().collect();
-    // Circles are refused when a project is loaded, so every round names somebody.
-    while !waiting.is_empty() {
-        let before = waiting.len();
-        let absent: Vec<&str> = waiting.iter().map(|other| other.name.value.as_str()).collect();
-        waiting.retain(|service| {
-            let is_free =
-                service.depends_on.iter().all(|edge| !absent.contains(&edge.service.as_str()));
-            if is_free {
-                names.push(service.name.value.as_str());
-            }
-            !is_free
-        });
-        if waiting.len() == before {
-            names.extend(waiting.drain(..).map(|service| service.name.value.as_str()));
-        }
-    }
-    names
+    let waiting: Vec<_> = project
+        .services
+        .iter()
+        .map(|service| {
+            let edges = service.depends_on.iter().map(|edge| edge.service.as_str());
+            (service.name.value.as_str(), edges.collect())
+        })
+        .collect();
+    // Circles are refused when a project is loaded, so nobody is missing.
+    order::rounds(&waiting).into_iter().flatten().collect()
 }
 
 /// The names of the top-level volumes that services use, as the files call them.
