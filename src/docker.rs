@@ -101,6 +101,10 @@ pub struct Container {
     pub restart: String,
     /// The devices that it asks for.
     pub hardware: Hardware,
+    /// Where its ports are published on the host (`127.0.0.1:32768`), by the port inside.
+    pub published: BTreeMap<u16, String>,
+    /// Its address in the first of its networks; absent while it does not run.
+    pub address: Option<String>,
     /// When it was created.
     pub created: Option<SystemTime>,
     /// How it is.
@@ -371,6 +375,36 @@ async fn volume_devices(
         .collect()
 }
 
+/// How the container `id` is now.
+///
+/// # Errors
+/// When the engine does not say.
+pub async fn state(options: &DockerOptions, id: &str) -> Result<State, DockerError> {
+    let connection = Connection::open(options)?;
+    Ok(inspect(&connection, id).await?.state)
+}
+
+/// The last lines that a container has written, without the values of its variables.
+///
+/// # Errors
+/// When the engine does not say.
+pub async fn last_lines(
+    options: &DockerOptions,
+    container: &Container,
+) -> Result<Vec<String>, DockerError> {
+    logs::tail(&Connection::open(options)?, container).await
+}
+
+impl State {
+    /// Whether it has ended, or ends again and again, so that nothing will come of it.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        const MOST_RESTARTS: i64 = 3;
+        matches!(self.status.as_str(), "exited" | "dead" | "removing")
+            || MOST_RESTARTS <= self.restart_count
+    }
+}
+
 impl Container {
     /// Which of the service's containers it is; 0 if it does not say.
     #[must_use]
@@ -469,6 +503,8 @@ impl Container {
             depends_on: Vec::new(),
             restart: "no".to_owned(),
             hardware: Hardware::default(),
+            published: BTreeMap::new(),
+            address: None,
             created: None,
             state: State {
                 status: "created".to_owned(),

@@ -11,7 +11,7 @@ use crate::model::ModelFacts;
 use crate::options::{Role, Task};
 use crate::project::Project;
 use crate::proof::Proof;
-use crate::smoke::Answer;
+use crate::smoke::Smoke;
 use crate::source_map::{Place, Spanned};
 
 /// The result of a look: "could not look" is a fact too, never a silent pass.
@@ -145,7 +145,7 @@ pub struct LaneFacts {
     /// The disk below its folder, where something has to be fetched.
     pub disk: Option<DiskFacts>,
     /// What its engine answered; absent: it was not asked.
-    pub answer: Option<Answer>,
+    pub smoke: Option<Smoke>,
 }
 
 impl LaneFacts {
@@ -169,7 +169,7 @@ impl LaneFacts {
             fetch: None,
             fetched: Vec::new(),
             disk: None,
-            answer: None,
+            smoke: None,
         }
     }
 

@@ -18,8 +18,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::engine::{Engine, Invocation, Part};
+use crate::engine::{Engine, Invocation, Named, Part};
 use crate::mounts::Located;
+use crate::smoke::Level;
 use crate::source_map::{Location, Place};
 
 pub use assemble::plan;
@@ -77,6 +78,8 @@ pub struct Lane {
     pub url: Option<Traced<String>>,
     /// The model name that clients ask for, if said.
     pub model_name: Option<Traced<String>>,
+    /// How much of a running engine is asked for.
+    pub level: Level,
     /// Why it is not judged at all; absent: it is.
     pub skipped: Option<String>,
     /// Where it is declared, for findings about the lane as a whole.
@@ -242,6 +245,7 @@ impl Lane {
             exclude: Vec::new(),
             url: None,
             model_name: None,
+            level: Level::default(),
             skipped: None,
             place: Place::nowhere(),
             problems: Vec::new(),
@@ -252,6 +256,30 @@ impl Lane {
     #[must_use]
     pub fn model(&self) -> Option<&Artifact> {
         self.artifacts.iter().find(|artifact| artifact.part == Part::Model)
+    }
+
+    /// The names under which a running engine serves it: one of them has to be in its list. Empty:
+    /// the engine's own choice.
+    #[must_use]
+    pub fn served_names(&self) -> Vec<String> {
+        if let Some(name) = &self.model_name {
+            return vec![name.value.clone()];
+        }
+        let Some(invocation) = &self.invocation else { return Vec::new() };
+        if !invocation.served_names.is_empty() {
+            return invocation.served_names.clone();
+        }
+        let opened = invocation.opens.iter().find(|opened| opened.part == Part::Model);
+        let named = opened.map(|opened| &opened.named);
+        match (invocation.engine, named) {
+            (Engine::Vllm | Engine::Sglang, Some(Named::Path(path))) => vec![path.to_string()],
+            (Engine::Vllm | Engine::Sglang, Some(Named::Repository { id, .. })) => vec![id.clone()],
+            (Engine::LlamaCpp, Some(Named::Path(path))) => {
+                let name = path.as_path().file_name();
+                name.map(|name| name.to_string_lossy().into_owned()).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Whether the weights are in a cache of the hub, in its layout: what is missing there is the

@@ -51,14 +51,13 @@ pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, E
     if options.task == Task::Config {
         return voice.config(&compose::load(&options.project, &mut sources)?);
     }
-    let stack = stack::gather(options, &mut sources).await?;
+    let mut stack = stack::gather(options, &mut sources).await?;
     let plan = stack.plan(options, &sources)?;
     if options.task == Task::Plan {
         return voice.plan(&plan, &sources);
     }
-    let project = stack.facts(&plan, options);
     let mut findings = Findings::new(check::policy(&plan, options.task));
-    check::project(&project, &mut findings);
+    check::project(&stack.facts(&plan, options), &mut findings);
 
     let path = lockfile::beside(&stack, options);
     let lock = path.as_deref().map(lockfile::read).transpose()?.flatten();
@@ -67,7 +66,7 @@ pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, E
         let path = path.ok_or(LockfileError::Nowhere)?;
         let findings = pin(&path, lock.unwrap_or_default(), &mut lanes, voice).await?;
         let Some(findings) = findings else { return Ok(ExitCode::Ready) };
-        let outcome = Outcome::of(&project, &lanes, findings, options);
+        let outcome = Outcome::of(&stack.facts(&plan, options), &lanes, findings, options);
         return voice.report(&Report::new(outcome), &sources);
     }
     lanes.iter().for_each(|lane| check::mounts(lane, &mut findings));
@@ -76,10 +75,11 @@ pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, E
     }
     survey::fetch(&mut lanes, &stack, options, &findings).await;
     if options.task == Task::Smoke {
-        survey::ask(&mut lanes).await;
+        survey::ask(&mut lanes, &mut stack, options).await;
     }
     lanes.iter().for_each(|lane| check::files(lane, &mut findings));
     lanes.iter().for_each(|lane| check::smoke(lane, &mut findings));
+    let project = stack.facts(&plan, options);
     check::containers(&project, &mut findings);
 
     let outcome = Outcome::of(&project, &lanes, findings, options);

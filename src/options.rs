@@ -37,6 +37,8 @@ pub struct Options {
     pub files: FileOptions,
     /// Whether an unknown verdict of a required lane is only a warning.
     pub allow_unknown: bool,
+    /// How long `preflight smoke` waits for engines that are still loading.
+    pub wait: Duration,
 }
 
 /// How files are proven, pinned and renewed.

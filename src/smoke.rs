@@ -3,15 +3,59 @@
 //! Asks and says what came back; what that means is for the checks. Proxies are bypassed: an
 //! engine of the own stack is asked, and Docker injects proxies into containers.
 
+mod generate;
+mod key;
 mod llama_cpp;
+mod openai;
 mod vllm;
 
 use std::error::Error as _;
 use std::time::Duration;
 
-use reqwest::{Client, RequestBuilder, Url, redirect};
+use reqwest::{Client, RequestBuilder, Response, Url, redirect};
+use serde::Deserialize;
+
+pub use self::generate::{Generation, Wanted};
+pub use self::key::api_key;
 
 use crate::engine::Engine;
+use crate::facts::Look;
+use crate::options::Token;
+
+/// The most bytes of an answer that are read.
+const LONGEST_ANSWER: usize = 1 << 20;
+
+/// How much of a running engine is asked for; each asks for what is before it as well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// It answers.
+    Reachable,
+    /// It has the lane's model.
+    #[default]
+    Serves,
+    /// It completes a prompt, or embeds a text.
+    Generates,
+}
+
+/// What was learned about the engine of a lane.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Smoke {
+    /// Where it was asked; absent: nobody says where it is.
+    pub url: Option<String>,
+    /// Whether it answers.
+    pub answer: Answer,
+    /// The names of the models that it serves; absent: it was not asked for them.
+    pub models: Option<Look<Vec<String>>>,
+    /// Whether it generates; absent: it was not asked to.
+    pub generation: Option<Generation>,
+    /// Whether another lane is served at the same address.
+    pub standby: bool,
+    /// Whether its container has ended, so that nothing was waited for.
+    pub over: bool,
+    /// The last lines of its container, where it does not serve.
+    pub log: Vec<String>,
+}
 
 /// What an engine answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,25 +68,123 @@ pub enum Answer {
     NoAddress,
 }
 
-/// Asks the engine behind `url` whether it serves: vLLM `POST /v1/completions`, llama.cpp
-/// `GET /health`, and so any other. `url` may end in `/v1`, as clients of the `OpenAI` API write
-/// it. `timeout` is for all of it; the body of the answer is not read.
-pub async fn reach(engine: Option<Engine>, url: &str, timeout: Duration) -> Answer {
-    let base = match base(url) {
-        Ok(base) => base,
-        Err(reason) => return Answer::None(reason),
-    };
-    let client = match client(&base, timeout) {
-        Ok(client) => client,
-        Err(error) => return Answer::None(cause(&error)),
-    };
-    match request(engine, &client, &base).send().await {
-        Ok(response) => Answer::Status(response.status().as_u16()),
-        Err(error) if error.is_timeout() => {
-            Answer::None(format!("no answer in {} s", timeout.as_secs_f32()))
+/// A running engine.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    base: Url,
+    client: Client,
+    engine: Option<Engine>,
+    key: Option<Token>,
+}
+
+impl Smoke {
+    /// Nothing but an answer.
+    #[must_use]
+    pub fn answered(url: Option<String>, answer: Answer) -> Self {
+        Self {
+            url,
+            answer,
+            models: None,
+            generation: None,
+            standby: false,
+            over: false,
+            log: Vec::new(),
         }
-        Err(error) => Answer::None(cause(&error)),
     }
+}
+
+impl Answer {
+    /// Whether the engine is up: the guide's rule, any status below 500.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        matches!(self, Self::Status(status) if *status < 500)
+    }
+}
+
+impl Endpoint {
+    /// The engine behind `url`, which may end in `/v1`, as clients of the `OpenAI` API write it.
+    /// `timeout` is for each request; `key` goes with those below `/v1`.
+    ///
+    /// # Errors
+    /// What is wrong with the URL, in words.
+    pub fn open(
+        engine: Option<Engine>,
+        url: &str,
+        key: Option<Token>,
+        timeout: Duration,
+    ) -> Result<Self, String> {
+        let base = base(url)?;
+        let client = client(&base, timeout).map_err(|error| cause(&error))?;
+        Ok(Self { base, client, engine, key })
+    }
+
+    /// Asks whether it serves: vLLM `POST /v1/completions`, llama.cpp `GET /health`, and so any
+    /// other. The body of the answer is not read.
+    pub async fn reach(&self) -> Answer {
+        match self.with_key(request(self.engine, &self.client, &self.base)).send().await {
+            Ok(response) => Answer::Status(response.status().as_u16()),
+            Err(error) => Answer::None(reason(&error)),
+        }
+    }
+
+    /// The names of the models that it serves.
+    pub async fn models(&self) -> Look<Vec<String>> {
+        let answer = self.with_key(openai::models(&self.client, &self.base)).send().await;
+        let response = match answer {
+            Ok(response) if response.status().is_success() => response,
+            Ok(response) => return Look::Unknown(format!("status {}", response.status().as_u16())),
+            Err(error) => return Look::Unknown(reason(&error)),
+        };
+        match body(response).await.and_then(|body| openai::names(&body)) {
+            Ok(names) => Look::Seen(names),
+            Err(why) => Look::Unknown(why),
+        }
+    }
+
+    /// Has it generate twice, and compares.
+    pub async fn generate(&self, wanted: Wanted, model: Option<&str>) -> Generation {
+        let mut results = Vec::new();
+        for _ in 0..2 {
+            let request = openai::generation(&self.client, &self.base, wanted, model);
+            let response = match self.with_key(request).send().await {
+                Ok(response) if response.status().is_success() => response,
+                Ok(response) => return Generation::Refused(response.status().as_u16()),
+                Err(error) => return Generation::None(reason(&error)),
+            };
+            match body(response).await {
+                Ok(body) => results.push(body),
+                Err(why) => return Generation::None(why),
+            }
+        }
+        generate::compare(wanted, &results)
+    }
+
+    fn with_key(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.key {
+            Some(key) => request.bearer_auth(key.reveal()),
+            None => request,
+        }
+    }
+}
+
+/// Asks the engine behind `url` whether it serves, as [`Endpoint::reach`] does.
+pub async fn reach(engine: Option<Engine>, url: &str, timeout: Duration) -> Answer {
+    match Endpoint::open(engine, url, None, timeout) {
+        Ok(endpoint) => endpoint.reach().await,
+        Err(reason) => Answer::None(reason),
+    }
+}
+
+/// The body of an answer, if it is not endless.
+async fn body(mut response: Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| reason(&error))? {
+        body.extend_from_slice(&chunk);
+        if LONGEST_ANSWER < body.len() {
+            return Err("the answer does not end".to_owned());
+        }
+    }
+    Ok(body)
 }
 
 fn request(engine: Option<Engine>, client: &Client, base: &Url) -> RequestBuilder {
@@ -95,6 +237,10 @@ fn client(base: &Url, timeout: Duration) -> reqwest::Result<Client> {
     // plain HTTP needs none.
     let builder = if base.scheme() == "http" { builder.tls_certs_only([]) } else { builder };
     builder.build()
+}
+
+fn reason(error: &reqwest::Error) -> String {
+    if error.is_timeout() { "no answer in time".to_owned() } else { cause(error) }
 }
 
 /// The innermost cause: the outer ones repeat the URL, which may carry a password.

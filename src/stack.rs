@@ -219,6 +219,14 @@ impl Stack {
         project
     }
 
+    /// Looks at the containers once more; what could not be seen now stays as it was.
+    pub async fn observe_again(&mut self, options: &Options) {
+        let name = Some(self.project.name.as_str()).filter(|name| !name.is_empty());
+        if let Ok(observation) = docker::observe(&options.docker, name).await {
+            self.observation = Ok(observation);
+        }
+    }
+
     /// What the checks of the project may see.
     #[must_use]
     pub fn facts<'a>(&'a self, plan: &'a Plan, options: &Options) -> ProjectFacts<'a> {

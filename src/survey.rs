@@ -1,5 +1,6 @@
 //! Gathers the facts of every lane, stage by stage: mounts and files, then sources, then bytes.
 
+mod ask;
 mod bring;
 mod cache;
 mod disk;
@@ -11,8 +12,6 @@ mod root;
 mod update;
 mod way;
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
 use tokio::sync::mpsc;
 use tokio::task;
@@ -23,12 +22,10 @@ use crate::lanes::{Artifact, Lane, Plan};
 use crate::lockfile::Lockfile;
 use crate::options::Options;
 use crate::progress::{self, Progress};
-use crate::smoke::{self, Answer};
 use crate::stack::Stack;
 use crate::survey::way::Eyes;
 
-/// How long a running engine may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub use self::ask::ask;
 
 /// Everything that can be seen of a plan's lanes without the network. `lock` is `preflight.lock`, if
 /// there is one.
@@ -108,18 +105,6 @@ pub async fn fetch(lanes: &mut [LaneFacts], stack: &Stack, options: &Options, fi
 /// What `preflight.lock` has to say after `before`: see [`Lockfile`].
 pub async fn pin(lanes: &mut [LaneFacts], before: &Lockfile, options: &Options) -> Lockfile {
     pin::pin(lanes, before, options).await
-}
-
-/// Asks the engine of every lane.
-pub async fn ask(lanes: &mut [LaneFacts]) {
-    let asked = lanes.iter_mut().filter(|facts| facts.lane.skipped.is_none());
-    join_all(asked.map(|facts| async {
-        facts.answer = Some(match &facts.lane.url {
-            Some(url) => smoke::reach(facts.lane.engine, &url.value, PATIENCE).await,
-            None => Answer::NoAddress,
-        });
-    }))
-    .await;
 }
 
 /// Runs `work` where blocking is allowed. A panic in it goes on here.

@@ -93,6 +93,11 @@ pub(super) struct Flags {
     #[arg(long, value_name = "SECONDS", env = "PREFLIGHT_LOCK_PATIENCE", default_value = "60")]
     #[arg(global = true, hide = true)]
     lock_patience: u16,
+    /// With `smoke`: how long to wait for engines that are still loading: 90s, 10m. One whose
+    /// container has ended is not waited for
+    #[arg(long, value_name = "TIME", env = "PREFLIGHT_WAIT", value_parser = amount::duration)]
+    #[arg(global = true, help_heading = "Lanes")]
+    wait: Option<Duration>,
     /// Hash every byte of every file, once: a stamp remembers it
     #[arg(long, env = "PREFLIGHT_DEEP", value_parser = switch, global = true, help_heading = "Fetch")]
     deep: bool,
@@ -209,6 +214,7 @@ impl Flags {
                 ..FileOptions::default()
             },
             allow_unknown: self.allow_unknown,
+            wait: self.wait.unwrap_or_default(),
             report: self.report(task, &environment)?,
             selection: self.selection(role, &environment),
             hub: self.hub(&environment)?,

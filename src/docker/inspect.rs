@@ -1,10 +1,11 @@
 //! Containers and volumes as the engine resolved them: its answers into our types. Pure.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use bollard::models::{
-    ContainerInspectResponse, ContainerState, HostConfig, Mount as MountRequest, MountPoint, Volume,
+    ContainerInspectResponse, ContainerState, EndpointSettings, HostConfig, Mount as MountRequest,
+    MountPoint, PortMap, Volume,
 };
 use indexmap::IndexMap;
 
@@ -25,6 +26,7 @@ pub(super) fn container(response: ContainerInspectResponse) -> Option<Container>
     let config = response.config.unwrap_or_default();
     let host = response.host_config.unwrap_or_default();
     let labels = sorted(config.labels.unwrap_or_default());
+    let network = response.network_settings.unwrap_or_default();
     let restart = host.restart_policy.as_ref().and_then(|policy| policy.name);
     Some(Container {
         id,
@@ -46,10 +48,32 @@ pub(super) fn container(response: ContainerInspectResponse) -> Option<Container>
             .filter(|name| !name.is_empty())
             .unwrap_or_else(|| "no".to_owned()),
         hardware: devices::hardware(&host),
+        published: published(network.ports.unwrap_or_default()),
+        address: address(network.networks.unwrap_or_default()),
         created: response.created.as_deref().and_then(timestamp::parse),
         state: state(response.state.unwrap_or_default(), response.restart_count.unwrap_or(0)),
         labels,
     })
+}
+
+/// The first binding of each TCP port; any address of the host is its own.
+fn published(ports: PortMap) -> BTreeMap<u16, String> {
+    let published = ports.into_iter().filter_map(|(port, bindings)| {
+        let target = port.strip_suffix("/tcp")?.parse().ok()?;
+        let binding = bindings?.into_iter().next()?;
+        let address = binding.host_ip.filter(|ip| !matches!(ip.as_str(), "" | "0.0.0.0" | "::"));
+        let address = address.unwrap_or_else(|| "127.0.0.1".to_owned());
+        let address = if address.contains(':') { format!("[{address}]") } else { address };
+        Some((target, format!("{address}:{}", binding.host_port?)))
+    });
+    published.collect()
+}
+
+fn address(networks: HashMap<String, EndpointSettings>) -> Option<String> {
+    let mut networks: Vec<_> = networks.into_iter().collect();
+    networks.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut addresses = networks.into_iter().filter_map(|(_, network)| network.ip_address);
+    addresses.find(|address| !address.is_empty())
 }
 
 /// The host folder that a volume of the `local` driver stands for; absent for one that is a folder

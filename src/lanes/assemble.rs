@@ -133,6 +133,7 @@ impl Ground<'_> {
             exclude: draft.exclude,
             url,
             model_name: draft.model_name,
+            level: draft.level.unwrap_or_default(),
             skipped,
             place: draft.place,
             problems: draft.problems,

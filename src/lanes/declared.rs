@@ -9,6 +9,7 @@ use super::draft::{Draft, Drafts, Written, fill, lane_name};
 use super::{Origin, PlanError, Problem, ProblemKind, Source, Traced};
 use crate::path::{ServicePath, clean};
 use crate::project::{Project, Service};
+use crate::smoke::Level;
 use crate::source_map::{Place, SourceMap, Spanned};
 use crate::yaml;
 
@@ -61,15 +62,7 @@ struct LaneExtension {
 #[serde(deny_unknown_fields)]
 struct SmokeExtension {
     url: Option<String>,
-    level: Option<SmokeLevel>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum SmokeLevel {
-    Reachable,
-    Serves,
-    Generates,
+    level: Option<Level>,
 }
 
 /// Reads the labels `preflight.lane`, `.source`, `.path` and `.required` of every service. Without
@@ -186,11 +179,7 @@ fn declare(
         draft.exclude = said.exclude;
     }
     if let Some(smoke) = said.smoke {
-        if smoke.level.is_some_and(|level| level != SmokeLevel::Reachable) {
-            let what = "a smoke level other than `reachable`".to_owned();
-            let kind = ProblemKind::NotSupportedYet { what };
-            draft.problems.push(Problem { kind, place: place.clone() });
-        }
+        fill(&mut draft.level, smoke.level);
         fill(&mut draft.url, smoke.url.map(|url| traced(url, Origin::Extension, place)));
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::{Kind, Problem, Source, Traced};
 use crate::engine::Invocation;
 use crate::path::ServicePath;
+use crate::smoke::Level;
 use crate::source_map::Place;
 
 /// What has been said about a lane so far.
@@ -24,6 +25,7 @@ pub(super) struct Draft {
     pub exclude: Vec<String>,
     pub url: Option<Traced<String>>,
     pub model_name: Option<Traced<String>>,
+    pub level: Option<Level>,
     pub invocation: Option<Invocation>,
     /// What the command lines of its services open as their model.
     pub opened: Vec<Opened>,
@@ -68,6 +70,7 @@ impl Draft {
             exclude: Vec::new(),
             url: None,
             model_name: None,
+            level: None,
             invocation: None,
             opened: Vec::new(),
             skipped: None,

@@ -100,7 +100,7 @@ async fn a_server_that_says_nothing_is_not_waited_for() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let answer = reach(Some(Engine::Vllm), &url, Duration::from_millis(50)).await;
-    assert_eq!(answer, Answer::None("no answer in 0.05 s".to_owned()));
+    assert_eq!(answer, Answer::None("no answer in time".to_owned()));
 }
 
 #[tokio::test]

@@ -93,7 +93,8 @@ impl Stack {
             ("MODELS_PATH", "./models"),
         ];
         // The socket of the engine that runs the stack, which may not be the default one.
-        let socket = std::env::var("DOCKER_HOST").unwrap_or_default();
+        let socket = std::env::var_os("DOCKER_HOST").unwrap_or_default();
+        let socket = socket.to_string_lossy();
         let socket = socket.strip_prefix("unix://").map(|socket| ("DOCKER_SOCKET", socket));
         let fixed: Vec<_> = fixed.into_iter().chain(socket).collect();
         let kept = fixed.iter().filter(|(name, _)| more.iter().all(|(other, _)| other != name));
