@@ -123,7 +123,7 @@ pub struct Problem {
 pub enum ProblemKind {
     /// The engine was recognised, and no model is named.
     NoModelNamed {
-        /// What the engine will do instead.
+        /// What the engine does instead, as a sentence without its full stop.
         instead: &'static str,
     },
     /// The path could be a host path or a path of several services.

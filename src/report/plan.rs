@@ -233,7 +233,7 @@ fn explain(problem: &Problem) -> String {
     match &problem.kind {
         ProblemKind::NoPath => "nothing says where its model is".to_owned(),
         ProblemKind::NoModelNamed { instead } => {
-            format!("no model is named; the engine will {instead}")
+            format!("no model is named: {instead}")
         }
         ProblemKind::PathAmbiguous { path, readings } => {
             format!("`{path}` could be {}", readings.join(" or "))
