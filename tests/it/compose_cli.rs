@@ -183,6 +183,29 @@ fn config_prints_the_names_of_services_and_volumes() {
 }
 
 #[test]
+fn docker_compose_reads_what_config_prints_as_the_same_project() {
+    if !compose_oracle::is_installed() {
+        return;
+    }
+    let sandbox = stack();
+    let theirs = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("docker");
+        command.arg("compose").args(arguments).args(["config", "--format", "json"]);
+        let output = command.current_dir(sandbox.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let expected = theirs(&[]);
+    assert!(expected.contains("$$5"), "{expected}");
+    for format in ["yaml", "json"] {
+        let mut command = sandbox.command(&["config", "--show-secrets", "--format", format]);
+        let printed = command.output().unwrap();
+        fs_err::write(sandbox.path().join("printed"), printed.stdout).unwrap();
+        assert_eq!(theirs(&["-f", "printed"]), expected, "{format}");
+    }
+}
+
+#[test]
 fn the_names_are_those_that_docker_compose_prints() {
     if !compose_oracle::is_installed() {
         return;
@@ -269,6 +292,14 @@ fn what_lies_on_another_machine_is_refused_at_its_line() {
         let text = format!("services:\n  a:\n    extends: {{service: b, file: '{url}'}}\n");
         check(&text, &["config"], &said);
     }
+    let url = "oci://registry.example.com/a:latest";
+    let sandbox = Sandbox::new().file("compose.yaml", "services: {}\n");
+    let mut command = sandbox.command(&["config"]);
+    command.envs([("COMPOSE_FILE", url), ("COMPOSE_PATH_SEPARATOR", ";")]);
+    let run = sandbox.told(&command.output().unwrap());
+    assert_eq!(run.code, Some(2), "{}", run.stdout);
+    let said = format!("the remote Compose file `{url}` is not supported yet");
+    assert!(run.stderr.contains(&said), "{}", run.stderr);
 }
 
 #[test]

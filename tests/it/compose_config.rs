@@ -103,6 +103,65 @@ fn every_value_knows_its_place_and_its_variables() {
 }
 
 #[test]
+fn places_survive_anchors_overrides_extends_and_include() {
+    let main = "\
+include: [inc/compose.yaml]
+x-common: &common
+  user: '7:7'
+services:
+  a:
+    <<: *common
+    extends: {file: base.yaml, service: b}
+    environment:
+      OWN: ${FROM_SHELL}
+";
+    let base = "\
+services:
+  b:
+    image: base:${TAG}
+    volumes: ['./m:/m']
+    environment: [BASE=1]
+";
+    let over = "\
+services:
+  a:
+    command: serve
+    environment: {OWN: two}
+";
+    let (project, loaded) = project(&[
+        ("compose.yaml", main),
+        ("compose.override.yaml", over),
+        ("base.yaml", base),
+        (".env", "TAG=v1\n"),
+        ("inc/compose.yaml", "services:\n  c: {image: 'inc:${INNER}'}\n"),
+        ("inc/.env", "INNER=x\n"),
+    ]);
+    let service = project.service("a").unwrap();
+    let set_by = |place: &Place| match place.variables[0].set_by {
+        VariableSource::EnvFile(line) => loaded.at(&Place::at(line)),
+        VariableSource::Environment
+        | VariableSource::Default
+        | VariableSource::Compose
+        | VariableSource::Unset => panic!("{place:?}"),
+    };
+    let image = &service.image.as_ref().unwrap().place;
+    let included = &project.service("c").unwrap().image.as_ref().unwrap().place;
+    for (place, expected) in [
+        (&service.user.as_ref().unwrap().place, "compose.yaml:3:9 `'7:7'`"),
+        (image, "base.yaml:3:12 `base:${TAG}`"),
+        (&service.mounts[0].place, "base.yaml:4:15 `'./m:/m'`"),
+        (&service.environment["BASE"].place, "base.yaml:5:19 `BASE=1`"),
+        (&service.environment["OWN"].place, "compose.override.yaml:4:24 `two`"),
+        (&service.command.as_ref().unwrap()[0].place, "compose.override.yaml:3:14 `serve`"),
+        (included, "inc/compose.yaml:2:14 `'inc:${INNER}'`"),
+    ] {
+        assert_eq!(loaded.at(place), expected);
+    }
+    assert_eq!(set_by(image), ".env:1:1 `TAG=v1`");
+    assert_eq!(set_by(included), "inc/.env:1:1 `INNER=x`");
+}
+
+#[test]
 fn mounts_are_paths_of_the_host_and_volumes_of_the_engine() {
     let (project, loaded) = project(&[("compose.yaml", STACK), (".env", "TAG=v1\n")]);
     let root = loaded.folder.path().join("stack");
