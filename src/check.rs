@@ -21,9 +21,7 @@ use std::collections::BTreeSet;
 use crate::docker::Observation;
 use crate::error::ExitCode;
 use crate::facts::{LaneFacts, Look, ProjectFacts};
-use crate::finding::{Finding, Findings, Policy, Rule, Severity};
-use crate::lanes::Plan;
-use crate::options::Task;
+use crate::finding::{Finding, Findings, Rule, Severity};
 
 /// One check: the rules that it may raise, and the facts that it wants to see.
 #[derive(Debug)]
@@ -91,13 +89,6 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
 #[must_use]
 pub fn rule(id: &str) -> Option<&'static Rule> {
     rules().find(|rule| rule.id == id)
-}
-
-/// What a run makes of the severities that checks give.
-#[must_use]
-pub fn policy(plan: &Plan, task: Task) -> Policy {
-    let optional = plan.lanes.iter().filter(|lane| !lane.required);
-    Policy::new(task, optional.map(|lane| lane.name.clone()))
 }
 
 /// Judges the project: what stops a lane here, stops it before anything is fetched.

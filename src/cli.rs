@@ -4,19 +4,23 @@ mod amount;
 mod environment;
 mod flags;
 mod target;
+mod terminal;
 
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::options::{ConfigPart, FileOptions, Options, OptionsError, Task};
+use crate::options::{ConfigPart, FileOptions, LogFormat, Options, OptionsError, Task};
 use environment::Environment;
 use flags::Flags;
 
+/// `0.1.0 (46686f1d8c2e, x86_64-unknown-linux-musl)`; see `build.rs`.
+const VERSION: &str = env!("PREFLIGHT_VERSION");
+
 /// Proves that every model of a Docker Compose inference stack will load, before any engine starts.
 #[derive(Debug, Parser)]
-#[command(name = "preflight", version, max_term_width = 100)]
+#[command(name = "preflight", version = VERSION, max_term_width = 100)]
 #[command(subcommand_precedence_over_arg = true)]
 #[command(after_help = "Without a subcommand: load, plan, validate, inspect, report. \
     Exit codes are listed in the README.")]
@@ -58,6 +62,8 @@ enum Command {
         /// The id of a check, for example `file-truncated`
         check: Option<String>,
     },
+    /// Print the manual page
+    Man,
     /// Print the completions of a shell
     Completions {
         /// Which shell
@@ -112,9 +118,14 @@ pub enum Request {
     Print(String),
 }
 
-/// How much is logged on standard error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verbosity(u8);
+/// What is logged on standard error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// `PREFLIGHT_LOG` if it is set, else by the number of `-v`.
+    pub filter: String,
+    /// How.
+    pub format: LogFormat,
+}
 
 impl Cli {
     /// Parses the process's command line; prints help and ends the process where clap does.
@@ -131,10 +142,18 @@ impl Cli {
         Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
     }
 
-    /// How much to log.
+    /// What to log.
     #[must_use]
-    pub fn verbosity(&self) -> Verbosity {
-        Verbosity(self.flags.verbose)
+    pub fn log(&self) -> Log {
+        let filter = environment::log_filter().unwrap_or_else(|| {
+            let level = match self.flags.verbose {
+                0 => "warn",
+                1 => "info",
+                _ => "debug",
+            };
+            format!("off,preflight={level}")
+        });
+        Log { filter, format: self.flags.log_format() }
     }
 
     /// What was asked, made valid against this process's environment.
@@ -161,6 +180,7 @@ impl Cli {
             Some(Command::Smoke(place)) => (Task::Smoke, Some(place)),
             Some(Command::Lock(lock)) => (Task::Lock, Some(lock.place)),
             Some(Command::Explain { check }) => return Ok(Request::Explain(check)),
+            Some(Command::Man) => return Ok(Request::Print(manual())),
             Some(Command::Completions { shell }) => return Ok(Request::Print(completions(shell))),
         };
         let path = match (self.place.path, place.and_then(|place| place.path)) {
@@ -184,25 +204,17 @@ impl Config {
     }
 }
 
-impl Verbosity {
-    /// The filter of the log: `PREFLIGHT_LOG` if it is set, else by the number of `-v`.
-    #[must_use]
-    pub fn filter(self) -> String {
-        environment::log_filter().unwrap_or_else(|| {
-            let level = match self.0 {
-                0 => "warn",
-                1 => "info",
-                _ => "debug",
-            };
-            format!("off,preflight={level}")
-        })
-    }
-}
-
 fn completions(shell: Shell) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "preflight", &mut script);
     String::from_utf8_lossy(&script).into_owned()
+}
+
+fn manual() -> String {
+    let mut page = Vec::new();
+    // A vector takes whatever is written.
+    drop(clap_mangen::Man::new(Cli::command()).render(&mut page));
+    String::from_utf8_lossy(&page).into_owned()
 }
 
 fn not_yet(what: &str) -> OptionsError {

@@ -8,6 +8,7 @@ use crate::compose::LoadError;
 use crate::lanes::PlanError;
 use crate::lockfile::LockfileError;
 use crate::options::OptionsError;
+use crate::policy::PolicyError;
 use crate::report::ReportError;
 use crate::report::explain::UnknownCheck;
 
@@ -144,7 +145,10 @@ pub enum Error {
     /// The lock file cannot be used.
     #[error(transparent)]
     Lockfile(#[from] LockfileError),
-    /// `explain`, `--deny` or `--allow` names a check that does not exist.
+    /// What the severities are changed with is written wrongly.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// `explain` names a check that does not exist.
     #[error(transparent)]
     Check(#[from] UnknownCheck),
     /// The report could not be written.
@@ -167,7 +171,9 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Options(_) | Self::Load(_) | Self::Plan(_) | Self::Check(_) => ExitCode::Usage,
+            Self::Options(_) | Self::Load(_) | Self::Plan(_) | Self::Policy(_) | Self::Check(_) => {
+                ExitCode::Usage
+            }
             Self::Lockfile(LockfileError::Write { .. }) => ExitCode::Mount,
             Self::Lockfile(_) => ExitCode::Usage,
             Self::Report(_) | Self::Runtime(_) => ExitCode::Internal,
@@ -182,6 +188,7 @@ impl Error {
             Self::Options(error) => error.hint(),
             Self::Load(error) => error.hint(),
             Self::Plan(error) => error.hint(),
+            Self::Policy(error) => error.hint(),
             Self::Check(error) => Some(error.hint()),
             Self::Lockfile(error) => error.hint(),
             Self::Report(_) | Self::Runtime(_) | Self::Signal(_) => None,

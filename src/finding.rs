@@ -1,13 +1,14 @@
 //! What is said about a user's set-up, and the sink that every check says it into.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::error::ExitCode;
-use crate::options::Task;
+use crate::policy::Policy;
 use crate::source_map::Place;
+
+pub use crate::policy::Ruling;
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -61,6 +62,8 @@ pub struct Finding {
     /// True when it is only a warning because its lane is not required: the lane is as unready as
     /// ever, and the run does not fail for it.
     pub lowered: bool,
+    /// Who gave it another severity than its rule's; absent: nobody did.
+    pub ruling: Option<Ruling>,
 }
 
 /// A second place of a finding.
@@ -72,28 +75,19 @@ pub struct Label {
     pub text: String,
 }
 
-/// What a run makes of the severities that checks give. The default changes none.
-///
-/// Applied by [`Findings`] to every finding as it comes, and nowhere else; in this order:
-/// containers, `--allow`, `--deny`, optional lanes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Policy {
-    /// Whether the state of containers and the answers of engines are only advice: everywhere but
-    /// in `inspect` and `smoke`. Their errors become warnings.
-    pub containers_advisory: bool,
-    /// `--allow`: the ids of checks whose findings become notes.
-    pub allowed: BTreeSet<String>,
-    /// `--deny`: the ids of checks whose findings become errors; stronger than `--allow`.
-    pub denied: BTreeSet<String>,
-    /// The lanes that are not required. Their errors become warnings that still stop the lane.
-    pub optional_lanes: BTreeSet<String>,
-}
-
 /// Collects findings and applies policy to them.
 #[derive(Debug, Default)]
 pub struct Findings {
     policy: Policy,
     found: Vec<Finding>,
+}
+
+impl Rule {
+    /// Where its documentation is, relative to the root of preflight's repository.
+    #[must_use]
+    pub fn link(&self) -> String {
+        format!("docs/checks.md#{}", self.id)
+    }
 }
 
 impl Finding {
@@ -112,6 +106,7 @@ impl Finding {
             evidence: Vec::new(),
             consequence: false,
             lowered: false,
+            ruling: None,
         }
     }
 
@@ -171,40 +166,6 @@ impl Finding {
     }
 }
 
-impl Policy {
-    /// The policy of a run that does `task` and in which these lanes are not required.
-    #[must_use]
-    pub fn new(task: Task, optional_lanes: impl IntoIterator<Item = String>) -> Self {
-        Self {
-            containers_advisory: !matches!(task, Task::Inspect | Task::Smoke),
-            optional_lanes: optional_lanes.into_iter().collect(),
-            ..Self::default()
-        }
-    }
-
-    /// What becomes of a finding. Applying it twice changes nothing more.
-    fn apply(&self, finding: &mut Finding) {
-        let id = finding.rule.id;
-        let about_containers = matches!(finding.rule.exit, ExitCode::Unhealthy | ExitCode::Smoke);
-        if self.containers_advisory && about_containers {
-            finding.severity = finding.severity.max(Severity::Warning);
-        }
-        if self.allowed.contains(id) {
-            finding.severity = Severity::Note;
-            finding.lowered = false;
-        }
-        if self.denied.contains(id) {
-            finding.severity = Severity::Error;
-        }
-        let is_optional =
-            finding.lane.as_ref().is_some_and(|lane| self.optional_lanes.contains(lane));
-        if is_optional && finding.severity == Severity::Error {
-            finding.severity = Severity::Warning;
-            finding.lowered = true;
-        }
-    }
-}
-
 impl Findings {
     /// An empty sink that applies `policy`.
     #[must_use]
@@ -250,65 +211,5 @@ impl fmt::Display for Severity {
             Self::Warning => "warning",
             Self::Note => "note",
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    static FILES: Rule = Rule {
-        id: "files-missing",
-        severity: Severity::Error,
-        exit: ExitCode::Incomplete,
-        docs: "",
-    };
-    static PIN: Rule =
-        Rule { id: "not-pinned", severity: Severity::Note, exit: ExitCode::Lane, docs: "" };
-    static HEALTH: Rule =
-        Rule { id: "unhealthy", severity: Severity::Error, exit: ExitCode::Unhealthy, docs: "" };
-
-    fn policy() -> Policy {
-        Policy { optional_lanes: ["spare".to_owned()].into(), ..Policy::default() }
-    }
-
-    fn check(policy: Policy, rule: &'static Rule, lane: &str, expected: (Severity, bool)) {
-        let mut findings = Findings::new(policy);
-        findings.push(Finding::new(rule, "m", "f").lane(lane));
-        assert_eq!(findings.stops(lane), expected.1);
-        // Lanes are judged in sinks of their own, which are then put together.
-        let mut all = Findings::new(findings.policy.clone());
-        all.append(findings);
-        assert_eq!(all.stops(lane), expected.1);
-        assert_eq!(all.into_vec()[0].severity, expected.0, "{} in {lane}", rule.id);
-    }
-
-    #[test]
-    fn an_error_of_an_optional_lane_is_a_warning_that_stops_the_lane() {
-        check(policy(), &FILES, "coder", (Severity::Error, true));
-        check(policy(), &FILES, "spare", (Severity::Warning, true));
-        check(policy(), &PIN, "spare", (Severity::Note, false));
-    }
-
-    #[test]
-    fn an_allowed_check_is_a_note_and_a_denied_one_an_error() {
-        let allow = Policy { allowed: ["files-missing".to_owned()].into(), ..policy() };
-        check(allow.clone(), &FILES, "coder", (Severity::Note, false));
-        let deny = Policy { denied: ["files-missing".to_owned()].into(), ..allow };
-        check(deny, &FILES, "coder", (Severity::Error, true));
-        let deny = Policy { denied: ["not-pinned".to_owned()].into(), ..policy() };
-        check(deny.clone(), &PIN, "coder", (Severity::Error, true));
-        check(deny, &PIN, "spare", (Severity::Warning, true));
-    }
-
-    #[test]
-    fn containers_fail_only_the_runs_that_are_about_them() {
-        check(policy(), &HEALTH, "coder", (Severity::Error, true));
-        let advisory = Policy::new(Task::Check, ["spare".to_owned()]);
-        check(Policy::new(Task::Inspect, []), &HEALTH, "coder", (Severity::Error, true));
-        check(advisory.clone(), &HEALTH, "coder", (Severity::Warning, false));
-        check(advisory.clone(), &FILES, "coder", (Severity::Error, true));
-        let denied = Policy { denied: ["unhealthy".to_owned()].into(), ..advisory };
-        check(denied, &HEALTH, "coder", (Severity::Error, true));
     }
 }

@@ -22,6 +22,7 @@ use crate::engine::{Engine, Invocation, Named, Part};
 use crate::mounts::Located;
 use crate::smoke::Level;
 use crate::source_map::{Location, Place};
+use crate::suggest;
 
 pub use assemble::plan;
 pub use cache::{Cached, Choice};
@@ -220,7 +221,12 @@ impl PlanError {
             Self::UnknownLane { known, .. } if known.is_empty() => {
                 Some("the project has no lanes; `preflight plan` lists them".to_owned())
             }
-            Self::UnknownLane { known, .. } => Some(format!("the lanes are {}", known.join(", "))),
+            Self::UnknownLane { name, known } => {
+                let likely = suggest::likely(name, known.iter().map(String::as_str));
+                let question = suggest::question(&likely).map(|question| question + " ");
+                let question = question.unwrap_or_default();
+                Some(format!("{question}the lanes are {}", known.join(", ")))
+            }
             Self::Declaration { .. } | Self::UnplacedDeclaration { .. } => None,
         }
     }

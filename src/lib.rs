@@ -14,10 +14,12 @@ pub mod finding;
 pub mod hub;
 pub mod lanes;
 pub mod lockfile;
+pub mod logging;
 pub mod model;
 pub mod mounts;
 pub mod options;
 pub mod path;
+pub mod policy;
 pub mod progress;
 pub mod project;
 pub mod proof;
@@ -26,7 +28,9 @@ pub mod report;
 pub mod smoke;
 pub mod source_map;
 pub mod stack;
+pub mod suggest;
 pub mod survey;
+pub mod timing;
 pub mod view;
 pub mod yaml;
 
@@ -37,9 +41,11 @@ use facts::LaneFacts;
 use finding::{Findings, Severity};
 use lockfile::{Lockfile, LockfileError};
 use options::{Options, Task};
+use policy::Policy;
 use report::lock::Pinned;
 use report::{Outcome, Report, Voice};
 use source_map::SourceMap;
+use timing::Stopwatch;
 
 /// Does what `options` ask for, and tells about it.
 ///
@@ -47,6 +53,7 @@ use source_map::SourceMap;
 /// When the work itself could not be done; whatever is wrong with the user's set-up is in the
 /// report and in the exit code.
 pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Error> {
+    let mut watch = Stopwatch::start();
     let mut sources = SourceMap::default();
     if options.task == Task::Config {
         return voice.config(&compose::load(&options.project, &mut sources)?);
@@ -56,8 +63,10 @@ pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, E
     if options.task == Task::Plan {
         return voice.plan(&plan, &sources);
     }
-    let mut findings = Findings::new(check::policy(&plan, options.task));
+    let policy = Policy::of(options, &plan, &stack.project, &sources)?;
+    let mut findings = Findings::new(policy);
     check::project(&stack.facts(&plan, options), &mut findings);
+    watch.lap("project");
 
     let path = lockfile::beside(&stack, options);
     let lock = path.as_deref().map(lockfile::read).transpose()?.flatten();
@@ -66,14 +75,18 @@ pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, E
         let path = path.ok_or(LockfileError::Nowhere)?;
         let findings = pin(&path, lock.unwrap_or_default(), &mut lanes, voice).await?;
         let Some(findings) = findings else { return Ok(ExitCode::Ready) };
-        let outcome = Outcome::of(&stack.facts(&plan, options), &lanes, findings, options);
+        watch.lap("lock");
+        let project = stack.facts(&plan, options);
+        let outcome = Outcome::of(&project, &lanes, findings, options, watch.stop());
         return voice.report(&Report::new(outcome), &sources);
     }
     lanes.iter().for_each(|lane| check::mounts(lane, &mut findings));
     if options.files.deep {
         survey::prove(&mut lanes, options).await;
     }
+    watch.lap("files");
     survey::fetch(&mut lanes, &stack, options, &findings).await;
+    watch.lap("fetch");
     if options.task == Task::Smoke {
         survey::ask(&mut lanes, &mut stack, options).await;
     }
@@ -81,8 +94,9 @@ pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, E
     lanes.iter().for_each(|lane| check::smoke(lane, &mut findings));
     let project = stack.facts(&plan, options);
     check::containers(&project, &mut findings);
+    watch.lap("checks");
 
-    let outcome = Outcome::of(&project, &lanes, findings, options);
+    let outcome = Outcome::of(&project, &lanes, findings, options, watch.stop());
     voice.report(&Report::new(outcome), &sources)
 }
 

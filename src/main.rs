@@ -4,22 +4,22 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use preflight::cli::{Cli, Request};
+use preflight::cli::{Cli, Log, Request};
 use preflight::error::{Error, ExitCode as Code};
+use preflight::logging;
 use preflight::options::Options;
-use preflight::redact::{Redacting, Redactor};
+use preflight::redact::Redactor;
 use preflight::report::{self, Voice};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 /// How long work that cannot be interrupted (a write, an fsync) may take to end after a signal.
 const GRACE: Duration = Duration::from_secs(4);
 
 fn main() -> ExitCode {
     let cli = Cli::from_command_line();
-    let filter = EnvFilter::new(cli.verbosity().filter());
+    let log = cli.log();
     let outcome = cli.request().map_err(Error::from).and_then(|request| match request {
-        Request::Run(options) => run(&options, filter),
+        Request::Run(options) => run(&options, &log),
         Request::Explain(check) => say(&report::explain::explain(check.as_deref())?),
         Request::Print(text) => say(&text),
     });
@@ -36,11 +36,9 @@ fn say(text: &str) -> Result<Code, Error> {
     Ok(Code::Ready)
 }
 
-fn run(options: &Options, filter: EnvFilter) -> Result<Code, Error> {
+fn run(options: &Options, log: &Log) -> Result<Code, Error> {
     let redactor = Redactor::new(options.hub.token.iter().map(|token| token.reveal()));
-    let log = redactor.clone();
-    let log = move || Redacting::new(io::stderr(), log.clone());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(log).with_target(false).init();
+    logging::start(&log.filter, log.format, redactor.clone());
     let (mut stdout, mut stderr) = (io::stdout(), io::stderr());
     let mut voice =
         Voice { options, redactor: &redactor, stdout: &mut stdout, stderr: &mut stderr };

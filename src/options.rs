@@ -9,6 +9,8 @@ use thiserror::Error;
 
 use crate::hub::Locking;
 use crate::path::{HostPath, LocalPath};
+use crate::policy::Choices;
+use crate::report::Base;
 
 /// Everything that [`crate::run`] may know about how it was called.
 #[derive(Debug, Clone)]
@@ -39,6 +41,8 @@ pub struct Options {
     pub allow_unknown: bool,
     /// How long `preflight smoke` waits for engines that are still loading.
     pub wait: Duration,
+    /// `--allow` and `--deny`.
+    pub checks: Choices,
 }
 
 /// How files are proven, pinned and renewed.
@@ -207,8 +211,16 @@ pub struct ReportOptions {
     pub format: Format,
     /// `-o`: more reports, into files.
     pub outputs: Vec<(Format, PathBuf)>,
+    /// `GITHUB_STEP_SUMMARY`: where the GitHub report appends its summary; absent: nowhere.
+    pub step_summary: Option<PathBuf>,
     /// Colour on standard output.
     pub color: bool,
+    /// Characters in a line of standard output.
+    pub width: usize,
+    /// Which characters a person can be shown.
+    pub charset: Charset,
+    /// Where relative names start, for programs that read a report.
+    pub base: Base,
     /// How a fetch shows that it moves.
     pub progress: ProgressStyle,
     /// Nothing but the verdict.
@@ -223,6 +235,33 @@ pub enum Format {
     /// For a person.
     Human,
     /// For a program; see the schema version in it.
+    Json,
+    /// For a dashboard of tests: one suite for each lane.
+    Junit,
+    /// For code scanning: SARIF 2.1.0.
+    Sarif,
+    /// For GitHub Actions: annotations, and the step summary.
+    Github,
+    /// For a page or a comment.
+    Markdown,
+}
+
+/// Which characters a person can be shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Charset {
+    /// All that can be seen.
+    #[default]
+    Unicode,
+    /// ASCII; the others are written as `\u{...}`.
+    Ascii,
+}
+
+/// How the log is written on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One line for each event.
+    Text,
+    /// One JSON object a line.
     Json,
 }
 
@@ -268,6 +307,27 @@ pub enum OptionsError {
     Output {
         /// As typed.
         value: String,
+        /// The formats that it may have meant, as a question.
+        question: Option<String>,
+    },
+    /// YAML is what `preflight config` prints.
+    #[error("only `preflight config` has the format `yaml`")]
+    YamlReport,
+    /// `-o` into a folder that is not there.
+    #[error("the report `{path}` cannot be written: there is no folder `{folder}`")]
+    OutputFolder {
+        /// As typed.
+        path: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A format that the subcommand does not have.
+    #[error("`preflight {task}` has no format `{format}`")]
+    FormatOfTask {
+        /// The subcommand.
+        task: &'static str,
+        /// As typed.
+        format: String,
     },
     /// A format or a subcommand that a later version will have.
     #[error("{what} is not supported yet")]
@@ -286,6 +346,14 @@ pub enum OptionsError {
     /// The working directory is gone.
     #[error("the working directory cannot be found")]
     WorkingDirectory(#[source] std::io::Error),
+}
+
+impl Task {
+    /// Whether the state of the containers has a say in the exit code.
+    #[must_use]
+    pub fn is_about_containers(self) -> bool {
+        matches!(self, Self::Inspect | Self::Smoke)
+    }
 }
 
 impl Reach {
@@ -309,7 +377,13 @@ impl OptionsError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::PathAndFile { path } => Some(format!("write `-f {}` instead", path.display())),
-            Self::Output { .. } => Some("for example `-o json=report.json`".to_owned()),
+            Self::Output { question, .. } => {
+                let example = || "for example `-o json=report.json`".to_owned();
+                Some(question.clone().unwrap_or_else(example))
+            }
+            Self::YamlReport => Some("`--format json` for a program".to_owned()),
+            Self::OutputFolder { folder, .. } => Some(format!("`mkdir -p {}`", folder.display())),
+            Self::FormatOfTask { .. } => Some("it has `human` and `json`".to_owned()),
             Self::NoSuchPath { .. }
             | Self::TwoPaths { .. }
             | Self::NotSupportedYet { .. }

@@ -9,9 +9,14 @@ pub mod json;
 pub mod lock;
 pub mod plan;
 
+mod address;
 mod containers;
 mod file;
+mod github;
+mod junit;
+mod markdown;
 mod outcome;
+mod sarif;
 mod snippet;
 mod table;
 mod text;
@@ -19,7 +24,7 @@ mod verdict;
 mod voice;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::check;
 use crate::engine::Engine;
@@ -29,8 +34,11 @@ use crate::lanes::{Lane, Plan};
 use crate::options::{Format, ReportOptions, Role};
 use crate::redact::Redactor;
 use crate::source_map::SourceMap;
+use crate::timing::Timing;
+use text::Cleaner;
 
 pub(crate) use file::write as write_file;
+pub use address::Base;
 pub use verdict::{error_verdict, verdict};
 pub use voice::Voice;
 
@@ -50,6 +58,21 @@ pub struct Report {
     /// The containers of the project; empty when there are none or they could not be seen, which
     /// is a finding.
     pub containers: Vec<ContainerReport>,
+    /// How long it took.
+    pub timing: Timing,
+}
+
+/// What a report needs to become a text.
+#[derive(Debug, Clone, Copy)]
+pub struct Telling<'a> {
+    /// The texts that findings point at.
+    pub sources: &'a SourceMap,
+    /// What is never said.
+    pub redactor: &'a Redactor,
+    /// For the formats that a person reads.
+    pub layout: human::Layout,
+    /// For the formats that a program reads.
+    pub base: &'a Base,
 }
 
 /// What is said about one lane.
@@ -150,6 +173,8 @@ pub struct Outcome<'a> {
     pub containers: Vec<ContainerReport>,
     /// `--allow-unknown`.
     pub allow_unknown: bool,
+    /// How long it took.
+    pub timing: Timing,
 }
 
 /// What a run has found out about one lane, beside its findings.
@@ -190,7 +215,8 @@ impl Report {
     /// findings alone.
     #[must_use]
     pub fn new(outcome: Outcome<'_>) -> Self {
-        let Outcome { role, project, lanes, mut findings, containers, allow_unknown } = outcome;
+        let Outcome { role, project, lanes, mut findings, containers, allow_unknown, timing } =
+            outcome;
         if lanes.is_empty() && !findings.iter().any(|found| found.rule.id == "no-lane") {
             findings.push(check::verdict::no_lane());
         }
@@ -214,7 +240,7 @@ impl Report {
         }
         let findings = sorted(findings.into_vec(), &reports);
         let exit = exit_code(&findings);
-        Self { role, exit, project, lanes: reports, findings, containers }
+        Self { role, exit, project, lanes: reports, findings, containers, timing }
     }
 }
 
@@ -257,18 +283,26 @@ fn exit_code(findings: &[Finding]) -> ExitCode {
     if worst == ExitCode::Ready && !causes.is_empty() { ExitCode::Lane } else { worst }
 }
 
+impl<'a> Telling<'a> {
+    fn cleaner(self) -> Cleaner<'a> {
+        Cleaner::new(self.redactor).charset(self.layout.charset)
+    }
+
+    fn texts(self) -> json::Texts<'a> {
+        json::Texts { sources: self.sources, redactor: self.redactor }
+    }
+}
+
 /// The report in one format.
 #[must_use]
-pub fn render(
-    report: &Report,
-    sources: &SourceMap,
-    redactor: &Redactor,
-    format: Format,
-    layout: human::Layout,
-) -> String {
+pub fn render(report: &Report, telling: Telling<'_>, format: Format) -> String {
     match format {
-        Format::Human => human::render(report, sources, redactor, layout),
-        Format::Json => json::render(report, sources, redactor),
+        Format::Human => human::render(report, telling),
+        Format::Json => json::render(report, telling.sources, telling.redactor),
+        Format::Junit => junit::render(report, telling),
+        Format::Sarif => sarif::render(report, telling),
+        Format::Github => github::render(report, telling),
+        Format::Markdown => markdown::render(report, telling),
     }
 }
 
@@ -286,15 +320,15 @@ pub fn tell(
     stdout: &mut dyn Write,
     stderr: &mut dyn Write,
 ) -> Result<(), ReportError> {
-    let told = print_all(options, stdout, |format, color| {
-        let layout = human::Layout { color, ..human::Layout::default() };
-        Some(render(report, sources, redactor, format, layout))
+    let told = print_all(options, stdout, |format, layout| {
+        Some(render(report, Telling { sources, redactor, layout, base: &options.base }, format))
     });
-    told.and(print(stderr, &verdict(report, sources, redactor)))
+    let charset = options.charset;
+    told.and(print(stderr, &verdict(report, sources, redactor, charset)))
 }
 
-/// Tells a program why a run ended without a report: as JSON, where the report would be. What a
-/// person is told is [`error_verdict`].
+/// Tells a program why a run ended without a report, where the report would be. What a person is
+/// told is [`error_verdict`].
 ///
 /// # Errors
 /// As [`tell`].
@@ -308,6 +342,10 @@ pub fn tell_error(
     print_all(options, stdout, |format, _| match format {
         Format::Human => None,
         Format::Json => Some(json::render_error(error, role, redactor)),
+        Format::Junit => Some(junit::render_error(error, redactor)),
+        Format::Sarif => Some(sarif::render_error(error, redactor)),
+        Format::Github => Some(github::render_error(error, redactor)),
+        Format::Markdown => Some(markdown::render_error(error, redactor)),
     })
 }
 
@@ -322,11 +360,11 @@ pub fn tell_plan(
     redactor: &Redactor,
     stdout: &mut dyn Write,
 ) -> Result<(), ReportError> {
-    print_all(options, stdout, |format, color| {
-        Some(match format {
-            Format::Human => plan::human(plan, sources, redactor, color),
-            Format::Json => plan::json(plan, sources, redactor),
-        })
+    print_all(options, stdout, |format, layout| match format {
+        Format::Human => Some(plan::human(plan, sources, redactor, layout)),
+        Format::Json => Some(plan::json(plan, sources, redactor)),
+        // Refused on the command line.
+        Format::Junit | Format::Sarif | Format::Github | Format::Markdown => None,
     })
 }
 
@@ -341,34 +379,44 @@ pub fn tell_lock(
     stdout: &mut dyn Write,
 ) -> Result<(), ReportError> {
     print_all(options, stdout, |format, _| {
-        Some(match format {
-            Format::Human => lock::human(pinned, redactor),
-            Format::Json => pinned.after.render(),
-        })
+        match format {
+            Format::Human => Some(lock::human(pinned, redactor)),
+            Format::Json => Some(pinned.after.render()),
+            // Refused on the command line.
+            Format::Junit | Format::Sarif | Format::Github | Format::Markdown => None,
+        }
     })
 }
 
-/// Writes `text` of each format, with colour or without, to where `options` want it; all of them,
-/// even when one fails.
+/// Writes `text` of each format to where `options` want it; all of them, even when one fails.
 fn print_all(
     options: &ReportOptions,
     stdout: &mut dyn Write,
-    text: impl Fn(Format, bool) -> Option<String>,
+    text: impl Fn(Format, human::Layout) -> Option<String>,
 ) -> Result<(), ReportError> {
     let mut result = Ok(());
-    if !options.quiet
-        && let Some(text) = text(options.format, options.color)
+    if !options.quiet {
+        let ReportOptions { color, width, charset, .. } = *options;
+        if let Some(text) = text(options.format, human::Layout { color, width, charset }) {
+            result = print(stdout, &text);
+        }
+    }
+    let summary = options.step_summary.as_ref().filter(|_| options.format == Format::Github);
+    if let Some(path) = summary
+        && let Some(text) = text(Format::Markdown, human::Layout::default())
     {
-        result = print(stdout, &text);
+        result = result.and(in_file(path, file::append(path, text.as_bytes())));
     }
     for (format, path) in &options.outputs {
-        if let Some(text) = text(*format, false) {
-            let written = file::write(path, text.as_bytes())
-                .map_err(|source| ReportError::File { path: path.clone(), source });
-            result = result.and(written);
+        if let Some(text) = text(*format, human::Layout::default()) {
+            result = result.and(in_file(path, file::write(path, text.as_bytes())));
         }
     }
     result
+}
+
+fn in_file(path: &Path, written: io::Result<()>) -> Result<(), ReportError> {
+    written.map_err(|source| ReportError::File { path: path.to_path_buf(), source })
 }
 
 /// Writes a text. A reader that went away is not an error.

@@ -120,6 +120,11 @@ impl SourceMap {
         SourceId(self.sources.len() - 1)
     }
 
+    /// Every text, in the order in which they were read.
+    pub fn ids(&self) -> impl Iterator<Item = SourceId> {
+        (0..self.sources.len()).map(SourceId)
+    }
+
     /// The file's name as the user knows it.
     #[must_use]
     pub fn name(&self, source: SourceId) -> &Path {

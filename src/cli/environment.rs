@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 
 use crate::options::{OptionsError, Token};
+use crate::report::Base;
 
 const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
@@ -70,6 +71,14 @@ impl Environment {
             .filter(|(name, _)| wanted(name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect()
+    }
+
+    /// Where relative names start, for programs that read a report. GitHub reads them from the root
+    /// of the checkout, wherever a step works in it.
+    pub(super) fn base(&self) -> Base {
+        let here = self.working_directory.clone();
+        let root = self.value("GITHUB_WORKSPACE").map(PathBuf::from);
+        Base { root: root.filter(|root| here.starts_with(root)).unwrap_or(here.clone()), here }
     }
 
     /// What an init container knows of the environment that Compose was called with.

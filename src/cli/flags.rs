@@ -8,12 +8,14 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::environment::Environment;
-use super::{amount, not_yet, target};
+use super::{amount, not_yet, target, terminal};
 use crate::hub::{Locking, Means};
 use crate::options::{
-    ConfigPart, DockerOptions, FileOptions, Format, HubOptions, Options, OptionsError,
+    ConfigPart, DockerOptions, FileOptions, Format, HubOptions, LogFormat, Options, OptionsError,
     ProgressStyle, ProjectOptions, Reach, ReportOptions, Role, Selection, Target, Task,
 };
+use crate::policy::Choices;
+use crate::suggest;
 
 /// How long a transfer may be silent before it is taken up anew.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -133,12 +135,24 @@ pub(super) struct Flags {
     /// Let a required lane that cannot be judged pass with a warning
     #[arg(long, env = "PREFLIGHT_ALLOW_UNKNOWN", value_parser = switch, global = true, help_heading = "Report")]
     allow_unknown: bool,
+    /// A check whose findings become notes; may be repeated
+    #[arg(long, value_name = "CHECK", env = "PREFLIGHT_ALLOW", global = true)]
+    #[arg(help_heading = "Report", value_delimiter = ',')]
+    allow: Vec<String>,
+    /// A check whose findings become errors, stronger than --allow; may be repeated
+    #[arg(long, value_name = "CHECK", env = "PREFLIGHT_DENY", global = true)]
+    #[arg(help_heading = "Report", value_delimiter = ',')]
+    deny: Vec<String>,
     /// Nothing but the verdict
     #[arg(short, long, env = "PREFLIGHT_QUIET", value_parser = switch, global = true, help_heading = "Report")]
     quiet: bool,
     /// More about what is being done; twice for every step
     #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Report")]
     pub(super) verbose: u8,
+    /// What the log on standard error looks like
+    #[arg(long, value_name = "FORMAT", env = "PREFLIGHT_LOG_FORMAT", default_value = "text")]
+    #[arg(global = true, help_heading = "Report")]
+    log_format: LogFormatName,
 
     /// On whose behalf preflight runs
     #[arg(long, value_name = "ROLE", env = "PREFLIGHT_ROLE", default_value = "hand")]
@@ -164,6 +178,13 @@ enum FormatName {
     Junit,
     Sarif,
     Github,
+    Markdown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormatName {
+    Text,
+    Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -215,6 +236,10 @@ impl Flags {
             },
             allow_unknown: self.allow_unknown,
             wait: self.wait.unwrap_or_default(),
+            checks: Choices {
+                allowed: self.allow.iter().cloned().collect(),
+                denied: self.deny.iter().cloned().collect(),
+            },
             report: self.report(task, &environment)?,
             selection: self.selection(role, &environment),
             hub: self.hub(&environment)?,
@@ -229,11 +254,10 @@ impl Flags {
     }
 
     fn report(&self, task: Task, environment: &Environment) -> Result<ReportOptions, OptionsError> {
-        let terminal = std::io::stdout().is_terminal();
         let color = match self.color {
             ColorName::Always => true,
             ColorName::Never => false,
-            ColorName::Auto => terminal && !environment.is_set("NO_COLOR"),
+            ColorName::Auto => terminal::has_color(environment),
         };
         let progress = match self.progress {
             ProgressName::Auto if std::io::stderr().is_terminal() => ProgressStyle::Bars,
@@ -243,17 +267,50 @@ impl Flags {
             ProgressName::None => ProgressStyle::None,
         };
         Ok(ReportOptions {
-            format: if task == Task::Config && self.format == FormatName::Yaml {
-                Format::Human
-            } else {
-                self.format.format()?
-            },
+            format: self.format_of(task)?,
             outputs: self.output.iter().map(|text| output(text)).collect::<Result<_, _>>()?,
+            step_summary: environment.value("GITHUB_STEP_SUMMARY").map(PathBuf::from),
             color,
+            width: terminal::width(),
+            charset: terminal::charset(environment),
+            base: environment.base(),
             progress,
             quiet: self.quiet,
             show_secrets: self.show_secrets,
         })
+    }
+
+    /// The format of standard output. The plan and the project have two formats each.
+    fn format_of(&self, task: Task) -> Result<Format, OptionsError> {
+        let of_task = match task {
+            Task::Config => "config",
+            Task::Plan => "plan",
+            Task::Check | Task::Fetch | Task::Verify | Task::Inspect | Task::Smoke => {
+                return self.format.format();
+            }
+        };
+        match self.format {
+            FormatName::Human => Ok(Format::Human),
+            FormatName::Yaml if task == Task::Config => Ok(Format::Human),
+            FormatName::Json => Ok(Format::Json),
+            FormatName::Yaml
+            | FormatName::Junit
+            | FormatName::Sarif
+            | FormatName::Github
+            | FormatName::Markdown => {
+                let value = self.format.to_possible_value();
+                let format = value.map(|value| value.get_name().to_owned()).unwrap_or_default();
+                Err(OptionsError::FormatOfTask { task: of_task, format })
+            }
+        }
+    }
+
+    /// How the log is written.
+    pub(super) fn log_format(&self) -> LogFormat {
+        match self.log_format {
+            LogFormatName::Text => LogFormat::Text,
+            LogFormatName::Json => LogFormat::Json,
+        }
     }
 
     /// By hand a relative models root starts where the command is typed; in a container nobody knows
@@ -328,23 +385,33 @@ impl FormatName {
         match self {
             Self::Human => Ok(Format::Human),
             Self::Json => Ok(Format::Json),
-            Self::Yaml => Err(not_yet("the format `yaml` of a report")),
-            Self::Junit => Err(not_yet("the format `junit`")),
-            Self::Sarif => Err(not_yet("the format `sarif`")),
-            Self::Github => Err(not_yet("the format `github`")),
+            Self::Yaml => Err(OptionsError::YamlReport),
+            Self::Junit => Ok(Format::Junit),
+            Self::Sarif => Ok(Format::Sarif),
+            Self::Github => Ok(Format::Github),
+            Self::Markdown => Ok(Format::Markdown),
         }
     }
 }
 
 /// `json=report.json` or `report.json`.
 fn output(text: &str) -> Result<(Format, PathBuf), OptionsError> {
-    let wrong = || OptionsError::Output { value: text.to_owned() };
     let (format, file) = text.split_once('=').unwrap_or(("json", text));
-    let format = FormatName::from_str(format, true).map_err(|_unknown| wrong())?;
+    let unknown = || {
+        let known: Vec<_> =
+            FormatName::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect();
+        let likely = suggest::likely(format, known.iter().map(|value| value.get_name()));
+        OptionsError::Output { value: text.to_owned(), question: suggest::question(&likely) }
+    };
+    let Ok(format) = FormatName::from_str(format, true) else { return Err(unknown()) };
     if file.is_empty() {
-        return Err(wrong());
+        return Err(OptionsError::Output { value: text.to_owned(), question: None });
     }
-    Ok((format.format()?, PathBuf::from(file)))
+    let path = PathBuf::from(file);
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        Some(folder) => Err(OptionsError::OutputFolder { folder: folder.to_owned(), path }),
+        None => Ok((format.format()?, path)),
+    }
 }
 
 /// A switch as a variable: the flag itself stands for `true`.
@@ -379,7 +446,14 @@ mod tests {
     fn an_output_is_a_format_and_a_file() {
         assert_eq!(output("json=a.json").unwrap(), (Format::Json, PathBuf::from("a.json")));
         assert_eq!(output("a.json").unwrap(), (Format::Json, PathBuf::from("a.json")));
-        assert!(output("xml=a").is_err());
-        assert!(output("json=").is_err());
+        assert_eq!(output("sarif=a.json").unwrap(), (Format::Sarif, PathBuf::from("a.json")));
+        for (wrong, hint) in [
+            ("xml=a", "for example `-o json=report.json`"),
+            ("json=", "for example `-o json=report.json`"),
+            ("junti=a.xml", "did you mean `junit`?"),
+            ("junit=no/where/a.xml", "`mkdir -p no/where`"),
+        ] {
+            assert_eq!(output(wrong).unwrap_err().hint().as_deref(), Some(hint), "{wrong}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The containers, one a line.
 
 use super::ContainerReport;
-use super::text::Cleaner;
+use super::text::{Cleaner, columns};
 
 const HEADER: [&str; 3] = ["CONTAINER", "SERVICE", "STATE"];
 
@@ -15,13 +15,15 @@ pub(super) fn render(containers: &[ContainerReport], cleaner: Cleaner<'_>) -> St
     };
     let rows: Vec<[String; 3]> = containers.iter().map(cells).collect();
     let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
+        let cells = rows.iter().map(|row| columns(&row[column]));
         cells.chain([HEADER[column].len()]).max().unwrap_or(0)
     };
     let (name, service) = (width(0), width(1));
     let mut table = String::new();
     for [first, second, third] in [HEADER.map(str::to_owned)].iter().chain(&rows) {
-        table.push_str(&format!("{first:<name$}  {second:<service$}  {third}\n"));
+        let fill = |width: usize, cell: &str| " ".repeat(width.saturating_sub(columns(cell)));
+        let (first_fill, second_fill) = (fill(name, first), fill(service, second));
+        table.push_str(&format!("{first}{first_fill}  {second}{second_fill}  {third}\n"));
     }
     table
 }

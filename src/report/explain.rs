@@ -4,9 +4,7 @@ use thiserror::Error;
 
 use crate::check;
 use crate::finding::Rule;
-
-/// The most ids that are suggested for a mistyped one.
-const MOST_SUGGESTIONS: usize = 3;
+use crate::suggest;
 
 /// An id that is no check's.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -22,10 +20,8 @@ impl UnknownCheck {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> String {
-        match self.suggestions.as_slice() {
-            [] => "`preflight explain` lists them".to_owned(),
-            suggestions => format!("did you mean `{}`?", suggestions.join("`, `")),
-        }
+        suggest::question(&self.suggestions)
+            .unwrap_or_else(|| "`preflight explain` lists them".to_owned())
     }
 }
 
@@ -47,7 +43,7 @@ pub fn explain(id: Option<&str>) -> Result<String, UnknownCheck> {
 pub fn find(id: &str) -> Result<&'static Rule, UnknownCheck> {
     check::rule(id).ok_or_else(|| UnknownCheck {
         id: id.to_owned(),
-        suggestions: suggestions(id, check::rules().map(|rule| rule.id)),
+        suggestions: suggest::likely(id, check::rules().map(|rule| rule.id)),
     })
 }
 
@@ -67,7 +63,7 @@ fn list(rules: impl Iterator<Item = &'static Rule>) -> String {
 }
 
 /// The first sentence of a documentation.
-fn summary(docs: &str) -> String {
+pub(super) fn summary(docs: &str) -> String {
     let paragraph = docs.trim_start().split("\n\n").next().unwrap_or("");
     let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
     match words.split_once(". ") {
@@ -87,47 +83,11 @@ fn page(rule: &Rule) -> String {
     )
 }
 
-/// The ids that are most like `typed`, the likeliest first; none that is not like it at all.
-fn suggestions(typed: &str, ids: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
-    let typed: String = typed.trim().to_lowercase().replace(['_', ' '], "-");
-    let typed: String = typed.chars().take(64).collect();
-    if typed.is_empty() {
-        return Vec::new();
-    }
-    let mut likely: Vec<_> = ids
-        .filter_map(|id| {
-            let likeness = strsim::normalized_damerau_levenshtein(&typed, id);
-            let is_part = typed.len() >= 3 && id.contains(&typed);
-            (likeness > 0.6 || is_part).then_some((likeness, id))
-        })
-        .collect();
-    likely.sort_by(|one, other| other.0.total_cmp(&one.0));
-    likely.into_iter().take(MOST_SUGGESTIONS).map(|(_, id)| id).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::ExitCode;
     use crate::finding::Severity;
-
-    const IDS: [&str; 4] = ["files-missing", "file-truncated", "token-missing", "token-rejected"];
-
-    #[test]
-    fn a_mistyped_id_is_answered_with_those_that_look_like_it() {
-        for (typed, expected) in [
-            ("file-missing", vec!["files-missing", "token-missing"]),
-            ("FILES_MISSING", vec!["files-missing", "token-missing"]),
-            ("token", vec!["token-missing", "token-rejected"]),
-            ("fiel-truncated", vec!["file-truncated"]),
-            ("xyzzy", vec![]),
-            ("", vec![]),
-        ] {
-            let mut found = suggestions(typed, IDS.into_iter());
-            found.sort_unstable();
-            assert_eq!(found, expected, "{typed}");
-        }
-    }
 
     #[test]
     fn the_page_of_a_rule_has_its_severity_its_exit_code_and_its_documentation() {

@@ -4,10 +4,10 @@ use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet
 
 use super::snippet::{Excerpt, Mark, excerpts};
 use super::text::Cleaner;
-use super::{Report, containers, table};
+use super::{Report, Telling, containers, table};
 use crate::finding::{Finding, Severity};
-use crate::redact::Redactor;
-use crate::source_map::{Place, SourceMap, Variable, VariableSource};
+use crate::options::Charset;
+use crate::source_map::{Place, Variable, VariableSource};
 
 /// The most places and the most pieces of evidence that are shown of one finding.
 const MOST_SHOWN: usize = 20;
@@ -19,23 +19,25 @@ pub struct Layout {
     pub color: bool,
     /// Characters in a line; source lines and the table are cut to it, sentences are not.
     pub width: usize,
+    /// Which characters can be shown.
+    pub charset: Charset,
 }
 
 impl Default for Layout {
     fn default() -> Self {
-        Self { color: false, width: 100 }
+        Self { color: false, width: 100, charset: Charset::Unicode }
     }
 }
 
 /// The report as text, with a line break at its end.
 #[must_use]
-pub fn render(report: &Report, sources: &SourceMap, redactor: &Redactor, layout: Layout) -> String {
-    let cleaner = Cleaner::new(redactor);
+pub fn render(report: &Report, telling: Telling<'_>) -> String {
+    let (cleaner, layout) = (telling.cleaner(), telling.layout);
     let renderer = if layout.color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.term_width(layout.width);
     let mut out = String::new();
     for found in &report.findings {
-        out.push_str(&finding(found, sources, cleaner, &renderer, layout.width));
+        out.push_str(&finding(found, telling, &renderer));
         out.push_str("\n\n");
     }
     out.push_str(&table::render(&report.lanes, cleaner, layout));
@@ -43,16 +45,20 @@ pub fn render(report: &Report, sources: &SourceMap, redactor: &Redactor, layout:
         out.push('\n');
         out.push_str(&containers::render(&report.containers, cleaner));
     }
+    if let Some(worst) = report.findings.iter().find(|found| found.severity != Severity::Note) {
+        out.push_str(&format!("\n`preflight explain {}` says more\n", worst.rule.id));
+    }
     out
 }
 
-fn finding(
-    finding: &Finding,
-    sources: &SourceMap,
-    cleaner: Cleaner<'_>,
-    renderer: &Renderer,
-    width: usize,
-) -> String {
+/// One finding, without colour and without a line break at its end.
+pub(super) fn finding_alone(found: &Finding, telling: Telling<'_>) -> String {
+    finding(found, telling, &Renderer::plain().term_width(telling.layout.width))
+}
+
+fn finding(finding: &Finding, telling: Telling<'_>, renderer: &Renderer) -> String {
+    let Telling { sources, layout, .. } = telling;
+    let cleaner = telling.cleaner();
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -60,7 +66,7 @@ fn finding(
     };
     let (marks, mut notes) = pointers(finding, cleaner);
     // The gutter takes what is left of the width.
-    let excerpts = excerpts(&marks, sources, cleaner, width.saturating_sub(14).max(20));
+    let excerpts = excerpts(&marks, sources, cleaner, layout.width.saturating_sub(14).max(20));
     notes.extend(remarks(finding, cleaner));
     let title = level.primary_title(cleaner.line(&finding.message)).id(finding.rule.id);
     let group = Group::with_title(title)
@@ -161,6 +167,11 @@ fn remarks(finding: &Finding, cleaner: Cleaner<'_>) -> Vec<String> {
     let mut about: Vec<_> = lane.into_iter().chain(service).collect();
     if finding.lowered {
         about.push("a warning because the lane is not required".to_owned());
+    }
+    if let Some(ruling) = finding.ruling {
+        let severity = if finding.lowered { Severity::Error } else { finding.severity };
+        let article = if severity == Severity::Error { "an" } else { "a" };
+        about.push(format!("{article} {severity} because of {ruling}"));
     }
     if finding.consequence {
         about.push("follows from another finding".to_owned());

@@ -9,10 +9,11 @@ use super::text::is_unprintable;
 use super::{ContainerReport, FileReport, FileState, LaneReport, Verdict};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Label, Ruling, Severity};
 use crate::options::Role;
 use crate::redact::Redactor;
 use crate::source_map::{SourceMap, Span};
+use crate::timing::Timing;
 
 /// Of the report and of the plan.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -28,6 +29,20 @@ struct Report {
     findings: Vec<WireFinding>,
     containers: Vec<WireContainer>,
     errors: Vec<Failure>,
+    timings: Option<Timings>,
+}
+
+#[derive(Debug, Serialize)]
+struct Timings {
+    started_at: String,
+    duration_ms: u128,
+    stages: Vec<Stage>,
+}
+
+#[derive(Debug, Serialize)]
+struct Stage {
+    name: &'static str,
+    duration_ms: u128,
 }
 
 /// What wrote a document.
@@ -46,6 +61,7 @@ struct Lane {
     source: Option<String>,
     verdict: &'static str,
     reason: Option<String>,
+    summary: Option<String>,
     files: Vec<File>,
 }
 
@@ -67,9 +83,22 @@ struct WireFinding {
     service: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     place: Option<WirePlace>,
+    related: Vec<Related>,
     message: String,
     fix: String,
     evidence: Vec<Evidence>,
+    consequence: bool,
+    lowered: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ruling: Option<&'static str>,
+    docs: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Related {
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<WirePlace>,
 }
 
 /// A position in a file, from 1, columns in characters.
@@ -124,6 +153,7 @@ pub fn render(report: &super::Report, sources: &SourceMap, redactor: &Redactor) 
         findings: report.findings.iter().map(|finding| texts.finding(finding)).collect(),
         containers: report.containers.iter().map(|it| texts.container(it)).collect(),
         errors: Vec::new(),
+        timings: Some(timings(&report.timing)),
     })
 }
 
@@ -148,6 +178,7 @@ pub fn render_error(error: &Error, role_of_run: Role, redactor: &Redactor) -> St
         findings: Vec::new(),
         containers: Vec::new(),
         errors: vec![Failure { message, causes, fix: texts.option(error.hint().as_deref()) }],
+        timings: None,
     })
 }
 
@@ -180,13 +211,9 @@ impl Texts<'_> {
             required: lane.required,
             engine: lane.engine.map(engine),
             source: self.option(lane.source.as_deref()),
-            verdict: match lane.verdict {
-                Verdict::Ready => "ready",
-                Verdict::NotReady => "not-ready",
-                Verdict::Unknown => "unknown",
-                Verdict::Skipped => "skipped",
-            },
+            verdict: verdict(lane.verdict),
             reason: self.option(lane.reason.as_deref()),
+            summary: self.option(lane.summary.as_deref()),
             files: lane.files.iter().map(|file| self.file(file)).collect(),
         }
     }
@@ -230,16 +257,50 @@ impl Texts<'_> {
             lane: self.option(finding.lane.as_deref()),
             service: self.option(finding.service.as_deref()),
             place: self.place(finding.place.span),
+            related: finding.related.iter().map(|label| self.related(label)).collect(),
             message: self.text(&finding.message),
             fix: self.text(&finding.fix),
             evidence: evidence
                 .map(|(name, value)| Evidence { name, value: self.text(value) })
                 .collect(),
+            consequence: finding.consequence,
+            lowered: finding.lowered,
+            ruling: finding.ruling.map(|ruling| match ruling {
+                Ruling::Flag => "flag",
+                Ruling::Comment => "comment",
+                Ruling::Extension => "x-preflight",
+            }),
+            docs: finding.rule.link(),
         }
+    }
+
+    fn related(self, label: &Label) -> Related {
+        Related { message: self.text(&label.text), place: self.place(label.place.span) }
     }
 }
 
-fn role(role: Role) -> &'static str {
+fn timings(timing: &Timing) -> Timings {
+    Timings {
+        started_at: timing.started(),
+        duration_ms: timing.total().as_millis(),
+        stages: timing
+            .stages
+            .iter()
+            .map(|(name, duration)| Stage { name, duration_ms: duration.as_millis() })
+            .collect(),
+    }
+}
+
+pub(super) fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ready => "ready",
+        Verdict::NotReady => "not-ready",
+        Verdict::Unknown => "unknown",
+        Verdict::Skipped => "skipped",
+    }
+}
+
+pub(super) fn role(role: Role) -> &'static str {
     match role {
         Role::Init => "init",
         Role::Hand => "hand",

@@ -9,6 +9,7 @@ use crate::model::{Listed, ModelFacts};
 use crate::mounts::Sight;
 use crate::options::Options;
 use crate::path::{HostPath, ServicePath};
+use crate::timing::Timing;
 
 use super::{ContainerReport, FileReport, FileState, LaneOutcome, Outcome};
 
@@ -20,6 +21,7 @@ impl<'a> Outcome<'a> {
         lanes: &'a [LaneFacts],
         findings: Findings,
         options: &Options,
+        timing: Timing,
     ) -> Self {
         let name = &project.project.name;
         Self {
@@ -29,6 +31,7 @@ impl<'a> Outcome<'a> {
             findings,
             containers: containers(project),
             allow_unknown: options.allow_unknown,
+            timing,
         }
     }
 }

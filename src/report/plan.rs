@@ -3,6 +3,7 @@
 use annotate_snippets::renderer::Style;
 use serde::Serialize;
 
+use super::human::Layout;
 use super::json::{SCHEMA_VERSION, Texts, Tool, WirePlace, document, engine};
 use super::text::Cleaner;
 use crate::engine::{Invocation, Named, Part};
@@ -17,8 +18,9 @@ const ORIGIN_COLUMN: usize = 70;
 
 /// The plan for a person, with a line break at its end.
 #[must_use]
-pub fn human(plan: &Plan, sources: &SourceMap, redactor: &Redactor, color: bool) -> String {
-    let printer = Printer { sources, cleaner: Cleaner::new(redactor), color };
+pub fn human(plan: &Plan, sources: &SourceMap, redactor: &Redactor, layout: Layout) -> String {
+    let cleaner = Cleaner::new(redactor).charset(layout.charset);
+    let printer = Printer { sources, cleaner, color: layout.color };
     let mut lanes: Vec<String> = plan.lanes.iter().map(|lane| printer.lane(lane)).collect();
     if !plan.settings.fetch {
         lanes.push("nothing is fetched: `fetch: never`\n".to_owned());

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::text::{Cleaner, is_unprintable, push_escaped};
+use super::text::{Cleaner, push_escaped};
 use crate::redact::MASK;
 use crate::source_map::{SourceId, SourceMap, Span};
 
@@ -204,7 +204,7 @@ fn show(
                 masked_until = secret.end;
                 shown.push_str(MASK);
             }
-            None if character == '\t' || !is_unprintable(character) => shown.push(character),
+            None if character == '\t' || !cleaner.hides(character) => shown.push(character),
             None => push_escaped(&mut shown, character),
         }
     }
@@ -251,6 +251,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::text::is_unprintable;
     use super::*;
     use crate::redact::Redactor;
 

@@ -3,7 +3,7 @@
 use annotate_snippets::renderer::{AnsiColor, Style};
 
 use super::human::Layout;
-use super::text::{Cleaner, cut_middle, size};
+use super::text::{Cleaner, columns, cut_columns, size};
 use super::{LaneReport, Verdict};
 
 const HEADER: [&str; 6] = ["LANE", "SERVICE", "ENGINE", "MODEL", "SIZE", "VERDICT"];
@@ -32,8 +32,6 @@ pub(super) fn render(lanes: &[LaneReport], cleaner: Cleaner<'_>, layout: Layout)
 
 fn row(lane: &LaneReport, cleaner: Cleaner<'_>) -> [String; 6] {
     let or_dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
-    let sizes: Vec<u64> = lane.files.iter().filter_map(|file| file.size_bytes).collect();
-    let total = sizes.iter().fold(0, |total: u64, size| total.saturating_add(*size));
     let mut verdict = word(lane.verdict).to_owned();
     if !lane.required {
         verdict.push_str(" (optional)");
@@ -47,9 +45,15 @@ fn row(lane: &LaneReport, cleaner: Cleaner<'_>) -> [String; 6] {
         or_dash(cleaner.line(&lane.services.join(", "))),
         lane.engine.map_or("-", |engine| engine.name()).to_owned(),
         or_dash(cleaner.joined(lane.summary.as_deref().unwrap_or(""))),
-        if sizes.is_empty() { "-".to_owned() } else { size(total) },
+        or_dash(total_size(lane)),
         verdict,
     ]
+}
+
+/// The bytes of a lane's files that were seen; empty if none was.
+pub(super) fn total_size(lane: &LaneReport) -> String {
+    let sizes = lane.files.iter().filter_map(|file| file.size_bytes);
+    sizes.reduce(u64::saturating_add).map(size).unwrap_or_default()
 }
 
 /// How a person reads a verdict.
@@ -77,7 +81,7 @@ fn widths(rows: &[[String; 6]], most: usize) -> [usize; 6] {
     let mut widths = HEADER.map(str::len);
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row).take(5) {
-            *width = (*width).max(cell.chars().count());
+            *width = (*width).max(columns(cell));
         }
     }
     let mut excess = (widths.iter().sum::<usize>() + 5 * GAP.len()).saturating_sub(most);
@@ -96,8 +100,9 @@ fn widths(rows: &[[String; 6]], most: usize) -> [usize; 6] {
 fn line(cells: &[String; 6], widths: &[usize; 6], style: Style, color: bool) -> String {
     let mut line = String::new();
     for (cell, width) in cells.iter().zip(widths).take(5) {
-        let cell = cut_middle(cell, *width);
-        line.push_str(&format!("{cell:<width$}{GAP}"));
+        let cell = cut_columns(cell, *width);
+        let fill = width.saturating_sub(columns(&cell));
+        line.push_str(&format!("{cell}{}{GAP}", " ".repeat(fill)));
     }
     let [.., verdict] = cells;
     if color {

@@ -3,9 +3,10 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::finding::{Policy, Rule};
+use crate::finding::Rule;
 use crate::lanes::{Origin, Source, Traced};
-use crate::options::{OptionsError, ProgressStyle, Task};
+use crate::options::{Charset, OptionsError, ProgressStyle};
+use crate::policy::{Choices, Policy};
 use crate::source_map::{Place, SourceId, Span, Variable, VariableSource};
 
 static MOUNT: Rule = rule("mount-source-missing", Severity::Error, ExitCode::Mount);
@@ -31,6 +32,23 @@ pub(super) fn lane(name: &str, required: bool) -> Lane {
     }
 }
 
+/// The policy of a run that is not about containers.
+fn advisory(optional: impl IntoIterator<Item = String>) -> Policy {
+    let optional_lanes = optional.into_iter().collect();
+    Policy { containers_advisory: true, optional_lanes, ..Policy::default() }
+}
+
+/// How [`rich`] and the like are told.
+fn telling<'a>(
+    sources: &'a SourceMap,
+    redactor: &'a Redactor,
+    layout: human::Layout,
+) -> Telling<'a> {
+    static BASE: std::sync::LazyLock<Base> =
+        std::sync::LazyLock::new(|| Base { here: "/work".into(), root: "/work".into() });
+    Telling { sources, redactor, layout, base: &BASE }
+}
+
 fn file(path: &str, size_bytes: Option<u64>, state: FileState) -> FileReport {
     let host_path = Some(format!("/srv{path}"));
     FileReport { path: path.to_owned(), host_path, size_bytes, state }
@@ -38,7 +56,7 @@ fn file(path: &str, size_bytes: Option<u64>, state: FileState) -> FileReport {
 
 fn outcome(lanes: &[Lane], unknown: &[(&str, &str)], found: Vec<Finding>) -> Report {
     let optional = lanes.iter().filter(|lane| !lane.required).map(|lane| lane.name.clone());
-    let mut findings = Findings::new(Policy::new(Task::Check, optional));
+    let mut findings = Findings::new(advisory(optional));
     for finding in found {
         findings.push(finding);
     }
@@ -60,6 +78,7 @@ fn outcome(lanes: &[Lane], unknown: &[(&str, &str)], found: Vec<Finding>) -> Rep
         findings,
         containers: Vec::new(),
         allow_unknown: false,
+        timing: Timing::default(),
     })
 }
 
@@ -132,6 +151,7 @@ fn an_unknown_lane_can_be_accepted() {
         findings: Findings::default(),
         containers: Vec::new(),
         allow_unknown: true,
+        timing: Timing::default(),
     };
     let report = Report::new(outcome);
     assert_eq!((report.lanes[0].verdict, report.exit), (Verdict::Unknown, ExitCode::Ready));
@@ -159,9 +179,9 @@ fn an_error_of_the_project_fails_a_run_whose_lanes_are_ready() {
 
 #[test]
 fn a_denied_note_fails_the_run() {
-    let mut policy = Policy::new(Task::Check, []);
-    policy.denied.insert("revision-not-pinned".to_owned());
-    let mut findings = Findings::new(policy);
+    let denied = ["revision-not-pinned".to_owned()].into();
+    let flags = Choices { denied, ..Choices::default() };
+    let mut findings = Findings::new(Policy { flags, ..advisory([]) });
     findings.push(found(&PIN, "coder"));
     assert_eq!(exit_code(&findings.into_vec()), ExitCode::Lane);
 }
@@ -235,7 +255,7 @@ pub(super) fn rich() -> (Report, SourceMap) {
         lane("hidden", true),
         Lane { skipped: Some("Ollama keeps its own models".to_owned()), ..lane("chat", true) },
     ];
-    let mut findings = Findings::new(Policy::new(Task::Check, ["spare".to_owned()]));
+    let mut findings = Findings::new(advisory(["spare".to_owned()]));
     findings.push(found(&SHARD, "spare").with("shard", "model-00002-of-00003.safetensors"));
     findings.push(
         Finding::new(
@@ -283,6 +303,7 @@ pub(super) fn rich() -> (Report, SourceMap) {
         findings,
         containers: Vec::new(),
         allow_unknown: false,
+        timing: Timing::default(),
     });
     (report, sources)
 }
@@ -297,45 +318,79 @@ pub(super) fn assert_same(name: &str, text: &str) {
 fn the_human_report_shows_every_finding_at_its_place_and_every_lane() {
     let (report, sources) = rich();
     let redactor = Redactor::default();
-    let plain = human::render(&report, &sources, &redactor, human::Layout::default());
+    let plain = human::render(&report, telling(&sources, &redactor, human::Layout::default()));
     assert_same("human", &plain);
     let layout = human::Layout { color: true, ..human::Layout::default() };
-    let colored = human::render(&report, &sources, &redactor, layout);
+    let colored = human::render(&report, telling(&sources, &redactor, layout));
     assert_same("human-color", &colored.replace('\u{1b}', "␛"));
     let layout = human::Layout { width: 60, ..human::Layout::default() };
-    assert_same("human-narrow", &human::render(&report, &sources, &redactor, layout));
+    assert_same("human-narrow", &human::render(&report, telling(&sources, &redactor, layout)));
 }
 
 #[test]
 fn the_closing_verdict_says_everything_in_a_few_lines() {
     let (report, sources) = rich();
-    assert_same("verdict", &verdict(&report, &sources, &Redactor::default()));
+    assert_same("verdict", &verdict(&report, &sources, &Redactor::default(), Charset::Unicode));
     let ready = outcome(&[lane("a", true), lane("b", true)], &[], vec![]);
-    let ready = verdict(&ready, &SourceMap::default(), &Redactor::default());
+    let ready = verdict(&ready, &SourceMap::default(), &Redactor::default(), Charset::Unicode);
     assert_eq!(ready, "preflight: ready: 2 of 2 lanes\n");
-    let none = verdict(&outcome(&[], &[], vec![]), &SourceMap::default(), &Redactor::default());
+    let none = verdict(
+        &outcome(&[], &[], vec![]),
+        &SourceMap::default(),
+        &Redactor::default(),
+        Charset::Unicode,
+    );
     assert!(none.starts_with("preflight: unknown: exit 3, could not judge; 0 of 0 lanes ready\n"));
     assert!(none.contains("\n  project: no-lane: there is no lane to judge"), "{none}");
+}
+
+const FORMATS: [Format; 6] =
+    [Format::Human, Format::Json, Format::Junit, Format::Sarif, Format::Github, Format::Markdown];
+
+/// Without what is said of every rule of this version, and without the version.
+fn of_this_run(sarif: &str) -> String {
+    let mut document: serde_json::Value = serde_json::from_str(sarif).unwrap();
+    let driver = &mut document["runs"][0]["tool"]["driver"];
+    driver["rules"] = serde_json::json!("[RULES]");
+    driver["version"] = serde_json::json!("[VERSION]");
+    driver["semanticVersion"] = serde_json::json!("[VERSION]");
+    serde_json::to_string_pretty(&document).unwrap()
+}
+
+#[test]
+fn the_same_run_is_told_to_every_program() {
+    let (report, sources) = rich();
+    let redactor = Redactor::default();
+    let told =
+        |format| render(&report, telling(&sources, &redactor, human::Layout::default()), format);
+    assert_same("junit", &told(Format::Junit));
+    assert_same("github", &told(Format::Github));
+    assert_same("markdown", &told(Format::Markdown));
+    assert_same("sarif", &of_this_run(&told(Format::Sarif)));
 }
 
 #[test]
 fn no_secret_is_in_any_format() {
     let (report, sources) = rich();
     let redactor = Redactor::new(["modles"]);
-    for format in [Format::Human, Format::Json] {
-        let text = render(&report, &sources, &redactor, format, human::Layout::default());
+    for format in FORMATS {
+        let text = render(&report, telling(&sources, &redactor, human::Layout::default()), format);
         for secret in ["abcdefgh", "modles"] {
             assert!(!text.contains(secret), "{format:?} shows {secret}:\n{text}");
         }
     }
-    assert!(!verdict(&report, &sources, &redactor).contains("modles"));
+    assert!(!verdict(&report, &sources, &redactor, Charset::Unicode).contains("modles"));
 }
 
 fn options(quiet: bool, outputs: Vec<(Format, PathBuf)>) -> ReportOptions {
     ReportOptions {
         format: Format::Human,
         outputs,
+        step_summary: None,
         color: false,
+        width: 100,
+        charset: Charset::Unicode,
+        base: Base::default(),
         progress: ProgressStyle::None,
         quiet,
         show_secrets: false,
@@ -352,8 +407,8 @@ fn the_report_goes_to_stdout_and_to_files_and_the_verdict_to_stderr() {
     let to_file = options(false, vec![(Format::Json, path.clone())]);
     tell(&report, &sources, &to_file, &redactor, &mut stdout, &mut stderr).unwrap();
     let layout = human::Layout::default();
-    assert_eq!(stdout, human::render(&report, &sources, &redactor, layout).into_bytes());
-    assert_eq!(stderr, verdict(&report, &sources, &redactor).into_bytes());
+    assert_eq!(stdout, human::render(&report, telling(&sources, &redactor, layout)).into_bytes());
+    assert_eq!(stderr, verdict(&report, &sources, &redactor, Charset::Unicode).into_bytes());
     let written = fs_err::read_to_string(path).unwrap();
     assert_eq!(written, json::render(&report, &sources, &redactor));
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -448,7 +503,7 @@ proptest! {
         for (lane, text) in report.lanes.iter_mut().zip(&texts) {
             lane.files.push(file(&text.repeat(repeat), None, FileState::Missing));
         }
-        let text = verdict(&report, &SourceMap::default(), &Redactor::default());
+        let text = verdict(&report, &SourceMap::default(), &Redactor::default(), Charset::Unicode);
         prop_assert!(text.len() <= 2048, "{} bytes", text.len());
         prop_assert!(text.lines().count() <= 10 && text.ends_with('\n'));
         prop_assert!(!text.contains(|c| c != '\n' && text::is_unprintable(c)));
@@ -468,8 +523,8 @@ proptest! {
             .also(&at(other), text.clone())
             .with("value", &text);
         let report = outcome(&[lane(&text, true)], &[], vec![finding]);
-        let layout = human::Layout { color: false, width };
-        let shown = human::render(&report, &sources, &Redactor::default(), layout);
+        let layout = human::Layout { width, ..human::Layout::default() };
+        let shown = human::render(&report, telling(&sources, &Redactor::default(), layout));
         prop_assert!(!shown.contains(|c| c != '\n' && text::is_unprintable(c)), "{shown}");
     }
 }

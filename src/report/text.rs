@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::options::Charset;
 use crate::redact::Redactor;
 
 /// The most characters of one printed value; its middle is cut out.
@@ -14,16 +17,31 @@ const MOST_LINES: usize = 30;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cleaner<'a> {
     redactor: &'a Redactor,
+    charset: Charset,
 }
 
 impl<'a> Cleaner<'a> {
     pub(super) fn new(redactor: &'a Redactor) -> Self {
-        Self { redactor }
+        Self { redactor, charset: Charset::default() }
+    }
+
+    /// The same, for a reader who can be shown these characters.
+    pub(super) fn charset(self, charset: Charset) -> Self {
+        Self { charset, ..self }
+    }
+
+    /// Whether `character` has to be escaped.
+    pub(super) fn hides(self, character: char) -> bool {
+        is_unprintable(character) || (self.charset == Charset::Ascii && !character.is_ascii())
+    }
+
+    fn escape(self, text: &str) -> Cow<'_, str> {
+        escape_where(text, |character| self.hides(character))
     }
 
     /// One line: line breaks are escaped like every other control character.
     pub(super) fn line(self, text: &str) -> String {
-        cut_middle(&escape(&self.redactor.redact(text)), LONGEST_VALUE).into_owned()
+        cut_middle(&self.escape(&self.redactor.redact(text)), LONGEST_VALUE).into_owned()
     }
 
     /// One line, where a line break and the indentation after it were only layout.
@@ -39,7 +57,8 @@ impl<'a> Cleaner<'a> {
             .trim_end()
             .lines()
             .map(|line| {
-                cut_middle(&escape(&line.replace('\t', "    ")), LONGEST_VALUE).into_owned()
+                let line = without_command(&line.replace('\t', "    "));
+                cut_middle(&self.escape(&line), LONGEST_VALUE).into_owned()
             })
             .collect();
         if lines.len() > MOST_LINES {
@@ -90,19 +109,35 @@ pub(super) fn push_escaped(out: &mut String, character: char) {
         '\n' => out.push_str("\\n"),
         '\r' => out.push_str("\\r"),
         '\t' => out.push_str("\\t"),
-        character if is_unprintable(character) => out.extend(character.escape_unicode()),
-        character => out.push(character),
+        character => out.extend(character.escape_unicode()),
+    }
+}
+
+/// A line of somebody else's text must not be a command to the runner of GitHub Actions, which
+/// reads every line of a step's output (`::set-env ...`, `##[group]...`).
+fn without_command(line: &str) -> String {
+    let line = line.replace("##[", "##\\u{5b}");
+    match line.trim_start().starts_with("::") {
+        true => line.replacen("::", ":\\u{3a}", 1),
+        false => line,
     }
 }
 
 /// `text` in one line, with everything that cannot be seen as an escape.
 pub(super) fn escape(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_unprintable) {
+    escape_where(text, is_unprintable)
+}
+
+fn escape_where(text: &str, hides: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&hides) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
     for character in text.chars() {
-        push_escaped(&mut escaped, character);
+        match hides(character) {
+            true => push_escaped(&mut escaped, character),
+            false => escaped.push(character),
+        }
     }
     Cow::Owned(escaped)
 }
@@ -118,6 +153,22 @@ pub(super) fn cut_middle(text: &str, most: usize) -> Cow<'_, str> {
     let tail: String = text.chars().skip(count - kept / 2).collect();
     let marks = "...".get(..most.min(3)).unwrap_or("");
     Cow::Owned(format!("{head}{marks}{tail}"))
+}
+
+/// How many columns of a terminal `text` takes.
+pub(super) fn columns(text: &str) -> usize {
+    text.width()
+}
+
+/// `text` in at most `most` columns: its beginning, `...`, its end.
+pub(super) fn cut_columns(text: &str, most: usize) -> Cow<'_, str> {
+    let mut cut = cut_middle(text, most);
+    let mut characters = most;
+    while columns(&cut) > most && characters > 0 {
+        characters -= 1;
+        cut = cut_middle(text, characters);
+    }
+    cut
 }
 
 /// At most `most` bytes of `text`, cut at its end between two characters, with `...` if anything
@@ -176,6 +227,28 @@ mod tests {
         ] {
             assert_eq!(escape(text), expected);
         }
+    }
+
+    #[test]
+    fn a_line_of_others_is_no_command_to_a_runner() {
+        let redactor = Redactor::default();
+        let text = "a\n  ::error::b\n##[group]c";
+        let expected = "a\n  :\\u{3a}error::b\n##\\u{5b}group]c";
+        assert_eq!(Cleaner::new(&redactor).lines(text), expected);
+    }
+
+    #[test]
+    fn a_reader_of_ascii_is_shown_nothing_else() {
+        let redactor = Redactor::default();
+        let cleaner = Cleaner::new(&redactor).charset(Charset::Ascii);
+        assert_eq!(cleaner.line("a ü"), "a \\u{fc}");
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        assert_eq!(columns("模型a"), 5);
+        assert_eq!(cut_columns("模型模型模型", 8), "模...型");
+        assert_eq!(cut_columns("模型", 4), "模型");
     }
 
     #[test]

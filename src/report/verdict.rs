@@ -8,6 +8,7 @@ use super::text::{Cleaner, cut_end, squeeze};
 use super::{FileState, LaneReport, Report, Verdict};
 use crate::error::{Error, ExitCode};
 use crate::finding::{Finding, Severity};
+use crate::options::Charset;
 use crate::redact::Redactor;
 use crate::source_map::SourceMap;
 
@@ -30,8 +31,13 @@ struct Trouble<'a> {
 /// The verdict over all lanes, and for each lane that is not ready why, where, and what to do.
 /// At most 10 lines and 2048 bytes, with a line break at its end.
 #[must_use]
-pub fn verdict(report: &Report, sources: &SourceMap, redactor: &Redactor) -> String {
-    let cleaner = Cleaner::new(redactor);
+pub fn verdict(
+    report: &Report,
+    sources: &SourceMap,
+    redactor: &Redactor,
+    charset: Charset,
+) -> String {
+    let cleaner = Cleaner::new(redactor).charset(charset);
     let troubles = troubles(report);
     let mut text = headline(report);
     text.push('\n');
@@ -70,7 +76,8 @@ pub fn error_verdict(error: &Error, redactor: &Redactor) -> String {
     text
 }
 
-fn headline(report: &Report) -> String {
+/// What became of the run, in one line without a line break.
+pub(super) fn headline(report: &Report) -> String {
     let judged = || report.lanes.iter().filter(|lane| lane.verdict != Verdict::Skipped);
     let ready = judged().filter(|lane| lane.verdict == Verdict::Ready).count();
     let total = judged().count();
@@ -91,6 +98,15 @@ fn headline(report: &Report) -> String {
     }
     let word = if report.exit == ExitCode::Unjudged { "unknown" } else { "not ready" };
     format!("preflight: {word}: exit {code}, {meaning}; {ready} of {total} {lanes} ready{more}")
+}
+
+/// The lane or the service that a finding is about, with `: ` behind it; nothing for the project.
+pub(super) fn about(finding: &Finding, cleaner: Cleaner<'_>) -> String {
+    match (&finding.lane, &finding.service) {
+        (Some(lane), _) => format!("lane {}: ", cleaner.line(lane)),
+        (None, Some(service)) => format!("service {}: ", cleaner.line(service)),
+        (None, None) => String::new(),
+    }
 }
 
 /// What set the exit code first, then the project, the required lanes, the others.

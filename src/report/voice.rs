@@ -70,8 +70,11 @@ impl Voice<'_> {
             return Ok(ExitCode::Ready);
         }
         let format = match self.options.report.format {
-            Format::Human => ConfigFormat::Yaml,
             Format::Json => ConfigFormat::Json,
+            // The others are refused on the command line.
+            Format::Human | Format::Junit | Format::Sarif | Format::Github | Format::Markdown => {
+                ConfigFormat::Yaml
+            }
         };
         let show = self.options.report.show_secrets;
         let text = compose::print(project, format, show);

@@ -72,8 +72,8 @@ fn rich() -> (Plan, SourceMap) {
 fn every_lane_is_shown_with_its_paths_and_who_said_so() {
     let (plan, sources) = rich();
     let redactor = Redactor::default();
-    assert_same("plan", &human(&plan, &sources, &redactor, false));
-    let colored = human(&plan, &sources, &redactor, true);
+    assert_same("plan", &human(&plan, &sources, &redactor, Layout::default()));
+    let colored = human(&plan, &sources, &redactor, Layout { color: true, ..Layout::default() });
     assert!(colored.starts_with("\u{1b}[1mcoder\u{1b}[0m: vLLM"), "{colored}");
     let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
     let wire = json(&plan, &sources, &redactor);
@@ -83,7 +83,7 @@ fn every_lane_is_shown_with_its_paths_and_who_said_so() {
 #[test]
 fn a_plan_without_lanes_says_how_to_declare_one() {
     let plan = Plan { lanes: vec![], settings: Settings { fetch: true, create_root: false } };
-    let text = human(&plan, &SourceMap::default(), &Redactor::default(), false);
+    let text = human(&plan, &SourceMap::default(), &Redactor::default(), Layout::default());
     assert_eq!(text, "there is no lane; `preflight explain no-lane` says how to declare one\n");
 }
 
@@ -106,7 +106,7 @@ fn an_artifact_without_a_service_has_its_local_path_alone() {
         ..lane("x", true)
     };
     let plan = Plan { lanes: vec![lane], settings: Settings { fetch: true, create_root: false } };
-    let text = human(&plan, &SourceMap::default(), &Redactor::default(), false);
+    let text = human(&plan, &SourceMap::default(), &Redactor::default(), Layout::default());
     let expected = format!("{:<70}  <- command line", "  model         seen at    /home/me/x.gguf");
     assert_eq!(text, format!("x\n{expected}\n"));
 }

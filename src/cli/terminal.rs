@@ -1,0 +1,62 @@
+//! What can be shown where standard output goes.
+
+use std::io::{self, IsTerminal as _};
+
+use super::environment::Environment;
+use crate::options::Charset;
+
+/// Characters in a line where nobody says how many fit.
+const WIDTH: usize = 100;
+
+/// Narrower or wider lines help nobody.
+const WIDTHS: std::ops::RangeInclusive<usize> = 40..=160;
+
+/// Whether a terminal shows colours.
+pub(super) fn has_color(environment: &Environment) -> bool {
+    let is_dumb = environment.value("TERM").is_some_and(|term| term == "dumb");
+    io::stdout().is_terminal() && !is_dumb && !environment.is_set("NO_COLOR")
+}
+
+/// Characters in a line of standard output.
+pub(super) fn width() -> usize {
+    let stdout = io::stdout();
+    let columns = stdout
+        .is_terminal()
+        .then(|| rustix::termios::tcgetwinsize(&stdout).ok())
+        .flatten()
+        .map(|size| usize::from(size.ws_col))
+        .filter(|columns| *columns > 0);
+    columns.unwrap_or(WIDTH).clamp(*WIDTHS.start(), *WIDTHS.end())
+}
+
+/// Which characters the locale can show; all where none is set, as in a container.
+pub(super) fn charset(environment: &Environment) -> Charset {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| environment.value(name));
+    match locale.map(|locale| locale.to_ascii_lowercase().replace('-', "")) {
+        Some(locale) if !locale.contains("utf8") => Charset::Ascii,
+        Some(_) | None => Charset::Unicode,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(variables: &[(&str, &str)], expected: Charset) {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment = Environment {
+            variables: variables.iter().map(owned).collect(),
+            working_directory: "/".into(),
+        };
+        assert_eq!(charset(&environment), expected, "{variables:?}");
+    }
+
+    #[test]
+    fn a_locale_without_utf_8_is_shown_ascii() {
+        check(&[], Charset::Unicode);
+        check(&[("LANG", "C")], Charset::Ascii);
+        check(&[("LANG", "C.UTF-8")], Charset::Unicode);
+        check(&[("LANG", "de_DE.utf8"), ("LC_ALL", "POSIX")], Charset::Ascii);
+        check(&[("LC_ALL", ""), ("LC_CTYPE", "en_US.UTF-8"), ("LANG", "C")], Charset::Unicode);
+    }
+}

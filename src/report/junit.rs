@@ -1,0 +1,201 @@
+//! The report as JUnit XML: one suite for each lane and one for the project as a whole.
+//!
+//! A suite always has the case `ready`, so that a dashboard has something to follow from run to
+//! run; every finding is a case of its own. An error is a failure; a warning and a note pass and
+//! say what they have to say in `system-out`.
+
+use super::text::{Cleaner, escape};
+use super::{LaneReport, Report, Telling, Verdict, human};
+use crate::error::{Error, ExitCode};
+use crate::finding::{Finding, Severity};
+use crate::redact::Redactor;
+
+/// The suite of what is about no lane.
+const PROJECT: &str = "project";
+
+#[derive(Default)]
+struct Suite {
+    name: String,
+    cases: Vec<Case>,
+}
+
+struct Case {
+    name: String,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    Passed { said: Option<String> },
+    Failed { kind: String, message: String, text: String },
+    Errored { kind: String, message: String, text: String },
+    Skipped { message: String },
+}
+
+/// The report as one XML document, with a line break at its end.
+pub(super) fn render(report: &Report, telling: Telling<'_>) -> String {
+    let cleaner = telling.cleaner();
+    let is_known = |name: &String| report.lanes.iter().any(|lane| lane.name == *name);
+    let of_project =
+        report.findings.iter().filter(|finding| !finding.lane.as_ref().is_some_and(is_known));
+    let mut suites = vec![suite(PROJECT, project_case(report), of_project, telling)];
+    for lane in &report.lanes {
+        let own = report.findings.iter().filter(|found| found.lane.as_ref() == Some(&lane.name));
+        suites.push(suite(&lane.name, lane_case(lane, cleaner), own, telling));
+    }
+    document(&suites, report.timing.total().as_secs_f64(), cleaner)
+}
+
+/// The document of a run that ended without a report.
+pub(super) fn render_error(error: &Error, redactor: &Redactor) -> String {
+    let text = super::error_verdict(error, redactor);
+    let outcome = Outcome::Errored {
+        kind: format!("exit {}", error.exit_code().code()),
+        message: error.to_string(),
+        text,
+    };
+    let case = Case { name: "run".to_owned(), outcome };
+    let suite = Suite { name: PROJECT.to_owned(), cases: vec![case] };
+    document(&[suite], 0.0, Cleaner::new(redactor))
+}
+
+fn suite<'a>(
+    name: &str,
+    first: Case,
+    findings: impl Iterator<Item = &'a Finding>,
+    telling: Telling<'_>,
+) -> Suite {
+    let mut suite = Suite { name: name.to_owned(), cases: vec![first] };
+    for finding in findings {
+        let id = finding.rule.id;
+        let is_same = |case: &&Case| case.name == id || case.name.starts_with(&format!("{id} ("));
+        let count = suite.cases.iter().filter(is_same).count();
+        let name = if count == 0 { id.to_owned() } else { format!("{id} ({})", count + 1) };
+        suite.cases.push(Case { name, outcome: outcome(finding, telling) });
+    }
+    suite
+}
+
+fn outcome(finding: &Finding, telling: Telling<'_>) -> Outcome {
+    let text = format!("{}\n\n{}", human::finding_alone(finding, telling), finding.rule.link());
+    match finding.severity {
+        Severity::Error => Outcome::Failed {
+            kind: finding.rule.id.to_owned(),
+            message: finding.message.clone(),
+            text,
+        },
+        Severity::Warning | Severity::Note => Outcome::Passed { said: Some(text) },
+    }
+}
+
+fn project_case(report: &Report) -> Case {
+    let outcome = match report.exit {
+        ExitCode::Ready => Outcome::Passed { said: None },
+        exit => Outcome::Failed {
+            kind: format!("exit {}", exit.code()),
+            message: exit.meaning().to_owned(),
+            text: super::verdict::headline(report),
+        },
+    };
+    Case { name: "ready".to_owned(), outcome }
+}
+
+fn lane_case(lane: &LaneReport, cleaner: Cleaner<'_>) -> Case {
+    let reason = || cleaner.joined(lane.reason.as_deref().unwrap_or("no reason is known"));
+    let outcome = match lane.verdict {
+        Verdict::Ready => Outcome::Passed { said: lane.summary.clone() },
+        Verdict::NotReady if lane.required => Outcome::Failed {
+            kind: "not ready".to_owned(),
+            message: "the lane is not ready".to_owned(),
+            text: "each of its findings is a case of its own".to_owned(),
+        },
+        Verdict::NotReady => Outcome::Skipped { message: "not ready, and not required".to_owned() },
+        Verdict::Unknown => Outcome::Skipped { message: format!("unknown: {}", reason()) },
+        Verdict::Skipped => Outcome::Skipped { message: reason() },
+    };
+    Case { name: "ready".to_owned(), outcome }
+}
+
+fn document(suites: &[Suite], seconds: f64, cleaner: Cleaner<'_>) -> String {
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let all = || suites.iter().flat_map(|suite| &suite.cases);
+    let counts = counts(all());
+    out.push_str(&format!("<testsuites name=\"preflight\" {counts} time=\"{seconds:.3}\">\n"));
+    for suite in suites {
+        let name = attribute(&suite.name, cleaner);
+        let counts = self::counts(suite.cases.iter());
+        out.push_str(&format!("  <testsuite name=\"{name}\" {counts}>\n"));
+        for case in &suite.cases {
+            let case_name = attribute(&case.name, cleaner);
+            out.push_str(&format!("    <testcase classname=\"{name}\" name=\"{case_name}\""));
+            out.push_str(&body(&case.outcome, cleaner));
+        }
+        out.push_str("  </testsuite>\n");
+    }
+    out.push_str("</testsuites>\n");
+    out
+}
+
+fn counts<'a>(cases: impl Iterator<Item = &'a Case>) -> String {
+    let (mut tests, mut failures, mut errors, mut skipped) = (0, 0, 0, 0);
+    for case in cases {
+        tests += 1;
+        match case.outcome {
+            Outcome::Passed { .. } => {}
+            Outcome::Failed { .. } => failures += 1,
+            Outcome::Errored { .. } => errors += 1,
+            Outcome::Skipped { .. } => skipped += 1,
+        }
+    }
+    format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\"")
+}
+
+/// What stands behind the attributes of a `testcase`.
+fn body(outcome: &Outcome, cleaner: Cleaner<'_>) -> String {
+    let failure = |tag: &str, kind: &str, message: &str, text: &str| {
+        let (kind, message) = (attribute(kind, cleaner), attribute(message, cleaner));
+        let text = content(text, cleaner);
+        format!(
+            ">\n      <{tag} type=\"{kind}\" message=\"{message}\">{text}</{tag}>\n    </testcase>\n"
+        )
+    };
+    match outcome {
+        Outcome::Passed { said: None } => "/>\n".to_owned(),
+        Outcome::Passed { said: Some(text) } => {
+            let text = content(text, cleaner);
+            format!(">\n      <system-out>{text}</system-out>\n    </testcase>\n")
+        }
+        Outcome::Failed { kind, message, text } => failure("failure", kind, message, text),
+        Outcome::Errored { kind, message, text } => failure("error", kind, message, text),
+        Outcome::Skipped { message } => {
+            let message = attribute(message, cleaner);
+            format!(">\n      <skipped message=\"{message}\"/>\n    </testcase>\n")
+        }
+    }
+}
+
+fn attribute(text: &str, cleaner: Cleaner<'_>) -> String {
+    markup(&cleaner.joined(text))
+}
+
+/// Every line of `text`, clean.
+fn content(text: &str, cleaner: Cleaner<'_>) -> String {
+    let text = cleaner.redactor().redact(text);
+    let lines: Vec<_> = text.trim_end().lines().map(escape).collect();
+    markup(&lines.join("\n"))
+}
+
+/// XML has no way to write some characters, not even as references: they are escaped as elsewhere.
+fn markup(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\u{fffe}' | '\u{ffff}' => out.extend(character.escape_unicode()),
+            character => out.push(character),
+        }
+    }
+    out
+}

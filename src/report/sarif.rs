@@ -1,0 +1,187 @@
+//! The report as SARIF 2.1.0: every check is a rule, every finding a result with file and line.
+
+use serde_json::{Map, Value, json};
+
+use super::json::Texts;
+use super::text::cut_end;
+use super::{Report, Telling, address, explain, json};
+use crate::check;
+use crate::error::Error;
+use crate::finding::{Finding, Rule, Ruling, Severity};
+use crate::redact::Redactor;
+use crate::source_map::{Place, SourceMap, Span};
+
+/// Relative file names start at the root of the checkout.
+const ROOT: &str = "%SRCROOT%";
+
+/// The longest message of a rule that GitHub shows.
+const LONGEST_SUMMARY: usize = 1000;
+
+/// The report as one document, with a line break at its end.
+pub(super) fn render(report: &Report, telling: Telling<'_>) -> String {
+    let texts = telling.texts();
+    let (start, end) = (report.timing.started(), report.timing.ended());
+    let invocation = json!({
+        "executionSuccessful": true,
+        "exitCode": report.exit.code(),
+        "exitCodeDescription": report.exit.meaning(),
+        "startTimeUtc": start,
+        "endTimeUtc": end,
+    });
+    let rules: Vec<&Rule> = check::rules().collect();
+    let results: Vec<Value> =
+        report.findings.iter().map(|finding| result(finding, &rules, telling)).collect();
+    let mut properties = Map::new();
+    properties.insert("role".into(), json::role(report.role).into());
+    properties.insert("project".into(), texts.option(report.project.as_deref()).into());
+    let lanes = report.lanes.iter().map(|lane| {
+        json!({ "name": texts.text(&lane.name), "verdict": json::verdict(lane.verdict), "required": lane.required })
+    });
+    properties.insert("lanes".into(), lanes.collect());
+    document(&rules, &invocation, results, properties)
+}
+
+/// The document of a run that ended without a report: no result, and a notification that says why.
+pub(super) fn render_error(error: &Error, redactor: &Redactor) -> String {
+    let texts = Texts { sources: &SourceMap::default(), redactor };
+    let invocation = json!({
+        "executionSuccessful": false,
+        "exitCode": error.exit_code().code(),
+        "exitCodeDescription": error.exit_code().meaning(),
+        "toolExecutionNotifications": [{
+            "level": "error",
+            "message": {"text": texts.text(super::error_verdict(error, redactor).trim_end())},
+        }],
+    });
+    document(&check::rules().collect::<Vec<_>>(), &invocation, Vec::new(), Map::new())
+}
+
+fn document(
+    rules: &[&Rule],
+    invocation: &Value,
+    results: Vec<Value>,
+    properties: Map<String, Value>,
+) -> String {
+    json::document(&json!({
+        "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "preflight",
+                "version": env!("CARGO_PKG_VERSION"),
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "rules": rules.iter().map(|rule| descriptor(rule)).collect::<Vec<_>>(),
+            }},
+            "columnKind": "unicodeCodePoints",
+            "invocations": [invocation],
+            "results": results,
+            "properties": properties,
+        }],
+    }))
+}
+
+fn descriptor(rule: &Rule) -> Value {
+    let summary = explain::summary(rule.docs);
+    json!({
+        "id": rule.id,
+        "shortDescription": {"text": cut_end(&summary, LONGEST_SUMMARY)},
+        "fullDescription": {"text": cut_end(&summary, LONGEST_SUMMARY)},
+        "help": {"text": rule.docs.trim(), "markdown": rule.docs.trim()},
+        "defaultConfiguration": {"level": level(rule.severity)},
+        "properties": {
+            "exitCode": rule.exit.code(),
+            "documentation": rule.link(),
+            "tags": [rule.exit.meaning()],
+        },
+    })
+}
+
+fn result(finding: &Finding, rules: &[&Rule], telling: Telling<'_>) -> Value {
+    let texts = telling.texts();
+    let message = format!("{}\n\nfix: {}", texts.text(&finding.message), texts.text(&finding.fix));
+    let locations: Vec<Value> =
+        finding.place.span.iter().map(|span| location(*span, None, telling)).collect();
+    let related = finding.related.iter().filter_map(|label| {
+        let span = label.place.span?;
+        Some(location(span, Some(&label.text), telling))
+    });
+    let mut result = json!({
+        "ruleId": finding.rule.id,
+        "level": level(finding.severity),
+        "message": {"text": message},
+        "locations": locations,
+        "partialFingerprints": {"finding/v1": fingerprint(finding, telling)},
+        "properties": properties(finding, texts),
+    });
+    let related: Vec<Value> = related.collect();
+    if !related.is_empty() {
+        result["relatedLocations"] = related.into();
+    }
+    if let Some(index) = rules.iter().position(|rule| rule.id == finding.rule.id) {
+        result["ruleIndex"] = index.into();
+    }
+    if let Some(ruling) = finding.ruling.filter(|_| finding.severity == Severity::Note) {
+        let kind = if ruling == Ruling::Comment { "inSource" } else { "external" };
+        result["suppressions"] = json!([{"kind": kind, "justification": ruling.to_string()}]);
+    }
+    result
+}
+
+fn properties(finding: &Finding, texts: Texts<'_>) -> Map<String, Value> {
+    let mut properties = Map::new();
+    for (name, value) in [("lane", &finding.lane), ("service", &finding.service)] {
+        if let Some(value) = value {
+            properties.insert(name.to_owned(), texts.text(value).into());
+        }
+    }
+    let evidence = finding.evidence.iter();
+    let evidence: Vec<Value> =
+        evidence.map(|(name, value)| json!({"name": name, "value": texts.text(value)})).collect();
+    properties.insert("evidence".to_owned(), evidence.into());
+    properties
+}
+
+fn location(span: Span, message: Option<&str>, telling: Telling<'_>) -> Value {
+    let start = telling.sources.location(span);
+    let end = telling.sources.location(Span { start: span.end, ..span });
+    let file = telling.texts().text(&address::uri(&start.file, telling.base));
+    let mut artifact = json!({"uri": file});
+    if !file.starts_with("file:") {
+        artifact["uriBaseId"] = ROOT.into();
+    }
+    let region = json!({
+        "startLine": start.line,
+        "startColumn": start.column,
+        "endLine": end.line,
+        "endColumn": end.column,
+    });
+    let mut location = json!({
+        "physicalLocation": {"artifactLocation": artifact, "region": region},
+    });
+    if let Some(message) = message {
+        location["message"] = json!({"text": telling.texts().text(message)});
+    }
+    location
+}
+
+/// What stays the same when lines are added above a finding.
+fn fingerprint(finding: &Finding, telling: Telling<'_>) -> String {
+    let Place { span, .. } = &finding.place;
+    let file = span.map(|span| address::uri(telling.sources.name(span.source), telling.base));
+    let parts = [
+        Some(finding.rule.id.to_owned()),
+        finding.lane.clone(),
+        finding.service.clone(),
+        file,
+        Some(finding.message.clone()),
+    ];
+    telling.texts().text(&parts.map(Option::unwrap_or_default).join("/"))
+}
+
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    }
+}

@@ -1,0 +1,66 @@
+//! Which names somebody may have meant who typed one that does not exist.
+
+/// The most names that are suggested.
+const MOST: usize = 3;
+
+/// The longest name that is compared, in characters.
+const LONGEST: usize = 64;
+
+/// The names that are most like `typed`, the likeliest first; none that is not like it at all.
+pub fn likely<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let typed = plain(typed);
+    if typed.is_empty() {
+        return Vec::new();
+    }
+    let mut likely: Vec<_> = names
+        .filter_map(|name| {
+            let known = plain(name);
+            let likeness = strsim::normalized_damerau_levenshtein(&typed, &known);
+            let is_part = typed.len() >= 3 && known.contains(&typed);
+            (likeness > 0.6 || is_part).then_some((likeness, name))
+        })
+        .collect();
+    likely.sort_by(|one, other| other.0.total_cmp(&one.0));
+    likely.into_iter().take(MOST).map(|(_, name)| name).collect()
+}
+
+/// "did you mean `a`, `b`?"; nothing for no name.
+#[must_use]
+pub fn question(names: &[&str]) -> Option<String> {
+    (!names.is_empty()).then(|| format!("did you mean `{}`?", names.join("`, `")))
+}
+
+/// Without what people confuse: case, and `_` for `-`.
+fn plain(name: &str) -> String {
+    name.trim().to_lowercase().replace(['_', ' '], "-").chars().take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDS: [&str; 4] = ["files-missing", "file-truncated", "token-missing", "token-rejected"];
+
+    #[test]
+    fn a_mistyped_name_is_answered_with_those_that_look_like_it() {
+        for (typed, expected) in [
+            ("file-missing", vec!["files-missing", "token-missing"]),
+            ("FILES_MISSING", vec!["files-missing", "token-missing"]),
+            ("token", vec!["token-missing", "token-rejected"]),
+            ("fiel-truncated", vec!["file-truncated"]),
+            ("xyzzy", vec![]),
+            ("", vec![]),
+        ] {
+            let mut found = likely(typed, IDS.into_iter());
+            found.sort_unstable();
+            assert_eq!(found, expected, "{typed}");
+        }
+        assert_eq!(likely("super-reader", ["super_reader"].into_iter()), ["super_reader"]);
+    }
+
+    #[test]
+    fn a_question_names_them_all() {
+        assert_eq!(question(&["a", "b"]).as_deref(), Some("did you mean `a`, `b`?"));
+        assert_eq!(question(&[]), None);
+    }
+}

@@ -1,0 +1,128 @@
+//! How long a run and its stages took.
+
+use std::time::{Duration, Instant, SystemTime};
+
+/// When a run began, and how long each of its stages took. The default began in 1970 and took no
+/// time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timing {
+    /// By the wall clock.
+    pub began: SystemTime,
+    /// In order.
+    pub stages: Vec<(&'static str, Duration)>,
+}
+
+/// Measures the stages of a run, one after the other.
+#[derive(Debug)]
+pub struct Stopwatch {
+    timing: Timing,
+    lap: Instant,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self { began: SystemTime::UNIX_EPOCH, stages: Vec::new() }
+    }
+}
+
+impl Timing {
+    /// Of all stages.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        self.stages.iter().map(|(_, duration)| *duration).sum()
+    }
+
+    /// When the run began, as RFC 3339 in UTC.
+    #[must_use]
+    pub fn started(&self) -> String {
+        rfc_3339(self.began)
+    }
+
+    /// When its last stage ended, as RFC 3339 in UTC.
+    #[must_use]
+    pub fn ended(&self) -> String {
+        rfc_3339(self.began + self.total())
+    }
+}
+
+impl Stopwatch {
+    /// Begins the first stage.
+    #[must_use]
+    pub fn start() -> Self {
+        let timing = Timing { began: SystemTime::now(), stages: Vec::new() };
+        Self { timing, lap: Instant::now() }
+    }
+
+    /// Ends the stage that runs, which is called `name`, and begins the next.
+    pub fn lap(&mut self, name: &'static str) {
+        let now = Instant::now();
+        self.timing.stages.push((name, now - self.lap));
+        self.lap = now;
+    }
+
+    /// What was measured.
+    #[must_use]
+    pub fn stop(self) -> Timing {
+        self.timing
+    }
+}
+
+/// `2026-11-25T20:36:13.123Z`; an instant before 1970 is 1970.
+fn rfc_3339(instant: SystemTime) -> String {
+    let since = instant.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let (seconds, millis) = (since.as_secs(), since.subsec_millis());
+    let (year, month, day) = civil(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+}
+
+/// Year, month and day of a number of days after 1970-01-01.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let is_leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
+    // Whole cycles of 400 years first, so that the loops are short for any input.
+    let (mut year, mut left) = (1970 + days / 146_097 * 400, days % 146_097);
+    while left >= 365 + u64::from(is_leap(year)) {
+        left -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let lengths = [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 1;
+    for length in lengths {
+        if left < length {
+            break;
+        }
+        left -= length;
+        month += 1;
+    }
+    (year, month, left + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(seconds: u64, expected: &str) {
+        assert_eq!(rfc_3339(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)), expected);
+    }
+
+    #[test]
+    fn instants_are_written_as_programs_read_them() {
+        check(0, "1970-01-01T00:00:00.000Z");
+        check(951_782_400, "2000-02-29T00:00:00.000Z");
+        check(1_795_638_973, "2026-11-25T20:36:13.000Z");
+        check(4_107_542_399, "2100-02-28T23:59:59.000Z");
+        check(4_107_542_400, "2100-03-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn the_total_is_that_of_the_stages() {
+        let mut watch = Stopwatch::start();
+        watch.lap("one");
+        watch.lap("two");
+        let timing = watch.stop();
+        assert_eq!(timing.stages.len(), 2);
+        assert_eq!(timing.total(), timing.stages[0].1 + timing.stages[1].1);
+    }
+}
