@@ -2,6 +2,8 @@
 //!
 //! `PREFLIGHT_COMMIT` names the commit where the sources come without git, as into an image.
 
+#![expect(clippy::disallowed_methods, reason = "cargo tells a build script through variables")]
+
 use std::process::Command;
 
 fn main() {

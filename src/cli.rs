@@ -11,19 +11,35 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::options::{ConfigPart, FileOptions, LogFormat, Options, OptionsError, Task};
+use crate::options::{
+    Charset, ConfigPart, FileOptions, LogFormat, Options, OptionsError, Task,
+};
 use environment::Environment;
 use flags::Flags;
 
 /// `0.1.0 (46686f1d8c2e, x86_64-unknown-linux-musl)`; see `build.rs`.
 const VERSION: &str = env!("PREFLIGHT_VERSION");
 
+/// What stands below the help.
+const AFTER_HELP: &str = "\
+Without a subcommand: load, plan, validate, inspect, report. By hand nothing is written and the network
+is not used, except with `fetch`, `smoke` or `--fetch`.
+
+Examples:
+  preflight                                   judge the project in this folder
+  preflight fetch --lane coder                bring what one lane lacks
+  preflight -o junit=report.xml -o sarif=preflight.sarif
+  preflight explain mount-source-missing      what a check means, and the fix
+
+Exit codes: 0 ready, 2 usage, 3 could not judge, 10 files missing, 11 files corrupt, 12 access,
+13 network, 14 disk, 16 mount or permission, 17 lane configuration; the rest are in
+docs/exit-codes.md.";
+
 /// Proves that every model of a Docker Compose inference stack will load, before any engine starts.
 #[derive(Debug, Parser)]
 #[command(name = "preflight", version = VERSION, max_term_width = 100)]
 #[command(subcommand_precedence_over_arg = true)]
-#[command(after_help = "Without a subcommand: load, plan, validate, inspect, report. \
-    Exit codes are listed in the README.")]
+#[command(after_help = AFTER_HELP)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -125,6 +141,8 @@ pub struct Log {
     pub filter: String,
     /// How.
     pub format: LogFormat,
+    /// What a person who reads it can be shown.
+    pub charset: Charset,
 }
 
 impl Cli {
@@ -132,6 +150,7 @@ impl Cli {
     #[must_use]
     pub fn from_command_line() -> Self {
         let command = Self::command().mut_args(|argument| {
+            let argument = argument.hide_env_values(true);
             // Compose passes on as empty what `.env` sets to nothing.
             let variable = argument.get_env().and_then(|name| name.to_str());
             match variable.is_some_and(environment::is_empty) {
@@ -153,7 +172,7 @@ impl Cli {
             };
             format!("off,preflight={level}")
         });
-        Log { filter, format: self.flags.log_format() }
+        Log { filter, format: self.flags.log_format(), charset: terminal::charset() }
     }
 
     /// What was asked, made valid against this process's environment.
@@ -228,5 +247,8 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+        let command = Cli::command();
+        let names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+        assert_eq!(names, crate::options::COMMANDS);
     }
 }

@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         Request::Print(text) => say(&text),
     });
     let code = outcome.unwrap_or_else(|error| {
-        let text = report::error_verdict(&error, &Redactor::default());
+        let text = report::error_verdict(&error, &Redactor::default(), log.charset);
         report::print(&mut io::stderr(), &text).ok();
         error.exit_code()
     });

@@ -11,6 +11,21 @@ use crate::hub::Locking;
 use crate::path::{HostPath, LocalPath};
 use crate::policy::Choices;
 use crate::report::Base;
+use crate::suggest;
+
+/// The subcommands, for whoever mistypes one: what is none of them is a PATH.
+pub(crate) const COMMANDS: [&str; 10] = [
+    "plan",
+    "config",
+    "fetch",
+    "verify",
+    "inspect",
+    "smoke",
+    "lock",
+    "explain",
+    "man",
+    "completions",
+];
 
 /// Everything that [`crate::run`] may know about how it was called.
 #[derive(Debug, Clone)]
@@ -384,8 +399,11 @@ impl OptionsError {
             Self::YamlReport => Some("`--format json` for a program".to_owned()),
             Self::OutputFolder { folder, .. } => Some(format!("`mkdir -p {}`", folder.display())),
             Self::FormatOfTask { .. } => Some("it has `human` and `json`".to_owned()),
-            Self::NoSuchPath { .. }
-            | Self::TwoPaths { .. }
+            Self::NoSuchPath { path, .. } => {
+                let likely = suggest::likely(path.to_str()?, COMMANDS.into_iter());
+                likely.first().map(|command| format!("did you mean `preflight {command}`?"))
+            }
+            Self::TwoPaths { .. }
             | Self::NotSupportedYet { .. }
             | Self::Token { .. }
             | Self::WorkingDirectory(_) => None,

@@ -84,6 +84,12 @@ static SOURCE_MISSING: Rule = Rule {
     docs: "The host folder of a models mount does not exist. Docker makes an empty one, owned by \
 root, when the container starts, and the engine fails on it minutes later.
 
+```yaml
+services:
+  inference:
+    volumes: [/data/modells:/models:ro]     # the folder is /data/models
+```
+
 Make the folder, or correct the variable or path that names it.",
 };
 
@@ -95,7 +101,9 @@ static SOURCE_FABRICATED: Rule = Rule {
 root, and is no older than preflight's own container. In most cases the variable that names it has \
 a typing error, and a download would fill the wrong disk. Nothing is fetched into such a folder.
 
-Correct the variable. If the folder is the right one, make it before the first `docker compose up` \
+Example: `MODELS_PATH=/data/modells` in `.env`, where the models are in `/data/models`.
+
+Fix: correct the variable. If the folder is the right one, make it before the first `docker compose up` \
 (`mkdir -p`), give it to another user than root, or allow it once and for all:
 
 ```yaml

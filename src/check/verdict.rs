@@ -20,6 +20,8 @@ nothing wrong.
 Common causes: the engine's image has a name of your own, the service is behind a profile that is
 not active, or `--minimal` leaves nothing.
 
+Example: a service with `image: registry.local/our-engine` and no label.
+
 Fix: say what the lane is, at the service:
 
     services:
@@ -49,6 +51,8 @@ knows whether its engine will start. A path that preflight cannot see is unknown
 
 Common causes: preflight runs in a container that does not mount the models, the Docker socket is
 not mounted, or a folder on the way may not be entered by the user that preflight runs as.
+
+Example: `docker run --rm preflight:local` without a volume, for a stack whose models are on the host.
 
 Fix: give preflight the mount that the service has, read-only if nothing is to be fetched:
 

@@ -25,7 +25,12 @@ pub(super) struct Environment {
 
 /// The filter of the log, if `PREFLIGHT_LOG` names one.
 pub(super) fn log_filter() -> Option<String> {
-    std::env::var("PREFLIGHT_LOG").ok().filter(|filter| !filter.is_empty())
+    value("PREFLIGHT_LOG")
+}
+
+/// The value of a variable of this process, if it is set and not empty.
+pub(super) fn value(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Whether a variable is set to nothing.

@@ -272,7 +272,7 @@ impl Flags {
             step_summary: environment.value("GITHUB_STEP_SUMMARY").map(PathBuf::from),
             color,
             width: terminal::width(),
-            charset: terminal::charset(environment),
+            charset: terminal::charset(),
             base: environment.base(),
             progress,
             quiet: self.quiet,

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
-use super::environment::Environment;
+use super::environment::{self, Environment};
 use crate::options::Charset;
 
 /// Characters in a line where nobody says how many fit.
@@ -30,8 +30,11 @@ pub(super) fn width() -> usize {
 }
 
 /// Which characters the locale can show; all where none is set, as in a container.
-pub(super) fn charset(environment: &Environment) -> Charset {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| environment.value(name));
+pub(super) fn charset() -> Charset {
+    charset_of(["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(environment::value))
+}
+
+fn charset_of(locale: Option<String>) -> Charset {
     match locale.map(|locale| locale.to_ascii_lowercase().replace('-', "")) {
         Some(locale) if !locale.contains("utf8") => Charset::Ascii,
         Some(_) | None => Charset::Unicode,
@@ -42,21 +45,17 @@ pub(super) fn charset(environment: &Environment) -> Charset {
 mod tests {
     use super::*;
 
-    fn check(variables: &[(&str, &str)], expected: Charset) {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let environment = Environment {
-            variables: variables.iter().map(owned).collect(),
-            working_directory: "/".into(),
-        };
-        assert_eq!(charset(&environment), expected, "{variables:?}");
+    fn check(locale: Option<&str>, expected: Charset) {
+        assert_eq!(charset_of(locale.map(str::to_owned)), expected, "{locale:?}");
     }
 
     #[test]
     fn a_locale_without_utf_8_is_shown_ascii() {
-        check(&[], Charset::Unicode);
-        check(&[("LANG", "C")], Charset::Ascii);
-        check(&[("LANG", "C.UTF-8")], Charset::Unicode);
-        check(&[("LANG", "de_DE.utf8"), ("LC_ALL", "POSIX")], Charset::Ascii);
-        check(&[("LC_ALL", ""), ("LC_CTYPE", "en_US.UTF-8"), ("LANG", "C")], Charset::Unicode);
+        check(None, Charset::Unicode);
+        check(Some("C"), Charset::Ascii);
+        check(Some("POSIX"), Charset::Ascii);
+        check(Some("en_US.ISO-8859-1"), Charset::Ascii);
+        check(Some("C.UTF-8"), Charset::Unicode);
+        check(Some("de_DE.utf8"), Charset::Unicode);
     }
 }

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use super::draft::{Draft, Drafts, Written, fill, lane_name};
@@ -26,6 +26,9 @@ pub(super) struct Extension {
     /// `cortex`.
     #[serde(default)]
     pub catalogue: Option<String>,
+    /// Read by [`crate::policy`].
+    #[serde(default, rename = "checks")]
+    _checks: IgnoredAny,
     /// By name.
     #[serde(default)]
     lanes: IndexMap<String, Option<LaneExtension>>,

@@ -1,10 +1,13 @@
-//! What `preflight explain` prints: the rules, or what one of them means.
+//! What `preflight explain` prints: the rules, or what one of them means; and all of it as a page.
+
+mod sections;
 
 use thiserror::Error;
 
 use crate::check;
 use crate::finding::Rule;
 use crate::suggest;
+use sections::Sections;
 
 /// An id that is no check's.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -47,6 +50,37 @@ pub fn find(id: &str) -> Result<&'static Rule, UnknownCheck> {
     })
 }
 
+/// Every check, as the Markdown of `docs/checks.md`.
+#[must_use]
+pub fn handbook() -> String {
+    let mut text = HANDBOOK.to_owned();
+    for rule in check::rules() {
+        let (id, severity, exit) = (rule.id, rule.severity, rule.exit.code());
+        let summary = summary(rule.docs).replace('|', "\\|");
+        text.push_str(&format!("| [{id}](#{id}) | {severity} | {exit} | {summary} |\n"));
+    }
+    for rule in check::rules() {
+        let (id, severity, exit) = (rule.id, rule.severity, rule.exit);
+        let sections = Sections::of(rule.docs).markdown("###");
+        let (code, meaning) = (exit.code(), exit.meaning());
+        text.push_str(&format!("\n## {id}\n\n{severity}, exit {code} ({meaning})\n\n{sections}\n"));
+    }
+    text
+}
+
+const HANDBOOK: &str = "\
+# Checks
+
+What preflight looks for, in the order in which it looks. `preflight explain CHECK` prints the same
+texts. The severity is the one before [policy](configuration.md#checks); a note never fails a run, and
+a warning only with `--deny`. The exit code is the one of a run that fails because of the check.
+
+This page is made from the checks themselves: see `tests/it/documentation.rs`.
+
+| check | severity | exit | what it finds |
+|---|---|---:|---|
+";
+
 /// A line for each rule: id, severity, exit code, what it is about.
 fn list(rules: impl Iterator<Item = &'static Rule>) -> String {
     let rules: Vec<_> = rules.collect();
@@ -79,7 +113,7 @@ fn page(rule: &Rule) -> String {
         rule.id,
         exit.code(),
         exit.meaning(),
-        rule.docs.trim()
+        Sections::of(rule.docs).markdown("##")
     )
 }
 
@@ -128,7 +162,10 @@ mod tests {
             |id: &str| id.chars().all(|c| c.is_ascii_lowercase() || c == '-' || c.is_ascii_digit());
         for rule in check::rules() {
             assert!(is_kebab(rule.id), "`{}` is not in kebab-case", rule.id);
-            assert!(!summary(rule.docs).is_empty(), "`{}` has no documentation", rule.id);
+            let Sections { meaning, example, fix, .. } = Sections::of(rule.docs);
+            for (name, section) in [("meaning", meaning), ("example", example), ("fix", fix)] {
+                assert!(!section.is_empty(), "the documentation of `{}` has no {name}", rule.id);
+            }
         }
         let count = ids.len();
         ids.sort_unstable();

@@ -7,6 +7,7 @@ use super::text::Cleaner;
 use super::{Report, Telling, address, verdict};
 use crate::error::Error;
 use crate::finding::{Finding, Severity};
+use crate::options::Charset;
 use crate::redact::Redactor;
 
 /// One command a line.
@@ -16,7 +17,7 @@ pub(super) fn render(report: &Report, telling: Telling<'_>) -> String {
 
 /// The command of a run that ended without a report.
 pub(super) fn render_error(error: &Error, redactor: &Redactor) -> String {
-    let text = super::error_verdict(error, redactor);
+    let text = super::error_verdict(error, redactor, Charset::Unicode);
     format!("::error title=preflight::{}\n", data(text.trim_end()))
 }
 

@@ -8,6 +8,7 @@ use super::text::{Cleaner, escape};
 use super::{LaneReport, Report, Telling, Verdict, human};
 use crate::error::{Error, ExitCode};
 use crate::finding::{Finding, Severity};
+use crate::options::Charset;
 use crate::redact::Redactor;
 
 /// The suite of what is about no lane.
@@ -47,7 +48,7 @@ pub(super) fn render(report: &Report, telling: Telling<'_>) -> String {
 
 /// The document of a run that ended without a report.
 pub(super) fn render_error(error: &Error, redactor: &Redactor) -> String {
-    let text = super::error_verdict(error, redactor);
+    let text = super::error_verdict(error, redactor, Charset::Unicode);
     let outcome = Outcome::Errored {
         kind: format!("exit {}", error.exit_code().code()),
         message: error.to_string(),
@@ -88,13 +89,14 @@ fn outcome(finding: &Finding, telling: Telling<'_>) -> Outcome {
 }
 
 fn project_case(report: &Report) -> Case {
-    let outcome = match report.exit {
-        ExitCode::Ready => Outcome::Passed { said: None },
-        exit => Outcome::Failed {
-            kind: format!("exit {}", exit.code()),
-            message: exit.meaning().to_owned(),
+    let outcome = if report.exit == ExitCode::Ready {
+        Outcome::Passed { said: None }
+    } else {
+        Outcome::Failed {
+            kind: format!("exit {}", report.exit.code()),
+            message: report.exit.meaning().to_owned(),
             text: super::verdict::headline(report),
-        },
+        }
     };
     Case { name: "ready".to_owned(), outcome }
 }

@@ -4,6 +4,7 @@ use super::table::{total_size, word};
 use super::{Report, Telling, address, human, verdict};
 use crate::error::Error;
 use crate::finding::{Finding, Severity};
+use crate::options::Charset;
 use crate::redact::Redactor;
 
 /// The most findings that are told whole. A step summary may have 1 MiB.
@@ -47,7 +48,7 @@ pub(super) fn render(report: &Report, telling: Telling<'_>) -> String {
 
 /// Why a run ended without a report.
 pub(super) fn render_error(error: &Error, redactor: &Redactor) -> String {
-    let told = super::error_verdict(error, redactor);
+    let told = super::error_verdict(error, redactor, Charset::Unicode);
     format!("## preflight: error\n\n{}", fenced("text", told.trim_end()))
 }
 

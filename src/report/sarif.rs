@@ -8,6 +8,7 @@ use super::{Report, Telling, address, explain, json};
 use crate::check;
 use crate::error::Error;
 use crate::finding::{Finding, Rule, Ruling, Severity};
+use crate::options::Charset;
 use crate::redact::Redactor;
 use crate::source_map::{Place, SourceMap, Span};
 
@@ -38,7 +39,7 @@ pub(super) fn render(report: &Report, telling: Telling<'_>) -> String {
         json!({ "name": texts.text(&lane.name), "verdict": json::verdict(lane.verdict), "required": lane.required })
     });
     properties.insert("lanes".into(), lanes.collect());
-    document(&rules, &invocation, results, properties)
+    document(&rules, &invocation, &results, &properties)
 }
 
 /// The document of a run that ended without a report: no result, and a notification that says why.
@@ -50,17 +51,17 @@ pub(super) fn render_error(error: &Error, redactor: &Redactor) -> String {
         "exitCodeDescription": error.exit_code().meaning(),
         "toolExecutionNotifications": [{
             "level": "error",
-            "message": {"text": texts.text(super::error_verdict(error, redactor).trim_end())},
+            "message": {"text": texts.text(super::error_verdict(error, redactor, Charset::Unicode).trim_end())},
         }],
     });
-    document(&check::rules().collect::<Vec<_>>(), &invocation, Vec::new(), Map::new())
+    document(&check::rules().collect::<Vec<_>>(), &invocation, &[], &Map::new())
 }
 
 fn document(
     rules: &[&Rule],
     invocation: &Value,
-    results: Vec<Value>,
-    properties: Map<String, Value>,
+    results: &[Value],
+    properties: &Map<String, Value>,
 ) -> String {
     json::document(&json!({
         "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",

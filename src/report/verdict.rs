@@ -56,8 +56,8 @@ pub fn verdict(
 
 /// Why a run ended without a report, what led to it, and what to do; within the same limits.
 #[must_use]
-pub fn error_verdict(error: &Error, redactor: &Redactor) -> String {
-    let cleaner = Cleaner::new(redactor);
+pub fn error_verdict(error: &Error, redactor: &Redactor, charset: Charset) -> String {
+    let cleaner = Cleaner::new(redactor).charset(charset);
     let mut lines = vec![format!("preflight: error: {}", cleaner.joined(&error.to_string()))];
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause.filter(|_| lines.len() < MOST_LINES - 1) {

@@ -3,6 +3,8 @@
 
 /// What is answered to bad input.
 mod bad_input;
+/// What the command line says about itself.
+mod command_line;
 /// Compose projects through the binary.
 mod compose_cli;
 /// What a loaded project knows about itself.
@@ -18,6 +20,8 @@ mod docker_mounts;
 mod docker_rights;
 /// Not a behaviour: what the modules `docker_*` share.
 mod docker_stack;
+/// Every command block and every help text in the documentation.
+mod documentation;
 /// What the Docker Engine's answers become, and what it is asked.
 mod engine_api;
 /// What is fetched is what the hub has, or nothing is there.
@@ -42,8 +46,12 @@ mod hub_stack;
 mod llama_flags;
 /// What is pinned, and what that means.
 mod lock_command;
+/// Who may change what a finding weighs.
+mod policy;
 /// The README's main job.
 mod quickstart;
+/// One run, told to every program that reads reports.
+mod reports;
 /// Safetensors files and folders, judged by preflight and by the Python packages.
 mod safetensors_oracle;
 /// Not a behaviour: a scratch folder, and the binary run in it.

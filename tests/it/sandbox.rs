@@ -3,6 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+/// In the environment of every run, and in the output of none.
+const PLANTED: (&str, &str) = ("DATABASE_PASSWORD", "planted-and-never-to-be-seen");
+
+/// What a variable is called whose value is a secret.
+const SECRETS: [&str; 4] = ["TOKEN", "PASSWORD", "SECRET", "API_KEY"];
+
 /// A folder that goes away with the test.
 pub(crate) struct Sandbox {
     folder: tempfile::TempDir,
@@ -51,6 +57,7 @@ impl Sandbox {
         let mut command = Command::new(env!("CARGO_BIN_EXE_preflight"));
         command.args(arguments).current_dir(self.path()).env_clear();
         command.env("PREFLIGHT_NO_DOCKER", "true").env("HOME", self.path());
+        command.env(PLANTED.0, PLANTED.1);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -61,8 +68,10 @@ impl Sandbox {
         self.told(&output)
     }
 
-    /// Makes an output comparable: the folder is `[DIR]`.
+    /// Makes an output comparable: the folder is `[DIR]`. No secret of the environment is in it.
     pub(crate) fn told(&self, output: &Output) -> Run {
+        self.assert_silent(&output.stdout);
+        self.assert_silent(&output.stderr);
         let text = |bytes: &[u8]| {
             let folder = fs_err::canonicalize(self.path()).unwrap();
             String::from_utf8_lossy(bytes)
@@ -73,6 +82,21 @@ impl Sandbox {
             code: output.status.code(),
             stdout: text(&output.stdout),
             stderr: text(&output.stderr),
+        }
+    }
+}
+
+impl Sandbox {
+    /// Fails when `output` shows a secret that a run was started with.
+    pub(crate) fn assert_silent(&self, output: &[u8]) {
+        let output = String::from_utf8_lossy(output);
+        let is_secret = |name: &str, value: &str| {
+            value.len() >= 8 && SECRETS.iter().any(|part| name.contains(part))
+        };
+        let own = self.variables.iter().filter(|(name, value)| is_secret(name, value));
+        let own = own.map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in own.chain([PLANTED]) {
+            assert!(!output.contains(value), "the value of {name} is shown:\n{output}");
         }
     }
 }

@@ -164,6 +164,10 @@ It counts in windows of five minutes. preflight waits for the end of a window; t
 after that. Requests without a token share the limit of the address, which in a company or a cloud \
 may be that of many.
 
+## Example
+
+Twenty CI jobs behind one address, none with a token, that all fetch at nine o'clock.
+
 ## Fix
 
 Set `HF_TOKEN`, or come back later.",
@@ -197,6 +201,10 @@ pub(super) static UNSAFE_NAME: Rule = Rule {
 is: `..`, an absolute path, a backslash, a control character, or a name that `hf` keeps for itself.
 
 No repository needs such a name. Nothing of the repository is fetched.
+
+## Example
+
+A repository that lists `../../.ssh/authorized_keys`.
 
 ## Fix
 
@@ -246,6 +254,10 @@ pub(super) static DOWNLOAD_CORRUPT: Rule = Rule {
 Every file is hashed while it arrives and compared with the hub's own id of its content. What does \
 not agree is never given its final name.
 
+## Example
+
+A caching proxy that still serves last week's `config.json` under this week's address.
+
 ## Fix
 
 Fetch again. If it stays, something between here and the hub changes files: a caching proxy, a \
@@ -260,6 +272,10 @@ pub(super) static DOWNLOAD_STALLED: Rule = Rule {
 
 preflight leaves a silent connection and continues on a new one where the old one ended. This is \
 what is left when that does not help.
+
+## Example
+
+A firewall that forgets connections after a minute and tells neither side.
 
 ## Fix
 
@@ -288,6 +304,10 @@ pub(super) static DISK_FULL: Rule = Rule {
     docs: "The disk, or the quota of the user, was full while a file was written.
 
 Something else has used what was free before the fetch began. What has come is kept.
+
+## Example
+
+A database on the same disk grows by 20 GB while 18 of 40 GB have arrived.
 
 ## Fix
 
