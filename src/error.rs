@@ -73,6 +73,28 @@ const PRECEDENCE: [ExitCode; 14] = [
 ];
 
 impl ExitCode {
+    /// Every one, by its number.
+    pub const ALL: [Self; 18] = [
+        Self::Ready,
+        Self::Internal,
+        Self::Usage,
+        Self::Unjudged,
+        Self::Incomplete,
+        Self::Corrupt,
+        Self::Access,
+        Self::Network,
+        Self::Disk,
+        Self::Locked,
+        Self::Mount,
+        Self::Lane,
+        Self::Gpu,
+        Self::Memory,
+        Self::Unhealthy,
+        Self::Smoke,
+        Self::Interrupted,
+        Self::Terminated,
+    ];
+
     /// The number.
     #[must_use]
     pub fn code(self) -> u8 {
@@ -199,6 +221,13 @@ impl Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_code_is_listed_once_by_its_number() {
+        assert!(ExitCode::ALL.is_sorted_by_key(|code| code.code()));
+        let causes = PRECEDENCE.iter().filter(|code| ExitCode::ALL.contains(code));
+        assert_eq!(causes.count(), PRECEDENCE.len());
+    }
 
     #[test]
     fn a_wrong_mount_is_named_before_the_files_that_are_missing_because_of_it() {

@@ -82,7 +82,6 @@ pub enum PolicyError {
         /// The flag, or the place in a file.
         said_by: String,
         /// The check.
-        #[source]
         check: UnknownCheck,
     },
     /// A value of `x-preflight.checks` that is none.

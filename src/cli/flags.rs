@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::environment::Environment;
-use super::{amount, not_yet, target, terminal};
+use super::{amount, target, terminal};
 use crate::hub::{Locking, Means};
 use crate::options::{
     ConfigPart, DockerOptions, FileOptions, Format, HubOptions, LogFormat, Options, OptionsError,
@@ -285,6 +285,7 @@ impl Flags {
         let of_task = match task {
             Task::Config => "config",
             Task::Plan => "plan",
+            Task::Lock => "lock",
             Task::Check | Task::Fetch | Task::Verify | Task::Inspect | Task::Smoke => {
                 return self.format.format();
             }

@@ -1,5 +1,7 @@
 //! What the command line says about itself.
 
+#![expect(clippy::print_stdout, reason = "a test says what it could not try")]
+
 use std::process::Command;
 
 use crate::sandbox::Sandbox;

@@ -258,6 +258,8 @@ fn a_mistyped_path_is_shown_where_it_is_used_and_where_it_is_set() {
     LANE    SERVICE             ENGINE     MODEL  SIZE  VERDICT
     reader  inference-llamacpp  llama.cpp  -      -     not ready
     coder   inference-vllm      vLLM       -      -     not ready
+
+    `preflight explain mount-source-missing` says more
     "#);
     insta::assert_snapshot!(run.stderr, @r#"
     preflight: not ready: exit 16, mount or permission; 0 of 2 lanes ready

@@ -1,38 +1,236 @@
 //! The documentation says what is so: its generated parts are generated, its commands run.
 //!
-//! `PREFLIGHT_TEST_WRITE_DOCS=1` writes the generated parts anew.
+//! - A `console` block shows commands behind `$` and what they print; both have to agree. A comment
+//!   `<!-- after: COMMAND -->` above it runs first. The folder is a copy of the quickstart, shown as
+//!   `/srv/stack`; every document has one of its own.
+//! - In an `sh` block every `preflight` command has to be one that exists: it may find something
+//!   wrong, but not with how it was called. `docker` and other programs are for `tests/it/docker_*`.
+//!
+//! `PREFLIGHT_TEST_WRITE_DOCS=1` writes the generated parts and the outputs anew.
+
+use std::path::Path;
+use std::process::Command;
 
 use crate::sandbox::{Sandbox, repository};
 
-/// The text between `<!-- NAME -->` and `<!-- end of NAME -->`.
-fn part<'a>(document: &'a str, name: &str) -> &'a str {
-    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
-    let (_, rest) = document.split_once(&begin).unwrap_or_else(|| panic!("no {begin}"));
-    rest.split_once(&end).unwrap_or_else(|| panic!("no {end}")).0
+const DOCUMENTS: [&str; 10] = [
+    "README.md",
+    "docs/configuration.md",
+    "docs/exit-codes.md",
+    "docs/limits.md",
+    "docs/migration.md",
+    "docs/platforms.md",
+    "docs/reports.md",
+    "docs/security.md",
+    "docs/troubleshooting.md",
+    "docs/checks.md",
+];
+
+/// What separates the outputs of the commands of one block.
+const SEPARATOR: char = '\u{1e}';
+
+fn read(path: &str) -> String {
+    fs_err::read_to_string(repository().join(path)).unwrap()
 }
 
-/// Compares a part of a document with what it has to be, or writes it.
-fn keep(path: &str, name: Option<&str>, expected: &str) {
+fn is_writing() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "a test is told whether to write")]
+    let value = std::env::var("PREFLIGHT_TEST_WRITE_DOCS");
+    value.as_deref() == Ok("1")
+}
+
+/// Compares a document with what it has to be, or writes it.
+fn keep(path: &str, expected: &str) {
     let file = repository().join(path);
     let document = fs_err::read_to_string(&file).unwrap_or_default();
-    let written = name.map_or(document.as_str(), |name| part(&document, name));
-    #[expect(clippy::disallowed_methods, reason = "a test is told whether to write")]
-    let write = std::env::var("PREFLIGHT_TEST_WRITE_DOCS").as_deref() == Ok("1");
-    if write && written != expected {
-        let document = match name {
-            Some(_) => document.replacen(written, expected, 1),
-            None => expected.to_owned(),
-        };
-        fs_err::write(&file, document).unwrap();
+    if document == expected {
         return;
     }
-    assert!(
-        written == expected,
-        "{path} is not what the code says; PREFLIGHT_TEST_WRITE_DOCS=1 writes it"
-    );
+    if is_writing() {
+        fs_err::write(&file, expected).unwrap();
+        return;
+    }
+    let differs = |(one, other): &(&str, &str)| one != other;
+    let line = document.lines().zip(expected.lines()).find(differs);
+    panic!("{path} is not what is so; PREFLIGHT_TEST_WRITE_DOCS=1 writes it\n{line:#?}");
+}
+
+/// `document` with `expected` between `<!-- NAME -->` and `<!-- end of NAME -->`.
+fn with_part(document: &str, name: &str, expected: &str) -> String {
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
+    let (before, rest) = document.split_once(&begin).unwrap_or_else(|| panic!("no {begin}"));
+    let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("no {end}"));
+    format!("{before}{begin}{expected}{end}{after}")
 }
 
 #[test]
 fn the_documentation_of_the_checks_is_what_explain_says() {
-    keep("docs/checks.md", None, &preflight::report::explain::handbook());
+    keep("docs/checks.md", &preflight::report::explain::handbook());
+}
+
+#[test]
+fn the_help_in_the_documentation_is_the_help() {
+    let help = Sandbox::new().run(&["-h"]).stdout;
+    let help: String = help.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let path = "docs/configuration.md";
+    keep(path, &with_part(&read(path), "help", &format!("```text\n{help}```\n")));
+}
+
+#[test]
+fn the_exit_codes_in_the_documentation_are_those_of_the_program() {
+    use preflight::error::ExitCode;
+    let mut table = String::from("| exit | meaning |\n|---:|---|\n");
+    for code in ExitCode::ALL {
+        table.push_str(&format!("| {} | {} |\n", code.code(), code.meaning()));
+    }
+    for path in ["README.md", "docs/exit-codes.md"] {
+        keep(path, &with_part(&read(path), "exit codes", &table));
+    }
+}
+
+/// Where the commands of a document run.
+struct Shell {
+    sandbox: Sandbox,
+}
+
+impl Shell {
+    fn new() -> Self {
+        Self { sandbox: Sandbox::quickstart() }
+    }
+
+    /// What each of `commands` prints, both streams together.
+    fn run(&self, commands: &[String]) -> Vec<String> {
+        let next = format!("__code=$?; printf '\\{:03o}'; (exit $__code)\n", u32::from(SEPARATOR));
+        let script: String = commands.iter().map(|line| format!("{line}\n{next}")).collect();
+        let binary = Path::new(env!("CARGO_BIN_EXE_preflight")).parent().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("exec 2>&1\n{script}")]).current_dir(self.sandbox.path());
+        command.env_clear().env("HOME", self.sandbox.path()).env("PREFLIGHT_NO_DOCKER", "true");
+        command.env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", binary.display()));
+        let told = self.sandbox.told(&command.output().unwrap());
+        let outputs = told.stdout.replace("[DIR]", "/srv/stack");
+        let mut outputs: Vec<_> = outputs.split(SEPARATOR).map(str::to_owned).collect();
+        outputs.truncate(commands.len());
+        outputs
+    }
+}
+
+/// One fenced block: the line of its fence, its language, its lines, and the comment above it.
+struct Block<'a> {
+    line: usize,
+    language: &'a str,
+    text: Vec<&'a str>,
+    after: Option<&'a str>,
+}
+
+fn blocks(document: &str) -> Vec<Block<'_>> {
+    let mut blocks: Vec<Block<'_>> = Vec::new();
+    let (mut is_inside, mut after) = (false, None);
+    for (index, line) in document.lines().enumerate() {
+        let text = line.trim_start();
+        if let Some(language) = text.strip_prefix("```") {
+            if !is_inside {
+                blocks.push(Block { line: index, language, text: Vec::new(), after: after.take() });
+            }
+            is_inside = !is_inside;
+        } else if is_inside {
+            blocks.last_mut().unwrap().text.push(line);
+        } else if let Some(command) = text.strip_prefix("<!-- after: ") {
+            after = Some(command.trim_end_matches(" -->"));
+        }
+    }
+    blocks
+}
+
+/// The document with what its commands really print.
+fn with_outputs(document: &str) -> String {
+    let shell = Shell::new();
+    let mut lines: Vec<String> = document.lines().map(str::to_owned).collect();
+    let consoles = |block: &Block<'_>| block.language == "console";
+    let mut written = Vec::new();
+    for block in blocks(document).into_iter().filter(consoles) {
+        let mut commands: Vec<String> = Vec::new();
+        for line in &block.text {
+            match (line.strip_prefix("$ "), commands.last_mut()) {
+                (Some(command), _) => commands.push(command.to_owned()),
+                (None, Some(last)) if last.ends_with('\\') => {
+                    last.push('\n');
+                    last.push_str(line);
+                }
+                (None, _) => {}
+            }
+        }
+        if let Some(after) = block.after {
+            shell.run(&[after.to_owned()]);
+        }
+        let mut told = Vec::new();
+        for (command, output) in commands.iter().zip(shell.run(&commands)) {
+            told.extend(format!("$ {command}").lines().map(str::to_owned));
+            told.extend(output.trim_end().lines().map(|line| line.trim_end().to_owned()));
+        }
+        written.push((block.line + 1, block.text.len(), told));
+    }
+    for (start, count, told) in written.into_iter().rev() {
+        lines.splice(start..start + count, told);
+    }
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn the_commands_in_the_documentation_print_what_it_says() {
+    for path in DOCUMENTS.into_iter().filter(|path| *path != "docs/checks.md") {
+        keep(path, &with_outputs(&read(path)));
+    }
+}
+
+#[test]
+fn the_commands_in_the_documentation_exist() {
+    let mut count = 0;
+    for path in DOCUMENTS {
+        let document = read(path);
+        let is_shell = |block: &Block<'_>| block.language == "sh";
+        for block in blocks(&document).into_iter().filter(is_shell) {
+            let text = block.text.join("\n").replace("\\\n", " ");
+            for line in text.lines().map(str::trim).filter(|line| line.starts_with("preflight")) {
+                let shell = Shell::new();
+                let code = shell.run(&[line.to_owned(), "echo code $?".to_owned()]);
+                let usage = ["code 1\n", "code 2\n", "code 127\n"].contains(&code[1].as_str());
+                assert!(!usage, "{path}:{}: {line}\n{}", block.line, code[0]);
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 15, "{count} commands were found");
+}
+
+#[test]
+fn the_links_in_the_documentation_lead_somewhere() {
+    for path in DOCUMENTS {
+        let document = read(path);
+        let folder = Path::new(path).parent().unwrap();
+        for link in document.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") {
+                continue;
+            }
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let file = match file {
+                "" => Path::new(path).to_path_buf(),
+                file => folder.join(file),
+            };
+            let target = repository().join(&file);
+            assert!(target.exists(), "{path}: {link}");
+            if !anchor.is_empty() {
+                let text = fs_err::read_to_string(&target).unwrap();
+                assert!(text.lines().any(|line| is_heading(line, anchor)), "{path}: {link}");
+            }
+        }
+    }
+}
+
+/// Whether `line` is the heading that `anchor` leads to.
+fn is_heading(line: &str, anchor: &str) -> bool {
+    let Some(title) = line.strip_prefix('#') else { return false };
+    let title = title.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    let kept = |it: &char| it.is_alphanumeric() || *it == '-' || *it == '_';
+    title.chars().filter(kept).collect::<String>() == anchor
 }

@@ -63,7 +63,7 @@ fn a_check_that_does_not_exist_is_refused_where_it_is_written() {
     check(&with_comment("shards-missing]").run(&[]), 2, &[place, "did you mean `shard-missing`"]);
     check(&with_comment("shard-missing").run(&[]), 2, &[place, "has no `]`"]);
     let misspelt = with_checks("{shards-missing: allow}").run(&[]);
-    check(&misspelt, 2, &["compose.yaml:41:", "did you mean `shard-missing`"]);
+    check(&misspelt, 2, &["compose.yaml:40:", "did you mean `shard-missing`"]);
     check(&with_checks("{shard-missing: maybe}").run(&[]), 2, &["neither `allow` nor `deny`"]);
     check(&with_checks("[shard-missing]").run(&[]), 2, &["gives each check `allow` or `deny`"]);
     let flag = stack(|text| text).run(&["--deny", "shards-missing"]);

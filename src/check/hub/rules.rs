@@ -292,6 +292,12 @@ pub(super) static DOWNLOAD_TIMED_OUT: Rule = Rule {
 Without that flag a fetch may take as long as it moves. What has come is kept beside the files, and \
 the next fetch goes on from there.
 
+## Example
+
+```console
+$ preflight fetch --timeout 10m
+```
+
 ## Fix
 
 Fetch again, or give it more time.",

@@ -1,0 +1,1 @@
+sed -i 's/LlamaForCausalLM/NoSuchModelForCausalLM/' models/vllm/tiny/bf16/config.json

@@ -1,0 +1,1 @@
+echo "{" > models/vllm/tiny/bf16/config.json

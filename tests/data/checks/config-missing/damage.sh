@@ -1,0 +1,1 @@
+rm models/vllm/tiny/bf16/config.json

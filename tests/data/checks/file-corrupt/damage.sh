@@ -1,0 +1,1 @@
+echo "no json" > models/vllm/tiny/bf16/tokenizer.json

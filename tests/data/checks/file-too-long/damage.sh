@@ -1,0 +1,1 @@
+printf x >> models/vllm/tiny/bf16/model-00002-of-00003.safetensors

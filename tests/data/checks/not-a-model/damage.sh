@@ -1,0 +1,1 @@
+echo '<!doctype html><title>Sign in</title>' > models/gguf/tiny-Q4_K_M.gguf
