@@ -11,9 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::options::{
-    Charset, ConfigPart, FileOptions, LogFormat, Options, OptionsError, Task,
-};
+use crate::options::{Charset, ConfigPart, FileOptions, LogFormat, Options, OptionsError, Task};
 use environment::Environment;
 use flags::Flags;
 
@@ -234,10 +232,6 @@ fn manual() -> String {
     // A vector takes whatever is written.
     drop(clap_mangen::Man::new(Cli::command()).render(&mut page));
     String::from_utf8_lossy(&page).into_owned()
-}
-
-fn not_yet(what: &str) -> OptionsError {
-    OptionsError::NotSupportedYet { what: what.to_owned() }
 }
 
 #[cfg(test)]

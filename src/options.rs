@@ -344,12 +344,6 @@ pub enum OptionsError {
         /// As typed.
         format: String,
     },
-    /// A format or a subcommand that a later version will have.
-    #[error("{what} is not supported yet")]
-    NotSupportedYet {
-        /// The feature.
-        what: String,
-    },
     /// A token that cannot be a header, or a file that cannot be read.
     #[error("the Hugging Face token from {origin} cannot be used: {reason}")]
     Token {
@@ -403,10 +397,7 @@ impl OptionsError {
                 let likely = suggest::likely(path.to_str()?, COMMANDS.into_iter());
                 likely.first().map(|command| format!("did you mean `preflight {command}`?"))
             }
-            Self::TwoPaths { .. }
-            | Self::NotSupportedYet { .. }
-            | Self::Token { .. }
-            | Self::WorkingDirectory(_) => None,
+            Self::TwoPaths { .. } | Self::Token { .. } | Self::WorkingDirectory(_) => None,
         }
     }
 }

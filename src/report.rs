@@ -37,8 +37,8 @@ use crate::source_map::SourceMap;
 use crate::timing::Timing;
 use text::Cleaner;
 
-pub(crate) use file::write as write_file;
 pub use address::Base;
+pub(crate) use file::write as write_file;
 pub use verdict::{error_verdict, verdict};
 pub use voice::Voice;
 

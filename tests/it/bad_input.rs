@@ -92,14 +92,6 @@ fn an_unknown_key_of_x_preflight_is_refused() {
 }
 
 #[test]
-fn what_is_not_supported_yet_says_so() {
-    let sandbox = Sandbox::quickstart();
-    for arguments in [&["--deep"][..], &["lock"]] {
-        check(&sandbox, arguments, 2, &["not supported yet"]);
-    }
-}
-
-#[test]
 fn without_a_docker_socket_the_files_are_judged_all_the_same() {
     let sandbox = Sandbox::quickstart()
         .variable("PREFLIGHT_NO_DOCKER", "false")
