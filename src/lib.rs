@@ -113,6 +113,9 @@ async fn pin(
     let mut findings = Findings::default();
     lanes.iter().for_each(|lane| check::sources(lane, &mut findings));
     let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
+    if failed {
+        return Ok(Some(findings));
+    }
     voice.lock(&Pinned { path, before: &before, after: &after })?;
-    Ok(failed.then_some(findings))
+    Ok(None)
 }

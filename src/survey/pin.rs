@@ -15,7 +15,7 @@ use crate::proof::hash::hash;
 /// Larger files are known to the hub by their sha256 anyway.
 const WORTH_HASHING: u64 = 64 << 20;
 
-/// Pins every lane that has a source. What is pinned already stays, unless `--update` moves it or
+/// Pins every lane that has a source, and is required or asked for. What is pinned already stays, unless `--update` moves it or
 /// its source is another one now; what is here already is pinned as it is. A lane whose source
 /// cannot be asked keeps what it had.
 pub(super) async fn pin(lanes: &mut [LaneFacts], before: &Lockfile, options: &Options) -> Lockfile {
@@ -43,7 +43,8 @@ fn is_restricted(options: &Options) -> bool {
 /// Absent: it stays as it was.
 async fn pin_of(facts: &mut LaneFacts, hub: &Result<Hub, HubError>, update: bool) -> Option<Pin> {
     let source = facts.lane.source.as_ref()?.value.clone();
-    if facts.lane.skipped.is_some() || (facts.pinning.pin().is_some() && !update) {
+    let is_wanted = facts.lane.skipped.is_none() && (facts.lane.required || facts.lane.fetch);
+    if !is_wanted || (facts.pinning.pin().is_some() && !update) {
         return None;
     }
     // Neither what was pinned nor what it was pinned for binds any more.

@@ -43,6 +43,8 @@ fn every_file_of_every_lane_is_pinned_on_a_line_of_its_own() {
     check(&sandbox.run(&["lock"]), 0, &["coder: hf://acme/tiny stays at"]);
     assert_eq!(fs_err::read_to_string(sandbox.path().join("preflight.lock")).unwrap(), text);
     assert_eq!(hub.requests().len(), asked, "what is pinned needs nobody to be asked");
+    let told = sandbox.run(&["lock", "--format", "json"]);
+    assert_eq!(told.stdout, text, "a program is told the lock file itself");
 }
 
 #[test]
