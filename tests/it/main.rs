@@ -24,6 +24,8 @@ mod docker_stack;
 mod documentation;
 /// What the Docker Engine's answers become, and what it is asked.
 mod engine_api;
+/// How every check is told.
+mod every_check;
 /// What is fetched is what the hub has, or nothing is there.
 mod fetch;
 /// Which lanes and files `preflight fetch` chooses, and what it says before it does.
