@@ -9,6 +9,7 @@ use crate::lanes::{Artifact, Cached, Lane, Plan, Source};
 use crate::lockfile::Pin;
 use crate::model::ModelFacts;
 use crate::options::{Role, Task};
+use crate::path::LocalPath;
 use crate::project::Project;
 use crate::proof::Proof;
 use crate::smoke::Smoke;
@@ -254,6 +255,9 @@ pub struct CacheFacts {
     pub cached: Cached,
     /// What its cache has of it.
     pub state: CacheState,
+    /// The cache that it can be brought into, as this process sees it; absent: it is the engine's to
+    /// bring.
+    pub fill: Option<LocalPath>,
     /// What the hub has of it; absent: the hub was not asked.
     pub probe: Option<Result<Listing, HubError>>,
 }

@@ -87,16 +87,21 @@ pub async fn fetch(lanes: &mut [LaneFacts], stack: &Stack, options: &Options, fi
     let wants = |facts: &&mut LaneFacts| {
         bring::wants(facts, &options.files) && !findings.stops(&facts.lane.name)
     };
-    let wanting: Vec<_> = lanes.iter_mut().filter(wants).collect();
-    if wanting.is_empty() {
-        return;
-    }
     let (events, receiver) = mpsc::unbounded_channel();
     let eyes = Eyes::of(stack);
     let work = async {
         // Dropped with the work, so that the rendering ends.
         let progress = Progress::new(events);
-        bring::bring(wanting, &eyes, options, &progress).await;
+        let wanting: Vec<_> = lanes.iter_mut().filter(wants).collect();
+        if !wanting.is_empty() {
+            bring::bring(wanting, &eyes, options, &progress).await;
+        }
+        let empty =
+            |facts: &&mut LaneFacts| cache::fill::wants(facts) && !findings.stops(&facts.lane.name);
+        let empty: Vec<_> = lanes.iter_mut().filter(empty).collect();
+        if !empty.is_empty() {
+            cache::fill::bring(empty, &eyes, options, &progress).await;
+        }
     };
     let show = progress::render(receiver, options.report.progress, std::io::stderr());
     tokio::join!(work, show);

@@ -67,7 +67,8 @@ services:
       - ./huggingface:/root/.cache/huggingface    # empty
 ```
 
-**Fix:** let the engine ask the hub once, by removing the variable, or fill the cache from the host:
+**Fix:** let preflight fill the cache (`preflight fetch`, or mount the cache into its service,
+writable), let the engine ask the hub once, by removing the variable, or do it by hand:
 
 ```sh
 HF_HOME=./huggingface hf download Qwen/Qwen2.5-Coder-7B-Instruct
@@ -80,9 +81,10 @@ static ENGINE_WILL_FETCH: Rule = Rule {
     severity: Severity::Note,
     exit: ExitCode::Ready,
     docs: "\
-The files are not in the engine's cache, and the engine will download them itself when it starts.
-The hub was asked: the repository is there, it has the file that the engine will choose, and it may
-be read. The lane counts as ready, although nobody has seen its files.
+The files are not in the engine's cache, preflight may not write there (nothing is mounted there, or
+not for preflight too), and the engine will download them itself when it starts. The hub was asked:
+the repository is there, it has the file that the engine will choose, and it may be read. The lane
+counts as ready, although nobody has seen its files.
 
 What this cannot know: whether the engine may read a gated repository with the token in its own
 environment, and whether its disk has room. Its first start takes as long as the download.
@@ -94,8 +96,9 @@ services:
     command: Qwen/Qwen2.5-Coder-7B-Instruct
 ```
 
-**Fix:** nothing has to be done. To have the files proved before the engine starts, fetch them into
-a folder and name that instead:
+**Fix:** nothing has to be done. To have the files proved before the engine starts, mount its cache
+into preflight's service as well, writable: then they are fetched there, for the user that the engine
+runs as. Or fetch them into a folder and name that instead:
 
 ```yaml
     command: /models/coder
@@ -135,18 +138,26 @@ fn content(facts: &LaneFacts, findings: &mut Findings) {
     for cached in facts.cached.iter().filter(|_| facts.lane.skipped.is_none()) {
         let found = match (&cached.state, &cached.probe) {
             (CacheState::Held, _) => None,
-            (state, Some(Ok(listing))) => Some(will_fetch(cached, state, listing)),
-            (CacheState::Lacking(names), None) => not_in_cache(facts, cached, names),
+            // It is about to be brought, or why it was not has been said.
+            (_, Some(Ok(_))) if cached.fill.is_some() && !has_fetched(facts) => None,
+            (state, Some(Ok(listing))) if !facts.engine_is_offline() => {
+                Some(will_fetch(cached, state, listing))
+            }
+            (CacheState::Lacking(names), None | Some(Ok(_))) => not_in_cache(facts, cached, names),
             (CacheState::NotMounted, None) => {
                 let nowhere = facts.engine_is_offline() && facts.image_is_empty();
                 nowhere.then(|| not_mounted(cached))
             }
-            (CacheState::Unseen(_), None) | (_, Some(Err(_))) => None,
+            (CacheState::Unseen(_) | CacheState::NotMounted, _) | (_, Some(Err(_))) => None,
         };
         if let Some(finding) = found {
             findings.push(about(facts, &cached.cached.place, finding));
         }
     }
+}
+
+fn has_fetched(facts: &LaneFacts) -> bool {
+    matches!(facts.fetch, Some(Ok(())))
 }
 
 fn will_fetch(facts: &CacheFacts, state: &CacheState, listing: &Listing) -> Finding {

@@ -27,7 +27,45 @@ pub struct CachedRepository {
     pub name: String,
 }
 
+/// A user in numbers, as Compose writes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct User {
+    /// Number of the user.
+    pub uid: u32,
+    /// Number of the group; absent: the image decides.
+    pub gid: Option<u32>,
+}
+
+impl User {
+    /// Reads `UID[:GID]`; absent for names, whose numbers the image decides, except for root.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = |name: &str| if name == "root" { Some(0) } else { name.parse().ok() };
+        match text.split_once(':') {
+            Some((user, group)) => Some(Self { uid: number(user)?, gid: number(group) }),
+            None => Some(Self { uid: number(text)?, gid: None }),
+        }
+    }
+}
+
 impl CachedRepository {
+    /// Makes the cache if it is not there. What is made belongs to `user`, who will want to put more
+    /// there, or to whom the folder above belongs. Blocking.
+    ///
+    /// # Errors
+    /// [`HubError::NotWritable`], [`HubError::DiskFull`].
+    pub fn make_cache(&self, user: Option<User>) -> Result<(), HubError> {
+        let missing: Vec<_> =
+            self.cache.ancestors().take_while(|folder| !folder.exists()).collect();
+        store::make_folders(&self.cache)?;
+        let Some(User { uid, gid }) = user else { return Ok(()) };
+        for folder in missing {
+            // Who is not root cannot give anything away.
+            drop(std::os::unix::fs::chown(folder, Some(uid), gid));
+        }
+        Ok(())
+    }
+
     fn folder(&self) -> PathBuf {
         self.cache.join(&self.name)
     }
@@ -218,6 +256,37 @@ mod tests {
         assert_eq!(link, Path::new("/c/models--o--r/snapshots/1234/a/b.json"));
         let target = relative(link.parent().unwrap(), &errand.destination);
         assert_eq!(target, Path::new("../../../blobs/0a"));
+    }
+
+    #[test]
+    fn a_user_is_known_by_numbers() {
+        for (text, expected) in [
+            ("1000", Some((1000, None))),
+            ("1000:100", Some((1000, Some(100)))),
+            ("root", Some((0, None))),
+            ("1000:staff", Some((1000, None))),
+            ("vllm", None),
+            ("", None),
+        ] {
+            assert_eq!(User::parse(text).map(|it| (it.uid, it.gid)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_new_cache_belongs_to_the_service_and_an_old_one_stays() -> io::Result<()> {
+        use std::os::unix::fs::MetadataExt as _;
+        let folder = tempfile::tempdir()?;
+        let name = "models--o--r".to_owned();
+        let cache = CachedRepository { cache: folder.path().join("hf/hub"), name };
+        let user = rustix::process::getuid().as_raw();
+        let user = User { uid: if user == 0 { 1234 } else { user }, gid: None };
+        for who in [Some(user), None, Some(User { uid: 4321, gid: None })] {
+            cache.make_cache(who).unwrap();
+            for folder in [folder.path().join("hf"), cache.cache.clone()] {
+                assert_eq!(fs::metadata(folder)?.uid(), user.uid);
+            }
+        }
+        Ok(())
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub struct Cached {
     /// The caches that may hold it, the likeliest first: the folders that have the
     /// `models--owner--name` folders in them. Empty: it is not known where the engine keeps it.
     pub places: Vec<Located>,
+    /// So many of the places, from the first, are caches in the hub's own layout, and what is put
+    /// there the engine finds.
+    pub fillable: usize,
     /// Why it cannot be judged in these places, even where they are seen.
     pub unclear: Option<String>,
     /// The flag or variable that names it.
@@ -81,6 +84,7 @@ pub(super) fn of_engine(
             revision: revision.clone(),
             choice: choice(invocation.engine, opens.part, file.as_deref()),
             places: places.clone(),
+            fillable: usize::from(is_filled(invocation)),
             unclear,
             from: Origin::Engine(opens.by.clone()),
             place: opens.place.clone(),
@@ -99,6 +103,20 @@ fn choice(engine: Engine, part: Part, file: Option<&str>) -> Choice {
         None => Choice::Folder,
     }
 }
+
+/// Whether an engine finds in the first of its [`folders`] what somebody else has put there in the
+/// hub's layout. llama.cpp has known that layout since the spring of 2026; before, it noted beside
+/// every file what the server had said about it, and fetched again what had no such note.
+fn is_filled(invocation: &Invocation) -> bool {
+    let build = invocation.version.as_deref().and_then(|version| version.strip_prefix('b'));
+    let is_old =
+        build.and_then(|build| build.parse::<u32>().ok()).is_some_and(|it| it < HUB_LAYOUT);
+    let is_old_llama = invocation.engine == Engine::LlamaCpp && is_old;
+    invocation.download_dir.is_none() && invocation.hub_cache.is_some() && !is_old_llama
+}
+
+/// A build of llama.cpp that certainly knows the hub's layout (`common/hf-cache.cpp`, March 2026).
+const HUB_LAYOUT: u32 = 8600;
 
 /// The folders in which an engine may keep what it takes from the hub.
 fn folders(service: &Service, invocation: &Invocation) -> Vec<ServicePath> {
@@ -148,12 +166,14 @@ pub(super) fn of_project(
         seen.push(place.sight.clone());
         new
     });
+    let fillable = places.len();
     (!places.is_empty()).then(|| Cached {
         part: Part::Model,
         repository: source.value.repository(),
         revision: source.value.revision.clone(),
         choice: Choice::Folder,
         places,
+        fillable,
         unclear: None,
         from: source.from.clone(),
         place: source.place.clone(),

@@ -1,6 +1,8 @@
 //! What the caches of the hub hold of the repositories that engines open by name, and what the hub
 //! has of the rest.
 
+pub(super) mod fill;
+
 use std::path::{Path, PathBuf};
 
 use futures_util::future::join_all;
@@ -40,7 +42,9 @@ pub(super) fn look(facts: &mut LaneFacts, eyes: &Eyes) {
             model: artifact.model,
             ..eyes.look(&artifact.artifact, None)
         }));
-        facts.cached.push(CacheFacts { cached: cached.clone(), state, probe: None });
+        let fill = fill::place(cached).filter(|_| cached.unclear.is_none());
+        let fill = fill.and_then(fill::folder);
+        facts.cached.push(CacheFacts { cached: cached.clone(), state, fill, probe: None });
     }
     found.append(&mut facts.artifacts);
     facts.artifacts = found;
@@ -242,6 +246,13 @@ fn artifact(cached: &Cached, cache: &Located, below: &Path, model: ModelFacts) -
     }
 }
 
+/// What was found at `path` below a cache.
+fn judged_at(cached: &Cached, cache: &Located, path: &Path) -> ArtifactFacts {
+    let root = fill::folder(cache);
+    let below = root.as_ref().and_then(|root| path.strip_prefix(root.as_path()).ok());
+    artifact(cached, cache, below.unwrap_or(path), model::examine(&LocalView, path))
+}
+
 /// Asks the hub for everything that the lanes' engines will have to bring themselves.
 pub(super) async fn ask(lanes: impl Iterator<Item = &mut LaneFacts>, options: &HubOptions) {
     let wanting: Vec<&mut LaneFacts> = lanes.filter(|facts| wants(facts)).collect();
@@ -253,10 +264,11 @@ pub(super) async fn ask(lanes: impl Iterator<Item = &mut LaneFacts>, options: &H
 }
 
 fn wants(facts: &LaneFacts) -> bool {
-    facts.may_fetch
-        && !facts.engine_is_offline()
-        && !facts.lane.services.is_empty()
-        && facts.cached.iter().any(|cached| cached.state != CacheState::Held)
+    let by_engine = !facts.engine_is_offline() && !facts.lane.services.is_empty();
+    let is_wanted = |cached: &CacheFacts| {
+        cached.state != CacheState::Held && (by_engine || cached.fill.is_some())
+    };
+    facts.may_fetch && facts.lane.skipped.is_none() && facts.cached.iter().any(is_wanted)
 }
 
 async fn probe(facts: &mut LaneFacts, hub: &Result<Hub, HubError>) {
@@ -300,10 +312,27 @@ fn opened(cached: &Cached, mut listing: Listing) -> Result<Listing, HubError> {
     };
     let set = chosen.split_once("-00001-of-").map_or(chosen.as_str(), |(set, _)| set).to_owned();
     let is_set = set != chosen;
-    listing
-        .files
-        .retain(|file| file.path == chosen || is_set && file.path.starts_with(&format!("{set}-")));
+    let projector = projector(&names, &chosen).map(str::to_owned);
+    listing.files.retain(|file| {
+        file.path == chosen
+            || is_set && file.path.starts_with(&format!("{set}-"))
+            || Some(&file.path) == projector.as_ref()
+    });
+    // What is named in messages comes first.
+    listing.files.sort_by_key(|file| Some(&file.path) == projector.as_ref());
     Ok(listing)
+}
+
+/// The projector of images that llama.cpp brings along with `model`: of those in its folder or above,
+/// the deepest (common/download.cpp `find_best_sibling`).
+fn projector<'a>(names: &[&'a str], model: &str) -> Option<&'a str> {
+    let folder =
+        |path: &str| path.rsplit_once('/').map_or(String::new(), |(it, _)| format!("{it}/"));
+    let own = folder(model);
+    let candidates = names.iter().copied().filter(|name| {
+        name.ends_with(".gguf") && name.contains("mmproj") && own.starts_with(&folder(name))
+    });
+    candidates.reduce(|best, name| if folder(best) < folder(name) { name } else { best })
 }
 
 #[cfg(test)]

@@ -162,7 +162,7 @@ pub(super) fn in_stages(errands: Vec<Errand>) -> Vec<Vec<Errand>> {
     [small, weights].into_iter().filter(|stage| !stage.is_empty()).collect()
 }
 
-fn is_weights(path: &str) -> bool {
+pub(super) fn is_weights(path: &str) -> bool {
     let weights = ["safetensors", "gguf", "bin", "pt", "pth"];
     Path::new(path)
         .extension()

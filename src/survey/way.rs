@@ -41,6 +41,11 @@ impl Eyes {
         }
     }
 
+    /// A service of the project.
+    pub(super) fn service(&self, name: &str) -> Option<&Service> {
+        self.project.service(name)
+    }
+
     /// Everything about one artifact, below the mount root `root`. Blocking.
     pub(super) fn look(&self, artifact: &Artifact, root: Option<RootFacts>) -> ArtifactFacts {
         let located = &artifact.located.value;

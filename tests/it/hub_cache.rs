@@ -1,6 +1,6 @@
 //! Lanes whose engines name a repository: what their caches hold, and what the hub has of the rest.
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::PathBuf;
 
 use fake_hub::{FakeHub, Origin};
@@ -131,9 +131,10 @@ fn a_damaged_blob_is_an_error_because_the_engine_will_not_fetch_it_again() {
 }
 
 #[test]
-fn what_is_missing_is_unknown_by_hand_and_the_engines_to_fetch_once_the_hub_was_asked() {
+fn what_is_missing_is_unknown_by_hand_and_the_engines_to_fetch_where_nobody_else_can_write() {
     let hub = hub();
-    let sandbox = Sandbox::new().file("compose.yaml", VLLM).variable("HF_ENDPOINT", hub.url());
+    let volume = format!("{VLLM}volumes: {{hf: }}\n").replace("./hf:", "hf:");
+    let sandbox = Sandbox::new().file("compose.yaml", volume).variable("HF_ENDPOINT", hub.url());
     check(&sandbox, &[], "3 unknown []: lane-unknown");
     assert_eq!(hub.requests().len(), 0, "a run by hand asks nobody");
     let ready = "0 ready []: engine-will-fetch revision-not-pinned";
@@ -141,12 +142,85 @@ fn what_is_missing_is_unknown_by_hand_and_the_engines_to_fetch_once_the_hub_was_
     check(&sandbox, &["fetch"], ready);
     assert!(hub.requests().iter().all(|request| request.origin == Origin::Hub), "no weights move");
     assert!(!sandbox.path().join("hf").exists(), "nothing is written");
-    let mut part = folder();
-    part.truncate(5);
-    let sandbox = cached(sandbox, "acme/tiny", &part);
-    check(&sandbox, &[], "3 unknown []: lane-unknown");
-    check(&sandbox, &["--fetch"], ready);
     check(&sandbox, &["--fetch", "--offline"], "3 unknown []: lane-unknown");
+}
+
+/// How often the content of a file was sent.
+fn bodies(hub: &FakeHub) -> usize {
+    let content = |path: &str| path.contains("/resolve-cache/");
+    let sent = |origin, path: &str| origin == Origin::Cdn || content(path);
+    hub.requests().iter().filter(|it| it.method == "GET" && sent(it.origin, &it.path)).count()
+}
+
+#[test]
+fn what_is_missing_is_brought_into_the_cache_that_the_engine_reads() {
+    let hub = hub();
+    let sandbox = Sandbox::new().file("compose.yaml", VLLM).variable("HF_ENDPOINT", hub.url());
+    check(&sandbox, &[], "3 unknown []: lane-unknown");
+    assert_eq!(hub.requests().len(), 0, "a run by hand asks nobody");
+    let run = judged(&sandbox, &["fetch"]);
+    assert!(run.starts_with("0 ready [config.json "), "{run}");
+    assert!(run.ends_with("]: revision-not-pinned"), "{run}");
+    assert_eq!(bodies(&hub), folder().len());
+    let repository = sandbox.path().join("hf/hub/models--acme--tiny");
+    let commit = fs_err::read_to_string(repository.join("refs/main")).unwrap();
+    assert_eq!(commit, hub.commit("acme/tiny"));
+    let link = repository.join("snapshots").join(commit).join("config.json");
+    let target = fs_err::read_link(&link).unwrap();
+    assert!(target.starts_with("../../blobs"), "{target:?}");
+    assert!(judged(&sandbox, &["fetch", "--offline"]).starts_with("0 ready [config.json "));
+    fs_err::remove_file(fs_err::canonicalize(link).unwrap()).unwrap();
+    assert!(judged(&sandbox, &["fetch"]).starts_with("0 ready [config.json "));
+    assert_eq!(bodies(&hub), folder().len() + 1);
+}
+
+#[test]
+fn an_engine_that_may_not_ask_the_hub_gets_its_cache_filled() {
+    let hub = hub();
+    let offline = format!("{VLLM}    environment: {{HF_HUB_OFFLINE: '1'}}\n");
+    let sandbox = Sandbox::new().file("compose.yaml", offline).variable("HF_ENDPOINT", hub.url());
+    check(&sandbox, &[], "10 not-ready []: not-in-cache");
+    assert!(judged(&sandbox, &["fetch"]).starts_with("0 ready [config.json "));
+    assert!(judged(&sandbox, &[]).starts_with("0 ready [config.json "));
+}
+
+#[test]
+fn a_fetch_that_fails_is_the_reason_that_is_given() {
+    let hub = hub();
+    hub.add_fault("corrupt:acme/tiny-GGUF".parse().unwrap());
+    let sandbox = Sandbox::new().file("compose.yaml", LLAMA).variable("HF_ENDPOINT", hub.url());
+    check(&sandbox, &["fetch"], "11 not-ready []: download-corrupt");
+    assert!(!sandbox.path().join("hf/hub/models--acme--tiny-GGUF/refs").exists());
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_costs_no_weights() {
+    let hub = FakeHub::builder()
+        .file("acme/tiny", "config.json", "{")
+        .file("acme/tiny", "model.safetensors", vec![0; 1000])
+        .start()
+        .unwrap();
+    let sandbox = Sandbox::new().file("compose.yaml", VLLM).variable("HF_ENDPOINT", hub.url());
+    let run = judged(&sandbox, &["fetch"]);
+    assert!(run.starts_with("11 not-ready [") && run.contains("config-invalid"), "{run}");
+    assert!(hub.requests().iter().all(|request| request.origin == Origin::Hub), "{run}");
+}
+
+#[test]
+fn what_is_brought_belongs_to_the_user_of_the_service() {
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    let hub = hub();
+    let compose = format!("{VLLM}    user: '1234:2345'\n    environment: {{HF_HOME: /hf}}\n");
+    let compose = compose.replace("/root/.cache/huggingface", "/hf");
+    let sandbox = Sandbox::new().file("compose.yaml", compose).variable("HF_ENDPOINT", hub.url());
+    assert!(judged(&sandbox, &["fetch"]).starts_with("0 ready [config.json "));
+    for entry in walkdir::WalkDir::new(sandbox.path().join("hf")) {
+        let entry = entry.unwrap();
+        let metadata = entry.path().symlink_metadata().unwrap();
+        assert_eq!((metadata.uid(), metadata.gid()), (1234, 2345), "{entry:?}");
+    }
 }
 
 #[test]
@@ -154,7 +228,7 @@ fn an_engine_that_may_not_ask_the_hub_needs_a_whole_cache() {
     let offline = format!("{VLLM}    environment: {{HF_HUB_OFFLINE: '1'}}\n");
     let sandbox = Sandbox::new().file("compose.yaml", &offline);
     check(&sandbox, &[], "10 not-ready []: not-in-cache");
-    check(&sandbox, &["--fetch"], "10 not-ready []: not-in-cache");
+    check(&sandbox, &["--fetch", "--offline"], "10 not-ready []: not-in-cache");
     let sandbox = cached(sandbox, "acme/tiny", &folder());
     assert!(judged(&sandbox, &[]).starts_with("0 ready "));
     let unmounted = offline.replace("./hf:/root/.cache/huggingface", "./hf:/elsewhere");
@@ -197,7 +271,7 @@ fn the_hub_says_no_before_the_engine_has_to() {
     assert_eq!(ask(quantisation), "17 not-ready []: file-not-in-repo");
     let lora = VLLM.replace("acme/tiny", "acme/tiny --lora-modules a=acme/gone");
     assert!(ask(lora).starts_with("12 not-ready []: model-not-found"));
-    assert_eq!(ask(LLAMA.to_owned()), "0 ready []: engine-will-fetch");
+    assert_eq!(ask(LLAMA.to_owned()), "0 ready [tiny-Q4_K_M.gguf]: ");
 }
 
 #[test]

@@ -40,6 +40,8 @@ mod fetch_update;
 mod fuzz;
 /// GGUF files, judged by preflight and by the genuine llama-server.
 mod gguf_oracle;
+/// preflight and the genuine `hf` on the same folders.
+mod hf_interop;
 /// Repositories in the caches of engines.
 mod hub_cache;
 /// Not a behaviour: the quickstart without its models, and a hub that has them.
@@ -60,6 +62,8 @@ mod safetensors_oracle;
 mod sandbox;
 /// Who may read the models.
 mod service_rights;
+/// Several processes that bring the same file.
+mod shared_folder;
 /// Models on their own, without a project.
 mod standalone_models;
 /// Scripts and files that start engines.

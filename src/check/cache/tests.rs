@@ -20,6 +20,7 @@ fn facts(state: CacheState, choice: Choice) -> LaneFacts {
         revision: None,
         choice,
         places: vec![place],
+        fillable: 0,
         unclear: None,
         from: Origin::Engine("MODEL".to_owned()),
         place: Place::nowhere(),
@@ -32,7 +33,7 @@ fn facts(state: CacheState, choice: Choice) -> LaneFacts {
         ..Lane::named("coder")
     };
     LaneFacts {
-        cached: vec![CacheFacts { cached, state, probe: None }],
+        cached: vec![CacheFacts { cached, state, fill: None, probe: None }],
         ..LaneFacts::of(lane, Role::Hand)
     }
 }

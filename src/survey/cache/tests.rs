@@ -20,13 +20,14 @@ fn visible(path: &Path) -> Located {
     }
 }
 
-fn cached(choice: Choice, places: Vec<Located>) -> Cached {
+pub(super) fn cached(choice: Choice, places: Vec<Located>) -> Cached {
     Cached {
         part: Part::Model,
         repository: "o/r".to_owned(),
         revision: None,
         choice,
         places,
+        fillable: 1,
         unclear: None,
         from: Origin::Engine("--model".to_owned()),
         place: Place::nowhere(),
@@ -123,4 +124,16 @@ fn a_folder_is_listed_only_so_deep() {
     let mut names = Vec::new();
     list(&LocalView, root.path(), "", DEEPEST, &mut names);
     assert_eq!(names, ["a/b/c/x.gguf"]);
+}
+
+#[test]
+fn the_projector_that_comes_along_is_the_nearest_above_the_model() {
+    for (names, model, expected) in [
+        (&["a-Q4.gguf", "mmproj-F16.gguf"][..], "a-Q4.gguf", Some("mmproj-F16.gguf")),
+        (&["q/mmproj.gguf", "mmproj.gguf", "q/a.gguf"][..], "q/a.gguf", Some("q/mmproj.gguf")),
+        (&["x/mmproj.gguf", "q/a.gguf"][..], "q/a.gguf", None),
+        (&["a.gguf", "mmproj.txt"][..], "a.gguf", None),
+    ] {
+        assert_eq!(projector(names, model), expected, "{names:?}");
+    }
 }
