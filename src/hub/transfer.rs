@@ -2,6 +2,8 @@
 
 mod answer;
 mod ranges;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::SeqCst;

@@ -267,7 +267,7 @@ pub(crate) fn outcome(command: &mut Command) -> Outcome {
 }
 
 /// Asks again until there is an answer, for at most a minute.
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(found) = look() {

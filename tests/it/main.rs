@@ -22,6 +22,7 @@ mod docker_rights;
 mod docker_stack;
 /// Every command block and every help text in the documentation.
 mod documentation;
+mod docker_stop;
 /// What the Docker Engine's answers become, and what it is asked.
 mod engine_api;
 /// How every check is told.
@@ -36,6 +37,8 @@ mod fetch_command;
 mod fetch_refusals;
 /// What moves to a newer commit.
 mod fetch_update;
+/// Fetches that end in the middle, and what continues them.
+mod fetch_killed;
 /// Random model files.
 mod fuzz;
 /// GGUF files, judged by preflight and by the genuine llama-server.

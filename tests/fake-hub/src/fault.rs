@@ -23,6 +23,11 @@ use std::str::FromStr;
 /// | `denied` | gated, and the token's owner has not been let in: 403 | always |
 /// | `ignore-range` | 200 and the whole body for a ranged request | always |
 /// | `wrong-size` | the size in listings and headers is one too large | always |
+/// | `gzip` | small files come compressed, unless the request wants them as they are | always |
+/// | `other-content` | the CDN serves other bytes of the same size, under another `ETag` | 1 |
+/// | `expires=N` | an address at the CDN is good for N requests, then 403 | always |
+/// | `crowded=N` | the CDN answers 403 while it sends N bodies already | always |
+/// | `few=R` | the hub says that R more requests are allowed, for one second | always |
 /// | `absolute` | small files are redirected by an absolute URL with status 308 | always |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -47,6 +52,11 @@ pub(crate) enum Kind {
     IgnoreRange,
     WrongSize,
     Absolute,
+    Gzip,
+    OtherContent,
+    Expires(u64),
+    Crowded(u64),
+    Few(u64),
 }
 
 /// Why a text is not a fault.
@@ -101,6 +111,11 @@ impl Kind {
             ("ignore-range", None) => Self::IgnoreRange,
             ("wrong-size", None) => Self::WrongSize,
             ("absolute", None) => Self::Absolute,
+            ("gzip", None) => Self::Gzip,
+            ("other-content", None) => Self::OtherContent,
+            ("expires", Some(requests)) => Self::Expires(requests),
+            ("crowded", Some(bodies)) => Self::Crowded(bodies),
+            ("few", Some(left)) => Self::Few(left),
             _ => return None,
         })
     }
@@ -113,6 +128,7 @@ impl Kind {
                 | Self::Status(_)
                 | Self::CdnStatus(_)
                 | Self::RateLimit(_)
+                | Self::OtherContent
         )
     }
 }

@@ -9,6 +9,8 @@ pub(crate) struct Head {
     pub(crate) method: String,
     /// Path and query, as sent.
     pub(crate) target: String,
+    /// The port of the URL that stood for the path, as it does in a request to a proxy.
+    pub(crate) proxied_to: Option<u16>,
     /// Names in lower case.
     pub(crate) headers: HashMap<String, String>,
     pub(crate) body: Vec<u8>,
@@ -40,7 +42,19 @@ pub(crate) fn read_head(stream: &mut impl BufRead) -> io::Result<Option<Head>> {
     let length = headers.get("content-length").and_then(|length| length.parse::<u64>().ok());
     let mut body = Vec::new();
     stream.by_ref().take(length.unwrap_or(0).min(LONGEST_BODY)).read_to_end(&mut body)?;
-    Ok(Some(Head { method: method.to_owned(), target: target.to_owned(), headers, body }))
+    let (proxied_to, target) = without_authority(target);
+    Ok(Some(Head { method: method.to_owned(), target, proxied_to, headers, body }))
+}
+
+/// The port and the rest of `http://HOST:PORT/REST`.
+fn without_authority(target: &str) -> (Option<u16>, String) {
+    let Some((authority, rest)) =
+        target.strip_prefix("http://").and_then(|url| url.split_once('/'))
+    else {
+        return (None, target.to_owned());
+    };
+    let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    (Some(port.unwrap_or(80)), format!("/{rest}"))
 }
 
 fn read_line(stream: &mut impl BufRead) -> io::Result<Option<String>> {

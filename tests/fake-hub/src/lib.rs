@@ -18,6 +18,7 @@
 
 mod fault;
 mod http;
+mod made;
 mod repository;
 mod routes;
 mod server;
@@ -28,6 +29,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 pub use crate::fault::{Fault, FaultError};
+pub use crate::made::{Made, MadeReader};
 pub use crate::repository::Repository;
 pub use crate::server::FakeHub;
 
@@ -53,6 +55,8 @@ pub struct Request {
     pub authorization: Option<String>,
     /// The header as sent, absent if none was.
     pub range: Option<String>,
+    /// Whether it was sent as to a proxy, with a whole URL for a path.
+    pub proxied: bool,
     /// The status of the answer.
     pub status: u16,
 }
@@ -66,6 +70,7 @@ pub struct Builder {
     listen: Option<SocketAddr>,
     cdn_listen: Option<SocketAddr>,
     folders: Vec<PathBuf>,
+    made: Vec<(String, String, Made)>,
 }
 
 /// How the servers behave, apart from faults.
@@ -75,8 +80,12 @@ pub(crate) struct Settings {
     pub(crate) token: Option<String>,
     /// Whether every request to the hub has to carry the token.
     pub(crate) token_required: bool,
+    /// What comes before every path of the hub: empty, or `/` and more.
+    pub(crate) below: String,
     /// What the hub calls itself in absolute links; absent: as the request called it.
     pub(crate) public_url: Option<String>,
+    /// Where large files are redirected to; absent: to the CDN that runs with the hub.
+    pub(crate) cdn_url: Option<String>,
     /// Entries on a page of a listing.
     pub(crate) page: usize,
     /// Called for every request.
@@ -85,7 +94,15 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { token: None, token_required: false, public_url: None, page: 1000, observer: None }
+        Self {
+            token: None,
+            token_required: false,
+            below: String::new(),
+            public_url: None,
+            cdn_url: None,
+            page: 1000,
+            observer: None,
+        }
     }
 }
 
@@ -94,6 +111,13 @@ impl Builder {
     #[must_use]
     pub fn file(mut self, repository: &str, path: &str, content: impl Into<Vec<u8>>) -> Self {
         self.repositories.entry(repository.to_owned()).or_default().add_bytes(path, content.into());
+        self
+    }
+
+    /// Adds a large file to `repository` that is made while it is sent.
+    #[must_use]
+    pub fn made(mut self, repository: &str, path: &str, content: Made) -> Self {
+        self.made.push((repository.to_owned(), path.to_owned(), content));
         self
     }
 
@@ -153,10 +177,25 @@ impl Builder {
         self
     }
 
+    /// Everything of the hub lies below this path, as at some mirrors.
+    #[must_use]
+    pub fn below(mut self, path: &str) -> Self {
+        self.settings.below = format!("/{}", path.trim_matches('/'));
+        self
+    }
+
     /// What the hub calls itself in absolute links, where clients know it by another name.
     #[must_use]
     pub fn public_url(mut self, url: &str) -> Self {
         self.settings.public_url = Some(url.trim_end_matches('/').to_owned());
+        self
+    }
+
+    /// Where large files are redirected to, as `URL/COMMIT/OWNER/REPO/PATH`, where another server
+    /// stands for the CDN.
+    #[must_use]
+    pub fn cdn_url(mut self, url: &str) -> Self {
+        self.settings.cdn_url = Some(url.trim_end_matches('/').to_owned());
         self
     }
 
@@ -188,6 +227,9 @@ impl Builder {
     pub fn start(mut self) -> io::Result<FakeHub> {
         for folder in std::mem::take(&mut self.folders) {
             self.read_folder(&folder)?;
+        }
+        for (repository, path, made) in std::mem::take(&mut self.made) {
+            self.repositories.entry(repository).or_default().add_made(&path, made)?;
         }
         for repository in self.repositories.values_mut() {
             repository.seal();

@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 const USAGE: &str = "usage: fake-hub --root DIR [--listen ADDR:PORT] [--cdn-listen ADDR:PORT]
-                [--public-url URL] [--require-token TOKEN] [--token TOKEN] [--page N]
+                [--public-url URL] [--cdn-url URL] [--require-token TOKEN] [--token TOKEN] [--page N]
                 [--fault KIND[=ARGUMENT][*TIMES]:TARGET]...
 
 Prints the hub's URL, then a line for each request: origin, method, path, range, status, and
@@ -49,6 +49,7 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), String> {
             "--listen" => builder.listen(address(&value)?),
             "--cdn-listen" => builder.cdn_listen(address(&value)?),
             "--public-url" => builder.public_url(&value),
+            "--cdn-url" => builder.cdn_url(&value),
             "--require-token" => builder.require_token(&value),
             "--token" => builder.token(&value),
             "--page" => builder.page(value.parse().map_err(|_| format!("`{value}` is no number"))?),

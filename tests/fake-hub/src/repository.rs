@@ -8,6 +8,8 @@ use fs_err as fs;
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
+use crate::made::Made;
+
 /// Files by path, at one commit.
 #[derive(Debug, Clone, Default)]
 pub struct Repository {
@@ -33,6 +35,7 @@ pub(crate) struct File {
 pub(crate) enum Content {
     Memory(Vec<u8>),
     Disk(PathBuf),
+    Made(Made),
 }
 
 const LARGE: u64 = 1024 * 1024;
@@ -47,6 +50,13 @@ impl Repository {
             File { blob: git_blob(&content), content: Content::Memory(content), size, sha256: None }
         };
         self.files.insert(path.to_owned(), file);
+    }
+
+    pub(crate) fn add_made(&mut self, path: &str, made: Made) -> io::Result<()> {
+        let (size, content) = (made.size(), Content::Made(made));
+        let sha256 = sha256(&mut *content.open(0)?)?;
+        self.files.insert(path.to_owned(), File::large(sha256, size, content));
+        Ok(())
     }
 
     pub(crate) fn add_folder(&mut self, folder: &Path) -> io::Result<()> {
@@ -103,17 +113,8 @@ impl File {
             let blob = git_blob(&fs::read(path)?);
             return Ok(Self { content: Content::Disk(path.to_owned()), size, blob, sha256: None });
         }
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 1 << 20];
-        let mut file = fs::File::open(path)?;
-        loop {
-            let read = file.read(&mut buffer)?;
-            if read == 0 {
-                break;
-            }
-            hasher.update(&buffer[..read]);
-        }
-        Ok(Self::large(hex(&hasher.finalize()), size, Content::Disk(path.to_owned())))
+        let sha256 = sha256(&mut fs::File::open(path)?)?;
+        Ok(Self::large(sha256, size, Content::Disk(path.to_owned())))
     }
 
     /// What `ETag` and `X-Linked-ETag` name the content by.
@@ -139,7 +140,20 @@ impl Content {
                 file.seek(SeekFrom::Start(start))?;
                 Ok(Box::new(file))
             }
+            Self::Made(made) => Ok(Box::new(made.reader(start))),
         }
+    }
+}
+
+fn sha256(content: &mut dyn Read) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let read = content.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(hex(&hasher.finalize()));
+        }
+        hasher.update(&buffer[..read]);
     }
 }
 

@@ -11,25 +11,32 @@ use crate::server::{FileBody, Reply, Shared, Text};
 pub(crate) fn hub(shared: &Shared, head: &Head) -> Reply {
     match route(shared, head).unwrap_or_else(Reply::Text) {
         Reply::Text(Text { answer, body }) => {
-            Reply::Text(Text { answer: with_limits(answer), body })
+            Reply::Text(Text { answer: with_limits(shared, answer), body })
         }
-        Reply::File(answer, body) => Reply::File(with_limits(answer), body),
+        Reply::File(answer, body) => Reply::File(with_limits(shared, answer), body),
     }
 }
 
 /// Every answer says how many requests are left; one that refuses for that reason already has.
-fn with_limits(answer: Answer) -> Answer {
+fn with_limits(shared: &Shared, answer: Answer) -> Answer {
     if answer.status == 429 {
         return answer;
     }
+    let few = shared.strike("all", None, |kind| match kind {
+        Kind::Few(left) => Some(format!("\"resolvers\";r={left};t=1")),
+        _ => None,
+    });
     answer
-        .with("RateLimit", "\"resolvers\";r=2999;t=300")
+        .with("RateLimit", few.unwrap_or_else(|| "\"resolvers\";r=2999;t=300".to_owned()))
         .with("RateLimit-Policy", "\"fixed window\";\"resolvers\";q=3000;w=300")
         .with("X-Request-Id", "Root=1-fake")
 }
 
 fn route(shared: &Shared, head: &Head) -> Result<Reply, Text> {
-    let parts: Vec<&str> = head.path().trim_matches('/').split('/').collect();
+    let Some(path) = head.path().strip_prefix(&shared.settings.below) else {
+        return Err(error(404, None, "Not Found"));
+    };
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     match parts.as_slice() {
         ["api", "whoami-v2"] => whoami(shared, head),
         ["api", "models", owner, repo] => info(shared, head, owner, repo, "main"),
@@ -51,6 +58,17 @@ fn route(shared: &Shared, head: &Head) -> Result<Reply, Text> {
             let answer = Answer::new(200)
                 .with("ETag", format!("\"{}\"", file.blob))
                 .with("X-Repo-Commit", &asked.repository.commit);
+            let gzip = || {
+                shared.strike(&asked.name, Some(&path), |kind| (kind == Kind::Gzip).then_some(()))
+            };
+            let as_it_is = head.header("accept-encoding").is_some_and(|how| how == "identity");
+            if !as_it_is && gzip().is_some() {
+                let body = "as if it were compressed".to_owned();
+                return Ok(Reply::Text(Text {
+                    answer: answer.with("Content-Encoding", "gzip"),
+                    body,
+                }));
+            }
             Ok(file_reply(shared, head, &asked.name, &path, file, answer))
         }
         [owner, repo, "resolve", revision, path @ ..] => {
@@ -270,14 +288,17 @@ fn resolve(
             .with("Content-Type", "text/plain")
     };
     let (answer, location) = if file.sha256.is_some() {
-        let location =
-            format!("{}/{commit}/{id}/{encoded}?Expires=1&Signature=fake", cdn_url(shared, head));
+        let location = format!(
+            "{}/{commit}/{id}/{encoded}?Expires={}&Signature=fake",
+            cdn_url(shared, head),
+            shared.redirect()
+        );
         (linked(302).with("X-Xet-Hash", file.chunk_hash()), location)
     } else {
         let original = encode(&format!("/{name}/resolve/{revision}/{path}"), false);
         let location = format!(
-            "/api/resolve-cache/models/{id}/{commit}/{encoded}?{original}=&etag=%22{}%22",
-            file.blob
+            "{}/api/resolve-cache/models/{id}/{commit}/{encoded}?{original}=&etag=%22{}%22",
+            shared.settings.below, file.blob
         );
         let absolute =
             shared.strike(name, Some(path), |kind| (kind == Kind::Absolute).then_some(()));
@@ -301,16 +322,28 @@ pub(crate) fn cdn(shared: &Shared, head: &Head) -> Reply {
     let Some(file) = repository.and_then(|found| found.files.get(&path)) else {
         return Reply::Text(error(404, None, "no such object"));
     };
-    let status = shared.strike(&name, Some(&path), |kind| match kind {
-        Kind::CdnStatus(status) => Some(status),
-        _ => None,
-    });
+    let strike = |select: fn(Kind) -> Option<u64>| shared.strike(&name, Some(&path), select);
+    let scripted =
+        strike(|kind| if let Kind::CdnStatus(it) = kind { Some(it.into()) } else { None });
+    let limit = strike(|kind| if let Kind::Crowded(limit) = kind { Some(limit) } else { None });
+    let uses = strike(|kind| if let Kind::Expires(uses) = kind { Some(uses) } else { None });
+    let crowded = limit.is_some_and(|limit| shared.is_crowded(limit));
+    let expired = uses.is_some_and(|uses| shared.use_of(&head.target) > uses);
+    let refused = (crowded || expired).then_some(403);
+    let status = scripted.and_then(|status| u16::try_from(status).ok()).or(refused);
     if let Some(status) = status {
         let body = "<Error>scripted</Error>".to_owned();
         return Reply::Text(Text { answer: Answer::new(status), body });
     }
-    let answer = Answer::new(200).with("ETag", format!("\"{}\"", file.chunk_hash()));
-    file_reply(shared, head, &name, &path, file, answer)
+    let other = shared
+        .strike(&name, Some(&path), |kind| (kind == Kind::OtherContent).then_some(()))
+        .is_some();
+    let etag = if other { "0".repeat(64) } else { file.chunk_hash() };
+    let answer = Answer::new(200).with("ETag", format!("\"{etag}\""));
+    match file_reply(shared, head, &name, &path, file, answer) {
+        Reply::File(answer, body) => Reply::File(answer, FileBody { other, ..body }),
+        reply => reply,
+    }
 }
 
 fn file_reply(
@@ -346,11 +379,16 @@ fn file_reply(
     let strike = |select: fn(Kind) -> Option<u64>| {
         sends.then(|| shared.strike(name, concerned, select)).flatten()
     };
+    let middle = file.size / 2;
+    let has_middle = (start..start + length).contains(&middle);
     let body = FileBody {
         content: file.content.clone(),
         start,
         length,
-        corrupt: strike(|kind| (kind == Kind::Corrupt).then_some(0)).map(|_| file.size / 2),
+        other: false,
+        corrupt: has_middle
+            .then(|| strike(|kind| (kind == Kind::Corrupt).then_some(0)).map(|_| middle))
+            .flatten(),
         cut: strike(|kind| if let Kind::Cut(at) = kind { Some(at) } else { None }),
         stall: strike(|kind| if let Kind::Stall(at) = kind { Some(at) } else { None }),
         rate: strike(|kind| if let Kind::Slow(rate) = kind { Some(rate) } else { None }),
@@ -373,8 +411,11 @@ fn own_url(shared: &Shared, head: &Head) -> String {
     shared.settings.public_url.clone().unwrap_or_else(by_host)
 }
 
-/// The same host as the hub, another port.
+/// The same host as the hub, another port, unless another server stands for the CDN.
 fn cdn_url(shared: &Shared, head: &Head) -> String {
+    if let Some(url) = &shared.settings.cdn_url {
+        return url.clone();
+    }
     let own = own_url(shared, head);
     let (scheme, rest) = own.split_once("://").unwrap_or(("http", &own));
     let authority = rest.split('/').next().unwrap_or(rest);

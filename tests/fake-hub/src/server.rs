@@ -40,6 +40,16 @@ struct State {
     requests: Vec<Request>,
     released: bool,
     stalled: usize,
+    /// Bytes of bodies that the CDN has sent.
+    served: u64,
+    /// Bodies that the CDN is sending.
+    sending: u64,
+    /// The most that it ever was.
+    most_sending: u64,
+    /// How often each address at the CDN was used.
+    uses: HashMap<String, u64>,
+    /// Redirects to the CDN so far.
+    redirects: u64,
     /// Open connections, to be closed at the end.
     streams: HashMap<u64, TcpStream>,
     accepted: u64,
@@ -66,6 +76,8 @@ pub(crate) struct FileBody {
     pub(crate) length: u64,
     /// The byte of the file that is another than it should be.
     pub(crate) corrupt: Option<u64>,
+    /// Every byte is another than it should be.
+    pub(crate) other: bool,
     /// The connection ends after so many bytes.
     pub(crate) cut: Option<u64>,
     /// Silence after so many bytes.
@@ -124,6 +136,18 @@ impl FakeHub {
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         self.shared.lock().requests.clone()
+    }
+
+    /// Bytes of large files that were sent so far.
+    #[must_use]
+    pub fn served(&self) -> u64 {
+        self.shared.lock().served
+    }
+
+    /// The most large files, or ranges of them, that were ever sent at the same time.
+    #[must_use]
+    pub fn most_sending(&self) -> u64 {
+        self.shared.lock().most_sending
     }
 
     /// Adds a fault to a hub that runs already.
@@ -194,6 +218,32 @@ impl Shared {
         None
     }
 
+    /// Whether the CDN may send one more body while at most `limit` are being sent.
+    pub(crate) fn is_crowded(&self, limit: u64) -> bool {
+        self.lock().sending >= limit
+    }
+
+    /// How often an address was used, with this time.
+    pub(crate) fn use_of(&self, address: &str) -> u64 {
+        let mut state = self.lock();
+        let uses = state.uses.entry(address.to_owned()).or_default();
+        *uses += 1;
+        *uses
+    }
+
+    /// The number of a new redirect to the CDN.
+    pub(crate) fn redirect(&self) -> u64 {
+        let mut state = self.lock();
+        state.redirects += 1;
+        state.redirects
+    }
+
+    fn begin_body(&self) {
+        let mut state = self.lock();
+        state.sending += 1;
+        state.most_sending = state.most_sending.max(state.sending);
+    }
+
     fn record(&self, origin: Origin, head: &Head, status: u16) {
         let request = Request {
             origin,
@@ -201,6 +251,7 @@ impl Shared {
             path: head.target.clone(),
             authorization: head.header("authorization").map(str::to_owned),
             range: head.header("range").map(str::to_owned),
+            proxied: head.proxied_to.is_some(),
             status,
         };
         if let Some(observer) = self.settings.observer {
@@ -260,6 +311,12 @@ fn serve(stream: &TcpStream, origin: Origin, shared: &Shared) -> io::Result<()> 
     let mut reader = BufReader::new(stream);
     let mut writer = stream;
     while let Some(head) = http::read_head(&mut reader)? {
+        // As a proxy it leads to both.
+        let is_cdn = |port: &u16| *port == shared.cdn_port;
+        let origin = match head.proxied_to {
+            Some(port) if is_cdn(&port) => Origin::Cdn,
+            Some(_) | None => origin,
+        };
         let reply = match origin {
             Origin::Hub => routes::hub(shared, &head),
             Origin::Cdn => routes::cdn(shared, &head),
@@ -275,8 +332,16 @@ fn serve(stream: &TcpStream, origin: Origin, shared: &Shared) -> io::Result<()> 
             }
             Reply::File(answer, body) => {
                 shared.record(origin, &head, answer.status);
-                answer.write(&mut writer, body.length)?;
-                if wants_body && !send(&mut writer, &body, shared)? {
+                if origin == Origin::Cdn {
+                    shared.begin_body();
+                }
+                let sent = answer.write(&mut writer, body.length).and_then(|()| {
+                    if wants_body { send(&mut writer, &body, shared, origin) } else { Ok(true) }
+                });
+                if origin == Origin::Cdn {
+                    shared.lock().sending -= 1;
+                }
+                if !sent? {
                     return Ok(());
                 }
             }
@@ -289,7 +354,12 @@ fn serve(stream: &TcpStream, origin: Origin, shared: &Shared) -> io::Result<()> 
 }
 
 /// Whether the connection can be used again.
-fn send(stream: &mut impl Write, body: &FileBody, shared: &Shared) -> io::Result<bool> {
+fn send(
+    stream: &mut impl Write,
+    body: &FileBody,
+    shared: &Shared,
+    origin: Origin,
+) -> io::Result<bool> {
     let mut content = body.content.open(body.start)?;
     let mut buffer = vec![0; 256 * 1024];
     let mut stall = body.stall;
@@ -320,8 +390,14 @@ fn send(stream: &mut impl Write, body: &FileBody, shared: &Shared) -> io::Result
                 *byte ^= 0xff;
             }
         }
+        if body.other {
+            buffer[..read].iter_mut().for_each(|byte| *byte ^= 0x55);
+        }
         stream.write_all(&buffer[..read])?;
         sent += read as u64;
+        if origin == Origin::Cdn {
+            shared.lock().served += read as u64;
+        }
         if let Some(rate) = body.rate {
             std::thread::sleep(Duration::from_nanos(read as u64 * 1_000_000_000 / rate));
         }
