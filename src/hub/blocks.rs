@@ -90,6 +90,11 @@ impl Wanted {
         Some(run.start.max(block)..run.end)
     }
 
+    /// Whether somebody brings, or has brought, every block.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
     /// Wants blocks (again).
     pub(crate) fn put(&mut self, run: Range<usize>) {
         if run.start == run.end {

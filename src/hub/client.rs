@@ -90,7 +90,8 @@ impl Client {
             .build()
             .map_err(|error| unreachable(chain(&error)))?;
         // Silence is watched in `send` and `chunk`, where it is known what it interrupts.
-        let http = build(builder().redirect(Policy::none()))?;
+        // Over HTTP/2 all ranges would share one connection, and its window.
+        let http = build(builder().redirect(Policy::none()).http1_only())?;
         Ok(Self {
             hf,
             pace,

@@ -160,6 +160,7 @@ impl<'a> Transfer<'a> {
         self.want(missing.map(|(block, _)| block));
         let (mut assembly, pieces) = Assembly::start(part, &self.errand.file, self.progress);
         let brought = self.bring_blocks(pieces, &mut assembly.wrong).await;
+        self.report(1);
         // If the disk failed, the network only failed because nobody listened any more.
         let assembled = assembly.end().await?;
         brought?;

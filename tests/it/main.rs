@@ -39,6 +39,8 @@ mod fetch_refusals;
 mod fetch_update;
 /// Fetches that end in the middle, and what continues them.
 mod fetch_killed;
+/// Fetches from a hub with a certificate of its own.
+mod fetch_tls;
 /// Random model files.
 mod fuzz;
 /// GGUF files, judged by preflight and by the genuine llama-server.

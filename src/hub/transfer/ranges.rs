@@ -50,6 +50,8 @@ struct Connection<'p> {
     /// Limits what a crash can lose.
     unsettled: Arc<Semaphore>,
     run: Option<Run>,
+    /// The failures that had been counted when it last asked.
+    setbacks: usize,
 }
 
 /// How an attempt ended that did not fail.
@@ -111,7 +113,10 @@ impl Transfer<'_> {
                     },
                 }
             }
-            self.report(1);
+            if !self.wanted().is_empty() {
+                // Left to a connection that had come to its end already.
+                continue;
+            }
             match wrong.recv().await {
                 Some(block) => self.want_again(block),
                 None => return Ok(()),
@@ -134,20 +139,25 @@ impl Transfer<'_> {
     /// One connection, until nothing is wanted any more.
     async fn work(&self, number: usize, pieces: &Sender<Piece>) -> Result<(), HubError> {
         let unsettled = Arc::new(Semaphore::new(UNSETTLED));
-        let mut connection = Connection { number, pieces, unsettled, run: None };
+        let mut connection = Connection { number, pieces, unsettled, run: None, setbacks: 0 };
         loop {
-            let before = (self.setbacks.load(SeqCst), connection.position());
+            let before = connection.position();
             match self.attempt(&mut connection).await {
                 Ok(Some(End::Done)) => self.failures.store(0, SeqCst),
                 Ok(Some(End::LeftToAnother) | None) => return Ok(()),
                 Err(setback) => {
                     self.report(1);
-                    let came = connection.position().saturating_sub(before.1);
-                    let failures = self.count_failure(before.0, came);
-                    self.client.pace.pause(failures, setback).await?;
+                    let came = connection.position().saturating_sub(before);
+                    self.pause(connection.setbacks, came, setback).await?;
                 }
             }
         }
+    }
+
+    /// Waits after a failure of an attempt that brought so many bytes.
+    async fn pause(&self, setbacks: usize, came: u64, setback: Setback) -> Result<(), HubError> {
+        let failures = self.count_failure(setbacks, came);
+        self.client.pace.pause(failures, setback).await
     }
 
     /// Failures in a row, with this one. One that began before the last one counted is the same.
@@ -173,6 +183,7 @@ impl Transfer<'_> {
         let (body, slot) = if let Some(known) = found.clone() {
             drop(found);
             let Some(slot) = self.client.gate.enter().await else { return Ok(None) };
+            connection.setbacks = self.setbacks.load(SeqCst);
             match self.open(&known.url, range, &slot).await {
                 Ok((body, _)) => (body, slot),
                 Err(setback) => {
@@ -181,15 +192,34 @@ impl Transfer<'_> {
                 }
             }
         } else {
-            let Some(slot) = self.client.gate.enter().await else { return Ok(None) };
-            let (source, commit) = (&self.listing.source, &self.listing.commit);
-            let home = self.client.resolve_url(source, commit, &self.errand.file.path);
-            let (body, url) = self.open(&home, range, &slot).await?;
+            let Some((body, url, slot)) = self.look_up(range).await? else { return Ok(None) };
             *found = Some(Found { url, lookup: self.lookups.fetch_add(1, SeqCst) });
             drop(found);
+            connection.setbacks = self.setbacks.load(SeqCst);
             (body, slot)
         };
         self.pass_on(body, connection, &slot).await.map(Some)
+    }
+
+    /// Asks the hub where the file is, and follows it there. Others wait meanwhile, also while the
+    /// hub has to be left alone for a moment.
+    async fn look_up(
+        &self,
+        range: client::Range,
+    ) -> Result<Option<(Body, Url, Slot<'_>)>, Setback> {
+        let (source, commit) = (&self.listing.source, &self.listing.commit);
+        let home = self.client.resolve_url(source, commit, &self.errand.file.path);
+        loop {
+            let Some(slot) = self.client.gate.enter().await else { return Ok(None) };
+            let setbacks = self.setbacks.load(SeqCst);
+            match self.open(&home, range, &slot).await {
+                Ok((body, url)) => return Ok(Some((body, url, slot))),
+                Err(setback) => {
+                    drop(slot);
+                    self.pause(setbacks, 0, setback).await.map_err(Setback::fatal)?;
+                }
+            }
+        }
     }
 
     fn next_run(&self, number: usize) -> Option<Run> {
@@ -345,7 +375,7 @@ impl Transfer<'_> {
     }
 
     /// Says how much has come, if it is at least `step` more than last time.
-    fn report(&self, step: u64) {
+    pub(super) fn report(&self, step: u64) {
         let bytes = self.unreported.load(SeqCst);
         if bytes >= step.max(1) {
             self.unreported.fetch_sub(bytes, SeqCst);

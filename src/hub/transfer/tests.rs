@@ -12,7 +12,7 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use crate::hub::blocks::BLOCK;
 use crate::hub::pace::Pace;
-use crate::hub::{Errand, Hub, HubError};
+use crate::hub::{Errand, Hub, HubError, Listing, Locking};
 use crate::lanes::Source;
 use crate::options::HubOptions;
 use crate::progress::{Event, Progress};
@@ -46,6 +46,7 @@ fn options(fake: &FakeHub, max_workers: usize) -> HubOptions {
         limit_rate: None,
         timeout: None,
         silence: Duration::from_millis(500),
+        locking: Locking::default(),
     }
 }
 
@@ -58,10 +59,14 @@ fn source(path: &str) -> Source {
     }
 }
 
+fn errand(listing: &Listing, destination: PathBuf) -> Errand {
+    Errand { file: listing.files[0].clone(), destination, link: None }
+}
+
 async fn fetch(options: &HubOptions, folder: &Path) -> (Result<(), HubError>, Vec<Event>) {
     let hub = Hub::connect_at(options, HASTE).unwrap();
     let listing = hub.probe(&source(MODEL), &[], &[]).await.unwrap();
-    let errand = Errand { file: listing.files[0].clone(), destination: folder.join(MODEL) };
+    let errand = errand(&listing, folder.join(MODEL));
     let (events, mut received) = unbounded_channel();
     let progress = Progress::new(events);
     let result = hub.fetch(&listing, &[errand], &progress).await;
@@ -241,8 +246,7 @@ async fn a_mirror_may_lie_below_a_path_and_compress_what_is_not_wanted_as_it_is(
     let hub = Hub::connect_at(&HubOptions { endpoint, ..options(&fake, 2) }, HASTE).unwrap();
     for path in ["config.json", MODEL] {
         let listing = hub.probe(&source(path), &[], &[]).await.unwrap();
-        let errand =
-            Errand { file: listing.files[0].clone(), destination: folder.path().join(path) };
+        let errand = errand(&listing, folder.path().join(path));
         hub.fetch(&listing, &[errand], &Progress::new(unbounded_channel().0)).await.unwrap();
     }
     assert_eq!(fs::read_to_string(folder.path().join("config.json")).unwrap(), "{}");
