@@ -33,14 +33,14 @@ mod fetch;
 mod fetch_choice;
 /// What `preflight fetch` brings, and what it leaves behind.
 mod fetch_command;
-/// Every way in which a fetch can be refused.
-mod fetch_refusals;
-/// What moves to a newer commit.
-mod fetch_update;
 /// Fetches that end in the middle, and what continues them.
 mod fetch_killed;
+/// Every way in which a fetch can be refused.
+mod fetch_refusals;
 /// Fetches from a hub with a certificate of its own.
 mod fetch_tls;
+/// What moves to a newer commit.
+mod fetch_update;
 /// Random model files.
 mod fuzz;
 /// GGUF files, judged by preflight and by the genuine llama-server.
