@@ -96,6 +96,8 @@ fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
     let mut names: Vec<_> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    // The locks and notes that `hf` knows.
+    names.retain(|name| name != ".cache");
     names.sort();
     names
 }
