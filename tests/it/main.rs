@@ -20,9 +20,9 @@ mod docker_mounts;
 mod docker_rights;
 /// Not a behaviour: what the modules `docker_*` share.
 mod docker_stack;
+mod docker_stop;
 /// Every command block and every help text in the documentation.
 mod documentation;
-mod docker_stop;
 /// What the Docker Engine's answers become, and what it is asked.
 mod engine_api;
 /// How every check is told.
