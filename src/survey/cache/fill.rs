@@ -227,7 +227,8 @@ fn needed(facts: &LaneFacts, cached: &Cached, mut listing: Listing) -> Listing {
     let surplus: BTreeSet<String> = reader.surplus(&paths).into_iter().map(str::to_owned).collect();
     let tokenizer_alone = cached.part == Part::Tokenizer;
     listing.files.retain(|file| {
-        !surplus.contains(&file.path) && !(tokenizer_alone && errands::is_weights(&file.path))
+        let is_not_asked_for = tokenizer_alone && errands::is_weights(&file.path);
+        !surplus.contains(&file.path) && !is_not_asked_for
     });
     listing
 }
