@@ -107,7 +107,15 @@ impl fmt::Display for Lookalike {
             Self::Safetensors => f.write_str("a safetensors file"),
             Self::Zeros => f.write_str("a file that begins with zeros alone"),
             Self::Folder => f.write_str("a folder"),
-            Self::Unrecognised(bytes) => write!(f, "a file that begins with {bytes:02x?}"),
+            Self::Unrecognised(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) if !text.contains(|it: char| it.is_control() || it == '`') => {
+                    write!(f, "a file that begins with `{text}`")
+                }
+                Ok(_) | Err(_) => {
+                    let [a, b, c, d] = bytes;
+                    write!(f, "a file that begins with the bytes {a:02x} {b:02x} {c:02x} {d:02x}")
+                }
+            },
         }
     }
 }
@@ -115,6 +123,13 @@ impl fmt::Display for Lookalike {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn first_bytes_are_told_as_text_where_they_are_text() {
+        let told = |bytes: &[u8; 4]| Lookalike::Unrecognised(*bytes).to_string();
+        assert_eq!(told(b"no j"), "a file that begins with `no j`");
+        assert_eq!(told(b"\x7fELF"), "a file that begins with the bytes 7f 45 4c 46");
+    }
 
     #[test]
     fn each_lookalike_is_told_by_its_first_bytes() {

@@ -79,7 +79,10 @@ impl Sections {
             part.push_str("\n\n");
         }
         let mut characters = text.chars();
-        let is_sentence = part.is_empty() && text.starts_with(|it: char| it.is_ascii_lowercase());
+        // Behind `Example:` and `Fix:` a sentence may begin with a small letter.
+        let is_sentence = part.is_empty()
+            && matches!(section, Section::Example | Section::Fix)
+            && text.starts_with(|it: char| it.is_ascii_lowercase());
         if let Some(first) = characters.next().filter(|_| is_sentence) {
             part.push(first.to_ascii_uppercase());
             part.push_str(characters.as_str());

@@ -1,1 +1,0 @@
-chmod 600 models/gguf/tiny-Q4_K_M.gguf; chmod 755 . models models/gguf
