@@ -281,8 +281,10 @@ impl Lane {
             (Engine::Vllm | Engine::Sglang, Some(Named::Path(path))) => vec![path.to_string()],
             (Engine::Vllm | Engine::Sglang, Some(Named::Repository { id, .. })) => vec![id.clone()],
             (Engine::LlamaCpp, Some(Named::Path(path))) => {
+                // Newer releases serve it as the path that they were given, older ones as its name.
                 let name = path.as_path().file_name();
-                name.map(|name| name.to_string_lossy().into_owned()).into_iter().collect()
+                let name = name.map(|name| name.to_string_lossy().into_owned());
+                [Some(path.to_string()), name].into_iter().flatten().collect()
             }
             _ => Vec::new(),
         }

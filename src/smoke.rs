@@ -25,6 +25,9 @@ use crate::options::Token;
 /// The most bytes of an answer that are read.
 const LONGEST_ANSWER: usize = 1 << 20;
 
+/// How long an engine may take to generate: a processor that others use as well is slow.
+const GENERATION: Duration = Duration::from_secs(120);
+
 /// How much of a running engine is asked for; each asks for what is before it as well.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -146,7 +149,8 @@ impl Endpoint {
         let mut results = Vec::new();
         for _ in 0..2 {
             let request = openai::generation(&self.client, &self.base, wanted, model);
-            let response = match self.with_key(request).send().await {
+            let request = self.with_key(request).timeout(GENERATION);
+            let response = match request.send().await {
                 Ok(response) if response.status().is_success() => response,
                 Ok(response) => return Generation::Refused(response.status().as_u16()),
                 Err(error) => return Generation::None(reason(&error)),
