@@ -94,10 +94,10 @@ fn printed_services(
     loader: &mut Loader<'_>,
     root: &Node,
 ) -> Result<IndexMap<String, Map<String, Value>>, Fault> {
-    let mut printer = Printer { warnings: &mut loader.warnings };
+    let mut printer = Printer { warnings: &mut loader.warnings, keeps: true };
     let mut printed = IndexMap::new();
     for (name, service) in entries(root.get("services")) {
-        let attributes = printer.record(&format!("services.{name}"), service, SERVICE)?;
+        let attributes = printer.record(&mut format!("services.{name}"), service, SERVICE)?;
         printed.insert(name.to_owned(), attributes);
     }
     Ok(printed)
@@ -194,10 +194,10 @@ fn document(
     for (section, fields) in SECTIONS {
         let used: HashSet<String> =
             enabled.values().flat_map(|entry| lower::used(section, &entry.value)).collect();
-        let mut printer = Printer { warnings: &mut loader.warnings };
+        let mut printer = Printer { warnings: &mut loader.warnings, keeps: true };
         let mut printed = Map::new();
         for (key, resource) in entries(root.get(section)) {
-            let mut value = printer.record(&format!("{section}.{key}"), resource, fields)?;
+            let mut value = printer.record(&mut format!("{section}.{key}"), resource, fields)?;
             if section == "networks" {
                 value.entry("ipam").or_insert_with(|| Value::Object(Map::new()));
             }

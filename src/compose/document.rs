@@ -1,6 +1,8 @@
 //! The canonical document: what `docker compose config --format json` prints, by the table in
 //! [`super::shape`]. Values of the wrong type are refused here, unknown keys are kept and warned of.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value};
 
 use super::attribute::{
@@ -16,6 +18,8 @@ use crate::source_map::Spanned;
 /// Prints values and collects warnings about them.
 pub(super) struct Printer<'a> {
     pub(super) warnings: &'a mut Vec<Spanned<String>>,
+    /// Whether what is printed is wanted; else only what is refused is.
+    pub(super) keeps: bool,
 }
 
 /// The top-level sections of resources and what is in them.
@@ -25,27 +29,27 @@ pub(super) const SECTIONS: [(&str, &[Field]); 4] =
 /// Refuses values of the wrong type in what has been merged so far, even if a later file would
 /// replace them.
 pub(super) fn check(root: &Node) -> Result<(), Fault> {
-    let mut printer = Printer { warnings: &mut Vec::new() };
+    let mut printer = Printer { warnings: &mut Vec::new(), keeps: false };
     for (section, fields) in SECTIONS.into_iter().chain([("services", SERVICE)]) {
         for (name, resource) in entries(root.get(section)) {
             if !resource.is_null() {
-                printer.record(&format!("{section}.{name}"), resource, fields)?;
+                printer.record(&mut format!("{section}.{name}"), resource, fields)?;
             }
         }
     }
     if let Some(models) = root.get("models").filter(|models| !models.is_null()) {
         for (name, entry) in mapping("models", models)? {
-            printer.value(&format!("models.{name}"), &entry.value, MODEL)?;
+            printer.value(&mut format!("models.{name}"), &entry.value, MODEL)?;
         }
     }
     Ok(())
 }
 
 impl Printer<'_> {
-    /// A mapping with known keys; the `x-` keys are left out.
+    /// A mapping with known keys; the `x-` keys are left out. `path` is where it is, for messages.
     pub(super) fn record(
         &mut self,
-        path: &str,
+        path: &mut String,
         node: &Node,
         fields: &[Field],
     ) -> Result<Map<String, Value>, Fault> {
@@ -55,14 +59,14 @@ impl Printer<'_> {
             if key.starts_with("x-") {
                 continue;
             }
-            let path = format!("{path}.{key}");
             let Some((_, shape)) = fields.iter().find(|(name, _)| name == key) else {
-                let message = format!("unknown key `{path}`");
+                let message = format!("unknown key `{path}.{key}`");
                 self.warnings.push(Spanned::new(message, entry.key_place()));
                 printed.insert(key.clone(), super::attribute::printed(&entry.value));
                 continue;
             };
-            if let Some(value) = self.value(&path, &entry.value, *shape)? {
+            let value = below(path, key, |path| self.value(path, &entry.value, *shape))?;
+            if let Some(value) = value.filter(|_| self.keeps) {
                 printed.insert(key.clone(), value);
             }
         }
@@ -70,7 +74,12 @@ impl Printer<'_> {
     }
 
     /// `None` if the value is left out.
-    fn value(&mut self, path: &str, node: &Node, shape: Shape) -> Result<Option<Value>, Fault> {
+    fn value(
+        &mut self,
+        path: &mut String,
+        node: &Node,
+        shape: Shape,
+    ) -> Result<Option<Value>, Fault> {
         if node.is_null() {
             return if shape.is_nullable() {
                 Ok(None)
@@ -148,18 +157,28 @@ impl Printer<'_> {
         }
     }
 
-    fn list(&mut self, path: &str, node: &Node, item: Shape) -> Result<Option<Value>, Fault> {
+    fn list(
+        &mut self,
+        path: &mut String,
+        node: &Node,
+        item: Shape,
+    ) -> Result<Option<Value>, Fault> {
         let Some(items) = node.as_sequence() else { return Err(node.expected(path, "a list")) };
-        let mut printed = Vec::with_capacity(items.len());
+        let mut printed = Vec::new();
+        let length = path.len();
         for (index, node) in items.iter().enumerate() {
-            printed.extend(self.value(&format!("{path}[{index}]"), node, item)?);
+            // A string takes everything.
+            write!(path, "[{index}]").ok();
+            let value = self.value(path, node, item)?;
+            path.truncate(length);
+            printed.extend(value.filter(|_| self.keeps));
         }
         Ok(non_empty(Value::Array(printed)))
     }
 
     fn table(
         &mut self,
-        path: &str,
+        path: &mut String,
         node: &Node,
         item: Shape,
         may_be_null: bool,
@@ -169,12 +188,24 @@ impl Printer<'_> {
             let value = if entry.value.is_null() && may_be_null {
                 None
             } else {
-                self.value(&format!("{path}.{key}"), &entry.value, item)?
+                below(path, key, |path| self.value(path, &entry.value, item))?
             };
-            printed.insert(key.clone(), value.unwrap_or(Value::Null));
+            if self.keeps {
+                printed.insert(key.clone(), value.unwrap_or(Value::Null));
+            }
         }
         Ok(non_empty(Value::Object(printed)))
     }
+}
+
+/// Does `work` one step further down.
+fn below<T>(path: &mut String, key: &str, work: impl FnOnce(&mut String) -> T) -> T {
+    let length = path.len();
+    path.push('.');
+    path.push_str(key);
+    let result = work(path);
+    path.truncate(length);
+    result
 }
 
 /// What Go prints where nothing is written.

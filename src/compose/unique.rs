@@ -13,9 +13,8 @@ pub(super) fn enforce(root: &mut Node) -> Result<(), Fault> {
 
 type Index = fn(&Node) -> Result<String, Fault>;
 
-fn index_of(path: &[String]) -> Option<Index> {
-    let parts: Vec<&str> = path.iter().map(String::as_str).collect();
-    Some(match parts.as_slice() {
+fn index_of(path: &[&str]) -> Option<Index> {
+    Some(match path {
         ["networks", _, "labels"]
         | ["networks", _, "ipam", "options"]
         | [
@@ -43,11 +42,11 @@ fn index_of(path: &[String]) -> Option<Index> {
     })
 }
 
-fn walk(node: &mut Node, path: &mut Vec<String>) -> Result<(), Fault> {
+fn walk<'t>(node: &'t mut Node, path: &mut Vec<&'t str>) -> Result<(), Fault> {
     match &mut node.kind {
         Kind::Mapping(entries) => {
             for (key, entry) in entries {
-                path.push(key.clone());
+                path.push(key);
                 walk(&mut entry.value, path)?;
                 path.pop();
             }
