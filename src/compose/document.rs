@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use indexmap::IndexSet;
 use serde_json::{Map, Value};
 
 use super::attribute::{
@@ -26,23 +27,48 @@ pub(super) struct Printer<'a> {
 pub(super) const SECTIONS: [(&str, &[Field]); 4] =
     [("networks", NETWORK), ("volumes", VOLUME), ("secrets", SECRET), ("configs", CONFIG)];
 
+/// Resources that a file says something about, by section and name.
+pub(super) type Touched = IndexSet<(String, String)>;
+
+/// What a file says something about, or takes something from.
+pub(super) fn touched(root: &Node, resets: &[Vec<String>]) -> Touched {
+    let sections = SECTIONS.iter().map(|(section, _)| *section).chain(["services", "models"]);
+    let named = sections.flat_map(|section| {
+        entries(root.get(section)).map(move |(name, _)| (section.to_owned(), name.to_owned()))
+    });
+    let reset =
+        resets.iter().filter_map(|path| Some((path.first()?.clone(), path.get(1)?.clone())));
+    named.chain(reset).collect()
+}
+
 /// Refuses values of the wrong type in what has been merged so far, even if a later file would
-/// replace them.
-pub(super) fn check(root: &Node) -> Result<(), Fault> {
+/// replace them. What the last file did not touch has been looked at before.
+pub(super) fn check(root: &Node, touched: &Touched) -> Result<(), Fault> {
     let mut printer = Printer { warnings: &mut Vec::new(), keeps: false };
-    for (section, fields) in SECTIONS.into_iter().chain([("services", SERVICE)]) {
-        for (name, resource) in entries(root.get(section)) {
-            if !resource.is_null() {
-                printer.record(&mut format!("{section}.{name}"), resource, fields)?;
+    for (section, name) in touched {
+        let Some(resource) = root.get(section).and_then(|resources| resources.get(name)) else {
+            continue;
+        };
+        let mut path = format!("{section}.{name}");
+        match fields_of(section) {
+            Some(fields) if !resource.is_null() => {
+                printer.record(&mut path, resource, fields)?;
             }
+            None if section == "models" => {
+                printer.value(&mut path, resource, MODEL)?;
+            }
+            Some(_) | None => {}
         }
     }
-    if let Some(models) = root.get("models").filter(|models| !models.is_null()) {
-        for (name, entry) in mapping("models", models)? {
-            printer.value(&mut format!("models.{name}"), &entry.value, MODEL)?;
-        }
+    match root.get("models") {
+        Some(models) if !models.is_null() => mapping("models", models).map(|_| ()),
+        Some(_) | None => Ok(()),
     }
-    Ok(())
+}
+
+fn fields_of(section: &str) -> Option<&'static [Field]> {
+    let known = SECTIONS.into_iter().chain([("services", SERVICE)]);
+    known.into_iter().find(|(name, _)| *name == section).map(|(_, fields)| fields)
 }
 
 impl Printer<'_> {

@@ -8,7 +8,7 @@ use super::files::{absolute, is_remote};
 use super::loader::{Loader, Scope, interpolated};
 use super::merge;
 use super::paths;
-use super::tree::{Kind, Mapping, Node};
+use super::tree::{Entry, Kind, Mapping, Node};
 use super::unique;
 use crate::source_map::Place;
 
@@ -31,15 +31,19 @@ pub(super) fn apply(
     let names: Vec<String> = entries.keys().cloned().collect();
     let mut services = std::mem::take(entries);
     for name in names {
-        let mut chain = Chain { loader, scope, top: file, seen: Vec::new() };
-        if let Some(extended) = chain.service(file, &name, &mut services, resets)?
-            && let Some(entry) = services.get_mut(&name)
-        {
-            entry.value = extended;
+        if services.get(&name).is_some_and(stands_alone) {
+            continue;
         }
+        let mut chain = Chain { loader, scope, top: file, seen: Vec::new() };
+        chain.service(file, &name, &mut services, resets)?;
     }
     root.insert_services(services);
     Ok(())
+}
+
+/// Whether a service extends no other.
+fn stands_alone(service: &Entry) -> bool {
+    service.value.as_mapping().is_some_and(|entries| !entries.contains_key("extends"))
 }
 
 impl Node {
@@ -67,7 +71,8 @@ struct Reference {
 }
 
 impl Chain<'_, '_> {
-    /// The service with what it extends merged in; `None` if it is null.
+    /// The service with what it extends merged in, which is put into `services` too; `None` if it
+    /// is null.
     fn service(
         &mut self,
         file: &Path,
@@ -191,8 +196,9 @@ impl Chain<'_, '_> {
         }
         let directory = path.parent().unwrap_or(&self.scope.directory).to_path_buf();
         paths::resolve(&mut model, &directory, self.loader)?;
-        let mut services = match model.get("services").and_then(Node::as_mapping) {
-            Some(services) if services.contains_key(&reference.service) => services.clone(),
+        let services = model.as_mapping_mut().and_then(|entries| entries.shift_remove("services"));
+        let mut services = match services.map(|entry| entry.value.kind) {
+            Some(Kind::Mapping(services)) if services.contains_key(&reference.service) => services,
             _ => return Err(missing(&format!("it is not in `{}`", path.display()))),
         };
         self.service(&path, &reference.service, &mut services, &resets)

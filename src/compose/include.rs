@@ -1,21 +1,21 @@
 //! `include` (compose-go v2.9.1 `loader/include.go`): other projects, loaded on their own and then
-//! copied into this one.
+//! taken into this one.
 
 use std::path::{Path, PathBuf};
 
 use super::fault::Fault;
 use super::files::{absolute, is_remote, read_dotenv};
 use super::loader::{self, Loader, Scope};
-use super::tree::{Mapping, Node};
+use super::tree::{Kind, Mapping, Node};
 use crate::source_map::Place;
 
 /// How deep includes may be nested.
 const DEPTH_LIMIT: usize = 50;
 
-/// The sections that are copied.
+/// The sections that are taken.
 const SECTIONS: [&str; 6] = ["services", "volumes", "networks", "secrets", "configs", "models"];
 
-/// Loads what `root` includes and copies it in.
+/// Loads what `root` includes and takes it in.
 pub(super) fn apply(
     loader: &mut Loader<'_>,
     scope: &Scope,
@@ -42,7 +42,8 @@ pub(super) fn apply(
         let mut imported = one(loader, scope, &included, item)?;
         keep_extension(loader, &mut imported);
         for section in SECTIONS {
-            copy(section, imported.get(section), root, &item.place)?;
+            let brought = imported.as_mapping_mut().and_then(|it| it.shift_remove(section));
+            take(section, brought.map(|entry| entry.value), root, &item.place)?;
         }
     }
     Ok(())
@@ -136,9 +137,9 @@ fn strings(path: &str, node: Option<&Node>) -> Result<Vec<String>, Fault> {
     items.iter().map(text).collect()
 }
 
-/// Copies what is not there; what is there must be the same.
-fn copy(section: &str, from: Option<&Node>, root: &mut Node, place: &Place) -> Result<(), Fault> {
-    let Some(from) = from.and_then(Node::as_mapping) else { return Ok(()) };
+/// Takes what is not there; what is there must be the same.
+fn take(section: &str, from: Option<Node>, root: &mut Node, place: &Place) -> Result<(), Fault> {
+    let Some(Kind::Mapping(from)) = from.map(|node| node.kind) else { return Ok(()) };
     if root.get(section).is_none_or(Node::is_null) {
         root.insert(section, Node::mapping([], place));
     }
@@ -148,7 +149,7 @@ fn copy(section: &str, from: Option<&Node>, root: &mut Node, place: &Place) -> R
     }
     let Some(target) = target.as_mapping_mut() else { return Ok(()) };
     for (name, entry) in from {
-        match target.get(name) {
+        match target.get(&name) {
             Some(present) if same(&present.value, &entry.value) => {}
             Some(present) => {
                 return Err(Fault::at(
@@ -158,7 +159,7 @@ fn copy(section: &str, from: Option<&Node>, root: &mut Node, place: &Place) -> R
                 .hint("change an included service in an override file instead"));
             }
             None => {
-                target.insert(name.clone(), entry.clone());
+                target.insert(name, entry);
             }
         }
     }

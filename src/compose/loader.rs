@@ -179,6 +179,7 @@ fn add_document(
 ) -> Result<Node, Fault> {
     let mut root = interpolated(loader, scope, document.root)?;
     extends::apply(loader, scope, path, &mut root, &document.resets)?;
+    let touched = document::touched(&root, &document.resets);
     merge::reset(&mut model, &document.resets);
     include::apply(loader, scope, path, &mut root)?;
     let mut model = merge::merge(model, root)?;
@@ -191,7 +192,7 @@ fn add_document(
     }
     canonical::transform(&mut model, &mut loader.warnings)?;
     unique::enforce(&mut model)?;
-    document::check(&model)?;
+    document::check(&model, &touched)?;
     Ok(model)
 }
 

@@ -113,16 +113,18 @@ fn mappings(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Faul
     };
     let mut merged = if let Kind::Mapping(entries) = base.kind { entries } else { Mapping::new() };
     for (key, later) in later {
-        let Some((index, _, earlier)) = merged.get_full(&key) else {
+        let Some(entry) = merged.get_mut(&key) else {
             merged.insert(key, later);
             continue;
         };
-        path.push(key.clone());
-        let value = merge_at(earlier.value.clone(), later.value, path)?;
+        let nothing = Node::new(Kind::Null, Place::nowhere());
+        let earlier = std::mem::replace(&mut entry.value, nothing);
+        let written = earlier.place.clone();
+        path.push(key);
+        entry.value = merge_at(earlier, later.value, path)?;
         path.pop();
-        let key_span = if value.place == earlier.value.place { earlier.key } else { later.key };
-        if let Some((_, entry)) = merged.get_index_mut(index) {
-            *entry = Entry { key: key_span, value };
+        if entry.value.place != written {
+            entry.key = later.key;
         }
     }
     Ok(Node { kind: Kind::Mapping(merged), place, mark: None })
