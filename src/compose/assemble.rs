@@ -16,7 +16,7 @@ use super::lower;
 use super::merge;
 use super::resolve::{self, ServiceVariables};
 use super::shape::SERVICE;
-use super::tree::{Mapping, Node};
+use super::tree::{Node, Services};
 use super::validate::entries;
 use crate::path::HostPath;
 use crate::project::{Mount, MountSource, Project, Service};
@@ -49,13 +49,13 @@ pub(super) fn project(
         service.environment = resolve::environment(loader, &about.environment, &entry.value)?;
         service.labels = resolve::labels(loader, &entry.value)?;
         warn_of_cut(loader, &entry.value);
-        if let Some(document) = printed.get_mut(name) {
+        if let Some(document) = printed.get_mut(*name) {
             finish(document, &service);
         }
         services.push(service);
     }
     inherit_mounts(loader, &enabled, &mut services);
-    printed.retain(|name, _| enabled.contains_key(name));
+    printed.retain(|name, _| enabled.contains_key(name.as_str()));
     let document = document(loader, root, &about.name, &enabled, printed)?;
     let extension = extension(loader, root)?;
     let volumes = root.get("volumes").and_then(Node::as_mapping);
@@ -103,9 +103,11 @@ fn printed_services(
     Ok(printed)
 }
 
-fn split_by_profile(root: &Node, profiles: &[String]) -> (Mapping, Mapping) {
-    let services = root.get("services").and_then(Node::as_mapping).cloned().unwrap_or_default();
-    services.into_iter().partition(|(_, entry)| lower::is_enabled(&entry.value, profiles))
+fn split_by_profile<'t>(root: &'t Node, profiles: &[String]) -> (Services<'t>, Services<'t>) {
+    let services = root.get("services").and_then(Node::as_mapping).into_iter().flatten();
+    services
+        .map(|(name, entry)| (name.as_str(), entry))
+        .partition(|(_, entry)| lower::is_enabled(&entry.value, profiles))
 }
 
 /// What Compose prints differently once env files are folded in.
@@ -142,7 +144,10 @@ fn variables(environment: &ServiceVariables) -> Value {
 }
 
 /// Adds the mounts that `volumes_from` brings; a service's own mount at the same target wins.
-fn inherit_mounts(loader: &mut Loader<'_>, enabled: &Mapping, services: &mut [Service]) {
+fn inherit_mounts(loader: &mut Loader<'_>, enabled: &Services<'_>, services: &mut [Service]) {
+    if enabled.values().all(|entry| entry.value.get("volumes_from").is_none()) {
+        return;
+    }
     // A chain is as long as there are services; circles have been refused.
     for _ in 0..services.len() {
         let known: IndexMap<String, Vec<Mount>> = services
@@ -151,7 +156,7 @@ fn inherit_mounts(loader: &mut Loader<'_>, enabled: &Mapping, services: &mut [Se
             .collect();
         let mut changed = false;
         for service in services.iter_mut() {
-            let Some(entry) = enabled.get(&service.name.value) else { continue };
+            let Some(entry) = enabled.get(service.name.value.as_str()) else { continue };
             for (from, read_only, place) in lower::volumes_from(&entry.value) {
                 for mount in known.get(&from).into_iter().flatten() {
                     if matches!(mount.source, MountSource::Tmpfs | MountSource::Other(_))
@@ -184,7 +189,7 @@ fn document(
     loader: &mut Loader<'_>,
     root: &Node,
     name: &str,
-    enabled: &Mapping,
+    enabled: &Services<'_>,
     services: IndexMap<String, Map<String, Value>>,
 ) -> Result<Value, Fault> {
     let mut document = Map::new();

@@ -239,7 +239,7 @@ fn build(path: &str, node: &mut Node) -> Result<(), Fault> {
 /// A list of `default` and `id=path` as a mapping.
 fn ssh_keys(path: &str, node: &mut Node) -> Result<(), Fault> {
     let Kind::Sequence(items) = &node.kind else { return Ok(()) };
-    let mut entries = Mapping::new();
+    let mut entries = Mapping::default();
     for item in items {
         let text = item.as_str().ok_or_else(|| item.expected(path, "a string"))?;
         let (id, value) = match text.split_once('=') {
@@ -260,7 +260,7 @@ fn assignments(path: &str, node: &mut Node) -> Result<(), Fault> {
         return Err(entry.value.expected(&format!("{path}.{key}"), "a string"));
     }
     let Kind::Sequence(items) = &node.kind else { return Ok(()) };
-    let mut entries = Mapping::new();
+    let mut entries = Mapping::default();
     for item in items {
         let Some((key, value)) = item.as_str().and_then(|text| text.split_once('=')) else {
             return Err(item.refuse(format!("an entry of `{path}` must be `key=value`")));

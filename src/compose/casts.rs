@@ -21,33 +21,23 @@ pub(super) fn interpolate(
     walk.node(root)
 }
 
-struct Walk<'a> {
+struct Walk<'a, 'tree> {
     environment: &'a Environment,
     warnings: &'a mut Vec<Spanned<String>>,
-    path: Vec<String>,
+    path: Vec<&'tree str>,
     total: usize,
 }
 
-impl Walk<'_> {
-    fn node(&mut self, node: &mut Node) -> Result<(), Fault> {
+impl<'tree> Walk<'_, 'tree> {
+    fn node(&mut self, node: &'tree mut Node) -> Result<(), Fault> {
+        if node.as_str().is_some() {
+            self.text(node)?;
+            return self.cast(node);
+        }
         match &mut node.kind {
-            Kind::String(text) => {
-                if text.contains('$') {
-                    let expansion = expand(text, &|name| self.environment.get(name))
-                        .map_err(|error| refuse(&node.place, &error))?;
-                    *text = expansion.text;
-                    node.place.variables = expansion.variables;
-                    self.warnings.extend(unset(&node.place));
-                    self.total += text.len();
-                    if self.total > TOTAL_LIMIT {
-                        return Err(node.refuse("the values of the file expand to too many bytes"));
-                    }
-                }
-                self.cast(node)
-            }
             Kind::Sequence(items) => {
                 for item in items {
-                    self.path.push("[]".to_owned());
+                    self.path.push("[]");
                     self.node(item)?;
                     self.path.pop();
                 }
@@ -55,19 +45,37 @@ impl Walk<'_> {
             }
             Kind::Mapping(entries) => {
                 for (key, entry) in entries {
-                    self.path.push(key.clone());
+                    self.path.push(key);
                     self.node(&mut entry.value)?;
                     self.path.pop();
                 }
                 Ok(())
             }
-            Kind::Null | Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::Time(_) => Ok(()),
+            Kind::Null
+            | Kind::Bool(_)
+            | Kind::Int(_)
+            | Kind::Float(_)
+            | Kind::String(_)
+            | Kind::Time(_) => Ok(()),
         }
     }
 
+    fn text(&mut self, node: &mut Node) -> Result<(), Fault> {
+        let Some(text) = node.as_str().filter(|text| text.contains('$')) else { return Ok(()) };
+        let expansion = expand(text, &|name| self.environment.get(name))
+            .map_err(|error| refuse(&node.place, &error))?;
+        self.total += expansion.text.len();
+        node.kind = Kind::String(expansion.text);
+        node.place.variables = expansion.variables;
+        self.warnings.extend(unset(&node.place));
+        if self.total > TOTAL_LIMIT {
+            return Err(node.refuse("the values of the file expand to too many bytes"));
+        }
+        Ok(())
+    }
+
     fn cast(&mut self, node: &mut Node) -> Result<(), Fault> {
-        let parts: Vec<&str> = self.path.iter().map(String::as_str).collect();
-        let Some(cast) = cast_of(&parts) else { return Ok(()) };
+        let Some(cast) = cast_of(&self.path) else { return Ok(()) };
         let Some(text) = node.as_str() else { return Ok(()) };
         let path = self.path.join(".");
         let kind = match cast {

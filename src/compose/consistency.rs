@@ -5,11 +5,15 @@ use std::collections::{HashMap, HashSet};
 
 use super::fault::Fault;
 use super::order;
-use super::tree::{Mapping, Node};
+use super::tree::{Node, Services};
 use super::validate::{entries, items};
 
 /// Refuses a normalised project that breaks one of them.
-pub(super) fn check(root: &Node, enabled: &Mapping, disabled: &Mapping) -> Result<(), Fault> {
+pub(super) fn check(
+    root: &Node,
+    enabled: &Services<'_>,
+    disabled: &Services<'_>,
+) -> Result<(), Fault> {
     let project = Project { root, enabled, disabled };
     for (name, entry) in enabled {
         let service = &entry.value;
@@ -40,7 +44,7 @@ pub(super) fn check(root: &Node, enabled: &Mapping, disabled: &Mapping) -> Resul
     container_names(enabled)
 }
 
-fn container_names(enabled: &Mapping) -> Result<(), Fault> {
+fn container_names(enabled: &Services<'_>) -> Result<(), Fault> {
     let mut owners = HashMap::new();
     for (name, entry) in enabled {
         let Some(node) = entry.value.get("container_name").filter(|node| !is_empty(Some(node)))
@@ -63,8 +67,8 @@ fn is_empty(node: Option<&Node>) -> bool {
 
 struct Project<'a> {
     root: &'a Node,
-    enabled: &'a Mapping,
-    disabled: &'a Mapping,
+    enabled: &'a Services<'a>,
+    disabled: &'a Services<'a>,
 }
 
 impl Project<'_> {
@@ -97,11 +101,11 @@ impl Project<'_> {
     fn dependencies(&self, name: &str, service: &Node) -> Result<(), Fault> {
         let edges = service.get("depends_on").and_then(Node::as_mapping);
         for (target, entry) in edges.into_iter().flatten() {
-            if self.enabled.contains_key(target) {
+            if self.enabled.contains_key(target.as_str()) {
                 continue;
             }
             let optional = entry.value.get("required").and_then(Node::as_bool) == Some(false);
-            let disabled = self.disabled.contains_key(target);
+            let disabled = self.disabled.contains_key(target.as_str());
             if disabled && optional {
                 continue;
             }
@@ -298,17 +302,16 @@ fn mount_targets(name: &str, service: &Node) -> Result<(), Fault> {
 }
 
 /// Refuses services that wait for each other.
-fn circles(services: &Mapping) -> Result<(), Fault> {
+fn circles(services: &Services<'_>) -> Result<(), Fault> {
     let waiting: Vec<_> = services
         .iter()
         .map(|(name, entry)| {
             let edges = entries(entry.value.get("depends_on")).map(|(target, _)| target);
-            (name.as_str(), edges.collect())
+            (*name, edges.collect())
         })
         .collect();
     let free: HashSet<&str> = order::rounds(&waiting).into_iter().flatten().collect();
-    let Some((name, entry)) = services.iter().find(|(name, _)| !free.contains(name.as_str()))
-    else {
+    let Some((name, entry)) = services.iter().find(|(name, _)| !free.contains(*name)) else {
         return Ok(());
     };
     let place = entry

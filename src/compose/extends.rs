@@ -1,5 +1,6 @@
 //! `extends` (compose-go v2.9.1 `loader/extends.go`).
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::canonical;
@@ -30,11 +31,12 @@ pub(super) fn apply(
     let Some(entries) = services.as_mapping_mut() else { return Ok(()) };
     let names: Vec<String> = entries.keys().cloned().collect();
     let mut services = std::mem::take(entries);
+    let mut bases = Bases::new();
     for name in names {
         if services.get(&name).is_some_and(stands_alone) {
             continue;
         }
-        let mut chain = Chain { loader, scope, top: file, seen: Vec::new() };
+        let mut chain = Chain { loader, scope, top: file, seen: Vec::new(), bases: &mut bases };
         chain.service(file, &name, &mut services, resets)?;
     }
     root.insert_services(services);
@@ -54,6 +56,16 @@ impl Node {
     }
 }
 
+/// The files that services of one file extend from, each read once.
+type Bases = HashMap<PathBuf, Base>;
+
+/// A file that services are extended from.
+#[derive(Clone)]
+struct Base {
+    services: Mapping,
+    resets: Vec<Vec<String>>,
+}
+
 struct Chain<'a, 'b> {
     loader: &'a mut Loader<'b>,
     scope: &'a Scope,
@@ -61,6 +73,7 @@ struct Chain<'a, 'b> {
     top: &'a Path,
     /// Files as they are named, and the services that extend one of theirs.
     seen: Vec<(PathBuf, String)>,
+    bases: &'a mut Bases,
 }
 
 /// What a service extends.
@@ -183,9 +196,28 @@ impl Chain<'_, '_> {
         if !self.loader.has_file(&path) {
             return Err(missing(&format!("there is no file `{}`", path.display())));
         }
+        if !self.bases.contains_key(&path) {
+            let base = self.read_base(&path)?;
+            self.bases.insert(path.clone(), base);
+        }
+        let base = self.bases.get(&path);
+        let Some((base, service)) =
+            base.and_then(|base| Some((base, base.services.get(&reference.service)?)))
+        else {
+            return Err(missing(&format!("it is not in `{}`", path.display())));
+        };
+        if stands_alone(service) {
+            return Ok(Some(service.value.clone()));
+        }
+        let Base { mut services, resets } = base.clone();
+        self.service(&path, &reference.service, &mut services, &resets)
+    }
+
+    /// The services of another file, without what they extend in turn.
+    fn read_base(&mut self, path: &Path) -> Result<Base, Fault> {
         let mut model = Node::mapping([], &Place::nowhere());
         let mut resets = Vec::new();
-        for document in self.loader.parse(&path)?.documents {
+        for document in self.loader.parse(path)?.documents {
             let root = interpolated(self.loader, self.scope, document.root)?;
             merge::reset(&mut model, &document.resets);
             model = merge::merge(model, root)?;
@@ -197,11 +229,11 @@ impl Chain<'_, '_> {
         let directory = path.parent().unwrap_or(&self.scope.directory).to_path_buf();
         paths::resolve(&mut model, &directory, self.loader)?;
         let services = model.as_mapping_mut().and_then(|entries| entries.shift_remove("services"));
-        let mut services = match services.map(|entry| entry.value.kind) {
-            Some(Kind::Mapping(services)) if services.contains_key(&reference.service) => services,
-            _ => return Err(missing(&format!("it is not in `{}`", path.display()))),
+        let services = match services.map(|entry| entry.value.kind) {
+            Some(Kind::Mapping(services)) => services,
+            _ => Mapping::default(),
         };
-        self.service(&path, &reference.service, &mut services, &resets)
+        Ok(Base { services, resets })
     }
 }
 

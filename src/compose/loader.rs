@@ -95,7 +95,7 @@ impl<'a> Loader<'a> {
 
     /// Whether there is something that can be opened as a file: also a pipe or a device.
     pub(super) fn has_text(&self, path: &Path) -> bool {
-        self.local(path).is_some_and(|path| path.exists() && !path.is_dir())
+        self.local(path).and_then(|path| path.metadata().ok()).is_some_and(|found| !found.is_dir())
     }
 
     /// Opens a text.
@@ -157,7 +157,7 @@ pub(super) fn model(
     scope: &Scope,
     parsed: Vec<Parsed>,
 ) -> Result<Node, Fault> {
-    let mut model = Node::new(Kind::Mapping(Mapping::new()), Place::nowhere());
+    let mut model = Node::new(Kind::Mapping(Mapping::default()), Place::nowhere());
     for file in parsed {
         for document in file.documents {
             model = add_document(loader, scope, &file.path, document, model)?;
@@ -184,7 +184,7 @@ fn add_document(
     include::apply(loader, scope, path, &mut root)?;
     let mut model = merge::merge(model, root)?;
     unique::enforce(&mut model)?;
-    written::check(&model)?;
+    written::check(&model, &touched)?;
     if let Some(version) =
         model.as_mapping_mut().and_then(|entries| entries.shift_remove("version"))
     {

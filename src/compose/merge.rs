@@ -111,7 +111,8 @@ fn mappings(base: Node, over: Node, path: &mut Vec<String>) -> Result<Node, Faul
     let Kind::Mapping(later) = over.kind else {
         return Ok(Node { kind: base.kind, place, mark: None });
     };
-    let mut merged = if let Kind::Mapping(entries) = base.kind { entries } else { Mapping::new() };
+    let mut merged =
+        if let Kind::Mapping(entries) = base.kind { entries } else { Mapping::default() };
     for (key, later) in later {
         let Some(entry) = merged.get_mut(&key) else {
             merged.insert(key, later);
@@ -190,7 +191,7 @@ pub(super) fn started(place: &Place) -> Node {
 /// A list of names as a mapping.
 pub(super) fn named(node: Node, value: fn(&Place) -> Node) -> Result<Node, Fault> {
     let Kind::Sequence(items) = node.kind else { return Ok(node) };
-    let mut entries = Mapping::new();
+    let mut entries = Mapping::default();
     for item in items {
         let Some(name) = item.as_str() else {
             return Err(item.refuse(format!("a name must be a string, not {}", item.described())));

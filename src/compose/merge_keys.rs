@@ -10,12 +10,25 @@ pub(super) const KEY: &str = "<<";
 /// How the tree marks a merge key until [`resolve`] has seen it, so that `"<<"` stays a plain key.
 pub(super) const MARKER: &str = "\u{0}<<";
 
+/// Whether a file has anything for [`resolve`] to do; most have not.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Seen {
+    /// A `!reset` or an `!override`.
+    pub(super) marks: bool,
+    /// A `<<`.
+    pub(super) keys: bool,
+}
+
 /// Applies and removes every merge key and every `!reset` below `root`; returns the paths of
 /// `!reset` and `!override`, which an earlier file's values at those paths give way to.
-pub(super) fn resolve(root: &mut Node) -> Result<Vec<Vec<String>>, Fault> {
+pub(super) fn resolve(root: &mut Node, seen: Seen) -> Result<Vec<Vec<String>>, Fault> {
     let mut resets = Vec::new();
-    collect(root, &mut Vec::new(), &mut resets);
-    merge(root)?;
+    if seen.marks {
+        collect(root, &mut Vec::new(), &mut resets);
+    }
+    if seen.keys {
+        merge(root)?;
+    }
     Ok(resets)
 }
 

@@ -164,7 +164,7 @@ fn entry_resolved(name: &str, entry: &mut Entry, environment: &Environment) -> b
 
 fn resource_name(key: &str, resource: &mut Node, project: &str) {
     if resource.is_null() {
-        resource.kind = Kind::Mapping(Mapping::new());
+        resource.kind = Kind::Mapping(Mapping::default());
     }
     if resource.get("name").is_some_and(|name| !name.is_null()) {
         return;

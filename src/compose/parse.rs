@@ -7,7 +7,7 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, Span as Range, Tag};
 
 use super::alias_paths::AliasPaths;
 use super::fault::Fault;
-use super::merge_keys;
+use super::merge_keys::{self, Seen};
 use super::scalar;
 use super::syntax::{Refusal, Syntax, line_breaks};
 use super::tree::{Entry, Kind, Mapping, Mark, Node};
@@ -49,6 +49,7 @@ pub(super) fn parse(source: SourceId, text: &str) -> Result<Vec<Document>, Fault
         anchors: HashMap::new(),
         aliases: AliasPaths::default(),
         marked: 0,
+        seen: Seen::default(),
         values: 0,
         aliased: 0,
     };
@@ -66,7 +67,7 @@ pub(super) fn parse(source: SourceId, text: &str) -> Result<Vec<Document>, Fault
                 | Event::Alias(_)
         ) {
             let mut root = reader.node(event, range, 0)?.node;
-            let resets = merge_keys::resolve(&mut root)?;
+            let resets = merge_keys::resolve(&mut root, reader.seen)?;
             documents.push(Document { root, resets });
         }
     }
@@ -82,6 +83,7 @@ struct Reader<'text> {
     aliases: AliasPaths,
     /// How many values around this one are marked; Compose does not look into those.
     marked: usize,
+    seen: Seen,
     values: usize,
     aliased: usize,
 }
@@ -161,6 +163,7 @@ impl<'text> Reader<'text> {
             | Event::MappingEnd
             | _ => return Err(Fault::span(Some(span), "a value is expected here")),
         };
+        self.seen.marks |= read.node.mark.is_some();
         if anchor != 0 {
             let mut shared = read.clone();
             merge_keys::drop_resets(&mut shared.node);
@@ -225,7 +228,7 @@ impl<'text> Reader<'text> {
     }
 
     fn entries(&mut self, span: Span, depth: usize) -> Result<Read, Fault> {
-        let mut entries = Mapping::new();
+        let mut entries = Mapping::default();
         let (mut size, mut deepest, mut end) = (1, 0, span.end);
         while let Some((event, range)) = self.next()? {
             if matches!(event, Event::MappingEnd) {
@@ -266,6 +269,7 @@ impl<'text> Reader<'text> {
         if let Event::Scalar(text, ScalarStyle::Plain, 0, None) = &event
             && text == merge_keys::KEY
         {
+            self.seen.keys = true;
             return Ok((merge_keys::MARKER.to_owned(), span));
         }
         let node = self.node(event, range, depth + 1)?.node;

@@ -30,6 +30,9 @@ fn refuse(at: usize, message: impl Into<String>, hint: &'static str) -> Checked 
 
 /// Refuses characters that are line breaks to Compose and to nobody else.
 pub(super) fn line_breaks(text: &str) -> Checked {
+    if text.is_ascii() {
+        return Ok(());
+    }
     match text.find(['\u{85}', '\u{2028}', '\u{2029}']) {
         Some(at) => refuse(
             at,

@@ -1,6 +1,7 @@
 //! One YAML document as a tree in which every value knows where it was written and which variables
 //! went into it. Everything between parsing and lowering works on this tree.
 
+use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
 use super::fault::Fault;
@@ -42,7 +43,10 @@ pub(super) enum Mark {
 }
 
 /// A mapping in the order of the file.
-pub(super) type Mapping = IndexMap<String, Entry>;
+pub(super) type Mapping = IndexMap<String, Entry, RandomState>;
+
+/// Some services of a document, by name.
+pub(super) type Services<'tree> = IndexMap<&'tree str, &'tree Entry>;
 
 /// A value of a mapping and where its key is written.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,5 +1,8 @@
 //! Which entries of a list replace an earlier one (compose-go v2.9.1 `override/uncity.go`).
 
+use std::collections::HashSet;
+
+use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
 use super::fault::Fault;
@@ -53,11 +56,12 @@ fn walk<'t>(node: &'t mut Node, path: &mut Vec<&'t str>) -> Result<(), Fault> {
         }
         Kind::Sequence(items) => {
             if let Some(index) = index_of(path) {
-                let mut kept: IndexMap<String, Node> = IndexMap::new();
-                for item in std::mem::take(items) {
-                    kept.insert(index(&item)?, item);
+                let keys = items.iter().map(index).collect::<Result<Vec<_>, _>>()?;
+                let distinct: HashSet<&String, RandomState> = keys.iter().collect();
+                if distinct.len() < keys.len() {
+                    let pairs = keys.into_iter().zip(std::mem::take(items));
+                    *items = pairs.collect::<IndexMap<_, _>>().into_values().collect();
                 }
-                *items = kept.into_values().collect();
             }
         }
         Kind::Null

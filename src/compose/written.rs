@@ -2,37 +2,45 @@
 //! which are gone once a model is canonical (compose-go v2.9.1
 //! `schema/compose-spec.json`).
 
+use super::document::Touched;
 use super::fault::Fault;
 use super::tree::{Entry, Node};
 use super::validate::{entries, items};
 
-/// Refuses a merged model whose short forms break one of them.
-pub(super) fn check(root: &Node) -> Result<(), Fault> {
+/// Compose lets any name of a network pass.
+const NAMED: [&str; 4] = ["services", "volumes", "secrets", "configs"];
+
+/// Refuses a merged model whose short forms break one of them, where the last file touched it.
+pub(super) fn check(root: &Node, touched: &Touched) -> Result<(), Fault> {
     if let Some(version) = root.get("version").filter(|version| version.as_str().is_none()) {
         return Err(version.expected("version", "a string"));
     }
-    // Compose lets any name of a network pass.
-    for section in ["services", "volumes", "secrets", "configs"] {
-        for (name, entry) in root.get(section).and_then(Node::as_mapping).into_iter().flatten() {
+    for (section, name) in touched {
+        let resources = root.get(section).and_then(Node::as_mapping);
+        let Some(entry) = resources.and_then(|resources| resources.get(name)) else { continue };
+        if NAMED.contains(&section.as_str()) {
             check_name(section, name, entry)?;
         }
+        if section == "services" {
+            check_service(name, &entry.value)?;
+        }
     }
-    for (name, service) in entries(root.get("services")) {
-        if service.as_mapping().is_none() {
-            return Err(service.expected(&format!("services.{name}"), "a mapping"));
-        }
-        for key in ["depends_on", "networks", "models"] {
-            different(&format!("services.{name}.{key}"), service.get(key))?;
-        }
-        for (target, edge) in entries(service.get("depends_on")) {
-            dependency(&format!("services.{name}.depends_on.{target}"), edge)?;
-        }
-        for file in items(service.get("env_file")) {
-            if let Some(format) = file.get("format").filter(|format| format.as_str().is_none()) {
-                return Err(
-                    format.expected(&format!("services.{name}.env_file.format"), "a string")
-                );
-            }
+    Ok(())
+}
+
+fn check_service(name: &str, service: &Node) -> Result<(), Fault> {
+    if service.as_mapping().is_none() {
+        return Err(service.expected(&format!("services.{name}"), "a mapping"));
+    }
+    for key in ["depends_on", "networks", "models"] {
+        different(&format!("services.{name}.{key}"), service.get(key))?;
+    }
+    for (target, edge) in entries(service.get("depends_on")) {
+        dependency(&format!("services.{name}.depends_on.{target}"), edge)?;
+    }
+    for file in items(service.get("env_file")) {
+        if let Some(format) = file.get("format").filter(|format| format.as_str().is_none()) {
+            return Err(format.expected(&format!("services.{name}.env_file.format"), "a string"));
         }
     }
     Ok(())
