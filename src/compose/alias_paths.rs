@@ -3,6 +3,7 @@
 //! services `qwen2` and `qwen2.5` cannot merge one anchor, although nothing goes round.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::merge_keys;
@@ -13,8 +14,9 @@ const LENGTH_LIMIT: usize = 1024;
 /// The path of the value that is being read, and the paths of the aliases before it.
 #[derive(Default)]
 pub(super) struct AliasPaths {
-    keys: Vec<String>,
-    length: usize,
+    keys: String,
+    /// Where each key begins.
+    starts: Vec<usize>,
     /// Anchors with the paths of their aliases.
     used: HashSet<(usize, u64)>,
     /// Anchors with every path above those.
@@ -24,25 +26,34 @@ pub(super) struct AliasPaths {
 impl AliasPaths {
     /// Goes down to the value below `key`.
     pub(super) fn enter(&mut self, key: &str) {
-        self.length += key.len() + 1;
-        self.keys.push(key.to_owned());
+        self.starts.push(self.keys.len());
+        self.keys.push_str(key);
+    }
+
+    /// Goes down to an item of a list.
+    pub(super) fn enter_item(&mut self, index: usize) {
+        self.starts.push(self.keys.len());
+        // A string takes everything.
+        write!(self.keys, "{index}").ok();
     }
 
     /// Comes back from it.
     pub(super) fn leave(&mut self) {
-        self.length -= self.keys.pop().map_or(0, |key| key.len() + 1);
+        self.keys.truncate(self.starts.pop().unwrap_or(0));
     }
 
     /// Notes an alias at the present path; false if Compose refuses it.
     pub(super) fn note(&mut self, anchor: usize) -> bool {
-        if self.length > LENGTH_LIMIT {
+        if self.keys.len() + self.starts.len() > LENGTH_LIMIT {
             return true;
         }
         // Compose forgets the merge keys of a path, but for one at the top.
         let is_merge = |key: &str| key == merge_keys::MARKER || key == merge_keys::KEY;
-        let keys = self.keys.iter().enumerate();
+        let ends = self.starts.iter().skip(1).copied().chain([self.keys.len()]);
+        let spans = self.starts.iter().zip(ends);
+        let keys = spans.map(|(start, end)| self.keys.get(*start..end).unwrap_or("")).enumerate();
         let kept = keys.filter(|(depth, key)| *depth == 0 || !is_merge(key));
-        let path = kept.map(|(_, key)| key.as_str()).collect::<Vec<_>>().join(".");
+        let path = kept.map(|(_, key)| key).collect::<Vec<_>>().join(".");
         if path.contains(merge_keys::KEY) {
             return true;
         }

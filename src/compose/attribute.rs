@@ -299,7 +299,8 @@ pub(super) fn test(path: &str, node: &Node) -> Result<Vec<String>, Fault> {
 }
 
 pub(super) fn pairs(path: &str, node: &Node, missing: fn() -> Value) -> Result<Value, Fault> {
-    let mut printed = Map::new();
+    let length = node.as_mapping().map(Mapping::len).or(node.as_sequence().map(<[Node]>::len));
+    let mut printed = Map::with_capacity(length.unwrap_or(0));
     match &node.kind {
         Kind::Mapping(entries) => {
             for (key, entry) in entries {

@@ -33,9 +33,12 @@ pub(super) fn transform(root: &mut Node, warnings: &mut Vec<Spanned<String>>) ->
 }
 
 fn service(name: &str, node: &mut Node) -> Result<(), Fault> {
+    let mut path = format!("services.{name}.");
+    let length = path.len();
     for (key, entry) in node.as_mapping_mut().into_iter().flatten() {
-        let path = format!("services.{name}.{key}");
+        path.push_str(key);
         attribute(key, &path, entry)?;
+        path.truncate(length);
     }
     Ok(())
 }

@@ -80,7 +80,7 @@ impl Printer<'_> {
         fields: &[Field],
     ) -> Result<Map<String, Value>, Fault> {
         let Some(entries) = node.as_mapping() else { return Err(node.expected(path, "a mapping")) };
-        let mut printed = Map::new();
+        let mut printed = Map::with_capacity(if self.keeps { entries.len() } else { 0 });
         for (key, entry) in entries {
             if key.starts_with("x-") {
                 continue;

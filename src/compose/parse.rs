@@ -215,7 +215,7 @@ impl<'text> Reader<'text> {
             if matches!(event, Event::SequenceEnd) {
                 break;
             }
-            self.aliases.enter(&items.len().to_string());
+            self.aliases.enter_item(items.len());
             let read = self.node(event, range, depth + 1)?;
             self.aliases.leave();
             size += read.size;
