@@ -4,6 +4,8 @@
 #   docker build --build-arg BINARY=local -t preflight:local .    takes dist/preflight and
 #                                                                 dist/ca-certificates.crt
 #
+# `--build-arg COMMIT=$(git rev-parse --short=12 HEAD)` lets `preflight --version` name the commit.
+#
 # It builds with the BuildKit of Docker Engine 20.10, which has no `COPY --link` and no heredocs.
 ARG BINARY=build
 
@@ -11,11 +13,12 @@ FROM rust:1.95-alpine AS build
 RUN apk add --no-cache build-base ca-certificates
 WORKDIR /work
 COPY . .
+ARG COMMIT=
 # The target is named although it is the host's own, so that the flags do not reach procedural
 # macros, which cannot be static.
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/work/target \
     target=$(rustc -vV | sed -n 's/^host: //p') \
-    && RUSTFLAGS='-C target-feature=+crt-static' \
+    && PREFLIGHT_COMMIT="$COMMIT" RUSTFLAGS='-C target-feature=+crt-static' \
        cargo build --locked --profile dist --target "$target" --bin preflight \
     && cp "target/$target/dist/preflight" /preflight \
     && cp /etc/ssl/certs/ca-certificates.crt /ca-certificates.crt

@@ -45,6 +45,7 @@ use policy::Policy;
 use report::lock::Pinned;
 use report::{Outcome, Report, Voice};
 use source_map::SourceMap;
+use stack::Stack;
 use timing::Stopwatch;
 
 /// Does what `options` ask for, and tells about it.
@@ -73,31 +74,40 @@ pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, E
     let mut lanes = survey::look(&plan, &stack, options, lock.as_ref()).await;
     if options.task == Task::Lock {
         let path = path.ok_or(LockfileError::Nowhere)?;
-        let findings = pin(&path, lock.unwrap_or_default(), &mut lanes, voice).await?;
-        let Some(findings) = findings else { return Ok(ExitCode::Ready) };
+        let failed = pin(&path, lock.unwrap_or_default(), &mut lanes, voice).await?;
+        let Some(failed) = failed else { return Ok(ExitCode::Ready) };
+        findings = failed;
         watch.lap("lock");
-        let project = stack.facts(&plan, options);
-        let outcome = Outcome::of(&project, &lanes, findings, options, watch.stop());
-        return voice.report(&Report::new(outcome), &sources);
+    } else {
+        prove(&mut lanes, &mut stack, options, &mut findings, &mut watch).await;
+        check::containers(&stack.facts(&plan, options), &mut findings);
+        watch.lap("checks");
     }
-    lanes.iter().for_each(|lane| check::mounts(lane, &mut findings));
-    if options.files.deep {
-        survey::prove(&mut lanes, options).await;
-    }
-    watch.lap("files");
-    survey::fetch(&mut lanes, &stack, options, &findings).await;
-    watch.lap("fetch");
-    if options.task == Task::Smoke {
-        survey::ask(&mut lanes, &mut stack, options).await;
-    }
-    lanes.iter().for_each(|lane| check::files(lane, &mut findings));
-    lanes.iter().for_each(|lane| check::smoke(lane, &mut findings));
     let project = stack.facts(&plan, options);
-    check::containers(&project, &mut findings);
-    watch.lap("checks");
-
     let outcome = Outcome::of(&project, &lanes, findings, options, watch.stop());
     voice.report(&Report::new(outcome), &sources)
+}
+
+/// Looks deeper, fetches and asks, as far as the task goes, and judges the lanes.
+async fn prove(
+    lanes: &mut [LaneFacts],
+    stack: &mut Stack,
+    options: &Options,
+    findings: &mut Findings,
+    watch: &mut Stopwatch,
+) {
+    lanes.iter().for_each(|lane| check::mounts(lane, findings));
+    if options.files.deep {
+        survey::prove(lanes, options).await;
+    }
+    watch.lap("files");
+    survey::fetch(lanes, stack, options, findings).await;
+    watch.lap("fetch");
+    if options.task == Task::Smoke {
+        survey::ask(lanes, stack, options).await;
+    }
+    lanes.iter().for_each(|lane| check::files(lane, findings));
+    lanes.iter().for_each(|lane| check::smoke(lane, findings));
 }
 
 /// Pins every lane and writes the lock file. What kept a lane from being pinned is left to be

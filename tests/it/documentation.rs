@@ -4,26 +4,35 @@
 //!   `<!-- after: COMMAND -->` above it runs first. The folder is a copy of the quickstart, shown as
 //!   `/srv/stack`; every document has one of its own.
 //! - In an `sh` block every `preflight` command has to be one that exists: it may find something
-//!   wrong, but not with how it was called. `docker` and other programs are for `tests/it/docker_*`.
+//!   wrong, but not with how it was called. What is neither that nor a command of the repository is
+//!   named in [`ELSEWHERE`] with the test that runs it.
 //!
 //! `PREFLIGHT_TEST_WRITE_DOCS=1` writes the generated parts and the outputs anew.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
 use crate::sandbox::{Sandbox, repository};
 
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 11] = [
     "README.md",
     "docs/configuration.md",
     "docs/exit-codes.md",
     "docs/limits.md",
     "docs/migration.md",
+    "docs/performance.md",
     "docs/platforms.md",
     "docs/reports.md",
     "docs/security.md",
     "docs/troubleshooting.md",
     "docs/checks.md",
+];
+
+/// How commands begin that other tests run, or that have nothing to show.
+const ELSEWHERE: [(&str, &str); 2] = [
+    ("HF_HOME=./huggingface hf download ", "tests/it/hf_interop.rs"),
+    ("export ", "a variable of the shell"),
 ];
 
 /// What separates the outputs of the commands of one block.
@@ -191,16 +200,35 @@ fn the_commands_in_the_documentation_exist() {
         let is_shell = |block: &Block<'_>| block.language == "sh";
         for block in blocks(&document).into_iter().filter(is_shell) {
             let text = block.text.join("\n").replace("\\\n", " ");
-            for line in text.lines().map(str::trim).filter(|line| line.starts_with("preflight")) {
-                let shell = Shell::new();
-                let code = shell.run(&[line.to_owned(), "echo code $?".to_owned()]);
-                let usage = ["code 1\n", "code 2\n", "code 127\n"].contains(&code[1].as_str());
-                assert!(!usage, "{path}:{}: {line}\n{}", block.line, code[0]);
+            for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+                check_command(line, &format!("{path}:{}: {line}", block.line));
                 count += 1;
             }
         }
     }
     assert!(count > 15, "{count} commands were found");
+}
+
+fn check_command(line: &str, place: &str) {
+    if line.starts_with("preflight") {
+        let shell = Shell::new();
+        let code = shell.run(&[line.to_owned(), "echo code $?".to_owned()]);
+        let usage = ["code 1\n", "code 2\n", "code 127\n"].contains(&code[1].as_str());
+        assert!(!usage, "{place}\n{}", code[0]);
+    } else if let Some(arguments) = line.strip_prefix("cargo run --release -- ") {
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        let mut command = Sandbox::new().command(&arguments);
+        let output = command.current_dir(repository()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{place}");
+    } else if let Some(bench) = line.strip_prefix("cargo bench --bench ") {
+        assert!(repository().join(format!("benches/{bench}.rs")).exists(), "{place}");
+    } else if line.starts_with("tests/") || line.starts_with("benches/") {
+        let program = repository().join(line.split(' ').next().unwrap_or(line));
+        let mode = fs_err::metadata(program).unwrap().permissions().mode();
+        assert!(mode & 0o111 != 0, "{place}");
+    } else {
+        assert!(ELSEWHERE.iter().any(|(beginning, _)| line.starts_with(beginning)), "{place}");
+    }
 }
 
 #[test]
