@@ -57,6 +57,9 @@ A repository is not in the cache that it is taken from, or not all of it, and no
 the engine has been told not to ask the hub (`HF_HUB_OFFLINE=1`, `--offline`), or the lane is one
 that no engine of the project opens.
 
+An engine that is offline and has no files ends at once, with a message about the connection rather than
+about the files.
+
 ```yaml
 services:
   coder:

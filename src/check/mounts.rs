@@ -28,8 +28,9 @@ static VARIABLE_UNSET: Rule = Rule {
     severity: Severity::Error,
     exit: ExitCode::Mount,
     docs:
-        "A variable inside the path of a mount is not set, so Compose puts nothing in its place: \
-`${MODELS_PATH}/gguf:/models` mounts `/gguf`, and Docker makes that folder.
+        "A variable inside the path of a mount is not set, so Compose puts nothing in its place.
+
+`${MODELS_PATH}/gguf:/models` then mounts `/gguf`, Docker makes that folder, and the engine finds it empty.
 
 ```yaml
 volumes:
@@ -45,8 +46,9 @@ static MODELS_PATH_DIFFERS: Rule = Rule {
     id: "models-path-differs",
     severity: Severity::Warning,
     exit: ExitCode::Mount,
-    docs: "Two services of the stack mount different host folders at the same place, so a model \
-that one of them finds is missing for the other.
+    docs: "Two services of the stack mount different host folders at the same place.
+
+A model that one of them finds, or fetches, is missing for the other.
 
 ```yaml
 services:
@@ -64,8 +66,9 @@ static PATH_NOT_MOUNTED: Rule = Rule {
     severity: Severity::Error,
     exit: ExitCode::Mount,
     docs:
-        "The engine is told to open a path that no mount of its service reaches. The engine then \
-looks into its own image, finds nothing there either, and vLLM takes the path for the name of a repository.
+        "The engine is told to open a path that no mount of its service reaches.
+
+The engine then looks into its own image, finds nothing there either, and vLLM takes the path for the name of a repository.
 
 ```yaml
 services:
@@ -81,8 +84,9 @@ static SOURCE_MISSING: Rule = Rule {
     id: "mount-source-missing",
     severity: Severity::Error,
     exit: ExitCode::Mount,
-    docs: "The host folder of a models mount does not exist. Docker makes an empty one, owned by \
-root, when the container starts, and the engine fails on it minutes later.
+    docs: "The host folder of a models mount does not exist.
+
+Docker makes an empty one, owned by root, when the container starts, and the engine fails on it minutes later.
 
 ```yaml
 services:
@@ -98,8 +102,9 @@ static SOURCE_FABRICATED: Rule = Rule {
     severity: Severity::Error,
     exit: ExitCode::Mount,
     docs: "The models folder did not exist, so Docker has just made it: it is empty, belongs to \
-root, and is no older than preflight's own container. In most cases the variable that names it has \
-a typing error, and a download would fill the wrong disk. Nothing is fetched into such a folder.
+root, and is no older than preflight's own container.
+
+In most cases the variable that names it has a typing error, and a download would fill the wrong disk. Nothing is fetched into such a folder.
 
 Example: `MODELS_PATH=/data/modells` in `.env`, where the models are in `/data/models`.
 

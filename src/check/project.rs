@@ -17,6 +17,9 @@ static COMPOSE_WARNING: Rule = Rule {
     docs: "Docker Compose would warn about the file, or refuse a key that it does not know: a \
 variable that is not set, a command that its own word rules cut short, a key with a typing error.
 
+The stack starts all the same, with an empty value, half a command or without the attribute, and fails \
+where nobody looks for the cause.
+
 ```yaml
 services:
   inference:

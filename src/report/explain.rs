@@ -162,8 +162,9 @@ mod tests {
             |id: &str| id.chars().all(|c| c.is_ascii_lowercase() || c == '-' || c.is_ascii_digit());
         for rule in check::rules() {
             assert!(is_kebab(rule.id), "`{}` is not in kebab-case", rule.id);
-            let Sections { meaning, example, fix, .. } = Sections::of(rule.docs);
-            for (name, section) in [("meaning", meaning), ("example", example), ("fix", fix)] {
+            let Sections { meaning, why, example, fix } = Sections::of(rule.docs);
+            let sections = [("meaning", meaning), ("why", why), ("example", example), ("fix", fix)];
+            for (name, section) in sections {
                 assert!(!section.is_empty(), "the documentation of `{}` has no {name}", rule.id);
             }
         }

@@ -111,9 +111,10 @@ pub(super) static SOURCE_NAMES_NO_FILE: Rule = Rule {
     severity: Severity::Error,
     exit: ExitCode::Lane,
     docs: "\
-A lane opens one GGUF file, it is missing, and its source is a whole repository. Such repositories
-hold the same model in a dozen quantisations; all of them would be fetched, into a folder with the
-name of the file.
+A lane opens one GGUF file, it is missing, and its source is a whole repository.
+
+Such repositories hold the same model in a dozen quantisations; all of them would be fetched, into a
+folder with the name of the file.
 
 ```yaml
 x-preflight:

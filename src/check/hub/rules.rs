@@ -127,6 +127,8 @@ pub(super) static REVISION_NOT_FOUND: Rule = Rule {
     exit: ExitCode::Lane,
     docs: "The repository exists and has no such branch, tag or commit.
 
+Another revision is another model: none is taken in its place, and nothing is fetched.
+
 ## Example
 
 `hf://Qwen/Qwen2.5-7B-Instruct@v2`
@@ -349,6 +351,8 @@ pub(in crate::check) static NOT_WRITABLE: Rule = Rule {
     exit: ExitCode::Mount,
     docs: "Files of a lane have to be fetched, and preflight may not write into their folder: its \
 own mount of the models is read-only, or the folder belongs to another user.
+
+It is said before the first byte: a download of hours that ends in `permission denied` helps nobody.
 
 ## Example
 

@@ -113,7 +113,9 @@ pub(in crate::check::model) static DUPLICATE_WEIGHTS: Rule = Rule {
     docs:
         "\
 The folder holds the same weights twice: `.bin` beside safetensors, Meta's `original/`, Mistral's
-`consolidated*`, a single file beside shards. Engines load one of them; the other only takes space.
+`consolidated*`, a single file beside shards.
+
+Engines load one of them; the other only takes space, and time when it is fetched.
 
 Example: `original/consolidated.00.pth` doubles the 21 GB of Llama 3.2 11B Vision.
 
