@@ -142,6 +142,8 @@ pub enum Part {
     Draft,
     /// A chat template.
     ChatTemplate,
+    /// A folder out of which llama.cpp's router serves every GGUF model.
+    Models,
 }
 
 /// What a command line calls a thing.
@@ -385,6 +387,14 @@ impl Invocation {
     #[must_use]
     pub fn model(&self) -> Option<&Opens> {
         self.opens.iter().find(|opens| opens.part == Part::Model)
+    }
+
+    /// The folder out of which llama.cpp's router serves what lies there: it is read only where the
+    /// command itself names no model (build 11669 tools/server).
+    #[must_use]
+    pub fn served_folder(&self) -> Option<&Spanned<ServicePath>> {
+        let is_router = self.model().is_none() || self.config.is_some();
+        self.models_dir.as_ref().filter(|_| self.engine == Engine::LlamaCpp && is_router)
     }
 
     /// What the engine does because no model is named. Absent when one is, when the engine needs

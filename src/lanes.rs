@@ -14,12 +14,13 @@ mod source;
 mod variables;
 
 use std::fmt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::engine::{Engine, Invocation, Named, Part};
-use crate::mounts::Located;
+use crate::mounts::{Located, Sight};
 use crate::smoke::Level;
 use crate::source_map::{Location, Place};
 use crate::suggest;
@@ -110,6 +111,23 @@ pub struct Artifact {
     pub located: Traced<Located>,
 }
 
+impl Artifact {
+    /// What lies at `below` in this folder, for `part`.
+    #[must_use]
+    pub fn listed(&self, part: Part, below: &Path) -> Self {
+        let mut listed = self.clone();
+        listed.part = part;
+        listed.located.from = Origin::Folder(self.located.from.to_string());
+        let located = &mut listed.located.value;
+        located.service_path = located.service_path.as_ref().map(|path| path.join(below));
+        located.host_path = located.host_path.as_ref().map(|path| path.join(below));
+        if let Sight::Visible { path, .. } = &mut located.sight {
+            *path = path.join(below);
+        }
+        listed
+    }
+}
+
 /// Something wrong with the way that a lane is wired.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -178,6 +196,8 @@ pub enum Origin {
     LaneVariable(String),
     /// The engine's own words: the flag, or the variable that stands for it.
     Engine(String),
+    /// The folder that a flag or variable of the engine names: it lies there.
+    Folder(String),
     /// The catalogue.
     Catalogue,
     /// PATH on preflight's own command line.
@@ -304,6 +324,7 @@ impl fmt::Display for Origin {
             Self::Label(label) => write!(f, "label {label}"),
             Self::Extension => f.write_str("x-preflight"),
             Self::LaneVariable(name) | Self::Engine(name) => f.write_str(name),
+            Self::Folder(name) => write!(f, "folder of {name}"),
             Self::Catalogue => f.write_str("catalogue"),
             Self::CommandLine => f.write_str("command line"),
         }

@@ -52,7 +52,9 @@ pub async fn look(
             if facts.lane.skipped.is_none() {
                 let judge = in_container.then_some(born);
                 let seen = |artifact: &Artifact| eyes.look(artifact, root::look(artifact, judge));
-                facts.artifacts = facts.lane.artifacts.iter().map(seen).collect();
+                let artifacts = facts.lane.artifacts.iter();
+                let artifacts = artifacts.flat_map(|artifact| eyes.served(artifact));
+                facts.artifacts = artifacts.map(|artifact| seen(&artifact)).collect();
                 cache::look(&mut facts, &eyes);
                 proof::look(&mut facts);
             }

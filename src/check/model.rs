@@ -18,27 +18,58 @@ use super::{Check, Run};
 use crate::engine::Part;
 use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::lanes::Origin;
 use crate::model::{Model, ModelFacts, ModelFile, Role, Shape};
 use crate::mounts::Sight;
+use crate::policy::Policy;
 use crate::report::FileState;
 
 /// The whole family: what is wrong with a file decides which rule it breaks.
 pub(super) static CHECK: Check = Check { rules: rules::ALL, run: Run::Model(run) };
 
 fn run(facts: &LaneFacts, findings: &mut Findings) {
+    let serves_another = served(facts).any(|artifact| artifact.model.complete());
     for artifact in &facts.artifacts {
         let subject = Subject { facts, artifact };
-        match &artifact.model {
-            ModelFacts::Absent => subject.absent(findings),
-            ModelFacts::Denied(why) => subject.denied(&subject.shown(), why, findings),
-            ModelFacts::Unknown(why) => subject.unknown(&subject.shown(), why, findings),
-            ModelFacts::Seen(model) => seen(&subject, model, findings),
+        if serves_another && matches!(artifact.artifact.located.from, Origin::Folder(_)) {
+            let mut own = Findings::new(Policy::default());
+            judge(&subject, &mut own);
+            own.into_vec().into_iter().map(of_one_of_many).for_each(|it| findings.push(it));
+        } else {
+            judge(&subject, findings);
         }
     }
 }
 
+fn judge(subject: &Subject<'_>, findings: &mut Findings) {
+    match &subject.artifact.model {
+        ModelFacts::Absent => subject.absent(findings),
+        ModelFacts::Denied(why) => subject.denied(&subject.shown(), why, findings),
+        ModelFacts::Unknown(why) => subject.unknown(&subject.shown(), why, findings),
+        ModelFacts::Seen(model) => seen(subject, model, findings),
+    }
+}
+
+/// The models that a router has found in its folder.
+fn served(facts: &LaneFacts) -> impl Iterator<Item = &ArtifactFacts> {
+    let artifacts = facts.artifacts.iter().filter(|facts| facts.artifact.part == Part::Model);
+    artifacts.filter(|facts| matches!(facts.artifact.located.from, Origin::Folder(_)))
+}
+
+/// A finding about a model beside which a router serves others.
+fn of_one_of_many(finding: Finding) -> Finding {
+    let severity = match finding.severity {
+        Severity::Error => Severity::Warning,
+        severity => severity,
+    };
+    finding.severity(severity)
+}
+
 fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
     reach::judge(subject, findings);
+    if subject.part() == Part::Models {
+        return findings.push(subject.serves_nothing());
+    }
     match &model.shape {
         Shape::Folder(folder) => {
             if folder::is_nothing(subject, folder, findings) {
@@ -180,6 +211,7 @@ impl Subject<'_> {
             Part::Lora => "the adapter",
             Part::Draft => "the draft model",
             Part::ChatTemplate => "the chat template",
+            Part::Models => "the models folder",
         };
         let explained = reach::absent(self, findings);
         let message = match reach::dangling(self) {
@@ -195,6 +227,19 @@ impl Subject<'_> {
         let finding = self.finding_of_absence(&rules::FILES_MISSING, message, fix);
         findings.push(if explained { finding.consequence() } else { finding });
         content::leftovers(self, &self.artifact.way.leftovers, findings);
+    }
+
+    /// A folder of models in which a router finds none.
+    fn serves_nothing(&self) -> Finding {
+        let message = format!(
+            "`{}` holds no GGUF file, so llama-server would serve nothing and report that it is healthy",
+            self.shown().display()
+        );
+        let fix = format!(
+            "put GGUF files into `{}`, each directly or in a folder of its own",
+            self.on_host().display()
+        );
+        self.finding_of_absence(&rules::FILES_MISSING, message, fix)
     }
 
     fn denied(&self, shown: &Path, why: &str, findings: &mut Findings) {

@@ -38,6 +38,7 @@ fn shown(service: &Service) -> String {
             Part::Lora => "lora",
             Part::Draft => "draft",
             Part::ChatTemplate => "template",
+            Part::Models => "models-folder",
         };
         lines.push(format!("{part}={}", opens.named));
     }

@@ -175,6 +175,14 @@ impl Ground<'_> {
         // The model comes first, if one is named; Infinity opens several.
         let model = usize::from(invocation.model().is_some());
         let opens = invocation.opens.iter().skip(model);
+        let folder = invocation.served_folder().map(|folder| Artifact {
+            part: Part::Models,
+            located: Traced {
+                value: locate(self.project, service, self.standpoint, &folder.value),
+                from: Origin::Engine("--models-dir".to_owned()),
+                place: folder.place.clone(),
+            },
+        });
         opens
             .filter_map(|opens| match &opens.named {
                 Named::Path(path) => Some(Artifact {
@@ -187,6 +195,7 @@ impl Ground<'_> {
                 }),
                 Named::Repository { .. } | Named::Url(_) => None,
             })
+            .chain(folder)
             .collect()
     }
 

@@ -78,7 +78,8 @@ fn open(draft: &mut Draft, service: &Service, invocation: Invocation) {
                 let kind = ProblemKind::NoModelNamed { instead };
                 let place = command_place(service);
                 draft.problems.push(Problem { kind, place });
-            } else if invocation.models_dir.is_some() || invocation.engine.without_model().is_none()
+            } else if invocation.served_folder().is_none()
+                && (invocation.models_dir.is_some() || invocation.engine.without_model().is_none())
             {
                 let name = invocation.engine.name();
                 fill(&mut draft.skipped, Some(format!("{name} loads its models on request")));

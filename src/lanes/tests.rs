@@ -60,7 +60,7 @@ fn line(lane: &Lane) -> String {
         let located = &artifact.located.value;
         let on_host = located.host_path.as_ref().map_or("?".to_owned(), ToString::to_string);
         let seen = match &located.sight {
-            Sight::Visible { path, .. } if path.as_path() == std::path::Path::new(&on_host) => "",
+            Sight::Visible { path, .. } if path.as_path() == Path::new(&on_host) => "",
             Sight::Visible { path, .. } => &format!(" seen at {path}"),
             Sight::NotMounted => " not mounted",
             Sight::Hidden(_) => " hidden",

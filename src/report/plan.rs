@@ -177,6 +177,7 @@ fn part(part: Part) -> &'static str {
         Part::Lora => "lora",
         Part::Draft => "draft",
         Part::ChatTemplate => "chat-template",
+        Part::Models => "models",
     }
 }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::engine::Part;
 use crate::facts::{ArtifactFacts, FileKind, RootFacts, Starter, Step, Through, Way};
 use crate::lanes::Artifact;
-use crate::model::{self, ModelFacts};
+use crate::model::{self, ModelFacts, router};
 use crate::mounts::{Sight, Standpoint};
 use crate::project::{Project, Service};
 use crate::stack::Stack;
@@ -73,6 +74,32 @@ impl Eyes {
             way: seen.way,
             starter: service.map(starter),
             through: seen.through,
+        }
+    }
+
+    /// The models that a router finds in its folder; the artifact itself where it is no such folder,
+    /// or none is found. Blocking.
+    pub(super) fn served(&self, artifact: &Artifact) -> Vec<Artifact> {
+        let found = if artifact.part == Part::Models { self.router(artifact) } else { Vec::new() };
+        if found.is_empty() {
+            return vec![artifact.clone()];
+        }
+        found.into_iter().map(|(part, below)| artifact.listed(part, &below)).collect()
+    }
+
+    fn router(&self, artifact: &Artifact) -> Vec<(Part, PathBuf)> {
+        let located = &artifact.located.value;
+        let service = located.service.as_deref().and_then(|name| self.project.service(name));
+        let (Some(service), Some(path)) = (service, &located.service_path) else {
+            return Vec::new();
+        };
+        if matches!(located.sight, Sight::Visible { .. }) {
+            let view = ServiceView::new(&self.project, &service.name.value, &self.standpoint);
+            return view.map(|view| router::models(&view, path.as_path())).unwrap_or_default();
+        }
+        match self.insides.look_into(service) {
+            Inside::Open(view) => router::models(&view, path.as_path()),
+            Inside::Closed | Inside::Doubtful(_) => Vec::new(),
         }
     }
 

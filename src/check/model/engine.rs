@@ -76,7 +76,8 @@ fn wrong_kind(subject: &Subject<'_>, model: &Model) -> Option<Finding> {
                 | Part::Mmproj
                 | Part::Lora
                 | Part::Tokenizer
-                | Part::ChatTemplate => return None,
+                | Part::ChatTemplate
+                | Part::Models => return None,
             };
             let kind = header.metadata.kind.as_deref().unwrap_or("model");
             let architecture = header.metadata.architecture.as_deref().unwrap_or_default();

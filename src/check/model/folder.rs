@@ -70,7 +70,7 @@ fn tokenizer(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
         Part::Tokenizer => true,
         Part::Model => !other && !skipped,
         // They are given the tokens of the model that they belong to.
-        Part::Draft | Part::Lora | Part::Mmproj | Part::ChatTemplate => false,
+        Part::Draft | Part::Lora | Part::Mmproj | Part::ChatTemplate | Part::Models => false,
     };
     if !needed {
         return;
