@@ -103,7 +103,7 @@ pub struct Invocation {
     /// Whether it has been forbidden to ask the hub.
     pub offline: bool,
     /// A folder out of which models are loaded on request (llama.cpp's router, Ollama, LocalAI).
-    pub models_dir: Option<Spanned<ServicePath>>,
+    pub models_dir: Option<ModelsDir>,
     /// A file that the command line is continued in (`--config` of vLLM): read if it is one of
     /// [`Service::texts`], else one of [`Invocation::unread`].
     pub config: Option<Spanned<ServicePath>>,
@@ -140,8 +140,14 @@ pub enum Part {
     Lora,
     /// The small model of speculative decoding.
     Draft,
+    /// What steers the model in one direction (llama.cpp).
+    ControlVector,
     /// A chat template.
     ChatTemplate,
+    /// A text that is read at the start: a grammar, a schema, keys, a certificate.
+    Text,
+    /// A folder that has to be there: pages that are served, a place for saved states.
+    Folder,
     /// A folder out of which llama.cpp's router serves every GGUF model.
     Models,
 }
@@ -173,6 +179,17 @@ pub struct HubCache {
     /// nothing of that layout keep their files directly in it.
     pub path: ServicePath,
     /// The flag or variable that says so; absent: the default of the image or of its user.
+    pub by: Option<String>,
+    /// Where it says so.
+    pub place: Place,
+}
+
+/// A folder out of which models are loaded on request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelsDir {
+    /// The folder.
+    pub path: ServicePath,
+    /// The flag or variable that says so; absent: the default of the image.
     pub by: Option<String>,
     /// Where it says so.
     pub place: Place,
@@ -300,6 +317,14 @@ pub fn unseen_text(service: &Service) -> Option<ServicePath> {
     })
 }
 
+impl Part {
+    /// Whether images bring such things along, so that one which no mount reaches may well be there.
+    #[must_use]
+    pub fn may_be_in_image(self) -> bool {
+        matches!(self, Self::ChatTemplate | Self::Text | Self::Folder)
+    }
+}
+
 impl Engine {
     /// The name that people use.
     #[must_use]
@@ -392,7 +417,7 @@ impl Invocation {
     /// The folder out of which llama.cpp's router serves what lies there: it is read only where the
     /// command itself names no model (build 11669 tools/server).
     #[must_use]
-    pub fn served_folder(&self) -> Option<&Spanned<ServicePath>> {
+    pub fn served_folder(&self) -> Option<&ModelsDir> {
         let is_router = self.model().is_none() || self.config.is_some();
         self.models_dir.as_ref().filter(|_| self.engine == Engine::LlamaCpp && is_router)
     }

@@ -23,6 +23,7 @@ pub use self::gguf::split::{Split, SplitProblem};
 pub use self::huggingface::Folder;
 pub use self::lookalike::Lookalike;
 
+use crate::engine::Part;
 use crate::facts::{FileKind, Look};
 use crate::report::FileState;
 use crate::view::View;
@@ -60,6 +61,8 @@ pub enum Shape {
     Split(Split),
     /// A folder in the layout of the hub.
     Folder(Box<Folder>),
+    /// A folder that only has to be there.
+    Directory,
 }
 
 /// One line of a list of files.
@@ -108,6 +111,57 @@ pub fn examine(view: &dyn View, path: &Path) -> ModelFacts {
         FileKind::Other => {
             ModelFacts::Unknown(format!("`{}` is neither a file nor a folder", path.display()))
         }
+    }
+}
+
+/// Looks at whatever is at `path` as it is opened for `part`: a model as [`examine`] does, a text or a
+/// folder for being there, readable, and one. Blocking.
+#[must_use]
+pub fn examine_as(view: &dyn View, path: &Path, part: Part) -> ModelFacts {
+    match part {
+        Part::Text | Part::ChatTemplate => text(view, path),
+        Part::Folder | Part::Models => match view.stat(path).seen() {
+            Some(stat) if stat.kind == FileKind::Directory => directory(view, path, part),
+            Some(_) | None => text(view, path),
+        },
+        Part::Model
+        | Part::Tokenizer
+        | Part::Mmproj
+        | Part::Lora
+        | Part::Draft
+        | Part::ControlVector => examine(view, path),
+    }
+}
+
+fn text(view: &dyn View, path: &Path) -> ModelFacts {
+    let file = file::with(view, path, Role::Plain, file_name(path), |_, _| Content::Document);
+    match file.content {
+        Content::Absent => ModelFacts::Absent,
+        Content::Denied(why) => ModelFacts::Denied(why),
+        Content::Unknown(why) => ModelFacts::Unknown(why),
+        Content::Gguf(_)
+        | Content::Safetensors(_)
+        | Content::Archive
+        | Content::Pickle
+        | Content::Document
+        | Content::Broken(_) => {
+            let (shape, leftovers) = (Shape::File, Vec::new());
+            ModelFacts::Seen(Box::new(Model { shape, files: vec![file], leftovers }))
+        }
+    }
+}
+
+/// A folder of models is there when it can be listed.
+fn directory(view: &dyn View, path: &Path, part: Part) -> ModelFacts {
+    let names = if part == Part::Models { view.list(path).map(drop) } else { Look::Seen(()) };
+    match names {
+        Look::Seen(()) => {
+            let (files, leftovers) = (Vec::new(), Vec::new());
+            ModelFacts::Seen(Box::new(Model { shape: Shape::Directory, files, leftovers }))
+        }
+        Look::Absent => ModelFacts::Absent,
+        Look::Denied(why) => ModelFacts::Denied(why),
+        Look::Unknown(why) => ModelFacts::Unknown(why),
     }
 }
 
@@ -183,7 +237,7 @@ impl Model {
     pub fn folder(&self) -> Option<&Folder> {
         match &self.shape {
             Shape::Folder(folder) => Some(folder),
-            Shape::File | Shape::Split(_) => None,
+            Shape::File | Shape::Split(_) | Shape::Directory => None,
         }
     }
 
@@ -207,7 +261,7 @@ impl Model {
     #[must_use]
     pub fn path_of(&self, path: &Path, file: &ModelFile) -> PathBuf {
         match self.shape {
-            Shape::Folder(_) => path.join(&file.name),
+            Shape::Folder(_) | Shape::Directory => path.join(&file.name),
             Shape::File | Shape::Split(_) => path.with_file_name(&file.name),
         }
     }
@@ -216,7 +270,7 @@ impl Model {
     #[must_use]
     pub fn complete(&self) -> bool {
         let whole = match &self.shape {
-            Shape::File => true,
+            Shape::File | Shape::Directory => true,
             Shape::Split(split) => split.problem.is_none(),
             Shape::Folder(folder) => folder.complete(),
         };

@@ -52,9 +52,8 @@ pub async fn look(
             if facts.lane.skipped.is_none() {
                 let judge = in_container.then_some(born);
                 let seen = |artifact: &Artifact| eyes.look(artifact, root::look(artifact, judge));
-                let artifacts = facts.lane.artifacts.iter();
-                let artifacts = artifacts.flat_map(|artifact| eyes.served(artifact));
-                facts.artifacts = artifacts.map(|artifact| seen(&artifact)).collect();
+                let artifacts = eyes.opened(&facts.lane);
+                facts.artifacts = artifacts.iter().map(seen).collect();
                 cache::look(&mut facts, &eyes);
                 proof::look(&mut facts);
             }

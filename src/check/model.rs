@@ -1,11 +1,14 @@
 //! The files of a lane, judged by their headers: will its engine load them?
 
+mod beside;
 mod configuration;
 mod content;
 mod context;
 mod engine;
 mod folder;
+mod load_format;
 mod reach;
+mod router;
 pub(super) mod rules;
 mod vllm;
 
@@ -18,7 +21,6 @@ use super::{Check, Run};
 use crate::engine::Part;
 use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::finding::{Finding, Findings, Rule, Severity};
-use crate::lanes::Origin;
 use crate::model::{Model, ModelFacts, ModelFile, Role, Shape};
 use crate::mounts::Sight;
 use crate::policy::Policy;
@@ -28,17 +30,19 @@ use crate::report::FileState;
 pub(super) static CHECK: Check = Check { rules: rules::ALL, run: Run::Model(run) };
 
 fn run(facts: &LaneFacts, findings: &mut Findings) {
-    let serves_another = served(facts).any(|artifact| artifact.model.complete());
+    let serves_one = router::serves_one(facts);
     for artifact in &facts.artifacts {
         let subject = Subject { facts, artifact };
-        if serves_another && matches!(artifact.artifact.located.from, Origin::Folder(_)) {
+        let is_one_of_many = serves_one && router::is_listed(artifact);
+        if is_one_of_many || subject.part() == Part::ControlVector {
             let mut own = Findings::new(Policy::default());
             judge(&subject, &mut own);
-            own.into_vec().into_iter().map(of_one_of_many).for_each(|it| findings.push(it));
+            own.into_vec().into_iter().map(survived).for_each(|it| findings.push(it));
         } else {
             judge(&subject, findings);
         }
     }
+    router::judge(facts, findings);
 }
 
 fn judge(subject: &Subject<'_>, findings: &mut Findings) {
@@ -50,25 +54,20 @@ fn judge(subject: &Subject<'_>, findings: &mut Findings) {
     }
 }
 
-/// The models that a router has found in its folder.
-fn served(facts: &LaneFacts) -> impl Iterator<Item = &ArtifactFacts> {
-    let artifacts = facts.artifacts.iter().filter(|facts| facts.artifact.part == Part::Model);
-    artifacts.filter(|facts| matches!(facts.artifact.located.from, Origin::Folder(_)))
-}
-
-/// A finding about a model beside which a router serves others.
-fn of_one_of_many(finding: Finding) -> Finding {
+/// A finding about something without which the engine serves all the same: one of several models of
+/// a router, a control vector.
+fn survived(finding: Finding) -> Finding {
     let severity = match finding.severity {
         Severity::Error => Severity::Warning,
-        severity => severity,
+        severity @ (Severity::Warning | Severity::Note) => severity,
     };
     finding.severity(severity)
 }
 
 fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
     reach::judge(subject, findings);
-    if subject.part() == Part::Models {
-        return findings.push(subject.serves_nothing());
+    if beside::judge(subject, model, findings) {
+        return;
     }
     match &model.shape {
         Shape::Folder(folder) => {
@@ -82,7 +81,7 @@ fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
             configuration::judge(subject, model, folder, findings);
         }
         Shape::Split(split) => content::split(subject, model, split, findings),
-        Shape::File => {}
+        Shape::File | Shape::Directory => {}
     }
     for file in &model.files {
         if folder::is_beside_the_point(subject, file) {
@@ -108,6 +107,11 @@ struct Subject<'a> {
 impl Subject<'_> {
     fn part(&self) -> Part {
         self.artifact.artifact.part
+    }
+
+    /// The flag or variable that names it.
+    fn by(&self) -> String {
+        self.artifact.artifact.located.from.to_string()
     }
 
     /// Whether the command replaces parts of what the model says of itself.
@@ -177,9 +181,23 @@ impl Subject<'_> {
         if hub_failed || not_mounted { finding.consequence() } else { finding }
     }
 
+    /// Whether it can be among the files of the lane's source.
+    fn is_of_source(&self) -> bool {
+        match self.part() {
+            Part::Text | Part::Folder | Part::Models | Part::ControlVector => false,
+            Part::Model
+            | Part::Tokenizer
+            | Part::Mmproj
+            | Part::Lora
+            | Part::Draft
+            | Part::ChatTemplate => true,
+        }
+    }
+
     /// How to get files that are not there.
     fn how_to_get(&self, place: &Path) -> String {
-        match &self.facts.lane.source {
+        let source = self.facts.lane.source.as_ref().filter(|_| self.is_of_source());
+        match source {
             Some(source) => format!(
                 "run `preflight fetch --lane {}`, which downloads it from `{}`",
                 self.facts.lane.name, source.value
@@ -202,44 +220,42 @@ impl Subject<'_> {
         }
     }
 
-    fn absent(&self, findings: &mut Findings) {
+    /// What is opened, and its path.
+    fn what(&self) -> String {
         let shown = self.shown();
+        let shown = shown.display();
         let what = match self.part() {
             Part::Model => "the model",
             Part::Tokenizer => "the tokenizer",
             Part::Mmproj => "the multimodal projector",
             Part::Lora => "the adapter",
             Part::Draft => "the draft model",
+            Part::ControlVector => "the control vector",
             Part::ChatTemplate => "the chat template",
             Part::Models => "the models folder",
+            Part::Text | Part::Folder => return format!("`{shown}`, named by `{}`,", self.by()),
         };
+        format!("{what} `{shown}`")
+    }
+
+    fn absent(&self, findings: &mut Findings) {
+        let what = self.what();
+        // Seen with build 11669.
+        let is_optional = self.part() == Part::ControlVector;
+        let goes_on = if is_optional { ", and llama-server goes on without it" } else { "" };
         let explained = reach::absent(self, findings);
         let message = match reach::dangling(self) {
             Some(link) => format!(
-                "{what} `{}` is behind the link `{}` to `{}`, where nothing is",
-                shown.display(),
+                "{what} is behind the link `{}` to `{}`, where nothing is{goes_on}",
                 link.path.display(),
                 link.target.display()
             ),
-            None => format!("{what} `{}` is not there", shown.display()),
+            None => format!("{what} is not there{goes_on}"),
         };
         let fix = self.how_to_get(&self.on_host());
         let finding = self.finding_of_absence(&rules::FILES_MISSING, message, fix);
         findings.push(if explained { finding.consequence() } else { finding });
         content::leftovers(self, &self.artifact.way.leftovers, findings);
-    }
-
-    /// A folder of models in which a router finds none.
-    fn serves_nothing(&self) -> Finding {
-        let message = format!(
-            "`{}` holds no GGUF file, so llama-server would serve nothing and report that it is healthy",
-            self.shown().display()
-        );
-        let fix = format!(
-            "put GGUF files into `{}`, each directly or in a folder of its own",
-            self.on_host().display()
-        );
-        self.finding_of_absence(&rules::FILES_MISSING, message, fix)
     }
 
     fn denied(&self, shown: &Path, why: &str, findings: &mut Findings) {

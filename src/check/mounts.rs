@@ -189,6 +189,7 @@ fn mount(facts: &LaneFacts, findings: &mut Findings) {
         let located = &artifact.artifact.located.value;
         let finding = match &located.sight {
             Sight::NotMounted if is_in_image(artifact) => None,
+            Sight::NotMounted if may_be_in_image(artifact) => None,
             Sight::NotMounted => Some(not_mounted(located, artifact)),
             Sight::Hidden(_) | Sight::Visible { .. } => {
                 artifact.root.as_ref().and_then(|root| judge_root(facts, artifact, root))
@@ -208,6 +209,11 @@ fn mount(facts: &LaneFacts, findings: &mut Findings) {
 fn is_in_image(artifact: &ArtifactFacts) -> bool {
     matches!(artifact.through, Some(Through::Container { .. }))
         && !matches!(artifact.model, ModelFacts::Absent)
+}
+
+/// Whether it is one of the things that images bring along, and the image was not looked into.
+fn may_be_in_image(artifact: &ArtifactFacts) -> bool {
+    artifact.through.is_none() && artifact.artifact.part.may_be_in_image()
 }
 
 fn not_mounted(located: &Located, artifact: &ArtifactFacts) -> Finding {

@@ -64,8 +64,8 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
         Part::ChatTemplate,
         get(reading, "--chat-template-file", "LLAMA_ARG_CHAT_TEMPLATE_FILE"),
     );
-    let models_dir = get(reading, "--models-dir", "LLAMA_ARG_MODELS_DIR");
-    reading.invocation.models_dir = reading.folder(models_dir);
+    beside(&arguments, reading);
+    reading.models_dir(get(reading, "--models-dir", "LLAMA_ARG_MODELS_DIR"));
     let alias = get(reading, "--alias", "LLAMA_ARG_ALIAS");
     if let Some(alias) = reading.text(alias) {
         let names = alias.value.split(',').map(str::trim).filter(|name| !name.is_empty());
@@ -95,7 +95,7 @@ fn open_all(arguments: &Arguments, reading: &mut Reading<'_>) {
         (Some(path), _) => reading.path(Part::Mmproj, Some(path)),
         (None, url) => open_url(Part::Mmproj, url, reading),
     }
-    lora(arguments, reading);
+    listed(Part::Lora, ["--lora", "--lora-scaled"], arguments, reading);
     let draft = ["LLAMA_ARG_SPEC_DRAFT_MODEL", "LLAMA_ARG_MODEL_DRAFT"];
     let draft = reading.setting(arguments, &["--model-draft"], &draft);
     let repository = ["LLAMA_ARG_SPEC_DRAFT_HF_REPO", "LLAMA_ARG_HFD_REPO"];
@@ -148,6 +148,46 @@ fn hub(part: Part, setting: Option<Setting>, file: Option<String>, reading: &mut
     reading.open(part, Named::Repository { id, revision: None, file }, by, place);
 }
 
+/// What is read at the start and holds no model. Each of them stops the server when it is not there
+/// (seen with build 11669), but for the control vectors, without which it goes on.
+fn beside(arguments: &Arguments, reading: &mut Reading<'_>) {
+    let texts = [
+        ("--grammar-file", None),
+        ("--json-schema-file", None),
+        ("--api-key-file", Some("LLAMA_ARG_API_KEY_FILE")),
+        ("--ui-config-file", Some("LLAMA_ARG_UI_CONFIG_FILE")),
+        ("--mcp-servers-config", None),
+    ];
+    let folders = [
+        ("--path", Some("LLAMA_ARG_STATIC_PATH")),
+        ("--slot-save-path", Some("LLAMA_ARG_SLOT_SAVE_PATH")),
+        ("--media-path", None),
+    ];
+    let of = |part: Part, list: &[(&'static str, Option<&'static str>)]| {
+        list.iter().map(|(flag, variable)| (part, *flag, *variable)).collect::<Vec<_>>()
+    };
+    for (part, flag, variable) in
+        of(Part::Text, &texts).into_iter().chain(of(Part::Folder, &folders))
+    {
+        let setting = reading.setting(arguments, &[flag], variable.as_slice());
+        reading.path(part, setting);
+    }
+    // With one of the two alone the server speaks plain HTTP and opens neither.
+    let key = reading.setting(arguments, &["--ssl-key-file"], &["LLAMA_ARG_SSL_KEY_FILE"]);
+    let certificate =
+        reading.setting(arguments, &["--ssl-cert-file"], &["LLAMA_ARG_SSL_CERT_FILE"]);
+    if let (Some(key), Some(certificate)) = (key, certificate) {
+        reading.path(Part::Text, Some(key));
+        reading.path(Part::Text, Some(certificate));
+    }
+    listed(
+        Part::ControlVector,
+        ["--control-vector", "--control-vector-scaled"],
+        arguments,
+        reading,
+    );
+}
+
 fn open_url(part: Part, setting: Option<Setting>, reading: &mut Reading<'_>) {
     let by = setting.as_ref().map(|setting| setting.by.clone()).unwrap_or_default();
     if let Some(url) = reading.text(setting) {
@@ -183,17 +223,23 @@ fn scaled(text: &str) -> Option<&str> {
     scale.parse::<f64>().is_ok().then_some(file)
 }
 
-fn lora(arguments: &Arguments, reading: &mut Reading<'_>) {
-    for flag in ["--lora", "--lora-scaled"] {
+/// Opens the files of a flag that takes a list, and of another that takes `FILE:SCALE`.
+fn listed(
+    part: Part,
+    [plain, with_scale]: [&str; 2],
+    arguments: &Arguments,
+    reading: &mut Reading<'_>,
+) {
+    for flag in [plain, with_scale] {
         let given: Vec<(Word, String)> = arguments
             .all(flag)
             .filter_map(|given| Some((given.values.first()?.clone(), given.written.clone())))
             .collect();
         for (word, by) in given {
-            for part in word.text.split(',') {
-                let file = if flag == "--lora" { part } else { scaled(part).unwrap_or(part) };
+            for one in word.text.split(',') {
+                let file = if flag == plain { one } else { scaled(one).unwrap_or(one) };
                 let word = Word { text: file.to_owned(), ..word.clone() };
-                reading.path(Part::Lora, Some(Setting { word, by: by.clone() }));
+                reading.path(part, Some(Setting { word, by: by.clone() }));
             }
         }
     }

@@ -70,7 +70,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.took(&mut arguments);
     let variables = ["LOCALAI_MODELS_PATH", "MODELS_PATH"];
     let models = reading.setting(&arguments, &["--models-path"], &variables);
-    reading.invocation.models_dir = reading.folder(models);
+    reading.models_dir(models);
     let variables = ["LOCALAI_MODELS_CONFIG_FILE", "CONFIG_FILE"];
     let config = reading.setting(&arguments, &["--models-config-file"], &variables);
     if let Some(file) = reading.text(config) {

@@ -3,9 +3,9 @@
 use crate::engine::launch::Launch;
 use crate::engine::reading::Reading;
 use crate::engine::words::Word;
-use crate::engine::{Defaults, Engine, Kind};
+use crate::engine::{Defaults, Engine, Kind, ModelsDir};
 use crate::path::ServicePath;
-use crate::source_map::Spanned;
+use crate::source_map::{Place, Spanned};
 
 pub(super) static KIND: Kind = Kind {
     engine: Engine::Ollama,
@@ -26,10 +26,13 @@ fn start(words: &[Word]) -> Option<usize> {
 
 fn read(_launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let models = reading.variable("OLLAMA_MODELS");
-    // The default of an image that runs as root, which the official one does.
-    let default = || Spanned::nowhere(ServicePath::new("/root/.ollama/models"));
-    let folder = reading.folder(models.clone());
-    reading.invocation.models_dir = folder.or_else(|| models.is_none().then(default));
+    if models.is_some() {
+        reading.models_dir(models);
+    } else {
+        // The default of an image that runs as root, which the official one does.
+        let path = ServicePath::new("/root/.ollama/models");
+        reading.invocation.models_dir = Some(ModelsDir { path, by: None, place: Place::nowhere() });
+    }
     reading.invocation.context = reading.number(reading.variable("OLLAMA_CONTEXT_LENGTH"));
     let Some(host) = reading.text(reading.variable("OLLAMA_HOST")) else { return };
     let (scheme, address) = match host.value.split_once("://") {

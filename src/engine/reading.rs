@@ -3,7 +3,7 @@
 use crate::engine::arguments::{Arguments, Setting};
 use crate::engine::launch::Launch;
 use crate::engine::words::{Environment, Word};
-use crate::engine::{Complaint, HubCache, Invocation, Named, Opens, Part, names};
+use crate::engine::{Complaint, HubCache, Invocation, ModelsDir, Named, Opens, Part, names};
 use crate::path::ServicePath;
 use crate::project::Service;
 use crate::source_map::{Place, Spanned};
@@ -137,6 +137,14 @@ impl<'a> Reading<'a> {
     pub(super) fn folder(&mut self, setting: Option<Setting>) -> Option<Spanned<ServicePath>> {
         let text = self.text(setting)?;
         Some(Spanned::new(self.absolute(&text)?, text.place))
+    }
+
+    /// Sets the folder out of which models are loaded on request.
+    pub(super) fn models_dir(&mut self, setting: Option<Setting>) {
+        let by = setting.as_ref().map(|setting| setting.by.clone());
+        let folder = self.folder(setting);
+        self.invocation.models_dir =
+            folder.map(|folder| ModelsDir { path: folder.value, by, place: folder.place });
     }
 
     /// The text of a file that the command line is continued in, if it was seen.

@@ -37,7 +37,10 @@ fn shown(service: &Service) -> String {
             Part::Mmproj => "mmproj",
             Part::Lora => "lora",
             Part::Draft => "draft",
+            Part::ControlVector => "control-vector",
             Part::ChatTemplate => "template",
+            Part::Text => "text",
+            Part::Folder => "folder",
             Part::Models => "models-folder",
         };
         lines.push(format!("{part}={}", opens.named));
@@ -55,7 +58,7 @@ fn shown(service: &Service) -> String {
         ("tp", invocation.tensor_parallel.map(|number| number.value.to_string())),
         ("code", invocation.trust_remote_code.then(|| "yes".to_owned())),
         ("download", invocation.download_dir.map(|path| path.value.to_string())),
-        ("models", invocation.models_dir.map(|path| path.value.to_string())),
+        ("models", invocation.models_dir.map(|folder| folder.path.to_string())),
     ];
     let present = texts.into_iter().filter_map(|(name, text)| Some(format!("{name}={}", text?)));
     lines.extend(present);

@@ -99,6 +99,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     lora(&arguments, reading);
     draft(&arguments, reading);
     chat_template(arguments.last("--chat-template"), reading);
+    certificates(&arguments, reading);
     let names = arguments.all("--served-model-name").next_back();
     reading.invocation.served_names = names
         .map(|given| given.values.iter().filter(|word| word.unknown.is_none()))
@@ -277,6 +278,17 @@ fn draft(arguments: &Arguments, reading: &mut Reading<'_>) {
 pub(super) fn chat_template(setting: Option<Setting>, reading: &mut Reading<'_>) {
     let is_path = |setting: &Setting| setting.text().is_none_or(names::is_path_like);
     reading.path(Part::ChatTemplate, setting.filter(is_path));
+}
+
+/// Opens what TLS needs; nothing of it turns TLS on but the key and the certificate (uvicorn,
+/// config.py `is_ssl`).
+fn certificates(arguments: &Arguments, reading: &mut Reading<'_>) {
+    if !arguments.any(&["--ssl-keyfile", "--ssl-certfile"]) {
+        return;
+    }
+    for flag in ["--ssl-keyfile", "--ssl-certfile", "--ssl-ca-certs"] {
+        reading.path(Part::Text, arguments.last(flag));
+    }
 }
 
 pub(super) fn known(setting: &Setting) -> Option<String> {

@@ -178,8 +178,8 @@ impl Ground<'_> {
         let folder = invocation.served_folder().map(|folder| Artifact {
             part: Part::Models,
             located: Traced {
-                value: locate(self.project, service, self.standpoint, &folder.value),
-                from: Origin::Engine("--models-dir".to_owned()),
+                value: locate(self.project, service, self.standpoint, &folder.path),
+                from: Origin::Engine(folder.by.clone().unwrap_or_default()),
                 place: folder.place.clone(),
             },
         });

@@ -44,6 +44,9 @@ pub struct Folder {
     pub processor: Presence,
     /// Bytes of tensor data by type, over all shards.
     pub dtypes: BTreeMap<Dtype, u64>,
+    /// Everything directly in it that is called like weights (`.safetensors`, `.bin`, `.pt`, `.pth`),
+    /// by name.
+    pub stored: Vec<String>,
     /// GGUF files that lie in it, by name.
     pub ggufs: Vec<String>,
     /// Whether there is a template that turns a conversation into a prompt.
@@ -195,6 +198,8 @@ fn examine_folder(view: &dyn View, path: &Path) -> ModelFacts {
     for file in files.iter_mut().filter(|_| !below.is_empty()) {
         file.name = Path::new(below).join(&file.name);
     }
+    let is_stored = |name: &&String| weights::is_called_so(name);
+    folder.stored = names.iter().flatten().filter(is_stored).cloned().collect();
     folder.ggufs = names.unwrap_or_default().into_iter().filter(|n| n.ends_with(".gguf")).collect();
     files.extend(pipeline.into_iter().flat_map(|pipeline| pipeline.files));
     ModelFacts::Seen(Box::new(Model { shape: Shape::Folder(Box::new(folder)), files, leftovers }))

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::engine::Part;
-use crate::facts::{FileKind, Look};
+use crate::facts::FileKind;
 use crate::view::View;
 
 /// More models than that are not looked at.
@@ -11,22 +11,27 @@ const MOST: usize = 256;
 
 /// The models in the folder at `path`, by what they are opened for, below `path`: each GGUF file in
 /// it, and of each folder in it the first file of a split model, else its GGUF files, with the
-/// projector beside them. What lies deeper is not found. Empty as well where the folder cannot be
-/// listed. Blocking.
+/// projector beside them. What lies deeper is not found. Of several models in one such folder the
+/// server takes the one that the file system lists last, which cannot be told from here: all of
+/// them are named. Later parts of a split model in the folder itself are left out where its first
+/// part is there: the server lists them, and nobody has a use for them. Empty as well where the folder
+/// cannot be listed. Blocking.
 #[must_use]
 pub fn models(view: &dyn View, path: &Path) -> Vec<(Part, PathBuf)> {
     let names = |folder: &Path| view.list(folder).seen().cloned().unwrap_or_default();
-    let is_folder = |path: &Path| matches!(view.stat(path), Look::Seen(stat) if stat.kind == FileKind::Directory);
+    let is_folder =
+        |path: &Path| view.stat(path).seen().is_some_and(|stat| stat.kind == FileKind::Directory);
+    let here = names(path);
     let mut found = Vec::new();
-    for name in names(path) {
+    for name in &here {
         if MOST <= found.len() {
             break;
         }
-        if is_folder(&path.join(&name)) {
-            let inside = names(&path.join(&name));
+        if is_folder(&path.join(name)) {
+            let inside = names(&path.join(name));
             let inside = of_folder(&inside).into_iter();
-            found.extend(inside.map(|(part, file)| (part, Path::new(&name).join(file))));
-        } else if is_gguf(&name) && !is_projector(&name) && !is_later_part(&name) {
+            found.extend(inside.map(|(part, file)| (part, Path::new(name).join(file))));
+        } else if is_gguf(name) && !is_projector(name) && !belongs_to_another(name, &here) {
             found.push((Part::Model, PathBuf::from(name)));
         }
     }
@@ -36,10 +41,11 @@ pub fn models(view: &dyn View, path: &Path) -> Vec<(Part, PathBuf)> {
 /// What of the files of one folder is loaded together.
 fn of_folder(names: &[String]) -> Vec<(Part, &str)> {
     let ggufs = || names.iter().map(String::as_str).filter(|name| is_gguf(name));
-    let first = ggufs().find(|name| name.contains("-00001-of-"));
+    let models = || ggufs().filter(|name| !is_projector(name));
+    let first = models().find(|name| name.contains("-00001-of-"));
     let models: Vec<&str> = match first {
         Some(first) => vec![first],
-        None => ggufs().filter(|name| !is_projector(name) && !is_later_part(name)).collect(),
+        None => models().collect(),
     };
     if models.is_empty() {
         return Vec::new();
@@ -56,11 +62,13 @@ fn is_projector(name: &str) -> bool {
     name.contains("mmproj")
 }
 
-/// Whether a name is that of a part of a split model that is not its first.
-fn is_later_part(name: &str) -> bool {
-    let Some((start, _)) = name.rsplit_once("-of-") else { return false };
-    let number = start.rsplit_once('-').map_or("", |(_, number)| number);
-    number.len() == 5 && number != "00001" && number.bytes().all(|byte| byte.is_ascii_digit())
+/// Whether a name is that of a later part of a split model whose first part is among `names`.
+fn belongs_to_another(name: &str, names: &[String]) -> bool {
+    let Some((start, end)) = name.rsplit_once("-of-") else { return false };
+    let Some((stem, number)) = start.rsplit_once('-') else { return false };
+    let first = format!("{stem}-00001-of-{end}");
+    let is_number = number.len() == 5 && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number && first != name && names.contains(&first)
 }
 
 #[cfg(test)]
@@ -77,10 +85,15 @@ mod tests {
             "UPPER.GGUF",
             "top-00001-of-00002.gguf",
             "top-00002-of-00002.gguf",
+            "alone-00002-of-00002.gguf",
             "vision/x.gguf",
             "vision/mmproj-x.gguf",
             "split/s-00001-of-00002.gguf",
             "split/s-00002-of-00002.gguf",
+            "several/a.gguf",
+            "several/b.gguf",
+            "late/z-00002-of-00003.gguf",
+            "projector/mmproj-z.gguf",
             "deep/er/y.gguf",
             "other/readme.md",
         ] {
@@ -90,6 +103,10 @@ mod tests {
         }
         let found = models(&LocalView, root.path());
         let expected = [
+            (Part::Model, "alone-00002-of-00002.gguf"),
+            (Part::Model, "late/z-00002-of-00003.gguf"),
+            (Part::Model, "several/a.gguf"),
+            (Part::Model, "several/b.gguf"),
             (Part::Model, "split/s-00001-of-00002.gguf"),
             (Part::Model, "tiny.gguf"),
             (Part::Model, "top-00001-of-00002.gguf"),

@@ -59,7 +59,7 @@ impl<'a> LaneOutcome<'a> {
             files: facts.artifacts.iter().flat_map(|artifact| files(artifact, facts)).collect(),
             summary: model.and_then(|artifact| artifact.model.summary()),
             unknown: unread(facts)
-                .or_else(|| facts.artifacts.iter().find_map(|artifact| unknown(&artifact.model)))
+                .or_else(|| facts.artifacts.iter().find_map(unknown))
                 .or_else(|| facts.artifacts.iter().find_map(|seen| seen.way.unseen.clone()))
                 .or_else(|| facts.unjudged()),
         }
@@ -74,9 +74,12 @@ fn unread(facts: &LaneFacts) -> Option<String> {
     (!unread.is_empty()).then(|| format!("its model is not known: {}", unread.join("; ")))
 }
 
-/// Why an artifact could not be looked at; a refusal of the system is a finding of its own.
-fn unknown(model: &ModelFacts) -> Option<String> {
-    match model {
+/// Why an artifact could not be looked at; a refusal of the system is a finding of its own, and a thing
+/// that the image may have brought along keeps no lane from being judged.
+fn unknown(artifact: &ArtifactFacts) -> Option<String> {
+    let is_outside = matches!(artifact.artifact.located.value.sight, Sight::NotMounted);
+    match &artifact.model {
+        ModelFacts::Unknown(_) if is_outside && artifact.artifact.part.may_be_in_image() => None,
         ModelFacts::Unknown(why) => Some(why.clone()),
         ModelFacts::Absent | ModelFacts::Denied(_) | ModelFacts::Seen(_) => None,
     }

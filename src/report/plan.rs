@@ -176,7 +176,10 @@ fn part(part: Part) -> &'static str {
         Part::Mmproj => "mmproj",
         Part::Lora => "lora",
         Part::Draft => "draft",
+        Part::ControlVector => "cvector",
         Part::ChatTemplate => "chat-template",
+        Part::Text => "text",
+        Part::Folder => "folder",
         Part::Models => "models",
     }
 }
@@ -220,7 +223,9 @@ fn said(invocation: &Invocation) -> Vec<Said> {
     }
     let offline = invocation.offline.then(|| "the hub is not asked".to_owned());
     add("offline", offline, nowhere());
-    add("models folder", folder(&invocation.models_dir), at(&invocation.models_dir));
+    if let Some(models) = &invocation.models_dir {
+        add("models folder", Some(models.path.to_string()), models.place.clone());
+    }
     for opens in &invocation.opens {
         if let Named::Url(url) = &opens.named {
             add(part(opens.part), Some(url.clone()), opens.place.clone());
@@ -470,7 +475,7 @@ fn wire_serving(invocation: &Invocation, texts: Texts<'_>) -> WireServing {
         download_dir: invocation.download_dir.as_ref().map(|it| folder(&it.value)),
         hub_cache: invocation.hub_cache.as_ref().map(|cache| folder(&cache.path)),
         offline: invocation.offline,
-        models_dir: invocation.models_dir.as_ref().map(|it| folder(&it.value)),
+        models_dir: invocation.models_dir.as_ref().map(|it| folder(&it.path)),
         urls: invocation.opens.iter().filter_map(url).collect(),
         unknown: invocation.unread.iter().map(unknown).collect(),
     }

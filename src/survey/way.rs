@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::engine::Part;
 use crate::facts::{ArtifactFacts, FileKind, RootFacts, Starter, Step, Through, Way};
-use crate::lanes::Artifact;
+use crate::lanes::{Artifact, Lane, Origin};
 use crate::model::{self, ModelFacts, router};
 use crate::mounts::{Sight, Standpoint};
 use crate::project::{Project, Service};
@@ -57,8 +57,8 @@ impl Eyes {
                     ServiceView::new(&self.project, &service.name.value, &self.standpoint)
                 });
                 let (model, way) = match (view, service_path) {
-                    (Some(view), Some(path)) => through(&view, path.as_path()),
-                    _ => alone(path.as_path()),
+                    (Some(view), Some(path)) => through(&view, path.as_path(), artifact.part),
+                    _ => alone(path.as_path(), artifact.part),
                 };
                 Seen { model, way, through: Some(Through::Mounts), root }
             }
@@ -77,9 +77,23 @@ impl Eyes {
         }
     }
 
+    /// Everything that a lane's engine opens by a path, each file once: a model of a router's folder may
+    /// be the lane's own. Blocking.
+    pub(super) fn opened(&self, lane: &Lane) -> Vec<Artifact> {
+        let mut opened: Vec<Artifact> = Vec::new();
+        for artifact in lane.artifacts.iter().flat_map(|artifact| self.served(artifact)) {
+            let path = &artifact.located.value.service_path;
+            let is_listed = matches!(artifact.located.from, Origin::Folder(_));
+            if !is_listed || opened.iter().all(|known| known.located.value.service_path != *path) {
+                opened.push(artifact);
+            }
+        }
+        opened
+    }
+
     /// The models that a router finds in its folder; the artifact itself where it is no such folder,
     /// or none is found. Blocking.
-    pub(super) fn served(&self, artifact: &Artifact) -> Vec<Artifact> {
+    fn served(&self, artifact: &Artifact) -> Vec<Artifact> {
         let found = if artifact.part == Part::Models { self.router(artifact) } else { Vec::new() };
         if found.is_empty() {
             return vec![artifact.clone()];
@@ -127,7 +141,7 @@ impl Eyes {
                 None => unseen(&format!("{why}, and {}", missing.why())),
             },
             Inside::Open(view) => {
-                let (model, mut way) = through(&view, path.as_path());
+                let (model, mut way) = through(&view, path.as_path(), artifact.part);
                 way.unseen = undecided(&way, service);
                 let root = self.insides.root(&view, located, &model);
                 let name = view.container().to_owned();
@@ -138,15 +152,15 @@ impl Eyes {
     }
 }
 
-fn through(view: &dyn Space, path: &Path) -> (ModelFacts, Way) {
-    let model = model::examine(view, path);
+fn through(view: &dyn Space, path: &Path, part: Part) -> (ModelFacts, Way) {
+    let model = model::examine_as(view, path, part);
     let way = follow(view, path, &model);
     (model, way)
 }
 
 /// A model that no service opens has no way of its own.
-fn alone(path: &Path) -> (ModelFacts, Way) {
-    let model = model::examine(&LocalView, path);
+fn alone(path: &Path, part: Part) -> (ModelFacts, Way) {
+    let model = model::examine_as(&LocalView, path, part);
     let mut way = Way::default();
     beside(&LocalView, path, &model, &mut way);
     (model, way)

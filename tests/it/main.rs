@@ -51,8 +51,12 @@ mod hf_interop;
 mod hub_cache;
 /// Not a behaviour: the quickstart without its models, and a hub that has them.
 mod hub_stack;
+/// What llama-server opens beside a model, judged by preflight and by the genuine one.
+mod llama_files;
 /// The flags of llama-server, read by preflight and listed by the genuine one.
 mod llama_flags;
+/// Weights in the format that the engine is told to load.
+mod load_formats;
 /// What is pinned, and what that means.
 mod lock_command;
 /// Who may change what a finding weighs.

@@ -76,7 +76,10 @@ fn wrong_kind(subject: &Subject<'_>, model: &Model) -> Option<Finding> {
                 | Part::Mmproj
                 | Part::Lora
                 | Part::Tokenizer
+                | Part::ControlVector
                 | Part::ChatTemplate
+                | Part::Text
+                | Part::Folder
                 | Part::Models => return None,
             };
             let kind = header.metadata.kind.as_deref().unwrap_or("model");

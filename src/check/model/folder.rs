@@ -1,5 +1,6 @@
 //! A folder as a whole: is everything in it that its engine needs, and does it belong together?
 
+use super::load_format::{self, Opens};
 use super::{Subject, rules, some_of};
 use crate::engine::Part;
 use crate::finding::{Findings, Severity};
@@ -21,7 +22,8 @@ pub(super) fn is_nothing(subject: &Subject<'_>, folder: &Folder, findings: &mut 
 
 /// Whether a file of the folder does not matter for what the folder is opened for.
 pub(super) fn is_beside_the_point(subject: &Subject<'_>, file: &ModelFile) -> bool {
-    subject.part() == Part::Tokenizer && file.role != Role::Tokenizer
+    let is_tokenizer = subject.part() == Part::Tokenizer;
+    is_tokenizer && file.role != Role::Tokenizer || load_format::is_left_alone(subject, file)
 }
 
 pub(super) fn judge(
@@ -36,7 +38,8 @@ pub(super) fn judge(
     }
     weights(subject, folder, findings);
     processor(subject, folder, findings);
-    if let Some(index) = &folder.index {
+    let reads_index = matches!(load_format::of(subject), Opens::Best | Opens::Named("", _));
+    if let Some(index) = folder.index.as_ref().filter(|_| reads_index) {
         agreement(subject, index, findings);
     }
     let config = model.files.iter().find(|file| file.role == Role::Config);
@@ -47,6 +50,9 @@ pub(super) fn judge(
 
 fn weights(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
     let shown = subject.shown();
+    if load_format::judge(subject, folder, &shown, findings) {
+        return;
+    }
     match (folder.weights, folder.names) {
         (Some(_), _) => {}
         (None, Some(_)) => findings.push(subject.finding_of_absence(
@@ -70,7 +76,14 @@ fn tokenizer(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
         Part::Tokenizer => true,
         Part::Model => !other && !skipped,
         // They are given the tokens of the model that they belong to.
-        Part::Draft | Part::Lora | Part::Mmproj | Part::ChatTemplate | Part::Models => false,
+        Part::Draft
+        | Part::Lora
+        | Part::Mmproj
+        | Part::ControlVector
+        | Part::ChatTemplate
+        | Part::Text
+        | Part::Folder
+        | Part::Models => false,
     };
     if !needed {
         return;
@@ -78,7 +91,11 @@ fn tokenizer(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
     let shown = subject.shown();
     match folder.tokenizer {
         Presence::Here | Presence::NotNeeded => {}
-        Presence::Missing if folder.weights.is_none() && subject.part() != Part::Tokenizer => {}
+        // The folder is said to be without weights already.
+        Presence::Missing
+            if folder.weights.is_none()
+                && subject.part() != Part::Tokenizer
+                && load_format::of(subject) == Opens::Best => {}
         Presence::Missing => findings.push(subject.finding_of_absence(
             &rules::TOKENIZER_MISSING,
             format!("the folder `{}` holds no tokenizer", shown.display()),

@@ -1,6 +1,6 @@
 //! What can be wrong with the files of a model: identity, severity, exit code and explanation.
 
-use super::{configuration, reach};
+use super::{configuration, reach, router};
 use crate::error::ExitCode;
 use crate::finding::{Rule, Severity};
 
@@ -41,6 +41,7 @@ pub(super) static ALL: &[&Rule] = &[
     &reach::UNREADABLE_BY_USER,
     &reach::SYMLINK_LEAVES_MOUNT,
     &reach::NAME_DIFFERS,
+    &router::MODELS_SHARE_FOLDER,
 ];
 
 pub(in crate::check) static FILES_MISSING: Rule = Rule {

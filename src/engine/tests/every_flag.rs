@@ -18,9 +18,6 @@ const VLLM_ONE: &[&str] = &[
     "--quantization-config",
     "--mm-encoder-fp8-scale-path",
     "--allowed-local-media-path",
-    "--ssl-keyfile",
-    "--ssl-certfile",
-    "--ssl-ca-certs",
     "--log-config-file",
     "--logging-config",
     "--kv-transfer-config",
@@ -56,20 +53,8 @@ const VLLM_LISTS: &[&str] =
 const LLAMA_ONE: &[&str] = &[
     "-hft",
     "--hf-token",
-    "--control-vector",
-    "--control-vector-scaled",
-    "--grammar-file",
-    "-jf",
-    "--json-schema-file",
-    "--api-key-file",
     "--ssl-key-file",
     "--ssl-cert-file",
-    "--path",
-    "--slot-save-path",
-    "--media-path",
-    "--ui-config-file",
-    "--webui-config-file",
-    "--mcp-servers-config",
     "-lcs",
     "-lcd",
     "--log-file",
@@ -163,6 +148,18 @@ fn every_spelling_of_llama_cpp_opens_the_same() {
         (&["-md", "--model-draft", "--spec-draft-model"], "/d", "draft=/d"),
         (&["-hfd", "-hfrd", "--hf-repo-draft", "--spec-draft-hf"], "o/d", "draft=o/d"),
         (&["--chat-template-file"], "/t", "template=/t"),
+        (&["--grammar-file"], "/g", "text=/g"),
+        (&["-jf", "--json-schema-file"], "/s", "text=/s"),
+        (&["--api-key-file"], "/k", "text=/k"),
+        (&["--ui-config-file", "--webui-config-file"], "/u", "text=/u"),
+        (&["--mcp-servers-config"], "/c", "text=/c"),
+        (&["--path"], "/w", "folder=/w"),
+        (&["--slot-save-path"], "/w", "folder=/w"),
+        (&["--media-path"], "/w", "folder=/w"),
+        (&["--control-vector"], "/l,/k", "control-vector=/l | control-vector=/k"),
+        (&["--control-vector-scaled"], "/l:0.5,/k", "control-vector=/l | control-vector=/k"),
+        (&["--ssl-key-file", "--ssl-cert-file"], "/k", ""),
+        (&["--ssl-cert-file /c --ssl-key-file"], "/k", "text=/k | text=/c"),
         (&["--models-dir"], "/ms", "models=/ms"),
         (&["-a", "--alias"], "n", "name=n"),
         (&["-c", "--ctx-size"], "512", "context=512"),
@@ -171,7 +168,8 @@ fn every_spelling_of_llama_cpp_opens_the_same() {
     ];
     for (flags, value, expected) in rows {
         for flag in *flags {
-            check(LLAMA, &format!("{flag} {value}"), &format!("llama.cpp | {expected}"));
+            let expected = format!("llama.cpp | {expected}");
+            check(LLAMA, &format!("{flag} {value}"), expected.trim_end_matches(" | "));
         }
     }
     for flag in ["-hff", "--hf-file"] {
@@ -191,6 +189,11 @@ fn every_variable_of_llama_cpp_stands_for_its_flag() {
         ("LLAMA_ARG_SPEC_DRAFT_MODEL", "/d", "draft=/d"),
         ("LLAMA_ARG_MODEL_DRAFT", "/d", "draft=/d"),
         ("LLAMA_ARG_SPEC_DRAFT_HF_REPO", "o/d", "draft=o/d"),
+        ("LLAMA_ARG_HFD_REPO", "o/d", "draft=o/d"),
+        ("LLAMA_ARG_API_KEY_FILE", "/k", "text=/k"),
+        ("LLAMA_ARG_UI_CONFIG_FILE", "/u", "text=/u"),
+        ("LLAMA_ARG_STATIC_PATH", "/w", "folder=/w"),
+        ("LLAMA_ARG_SLOT_SAVE_PATH", "/w", "folder=/w"),
         ("LLAMA_ARG_CHAT_TEMPLATE_FILE", "/t", "template=/t"),
         ("LLAMA_ARG_MODELS_DIR", "/ms", "models=/ms"),
         ("LLAMA_ARG_CTX_SIZE", "512", "context=512"),

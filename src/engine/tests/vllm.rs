@@ -75,6 +75,12 @@ fn vllm_opens_more_than_a_model() {
     let unread = "vLLM | model=/m | unread: the JSON of `--speculative-config` cannot be read";
     check(VLLM, "/m --speculative-config {model:/d}", unread);
     check(VLLM, "/m --chat-template /t/c.jinja", "vLLM | model=/m | template=/t/c.jinja");
+    check(
+        VLLM,
+        "/m --ssl-keyfile /k --ssl-certfile /c --ssl-ca-certs /a",
+        "vLLM | model=/m | text=/k | text=/c | text=/a",
+    );
+    check(VLLM, "/m --ssl-ca-certs /a", "vLLM | model=/m");
     check(VLLM, "/m --chat-template {{messages}}", "vLLM | model=/m");
     check(VLLM, "--config /c.yaml", "vLLM | unread: the file `/c.yaml` was not seen");
 }

@@ -138,10 +138,7 @@ fn what_cannot_be_a_file_is_skipped_with_its_reason() {
         "s | skipped: Ollama loads its models on request | http://127.0.0.1:11434",
     );
     check("{image: localai/localai}", "s | skipped: LocalAI loads its models on request");
-    check(
-        "{image: 'ghcr.io/ggml-org/llama.cpp:server', command: --models-dir /m}",
-        "s | skipped: llama.cpp loads its models on request",
-    );
+    check("{image: 'ghcr.io/ggml-org/llama.cpp:server', command: --models-dir /m}", "s | /m");
     check(
         "{image: 'ghcr.io/ggml-org/llama.cpp:server', command: -dr gemma3}",
         "s | skipped: `docker://ai/gemma3` is loaded by the engine itself",

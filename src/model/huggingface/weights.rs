@@ -98,6 +98,11 @@ fn listed(examination: &Examination<'_>) -> Option<(Vec<String>, Weights)> {
     })
 }
 
+/// Whether a name is one that engines take for weights.
+pub(super) fn is_called_so(name: &str) -> bool {
+    ENDINGS.iter().any(|(ending, _)| name.ends_with(ending)) && !NOT_WEIGHTS.contains(&name)
+}
+
 /// Looks at one file of weights; returns the names of its tensors where they are known.
 fn shard(examination: &mut Examination<'_>, name: &str, role: Role) -> Option<Vec<String>> {
     let path = examination.path.join(name);

@@ -1,0 +1,82 @@
+//! The models that llama.cpp's router finds in its folder.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::some_of;
+use crate::engine::Part;
+use crate::error::ExitCode;
+use crate::facts::{ArtifactFacts, LaneFacts};
+use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::lanes::Origin;
+
+pub(super) static MODELS_SHARE_FOLDER: Rule = Rule {
+    id: "models-share-folder",
+    severity: Severity::Warning,
+    exit: ExitCode::Lane,
+    docs: "\
+Several GGUF models lie in one folder below the folder that llama-server is given with `--models-dir`.
+
+The router takes such a folder for one model with its parts and its projector. Of several it serves the
+one that the file system lists last, under the name of the folder, and the others not at all. Which one
+that is can differ between two machines with the same files.
+
+Example: `models/qwen/qwen-Q4_K_M.gguf` and `models/qwen/qwen-Q8_0.gguf` with `--models-dir /models`.
+
+Fix: give each model a folder of its own, or put both directly into the models folder.",
+};
+
+/// Whether an artifact was found in a router's folder.
+pub(super) fn is_listed(artifact: &ArtifactFacts) -> bool {
+    matches!(artifact.artifact.located.from, Origin::Folder(_))
+}
+
+fn models(facts: &LaneFacts) -> impl Iterator<Item = &ArtifactFacts> {
+    let listed = facts.artifacts.iter().filter(|artifact| is_listed(artifact));
+    listed.filter(|artifact| artifact.artifact.part == Part::Model)
+}
+
+/// Whether one of the models that a router has found can be served.
+pub(super) fn serves_one(facts: &LaneFacts) -> bool {
+    models(facts).any(|artifact| artifact.model.complete())
+}
+
+/// Folders that hold more than the one model that is served out of them.
+pub(super) fn judge(facts: &LaneFacts, findings: &mut Findings) {
+    let Some(top) = facts.lane.invocation.as_ref().and_then(|it| it.served_folder()) else {
+        return;
+    };
+    let mut folders: BTreeMap<&Path, Vec<(&ArtifactFacts, String)>> = BTreeMap::new();
+    for artifact in models(facts) {
+        let Some(path) = &artifact.artifact.located.value.service_path else { continue };
+        let (folder, name) = (path.as_path().parent(), path.as_path().file_name());
+        let (Some(folder), Some(name)) = (folder, name) else { continue };
+        if folder != top.path.as_path() {
+            let name = name.to_string_lossy().into_owned();
+            folders.entry(folder).or_default().push((artifact, name));
+        }
+    }
+    for (folder, models) in folders.into_iter().filter(|(_, models)| 1 < models.len()) {
+        let names: Vec<String> = models.iter().map(|(_, name)| name.clone()).collect();
+        let message = format!(
+            "`{}` holds {} models ({}), and llama-server serves the one that the file system lists \
+             last",
+            folder.display(),
+            names.len(),
+            some_of(&names)
+        );
+        let fix = format!(
+            "give each of them a folder of its own, or put them directly into `{}`",
+            top.path
+        );
+        let finding = Finding::new(&MODELS_SHARE_FOLDER, message, fix)
+            .lane(&facts.lane.name)
+            .at(&top.place)
+            .with("path", folder.display());
+        let service = facts.lane.services.first();
+        findings.push(match service {
+            Some(service) => finding.service(service),
+            None => finding,
+        });
+    }
+}

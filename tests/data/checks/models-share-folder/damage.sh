@@ -1,0 +1,1 @@
+cp models/gguf/tiny-Q4_K_M.gguf models/gguf/tiny-Q8_0.gguf

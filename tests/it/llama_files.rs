@@ -1,0 +1,184 @@
+//! What llama-server opens beside a model, and what its router finds: preflight and the genuine one.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use preflight::model::router;
+use preflight::view::local::LocalView;
+
+use crate::gguf_oracle::server;
+use crate::sandbox::Sandbox;
+
+const MODEL: &str = "models/gguf/tiny-Q4_K_M.gguf";
+
+/// What the server prints until a line holds `end`; all of it, if it ends before.
+fn words_until(server: &str, arguments: &[&str], folder: &Path, end: &str) -> (bool, String) {
+    let mut child = Command::new(server)
+        .args(["--host", "127.0.0.1", "--port", "0"])
+        .args(arguments)
+        .current_dir(folder)
+        .env("GGML_NO_BACKTRACE", "1")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut text = String::new();
+    let mut came = false;
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        came = line.contains(end);
+        text.push_str(&line);
+        text.push('\n');
+        if came {
+            child.kill().unwrap();
+            break;
+        }
+    }
+    child.wait().unwrap();
+    (came, text)
+}
+
+/// The quickstart, and something of every kind.
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::quickstart()
+        .file("grammar", "root ::= \"a\"\n")
+        .file("schema", "{}")
+        .file("text", "x")
+        .file("empty", "")
+        .file("junk.gguf", "junk")
+        .file("folder/file", "");
+    let keys = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=x"];
+    let made = Command::new("openssl")
+        .args(keys)
+        .args(["-keyout", "key", "-out", "certificate"])
+        .current_dir(sandbox.path())
+        .stderr(Stdio::null())
+        .status();
+    assert!(made.unwrap().success());
+    sandbox
+}
+
+/// What preflight says of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// The server starts and uses it.
+    Nothing,
+    /// The server starts without it.
+    Warning,
+    /// The server does not start.
+    Error,
+}
+
+/// What is written behind the model.
+const CASES: [(&str, Told); 31] = [
+    ("--grammar-file grammar", Told::Nothing),
+    ("--grammar-file nowhere", Told::Error),
+    ("--grammar-file folder", Told::Error),
+    ("--json-schema-file schema", Told::Nothing),
+    ("--json-schema-file nowhere", Told::Error),
+    ("-jf folder", Told::Error),
+    ("--api-key-file text", Told::Nothing),
+    ("--api-key-file nowhere", Told::Error),
+    ("--api-key-file folder", Told::Warning),
+    ("--chat-template-file text", Told::Nothing),
+    ("--chat-template-file nowhere", Told::Error),
+    ("--chat-template-file folder", Told::Error),
+    ("--chat-template-file empty", Told::Warning),
+    ("--ui-config-file schema", Told::Nothing),
+    ("--ui-config-file nowhere", Told::Error),
+    ("--mcp-servers-config nowhere", Told::Error),
+    ("--path folder", Told::Nothing),
+    ("--path nowhere", Told::Error),
+    ("--path text", Told::Error),
+    ("--slot-save-path folder", Told::Nothing),
+    ("--slot-save-path nowhere", Told::Error),
+    ("--slot-save-path text", Told::Error),
+    ("--media-path folder", Told::Nothing),
+    ("--media-path nowhere", Told::Error),
+    ("--control-vector nowhere", Told::Warning),
+    ("--control-vector-scaled junk.gguf:0.5", Told::Warning),
+    ("--ssl-key-file nowhere", Told::Nothing),
+    ("--ssl-cert-file nowhere", Told::Nothing),
+    ("--ssl-key-file nowhere --ssl-cert-file certificate", Told::Error),
+    ("--ssl-key-file key --ssl-cert-file nowhere", Told::Error),
+    ("--ssl-key-file key --ssl-cert-file certificate", Told::Nothing),
+];
+
+fn told(stdout: &str) -> Told {
+    let begins = |severity: &str| stdout.lines().any(|line| line.starts_with(severity));
+    match (begins("error["), begins("warning[")) {
+        (true, _) => Told::Error,
+        (false, true) => Told::Warning,
+        (false, false) => Told::Nothing,
+    }
+}
+
+#[test]
+fn a_file_of_the_command_line_stops_llama_server_as_preflight_says() {
+    let sandbox = sandbox();
+    let folder = sandbox.path().display().to_string();
+    for (words, expected) in CASES {
+        let compose = format!(
+            "services:\n  llm:\n    image: ghcr.io/ggml-org/llama.cpp:server-b11669\n    \
+             working_dir: {folder}\n    command: -m {folder}/{MODEL} -c 256 {words}\n    \
+             volumes: ['{folder}:{folder}:ro']\n"
+        );
+        fs_err::write(sandbox.path().join("compose.yaml"), compose).unwrap();
+        let run = sandbox.run(&["verify"]);
+        assert_eq!(told(&run.stdout), expected, "{words}\n{}", run.stdout);
+        let code = if expected == Told::Error { 10 } else { 0 };
+        assert_eq!(run.code, Some(code), "{words}\n{}", run.stdout);
+    }
+    let Some(server) = server() else { return };
+    for (words, expected) in CASES {
+        let model = ["-m", MODEL, "-c", "256", "-np", "1", "--no-warmup"];
+        let arguments: Vec<&str> = model.into_iter().chain(words.split(' ')).collect();
+        let (starts, text) = words_until(&server, &arguments, sandbox.path(), "model loaded");
+        assert_eq!(starts, expected != Told::Error, "{words}\n{text}");
+    }
+}
+
+#[test]
+fn the_router_lists_the_models_that_preflight_finds() {
+    let mut sandbox = Sandbox::new();
+    for name in [
+        "one.gguf",
+        "UPPER.GGUF",
+        "mmproj-top.gguf",
+        "split-00001-of-00002.gguf",
+        "alone-00002-of-00002.gguf",
+        "vision/v.gguf",
+        "vision/mmproj-v.gguf",
+        "parts/p-00001-of-00002.gguf",
+        "parts/p-00002-of-00002.gguf",
+        "late/l-00002-of-00002.gguf",
+        "projector/mmproj-x.gguf",
+        "deep/er/d.gguf",
+        "words/readme.md",
+    ] {
+        sandbox = sandbox.file(&format!("models/{name}"), "x");
+    }
+    let models = sandbox.path().join("models");
+    let found = router::models(&LocalView, &models);
+    // The name of a folder, else of the file.
+    let name = |path: &Path| {
+        let first = path.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+        first.trim_end_matches(".gguf").to_owned()
+    };
+    let mut found: Vec<String> = found.iter().map(|(_, path)| name(path)).collect();
+    found.dedup();
+    assert_eq!(
+        found,
+        ["alone-00002-of-00002", "late", "one", "parts", "split-00001-of-00002", "vision"]
+    );
+    let Some(server) = server() else { return };
+    let (_, text) = words_until(&server, &["--models-dir", "models"], sandbox.path(), "listening");
+    let mut listed: Vec<&str> =
+        text.lines().filter_map(|line| line.split_once("[models_dir] ").map(|it| it.1)).collect();
+    listed.sort_unstable();
+    assert_eq!(listed, found, "{text}");
+    let (came, text) =
+        words_until(&server, &["--models-dir", "nowhere"], sandbox.path(), "listening");
+    assert!(!came, "{text}");
+}
