@@ -79,10 +79,14 @@ proptest! {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "how a test runs is no option of the product")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// How long the loop below goes on.
-#[expect(clippy::disallowed_methods, reason = "how long a test runs is no option of the product")]
 fn fuzz_time() -> std::time::Duration {
-    let seconds = std::env::var("PREFLIGHT_TEST_FUZZ_SECONDS").ok();
+    let seconds = variable("PREFLIGHT_TEST_FUZZ_SECONDS");
     std::time::Duration::from_secs(seconds.and_then(|text| text.parse().ok()).unwrap_or(2))
 }
 
@@ -123,8 +127,58 @@ impl Dice {
     }
 }
 
+/// What the address space of a run may grow by: no allocation of more than 64 MiB fits.
+const ROOM: u64 = 64 << 20;
+
+/// Set for the process that the loop runs in: how many bytes it shall allocate before.
+const CHILD: &str = "PREFLIGHT_FUZZ_COMMAND_LINES";
+
+/// Lets the address space of this process grow by [`ROOM`] and no further.
+fn limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let status = fs_err::read_to_string("/proc/self/status").unwrap();
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+    let kib: u64 = size.trim().trim_end_matches(" kB").parse().unwrap();
+    let mut limit = getrlimit(Resource::As);
+    limit.current = Some(kib * 1024 + ROOM);
+    setrlimit(Resource::As, limit).unwrap();
+}
+
+/// How a process of its own with limited memory ends that runs the loop.
+fn ended(allocates: usize) -> std::process::Output {
+    std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "engine::tests::random::child_with_limited_memory", "--nocapture"])
+        .args(["--test-threads=1"])
+        .env(CHILD, allocates.to_string())
+        // One arena: each further one reserves 64 MiB of addresses.
+        .env("MALLOC_ARENA_MAX", "1")
+        .output()
+        .unwrap()
+}
+
 #[test]
-fn random_command_lines_are_read_without_a_panic() {
+fn random_command_lines_are_read_without_a_panic_in_64_mib() {
+    let output = ended(0);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}\n{text}\n{errors}", output.status);
+    assert!(text.contains("engines were started"), "{text}");
+    // Without the limit nothing would be shown.
+    assert!(!ended(65 << 20).status.success());
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "the parent reads it")]
+fn child_with_limited_memory() {
+    let Some(bytes) = variable(CHILD).and_then(|text| text.parse().ok()) else { return };
+    limit();
+    let taken: Vec<u8> = Vec::with_capacity(bytes);
+    assert!(std::hint::black_box(taken).capacity() >= bytes);
+    println!("{} engines were started", start_random_engines());
+}
+
+/// Reads random command lines until the time is over. Returns how many started an engine.
+fn start_random_engines() -> u32 {
     let images = [VLLM, LLAMA, "vllm/vllm-openai:v0.33.0", "ghcr.io/ggml-org/llama.cpp:full"];
     let more =
         ["ollama/ollama", "localai/localai", "michaelf34/infinity", "lmsysorg/sglang", "a/b"];
@@ -148,4 +202,5 @@ fn random_command_lines_are_read_without_a_panic() {
         engines += u32::from(invocation(&service).is_some());
     }
     assert!(100 < engines, "the loop has started {engines} engines");
+    engines
 }
