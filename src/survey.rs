@@ -86,7 +86,8 @@ pub async fn fetch(lanes: &mut [LaneFacts], stack: &Stack, options: &Options, fi
         cache::ask(asking, &options.hub).await;
     }
     let wants = |facts: &&mut LaneFacts| {
-        bring::wants(facts, &options.files) && !findings.stops(&facts.lane.name)
+        let anything = bring::wants(facts, &options.files) || cache::fill::wants(facts);
+        anything && !findings.stops(&facts.lane.name)
     };
     let (events, receiver) = mpsc::unbounded_channel();
     let eyes = Eyes::of(stack);
@@ -96,12 +97,6 @@ pub async fn fetch(lanes: &mut [LaneFacts], stack: &Stack, options: &Options, fi
         let wanting: Vec<_> = lanes.iter_mut().filter(wants).collect();
         if !wanting.is_empty() {
             bring::bring(wanting, &eyes, options, &progress).await;
-        }
-        let empty =
-            |facts: &&mut LaneFacts| cache::fill::wants(facts) && !findings.stops(&facts.lane.name);
-        let empty: Vec<_> = lanes.iter_mut().filter(empty).collect();
-        if !empty.is_empty() {
-            cache::fill::bring(empty, &eyes, options, &progress).await;
         }
     };
     let show = progress::render(receiver, options.report.progress, std::io::stderr());

@@ -1,11 +1,13 @@
-//! Brings what is missing: every source is asked before the first byte of any moves, then the lanes
-//! are fetched side by side.
+//! Brings what is missing, from the sources of lanes and into the caches of engines: every source is
+//! asked, and the disk looked at, before the first byte of any moves; then the lanes are fetched
+//! side by side.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use futures_util::future::join_all;
 
+use super::cache::fill::{self, Trip};
 use super::errands::{self, Scrutiny, Target};
 use super::update::Update;
 use super::way::Eyes;
@@ -27,8 +29,17 @@ const MOST_NOTES: usize = 20_000;
 /// A lane, and what has to be brought for it.
 pub(super) struct Task<'a> {
     pub(super) facts: &'a mut LaneFacts,
+    /// From its own source; absent: nothing is wanted from it.
+    source: Option<FromSource>,
+    /// Into the caches of its engine.
+    trips: Vec<Trip>,
+}
+
+/// What has to be brought from the source of a lane.
+#[derive(Default)]
+struct FromSource {
     /// Where files wait for others, the waiting ones.
-    pub(super) errands: Vec<Errand>,
+    errands: Vec<Errand>,
     /// What the errands replace, if they do; with their own destinations.
     update: Option<(Update, Vec<Errand>)>,
 }
@@ -47,9 +58,17 @@ pub(super) struct Question {
 }
 
 impl<'a> Task<'a> {
-    /// One that replaces nothing.
+    /// One that brings from a source, and replaces nothing.
+    #[cfg(test)]
     pub(super) fn of(facts: &'a mut LaneFacts, errands: Vec<Errand>) -> Self {
-        Self { facts, errands, update: None }
+        let source = Some(FromSource { errands, update: None });
+        Self { facts, source, trips: Vec::new() }
+    }
+
+    /// Every file that is brought for the lane.
+    pub(super) fn errands(&self) -> impl Iterator<Item = &Errand> {
+        let of_source = self.source.iter().flat_map(|source| &source.errands);
+        of_source.chain(self.trips.iter().flat_map(|trip| &trip.errands))
     }
 }
 
@@ -92,17 +111,26 @@ pub(super) async fn bring(
     let hub = Hub::connect(&options.hub);
     let means = Means { hub: &hub, eyes, files: &options.files, progress };
     let mut tasks = means.probe(lanes).await;
+    for task in &mut tasks {
+        task.trips = fill::trips_of(task.facts).await;
+    }
     disk::budget(&mut tasks);
     if options.files.dry_run {
-        for Task { facts, errands, .. } in tasks.into_iter().filter(|it| !it.errands.is_empty()) {
-            facts.planned = Some(errands);
+        for task in tasks {
+            let errands: Vec<Errand> = task.errands().cloned().collect();
+            task.facts.planned = Some(errands).filter(|errands| !errands.is_empty());
         }
         return;
     }
     let groups = apart(tasks).into_iter().map(|group| async {
         let mut brought = BTreeSet::new();
-        for task in group {
-            means.fetch(task, &mut brought).await;
+        for Task { facts, source, trips } in group {
+            if let Some(source) = source {
+                means.fetch(facts, source, &mut brought).await;
+            }
+            if let (Ok(hub), false) = (means.hub, trips.is_empty()) {
+                fill::fill(facts, trips, means.eyes, hub, progress).await;
+            }
         }
     });
     join_all(groups).await;
@@ -112,7 +140,7 @@ pub(super) async fn bring(
 fn apart(tasks: Vec<Task<'_>>) -> Vec<Vec<Task<'_>>> {
     let mut groups: Vec<(BTreeSet<PathBuf>, Vec<Task<'_>>)> = Vec::new();
     for task in tasks {
-        let own = task.errands.iter().map(|errand| errand.destination.clone());
+        let own = task.errands().map(|errand| errand.destination.clone());
         let own: BTreeSet<PathBuf> = own.collect();
         let shares = |(known, _): &mut (BTreeSet<PathBuf>, _)| !known.is_disjoint(&own);
         let related: Vec<_> = groups.extract_if(.., shares).collect();
@@ -202,7 +230,12 @@ pub(super) fn without_surplus(facts: &mut LaneFacts, mut listing: Listing) -> Li
 impl Means<'_> {
     /// Asks every source once, and learns what has to be brought.
     async fn probe<'f>(&self, lanes: Vec<&'f mut LaneFacts>) -> Vec<Task<'f>> {
-        let of_lanes = lanes.iter().map(|facts| Question::of(facts, self.files.update));
+        let of_lanes = lanes.iter().map(|facts| async {
+            if !wants(facts, self.files) {
+                return None;
+            }
+            Question::of(facts, self.files.update).await
+        });
         let of_lanes: Vec<Option<Question>> = join_all(of_lanes).await;
         let mut questions: Vec<Question> = Vec::new();
         for question in of_lanes.iter().flatten() {
@@ -216,20 +249,21 @@ impl Means<'_> {
             let answer = answered.iter().find(|(asked, _)| Some(asked) == question.as_ref());
             let answer = answer.map(|(_, answer)| answer.clone());
             async {
-                match answer {
-                    Some(answer) => self.task(facts, answer).await,
-                    None => Task::of(facts, Vec::new()),
-                }
+                let source = match answer {
+                    Some(answer) => Some(self.from_source(facts, answer).await),
+                    None => None,
+                };
+                Task { facts, source, trips: Vec::new() }
             }
         });
         join_all(tasks).await
     }
 
-    async fn task<'f>(
+    async fn from_source(
         &self,
-        facts: &'f mut LaneFacts,
+        facts: &mut LaneFacts,
         answer: Result<Listing, HubError>,
-    ) -> Task<'f> {
+    ) -> FromSource {
         let listing = answer.map(|listing| match facts.pinning.pin() {
             Some(pin) => {
                 facts.lock_differences = pin.differences(&listing.files);
@@ -240,7 +274,7 @@ impl Means<'_> {
         let target = Target::of(facts);
         let (Ok(listing), Some(target)) = (&listing, target) else {
             facts.probe = Some(listing);
-            return Task::of(facts, Vec::new());
+            return FromSource::default();
         };
         let (listing, files) = (listing.clone(), self.files.clone());
         let progress = self.progress.for_lane(&facts.lane.name);
@@ -248,19 +282,19 @@ impl Means<'_> {
         match found {
             Ok((listing, errands, update)) => {
                 facts.probe = Some(Ok(listing));
-                Task { facts, errands, update }
+                FromSource { errands, update }
             }
             Err(error) => {
                 facts.probe = Some(Err(error));
-                Task::of(facts, Vec::new())
+                FromSource::default()
             }
         }
     }
 
     /// Brings the small files of a lane, judges them, then brings the weights and looks again.
     /// `done` are the files that lanes of the same group have brought.
-    async fn fetch(&self, task: Task<'_>, done: &mut BTreeSet<PathBuf>) {
-        let Task { facts, mut errands, update } = task;
+    async fn fetch(&self, facts: &mut LaneFacts, source: FromSource, done: &mut BTreeSet<PathBuf>) {
+        let FromSource { mut errands, update } = source;
         let mut findings = Findings::default();
         check::sources(facts, &mut findings);
         let (Ok(hub), Some(Ok(listing))) = (self.hub, facts.probe.clone()) else { return };

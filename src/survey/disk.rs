@@ -7,46 +7,77 @@ use super::bring::Task;
 use crate::facts::DiskFacts;
 use crate::hub::{Errand, Hub};
 
-/// Tells every lane what it needs, what all lanes of its file system need, and what there is. A file
-/// that two lanes share is needed once.
+/// Tells every lane what it needs, what all lanes of its file system need, and what there is; of a
+/// lane with files on several, the fullest. A file that two lanes share is needed once.
 /// A lane whose file system cannot be asked is told nothing.
 pub(super) fn budget(tasks: &mut [Task<'_>]) {
-    let disks: Vec<Option<Disk>> = tasks.iter().map(|task| disk(&task.errands)).collect();
+    let lanes: Vec<Vec<Part<'_>>> = tasks.iter().map(parts).collect();
     let mut totals: BTreeMap<u64, u64> = BTreeMap::new();
     let mut counted: BTreeSet<&Path> = BTreeSet::new();
-    for (task, disk) in tasks.iter().zip(&disks) {
-        let Some(disk) = disk else { continue };
-        let total = totals.entry(disk.file_system).or_default();
-        for errand in task.errands.iter().filter(|errand| counted.insert(&errand.destination)) {
-            *total = total.saturating_add(room(errand, disk.block));
+    for part in lanes.iter().flatten() {
+        if counted.insert(&part.errand.destination) {
+            let total = totals.entry(part.disk.file_system).or_default();
+            *total = total.saturating_add(part.room());
         }
     }
-    for (task, disk) in tasks.iter_mut().zip(disks) {
-        task.facts.disk = disk.map(|disk| DiskFacts {
-            needed: disk.needed,
-            needed_by_all: totals.get(&disk.file_system).copied().unwrap_or(disk.needed),
-            available: disk.available,
-        });
+    let told: Vec<Option<DiskFacts>> = lanes.iter().map(|parts| fullest(parts, &totals)).collect();
+    for (task, disk) in tasks.iter_mut().zip(told) {
+        task.facts.disk = disk;
     }
 }
 
+/// Of the file systems of a lane, the one that has the least room to spare.
+fn fullest(parts: &[Part<'_>], totals: &BTreeMap<u64, u64>) -> Option<DiskFacts> {
+    let mut needed: BTreeMap<u64, (u64, &Disk)> = BTreeMap::new();
+    for part in parts {
+        let (sum, _) = needed.entry(part.disk.file_system).or_insert((0, &part.disk));
+        *sum = sum.saturating_add(part.room());
+    }
+    let disks = needed.into_iter().map(|(file_system, (needed, disk))| DiskFacts {
+        needed,
+        needed_by_all: totals.get(&file_system).copied().unwrap_or(needed),
+        available: disk.available,
+    });
+    disks.min_by_key(|disk| i128::from(disk.available) - i128::from(disk.needed_by_all))
+}
+
+/// A file that is brought, and what it is written to.
+struct Part<'a> {
+    errand: &'a Errand,
+    disk: Disk,
+}
+
+impl Part<'_> {
+    fn room(&self) -> u64 {
+        room(self.errand, self.disk.block)
+    }
+}
+
+#[derive(Clone, Copy)]
 struct Disk {
     file_system: u64,
     /// The bytes in which it gives space away.
     block: u64,
-    needed: u64,
     available: u64,
 }
 
-/// The file system below the files of a lane.
-fn disk(errands: &[Errand]) -> Option<Disk> {
-    let folder = errands.first()?.destination.ancestors().skip(1).find(|folder| folder.is_dir())?;
+/// The files of a lane whose file systems can be asked.
+fn parts<'a>(task: &'a Task<'_>) -> Vec<Part<'a>> {
+    let mut known: BTreeMap<&Path, Option<Disk>> = BTreeMap::new();
+    let parts = task.errands().filter_map(|errand| {
+        let folder = errand.destination.ancestors().skip(1).find(|folder| folder.is_dir())?;
+        let disk = *known.entry(folder).or_insert_with(|| disk(folder));
+        Some(Part { errand, disk: disk? })
+    });
+    parts.collect()
+}
+
+fn disk(folder: &Path) -> Option<Disk> {
     let stat = rustix::fs::stat(folder).ok()?;
     let space = rustix::fs::statvfs(folder).ok()?;
     let block = space.f_frsize.max(1);
-    let needed = errands.iter().fold(0u64, |sum, errand| sum.saturating_add(room(errand, block)));
     let available = space.f_bavail.saturating_mul(block);
-    Some(Disk { file_system: stat.st_dev, block, needed, available })
+    Some(Disk { file_system: stat.st_dev, block, available })
 }
 
 /// What a file still takes: whole blocks, less what an earlier run holds for it. One that replaces

@@ -142,25 +142,60 @@ fn a_disk_that_is_too_small_for_all_lanes_is_refused_with_what_is_short_to_the_b
     let Some(_disk) = SmallDisk::mount(&models, "2m") else {
         return skipped("this process may not mount a small disk");
     };
+    let [coder, reader] = shortages(&sandbox, ["coder", "reader"]);
+    assert_eq!(coder.by_all, coder.needed + reader.needed);
+    assert_eq!(coder.short, coder.by_all - coder.available);
+    assert_eq!((brought(&sandbox).len(), bodies(&hub)), (0, 0));
+}
+
+#[test]
+fn the_cache_of_an_engine_and_the_folder_of_a_lane_are_added_up_before_a_byte_of_either_moves() {
+    let large = vec![7; 1 << 20];
+    let hub: FakeHub = builder().file("acme/tiny", "extra.bin", large).start().unwrap();
+    let sandbox = stack(&hub);
+    let named = "  llm:\n    image: vllm/vllm-openai:v0.12.0\n    command: acme/tiny\n    \
+                 volumes: ['./models/hf:/root/.cache/huggingface']\n";
+    edit(&sandbox, "\nservices:\n", &format!("\nservices:\n{named}"));
+    let models = sandbox.path().join("models");
+    let Some(_disk) = SmallDisk::mount(&models, "2m") else {
+        return skipped("this process may not mount a small disk");
+    };
+    let lanes = shortages(&sandbox, ["coder", "reader", "llm"]);
+    let needed: u64 = lanes.iter().map(|lane| lane.needed).sum();
+    assert!(lanes.iter().all(|lane| lane.needed < lane.available), "each would fit alone");
+    assert!(lanes.iter().all(|lane| lane.by_all == needed));
+    assert_eq!((brought(&sandbox).len(), bodies(&hub)), (0, 0));
+}
+
+/// What a lane is told of a disk that is too small, in bytes.
+struct Shortage {
+    needed: u64,
+    by_all: u64,
+    available: u64,
+    short: u64,
+}
+
+/// What each of `lanes` is told when all of them are fetched.
+fn shortages<const N: usize>(sandbox: &Sandbox, lanes: [&str; N]) -> [Shortage; N] {
     let run = sandbox.run(&["fetch", "--format", "json"]);
     assert_eq!(run.code, Some(14), "{}{}", run.stdout, run.stderr);
     let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
-    let findings = report["findings"].as_array().unwrap();
-    let of_lane = |lane: &str| {
+    lanes.map(|lane| {
+        let findings = report["findings"].as_array().unwrap();
         let wanted = |it: &&serde_json::Value| it["id"] == "disk-space-short" && it["lane"] == lane;
-        findings.iter().find(wanted).unwrap()["evidence"].to_string()
-    };
-    let number = |evidence: &str, name: &str| -> u64 {
-        let rest = evidence.split_once(name).unwrap().1;
-        let digits = rest.chars().skip_while(|it| !it.is_ascii_digit());
-        digits.take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
-    };
-    let (coder, reader) = (of_lane("coder"), of_lane("reader"));
-    let needed = number(&coder, "needed_bytes") + number(&reader, "needed_bytes");
-    assert_eq!(number(&coder, "needed_by_all_lanes_bytes"), needed, "{coder}");
-    let free = number(&coder, "available_bytes");
-    assert_eq!(number(&coder, "short_bytes"), needed - free, "{coder}");
-    assert_eq!((brought(&sandbox).len(), bodies(&hub)), (0, 0));
+        let evidence = findings.iter().find(wanted).unwrap()["evidence"].to_string();
+        let number = |name: &str| -> u64 {
+            let rest = evidence.split_once(name).unwrap().1;
+            let digits = rest.chars().skip_while(|it| !it.is_ascii_digit());
+            digits.take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
+        };
+        Shortage {
+            needed: number("needed_bytes"),
+            by_all: number("needed_by_all_lanes_bytes"),
+            available: number("available_bytes"),
+            short: number("short_bytes"),
+        }
+    })
 }
 
 #[expect(clippy::print_stderr, reason = "a test that cannot run here says so")]

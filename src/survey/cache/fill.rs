@@ -5,9 +5,8 @@ use std::path::Path;
 
 use rustix::fs::Access;
 
-use super::super::bring::Task;
 use super::super::way::Eyes;
-use super::super::{blocking, disk, errands};
+use super::super::{blocking, errands};
 use super::{judged_at, look};
 use crate::check;
 use crate::engine::Part;
@@ -17,7 +16,6 @@ use crate::finding::Findings;
 use crate::hub::{CachedRepository, Errand, Hub, HubError, Listing, User};
 use crate::lanes::{Cached, Choice};
 use crate::mounts::{Located, Sight};
-use crate::options::Options;
 use crate::path::LocalPath;
 use crate::progress::Progress;
 
@@ -25,12 +23,12 @@ use crate::progress::Progress;
 const PRESET: &str = "preset.ini";
 
 /// What is brought from one repository into one cache.
-struct Trip {
+pub(in crate::survey) struct Trip {
     /// Which of the lane's.
     index: usize,
     repository: CachedRepository,
     listing: Listing,
-    errands: Vec<Errand>,
+    pub(in crate::survey) errands: Vec<Errand>,
 }
 
 /// How much of a repository was brought.
@@ -67,48 +65,33 @@ pub(in crate::survey) fn wants(facts: &LaneFacts) -> bool {
     facts.may_fetch && facts.cached.iter().any(can_be)
 }
 
-/// Brings what the caches of the lanes lack, and looks again; for a dry run, notes what it would
-/// bring. A lane with a finding of error level goes no further.
-pub(in crate::survey) async fn bring(
-    lanes: Vec<&mut LaneFacts>,
-    eyes: &Eyes,
-    options: &Options,
-    progress: &Progress,
-) {
-    let hub = Hub::connect(&options.hub);
-    let (mut tasks, mut all) = (Vec::new(), Vec::new());
-    for facts in lanes {
-        let trips = blocking(facts.clone(), |facts| trips(&facts)).await;
-        for (index, cached) in facts.cached.iter_mut().enumerate() {
-            // What cannot be brought after all is the engine's.
-            cached.fill.take_if(|_| trips.iter().all(|trip| trip.index != index));
-        }
-        facts.fetch.take_if(|fetch| fetch.is_ok());
-        let flat: Vec<Errand> = trips.iter().flat_map(|trip| trip.errands.clone()).collect();
-        tasks.push(Task::of(facts, flat));
-        all.push(trips);
+/// What the caches of a lane lack. A cache that cannot be filled after all is left to the engine.
+pub(in crate::survey) async fn trips_of(facts: &mut LaneFacts) -> Vec<Trip> {
+    if !wants(facts) {
+        return Vec::new();
     }
-    disk::budget(&mut tasks);
-    for (Task { facts, errands, .. }, trips) in tasks.into_iter().zip(all) {
-        if options.files.dry_run {
-            facts.planned = Some(errands).filter(|errands| !errands.is_empty());
-            continue;
-        }
-        let mut findings = Findings::default();
-        check::sources(facts, &mut findings);
-        if let (Ok(hub), false) = (&hub, findings.stops(&facts.lane.name)) {
-            fill(facts, trips, eyes, hub, progress).await;
-        }
+    let trips = blocking(facts.clone(), |facts| trips(&facts)).await;
+    for (index, cached) in facts.cached.iter_mut().enumerate() {
+        cached.fill.take_if(|_| trips.iter().all(|trip| trip.index != index));
     }
+    trips
 }
 
-async fn fill(
+/// Brings what the caches of a lane lack, and looks again. A lane with a finding of error level goes
+/// no further.
+pub(in crate::survey) async fn fill(
     facts: &mut LaneFacts,
     trips: Vec<Trip>,
     eyes: &Eyes,
     hub: &Hub,
     progress: &Progress,
 ) {
+    facts.fetch.take_if(|fetch| fetch.is_ok());
+    let mut findings = Findings::default();
+    check::sources(facts, &mut findings);
+    if findings.stops(&facts.lane.name) {
+        return;
+    }
     let progress = progress.for_lane(&facts.lane.name);
     for trip in trips {
         let user = user_of(facts, eyes, trip.index);
