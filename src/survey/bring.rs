@@ -30,14 +30,14 @@ const MOST_NOTES: usize = 20_000;
 pub(super) struct Task<'a> {
     pub(super) facts: &'a mut LaneFacts,
     /// From its own source; absent: nothing is wanted from it.
-    source: Option<FromSource>,
+    source: Option<OfSource>,
     /// Into the caches of its engine.
     trips: Vec<Trip>,
 }
 
 /// What has to be brought from the source of a lane.
 #[derive(Default)]
-struct FromSource {
+struct OfSource {
     /// Where files wait for others, the waiting ones.
     errands: Vec<Errand>,
     /// What the errands replace, if they do; with their own destinations.
@@ -61,7 +61,7 @@ impl<'a> Task<'a> {
     /// One that brings from a source, and replaces nothing.
     #[cfg(test)]
     pub(super) fn of(facts: &'a mut LaneFacts, errands: Vec<Errand>) -> Self {
-        let source = Some(FromSource { errands, update: None });
+        let source = Some(OfSource { errands, update: None });
         Self { facts, source, trips: Vec::new() }
     }
 
@@ -250,7 +250,7 @@ impl Means<'_> {
             let answer = answer.map(|(_, answer)| answer.clone());
             async {
                 let source = match answer {
-                    Some(answer) => Some(self.from_source(facts, answer).await),
+                    Some(answer) => Some(self.of_source(facts, answer).await),
                     None => None,
                 };
                 Task { facts, source, trips: Vec::new() }
@@ -259,11 +259,11 @@ impl Means<'_> {
         join_all(tasks).await
     }
 
-    async fn from_source(
+    async fn of_source(
         &self,
         facts: &mut LaneFacts,
         answer: Result<Listing, HubError>,
-    ) -> FromSource {
+    ) -> OfSource {
         let listing = answer.map(|listing| match facts.pinning.pin() {
             Some(pin) => {
                 facts.lock_differences = pin.differences(&listing.files);
@@ -274,7 +274,7 @@ impl Means<'_> {
         let target = Target::of(facts);
         let (Ok(listing), Some(target)) = (&listing, target) else {
             facts.probe = Some(listing);
-            return FromSource::default();
+            return OfSource::default();
         };
         let (listing, files) = (listing.clone(), self.files.clone());
         let progress = self.progress.for_lane(&facts.lane.name);
@@ -282,19 +282,19 @@ impl Means<'_> {
         match found {
             Ok((listing, errands, update)) => {
                 facts.probe = Some(Ok(listing));
-                FromSource { errands, update }
+                OfSource { errands, update }
             }
             Err(error) => {
                 facts.probe = Some(Err(error));
-                FromSource::default()
+                OfSource::default()
             }
         }
     }
 
     /// Brings the small files of a lane, judges them, then brings the weights and looks again.
     /// `done` are the files that lanes of the same group have brought.
-    async fn fetch(&self, facts: &mut LaneFacts, source: FromSource, done: &mut BTreeSet<PathBuf>) {
-        let FromSource { mut errands, update } = source;
+    async fn fetch(&self, facts: &mut LaneFacts, source: OfSource, done: &mut BTreeSet<PathBuf>) {
+        let OfSource { mut errands, update } = source;
         let mut findings = Findings::default();
         check::sources(facts, &mut findings);
         let (Ok(hub), Some(Ok(listing))) = (self.hub, facts.probe.clone()) else { return };
