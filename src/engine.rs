@@ -102,6 +102,9 @@ pub struct Invocation {
     pub hub_cache: Option<HubCache>,
     /// Whether it has been forbidden to ask the hub.
     pub offline: bool,
+    /// Whether llama.cpp has been told to do without the projector of images that the repository of
+    /// its model has (`--no-mmproj`).
+    pub without_projector: bool,
     /// A folder out of which models are loaded on request (llama.cpp's router, Ollama, LocalAI).
     pub models_dir: Option<ModelsDir>,
     /// A file that the command line is continued in (`--config` of vLLM): read if it is one of
@@ -401,6 +404,7 @@ impl Invocation {
             download_dir: None,
             hub_cache: None,
             offline: false,
+            without_projector: false,
             models_dir: None,
             config: None,
             unread: Vec::new(),

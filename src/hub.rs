@@ -28,7 +28,7 @@ mod tests;
 mod throttle;
 mod transfer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -317,6 +317,7 @@ impl Hub {
         if errands.is_empty() {
             return Ok(());
         }
+        told_apart(listing, errands).await?;
         // Small files first: they are what can be judged, and what fails soonest.
         let mut errands: Vec<_> = errands.iter().collect();
         errands.sort_by_key(|errand| errand.file.size);
@@ -346,6 +347,21 @@ impl Hub {
     pub fn held(errand: &Errand) -> u64 {
         partial::held(errand)
     }
+}
+
+/// Refuses names that are one to the file system that they are brought to.
+async fn told_apart(listing: &Listing, errands: &[Errand]) -> Result<(), HubError> {
+    let Some(name) = selection::clash_without_case(&listing.files) else { return Ok(()) };
+    let folder = errands.first().and_then(|errand| errand.found_at().parent());
+    let folder = folder.unwrap_or(Path::new("/")).to_path_buf();
+    let ignores_case = move || {
+        make_folders(&folder)?;
+        store::ignores_case(&folder)
+    };
+    if transfer::blocking(ignores_case).await? {
+        return Err(HubError::UnsafeName { repository: listing.source.repository(), name });
+    }
+    Ok(())
 }
 
 impl ObjectId {

@@ -17,9 +17,6 @@ use crate::options::{
 use crate::policy::Choices;
 use crate::suggest;
 
-/// How long a transfer may be silent before it is taken up anew.
-const SILENCE: Duration = Duration::from_secs(30);
-
 /// What every subcommand takes, before or behind its name.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Flags {
@@ -95,6 +92,10 @@ pub(super) struct Flags {
     #[arg(long, value_name = "SECONDS", env = "PREFLIGHT_LOCK_PATIENCE", default_value = "60")]
     #[arg(global = true, hide = true)]
     lock_patience: u16,
+    /// How long no byte may come before a transfer is begun anew
+    #[arg(long, value_name = "TIME", env = "PREFLIGHT_SILENCE", value_parser = amount::duration)]
+    #[arg(global = true, hide = true, default_value = "30s")]
+    silence: Duration,
     /// With `smoke`: how long to wait for engines that are still loading: 90s, 10m. One whose
     /// container has ended is not waited for
     #[arg(long, value_name = "TIME", env = "PREFLIGHT_WAIT", value_parser = amount::duration)]
@@ -340,7 +341,7 @@ impl Flags {
             max_workers: usize::from(self.max_workers),
             limit_rate: self.limit_rate,
             timeout: self.timeout,
-            silence: SILENCE,
+            silence: self.silence,
             locking: Locking {
                 means: self.locks.into(),
                 patience: Duration::from_secs(u64::from(self.lock_patience)),

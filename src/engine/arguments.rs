@@ -165,6 +165,12 @@ impl Arguments {
         Some(Setting { word: given.values.last()?.clone(), by })
     }
 
+    /// The one of the switches that was given last: it counts.
+    pub(super) fn last_of(&self, names: &[&str]) -> Option<&str> {
+        let mut given = self.given.iter().map(|given| given.name.as_str());
+        given.rfind(|name| names.contains(name))
+    }
+
     /// Whether one of the flags was given, be it in its dotted form.
     pub(super) fn any(&self, names: &[&str]) -> bool {
         self.given.iter().any(|given| names.contains(&given.name.as_str()))

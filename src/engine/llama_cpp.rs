@@ -81,7 +81,25 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.invocation.overrides = arguments.any(&["--override-kv"]);
     let offline = arguments.is_on("--offline") || reading.environment.is_on("LLAMA_ARG_OFFLINE");
     reading.invocation.offline = offline;
+    reading.invocation.without_projector = without_projector(&arguments, reading);
     cache(reading);
+}
+
+/// Whether the projector of a repository is left where it is. The variables are those of older and
+/// of current builds (common/arg.cpp).
+fn without_projector(arguments: &Arguments, reading: &Reading<'_>) -> bool {
+    let off = |word: &str| {
+        matches!(word.to_ascii_lowercase().as_str(), "0" | "off" | "false" | "disabled")
+    };
+    match arguments.last_of(&["--mmproj-auto", "--no-mmproj"]) {
+        Some(given) => given == "--no-mmproj",
+        None => {
+            let environment = &reading.environment;
+            environment.get("LLAMA_ARG_MMPROJ_AUTO").is_some_and(|word| off(&word.text))
+                || environment.get("LLAMA_ARG_NO_MMPROJ_AUTO").is_some()
+                || environment.is_on("LLAMA_ARG_NO_MMPROJ")
+        }
+    }
 }
 
 /// The model and what is loaded with it.

@@ -42,18 +42,28 @@ pub(crate) fn select(
     }
 }
 
-/// Two names that cannot both be files: one is a folder of the other, or they are one name to a
-/// file system that does not tell upper case from lower (macOS, Windows, and what Docker Desktop
-/// mounts from them).
+/// Two names that cannot both be files: one is the other, or a folder of it.
 fn clash(files: &[RemoteFile]) -> Option<String> {
+    clash_as(files, str::to_owned)
+}
+
+/// Two names that are one to a file system that does not tell upper case from lower (macOS,
+/// Windows, and what Docker Desktop mounts from them), or one of which is a folder of the other
+/// there.
+pub(super) fn clash_without_case(files: &[RemoteFile]) -> Option<String> {
+    clash_as(files, str::to_lowercase)
+}
+
+/// Two of the names that cannot both be files where names are what `seen_as` makes of them.
+fn clash_as(files: &[RemoteFile], seen_as: impl Fn(&str) -> String) -> Option<String> {
     let mut taken: BTreeMap<String, &str> = BTreeMap::new();
     for file in files {
-        if let Some(other) = taken.insert(file.path.to_lowercase(), &file.path) {
+        if let Some(other) = taken.insert(seen_as(&file.path), &file.path) {
             return Some(format!("{}` and `{other}", file.path));
         }
     }
     files.iter().find_map(|file| {
-        let folders = file.path.match_indices('/').map(|(at, _)| file.path[..at].to_lowercase());
+        let folders = file.path.match_indices('/').map(|(at, _)| seen_as(&file.path[..at]));
         let other = folders.into_iter().find_map(|folder| taken.get(&folder))?;
         Some(format!("{}` and `{other}", file.path))
     })
@@ -261,14 +271,24 @@ mod tests {
 
     #[test]
     fn names_that_cannot_both_be_files_are_refused() {
-        for (one, other) in [("Config.json", "config.json"), ("a", "a/b"), ("A", "a/b/c")] {
+        for (one, other) in [("a", "a"), ("a", "a/b"), ("A", "A/b/c")] {
             let error = select(&source(None), files(&[one, other]), &[], &[]).unwrap_err();
             let expected = format!("`{other}` and `{one}`");
             assert!(error.to_string().ends_with(&expected), "{error}");
-            let kept = select(&source(None), files(&[one, other]), &[], &[other.to_owned()]);
-            assert_eq!(kept.unwrap().len(), 1);
         }
+        let all = files(&["a", "a/b"]);
+        assert_eq!(select(&source(None), all, &[], &["a/b".to_owned()]).unwrap().len(), 1);
         assert!(select(&source(None), files(&["a-b", "a/b", "a.b"]), &[], &[]).is_ok());
+    }
+
+    #[test]
+    fn names_that_differ_in_case_alone_are_told_apart_where_the_file_system_does() {
+        for (one, other) in [("Config.json", "config.json"), ("A", "a/b/c")] {
+            let both = files(&[one, other]);
+            assert!(select(&source(None), both.clone(), &[], &[]).is_ok());
+            assert_eq!(clash_without_case(&both), Some(format!("{other}` and `{one}")));
+        }
+        assert_eq!(clash_without_case(&files(&["a-b", "a/b", "a.b"])), None);
     }
 
     #[test]

@@ -50,6 +50,14 @@ pub(crate) fn make_folders(folder: &Path) -> Result<(), HubError> {
     Ok(())
 }
 
+/// Whether `folder`, which exists, does not tell upper case from lower. Blocking.
+pub(crate) fn ignores_case(folder: &Path) -> Result<bool, HubError> {
+    let name = format!(".case-{:016x}", random());
+    let written = Scratch(folder.join(name.to_uppercase()));
+    fs::write(&written.0, "").map_err(|error| failure(&written.0, &error))?;
+    Ok(folder.join(&name).exists())
+}
+
 /// Makes a folder that has its owner and mode from the moment at which it has its name: another file
 /// of the same fetch takes both over as soon as it finds the folder.
 fn make_folder(folder: &Path) -> io::Result<()> {

@@ -20,6 +20,8 @@ pub struct Cached {
     pub revision: Option<String>,
     /// Which of its files.
     pub choice: Choice,
+    /// Whether its engine takes along the projector of images that lies beside a GGUF file.
+    pub projector: bool,
     /// The caches that may hold it, the likeliest first: the folders that have the
     /// `models--owner--name` folders in them. Empty: it is not known where the engine keeps it.
     pub places: Vec<Located>,
@@ -83,6 +85,7 @@ pub(super) fn of_engine(
             repository: id.clone(),
             revision: revision.clone(),
             choice: choice(invocation.engine, opens.part, file.as_deref()),
+            projector: opens.part == Part::Model && !invocation.without_projector,
             places: places.clone(),
             fillable: usize::from(is_filled(invocation)),
             unclear,
@@ -172,6 +175,7 @@ pub(super) fn of_project(
         repository: source.value.repository(),
         revision: source.value.revision.clone(),
         choice: Choice::Folder,
+        projector: false,
         places,
         fillable,
         unclear: None,

@@ -12,7 +12,7 @@ use crate::facts::{
     ArtifactFacts, CacheFacts, CacheState, FileKind, LaneFacts, Look, Through, Way,
 };
 use crate::hub::{Hub, HubError, Listing};
-use crate::lanes::{Artifact, Cached, Choice, Traced};
+use crate::lanes::{Artifact, Cached, Choice, Source, Traced};
 use crate::model::huggingface::Presence;
 use crate::model::{self, ModelFacts, ModelFile, Role};
 use crate::mounts::{Located, Sight};
@@ -253,14 +253,36 @@ fn judged_at(cached: &Cached, cache: &Located, path: &Path) -> ArtifactFacts {
     artifact(cached, cache, below.unwrap_or(path), model::examine(&LocalView, path))
 }
 
-/// Asks the hub for everything that the lanes' engines will have to bring themselves.
+/// Asks the hub for everything that the lanes' engines will have to bring themselves: once for each
+/// source.
 pub(super) async fn ask(lanes: impl Iterator<Item = &mut LaneFacts>, options: &HubOptions) {
     let wanting: Vec<&mut LaneFacts> = lanes.filter(|facts| wants(facts)).collect();
     if wanting.is_empty() {
         return;
     }
+    let mut sources: Vec<Source> = Vec::new();
+    for source in wanting.iter().flat_map(|facts| &facts.cached).filter_map(asked_for) {
+        if !sources.contains(&source) {
+            sources.push(source);
+        }
+    }
     let hub = Hub::connect(options);
-    join_all(wanting.into_iter().map(|facts| probe(facts, &hub))).await;
+    let answers = sources.into_iter().map(|source| async {
+        let answer = match &hub {
+            Ok(hub) => hub.probe(&source, &[], &[]).await,
+            Err(error) => Err(error.clone()),
+        };
+        (source, answer)
+    });
+    let answers = join_all(answers).await;
+    for facts in wanting {
+        note(facts, &answers);
+    }
+}
+
+/// What the hub is asked for; absent: nothing.
+fn asked_for(cached: &CacheFacts) -> Option<Source> {
+    if cached.state == CacheState::Held { None } else { cached.cached.source() }
 }
 
 fn wants(facts: &LaneFacts) -> bool {
@@ -271,15 +293,14 @@ fn wants(facts: &LaneFacts) -> bool {
     facts.may_fetch && facts.lane.skipped.is_none() && facts.cached.iter().any(is_wanted)
 }
 
-async fn probe(facts: &mut LaneFacts, hub: &Result<Hub, HubError>) {
+/// Keeps of the hub's answers what is about a lane.
+fn note(facts: &mut LaneFacts, answers: &[(Source, Result<Listing, HubError>)]) {
     let mut of_model = None;
-    for cached in facts.cached.iter_mut().filter(|cached| cached.state != CacheState::Held) {
-        let Some(source) = cached.cached.source() else { continue };
-        let listing = match hub {
-            Ok(hub) => hub.probe(&source, &[], &[]).await,
-            Err(error) => Err(error.clone()),
-        };
-        let listing = listing.and_then(|listing| opened(&cached.cached, listing));
+    for cached in &mut facts.cached {
+        let source = asked_for(cached);
+        let answer = answers.iter().find(|(asked, _)| Some(asked) == source.as_ref());
+        let Some((_, answer)) = answer else { continue };
+        let listing = answer.clone().and_then(|listing| opened(&cached.cached, listing));
         if cached.cached.part == Part::Model {
             of_model.get_or_insert_with(|| listing.clone());
         }
@@ -312,7 +333,7 @@ fn opened(cached: &Cached, mut listing: Listing) -> Result<Listing, HubError> {
     };
     let set = chosen.split_once("-00001-of-").map_or(chosen.as_str(), |(set, _)| set).to_owned();
     let is_set = set != chosen;
-    let projector = projector(&names, &chosen).map(str::to_owned);
+    let projector = projector(&names, &chosen).filter(|_| cached.projector).map(str::to_owned);
     listing.files.retain(|file| {
         file.path == chosen
             || is_set && file.path.starts_with(&format!("{set}-"))

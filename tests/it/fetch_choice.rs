@@ -1,10 +1,10 @@
 //! What `preflight fetch` chooses to bring: lanes, files, and what it says before it does.
 
-use fake_hub::FakeHub;
+use fake_hub::{Builder, FakeHub};
 use serde_json::Value;
 
-use crate::hub_stack::{bodies, brought, builder, check, edit, hub, stack};
-use crate::sandbox::Sandbox;
+use crate::hub_stack::{GGUF, bodies, brought, builder, check, edit, folder, hub, stack};
+use crate::sandbox::{Sandbox, repository};
 
 const MIB: usize = 1 << 20;
 
@@ -95,7 +95,7 @@ fn a_dry_run_fails_where_a_fetch_would() {
 
 #[test]
 fn every_part_of_a_split_model_is_brought_by_the_name_that_the_engine_derives() {
-    let gguf = fs_err::read(crate::sandbox::repository().join(crate::hub_stack::GGUF)).unwrap();
+    let gguf = fs_err::read(repository().join(GGUF)).unwrap();
     let hub = FakeHub::builder()
         .file("acme/big-GGUF", "q4/Big-00001-of-00002.gguf", gguf.clone())
         .file("acme/big-GGUF", "q4/Big-00002-of-00002.gguf", gguf.clone())
@@ -152,6 +152,52 @@ fn what_only_the_catalogue_knows_is_not_fetched_unless_it_is_named() {
     assert_eq!(asked(), 0);
     sandbox.run(&["fetch", "--lane", "governance"]);
     assert!(asked() > 0);
+}
+
+#[test]
+fn the_minimal_models_of_the_catalogue_are_fetched_and_nothing_else() {
+    let name = "TinyLlama/TinyLlama-1.1B-Chat-v1.0";
+    let gguf = fs_err::read(repository().join(GGUF)).unwrap();
+    let file = "TinyLlama-1.1B-Chat-v1.0-Q4_K_M.gguf";
+    let with_folder =
+        |builder: Builder, (path, content): (String, Vec<u8>)| builder.file(name, &path, content);
+    let builder = folder().into_iter().fold(builder(), with_folder);
+    let builder = builder.file("bartowski/TinyLlama-1.1B-Chat-v1.0-GGUF", file, gguf);
+    let hub = builder.start().unwrap();
+    let sandbox = stack(&hub);
+    edit(&sandbox, "x-preflight:\n", "x-preflight:\n  catalogue: cortex\n");
+    let models = sandbox.path().join("models").display().to_string();
+    let run = sandbox.run(&["fetch", "--minimal", "--models-dir", &models]);
+    check(&run, 0, &["TinyLlama-1.1B"]);
+    let files = brought(&sandbox);
+    assert!(files.iter().all(|file| file.starts_with("minimal/")), "{files:?}");
+    let gguf = "minimal/gguf/TinyLlama-1.1B-Chat-v1.0.Q4_K_M.gguf".to_owned();
+    assert!(files.contains(&gguf), "{files:?}");
+    assert_eq!(files.len(), folder().len() + 1, "{files:?}");
+}
+
+#[test]
+fn flags_and_variables_choose_the_embeddings_as_well() {
+    let service = "  embedder:\n    image: ghcr.io/huggingface/text-embeddings-inference:cpu-1.8\n    \
+                   command: --model-id acme/tiny\n    volumes: ['./models/hub:/data']\n";
+    let hub = hub(&[]);
+    let fetched = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut sandbox = stack(&hub);
+        edit(&sandbox, "services:\n", &format!("services:\n{service}"));
+        for (name, value) in variables {
+            sandbox = sandbox.variable(name, *value);
+        }
+        sandbox.run(&[&["fetch"], arguments].concat());
+        let files = brought(&sandbox);
+        let has = |word: &str| files.iter().any(|file| file.starts_with(word));
+        (has("hub"), has("vllm"), has("gguf"))
+    };
+    assert_eq!(fetched(&[], &[]), (true, true, true));
+    assert_eq!(fetched(&["--skip-embeddings"], &[]), (false, true, true));
+    let only = [("ARGOS_DOWNLOAD_EMBEDDINGS", "true")];
+    assert_eq!(fetched(&[], &only), (true, false, false));
+    let none = [("ARGOS_DOWNLOAD_EMBEDDINGS", "false"), ("ARGOS_DOWNLOAD_VLLM", "true")];
+    assert_eq!(fetched(&[], &none), (false, true, false));
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Every way in which a fetch can be refused: its finding, its exit code, its fix, and nothing left
 //! behind.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use fake_hub::FakeHub;
 
@@ -97,13 +98,100 @@ fn a_content_that_is_not_the_one_that_is_listed_is_corrupt() {
 
 #[test]
 fn a_repository_with_a_name_that_may_not_be_written_is_not_fetched_at_all() {
-    for name in ["../evil", "/etc/evil", "sub/.cache/../../x", "Config.json", "config.json/x"] {
+    for name in ["../evil", "/etc/evil", "sub/.cache/../../x", "config.json/x"] {
         let hub = builder().unsafe_name("acme/tiny", name).start().unwrap();
         let sandbox = stack(&hub);
         let run = sandbox.run(&["fetch", "--lane", "coder"]);
         check(&run, 11, &["error[unsafe-name]", "leave the file out with `exclude`"]);
         assert_eq!((brought(&sandbox).len(), bodies(&hub)), (0, 0), "{name}");
     }
+}
+
+#[test]
+fn names_that_differ_in_case_alone_are_two_files_where_the_file_system_says_so() {
+    let hub = builder().file("acme/tiny", "Config.json", "{}").start().unwrap();
+    let sandbox = stack(&hub);
+    check(&sandbox.run(&["fetch", "--lane", "coder"]), 0, &[]);
+    let names = brought(&sandbox);
+    for name in ["/Config.json", "/config.json"] {
+        assert_eq!(names.iter().filter(|it| it.ends_with(name)).count(), 1, "{names:?}");
+    }
+    assert!(!names.iter().any(|name| name.contains("incomplete")), "{names:?}");
+}
+
+/// A file system that does not tell upper case from lower, if this process may mount one.
+fn mount_without_case(sandbox: &Sandbox) -> Option<SmallDisk> {
+    let image = sandbox.path().join("disk.img");
+    fs_err::File::create(&image).ok()?.set_len(32 << 20).ok()?;
+    let make = ["-q", "-O", "casefold", "-E", "encoding=utf8", "-F"];
+    let made = Command::new("mkfs.ext4").args(make).arg(&image).output();
+    let models = sandbox.path().join("models");
+    made.is_ok_and(|output| output.status.success()).then_some(())?;
+    let mount = Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&models).output();
+    let disk = mount.is_ok_and(|output| output.status.success()).then(|| SmallDisk(models))?;
+    let folder = disk.0.join("vllm");
+    fs_err::create_dir(&folder).unwrap();
+    let folded = Command::new("chattr").arg("+F").arg(&folder).output();
+    folded.is_ok_and(|output| output.status.success()).then_some(disk)
+}
+
+#[test]
+fn names_that_differ_in_case_alone_are_refused_where_they_would_be_one_file() {
+    let hub = builder().file("acme/tiny", "Config.json", "{}").start().unwrap();
+    let sandbox = stack(&hub);
+    let Some(_disk) = mount_without_case(&sandbox) else {
+        return skipped("this process may not mount a disk without upper case");
+    };
+    let run = sandbox.run(&["fetch", "--lane", "coder"]);
+    check(&run, 11, &["error[unsafe-name]", "`config.json` and `Config.json`"]);
+    assert_eq!((brought(&sandbox), bodies(&hub)), (Vec::new(), 0));
+}
+
+#[test]
+fn a_transfer_that_goes_silent_again_and_again_ends_with_its_own_name() {
+    let hub = hub(&["stall=1000*99:acme/tiny-GGUF"]);
+    let sandbox = stack(&hub).variable("PREFLIGHT_SILENCE", "1s");
+    check(&fetch(&sandbox), 13, &["error[download-stalled]", "for 1s"]);
+    assert_eq!(brought(&sandbox).iter().filter(|it| it.ends_with("gguf")).count(), 0);
+    hub.release();
+}
+
+#[test]
+fn a_fetch_that_takes_longer_than_it_may_is_ended_and_can_go_on() {
+    let slow = hub(&["stall=1000*99:acme/tiny-GGUF"]);
+    let sandbox = stack(&slow);
+    let run = sandbox.run(&["fetch", "--lane", "reader", "--timeout", "2s"]);
+    check(&run, 13, &["error[download-timed-out]", "within 2s", "allow more with `--timeout`"]);
+    slow.release();
+    let quick = hub(&[]);
+    let sandbox = sandbox.variable("HF_ENDPOINT", quick.url());
+    check(&fetch(&sandbox), 0, &[]);
+}
+
+#[test]
+fn a_disk_that_fills_up_during_the_transfer_is_not_taken_for_the_network() {
+    let large = vec![7; 3 << 20];
+    let hub: FakeHub = builder().file("acme/tiny", "extra.bin", large).start().unwrap();
+    hub.add_fault("stall=1000:acme/tiny-GGUF".parse().unwrap());
+    let sandbox = stack(&hub);
+    let models = sandbox.path().join("models");
+    let Some(_disk) = SmallDisk::mount(&models, "4m") else {
+        return skipped("this process may not mount a small disk");
+    };
+    let mut command = sandbox.command(&["fetch", "--lane", "reader", "--format", "json"]);
+    let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    hub.wait_until_stalled(1);
+    // The budget was enough; then somebody else takes the rest.
+    fill(&models.join("other"));
+    hub.release();
+    let run = sandbox.told(&run.wait_with_output().unwrap());
+    check(&run, 14, &["disk-full"]);
+}
+
+/// Writes until nothing more can be written.
+fn fill(path: &Path) {
+    let mut file = fs_err::File::create(path).unwrap();
+    while file.write_all(&[1; 4096]).is_ok() {}
 }
 
 #[test]
@@ -116,10 +204,10 @@ fn every_lane_that_cannot_be_had_is_named_before_a_byte_of_any_moves() {
 }
 
 /// A small file system of its own, if this process may mount one.
-struct SmallDisk(PathBuf);
+pub(crate) struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    fn mount(at: &Path, size: &str) -> Option<Self> {
+    pub(crate) fn mount(at: &Path, size: &str) -> Option<Self> {
         let options = format!("size={size}");
         let mount =
             Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output();

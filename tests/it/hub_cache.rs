@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use fake_hub::{FakeHub, Origin};
 use serde_json::Value;
 
+use crate::fetch_refusals::SmallDisk;
 use crate::sandbox::{Sandbox, repository};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -191,6 +192,96 @@ fn a_fetch_that_fails_is_the_reason_that_is_given() {
     let sandbox = Sandbox::new().file("compose.yaml", LLAMA).variable("HF_ENDPOINT", hub.url());
     check(&sandbox, &["fetch"], "11 not-ready []: download-corrupt");
     assert!(!sandbox.path().join("hf/hub/models--acme--tiny-GGUF/refs").exists());
+}
+
+#[test]
+fn the_projector_comes_along_unless_llama_cpp_is_told_to_do_without() {
+    let brought = |flag: &str| {
+        let hub = FakeHub::builder()
+            .file("acme/tiny-GGUF", "tiny-Q4_K_M.gguf", gguf())
+            .file("acme/tiny-GGUF", "mmproj-F16.gguf", gguf())
+            .start()
+            .unwrap();
+        let compose = LLAMA.replace("acme/tiny-GGUF", &format!("acme/tiny-GGUF {flag}"));
+        let sandbox =
+            Sandbox::new().file("compose.yaml", compose).variable("HF_ENDPOINT", hub.url());
+        let run = judged(&sandbox, &["fetch"]);
+        assert!(run.starts_with("0 ready "), "{flag}: {run}");
+        let snapshot = format!(
+            "hf/hub/models--acme--tiny-GGUF/snapshots/{}/mmproj-F16.gguf",
+            hub.commit("acme/tiny-GGUF")
+        );
+        sandbox.path().join(snapshot).exists()
+    };
+    assert!(brought(""));
+    assert!(!brought("--no-mmproj"));
+    assert!(brought("--no-mmproj --mmproj-auto"));
+}
+
+/// Two lanes with folders of their own, and two whose engines name repositories.
+const EVERYWHERE: &str = "services:
+  reader:
+    image: ghcr.io/ggml-org/llama.cpp:server
+    command: -m /models/reader.gguf
+    volumes: ['./disk/models:/models']
+    labels: {preflight.source: 'hf://acme/tiny-GGUF/tiny-Q4_K_M.gguf'}
+  coder:
+    image: vllm/vllm-openai:v0.12.0
+    command: acme/tiny
+    volumes: ['./disk/hf:/root/.cache/huggingface']
+  second:
+    image: vllm/vllm-openai:v0.12.0
+    command: acme/tiny
+    volumes: ['./disk/hf:/root/.cache/huggingface']
+";
+
+#[test]
+fn folders_and_caches_share_one_budget_and_one_report_before_the_first_byte() {
+    let hub = hub();
+    let sandbox = Sandbox::new()
+        .file("compose.yaml", EVERYWHERE)
+        .file("disk/.keep", "")
+        .variable("HF_ENDPOINT", hub.url());
+    let Some(_disk) = SmallDisk::mount(&sandbox.path().join("disk"), "64k") else { return };
+    fs_err::create_dir(sandbox.path().join("disk/models")).unwrap();
+    let run = sandbox.run(&["fetch", "--format", "json"]);
+    assert_eq!(run.code, Some(14), "{}{}", run.stdout, run.stderr);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let short: Vec<&Value> = findings.iter().filter(|it| it["id"] == "disk-space-short").collect();
+    let lanes: Vec<&str> = short.iter().map(|it| it["lane"].as_str().unwrap()).collect();
+    assert_eq!(lanes, ["reader", "coder", "second"], "{findings:?}");
+    let evidence = |finding: &Value, name: &str| -> u64 {
+        let facts = finding["evidence"].as_array().unwrap();
+        let fact = facts.iter().find(|fact| fact["name"] == name).unwrap();
+        fact["value"].as_str().unwrap().parse().unwrap()
+    };
+    let needed = |lane: usize| evidence(short[lane], "needed_bytes");
+    // The two share their cache, and what it needs.
+    let all = needed(0) + needed(1);
+    for finding in &short {
+        assert_eq!(evidence(finding, "needed_by_all_lanes_bytes"), all, "{finding}");
+    }
+    assert_eq!(bodies(&hub), 0);
+    let named = hub.requests().iter().filter(|it| it.path.contains("/revision/")).count();
+    assert_eq!(named, 2, "each source is asked once: {:?}", hub.requests());
+}
+
+#[test]
+fn refusals_of_folders_and_of_caches_are_told_together_before_the_first_byte() {
+    let hub = hub();
+    hub.add_fault("gated:acme/tiny".parse().unwrap());
+    hub.add_fault("status=404*9:acme/tiny-GGUF".parse().unwrap());
+    let sandbox =
+        Sandbox::new().file("compose.yaml", EVERYWHERE).variable("HF_ENDPOINT", hub.url());
+    fs_err::create_dir_all(sandbox.path().join("disk/models")).unwrap();
+    fs_err::write(sandbox.path().join("disk/models/.keep"), "").unwrap();
+    let run = sandbox.run(&["fetch"]);
+    assert_eq!(run.code, Some(12), "{}{}", run.stdout, run.stderr);
+    for word in ["error[token-missing]", "error[model-not-found]"] {
+        assert!(run.stdout.contains(word), "{}", run.stdout);
+    }
+    assert_eq!(bodies(&hub), 0);
 }
 
 #[test]

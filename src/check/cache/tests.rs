@@ -19,6 +19,7 @@ fn facts(state: CacheState, choice: Choice) -> LaneFacts {
         repository: "o/r".to_owned(),
         revision: None,
         choice,
+        projector: true,
         places: vec![place],
         fillable: 0,
         unclear: None,

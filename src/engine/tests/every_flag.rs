@@ -217,6 +217,17 @@ fn an_engine_that_may_not_ask_the_hub_says_so() {
     assert!(offline(LLAMA, &["-hf", "o/r", "--offline"], &[]));
     assert!(offline(LLAMA, &["-hf", "o/r"], &[("LLAMA_ARG_OFFLINE", "1")]));
     assert!(!offline(LLAMA, &["-hf", "o/r"], &[("HF_HUB_OFFLINE", "1")]));
+    let without = |command: &[&str], variables: &[(&str, &str)]| {
+        let service = service(LLAMA, &[&["-hf", "o/r"], command].concat());
+        invocation(&with_environment(service, variables)).unwrap().without_projector
+    };
+    assert!(without(&["--no-mmproj"], &[]));
+    assert!(without(&["--no-mmproj-auto"], &[]));
+    assert!(!without(&["--no-mmproj", "--mmproj-auto"], &[]));
+    assert!(without(&[], &[("LLAMA_ARG_MMPROJ_AUTO", "off")]));
+    assert!(without(&[], &[("LLAMA_ARG_NO_MMPROJ", "1")]));
+    assert!(!without(&["--mmproj-auto"], &[("LLAMA_ARG_NO_MMPROJ", "1")]));
+    assert!(!without(&[], &[]));
     for name in ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"] {
         for (value, expected) in [("1", true), ("yes", true), ("0", false), ("", false)] {
             assert_eq!(offline(VLLM, &["o/r"], &[(name, value)]), expected, "{name}={value}");

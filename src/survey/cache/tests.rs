@@ -26,6 +26,7 @@ pub(super) fn cached(choice: Choice, places: Vec<Located>) -> Cached {
         repository: "o/r".to_owned(),
         revision: None,
         choice,
+        projector: true,
         places,
         fillable: 1,
         unclear: None,
