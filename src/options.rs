@@ -301,6 +301,8 @@ pub enum OptionsError {
     NoSuchPath {
         /// As typed.
         path: PathBuf,
+        /// What is there instead: a file of nearly that name, a link that leads nowhere.
+        instead: Option<String>,
         /// Why it cannot be looked at.
         #[source]
         source: std::io::Error,
@@ -393,6 +395,7 @@ impl OptionsError {
             Self::YamlReport => Some("`--format json` for a program".to_owned()),
             Self::OutputFolder { folder, .. } => Some(format!("`mkdir -p {}`", folder.display())),
             Self::FormatOfTask { .. } => Some("it has `human` and `json`".to_owned()),
+            Self::NoSuchPath { instead: Some(instead), .. } => Some(instead.clone()),
             Self::NoSuchPath { path, .. } => {
                 let likely = suggest::likely(path.to_str()?, COMMANDS.into_iter());
                 likely.first().map(|command| format!("did you mean `preflight {command}`?"))

@@ -4,7 +4,9 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use crate::model;
 use crate::options::{OptionsError, Target};
+use crate::view::local::LocalView;
 
 /// The names that Docker Compose looks for, in its order.
 pub(super) const COMPOSE_FILES: [&str; 4] =
@@ -19,8 +21,11 @@ pub(super) fn of(path: Option<&Path>, files: &[PathBuf]) -> Result<Target, Optio
     if path == Path::new("-") {
         return Ok(Target::ComposeFile(path.to_path_buf()));
     }
-    let metadata = fs_err::metadata(path)
-        .map_err(|source| OptionsError::NoSuchPath { path: path.to_path_buf(), source })?;
+    let metadata = fs_err::metadata(path).map_err(|source| OptionsError::NoSuchPath {
+        path: path.to_path_buf(),
+        instead: instead_of(path),
+        source,
+    })?;
     let path = path.to_path_buf();
     Ok(match metadata.is_dir() {
         true if is_project(&path) => Target::ProjectDirectory(path),
@@ -28,6 +33,15 @@ pub(super) fn of(path: Option<&Path>, files: &[PathBuf]) -> Result<Target, Optio
         false if is_model(&path) => Target::Models(path),
         false => Target::ComposeFile(path),
     })
+}
+
+/// What is there in place of a path that leads to nothing.
+fn instead_of(path: &Path) -> Option<String> {
+    if let Ok(target) = fs_err::read_link(path) {
+        return Some(format!("it is a link to `{}`, where nothing is", target.display()));
+    }
+    let similar = model::similar_beside(&LocalView, &Path::new(".").join(path))?;
+    Some(format!("did you mean `{}`?", path.with_file_name(similar).display()))
 }
 
 fn is_project(folder: &Path) -> bool {

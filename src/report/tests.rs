@@ -475,7 +475,7 @@ fn a_fatal_error_is_told_to_a_person_and_to_a_program() {
 fn a_fatal_error_of_any_length_fits_into_what_compose_shows() {
     let path = PathBuf::from("ü\n".repeat(3000));
     let source = io::Error::other("why ".repeat(3000));
-    let error = Error::Options(OptionsError::NoSuchPath { path, source });
+    let error = Error::Options(OptionsError::NoSuchPath { path, instead: None, source });
     let text = error_verdict(&error, &Redactor::default(), Charset::Unicode);
     assert!(text.len() <= 2048 && text.lines().count() == 2, "{text}");
 }

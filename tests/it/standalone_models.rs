@@ -103,6 +103,118 @@ fn what_is_no_model_is_said_to_be_none() {
     check(&Models::new().write(GGUF, "<!doctype html>"), GGUF, 11, "not-ready", &["not-a-model"]);
 }
 
+/// What is printed about `path`, run in the models folder, and the exit code.
+fn told(models: &Models, path: &str) -> (i32, String) {
+    let mut preflight = Command::new(env!("CARGO_BIN_EXE_preflight"));
+    let output = preflight.env_clear().current_dir(models.root.path()).arg(path).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap(), text(&output.stdout) + &text(&output.stderr))
+}
+
+#[test]
+fn a_pointer_says_what_it_stands_for_and_how_to_get_it() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 4920734272\n";
+    let (code, text) = told(&Models::new().write("p.gguf", pointer), "p.gguf");
+    assert_eq!(code, 10, "{text}");
+    for words in ["4920734272 bytes", "oid: sha256:4d7a", "`git -C '.' lfs pull`"] {
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+#[test]
+fn what_only_is_called_a_model_is_called_what_it_is() {
+    let zip = b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0".as_slice();
+    let cases: [(&[u8], &str); 8] = [
+        (b"{\"error\":\"Invalid username or password.\"}", "not-a-model"),
+        (b"<!DOCTYPE html><html>", "not-a-model"),
+        (b"  <html>", "not-a-model"),
+        (zip, "not-a-model"),
+        (b"PK\x03\x04 a part of an archive, and no more", "not-a-model"),
+        (b"\x1f\x8b\x08\0 compressed", "not-a-model"),
+        (b"", "file-truncated"),
+        (&[0; 4096], "file-corrupt"),
+    ];
+    for (content, id) in cases {
+        let models = Models::new();
+        fs_err::write(models.at(GGUF), content).unwrap();
+        check(&models, GGUF, 11, "not-ready", &[id]);
+    }
+}
+
+#[test]
+fn a_hole_and_zeros_in_a_model_are_only_suspicious() {
+    let models = Models::new();
+    let sound = fs_err::read(models.at(GGUF)).unwrap();
+    let mut zeros = sound.clone();
+    zeros[sound.len() / 3..].fill(0);
+    fs_err::write(models.at(GGUF), zeros).unwrap();
+    let (code, text) = told(&models, GGUF);
+    assert_eq!((code, text.contains("warning[zeros-in-data]")), (0, true), "{text}");
+    let file = fs_err::File::create(models.at("sparse.safetensors")).unwrap();
+    let header = br#"{"a":{"dtype":"F32","shape":[1048576],"data_offsets":[0,4194304]}}"#;
+    let length = u64::try_from(header.len()).unwrap();
+    fs_err::write(models.at("sparse.safetensors"), [&length.to_le_bytes()[..], header].concat())
+        .unwrap();
+    file.set_len(8 + length + 4_194_304).unwrap();
+    let (code, text) = told(&models, "sparse.safetensors");
+    assert_eq!((code, text.contains("warning[sparse-file]")), (0, true), "{text}");
+}
+
+#[test]
+fn what_an_interrupted_download_leaves_is_seen_whichever_tool_it_was() {
+    for leftover in [
+        "tiny-Q4_K_M.gguf.incomplete",
+        "tiny-Q4_K_M.gguf.aria2",
+        "tiny-Q4_K_M.gguf.part",
+        "tiny-Q4_K_M.gguf.crdownload",
+        "tiny-Q4_K_M.gguf.downloadInProgress",
+        "tiny-Q4_K_M.gguf-partial",
+        "tiny-Q4_K_M.gguf.opdownload",
+        "tiny-Q4_K_M.gguf.lftp-pget-status",
+        ".tiny-Q4_K_M.gguf.a1B2c3",
+    ] {
+        let models = Models::new().write(&format!("gguf/{leftover}"), "x");
+        let (code, text) = told(&models, GGUF);
+        let is_said = text.contains("warning[partial-download]") && text.contains(leftover);
+        assert_eq!((code, is_said), (0, true), "{leftover}\n{text}");
+    }
+}
+
+#[test]
+fn a_path_that_leads_nowhere_is_answered_with_what_is_there() {
+    let models = Models::new();
+    std::os::unix::fs::symlink("nowhere.gguf", models.at("link.gguf")).unwrap();
+    let (code, text) = told(&models, "link.gguf");
+    assert_eq!(code, 2);
+    assert!(text.contains("it is a link to `nowhere.gguf`, where nothing is"), "{text}");
+    let (code, text) = told(&models, "gguf/Tiny-q4_k_m.gguf");
+    assert_eq!(code, 2);
+    assert!(text.contains("did you mean `gguf/tiny-Q4_K_M.gguf`?"), "{text}");
+}
+
+#[test]
+fn links_are_followed_and_one_safetensors_file_is_a_model() {
+    let models = Models::new();
+    std::os::unix::fs::symlink(models.at(GGUF), models.at("link.gguf")).unwrap();
+    check(&models, "link.gguf", 0, "ready", &[]);
+    check(&models, &format!("{FOLDER}/model-00001-of-00003.safetensors"), 0, "ready", &[]);
+    let cut = models.cut(&format!("{FOLDER}/model-00001-of-00003.safetensors"), 1);
+    let path = format!("{FOLDER}/model-00001-of-00003.safetensors");
+    check(&cut, &path, 11, "not-ready", &["file-truncated"]);
+}
+
+#[test]
+fn a_folder_of_models_has_the_lanes_of_the_catalogue_by_name_and_the_others_by_path() {
+    let models = Models::new();
+    let coder = models.at("vllm/coder");
+    fs_err::create_dir_all(&coder).unwrap();
+    fs_err::rename(models.at(FOLDER), coder.join("bf16")).unwrap();
+    let (code, text) = told(&models, ".");
+    assert_eq!(code, 0, "{text}");
+    let is_lane = |name: &str| text.lines().any(|line| line.starts_with(&format!("{name} ")));
+    assert!(is_lane("coder") && is_lane(GGUF), "{text}");
+}
+
 /// What a user without any right of its own is told about `path`.
 fn judged_by_another_user(models: &Models, path: &str) -> (i32, String, Vec<String>) {
     // The folder that cargo builds into may be closed to other users.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Subject, is_weights, reach, rules, some_of};
+use crate::engine::Engine;
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::model::archive::ArchiveError;
 use crate::model::file::WINDOWS;
@@ -194,9 +195,17 @@ impl About<'_> {
         findings.push(self.sized(rule, &what, expected, actual));
     }
 
+    fn is_called_gguf(&self) -> bool {
+        self.file.name.extension().is_some_and(|extension| extension == "gguf")
+    }
+
     fn pickle(&self, findings: &mut Findings) {
         if !is_weights(self.file.role) {
             return;
+        }
+        // Of a lane of llama.cpp it is said already.
+        if self.is_called_gguf() && self.subject.facts.lane.engine != Some(Engine::LlamaCpp) {
+            return findings.push(self.finding(&rules::NOT_A_MODEL, "is not a GGUF file"));
         }
         let message = format!(
             "`{}` is a Python pickle, which can run code when loaded",
@@ -222,6 +231,7 @@ impl About<'_> {
             Defect::Safetensors(error) => {
                 self.finding(&rules::SAFETENSORS_INVALID, &error.to_string())
             }
+            Defect::Archive(_) if self.is_called_gguf() => self.lookalike(&Lookalike::Zip),
             Defect::Archive(error @ ArchiveError::NoEnd) => {
                 self.finding(&rules::FILE_TRUNCATED, &error.to_string())
             }
@@ -270,7 +280,9 @@ impl About<'_> {
             None => "for another file".to_owned(),
         };
         let host = self.subject.file_on_host(self.model, self.file);
-        let folder = host.parent().unwrap_or(Path::new(".")).display().to_string();
+        // A name without a folder has an empty one above it.
+        let folder = host.parent().filter(|folder| *folder != Path::new(""));
+        let folder = folder.unwrap_or(Path::new(".")).display().to_string();
         let message =
             format!("`{}` is a git-lfs pointer that stands {stands_for}", self.shown().display());
         let fix = match &self.subject.facts.lane.source {

@@ -90,6 +90,7 @@ fn a_report_with_everything_in_it_follows_the_schema() {
 fn a_fatal_error_follows_the_schema_and_names_its_causes() {
     let error = Error::Options(OptionsError::NoSuchPath {
         path: PathBuf::from("x"),
+        instead: None,
         source: std::io::Error::other("gone, hf_abcdefghijklmnopqrstuvwxyz"),
     });
     let document = parsed(&render_error(&error, Role::Init, &Redactor::default()));
