@@ -324,7 +324,7 @@ impl Part {
     /// Whether images bring such things along, so that one which no mount reaches may well be there.
     #[must_use]
     pub fn may_be_in_image(self) -> bool {
-        matches!(self, Self::ChatTemplate | Self::Text | Self::Folder)
+        matches!(self, Self::ControlVector | Self::ChatTemplate | Self::Text | Self::Folder)
     }
 }
 

@@ -30,16 +30,21 @@ use crate::report::FileState;
 pub(super) static CHECK: Check = Check { rules: rules::ALL, run: Run::Model(run) };
 
 fn run(facts: &LaneFacts, findings: &mut Findings) {
-    let serves_one = router::serves_one(facts);
-    for artifact in &facts.artifacts {
-        let subject = Subject { facts, artifact };
-        let is_one_of_many = serves_one && router::is_listed(artifact);
-        if is_one_of_many || subject.part() == Part::ControlVector {
+    let judged: Vec<(&ArtifactFacts, Vec<Finding>)> = facts
+        .artifacts
+        .iter()
+        .map(|artifact| {
             let mut own = Findings::new(Policy::default());
-            judge(&subject, &mut own);
-            own.into_vec().into_iter().map(survived).for_each(|it| findings.push(it));
-        } else {
-            judge(&subject, findings);
+            judge(&Subject { facts, artifact }, &mut own);
+            (artifact, own.into_vec())
+        })
+        .collect();
+    let serves_one = router::serves_one(&judged);
+    for (artifact, own) in judged {
+        let is_one_of_many = serves_one && router::is_listed(artifact);
+        let is_survived = is_one_of_many || artifact.artifact.part == Part::ControlVector;
+        for finding in own {
+            findings.push(if is_survived { survived(finding) } else { finding });
         }
     }
     router::judge(facts, findings);

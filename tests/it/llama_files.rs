@@ -1,10 +1,14 @@
 //! What llama-server opens beside a model, and what its router finds: preflight and the genuine one.
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use preflight::engine::{Named, invocation};
 use preflight::model::router;
+use preflight::project::Service;
+use preflight::source_map::Spanned;
 use preflight::view::local::LocalView;
 
 use crate::gguf_oracle::server;
@@ -12,11 +16,27 @@ use crate::sandbox::Sandbox;
 
 const MODEL: &str = "models/gguf/tiny-Q4_K_M.gguf";
 
+/// Switches that stand for a model of the hub.
+const BUILT_IN: [&str; 11] = [
+    "--embd-gemma-default",
+    "--fim-qwen-1.5b-default",
+    "--fim-qwen-3b-default",
+    "--fim-qwen-7b-default",
+    "--fim-qwen-7b-spec",
+    "--fim-qwen-14b-spec",
+    "--fim-qwen-30b-default",
+    "--gpt-oss-20b-default",
+    "--gpt-oss-120b-default",
+    "--vision-gemma-4b-default",
+    "--vision-gemma-12b-default",
+];
+
 /// What the server prints until a line holds `end`; all of it, if it ends before.
 fn words_until(server: &str, arguments: &[&str], folder: &Path, end: &str) -> (bool, String) {
     let mut child = Command::new(server)
-        .args(["--host", "127.0.0.1", "--port", "0"])
+        .args(["--host", "127.0.0.1"])
         .args(arguments)
+        .env("LLAMA_CACHE", "cache")
         .current_dir(folder)
         .env("GGML_NO_BACKTRACE", "1")
         .stdout(Stdio::null())
@@ -132,7 +152,7 @@ fn a_file_of_the_command_line_stops_llama_server_as_preflight_says() {
     }
     let Some(server) = server() else { return };
     for (words, expected) in CASES {
-        let model = ["-m", MODEL, "-c", "256", "-np", "1", "--no-warmup"];
+        let model = ["--port", "0", "-m", MODEL, "-c", "256", "-np", "1", "--no-warmup"];
         let arguments: Vec<&str> = model.into_iter().chain(words.split(' ')).collect();
         let (starts, text) = words_until(&server, &arguments, sandbox.path(), "model loaded");
         assert_eq!(starts, expected != Told::Error, "{words}\n{text}");
@@ -173,12 +193,108 @@ fn the_router_lists_the_models_that_preflight_finds() {
         ["alone-00002-of-00002", "late", "one", "parts", "split-00001-of-00002", "vision"]
     );
     let Some(server) = server() else { return };
-    let (_, text) = words_until(&server, &["--models-dir", "models"], sandbox.path(), "listening");
+    let (_, text) = words_until(
+        &server,
+        &["--port", "0", "--models-dir", "models"],
+        sandbox.path(),
+        "listening",
+    );
     let mut listed: Vec<&str> =
         text.lines().filter_map(|line| line.split_once("[models_dir] ").map(|it| it.1)).collect();
     listed.sort_unstable();
     assert_eq!(listed, found, "{text}");
-    let (came, text) =
-        words_until(&server, &["--models-dir", "nowhere"], sandbox.path(), "listening");
+    let (came, text) = words_until(
+        &server,
+        &["--port", "0", "--models-dir", "nowhere"],
+        sandbox.path(),
+        "listening",
+    );
     assert!(!came, "{text}");
+}
+
+#[test]
+fn a_router_is_ready_when_one_of_its_models_is() {
+    let sandbox = Sandbox::quickstart().file(
+        "compose.yaml",
+        "services:\n  llm:\n    image: ghcr.io/ggml-org/llama.cpp:server\n    \
+         environment: {LLAMA_ARG_MODELS_DIR: /models/gguf, LLAMA_ARG_CTX_SIZE: 512}\n    \
+         volumes: ['./models:/models:ro']\n",
+    );
+    let verify = || {
+        let run = sandbox.run(&["verify"]);
+        let heads = run.stdout.lines().filter(|line| line.contains("]: "));
+        let heads: Vec<String> = heads.map(str::to_owned).collect();
+        (run.code, heads.join("\n"))
+    };
+    assert_eq!(verify(), (Some(0), String::new()));
+
+    let folder = sandbox.path().join("models/gguf");
+    let mode = |mode| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        fs_err::set_permissions(folder.join("tiny-Q4_K_M.gguf"), permissions).unwrap();
+    };
+    mode(0o600);
+    let as_user = fs_err::read_to_string(sandbox.path().join("compose.yaml")).unwrap();
+    let as_user = as_user.replace("    volumes", "    user: '4711:4711'\n    volumes");
+    fs_err::write(sandbox.path().join("as-user.yaml"), as_user).unwrap();
+    let run = sandbox.run(&["verify", "as-user.yaml"]);
+    assert_eq!(run.code, Some(16), "{}", run.stdout);
+    mode(0o644);
+
+    fs_err::write(folder.join("page.gguf"), "<html>").unwrap();
+    let page = "[not-a-model]: `/models/gguf/page.gguf` is a web page and not a model";
+    assert_eq!(verify(), (Some(0), format!("warning{page}")));
+
+    fs_err::remove_file(folder.join("tiny-Q4_K_M.gguf")).unwrap();
+    assert_eq!(verify(), (Some(11), format!("error{page}")));
+
+    fs_err::remove_file(folder.join("page.gguf")).unwrap();
+    let (code, heads) = verify();
+    assert_eq!(code, Some(10));
+    assert!(
+        heads.starts_with("error[files-missing]: `/models/gguf` holds no GGUF file"),
+        "{heads}"
+    );
+
+    fs_err::remove_dir(&folder).unwrap();
+    let (code, heads) = verify();
+    assert_eq!(code, Some(10));
+    assert_eq!(heads, "error[files-missing]: the models folder `/models/gguf` is not there");
+}
+
+/// Puts what `flag` opens into a cache of the hub, and nothing else. Returns the port.
+fn cached(sandbox: &Sandbox, flag: &str) -> u16 {
+    let mut service = Service::named(Spanned::nowhere("llm".to_owned()));
+    service.image = Some(Spanned::nowhere("ghcr.io/ggml-org/llama.cpp:server".to_owned()));
+    service.command = Some(vec![Spanned::nowhere(flag.to_owned())]);
+    let invocation = invocation(&service).unwrap();
+    for opens in &invocation.opens {
+        let Named::Repository { id, file, .. } = &opens.named else { panic!("{flag}: {opens:?}") };
+        let commit = "0123456789012345678901234567890123456789";
+        let folder = format!("cache/models--{}", id.replace('/', "--"));
+        let repository = sandbox.path().join(folder);
+        let snapshot = repository.join("snapshots").join(commit);
+        fs_err::create_dir_all(&snapshot).unwrap();
+        fs_err::create_dir_all(repository.join("refs")).unwrap();
+        fs_err::write(repository.join("refs/main"), commit).unwrap();
+        let file = file.as_deref().unwrap_or("any-Q4_0.gguf");
+        fs_err::copy(sandbox.path().join(MODEL), snapshot.join(file)).unwrap();
+    }
+    invocation.port
+}
+
+#[test]
+fn a_switch_that_stands_for_a_model_opens_what_preflight_says_and_listens_there() {
+    let Some(server) = server() else { return };
+    for flag in BUILT_IN {
+        let sandbox = Sandbox::quickstart();
+        let port = cached(&sandbox, flag);
+        let arguments = ["--offline", flag, "-c", "256", "-np", "1", "--no-warmup"];
+        // Where the port is taken it is named as well.
+        let named = format!("127.0.0.1:{port}");
+        let port = format!("port: {port}");
+        let (came, text) = words_until(&server, &arguments, sandbox.path(), "listening on");
+        let is_taken = text.contains(&port);
+        assert!(is_taken || came && text.contains(&named), "{flag}\n{text}");
+    }
 }

@@ -36,9 +36,13 @@ fn models(facts: &LaneFacts) -> impl Iterator<Item = &ArtifactFacts> {
     listed.filter(|artifact| artifact.artifact.part == Part::Model)
 }
 
-/// Whether one of the models that a router has found can be served.
-pub(super) fn serves_one(facts: &LaneFacts) -> bool {
-    models(facts).any(|artifact| artifact.model.complete())
+/// Whether one of the models that a router has found can be served, given what is wrong with each.
+pub(super) fn serves_one(judged: &[(&ArtifactFacts, Vec<Finding>)]) -> bool {
+    judged.iter().any(|(artifact, findings)| {
+        let is_model = is_listed(artifact) && artifact.artifact.part == Part::Model;
+        let is_sound = findings.iter().all(|finding| finding.severity != Severity::Error);
+        is_model && is_sound && artifact.model.complete()
+    })
 }
 
 /// Folders that hold more than the one model that is served out of them.

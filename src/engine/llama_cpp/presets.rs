@@ -12,34 +12,52 @@ use crate::source_map::Place;
 struct BuiltIn {
     flag: &'static str,
     repository: &'static str,
-    draft: Option<&'static str>,
+    /// The file in it; absent: the server's own choice.
+    file: Option<&'static str>,
+    /// Repository and file of the small model that it is served with.
+    draft: Option<(&'static str, &'static str)>,
     port: u16,
 }
 
-/// The small model that the larger ones of its family are served with.
-const CODER_DRAFT: Option<&str> = Some("ggml-org/Qwen2.5-Coder-0.5B-Q8_0-GGUF");
+const CODER_DRAFT: (&str, &str) =
+    ("ggml-org/Qwen2.5-Coder-0.5B-Q8_0-GGUF", "qwen2.5-coder-0.5b-q8_0.gguf");
 
+/// Each was started with a cache that holds exactly these files, and answered at that port.
 const BUILT_IN: [BuiltIn; 11] = [
-    of("--embd-gemma-default", "ggml-org/embeddinggemma-300M-qat-q4_0-GGUF", None, 8011),
-    of("--fim-qwen-1.5b-default", "ggml-org/Qwen2.5-Coder-1.5B-Q8_0-GGUF", None, 8012),
-    of("--fim-qwen-3b-default", "ggml-org/Qwen2.5-Coder-3B-Q8_0-GGUF", None, 8012),
-    of("--fim-qwen-7b-default", "ggml-org/Qwen2.5-Coder-7B-Q8_0-GGUF", None, 8012),
-    of("--fim-qwen-7b-spec", "ggml-org/Qwen2.5-Coder-7B-Q8_0-GGUF", CODER_DRAFT, 8012),
-    of("--fim-qwen-14b-spec", "ggml-org/Qwen2.5-Coder-14B-Q8_0-GGUF", CODER_DRAFT, 8012),
-    of("--fim-qwen-30b-default", "ggml-org/Qwen3-Coder-30B-A3B-Instruct-Q8_0-GGUF", None, 8012),
-    of("--gpt-oss-20b-default", "ggml-org/gpt-oss-20b-GGUF", None, 8013),
-    of("--gpt-oss-120b-default", "ggml-org/gpt-oss-120b-GGUF", None, 8013),
-    of("--vision-gemma-4b-default", "ggml-org/gemma-3-4b-it-qat-GGUF", None, 8014),
-    of("--vision-gemma-12b-default", "ggml-org/gemma-3-12b-it-qat-GGUF", None, 8014),
+    of("--embd-gemma-default", "ggml-org/embeddinggemma-300M-qat-q4_0-GGUF", 8011)
+        .file("embeddinggemma-300M-qat-Q4_0.gguf"),
+    of("--fim-qwen-1.5b-default", "ggml-org/Qwen2.5-Coder-1.5B-Q8_0-GGUF", 8012)
+        .file("qwen2.5-coder-1.5b-q8_0.gguf"),
+    of("--fim-qwen-3b-default", "ggml-org/Qwen2.5-Coder-3B-Q8_0-GGUF", 8012)
+        .file("qwen2.5-coder-3b-q8_0.gguf"),
+    of("--fim-qwen-7b-default", "ggml-org/Qwen2.5-Coder-7B-Q8_0-GGUF", 8012)
+        .file("qwen2.5-coder-7b-q8_0.gguf"),
+    of("--fim-qwen-7b-spec", "ggml-org/Qwen2.5-Coder-7B-Q8_0-GGUF", 8012)
+        .file("qwen2.5-coder-7b-q8_0.gguf")
+        .draft(CODER_DRAFT),
+    of("--fim-qwen-14b-spec", "ggml-org/Qwen2.5-Coder-14B-Q8_0-GGUF", 8012)
+        .file("qwen2.5-coder-14b-q8_0.gguf")
+        .draft(CODER_DRAFT),
+    of("--fim-qwen-30b-default", "ggml-org/Qwen3-Coder-30B-A3B-Instruct-Q8_0-GGUF", 8012)
+        .file("qwen3-coder-30b-a3b-instruct-q8_0.gguf"),
+    of("--gpt-oss-20b-default", "ggml-org/gpt-oss-20b-GGUF", 8013).file("gpt-oss-20b-mxfp4.gguf"),
+    of("--gpt-oss-120b-default", "ggml-org/gpt-oss-120b-GGUF", 8013),
+    of("--vision-gemma-4b-default", "ggml-org/gemma-3-4b-it-qat-GGUF", 8014),
+    of("--vision-gemma-12b-default", "ggml-org/gemma-3-12b-it-qat-GGUF", 8014),
 ];
 
-const fn of(
-    flag: &'static str,
-    repository: &'static str,
-    draft: Option<&'static str>,
-    port: u16,
-) -> BuiltIn {
-    BuiltIn { flag, repository, draft, port }
+const fn of(flag: &'static str, repository: &'static str, port: u16) -> BuiltIn {
+    BuiltIn { flag, repository, file: None, draft: None, port }
+}
+
+impl BuiltIn {
+    const fn file(self, file: &'static str) -> Self {
+        Self { file: Some(file), ..self }
+    }
+
+    const fn draft(self, draft: (&'static str, &'static str)) -> Self {
+        Self { draft: Some(draft), ..self }
+    }
 }
 
 /// The models that a preset file may name.
@@ -47,7 +65,7 @@ const MOST_SECTIONS: usize = 64;
 
 /// Opens the model that a switch stands for.
 pub(super) fn built_in(arguments: &Arguments, reading: &mut Reading<'_>) {
-    let Some(BuiltIn { flag, repository, draft, port }) =
+    let Some(BuiltIn { flag, repository, file, draft, port }) =
         BUILT_IN.iter().rfind(|built_in| arguments.is_on(built_in.flag))
     else {
         return;
@@ -57,9 +75,9 @@ pub(super) fn built_in(arguments: &Arguments, reading: &mut Reading<'_>) {
         let word = Word::known(id, &place.clone().unwrap_or_default());
         Some(Setting { word, by: (*flag).to_owned() })
     };
-    hub(Part::Model, setting(repository), None, reading);
-    if let Some(draft) = draft {
-        hub(Part::Draft, setting(draft), None, reading);
+    hub(Part::Model, setting(repository), file.map(str::to_owned), reading);
+    if let Some((draft, file)) = *draft {
+        hub(Part::Draft, setting(draft), Some(file.to_owned()), reading);
     }
     reading.invocation.port = *port;
 }

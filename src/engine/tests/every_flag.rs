@@ -326,19 +326,22 @@ fn sglang_reads_the_file_that_its_command_line_is_continued_in() {
 
 #[test]
 fn a_switch_of_llama_cpp_stands_for_a_model_of_the_hub() {
-    let small = "ggml-org/Qwen2.5-Coder-0.5B-Q8_0-GGUF";
     check(
         LLAMA,
         "--gpt-oss-20b-default",
-        "llama.cpp | model=ggml-org/gpt-oss-20b-GGUF | port=8013",
+        "llama.cpp | model=ggml-org/gpt-oss-20b-GGUF:gpt-oss-20b-mxfp4.gguf | port=8013",
+    );
+    check(
+        LLAMA,
+        "--gpt-oss-120b-default",
+        "llama.cpp | model=ggml-org/gpt-oss-120b-GGUF | port=8013",
     );
     check(
         LLAMA,
         "--fim-qwen-7b-spec --port 81",
-        &format!("llama.cpp | model=ggml-org/Qwen2.5-Coder-7B-Q8_0-GGUF | draft={small} | port=81"),
+        "llama.cpp | model=ggml-org/Qwen2.5-Coder-7B-Q8_0-GGUF:qwen2.5-coder-7b-q8_0.gguf | \
+         draft=ggml-org/Qwen2.5-Coder-0.5B-Q8_0-GGUF:qwen2.5-coder-0.5b-q8_0.gguf | port=81",
     );
-    let small = "llama.cpp | model=ggml-org/Qwen2.5-Coder-1.5B-Q8_0-GGUF | port=8012";
-    check(LLAMA, "--fim-qwen-1.5b-default", small);
     check(LLAMA, "--embd-gemma-default -m /m", "llama.cpp | model=/m");
 }
 
