@@ -73,6 +73,7 @@ pub static CHECKS: &[&Check] = &[
     &proof::CHECK,
     &container::unseen::CHECK,
     &container::gpu::CHECK,
+    &container::image::CHECK,
     &container::CHECK,
     &container::reported::CHECK,
     &smoke::CHECK,

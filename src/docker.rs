@@ -6,6 +6,7 @@
 pub mod archive;
 mod connection;
 pub mod devices;
+pub mod images;
 mod inspect;
 mod logs;
 pub mod myself;
@@ -23,6 +24,8 @@ use thiserror::Error;
 use tracing::warn;
 
 use self::connection::Connection;
+use self::images::Image;
+use crate::facts::Look;
 use crate::options::DockerOptions;
 use crate::path::{HostPath, ServicePath};
 use crate::project::{Dependency, Hardware, Mount, MountSource};
@@ -42,6 +45,9 @@ pub struct Observation {
     /// The host folder behind each named volume that a container of the project mounts, where its
     /// options say so (`o=bind`).
     pub volume_devices: IndexMap<String, HostPath>,
+    /// The images of services that have no container, by reference, as far as they were asked
+    /// about.
+    pub images: IndexMap<String, Look<Image>>,
     /// What the engine has beside containers.
     pub engine: EngineFacts,
     /// The last lines of containers that are not as they should be, by id.
@@ -240,6 +246,7 @@ pub async fn observe(
         myself,
         siblings,
         volume_devices,
+        images: IndexMap::new(),
         engine,
         logs,
     })
@@ -431,6 +438,13 @@ impl Container {
             || state.health.as_ref().is_some_and(|health| health.status == "unhealthy")
     }
 
+    /// Whether it is a hook of its service: it runs before the service's container starts, with the
+    /// same mounts (`pre_start`, Docker Compose 5.3).
+    #[must_use]
+    pub fn is_hook(&self) -> bool {
+        self.labels.contains_key(label::HOOK)
+    }
+
     /// Whether its labels tell what it waits for; Compose v1 did not write that down.
     #[must_use]
     pub fn tells_dependencies(&self) -> bool {
@@ -528,6 +542,7 @@ impl Observation {
             myself: None,
             siblings,
             volume_devices: IndexMap::new(),
+            images: IndexMap::new(),
             engine: EngineFacts::default(),
             logs: IndexMap::new(),
         }

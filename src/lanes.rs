@@ -166,11 +166,6 @@ pub enum ProblemKind {
         /// As written.
         service: String,
     },
-    /// Something that this version cannot judge yet.
-    NotSupportedYet {
-        /// What.
-        what: String,
-    },
 }
 
 /// A value and who said it.
@@ -231,6 +226,17 @@ pub enum PlanError {
         /// What is wrong.
         message: String,
     },
+}
+
+impl Plan {
+    /// Leaves every lane unjudged that is not served by `service`, of which this process is a hook.
+    pub fn leave_out_all_but(&mut self, service: &str) {
+        let serves = |lane: &Lane| lane.services.iter().any(|name| name == service);
+        for lane in self.lanes.iter_mut().filter(|lane| !serves(lane)) {
+            let reason = || format!("preflight runs as a hook of `{service}`");
+            lane.skipped.get_or_insert_with(reason);
+        }
+    }
 }
 
 impl PlanError {

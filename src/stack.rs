@@ -1,6 +1,8 @@
 //! The project as it is known before its lanes are looked at: files, containers, standpoint.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
+use std::mem;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +16,7 @@ use crate::lanes::{self, Plan, PlanError};
 use crate::mounts::{Sight, Standpoint, locate};
 use crate::options::{Options, ProjectOptions, Reach, Role, Target};
 use crate::path::{HostPath, LocalPath};
-use crate::project::{MountSource, Project};
+use crate::project::{MountSource, Project, Service};
 use crate::source_map::SourceMap;
 use crate::view::View as _;
 use crate::view::local::LocalView;
@@ -66,7 +68,8 @@ pub async fn gather(options: &Options, sources: &mut SourceMap) -> Result<Stack,
 
 async fn by_hand(options: &Options, sources: &mut SourceMap) -> Result<Stack, Error> {
     let project = compose::load(&options.project, sources)?;
-    let observation = docker::observe(&options.docker, Some(&project.name)).await;
+    let mut observation = docker::observe(&options.docker, Some(&project.name)).await;
+    let project = with_image_defaults(options, project, &mut observation).await;
     let standpoint = Standpoint::Host;
     let archives = archives(options, &observation, &project, &standpoint);
     let differences = match &observation {
@@ -96,7 +99,7 @@ fn archives(
 
 async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result<Stack, Error> {
     let started = SystemTime::now();
-    let observation = docker::observe(&options.docker, options.project.name.as_deref()).await;
+    let mut observation = docker::observe(&options.docker, options.project.name.as_deref()).await;
     let loaded = compose::load(&visible_files(&options.project, &observation), sources);
     let seen = observation.as_ref().ok();
     let (project, unreadable) = match (loaded, seen.and_then(Project::from_observation)) {
@@ -108,6 +111,8 @@ async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result
         Some(observation) => project.observed(observation),
         None => (project, Vec::new()),
     };
+    let project = with_image_defaults(options, project, &mut observation).await;
+    let seen = observation.as_ref().ok();
     let created = seen.and_then(|seen| seen.myself.as_ref()).and_then(|myself| myself.created);
     let standpoint = standpoint(&project, &observation);
     Ok(Stack {
@@ -119,6 +124,24 @@ async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result
         observation,
         born: created.unwrap_or(started - START),
     })
+}
+
+/// What services without a container get from their images.
+async fn with_image_defaults(
+    options: &Options,
+    project: Project,
+    observation: &mut Result<Observation, DockerError>,
+) -> Project {
+    let Ok(observation) = observation else { return project };
+    let is_absent =
+        |service: &&Service| observation.container(&project.name, &service.name.value).is_none();
+    let images = project.services.iter().filter(is_absent).filter_map(|it| it.image.as_ref());
+    let images: BTreeSet<&str> = images.map(|image| image.value.as_str()).collect();
+    if images.is_empty() {
+        return project;
+    }
+    observation.images = docker::images::images(&options.docker, images).await;
+    project.with_image_defaults(observation)
 }
 
 /// Where an init container finds the project's files: those that its own labels name, through its
@@ -198,9 +221,21 @@ impl Stack {
             Target::Models(root) => lanes::of_models(root, &walk::models(root), &options.selection),
             Target::Discover | Target::ComposeFile(_) | Target::ProjectDirectory(_) => {
                 let project = self.with_texts();
-                lanes::plan(&project, &self.standpoint, &options.selection, sources)
+                let mut plan =
+                    lanes::plan(&project, &self.standpoint, &options.selection, sources)?;
+                if let Some(service) = self.hooked() {
+                    plan.leave_out_all_but(service);
+                }
+                Ok(plan)
             }
         }
+    }
+
+    /// The service that this process is a hook of: it is before the others as well, but sees
+    /// nothing of them.
+    fn hooked(&self) -> Option<&str> {
+        let own = self.observation.as_ref().ok()?.myself.as_ref()?;
+        own.service.as_deref().filter(|_| own.is_hook())
     }
 
     /// The project, with the scripts that start engines and the files that command lines are continued
@@ -222,7 +257,10 @@ impl Stack {
     /// Looks at the containers once more; what could not be seen now stays as it was.
     pub async fn observe_again(&mut self, options: &Options) {
         let name = Some(self.project.name.as_str()).filter(|name| !name.is_empty());
-        if let Ok(observation) = docker::observe(&options.docker, name).await {
+        if let Ok(mut observation) = docker::observe(&options.docker, name).await {
+            if let Ok(before) = &mut self.observation {
+                observation.images = mem::take(&mut before.images);
+            }
             self.observation = Ok(observation);
         }
     }

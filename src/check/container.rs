@@ -5,6 +5,7 @@
 
 pub mod differences;
 pub mod gpu;
+pub mod image;
 pub mod inside;
 pub mod reported;
 pub mod secrets;
@@ -74,7 +75,10 @@ fn run(facts: &ProjectFacts<'_>, observation: &Observation, findings: &mut Findi
     for lane in facts.plan.lanes.iter().filter(|lane| lane.skipped.is_none()) {
         for service in &lane.services {
             let is_there = observation.container(&facts.project.name, service).is_some();
-            if !is_there && !absent.contains(service) && wants_containers(facts) {
+            // Then that is said, and is the reason.
+            let has_no_image =
+                facts.project.service(service).is_some_and(|it| image::is_missing(observation, it));
+            if !is_there && !has_no_image && !absent.contains(service) && wants_containers(facts) {
                 say(facts, service, &missing(service), findings);
                 absent.push(service.clone());
             }

@@ -23,7 +23,6 @@ pub static WIRING: Check = Check {
         &rules::LANE_WITHOUT_PATH,
         &rules::SOURCE_NAMES_NO_FILE,
         &rules::LANE_SERVICE_UNKNOWN,
-        &rules::NOT_SUPPORTED_YET,
     ],
     run: Run::Mount(wiring),
 };
@@ -114,15 +113,6 @@ fn wired(lane: &Lane, problem: &Problem) -> Finding {
             format!("the lane names the service `{service}`, which the project does not have"),
             "name a service of the project, or enable the profile that the service belongs to \
              with `--profile`",
-        ),
-        ProblemKind::NotSupportedYet { what } => Finding::new(
-            &rules::NOT_SUPPORTED_YET,
-            format!("{what} is not supported yet"),
-            format!(
-                "say what the lane opens in `x-preflight`: under `lanes`, `{}`, set `path` and \
-                 `source`",
-                lane.name
-            ),
         ),
     }
 }

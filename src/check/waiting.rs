@@ -1,6 +1,9 @@
 //! Whether the engines wait for preflight, and preflight comes to an end.
 
+use serde_json::Value;
+
 use super::{Check, Run};
+use crate::docker::Container;
 use crate::error::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::finding::{Finding, Findings, Rule, Severity};
@@ -10,13 +13,21 @@ use crate::project::{Dependency, Project, Service};
 const COMPLETED: &str = "service_completed_successfully";
 
 /// Preflight is part of the stack, and Compose does not wait for it.
-pub static CHECK: Check = Check { rules: &[&DOES_NOT_WAIT, &RESTARTS], run: Run::Project(run) };
+pub static CHECK: Check =
+    Check { rules: &[&DOES_NOT_WAIT, &FAILS_WAIT, &RESTARTS], run: Run::Project(run) };
 
 static DOES_NOT_WAIT: Rule = Rule {
     id: "service-does-not-wait",
     severity: Severity::Warning,
     exit: ExitCode::Lane,
     docs: include_str!("waiting/service-does-not-wait.md"),
+};
+
+static FAILS_WAIT: Rule = Rule {
+    id: "preflight-fails-wait",
+    severity: Severity::Warning,
+    exit: ExitCode::Lane,
+    docs: include_str!("waiting/preflight-fails-wait.md"),
 };
 
 static RESTARTS: Rule = Rule {
@@ -30,14 +41,23 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let Some(preflight) = preflight(facts) else { return };
     restarts(preflight, findings);
     let mut judged: Vec<&str> = vec![&preflight.name.value];
+    let mut all_wait = true;
     for lane in facts.plan.lanes.iter().filter(|lane| lane.skipped.is_none()) {
         for name in &lane.services {
             let Some(service) = facts.project.service(name) else { continue };
-            if !judged.contains(&name.as_str()) && tells_dependencies(facts, name) {
-                does_not_wait(facts.project, service, preflight, &lane.name, findings);
+            let is_judged = judged.contains(&name.as_str()) || has_hook(facts.project, name);
+            if !is_judged
+                && tells_dependencies(facts, name)
+                && !waits(facts.project, service, &preflight.name.value, &mut Vec::new())
+            {
+                all_wait = false;
+                findings.push(does_not_wait(service, preflight, &lane.name));
             }
             judged.push(name);
         }
+    }
+    if all_wait {
+        fails_wait(facts, preflight, findings);
     }
 }
 
@@ -45,7 +65,10 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
 fn preflight<'a>(facts: &ProjectFacts<'a>) -> Option<&'a Service> {
     let project = facts.project;
     let own = facts.observation.as_ref().ok().and_then(|observation| observation.myself.as_ref());
-    let own = own.filter(|container| container.project.as_deref() == Some(project.name.as_str()));
+    let is_service = |container: &&Container| {
+        container.project.as_deref() == Some(project.name.as_str()) && !container.is_hook()
+    };
+    let own = own.filter(is_service);
     own.and_then(|container| project.service(container.service.as_deref()?)).or_else(|| {
         let says = |text: &str| text.contains("preflight");
         let mut services = project.services.iter();
@@ -63,7 +86,36 @@ fn tells_dependencies(facts: &ProjectFacts<'_>, service: &str) -> bool {
     !facts.project.files.is_empty()
         || observation
             .and_then(|observation| observation.container(&facts.project.name, service))
-            .is_some_and(crate::docker::Container::tells_dependencies)
+            .is_some_and(Container::tells_dependencies)
+}
+
+/// Whether a service has a `pre_start` hook that is preflight: Compose starts it only after its hooks
+/// have succeeded (Docker Compose 5.3).
+fn has_hook(project: &Project, service: &str) -> bool {
+    let hooks = project.document["services"][service]["pre_start"].as_array();
+    let is_preflight = |hook: &Value| {
+        let words = hook["command"].as_array().into_iter().flatten().chain([&hook["command"]]);
+        let mut texts = words.chain([&hook["image"]]).filter_map(Value::as_str);
+        texts.any(|text| text.contains("preflight"))
+    };
+    hooks.is_some_and(|hooks| hooks.iter().any(is_preflight))
+}
+
+/// `up --wait` takes a service that has ended for a failure, whatever its exit code, unless another
+/// one depends on its success (docker/compose 2.40.3 pkg/compose/start.go `getDependencyCondition`).
+fn fails_wait(facts: &ProjectFacts<'_>, preflight: &Service, findings: &mut Findings) {
+    let name = &preflight.name.value;
+    let awaits = |edge: &Dependency| edge.service == *name && edge.condition == COMPLETED;
+    let mut services = facts.project.services.iter();
+    if facts.project.files.is_empty() || services.any(|it| it.depends_on.iter().any(awaits)) {
+        return;
+    }
+    let message = format!(
+        "`docker compose up --wait` fails although `{name}` succeeds: nothing depends on its success"
+    );
+    let fix = format!("let a service depend on `{name}` with `condition: {COMPLETED}`");
+    let place = &preflight.name.place;
+    findings.push(Finding::new(&FAILS_WAIT, message, fix).service(name).at(place));
 }
 
 fn restarts(preflight: &Service, findings: &mut Findings) {
@@ -85,17 +137,8 @@ fn restarts(preflight: &Service, findings: &mut Findings) {
     }
 }
 
-fn does_not_wait(
-    project: &Project,
-    service: &Service,
-    preflight: &Service,
-    lane: &str,
-    findings: &mut Findings,
-) {
+fn does_not_wait(service: &Service, preflight: &Service, lane: &str) -> Finding {
     let (name, awaited) = (&service.name.value, &preflight.name.value);
-    if waits(project, service, awaited, &mut Vec::new()) {
-        return;
-    }
     let edge = service.depends_on.iter().find(|edge| edge.service == *awaited);
     let (message, place) = match edge {
         Some(edge) if edge.condition == COMPLETED => (
@@ -112,16 +155,14 @@ fn does_not_wait(
         None => (format!("`{name}` does not wait for `{awaited}`"), &service.name.place),
     };
     let place = if place.span.is_some() { place } else { &service.name.place };
-    findings.push(
-        Finding::new(
-            &DOES_NOT_WAIT,
-            message,
-            format!("add `depends_on: {{{awaited}: {{condition: {COMPLETED}}}}}` to `{name}`"),
-        )
-        .lane(lane)
-        .service(name)
-        .at(place),
-    );
+    Finding::new(
+        &DOES_NOT_WAIT,
+        message,
+        format!("add `depends_on: {{{awaited}: {{condition: {COMPLETED}}}}}` to `{name}`"),
+    )
+    .lane(lane)
+    .service(name)
+    .at(place)
 }
 
 /// Whether `service` is started only after `awaited` has succeeded: because it says so, or because
@@ -149,7 +190,7 @@ fn waits<'a>(
 mod tests {
     use super::*;
     use crate::check::container::tests::Stack;
-    use crate::docker::{Container, Observation};
+    use crate::docker::Observation;
     use crate::options::Role;
     use crate::source_map::{Place, Spanned};
 
@@ -223,6 +264,57 @@ mod tests {
     }
 
     #[test]
+    fn a_service_with_preflight_as_its_hook_need_not_wait() {
+        for (hook, expected) in [
+            (serde_json::json!({"image": "ghcr.io/x/preflight:1", "command": []}), 0),
+            (serde_json::json!({"command": ["/bin/preflight", "/models"]}), 0),
+            (serde_json::json!({"command": "chown -R 1000 /cache"}), 1),
+        ] {
+            let mut stack = Stack::new(Role::Hand);
+            stack.service("preflight");
+            stack.service("proxy").depends_on = vec![edge("preflight", COMPLETED, true)];
+            stack.service("vllm");
+            let services = serde_json::json!({"vllm": {"pre_start": [hook.clone()]}});
+            stack.project.document = serde_json::json!({"services": services});
+            stack.lane("coder", &["vllm"], true);
+            assert_eq!(stack.told(&CHECK).len(), expected, "{hook}");
+        }
+    }
+
+    #[test]
+    fn a_hook_is_not_the_service_that_others_wait_for() {
+        let mut stack = Stack::new(Role::Init);
+        stack.service("vllm");
+        stack.service("other");
+        stack.lane("coder", &["vllm"], true);
+        stack.lane("chat", &["other"], true);
+        let mut own = Container::of_service("demo", "vllm");
+        let label = "com.docker.compose.hook".to_owned();
+        own.labels.insert(label, "pre_start".to_owned());
+        let mut observation = Observation::of(Vec::new());
+        observation.myself = Some(own);
+        stack.observation = Ok(observation);
+        assert_eq!(stack.told(&CHECK), Vec::<String>::new());
+    }
+
+    #[test]
+    fn up_wait_fails_when_nothing_depends_on_preflight() {
+        let mut stack = Stack::new(Role::Hand);
+        stack.service("preflight");
+        stack.service("proxy").depends_on = vec![edge("preflight", "service_started", true)];
+        assert_eq!(
+            stack.told(&CHECK),
+            [
+                "warning preflight-fails-wait: `docker compose up --wait` fails although `preflight` \
+              succeeds: nothing depends on its success = let a service depend on `preflight` with \
+              `condition: service_completed_successfully`"
+            ]
+        );
+        stack.service("web").depends_on = vec![edge("preflight", COMPLETED, false)];
+        assert_eq!(stack.told(&CHECK), Vec::<String>::new());
+    }
+
+    #[test]
     fn preflight_is_known_by_its_own_container_by_its_name_or_by_its_image() {
         let image = |service: &mut Service| {
             service.image = Some(Spanned::nowhere("ghcr.io/x/preflight:1".to_owned()));
@@ -275,6 +367,7 @@ mod tests {
         ] {
             let mut stack = Stack::new(Role::Hand);
             stack.service("preflight").restart = Some(Spanned::nowhere(restart.to_owned()));
+            stack.service("proxy").depends_on = vec![edge("preflight", COMPLETED, true)];
             assert_eq!(stack.told(&CHECK).len(), expected, "{restart}");
         }
     }

@@ -86,7 +86,10 @@ impl Printer<'_> {
                 continue;
             }
             let Some((_, shape)) = fields.iter().find(|(name, _)| name == key) else {
-                let message = format!("unknown key `{path}.{key}`");
+                let message = match key.as_str() {
+                    "pre_start" => format!("`{path}.pre_start` needs Docker Compose 5.3"),
+                    _ => format!("unknown key `{path}.{key}`"),
+                };
                 self.warnings.push(Spanned::new(message, entry.key_place()));
                 printed.insert(key.clone(), super::attribute::printed(&entry.value));
                 continue;

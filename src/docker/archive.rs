@@ -36,6 +36,9 @@ pub const REACH: u64 = 128 << 20;
 /// How long one piece of a file may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What is wrong with an answer that is something else.
+const NO_ARCHIVE: &str = "it is no tar archive of one file";
+
 /// An image that no engine can have: the name is reserved (RFC 6761) and nothing is pulled.
 const NO_IMAGE: &str = "preflight.invalid/host-path-probe:none";
 
@@ -291,8 +294,7 @@ impl Archive {
         let _turn = self.turn().await;
         let read = tokio::time::timeout(PATIENCE, self.read(content, start, length));
         match read.await {
-            Ok(Ok(Some(piece))) => Ok(piece),
-            Ok(Ok(None)) => Err(unreadable("it is no tar archive of one file")),
+            Ok(Ok(piece)) => piece.map_err(unreadable),
             Ok(Err(error)) => Err(self.engine.connection.meaning(&request, &error)),
             Err(_) => Err(unreadable("it takes too long")),
         }
@@ -303,7 +305,7 @@ impl Archive {
         content: &Content,
         start: u64,
         length: usize,
-    ) -> Result<Option<Piece>, bollard::errors::Error> {
+    ) -> Result<Result<Piece, &'static str>, bollard::errors::Error> {
         let options =
             DownloadFromContainerOptionsBuilder::new().path(&content.path.to_string_lossy());
         let docker = &self.engine.connection.docker;
@@ -313,15 +315,15 @@ impl Archive {
         let (header, body) = loop {
             match tar::head(&bytes) {
                 Head::Whole(header, body) => break (header, body),
-                Head::Broken => return Ok(None),
+                Head::Broken => return Ok(Err(NO_ARCHIVE)),
                 Head::Short => match stream.next().await {
                     Some(chunk) => bytes.extend_from_slice(&chunk?),
-                    None => return Ok(None),
+                    None => return Ok(Err(NO_ARCHIVE)),
                 },
             }
         };
         if !header.is_file {
-            return Ok(None);
+            return Ok(Err(NO_ARCHIVE));
         }
         bytes.drain(..body);
         let end = header.size.min(start.saturating_add(length as u64));
@@ -335,12 +337,12 @@ impl Archive {
             }
             match stream.next().await {
                 Some(chunk) => bytes.extend_from_slice(&chunk?),
-                None => break,
+                None => return Ok(Err("it ends before the file does")),
             }
         }
         bytes.truncate(usize::try_from(end.saturating_sub(skipped)).unwrap_or(0));
         let owner = self.engine.owners.then_some((header.uid, header.gid));
-        Ok(Some(Piece { owner, bytes }))
+        Ok(Ok(Piece { owner, bytes }))
     }
 
     /// Waits until it is this call's turn.

@@ -91,11 +91,22 @@ impl Connection {
                 reason: head(message.trim()).to_owned(),
             };
         }
+        let unreadable = |reason: &str| DockerError::Unreadable {
+            request: request.to_owned(),
+            reason: head(reason).to_owned(),
+        };
         if let Error::JsonDataError { message, .. } = error {
-            return DockerError::Unreadable {
-                request: request.to_owned(),
-                reason: head(message).to_owned(),
-            };
+            return unreadable(message);
+        }
+        let is_unreadable = matches!(
+            error,
+            Error::JsonSerdeError { .. }
+                | Error::HttpHeaderNotFoundError(_)
+                | Error::HttpHeaderToStrError { .. }
+                | Error::Base64DecodeError { .. }
+        );
+        if is_unreadable {
+            return unreadable(&error.to_string());
         }
         // The client's own limit ends with the head of the answer.
         if let Error::RequestTimeoutError = error {

@@ -87,7 +87,7 @@ pub(super) fn volume_device(volume: &Volume) -> Option<HostPath> {
 }
 
 /// `KEY=VALUE`, or `KEY` for a variable that Compose takes out of the image's environment.
-fn environment(entries: &[String]) -> IndexMap<String, Option<String>> {
+pub(super) fn environment(entries: &[String]) -> IndexMap<String, Option<String>> {
     entries
         .iter()
         .map(|entry| match entry.split_once('=') {
@@ -207,7 +207,7 @@ fn end(text: &str) -> String {
     text.get(start..).unwrap_or("").to_owned()
 }
 
-fn sorted(map: HashMap<String, String>) -> IndexMap<String, String> {
+pub(super) fn sorted(map: HashMap<String, String>) -> IndexMap<String, String> {
     let mut map: IndexMap<String, String> = map.into_iter().collect();
     map.sort_keys();
     map

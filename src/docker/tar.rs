@@ -54,10 +54,11 @@ pub(super) fn head(bytes: &[u8]) -> Head {
         let content = start + BLOCK;
         match block[156] {
             b'x' | b'g' | b'L' | b'K' => {
-                let Ok(length) = usize::try_from(size) else { return Head::Broken };
-                if LONGEST_EXTENSION < content + length {
+                let Some(left) = LONGEST_EXTENSION.checked_sub(content) else {
                     return Head::Broken;
-                }
+                };
+                let length = usize::try_from(size).ok().filter(|length| *length <= left);
+                let Some(length) = length else { return Head::Broken };
                 let Some(records) = bytes.get(content..content + length) else {
                     return Head::Short;
                 };
@@ -140,7 +141,12 @@ mod tests {
         block[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
         block[156] = kind;
         block[257..263].copy_from_slice(b"ustar\0");
-        let sum: u64 = block.iter().map(|byte| u64::from(*byte)).sum::<u64>() + 8 * 32;
+        with_checksum(block)
+    }
+
+    fn with_checksum(mut block: Vec<u8>) -> Vec<u8> {
+        block[148..156].fill(b' ');
+        let sum: u64 = block.iter().map(|byte| u64::from(*byte)).sum();
         block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
         block
     }
@@ -184,6 +190,10 @@ mod tests {
         assert_eq!(head(&bytes), whole(true, 99, 0, 3 * BLOCK));
         assert_eq!(head(&[0; BLOCK]), Head::Broken);
         assert_eq!(head(&block(b'x', u64::from(u32::MAX), b"0000000\0")), Head::Broken);
+        let mut longest = block(b'x', 0, b"0000000\0");
+        longest[124..136].copy_from_slice(&[0x80, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255]);
+        assert_eq!(head(&with_checksum(longest)), Head::Broken);
+        assert_eq!(head(&block(b'g', 0, b"0000000\0").repeat(200)), Head::Broken);
         assert_eq!(head("x".repeat(BLOCK).as_bytes()), Head::Broken);
         for records in [&b"999 size=1\n"[..], b"0 \n", b"size", b"8 size=\n", b"3 \xff\n", b"7 =\n"]
         {

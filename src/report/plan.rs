@@ -250,7 +250,6 @@ fn explain(problem: &Problem) -> String {
             format!("the lane says `{declared}`, and its engine opens `{opened}`")
         }
         ProblemKind::ServiceUnknown { service } => format!("there is no service `{service}`"),
-        ProblemKind::NotSupportedYet { what } => format!("{what} is not supported yet"),
     }
 }
 

@@ -3,7 +3,9 @@
 //! The answers are those of Docker Engine 20.10.24 about a project that Docker Compose 2.40.3 made,
 //! with its names and paths changed.
 
+mod crowd;
 mod fake_engine;
+mod hostile_archive;
 
 use preflight::docker::{Container, DockerError, Observation, observe};
 use preflight::options::DockerOptions;

@@ -148,33 +148,6 @@ x-preflight:
 ",
 };
 
-pub(super) static NOT_SUPPORTED_YET: Rule = Rule {
-    id: "not-supported-yet",
-    severity: Severity::Error,
-    exit: ExitCode::Usage,
-    docs: "\
-A lane is declared with something that this version cannot do.
-
-Nothing is assumed about it, because a lane must not be called ready on a guess.
-
-```yaml
-x-preflight:
-  lanes:
-    coder:
-      service: coder
-      smoke: {url: \"http://coder:8000\", level: generates}    # only `reachable` so far
-```
-
-**Fix:** write what can be done, or leave it out:
-
-```yaml
-x-preflight:
-  lanes:
-    coder: {service: coder, smoke: {url: \"http://coder:8000\", level: reachable}}
-```
-",
-};
-
 pub(super) static FLAG_UNKNOWN_TO_ENGINE: Rule = Rule {
     id: "flag-unknown-to-engine",
     severity: Severity::Error,

@@ -72,11 +72,6 @@ fn every_problem_of_a_lane_is_a_finding() {
          not have / name a service of the project, or enable the profile that the service belongs \
          to with `--profile`",
     );
-    check_problem(
-        ProblemKind::NotSupportedYet { what: "a model of ModelScope".to_owned() },
-        "error[not-supported-yet]: a model of ModelScope is not supported yet / say what the lane \
-         opens in `x-preflight`: under `lanes`, `coder`, set `path` and `source`",
-    );
 }
 
 #[test]

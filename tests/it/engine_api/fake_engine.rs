@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 #[derive(Default)]
 pub(super) struct FakeEngine {
     answers: HashMap<String, (u16, String)>,
+    raw: HashMap<String, Vec<u8>>,
     hangs_up: bool,
 }
 
@@ -36,6 +37,12 @@ impl FakeEngine {
     /// are answered with 404.
     pub(super) fn answer(mut self, path: &str, status: u16, body: &str) -> Self {
         self.answers.insert(path.to_owned(), (status, body.to_owned()));
+        self
+    }
+
+    /// Answers exactly this request (`HEAD /path?query`) with these bytes, head and all.
+    pub(super) fn raw(mut self, request: &str, answer: Vec<u8>) -> Self {
+        self.raw.insert(request.to_owned(), answer);
         self
     }
 
@@ -84,8 +91,11 @@ impl FakeEngine {
             return false;
         }
         let path = request.split(['?', ' ']).nth(1).unwrap_or("").to_owned();
+        let raw = self.raw.get(&request);
         requests.send(request).unwrap();
-        if !self.hangs_up {
+        if let Some(answer) = raw {
+            drop(reader.get_mut().write_all(answer));
+        } else if !self.hangs_up {
             let missing = (404, r#"{"message":"page not found"}"#.to_owned());
             let (status, body) = self.answers.get(&path).unwrap_or(&missing);
             let head = format!(
