@@ -121,6 +121,34 @@ impl Stack {
         up.stderr
     }
 
+    /// Preflight by hand, in the project's folder.
+    pub(crate) fn by_hand(&self, arguments: &[&str]) -> Outcome {
+        outcome(&mut self.by_hand_command(arguments))
+    }
+
+    /// The same with another way to the engine: the socket `socket`.
+    pub(crate) fn by_hand_through(&self, socket: &Path, arguments: &[&str]) -> Outcome {
+        let mut command = self.by_hand_command(arguments);
+        outcome(command.env("DOCKER_HOST", format!("unix://{}", socket.display())))
+    }
+
+    fn by_hand_command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_preflight"));
+        command.args(arguments).args(["-p", &self.project]).current_dir(self.folder.path());
+        command.env_clear().env("HOME", self.folder.path());
+        if let Some(host) = std::env::var_os("DOCKER_HOST") {
+            command.env("DOCKER_HOST", host);
+        }
+        command
+    }
+
+    /// Waits until `docker inspect` of a service's container says `value` for `field`.
+    pub(crate) fn wait_until(&self, service: &str, field: &str, value: &str) {
+        wait_for(&format!("{service}: {field} {value}"), || {
+            (self.inspect(service, field) == value).then_some(())
+        });
+    }
+
     /// Everything that a service printed.
     pub(crate) fn logs(&self, service: &str) -> String {
         let logs = self.compose(&["logs", "--no-color", "--no-log-prefix", service]);

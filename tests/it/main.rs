@@ -16,8 +16,11 @@ mod docker_eyes;
 mod docker_fetch;
 mod docker_fragments;
 mod docker_image;
+mod docker_inspect;
 mod docker_mounts;
+mod docker_proxy;
 mod docker_rights;
+mod docker_smoke;
 /// Not a behaviour: what the modules `docker_*` share.
 mod docker_stack;
 mod docker_stop;

@@ -1,0 +1,63 @@
+//! `preflight smoke` by hand, of a genuine llama-server.
+
+use crate::docker_stack::{MODEL, MODEL_PATH, Stack};
+
+fn stack(name: &str, change: impl FnOnce(&str) -> String) -> Option<Stack> {
+    let stack = Stack::new(name, None)?;
+    stack.put(MODEL, MODEL_PATH);
+    stack.edit("compose.yaml", change);
+    stack.up();
+    Some(stack)
+}
+
+#[test]
+fn an_engine_that_serves_and_generates_passes() {
+    let generates = |text: &str| {
+        let key = "\"256\", --api-key, open-sesame]";
+        text.replace(
+            "      service: llama\n",
+            "      service: llama\n      smoke: {level: generates}\n",
+        )
+        .replace("\"256\"]", key)
+    };
+    let Some(stack) = stack("smoke-good", generates) else { return };
+    let outcome = stack.by_hand(&["smoke", "--wait", "60s"]);
+    assert_eq!(outcome.code, 0, "{}\n{}", outcome.stdout, outcome.stderr);
+    assert!(!(outcome.stdout + &outcome.stderr).contains("open-sesame"));
+}
+
+#[test]
+fn a_model_that_is_served_under_another_name_is_not_the_lane_s() {
+    let alias = |text: &str| text.replace("\"256\"]", "\"256\", --alias, small]");
+    let Some(stack) = stack("smoke-name", alias) else { return };
+    stack.set_environment(&[("ARGOS_LANE_TINY_MODEL", "tiny")]);
+    let outcome = stack.by_hand(&["smoke", "--wait", "60s"]);
+    assert_eq!(outcome.code, 31, "{}\n{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.stdout.contains("error[model-not-served]"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("what is served is `small`"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_router_without_a_model_serves_nothing_however_healthy_it_is() {
+    let router = |text: &str| text.replace("-m, /models/gguf/tiny-Q4_K_M.gguf, ", "");
+    let Some(stack) = stack("smoke-router", router) else { return };
+    let outcome = stack.by_hand(&["smoke", "--wait", "60s"]);
+    assert_ne!(outcome.code, 0, "{}\n{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.stdout.contains("error[model-not-served]"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("serves no model"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_container_that_has_ended_is_not_waited_for() {
+    let Some(stack) = stack("smoke-dead", |text| text.replace("\"256\"]", "\"256\", -v]")) else {
+        return;
+    };
+    stack.compose(&["kill", "llama"]);
+    stack.wait_until("llama", ".State.Status", "exited");
+    let start = std::time::Instant::now();
+    let outcome = stack.by_hand(&["smoke", "--wait", "10m"]);
+    assert!(start.elapsed().as_secs() < 120, "it was waited for");
+    assert_ne!(outcome.code, 0, "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("its container has ended"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("error[container-exited]"), "{}", outcome.stdout);
+}
