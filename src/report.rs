@@ -222,6 +222,7 @@ impl Report {
         }
         let mut reports = Vec::with_capacity(lanes.len());
         for LaneOutcome { lane, files, summary, unknown } in lanes {
+            let unknown = unknown.or_else(|| not_looked_at(lane, &findings));
             let (verdict, reason) = judge(lane, unknown, &findings);
             if let (Verdict::Unknown, Some(reason)) = (verdict, &reason) {
                 findings.push(check::verdict::lane_unknown(lane, reason, allow_unknown));
@@ -254,6 +255,16 @@ fn judge(lane: &Lane, unknown: Option<String>, findings: &Findings) -> (Verdict,
     } else {
         (Verdict::Ready, None)
     }
+}
+
+/// Why a part of a lane that matters was not looked at: what matters, only the checks know.
+fn not_looked_at(lane: &Lane, findings: &Findings) -> Option<String> {
+    let of_lane = |finding: &&Finding| {
+        finding.rule.id == "not-looked-at" && finding.lane.as_ref() == Some(&lane.name)
+    };
+    let finding = findings.iter().find(of_lane)?;
+    let reason = finding.evidence.iter().find(|(name, _)| *name == "reason");
+    Some(reason.map_or(&finding.message, |(_, why)| why).clone())
 }
 
 /// By severity, lane, cause before consequence, place, id; what is equal keeps its order.

@@ -16,6 +16,8 @@ static PROJECT: Rule = rule("models-path-differs", Severity::Error, ExitCode::La
 static HEALTH: Rule = rule("container-unhealthy", Severity::Error, ExitCode::Unhealthy);
 static PIN: Rule = rule("revision-not-pinned", Severity::Note, ExitCode::Ready);
 
+static UNSEEN: Rule = rule("not-looked-at", Severity::Note, ExitCode::Unjudged);
+
 const fn rule(id: &'static str, severity: Severity, exit: ExitCode) -> Rule {
     Rule { id, severity, exit, docs: "" }
 }
@@ -138,6 +140,18 @@ fn a_required_lane_that_could_not_be_looked_at_is_unknown() {
     check(&lanes, &unknown, vec![], (&[Verdict::Unknown], ExitCode::Unjudged));
     let errors = vec![found(&MOUNT, "coder")];
     check(&lanes, &unknown, errors, (&[Verdict::NotReady], ExitCode::Mount));
+}
+
+#[test]
+fn a_part_that_was_not_looked_at_leaves_its_lane_unknown() {
+    let lanes = [lane("coder", true), lane("spare", true)];
+    let unseen = || found(&UNSEEN, "coder").with("reason", "it cannot be listed");
+    let verdicts = [Verdict::Unknown, Verdict::Ready];
+    check(&lanes, &[], vec![unseen()], (&verdicts, ExitCode::Unjudged));
+    let report = outcome(&lanes, &[], vec![unseen()]);
+    assert_eq!(report.lanes[0].reason.as_deref(), Some("it cannot be listed"));
+    let errors = vec![unseen(), found(&MOUNT, "coder")];
+    check(&lanes, &[], errors, (&[Verdict::NotReady, Verdict::Ready], ExitCode::Mount));
 }
 
 #[test]

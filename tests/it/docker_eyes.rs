@@ -37,16 +37,6 @@ fn blind(name: &str) -> Option<Blind> {
     Some(blind)
 }
 
-/// The stack does not come up, with that exit code and finding, and nothing was started.
-fn refused(stack: &Stack, code: u8, finding: &str) {
-    let said = stack.up_fails();
-    let report = stack.logs("preflight");
-    assert!(said.contains(&format!("exit {code}")), "{said}\n{report}");
-    assert!(report.contains(finding), "`{finding}` is not in\n{report}");
-    assert_eq!(stack.inspect("llama", ".State.Status"), "created");
-    assert_eq!(stack.inspect("llama", ".State.StartedAt"), "0001-01-01T00:00:00Z");
-}
-
 #[test]
 fn a_model_that_preflight_has_not_mounted_is_judged_by_its_header() {
     let Some(blind) = blind("eyes-good") else { return };
@@ -65,9 +55,9 @@ fn a_missing_and_a_truncated_model_are_told_apart() {
     let stack = &blind.stack;
     let file = fs_err::OpenOptions::new().write(true).open(blind.model()).unwrap();
     file.set_len(file.metadata().unwrap().len() / 2).unwrap();
-    refused(stack, 11, "error[file-truncated]");
+    stack.refuses(11, "error[file-truncated]");
     fs_err::remove_file(blind.model()).unwrap();
-    refused(stack, 10, "error[files-missing]");
+    stack.refuses(10, "error[files-missing]");
 }
 
 #[test]
@@ -76,7 +66,7 @@ fn a_host_path_that_does_not_exist_is_named_and_not_made() {
     let stack = &blind.stack;
     let wrong = blind.models.path().join("modles");
     stack.set_environment(&[("MODELS_PATH", wrong.to_str().unwrap())]);
-    refused(stack, 16, "error[mount-source-missing]");
+    stack.refuses(16, "error[mount-source-missing]");
     assert!(!wrong.exists(), "looking made the folder");
 }
 
@@ -89,7 +79,7 @@ fn another_folder_that_looking_would_make_keeps_the_container_closed() {
         let mount = format!(":/models:ro\n      - {}:/cache\n", cache.display());
         text.replace(":/models:ro\n", &mount)
     });
-    refused(stack, 3, "which the host does not have");
+    stack.refuses(3, "which the host does not have");
     assert!(!cache.exists(), "looking made the folder");
     fs_err::create_dir(cache).unwrap();
     stack.up();
@@ -110,11 +100,11 @@ fn rights_are_judged_by_the_owner_that_the_archive_names() {
     });
     let model = blind.model();
     fs_err::set_permissions(&model, std::fs::Permissions::from_mode(0o600)).unwrap();
-    refused(stack, 16, "error[unreadable-by-service-user]");
+    stack.refuses(16, "error[unreadable-by-service-user]");
     std::os::unix::fs::chown(&model, Some(1000), Some(1000)).unwrap();
     let folder = model.parent().unwrap();
     fs_err::set_permissions(folder, std::fs::Permissions::from_mode(0o750)).unwrap();
-    refused(stack, 3, "whose it is cannot be seen from outside");
+    stack.refuses(3, "whose it is cannot be seen from outside");
     fs_err::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
     stack.up();
 }
@@ -133,7 +123,7 @@ fn links_are_followed_in_the_space_of_the_container() {
     stack.compose(&["down", "--timeout", "0"]);
     fs_err::remove_file(&model).unwrap();
     symlink(&behind, &model).unwrap();
-    refused(stack, 16, "error[symlink-leaves-mount]");
+    stack.refuses(16, "error[symlink-leaves-mount]");
 }
 
 #[test]
@@ -152,5 +142,5 @@ fn a_model_inside_the_image_is_judged_there() {
     assert!(report.contains("ready: 1 of 1 lane"), "{report}");
     stack.edit("compose.yaml", |text| text.replace("/baked/tiny.gguf", "/baked/none.gguf"));
     stack.compose(&["down", "--timeout", "0"]);
-    refused(stack, 16, "error[model-path-not-mounted]");
+    stack.refuses(16, "error[model-path-not-mounted]");
 }

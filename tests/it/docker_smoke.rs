@@ -40,7 +40,12 @@ fn a_model_that_is_served_under_another_name_is_not_the_lane_s() {
 #[test]
 fn a_router_without_a_model_serves_nothing_however_healthy_it_is() {
     let router = |text: &str| text.replace("-m, /models/gguf/tiny-Q4_K_M.gguf, ", "");
-    let Some(stack) = stack("smoke-router", router) else { return };
+    let Some(stack) = Stack::new("smoke-router", None) else { return };
+    stack.put(MODEL, MODEL_PATH);
+    stack.edit("compose.yaml", router);
+    let up = stack.compose(&["up", "-d", "--no-deps", "llama"]);
+    assert_eq!(up.code, 0, "{}", up.stderr);
+    stack.assert_llama_is_healthy();
     let outcome = stack.by_hand(&["smoke", "--wait", "60s"]);
     assert_ne!(outcome.code, 0, "{}\n{}", outcome.stdout, outcome.stderr);
     assert!(outcome.stdout.contains("error[model-not-served]"), "{}", outcome.stdout);
@@ -49,9 +54,11 @@ fn a_router_without_a_model_serves_nothing_however_healthy_it_is() {
 
 #[test]
 fn a_container_that_has_ended_is_not_waited_for() {
-    let Some(stack) = stack("smoke-dead", |text| text.replace("\"256\"]", "\"256\", -v]")) else {
-        return;
+    let url = |text: &str| {
+        let url = "      service: llama\n      smoke: {url: \"http://127.0.0.1:1\"}\n";
+        text.replace("      service: llama\n", url)
     };
+    let Some(stack) = stack("smoke-dead", url) else { return };
     stack.compose(&["kill", "llama"]);
     stack.wait_until("llama", ".State.Status", "exited");
     let start = std::time::Instant::now();

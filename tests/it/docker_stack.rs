@@ -104,8 +104,14 @@ impl Stack {
 
     /// `docker compose` in the project's folder.
     pub(crate) fn compose(&self, arguments: &[&str]) -> Outcome {
+        outcome(&mut self.compose_command(arguments))
+    }
+
+    /// The same, not yet run.
+    pub(crate) fn compose_command(&self, arguments: &[&str]) -> Command {
         let mut command = docker(["compose", "--ansi", "never", "-p", &self.project]);
-        outcome(command.args(arguments).current_dir(self.folder.path()))
+        command.args(arguments).current_dir(self.folder.path());
+        command
     }
 
     /// `docker compose up -d --wait`, which is expected to come up.
@@ -119,6 +125,18 @@ impl Stack {
         let up = self.compose(&["up", "-d", "--wait"]);
         assert_eq!(up.code, 1, "{}\n{}", up.stderr, self.logs("preflight"));
         up.stderr
+    }
+
+    /// The stack does not come up, for that cause and with that finding, and its engine has never
+    /// been started; what preflight said.
+    pub(crate) fn refuses(&self, code: u8, finding: &str) -> String {
+        let said = self.up_fails();
+        let report = self.logs("preflight");
+        assert!(said.contains(&format!("exit {code}")), "{said}\n{report}");
+        assert!(report.contains(finding), "`{finding}` is not in\n{report}");
+        assert_eq!(self.inspect("llama", ".State.Status"), "created");
+        assert_eq!(self.inspect("llama", ".State.StartedAt"), "0001-01-01T00:00:00Z");
+        report
     }
 
     /// Preflight by hand, in the project's folder.
@@ -142,6 +160,14 @@ impl Stack {
         command
     }
 
+    /// Waits until a service has a container.
+    pub(crate) fn wait_until_there(&self, service: &str) {
+        wait_for(&format!("a container of {service}"), || {
+            let id = self.compose(&["ps", "--all", "--quiet", service]).stdout;
+            (!id.is_empty()).then_some(())
+        });
+    }
+
     /// Waits until `docker inspect` of a service's container says `value` for `field`.
     pub(crate) fn wait_until(&self, service: &str, field: &str, value: &str) {
         wait_for(&format!("{service}: {field} {value}"), || {
@@ -153,6 +179,13 @@ impl Stack {
     pub(crate) fn logs(&self, service: &str) -> String {
         let logs = self.compose(&["logs", "--no-color", "--no-log-prefix", service]);
         logs.stdout + &logs.stderr
+    }
+
+    /// What preflight printed on its standard output as init container.
+    pub(crate) fn report(&self) -> String {
+        let logs = outcome(&mut docker(["logs", &self.container("preflight")]));
+        assert_eq!(logs.code, 0, "{}", logs.stderr);
+        logs.stdout
     }
 
     /// The id of a service's container, which may have exited.
@@ -202,8 +235,8 @@ impl Stack {
         self.logs("hub").lines().skip(1).map(str::to_owned).collect()
     }
 
-    /// Waits until the genuine llama-server is healthy, and has it complete a prompt.
-    pub(crate) fn assert_llama_serves(&self) {
+    /// Waits until the genuine llama-server says that it is healthy; where it answers.
+    pub(crate) fn assert_llama_is_healthy(&self) -> String {
         let port = self.compose(&["port", "llama", "8080"]).stdout;
         let address = format!("http://{}", port.trim());
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
@@ -212,6 +245,14 @@ impl Stack {
             let answer = runtime.block_on(client.get(format!("{address}/health")).send()).ok()?;
             (answer.status() == 200).then_some(())
         });
+        address
+    }
+
+    /// Waits until the genuine llama-server is healthy, and has it complete a prompt.
+    pub(crate) fn assert_llama_serves(&self) {
+        let address = self.assert_llama_is_healthy();
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let completion = runtime.block_on(async {
             let request = client.post(format!("{address}/v1/completions"));
             let body = r#"{"prompt": "once upon a time", "max_tokens": 4}"#;

@@ -116,6 +116,12 @@ fn corpus() -> Corpus {
     corpus
 }
 
+/// Every case by its name, and the folder that they are in.
+pub(crate) fn named() -> (tempfile::TempDir, Vec<(String, PathBuf)>) {
+    let Corpus { folder, cases, .. } = corpus();
+    (folder, cases.into_iter().map(|case| (case.name, case.path)).collect())
+}
+
 fn whole(corpus: &mut Corpus) {
     let tiny = corpus.tiny.clone();
     corpus.loads("good", &tiny);

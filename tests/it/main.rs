@@ -11,13 +11,16 @@ mod compose_cli;
 mod compose_config;
 /// Projects as Docker Compose itself resolves them.
 mod compose_oracle;
+mod docker_corpus;
 mod docker_damage;
 mod docker_eyes;
 mod docker_fetch;
+mod docker_forms;
 mod docker_fragments;
 mod docker_image;
 mod docker_inspect;
 mod docker_mounts;
+mod docker_placement;
 mod docker_proxy;
 mod docker_rights;
 mod docker_smoke;

@@ -19,6 +19,7 @@ use preflight::model::{Model, ModelFacts, Role, examine};
 use preflight::report::FileState;
 use preflight::view::local::LocalView;
 
+pub(crate) use self::corpus::named;
 use self::corpus::{Case, Question, corpus};
 
 /// Opens everything that it is asked about, in one process, and answers with a line of JSON each:

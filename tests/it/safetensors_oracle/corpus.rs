@@ -54,6 +54,12 @@ pub(super) fn corpus() -> Corpus {
     corpus
 }
 
+/// Every case by its name, and the folder that they are in.
+pub(crate) fn named() -> (tempfile::TempDir, Vec<(String, PathBuf)>) {
+    let Corpus { folder, cases } = corpus();
+    (folder, cases.into_iter().map(|case| (case.name, case.path)).collect())
+}
+
 fn model() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/quickstart/models/vllm/tiny/bf16")
 }
