@@ -1,7 +1,8 @@
 //! A Compose project on a real engine: its folder, the commands that are run on it, and its end.
 //!
-//! Images: `preflight:test`, `fake-hub:test` and `llama.cpp:local`, all made by `tests/run`. Without
-//! `PREFLIGHT_TEST_DOCKER=1` every test that needs a [`Stack`] says that it was skipped.
+//! Images: `preflight:test`, `fake-hub:test`, `fake-vllm:test` and `llama.cpp:local`, all made by
+//! `tests/run`. Without `PREFLIGHT_TEST_DOCKER=1` every test that needs a [`Stack`] says that it was
+//! skipped.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt as _;

@@ -27,6 +27,7 @@ mod docker_smoke;
 /// Not a behaviour: what the modules `docker_*` share.
 mod docker_stack;
 mod docker_stop;
+mod docker_vllm;
 /// Every command block and every help text in the documentation.
 mod documentation;
 /// What the Docker Engine's answers become, and what it is asked.

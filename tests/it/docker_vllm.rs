@@ -1,0 +1,114 @@
+//! Lanes of vLLM on a real engine. vLLM itself needs gigabytes: a stand-in that opens the same files
+//! and answers like it is in its place (`tests/fake-vllm`).
+
+use std::path::Path;
+
+use crate::docker_stack::{Outcome, Stack};
+
+const FOLDER: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart/models/vllm/tiny/bf16");
+
+const SHARD: &str = "model-00003-of-00003.safetensors";
+
+/// Two lanes that one service serves, one at a time, as the guide's lanes of vLLM do.
+const COMPOSE_FILE: &str = r#"include:
+  - preflight.yaml
+
+services:
+  vllm:
+    image: fake-vllm:test
+    command: [/models/coder, --served-model-name, coder]
+    depends_on:
+      preflight:
+        condition: service_completed_successfully
+    ports:
+      - 127.0.0.1::8000
+    volumes:
+      - ${MODELS_PATH:-./models}:/models:ro
+
+x-preflight:
+  lanes:
+    coder: {service: vllm, path: /models/coder, smoke: {level: generates}}
+    deep: {service: vllm, path: /models/deep}
+"#;
+
+fn stack(name: &str) -> Option<Stack> {
+    let stack = Stack::new(name, None)?;
+    stack.write("compose.yaml", COMPOSE_FILE);
+    for lane in ["coder", "deep"] {
+        for file in fs_err::read_dir(FOLDER).unwrap() {
+            let file = file.unwrap();
+            let name = file.file_name().into_string().unwrap();
+            stack.put(file.path().to_str().unwrap(), &format!("models/{lane}/{name}"));
+        }
+    }
+    Some(stack)
+}
+
+/// Brings the engine up and says in `.env` where clients ask it, and for what.
+fn serving(name: &str, change: impl FnOnce(&Stack)) -> Option<Stack> {
+    let stack = stack(name)?;
+    change(&stack);
+    stack.up();
+    let address = format!("http://{}", stack.compose(&["port", "vllm", "8000"]).stdout.trim());
+    stack.set_environment(&[
+        ("ARGOS_LANE_CODER_URL", &address),
+        ("ARGOS_LANE_CODER_MODEL", "coder"),
+        ("ARGOS_LANE_DEEP_URL", &address),
+        ("ARGOS_LANE_DEEP_MODEL", "deep"),
+    ]);
+    Some(stack)
+}
+
+fn smoke(stack: &Stack) -> Outcome {
+    stack.by_hand(&["smoke", "--wait", "60s"])
+}
+
+#[test]
+fn an_engine_is_asked_as_the_guide_does_and_generates() {
+    let Some(stack) = serving("vllm-good", |_| {}) else { return };
+    let outcome = smoke(&stack);
+    assert_eq!(outcome.code, 0, "{}\n{}", outcome.stdout, outcome.stderr);
+    assert!(!outcome.stdout.contains("error["), "{}", outcome.stdout);
+    let asked = stack.logs("vllm");
+    assert!(
+        asked.contains("POST /v1/completions 404"),
+        "it was not asked as the guide does: {asked}"
+    );
+    assert!(asked.contains("POST /v1/completions 200"), "it has generated nothing: {asked}");
+}
+
+#[test]
+fn a_name_that_no_lane_at_the_address_has_is_an_error() {
+    let rename = |stack: &Stack| {
+        stack.edit("compose.yaml", |text| text.replace("-name, coder]", "-name, kodor]"));
+    };
+    let Some(stack) = serving("vllm-name", rename) else { return };
+    let outcome = smoke(&stack);
+    assert_eq!(outcome.code, 31, "{}\n{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.stdout.contains("error[model-not-served]"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("`kodor`"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_shard_that_is_missing_or_cut_stops_the_engine() {
+    let Some(stack) = stack("vllm-shard") else { return };
+    let shard = stack.path(&format!("models/coder/{SHARD}"));
+    let file = fs_err::OpenOptions::new().write(true).open(&shard).unwrap();
+    file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+    refuses(&stack, 11, "error[file-truncated]", &shard);
+    fs_err::remove_file(&shard).unwrap();
+    refuses(&stack, 10, "error[shard-missing]", &shard);
+}
+
+/// Nothing is started, and the report has the cause, the finding and the file.
+fn refuses(stack: &Stack, code: u8, finding: &str, file: &Path) {
+    let said = stack.up_fails();
+    let report = stack.logs("preflight");
+    assert!(said.contains(&format!("exit {code}")), "{said}\n{report}");
+    let name = file.file_name().unwrap().to_str().unwrap();
+    for expected in [finding, name] {
+        assert!(report.contains(expected), "`{expected}` is not in\n{report}");
+    }
+    assert_eq!(stack.inspect("vllm", ".State.StartedAt"), "0001-01-01T00:00:00Z");
+}
