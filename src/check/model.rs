@@ -276,12 +276,27 @@ impl Subject<'_> {
     }
 
     fn unknown(&self, shown: &Path, why: &str, findings: &mut Findings) {
+        if self.part().may_be_in_image() {
+            let message = format!(
+                "`{}`, named by `{}`, was not looked at: {why}",
+                shown.display(),
+                self.by()
+            );
+            return findings.push(self.trusted(message));
+        }
         let finding = self.finding(
             &rules::NOT_LOOKED_AT,
             format!("`{}` could not be looked at: {why}", shown.display()),
             "mount the same models folder into the `preflight` service, read-only is enough",
         );
         findings.push(finding.with("reason", why));
+    }
+
+    /// A finding about something that the lane is judged without.
+    fn trusted(&self, message: String) -> Finding {
+        let fix =
+            "if it is in the image, nothing; else mount it into the service and into `preflight`";
+        self.finding(&rules::TAKEN_ON_TRUST, message, fix)
     }
 
     /// The engine's release as numbers; absent when it is not known.

@@ -26,14 +26,13 @@ fn assert_found(outcome: &Outcome, code: i32, findings: &[&str]) {
 
 #[test]
 fn an_engine_that_exits_at_once_is_explained_by_its_own_words() {
-    let Some(stack) = started("exits", "    environment: {KEY: sesame-open}\n") else { return };
+    let Some(stack) = started("exits", "") else { return };
     stack.edit("compose.yaml", |text| text.replace("\"256\"]", "\"256\", --bogus]"));
     stack.compose(&["up", "-d", "llama"]);
     stack.wait_until("llama", ".State.Status", "exited");
     let outcome = stack.by_hand(&["inspect"]);
     let reported = "error[engine-reported]: `llama` has said why it cannot serve";
     assert_found(&outcome, 30, &["error[container-exited]", reported, "error: invalid argument"]);
-    assert!(!outcome.stdout.contains("sesame-open"), "{}", outcome.stdout);
     // What only inspection may judge does not stop a check of the files.
     let outcome = stack.by_hand(&[]);
     assert_found(&outcome, 0, &["note[container-exited]"]);

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::sandbox::PLANTED;
+
 /// The model that the hub serves and a genuine llama-server loads.
 pub(crate) const MODEL: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart/models/gguf/tiny-Q4_K_M.gguf");
@@ -142,13 +144,14 @@ impl Stack {
 
     /// Preflight by hand, in the project's folder.
     pub(crate) fn by_hand(&self, arguments: &[&str]) -> Outcome {
-        outcome(&mut self.by_hand_command(arguments))
+        without_secret(outcome(&mut self.by_hand_command(arguments)))
     }
 
     /// The same with another way to the engine: the socket `socket`.
     pub(crate) fn by_hand_through(&self, socket: &Path, arguments: &[&str]) -> Outcome {
         let mut command = self.by_hand_command(arguments);
-        outcome(command.env("DOCKER_HOST", format!("unix://{}", socket.display())))
+        let host = format!("unix://{}", socket.display());
+        without_secret(outcome(command.env("DOCKER_HOST", host)))
     }
 
     fn by_hand_command(&self, arguments: &[&str]) -> Command {
@@ -179,12 +182,13 @@ impl Stack {
     /// Everything that a service printed.
     pub(crate) fn logs(&self, service: &str) -> String {
         let logs = self.compose(&["logs", "--no-color", "--no-log-prefix", service]);
+        let logs = without_secret(logs);
         logs.stdout + &logs.stderr
     }
 
     /// What preflight printed on its standard output as init container.
     pub(crate) fn report(&self) -> String {
-        let logs = outcome(&mut docker(["logs", &self.container("preflight")]));
+        let logs = without_secret(outcome(&mut docker(["logs", &self.container("preflight")])));
         assert_eq!(logs.code, 0, "{}", logs.stderr);
         logs.stdout
     }
@@ -336,6 +340,14 @@ pub(crate) fn outcome(command: &mut Command) -> Outcome {
     }
 }
 
+/// Fails when what was printed shows the secret in the environment of the engine's container.
+fn without_secret(outcome: Outcome) -> Outcome {
+    let (variable, secret) = PLANTED;
+    let is_shown = [&outcome.stdout, &outcome.stderr].into_iter().any(|it| it.contains(secret));
+    assert!(!is_shown, "the value of {variable} is shown:\n{}{}", outcome.stdout, outcome.stderr);
+    outcome
+}
+
 /// Asks again until there is an answer, for at most a minute.
 pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + Duration::from_secs(60);
@@ -355,6 +367,7 @@ fn say(text: &str) {
 
 fn compose_file(source: Option<&str>) -> String {
     let source = source.map(|source| format!("\n      source: {source}")).unwrap_or_default();
+    let (variable, secret) = PLANTED;
     format!(
         r#"include:
   - preflight.yaml
@@ -379,6 +392,7 @@ services:
   llama:
     image: llama.cpp:local
     command: [--host, 0.0.0.0, --port, "8080", -m, /models/gguf/tiny-Q4_K_M.gguf, -c, "256"]
+    environment: {{{variable}: {secret}}}
     depends_on:
       preflight:
         condition: service_completed_successfully

@@ -36,7 +36,7 @@ fn sandbox(words: &str, weights: &[&str]) -> Sandbox {
 fn check(words: &str, weights: &[&str], code: i32, says: &str) {
     let run = sandbox(words, weights).run(&["verify"]);
     let error = run.stdout.lines().find(|line| line.starts_with("error[")).unwrap_or_default();
-    let note = run.stdout.lines().find(|line| line.starts_with("note[not-looked-at]"));
+    let note = run.stdout.lines().find(|line| line.starts_with("note[taken-on-trust]"));
     let told = if error.is_empty() { note.unwrap_or_default() } else { error };
     let context = format!("{words} {weights:?}\n{}", run.stdout);
     assert_eq!(run.code, Some(code), "{context}");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// In the environment of every run, and in the output of none.
-const PLANTED: (&str, &str) = ("DATABASE_PASSWORD", "planted-and-never-to-be-seen");
+pub(crate) const PLANTED: (&str, &str) = ("DATABASE_PASSWORD", "planted-and-never-to-be-seen");
 
 /// What a variable is called whose value is a secret.
 const SECRETS: [&str; 4] = ["TOKEN", "PASSWORD", "SECRET", "API_KEY"];

@@ -78,8 +78,11 @@ pub(super) fn judge(
         Opens::Best => return false,
         Opens::Nothing => return true,
         Opens::Elsewhere => {
-            let why = format!("preflight does not know the files of `--load-format {format}`");
-            subject.unknown(shown, &why, findings);
+            findings.push(subject.trusted(format!(
+                "the weights of `{}` were not looked at: preflight does not know the files of \
+                 `--load-format {format}`",
+                shown.display()
+            )));
             return true;
         }
         _ if folder.names.is_none() => return false,

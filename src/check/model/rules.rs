@@ -28,6 +28,7 @@ pub(super) static ALL: &[&Rule] = &[
     &UNREADABLE,
     &UNSAFE_PICKLE,
     &NOT_LOOKED_AT,
+    &TAKEN_ON_TRUST,
     &configuration::QUANTIZATION_CONFLICT,
     &configuration::DTYPE_DIFFERS,
     &configuration::CONTEXT_TOO_LONG,
@@ -382,4 +383,20 @@ required lane with such a file has the verdict `unknown` and the exit code 3.
 Example: a named volume that only the engine's service mounts.
 
 Fix: mount the same models folder into preflight's service, read-only is enough.",
+};
+
+pub(super) static TAKEN_ON_TRUST: Rule = Rule {
+    id: "taken-on-trust",
+    severity: Severity::Note,
+    exit: ExitCode::Ready,
+    docs: "\
+The engine opens something that preflight did not look at, and the lane is judged without it.
+
+It is a chat template, a grammar or a folder that no mount reaches, as images bring them along, or it is
+the weights of a format of their own (`--load-format tensorizer`). If they are not there after all, the
+engine ends at its start.
+
+Example: `--chat-template examples/tool_chat_template_hermes.jinja`, which the image of vLLM has.
+
+Fix: nothing, if it is in the image. Else mount it into the service and into preflight.",
 };
