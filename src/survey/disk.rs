@@ -17,7 +17,7 @@ pub(super) fn budget(tasks: &mut [Task<'_>]) {
     for part in lanes.iter().flatten() {
         if counted.insert(&part.errand.destination) {
             let total = totals.entry(part.disk.file_system).or_default();
-            *total = total.saturating_add(part.room());
+            *total = total.saturating_add(part.room);
         }
     }
     let told: Vec<Option<DiskFacts>> = lanes.iter().map(|parts| fullest(parts, &totals)).collect();
@@ -31,7 +31,7 @@ fn fullest(parts: &[Part<'_>], totals: &BTreeMap<u64, u64>) -> Option<DiskFacts>
     let mut needed: BTreeMap<u64, (u64, &Disk)> = BTreeMap::new();
     for part in parts {
         let (sum, _) = needed.entry(part.disk.file_system).or_insert((0, &part.disk));
-        *sum = sum.saturating_add(part.room());
+        *sum = sum.saturating_add(part.room);
     }
     let disks = needed.into_iter().map(|(file_system, (needed, disk))| DiskFacts {
         needed,
@@ -45,12 +45,8 @@ fn fullest(parts: &[Part<'_>], totals: &BTreeMap<u64, u64>) -> Option<DiskFacts>
 struct Part<'a> {
     errand: &'a Errand,
     disk: Disk,
-}
-
-impl Part<'_> {
-    fn room(&self) -> u64 {
-        room(self.errand, self.disk.block)
-    }
+    /// Bytes that it still takes there.
+    room: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -66,8 +62,8 @@ fn parts<'a>(task: &'a Task<'_>) -> Vec<Part<'a>> {
     let mut known: BTreeMap<&Path, Option<Disk>> = BTreeMap::new();
     let parts = task.errands().filter_map(|errand| {
         let folder = errand.destination.ancestors().skip(1).find(|folder| folder.is_dir())?;
-        let disk = *known.entry(folder).or_insert_with(|| disk(folder));
-        Some(Part { errand, disk: disk? })
+        let disk = (*known.entry(folder).or_insert_with(|| disk(folder)))?;
+        Some(Part { errand, disk, room: room(errand, disk.block) })
     });
     parts.collect()
 }

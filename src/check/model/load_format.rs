@@ -9,6 +9,9 @@ use crate::engine::{Engine, Part};
 use crate::finding::Findings;
 use crate::model::{Folder, ModelFile};
 
+/// More devices than that are not asked for one by one.
+const MOST_RANKS: u64 = 64;
+
 /// What a format opens in the folder of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opens {
@@ -108,6 +111,3 @@ pub(super) fn judge(
     }
     true
 }
-
-/// More devices than that are not asked for one by one.
-const MOST_RANKS: u64 = 64;
