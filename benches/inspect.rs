@@ -35,8 +35,12 @@ fn main() {
         return;
     }
     let project = Project::create();
-    let options =
-        DockerOptions { host: std::env::var("DOCKER_HOST").ok(), enabled: true, container: None };
+    let options = DockerOptions {
+        host: std::env::var("DOCKER_HOST").ok(),
+        certificates: None,
+        enabled: true,
+        container: None,
+    };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut times: Vec<Duration> = (0..ROUNDS)
         .map(|_| {

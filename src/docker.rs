@@ -174,6 +174,14 @@ pub enum DockerError {
         /// What about it.
         reason: String,
     },
+    /// The certificates for a connection with TLS cannot be used.
+    #[error("the certificates for the Docker Engine at `{host}` cannot be used: {reason}")]
+    Certificates {
+        /// As configured.
+        host: String,
+        /// What about them.
+        reason: String,
+    },
     /// Nobody answers, or something that is not an engine.
     #[error("the Docker Engine at `{host}` does not answer: {reason}")]
     Unreachable {
@@ -485,8 +493,17 @@ impl DockerError {
                 "set `DOCKER_HOST` to `unix:///var/run/docker.sock` or `tcp://HOST:2375`"
                     .to_owned(),
             ),
+            Self::Certificates { .. } => Some(
+                "set `DOCKER_CERT_PATH` to the folder with `ca.pem`, `cert.pem` and `key.pem`, and \
+                 let this user read them"
+                    .to_owned(),
+            ),
             Self::Unreachable { .. } | Self::Unreadable { .. } => {
                 Some("check `DOCKER_HOST`, and that the engine runs: `docker version`".to_owned())
+            }
+            // In the words of Go's net/http.
+            Self::Refused { reason, .. } if reason.contains("HTTP request to an HTTPS server") => {
+                Some("set `DOCKER_TLS_VERIFY=1` and `DOCKER_CERT_PATH`".to_owned())
             }
             Self::Refused { request, .. } => {
                 Some(format!("let the proxy before the socket pass `{request}`"))

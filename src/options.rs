@@ -213,6 +213,8 @@ pub struct Token(String);
 pub struct DockerOptions {
     /// `DOCKER_HOST`; absent: the default socket.
     pub host: Option<String>,
+    /// The folder with `ca.pem`, `cert.pem` and `key.pem`, if the engine is asked with TLS.
+    pub certificates: Option<PathBuf>,
     /// False: the engine is not asked at all.
     pub enabled: bool,
     /// The id of the container that this process runs in, if its own files tell.

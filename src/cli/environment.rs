@@ -92,6 +92,17 @@ impl Environment {
         self.value(name).map(|value| (name.to_owned(), value)).into_iter().collect()
     }
 
+    /// Where the certificates for the Docker Engine are, if it is asked with TLS: the variables of
+    /// the Docker CLI. TLS that trusts anybody (`DOCKER_TLS` alone) is not done; it is verified.
+    pub(super) fn docker_certificates(&self) -> Option<PathBuf> {
+        if !self.is_set("DOCKER_TLS_VERIFY") && !self.is_set("DOCKER_TLS") {
+            return None;
+        }
+        let folder = self.value("DOCKER_CERT_PATH").or_else(|| self.value("DOCKER_CONFIG"));
+        let home = || Path::new(&self.value("HOME").unwrap_or_default()).join(".docker");
+        Some(folder.map_or_else(home, PathBuf::from))
+    }
+
     /// `HF_ENDPOINT`, without a trailing slash.
     pub(super) fn endpoint(&self) -> String {
         let endpoint = self.value("HF_ENDPOINT").unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());

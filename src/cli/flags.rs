@@ -246,6 +246,7 @@ impl Flags {
             hub: self.hub(&environment)?,
             docker: DockerOptions {
                 host: environment.value("DOCKER_HOST"),
+                certificates: environment.docker_certificates(),
                 enabled: !self.no_docker && !matches!(target, Target::Models(_)),
                 container: None,
             },

@@ -14,8 +14,8 @@ use crate::options::DockerOptions;
 /// Where the engine listens if nothing else is said.
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 
-/// The engine's port without TLS.
-const DEFAULT_PORT: u16 = 2375;
+/// The engine's port without TLS, and the one with.
+const DEFAULT_PORTS: [u16; 2] = [2375, 2376];
 
 /// How long one question may take, its answer's body included.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,7 +41,7 @@ impl Connection {
     /// Works out where the engine is; absent or empty: the default socket. Blocking, briefly.
     pub(super) fn open(options: &DockerOptions) -> Result<Self, DockerError> {
         let host = options.host.as_deref().filter(|host| !host.is_empty()).unwrap_or(DEFAULT_HOST);
-        let (docker, socket) = match address(host)? {
+        let (docker, socket) = match address(host, options.certificates.is_some())? {
             Address::Socket(path) => {
                 look_at_socket(host, &path)?;
                 let docker = Docker::connect_with_unix(
@@ -52,8 +52,12 @@ impl Connection {
                 (docker, Some(path))
             }
             Address::Tcp(address) => {
-                let docker =
-                    Docker::connect_with_http(&address, PATIENCE.as_secs(), API_DEFAULT_VERSION);
+                let docker = match &options.certificates {
+                    Some(folder) => encrypted(host, &address, folder)?,
+                    None => {
+                        Docker::connect_with_http(&address, PATIENCE.as_secs(), API_DEFAULT_VERSION)
+                    }
+                };
                 (docker, None)
             }
         };
@@ -125,14 +129,52 @@ impl Connection {
     }
 }
 
+/// A client that trusts the authority in `folder`, and those of the system, and shows the
+/// certificate in `folder` where there is one: an engine need not ask for it.
+fn encrypted(
+    host: &str,
+    address: &str,
+    folder: &Path,
+) -> Result<Result<Docker, bollard::errors::Error>, DockerError> {
+    let refuse = |reason: String| DockerError::Certificates { host: host.to_owned(), reason };
+    let [authority, certificate, key] =
+        ["ca.pem", "cert.pem", "key.pem"].map(|name| folder.join(name));
+    // The client reads the last two when the engine asks for them, and has no words for what it
+    // then misses.
+    let is_read = |path: &Path| match fs_err::read_to_string(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(refuse(error.to_string())),
+    };
+    let missing = |path: &Path| refuse(format!("there is no `{}`", path.display()));
+    if !is_read(&authority)? {
+        return Err(missing(&authority));
+    }
+    match (is_read(&certificate)?, is_read(&key)?) {
+        (true, false) => return Err(missing(&key)),
+        (false, true) => return Err(missing(&certificate)),
+        (true, true) | (false, false) => {}
+    }
+    let patience = PATIENCE.as_secs();
+    Ok(Docker::connect_with_ssl(
+        address,
+        &key,
+        &certificate,
+        &authority,
+        patience,
+        API_DEFAULT_VERSION,
+    ))
+}
+
 /// Reads `DOCKER_HOST` as the Docker CLI does: `unix://PATH`, `tcp://HOST[:PORT]`, `http://`.
-fn address(host: &str) -> Result<Address, DockerError> {
+fn address(host: &str, encrypted: bool) -> Result<Address, DockerError> {
     let refuse = |reason: &str| {
         Err(DockerError::HostNotSupported { host: host.to_owned(), reason: reason.to_owned() })
     };
     match host.split_once("://") {
         Some(("unix", path)) if path.starts_with('/') => Ok(Address::Socket(PathBuf::from(path))),
         Some(("unix", _)) => refuse("the path of the socket is not absolute"),
+        Some(("http", _)) if encrypted => refuse("`DOCKER_TLS_VERIFY` is set: write `tcp://`"),
         Some(("tcp" | "http", address)) => {
             let address = address.strip_suffix('/').unwrap_or(address);
             if address.is_empty() || address.contains(['/', '@', '?', '#']) {
@@ -142,10 +184,10 @@ fn address(host: &str) -> Result<Address, DockerError> {
             Ok(Address::Tcp(if has_port {
                 address.to_owned()
             } else {
-                format!("{address}:{DEFAULT_PORT}")
+                format!("{address}:{}", DEFAULT_PORTS[usize::from(encrypted)])
             }))
         }
-        Some(("https", _)) => refuse("TLS is not supported yet"),
+        Some(("https", _)) => refuse("TLS is asked for with `DOCKER_TLS_VERIFY=1` and `tcp://`"),
         Some(("ssh", _)) => refuse("SSH is not supported yet"),
         Some(("npipe", _)) => refuse("named pipes are not supported yet"),
         Some(_) => refuse("the scheme is not known"),
@@ -230,7 +272,7 @@ mod tests {
             ("npipe:////./pipe/docker_engine", None),
             ("/var/run/docker.sock", None),
         ] {
-            let told = match address(host) {
+            let told = match address(host, false) {
                 Ok(Address::Socket(path)) => Some(path.display().to_string()),
                 Ok(Address::Tcp(address)) => Some(address),
                 Err(DockerError::HostNotSupported { .. }) => None,
@@ -241,12 +283,43 @@ mod tests {
     }
 
     #[test]
+    fn with_certificates_the_port_is_another_and_plain_http_is_refused() {
+        let tcp = |address: &str| Ok(Address::Tcp(address.to_owned()));
+        let told = |host| address(host, true).map_err(|error| error.to_string());
+        assert_eq!(told("tcp://engine"), tcp("engine:2376"));
+        assert_eq!(told("tcp://engine:1"), tcp("engine:1"));
+        assert!(told("http://engine").unwrap_err().contains("write `tcp://`"));
+    }
+
+    #[test]
+    fn certificates_are_looked_for_before_anything_is_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = DockerOptions {
+            host: Some("tcp://127.0.0.1:1".to_owned()),
+            certificates: Some(folder.path().to_path_buf()),
+            enabled: true,
+            container: None,
+        };
+        let told = || Connection::open(&options).unwrap_err().to_string();
+        assert!(told().contains("there is no `") && told().contains("ca.pem"), "{}", told());
+        fs_err::write(folder.path().join("ca.pem"), "").unwrap();
+        assert!(Connection::open(&options).is_ok());
+        fs_err::write(folder.path().join("cert.pem"), "").unwrap();
+        assert!(told().contains("key.pem"), "{}", told());
+    }
+
+    #[test]
     fn a_folder_in_the_place_of_the_socket_is_told_apart_from_no_socket() {
         let folder = tempfile::tempdir().unwrap();
         let host = format!("unix://{}", folder.path().display());
         let open = |host: &str| {
             let host = Some(host.to_owned());
-            Connection::open(&DockerOptions { host, enabled: true, container: None })
+            Connection::open(&DockerOptions {
+                host,
+                certificates: None,
+                enabled: true,
+                container: None,
+            })
         };
         let error = open(&host).unwrap_err();
         assert!(error.to_string().contains("it is a folder, not a socket"), "{error}");

@@ -6,6 +6,7 @@
 mod crowd;
 mod fake_engine;
 mod hostile_archive;
+mod tls;
 
 use preflight::docker::{Container, DockerError, Observation, observe};
 use preflight::options::DockerOptions;
@@ -45,6 +46,7 @@ fn demo() -> FakeEngine {
 fn options(host: &str, container: Option<&str>) -> DockerOptions {
     DockerOptions {
         host: Some(host.to_owned()),
+        certificates: None,
         enabled: true,
         // An id that no engine knows keeps the machine that runs the test out of it.
         container: Some(container.unwrap_or("0000").to_owned()),

@@ -110,7 +110,7 @@ fn a_certificate_is_believed_only_if_the_user_says_so() {
 
 /// Says what was not tested; where everything has to be, that is a failure.
 #[expect(clippy::print_stderr, reason = "who reads the log of the tests has to see it")]
-fn skipped(why: &str) {
+pub(crate) fn skipped(why: &str) {
     let required = std::env::var_os("PREFLIGHT_TEST_REQUIRE_ALL").is_some_and(|value| value == "1");
     assert!(!required, "not tested: {why}");
     eprintln!("skipped: {why}");

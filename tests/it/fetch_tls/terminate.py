@@ -1,5 +1,6 @@
 """Speaks TLS for two servers that do not: prints two ports, reads the two of the servers, and passes
-everything on until its input ends. Arguments: certificate, key."""
+everything on until its input ends. Arguments: certificate, key, and the authority of clients, if
+they have to show certificates."""
 import socket
 import ssl
 import sys
@@ -7,6 +8,9 @@ import threading
 
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(sys.argv[1], sys.argv[2])
+if len(sys.argv) > 3:
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(sys.argv[3])
 listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
 print(*(listener.getsockname()[1] for listener in listeners), flush=True)
 ports = [int(port) for port in sys.stdin.readline().split()]
