@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Fetches 2 GB in one file, then 500 small files, from one local server: with preflight, and with
 # the tools that people use instead, each followed by what it takes to know that the bytes are the
-# right ones. One run, side by side; nothing is in the target folder before.
+# right ones; `curl` once more with what it takes to have them survive a power cut, as preflight's
+# do. One run, side by side; nothing is in the target folder before.
 #
 #   benches/fetch.sh [BINARY]           the preflight to measure; target/dist/preflight
 #
-#   PREFLIGHT_BENCH_FOLDER   where everything is written: 5 GB; a folder below /tmp
+#   PREFLIGHT_BENCH_FOLDER   where everything is written: 5 GB; a folder below /tmp. On /dev/shm the
+#                            programs are measured without a disk
 #   PREFLIGHT_BENCH_RUNS     of each: 3
 #   PREFLIGHT_BENCH_HF       the `hf` of Python's huggingface_hub; found in PATH
 #
@@ -133,7 +135,7 @@ of_aria2() {
     echo "sh -c 'aria2c -q -x8 -s8 -j8 -d $target/$1 -i $work/$1.aria2 && cd $target/$1 && sha256sum --quiet -c $work/$1.sha256'"
 }
 of_curl() {
-    echo "sh -c 'mkdir -p $target/$1 && cd $target/$1 && curl -sSL --parallel --parallel-max 8 -K $work/$1.curl && openssl dgst -sha256 -r * | cmp - $work/$1.openssl'"
+    echo "sh -c 'mkdir -p $target/$1 && cd $target/$1 && curl -sSL --parallel --parallel-max 8 -K $work/$1.curl && openssl dgst -sha256 -r * | cmp - $work/$1.openssl${2:-}'"
 }
 for repository in big many; do
     (cd "$work/root/acme/$repository" && openssl dgst -sha256 -r -- *) >"$work/$repository.openssl"
@@ -147,7 +149,8 @@ for repository in big many; do
         --command-name "preflight fetch" "$(of_preflight "$repository")" \
         --command-name "hf download + hf cache verify" "$(of_hf "$repository")" \
         --command-name "aria2c -x8 + sha256sum" "$(of_aria2 "$repository")" \
-        --command-name "curl + openssl dgst" "$(of_curl "$repository")"
+        --command-name "curl + openssl dgst" "$(of_curl "$repository")" \
+        --command-name "curl + openssl dgst + sync" "$(of_curl "$repository" " && sync -- * .")"
     echo
     cat "$work/$repository.md"
 done

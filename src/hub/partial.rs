@@ -73,8 +73,8 @@ pub(crate) const JOURNAL: &str = "journal";
 /// How long the threads of a cancelled fetch may take to write what they already have.
 const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 const LOCK_POLL: Duration = Duration::from_millis(20);
-/// Fits in the cache of a core, beside what else it needs.
-pub(crate) const READ_BUFFER: usize = 256 * 1024;
+/// Stays in the cache of a core until it is hashed: see `proof::hash`.
+pub(crate) const READ_BUFFER: usize = 64 * 1024;
 
 impl Names {
     /// Those of the temporary file for `oid` beside `destination`.
