@@ -381,6 +381,14 @@ impl Engine {
 }
 
 impl Invocation {
+    /// Whether the weights are random numbers instead of what a repository holds: `--load-format
+    /// dummy` (vLLM 0.33.0 model_loader/dummy_loader.py, which downloads nothing).
+    #[must_use]
+    pub fn makes_up_weights(&self) -> bool {
+        let can = matches!(self.engine, Engine::Vllm | Engine::Sglang);
+        can && self.load_format.as_deref() == Some("dummy")
+    }
+
     /// An invocation of which nothing but the engine is known.
     #[must_use]
     pub fn bare(engine: Engine) -> Self {

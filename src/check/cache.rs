@@ -175,7 +175,7 @@ fn will_fetch(facts: &CacheFacts, state: &CacheState, listing: &Listing) -> Find
         CacheState::Held => String::new(),
     };
     let message = match facts.cached.choice {
-        Choice::Folder => {
+        Choice::Folder | Choice::WithoutWeights => {
             format!("the engine will download what it needs of `{name}` itself: {why}")
         }
         Choice::File(_) | Choice::Quantisation(_) => {

@@ -42,6 +42,9 @@ impl Reader<'_> {
     /// or where it reads in a way that is not known.
     #[must_use]
     pub fn surplus<'p>(&self, paths: &[&'p str]) -> BTreeSet<&'p str> {
+        if self.makes_up_weights() {
+            return paths.iter().copied().filter(|path| is_weights(path)).collect();
+        }
         if !self.is_known() {
             return BTreeSet::new();
         }
@@ -51,6 +54,12 @@ impl Reader<'_> {
             paths.iter().copied().filter(|path| reading.is_surplus(path)).collect();
         let is_left = |path: &&str| !surplus.contains(path) && is_weights(path);
         if names.iter().any(is_left) { surplus } else { BTreeSet::new() }
+    }
+
+    /// `--load-format dummy` (vLLM 0.33.0 model_loader/dummy_loader.py, which downloads nothing).
+    fn makes_up_weights(&self) -> bool {
+        let can = matches!(self.engine, Some(Engine::Vllm | Engine::Sglang));
+        can && self.load_format == Some("dummy")
     }
 
     fn is_known(&self) -> bool {
@@ -217,6 +226,14 @@ mod tests {
         let told = Reader { load_format: Some("mistral"), ..vllm() };
         check(told, both, "model-00001-of-00001.safetensors model.safetensors.index.json");
         check(vllm(), "consolidated.safetensors params.json tekken.json", "");
+    }
+
+    #[test]
+    fn weights_that_are_made_up_are_all_left_out() {
+        let paths = "config.json model-00001-of-00001.safetensors model.safetensors.index.json \
+                     tokenizer.json";
+        let told = Reader { load_format: Some("dummy"), ..vllm() };
+        check(told, paths, "model-00001-of-00001.safetensors");
     }
 
     #[test]

@@ -28,8 +28,9 @@ pub struct Cached {
     /// So many of the places, from the first, are caches in the hub's own layout, and what is put
     /// there the engine finds.
     pub fillable: usize,
-    /// Why it cannot be judged in these places, even where they are seen.
-    pub unclear: Option<String>,
+    /// The caches in which its engine looks for all of it but the weights, where those are kept
+    /// apart from the rest (`--download-dir`); what is there need not lie beside the weights.
+    pub beside: Vec<Located>,
     /// The flag or variable that names it.
     pub from: Origin,
     /// The word that names it.
@@ -41,6 +42,8 @@ pub struct Cached {
 pub enum Choice {
     /// All that belong to the model.
     Folder,
+    /// The same without the weights: they lie elsewhere, or are made up.
+    WithoutWeights,
     /// This one.
     File(String),
     /// The GGUF file of this quantisation; absent: llama.cpp's own choice.
@@ -65,40 +68,52 @@ fn is_gguf(file: &str) -> bool {
 }
 
 /// The repositories that an invocation opens; the model's only if no path of it is known.
+///
+/// `--download-dir` is a cache of the hub for the weights of models and drafts alone; configuration
+/// and tokenizer are kept in the ordinary one (vLLM 0.12.0 model_executor/model_loader/weight_utils.py
+/// `download_weights_from_hf`, transformers_utils/config.py `get_config`).
 pub(super) fn of_engine(
     service: &Service,
     invocation: &Invocation,
     model_too: bool,
     locate: impl Fn(&ServicePath) -> Located,
 ) -> Vec<Cached> {
-    let places: Vec<Located> = folders(service, invocation).iter().map(locate).collect();
+    let own: Vec<Located> = folders(service, invocation).iter().map(&locate).collect();
+    let apart = invocation.download_dir.as_ref().map(|folder| locate(&folder.value));
     let repository = |opens: &Opens| {
         let Named::Repository { id, revision, file } = &opens.named else { return None };
-        let apart = invocation.download_dir.as_ref().filter(|_| opens.part == Part::Model);
-        let unclear = apart.map(|folder| {
-            let name = invocation.engine.name();
-            let folder = &folder.value;
-            format!("{name} keeps its weights in `{folder}`, apart from its configuration")
-        });
+        let choice = choice(invocation, opens.part, file.as_deref());
+        let is_model = matches!(opens.part, Part::Model | Part::Draft);
+        let apart = apart.clone().filter(|_| is_model && choice != Choice::WithoutWeights);
+        let is_apart = apart.is_some();
         Some(Cached {
             part: opens.part,
             repository: id.clone(),
             revision: revision.clone(),
-            choice: choice(invocation.engine, opens.part, file.as_deref()),
+            choice,
             projector: opens.part == Part::Model && !invocation.without_projector,
-            places: places.clone(),
-            fillable: usize::from(is_filled(invocation)),
-            unclear,
+            places: apart.map_or_else(|| own.clone(), |apart| vec![apart]),
+            fillable: usize::from(is_apart || is_filled(invocation)),
+            beside: if is_apart { own.clone() } else { Vec::new() },
             from: Origin::Engine(opens.by.clone()),
             place: opens.place.clone(),
         })
     };
     let wanted = invocation.opens.iter().filter(|opens| model_too || opens.part != Part::Model);
-    wanted.filter_map(repository).collect()
+    let mut opened: Vec<Cached> = wanted.filter_map(repository).collect();
+    if invocation.opens.iter().all(|opens| opens.part != Part::Tokenizer) {
+        let without_weights = opened.iter().find_map(Cached::without_weights);
+        opened.extend(without_weights);
+    }
+    opened
 }
 
-fn choice(engine: Engine, part: Part, file: Option<&str>) -> Choice {
-    let is_llama = engine == Engine::LlamaCpp && matches!(part, Part::Model | Part::Draft);
+fn choice(invocation: &Invocation, part: Part, file: Option<&str>) -> Choice {
+    let is_model = matches!(part, Part::Model | Part::Draft);
+    let is_llama = invocation.engine == Engine::LlamaCpp && is_model;
+    if is_model && invocation.makes_up_weights() {
+        return Choice::WithoutWeights;
+    }
     match file {
         Some(file) if is_gguf(file) => Choice::File(file.to_owned()),
         Some(quantisation) => Choice::Quantisation(Some(quantisation.to_owned())),
@@ -115,7 +130,7 @@ fn is_filled(invocation: &Invocation) -> bool {
     let is_old =
         build.and_then(|build| build.parse::<u32>().ok()).is_some_and(|it| it < HUB_LAYOUT);
     let is_old_llama = invocation.engine == Engine::LlamaCpp && is_old;
-    invocation.download_dir.is_none() && invocation.hub_cache.is_some() && !is_old_llama
+    invocation.hub_cache.is_some() && !is_old_llama
 }
 
 /// A build of llama.cpp that certainly knows the hub's layout (`common/hf-cache.cpp`, March 2026).
@@ -124,7 +139,6 @@ const HUB_LAYOUT: u32 = 8600;
 /// The folders in which an engine may keep what it takes from the hub.
 fn folders(service: &Service, invocation: &Invocation) -> Vec<ServicePath> {
     let mut folders: Vec<ServicePath> = Vec::new();
-    folders.extend(invocation.download_dir.as_ref().map(|folder| folder.value.clone()));
     let Some(HubCache { path, by, .. }) = &invocation.hub_cache else { return folders };
     folders.push(path.clone());
     // Builds of llama.cpp before it took up the hub's layout (common/common.cpp,
@@ -178,7 +192,7 @@ pub(super) fn of_project(
         projector: false,
         places,
         fillable,
-        unclear: None,
+        beside: Vec::new(),
         from: source.from.clone(),
         place: source.place.clone(),
     })
@@ -217,16 +231,29 @@ impl Cached {
     pub fn source(&self) -> Option<Source> {
         let file = match &self.choice {
             Choice::File(file) => Some(file.as_str()),
-            Choice::Folder | Choice::Quantisation(_) => None,
+            Choice::Folder | Choice::WithoutWeights | Choice::Quantisation(_) => None,
         };
         source(&self.repository, self.revision.as_deref(), file)
+    }
+
+    /// What is taken from [`Cached::beside`] of a model whose weights lie apart; absent: nothing is.
+    fn without_weights(&self) -> Option<Self> {
+        let apart = self.part == Part::Model && !self.beside.is_empty();
+        apart.then(|| Self {
+            part: Part::Tokenizer,
+            choice: Choice::WithoutWeights,
+            places: self.beside.clone(),
+            fillable: 1,
+            beside: Vec::new(),
+            ..self.clone()
+        })
     }
 
     /// The file or the quantisation that is opened, if one is named.
     #[must_use]
     pub fn file(&self) -> Option<&str> {
         match &self.choice {
-            Choice::Folder | Choice::Quantisation(None) => None,
+            Choice::Folder | Choice::WithoutWeights | Choice::Quantisation(None) => None,
             Choice::File(file) | Choice::Quantisation(Some(file)) => Some(file),
         }
     }
@@ -263,7 +290,7 @@ impl Choice {
     #[must_use]
     pub fn pick<'a>(&self, names: &[&'a str]) -> Option<&'a str> {
         match self {
-            Self::Folder => None,
+            Self::Folder | Self::WithoutWeights => None,
             Self::File(file) => names.iter().copied().find(|name| name == file),
             Self::Quantisation(wanted) => {
                 let model = |name: &&&str| is_model(name);

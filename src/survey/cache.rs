@@ -1,12 +1,14 @@
 //! What the caches of the hub hold of the repositories that engines open by name, and what the hub
 //! has of the rest.
 
+mod beside;
 pub(super) mod fill;
 
 use std::path::{Path, PathBuf};
 
 use futures_util::future::join_all;
 
+use self::beside::Beside;
 use crate::engine::Part;
 use crate::facts::{
     ArtifactFacts, CacheFacts, CacheState, FileKind, LaneFacts, Look, Through, Way,
@@ -42,8 +44,7 @@ pub(super) fn look(facts: &mut LaneFacts, eyes: &Eyes) {
             model: artifact.model,
             ..eyes.look(&artifact.artifact, None)
         }));
-        let fill = fill::place(cached).filter(|_| cached.unclear.is_none());
-        let fill = fill.and_then(fill::folder);
+        let fill = fill::place(cached).and_then(fill::folder);
         facts.cached.push(CacheFacts { cached: cached.clone(), state, fill, probe: None });
     }
     found.append(&mut facts.artifacts);
@@ -86,14 +87,14 @@ impl Search<'_> {
                 CacheState::Unseen("where the engine keeps its downloads is not known".to_owned());
         }
         for place in &cached.places {
-            match (&place.sight, &cached.unclear) {
-                (Sight::NotMounted, _) => {}
-                (Sight::Hidden(why), _) | (Sight::Visible { .. }, Some(why)) => {
+            match &place.sight {
+                Sight::NotMounted => {}
+                Sight::Hidden(why) => {
                     if !matches!(state, CacheState::Lacking(_)) {
                         state = CacheState::Unseen(why.clone());
                     }
                 }
-                (Sight::Visible { path, .. }, None) => match self.find(path.as_path()) {
+                Sight::Visible { path, .. } => match self.find(path.as_path()) {
                     Find::Here(below, model) => {
                         let artifact = artifact(cached, place, &below, model);
                         return (CacheState::Held, Some(artifact));
@@ -123,7 +124,7 @@ impl Search<'_> {
     fn in_snapshot(&self, cache: &Path, snapshot: &Path) -> Find {
         let Self { view, cached, .. } = *self;
         let opened = match &cached.choice {
-            Choice::Folder => snapshot.to_path_buf(),
+            Choice::Folder | Choice::WithoutWeights => snapshot.to_path_buf(),
             Choice::File(_) | Choice::Quantisation(_) => {
                 let mut names = Vec::new();
                 list(view, snapshot, "", DEEPEST, &mut names);
@@ -142,7 +143,7 @@ impl Search<'_> {
         let Self { view, cached, .. } = *self;
         let prefix = format!("{}_", cached.repository.replace('/', "_"));
         let choice = match &cached.choice {
-            Choice::Folder => return None,
+            Choice::Folder | Choice::WithoutWeights => return None,
             Choice::File(file) => Choice::File(file.replace('/', "_")),
             Choice::Quantisation(_) => cached.choice.clone(),
         };
@@ -153,9 +154,27 @@ impl Search<'_> {
         Some(self.judged(cache, &opened))
     }
 
+    /// Where all but the weights is, if its engine looks for that in another cache.
+    fn elsewhere(&self) -> Option<PathBuf> {
+        let Self { view, cached, .. } = *self;
+        cached.beside.iter().find_map(|place| {
+            let folder = fill::folder(place)?.as_path().join(cached.folder_name());
+            let snapshot = model::huggingface::snapshot(view, &folder, cached.revision.as_deref());
+            snapshot.seen().cloned()
+        })
+    }
+
     /// What is there is judged; what is not there, its engine will bring.
     fn judged(&self, cache: &Path, opened: &Path) -> Find {
-        let model = model::examine(self.view, opened);
+        let elsewhere = self.elsewhere();
+        let beside = Beside { view: self.view, own: opened, elsewhere: elsewhere.as_deref() };
+        let mut model = model::examine(&beside, opened);
+        let without_weights = self.cached.choice == Choice::WithoutWeights;
+        if let ModelFacts::Seen(model) = &mut model
+            && without_weights
+        {
+            model.files.retain(|file| !is_of_weights(file.role));
+        }
         match lacking(self.cached, self.own_tokenizer, &model) {
             Some(names) => Find::Lacking(names),
             None => here(cache, opened, model),
@@ -174,8 +193,13 @@ fn lacking(cached: &Cached, own_tokenizer: bool, model: &ModelFacts) -> Option<V
         ModelFacts::Denied(_) | ModelFacts::Unknown(_) => return None,
         ModelFacts::Seen(model) => model,
     };
-    let tokenizer_alone = cached.part == Part::Tokenizer;
-    let matters = |file: &&ModelFile| !tokenizer_alone || file.role == Role::Tokenizer;
+    let without_weights = cached.choice == Choice::WithoutWeights;
+    let tokenizer_alone = cached.part == Part::Tokenizer && !without_weights;
+    let matters = |file: &&ModelFile| match file.role {
+        role if is_of_weights(role) => !without_weights && !tokenizer_alone,
+        Role::Tokenizer => true,
+        _ => !tokenizer_alone,
+    };
     let files = || model.files.iter().filter(matters);
     if files().any(|file| file.state() == FileState::Invalid) {
         return None;
@@ -184,7 +208,7 @@ fn lacking(cached: &Cached, own_tokenizer: bool, model: &ModelFacts) -> Option<V
     let mut names: Vec<String> = missing.map(|file| file.name.display().to_string()).collect();
     if let Some(folder) = model.folder() {
         let is_missing = |presence| presence == Presence::Missing;
-        if !tokenizer_alone && folder.weights.is_none() {
+        if !tokenizer_alone && !without_weights && folder.weights.is_none() {
             names.push("the weights".to_owned());
         }
         if own_tokenizer && is_missing(folder.tokenizer) {
@@ -195,6 +219,10 @@ fn lacking(cached: &Cached, own_tokenizer: bool, model: &ModelFacts) -> Option<V
         }
     }
     (!names.is_empty()).then_some(names)
+}
+
+fn is_of_weights(role: Role) -> bool {
+    matches!(role, Role::Weights | Role::Shard | Role::Index)
 }
 
 /// The files below a folder of a repository, relative, sorted folder by folder.

@@ -175,6 +175,57 @@ fn what_is_missing_is_brought_into_the_cache_that_the_engine_reads() {
     assert_eq!(bodies(&hub), folder().len() + 1);
 }
 
+/// The names below a folder of a cache that are links to a blob, sorted.
+fn linked(sandbox: &Sandbox, cache: &str) -> Vec<String> {
+    let entries = walkdir::WalkDir::new(sandbox.path().join(cache)).sort_by_file_name();
+    let links = entries.into_iter().filter_map(Result::ok).filter(|it| it.path_is_symlink());
+    links.map(|link| link.file_name().to_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn weights_that_the_engine_keeps_apart_are_brought_apart_and_the_rest_where_it_looks_for_that() {
+    let hub = hub();
+    let apart = VLLM
+        .replace("acme/tiny\n", "acme/tiny --download-dir /weights\n")
+        .replace("['./hf:", "['./w:/weights', './hf:");
+    let apart = format!("{apart}    environment: {{HF_HUB_OFFLINE: '1'}}\n");
+    let sandbox = Sandbox::new().file("compose.yaml", &apart).variable("HF_ENDPOINT", hub.url());
+    check(&sandbox, &[], "10 not-ready []: not-in-cache not-in-cache");
+    let run = judged(&sandbox, &["fetch"]);
+    assert!(run.starts_with("0 ready [config.json "), "{run}");
+    let is_weights = |name: &String| name.ends_with(".safetensors");
+    let (weights, rest) = (linked(&sandbox, "w"), linked(&sandbox, "hf"));
+    assert_eq!(weights.iter().filter(|name| is_weights(name)).count(), 3, "{weights:?}");
+    assert!(rest.contains(&"config.json".to_owned()) && !rest.iter().any(is_weights), "{rest:?}");
+    // As the engine itself leaves it: nothing beside the weights but their index.
+    for name in weights.iter().filter(|name| !name.starts_with("model")) {
+        let snapshots = sandbox.path().join("w/models--acme--tiny/snapshots");
+        fs_err::remove_file(snapshots.join(hub.commit("acme/tiny")).join(name)).unwrap();
+    }
+    let run = judged(&sandbox, &["verify", "--deep"]);
+    assert!(run.starts_with("0 ready [config.json "), "{run}");
+    let damaged = fs_err::read_dir(sandbox.path().join("w/models--acme--tiny/blobs")).unwrap();
+    let damaged = damaged.map(|entry| entry.unwrap().path());
+    let damaged = damaged.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    fs_err::write(damaged, "cut").unwrap();
+    let run = judged(&sandbox, &[]);
+    assert!(run.starts_with("11 not-ready"), "{run}");
+}
+
+#[test]
+fn weights_that_are_made_up_are_neither_brought_nor_missed() {
+    let hub = hub();
+    let dummy = VLLM.replace("acme/tiny\n", "acme/tiny --load-format dummy\n");
+    let dummy = format!("{dummy}    environment: {{HF_HUB_OFFLINE: '1'}}\n");
+    let sandbox = Sandbox::new().file("compose.yaml", dummy).variable("HF_ENDPOINT", hub.url());
+    check(&sandbox, &[], "10 not-ready []: not-in-cache");
+    let run = judged(&sandbox, &["fetch"]);
+    assert!(run.starts_with("0 ready [config.json "), "{run}");
+    assert!(!linked(&sandbox, "hf").iter().any(|name| name.ends_with(".safetensors")));
+    assert!(hub.requests().iter().all(|request| request.origin == Origin::Hub));
+    assert!(judged(&sandbox, &[]).starts_with("0 ready "));
+}
+
 #[test]
 fn an_engine_that_may_not_ask_the_hub_gets_its_cache_filled() {
     let hub = hub();

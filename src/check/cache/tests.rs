@@ -22,7 +22,7 @@ fn facts(state: CacheState, choice: Choice) -> LaneFacts {
         projector: true,
         places: vec![place],
         fillable: 0,
-        unclear: None,
+        beside: Vec::new(),
         from: Origin::Engine("MODEL".to_owned()),
         place: Place::nowhere(),
     };

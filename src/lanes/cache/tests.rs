@@ -25,8 +25,7 @@ fn shown(lane: &Lane, directory: &str) -> String {
             }
         });
         let places = places.collect::<Vec<_>>().join(" ");
-        let unclear = if cached.unclear.is_some() { " unclear" } else { "" };
-        words.push(format!("{:?} {} in [{places}]{unclear}", cached.part, cached.named()));
+        words.push(format!("{:?} {} in [{places}]", cached.part, cached.named()));
     }
     words.extend(lane.source.as_ref().map(|source| format!("{} ({})", source.value, source.from)));
     words.extend(lane.url.as_ref().map(|url| url.value.clone()));
@@ -82,7 +81,8 @@ fn a_repository_is_looked_for_in_the_cache_of_its_service() {
     );
     check(
         "{image: vllm/vllm-openai, command: Q/q --download-dir /d, volumes: ['./d:/d']}",
-        "s | Model Q/q in [/d=./d /root/.cache/huggingface/hub=no] unclear | hf://Q/q (MODEL)",
+        "s | Model Q/q in [/d=./d] | Tokenizer Q/q in [/root/.cache/huggingface/hub=no] | \
+         hf://Q/q (MODEL)",
     );
     check(
         "{image: 'ghcr.io/huggingface/text-embeddings-inference:1.8', command: --model-id B/b, volumes: ['./d:/data']}",

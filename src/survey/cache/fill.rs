@@ -200,17 +200,21 @@ fn trip(facts: &LaneFacts, index: usize, cached: &CacheFacts) -> Option<Trip> {
 
 /// What of a repository the engine loads.
 fn needed(facts: &LaneFacts, cached: &Cached, mut listing: Listing) -> Listing {
-    if cached.choice != Choice::Folder {
-        return listing;
-    }
+    let without_weights = match cached.choice {
+        Choice::Folder => cached.part == Part::Tokenizer,
+        Choice::WithoutWeights => true,
+        Choice::File(_) | Choice::Quantisation(_) => return listing,
+    };
     let invocation = facts.lane.invocation.as_ref();
     let load_format = invocation.and_then(|invocation| invocation.load_format.as_deref());
+    // Adapters are loaded even onto weights that are made up.
+    let load_format = load_format.filter(|format| *format != "dummy");
     let reader = Reader { engine: facts.lane.engine, load_format };
     let paths: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
     let surplus: BTreeSet<String> = reader.surplus(&paths).into_iter().map(str::to_owned).collect();
-    let tokenizer_alone = cached.part == Part::Tokenizer;
     listing.files.retain(|file| {
-        let is_not_asked_for = tokenizer_alone && errands::is_weights(&file.path);
+        let is_not_asked_for = without_weights
+            && (errands::is_weights(&file.path) || file.path.ends_with(".index.json"));
         !surplus.contains(&file.path) && !is_not_asked_for
     });
     listing
@@ -258,6 +262,7 @@ mod tests {
         let paths = ["config.json", "model.safetensors", "pytorch_model.bin", "tokenizer.json"];
         check(Part::Model, Choice::Folder, &paths, &[paths[0], paths[1], paths[3]]);
         check(Part::Tokenizer, Choice::Folder, &paths, &[paths[0], paths[3]]);
+        check(Part::Model, Choice::WithoutWeights, &paths, &[paths[0], paths[3]]);
         check(Part::Model, Choice::Quantisation(None), &paths, &paths);
     }
 

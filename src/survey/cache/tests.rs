@@ -29,7 +29,7 @@ pub(super) fn cached(choice: Choice, places: Vec<Located>) -> Cached {
         projector: true,
         places,
         fillable: 1,
-        unclear: None,
+        beside: Vec::new(),
         from: Origin::Engine("--model".to_owned()),
         place: Place::nowhere(),
     }
@@ -62,11 +62,6 @@ fn the_worst_that_is_known_of_several_caches_is_not_taken_for_the_best() {
     assert_eq!(state(vec![visible(root.path()), hidden()]), lacking);
     assert_eq!(state(vec![hidden(), visible(root.path())]), lacking);
     assert!(matches!(state(Vec::new()), CacheState::Unseen(_)));
-    let unclear = Cached {
-        unclear: Some("apart".to_owned()),
-        ..cached(Choice::Folder, vec![visible(root.path())])
-    };
-    assert_eq!(search(&unclear).0, CacheState::Unseen("apart".to_owned()));
 }
 
 #[test]
