@@ -381,12 +381,11 @@ impl Engine {
 }
 
 impl Invocation {
-    /// Whether the weights are random numbers instead of what a repository holds: `--load-format
-    /// dummy` (vLLM 0.33.0 model_loader/dummy_loader.py, which downloads nothing).
+    /// Whether the weights are random numbers instead of what a repository holds.
     #[must_use]
     pub fn makes_up_weights(&self) -> bool {
-        let can = matches!(self.engine, Engine::Vllm | Engine::Sglang);
-        can && self.load_format.as_deref() == Some("dummy")
+        let load_format = self.load_format.as_deref();
+        repository::Reader { engine: Some(self.engine), load_format }.makes_up_weights()
     }
 
     /// An invocation of which nothing but the engine is known.

@@ -134,6 +134,8 @@ pub struct LaneFacts {
     pub left_out: Vec<RemoteFile>,
     /// What a fetch would bring; absent: this is no dry run, or nothing is missing.
     pub planned: Option<Vec<Errand>>,
+    /// Whether what is not pinned was to move to the newest commit.
+    pub update: bool,
     /// Whether every byte was to be hashed.
     pub deep: bool,
     /// What is known about the content of its files: of all that `preflight.lock` pins, else of
@@ -165,6 +167,7 @@ impl LaneFacts {
             lock_differences: Vec::new(),
             left_out: Vec::new(),
             planned: None,
+            update: false,
             deep: false,
             proofs: Vec::new(),
             fetch: None,
@@ -258,6 +261,9 @@ pub struct CacheFacts {
     /// The cache that it can be brought into, as this process sees it; absent: it is the engine's to
     /// bring.
     pub fill: Option<LocalPath>,
+    /// The name of the user that its service runs as, where it is not written as a number: whom new
+    /// files are for is not known.
+    pub named_user: Option<String>,
     /// What the hub has of it; absent: the hub was not asked.
     pub probe: Option<Result<Listing, HubError>>,
 }

@@ -41,6 +41,7 @@ pub async fn look(
         let facts = LaneFacts {
             may_fetch: may_fetch && lane.fetch,
             create_root: plan.settings.create_root,
+            update: options.files.update,
             deep: options.files.deep,
             pinning: pinning(lane, lock),
             ..LaneFacts::of(lane.clone(), options.role)

@@ -13,8 +13,10 @@ use crate::source_map::Place;
 pub static MOUNT: Check = Check { rules: &[&CACHE_NOT_MOUNTED], run: Run::Mount(mount) };
 
 /// What is not in a cache: who brings it.
-pub static CONTENT: Check =
-    Check { rules: &[&NOT_IN_CACHE, &ENGINE_WILL_FETCH], run: Run::Hub(content) };
+pub static CONTENT: Check = Check {
+    rules: &[&NOT_IN_CACHE, &ENGINE_WILL_FETCH, &CACHE_OWNER_UNKNOWN],
+    run: Run::Hub(content),
+};
 
 static CACHE_NOT_MOUNTED: Rule = Rule {
     id: "cache-not-mounted",
@@ -113,6 +115,30 @@ x-preflight:
 ",
 };
 
+static CACHE_OWNER_UNKNOWN: Rule = Rule {
+    id: "cache-owner-unknown",
+    severity: Severity::Note,
+    exit: ExitCode::Disk,
+    docs: "\
+Files are fetched into the cache of a service whose `user` is a name: which number that is stands in the
+image. The files belong to the owner of the cache's folder instead, and everybody can read them.
+
+Another owner than the engine's user is no obstacle to loading. But the engine cannot put more into
+folders that are not its own: a newer revision, or a file that it turns out to need.
+
+```yaml
+services:
+  coder:
+    image: vllm/vllm-openai:v0.12.0
+    command: Qwen/Qwen2.5-Coder-7B-Instruct
+    user: vllm                                 # the volume belongs to root
+    volumes: [\"huggingface:/home/vllm/.cache/huggingface\"]
+```
+
+**Fix:** write the user as numbers, `user: \"1000:1000\"`. `docker compose run --rm --entrypoint id SERVICE`
+prints them.",
+};
+
 fn mount(facts: &LaneFacts, findings: &mut Findings) {
     let unmounted = facts.cached.iter().find(|facts| facts.state == CacheState::NotMounted);
     let Some(CacheFacts { cached, .. }) = unmounted.filter(|_| !facts.engine_is_offline()) else {
@@ -139,6 +165,9 @@ fn mount(facts: &LaneFacts, findings: &mut Findings) {
 
 fn content(facts: &LaneFacts, findings: &mut Findings) {
     for cached in facts.cached.iter().filter(|_| facts.lane.skipped.is_none()) {
+        if let Some(finding) = owner_unknown(cached) {
+            findings.push(about(facts, &cached.cached.place, finding));
+        }
         let found = match (&cached.state, &cached.probe) {
             (CacheState::Held, _) => None,
             // It is about to be brought, or why it was not has been said.
@@ -157,6 +186,19 @@ fn content(facts: &LaneFacts, findings: &mut Findings) {
             findings.push(about(facts, &cached.cached.place, finding));
         }
     }
+}
+
+fn owner_unknown(facts: &CacheFacts) -> Option<Finding> {
+    let (Some(user), Some(_), Some(Ok(_))) = (&facts.named_user, &facts.fill, &facts.probe) else {
+        return None;
+    };
+    let service = facts.cached.places.first().and_then(|place| place.service.as_deref())?;
+    let message = format!(
+        "`{service}` runs as `{user}`, a name: what is fetched into its cache belongs to the owner \
+         of the cache's folder"
+    );
+    let fix = format!("write the `user` of service `{service}` as numbers, such as \"1000:1000\"");
+    Some(Finding::new(&CACHE_OWNER_UNKNOWN, message, fix))
 }
 
 fn has_fetched(facts: &LaneFacts) -> bool {

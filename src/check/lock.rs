@@ -8,7 +8,7 @@ use crate::source_map::Place;
 
 /// Whether the lock file is about the lanes as they are.
 pub static CHECK: Check = Check {
-    rules: &[&LOCK_OUTDATED, &LOCK_INCOMPLETE, &LOCK_DIFFERS_FROM_HUB],
+    rules: &[&LOCK_OUTDATED, &LOCK_INCOMPLETE, &LOCK_DIFFERS_FROM_HUB, &LOCK_HOLDS_BACK_UPDATE],
     run: Run::Hub(run),
 };
 
@@ -60,6 +60,22 @@ Example: `HF_ENDPOINT` names a mirror that has another `config.json` under the s
 Fix: ask the hub itself. If the lock file was edited, restore it, or run `preflight lock --update`.",
 };
 
+static LOCK_HOLDS_BACK_UPDATE: Rule = Rule {
+    id: "lock-holds-back-update",
+    severity: Severity::Note,
+    exit: ExitCode::Lane,
+    docs: "\
+`fetch --update` was asked for, and `preflight.lock` pins the source of a lane: its files stay as they
+are pinned.
+
+A lock file says which bytes were tested. Were they to move with `--update`, it would say nothing; but
+who asks for an update and gets none should know why.
+
+Example: `preflight fetch --update` beside a `preflight.lock` that lists the lane.
+
+Fix: run `preflight lock --update`, look at what changed, then `preflight fetch`.",
+};
+
 fn run(facts: &LaneFacts, findings: &mut Findings) {
     let (lane, Some(source)) = (&facts.lane.name, &facts.lane.source) else { return };
     let place: &Place = if source.place.span.is_some() { &source.place } else { &facts.lane.place };
@@ -90,6 +106,12 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
             let finding = Finding::new(&LOCK_DIFFERS_FROM_HUB, message, fix);
             findings.push(about(finding).with("commit", &pin.commit));
         }
+        Pinning::Pinned(pin) if facts.update => {
+            let message =
+                format!("`{lane}` stays at commit {}, which `preflight.lock` pins", pin.commit);
+            let fix = format!("run `preflight lock --update --lane {lane}` to move it");
+            findings.push(about(Finding::new(&LOCK_HOLDS_BACK_UPDATE, message, fix)));
+        }
         Pinning::Pinned(_) => {}
     }
 }
@@ -104,11 +126,21 @@ mod tests {
     use crate::options::Role;
 
     fn check(pinning: Pinning, differences: &[&str], expected: &[(&str, &str)]) {
+        check_updating(false, pinning, differences, expected);
+    }
+
+    fn check_updating(
+        update: bool,
+        pinning: Pinning,
+        differences: &[&str],
+        expected: &[(&str, &str)],
+    ) {
         let source: Source = "hf://o/new".parse().unwrap();
         let source = Traced { value: source, from: Origin::Extension, place: Place::nowhere() };
         let lane = Lane { source: Some(source), ..Lane::named("coder") };
         let lock_differences = differences.iter().map(|it| (*it).to_owned()).collect();
-        let facts = LaneFacts { pinning, lock_differences, ..LaneFacts::of(lane, Role::Hand) };
+        let facts =
+            LaneFacts { update, pinning, lock_differences, ..LaneFacts::of(lane, Role::Hand) };
         let mut findings = Findings::default();
         run(&facts, &mut findings);
         let found = findings.into_vec();
@@ -128,6 +160,11 @@ mod tests {
             "`preflight.lock` pins `hf://o/old`, and the source of `coder` is `hf://o/new`";
         check(Pinning::Outdated(old), &[], &[("lock-outdated", message)]);
         check(Pinning::Pinned(pin.clone()), &[], &[]);
+        let message = "`coder` stays at commit 1111111111111111111111111111111111111111, which \
+                       `preflight.lock` pins";
+        let held_back = &[("lock-holds-back-update", message)];
+        check_updating(true, Pinning::Pinned(pin.clone()), &[], held_back);
+        check_updating(true, Pinning::NoLock, &[], &[]);
         let message = "the hub has other files of `o/new` at 1111111111111111111111111111111111111111 \
                        than `preflight.lock` pins: `a` is not there";
         let differences = &["`a` is not there"];

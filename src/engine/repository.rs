@@ -56,8 +56,9 @@ impl Reader<'_> {
         if names.iter().any(is_left) { surplus } else { BTreeSet::new() }
     }
 
-    /// `--load-format dummy` (vLLM 0.33.0 model_loader/dummy_loader.py, which downloads nothing).
-    fn makes_up_weights(&self) -> bool {
+    /// Whether the weights are random numbers: `--load-format dummy` (vLLM
+    /// `model_executor/model_loader/dummy_loader.py`, whose `download_model` has nothing to do).
+    pub(super) fn makes_up_weights(&self) -> bool {
         let can = matches!(self.engine, Some(Engine::Vllm | Engine::Sglang));
         can && self.load_format == Some("dummy")
     }

@@ -70,8 +70,9 @@ fn is_gguf(file: &str) -> bool {
 /// The repositories that an invocation opens; the model's only if no path of it is known.
 ///
 /// `--download-dir` is a cache of the hub for the weights of models and drafts alone; configuration
-/// and tokenizer are kept in the ordinary one (vLLM 0.12.0 model_executor/model_loader/weight_utils.py
-/// `download_weights_from_hf`, transformers_utils/config.py `get_config`).
+/// and tokenizer are kept in the ordinary one (vLLM `model_executor/model_loader/weight_utils.py`:
+/// `download_weights_from_hf` and, for `*.json` again, `get_quant_config` take it for their
+/// `cache_dir`; `transformers_utils/config.py` does not).
 pub(super) fn of_engine(
     service: &Service,
     invocation: &Invocation,

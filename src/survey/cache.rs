@@ -45,7 +45,9 @@ pub(super) fn look(facts: &mut LaneFacts, eyes: &Eyes) {
             ..eyes.look(&artifact.artifact, None)
         }));
         let fill = fill::place(cached).and_then(fill::folder);
-        facts.cached.push(CacheFacts { cached: cached.clone(), state, fill, probe: None });
+        let named_user = fill::named_user(cached, eyes);
+        let cached = cached.clone();
+        facts.cached.push(CacheFacts { cached, state, fill, named_user, probe: None });
     }
     found.append(&mut facts.artifacts);
     facts.artifacts = found;
@@ -195,10 +197,9 @@ fn lacking(cached: &Cached, own_tokenizer: bool, model: &ModelFacts) -> Option<V
     };
     let without_weights = cached.choice == Choice::WithoutWeights;
     let tokenizer_alone = cached.part == Part::Tokenizer && !without_weights;
-    let matters = |file: &&ModelFile| match file.role {
-        role if is_of_weights(role) => !without_weights && !tokenizer_alone,
-        Role::Tokenizer => true,
-        _ => !tokenizer_alone,
+    let matters = |file: &&ModelFile| {
+        file.role == Role::Tokenizer
+            || !(tokenizer_alone || (without_weights && is_of_weights(file.role)))
     };
     let files = || model.files.iter().filter(matters);
     if files().any(|file| file.state() == FileState::Invalid) {

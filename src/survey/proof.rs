@@ -94,6 +94,8 @@ fn loaded(artifact: &ArtifactFacts) -> Vec<Promise> {
     let here = artifact.model.list(path).into_iter().filter(|file| file.size.is_some());
     here.filter_map(|file| {
         let name = file.path.strip_prefix(root).ok()?.to_str()?.to_owned();
+        // What an engine keeps apart from the weights is listed, and is another artifact of the lane.
+        fs_err::symlink_metadata(&file.path).ok()?;
         let (id, witness) = testimony(&file, root, &name);
         let (path, root) = (file.path, root.to_path_buf());
         Some(Promise { path, root, name, size: None, id, witness, stamps: !read_only })

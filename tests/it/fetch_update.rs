@@ -96,7 +96,8 @@ fn what_is_pinned_does_not_move_by_itself() {
     let sandbox = behind(&hub);
     check(&sandbox.run(&["lock"]), 0, &[]);
     let before = content(&sandbox);
-    check(&sandbox.run(&["fetch", "--update", "--lane", "coder"]), 0, &[]);
+    let held_back = ["note[lock-holds-back-update]", "preflight lock --update --lane coder"];
+    check(&sandbox.run(&["fetch", "--update", "--lane", "coder"]), 0, &held_back);
     assert_eq!(content(&sandbox), before);
     check(&sandbox.run(&["lock", "--update"]), 0, &["moved from"]);
     check(&sandbox.run(&["fetch", "--lane", "coder"]), 0, &[]);

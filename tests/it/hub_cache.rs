@@ -175,6 +175,22 @@ fn what_is_missing_is_brought_into_the_cache_that_the_engine_reads() {
     assert_eq!(bodies(&hub), folder().len() + 1);
 }
 
+#[test]
+fn whom_a_cache_is_for_is_said_to_be_unknown_where_the_user_of_its_service_is_a_name() {
+    let hub = hub();
+    for (user, expected) in [("1234:1234", false), ("vllm", true)] {
+        let home = "environment: {HF_HOME: /root/.cache/huggingface}";
+        let compose = format!("{VLLM}    user: '{user}'\n    {home}\n");
+        let sandbox = Sandbox::new().file("compose.yaml", compose);
+        let sandbox = sandbox.variable("HF_ENDPOINT", hub.url());
+        let run = judged(&sandbox, &["fetch"]);
+        assert!(run.starts_with("0 ready [config.json "), "{run}");
+        assert_eq!(run.contains("cache-owner-unknown"), expected, "{run}");
+        let run = judged(&sandbox, &["fetch"]);
+        assert!(!run.contains("cache-owner-unknown"), "nothing is brought: {run}");
+    }
+}
+
 /// The names below a folder of a cache that are links to a blob, sorted.
 fn linked(sandbox: &Sandbox, cache: &str) -> Vec<String> {
     let entries = walkdir::WalkDir::new(sandbox.path().join(cache)).sort_by_file_name();

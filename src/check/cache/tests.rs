@@ -34,7 +34,7 @@ fn facts(state: CacheState, choice: Choice) -> LaneFacts {
         ..Lane::named("coder")
     };
     LaneFacts {
-        cached: vec![CacheFacts { cached, state, fill: None, probe: None }],
+        cached: vec![CacheFacts { cached, state, fill: None, named_user: None, probe: None }],
         ..LaneFacts::of(lane, Role::Hand)
     }
 }

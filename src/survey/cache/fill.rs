@@ -222,8 +222,18 @@ fn needed(facts: &LaneFacts, cached: &Cached, mut listing: Listing) -> Listing {
 
 /// As whom the service runs, where that is known in numbers.
 fn user_of(facts: &LaneFacts, eyes: &Eyes, index: usize) -> Option<User> {
-    let service = place(&facts.cached.get(index)?.cached)?.service.as_deref()?;
-    User::parse(&eyes.service(service)?.user.as_ref()?.value)
+    User::parse(user_as_written(&facts.cached.get(index)?.cached, eyes)?)
+}
+
+/// As whom the service runs, where that is only known by name.
+pub(super) fn named_user(cached: &Cached, eyes: &Eyes) -> Option<String> {
+    let user = user_as_written(cached, eyes)?;
+    User::parse(user).is_none().then(|| user.to_owned())
+}
+
+fn user_as_written<'a>(cached: &Cached, eyes: &'a Eyes) -> Option<&'a str> {
+    let service = place(cached)?.service.as_deref()?;
+    Some(&eyes.service(service)?.user.as_ref()?.value)
 }
 
 /// The folder of a cache as this process sees it.
