@@ -102,3 +102,46 @@ fn second_of_day(time: &str) -> f64 {
     let parts = clock.trim_end_matches('Z').split(':');
     parts.fold(0.0, |sum, part| sum * 60.0 + part.parse::<f64>().unwrap())
 }
+
+#[test]
+fn a_cache_of_the_hub_is_filled_for_the_user_of_its_service_who_serves_from_it_without_the_hub() {
+    let Some(stack) = Stack::new("cache", None) else { return };
+    if !may_change_owners() {
+        return;
+    }
+    stack.edit("compose.yaml", |text| {
+        let (include, services) = (text.find("  - preflight.yaml\n"), text.find("services:\n"));
+        let (include, services) = (include.unwrap(), services.unwrap());
+        let lanes = include..services;
+        let mut text = text.to_owned();
+        text.replace_range(lanes, "  - path: [preflight.yaml, preflight-cache.yaml]\n\n");
+        let named = "-hf, \"acme/tiny-GGUF:Q4_K_M\", --offline, -c";
+        text.replace("-m, /models/gguf/tiny-Q4_K_M.gguf, -c", named)
+            .replace(
+                "    environment: {",
+                "    user: \"1234:1234\"\n    environment: {HF_HOME: /cache, ",
+            )
+            .replace("${MODELS_PATH:-./models}:/models:ro", "./hf:/cache")
+    });
+    let mount = "services:\n  preflight:\n    volumes: [\"./hf:/cache\"]\n";
+    stack.write("preflight-cache.yaml", mount);
+    fs_err::create_dir(stack.path("hf")).unwrap();
+    chown(stack.path("hf"), Some(1234), Some(1234)).unwrap();
+    stack.start_hub();
+    stack.up();
+
+    let repository = "hf/hub/models--acme--tiny-GGUF";
+    let links = ["refs", "blobs", "snapshots"].map(|folder| format!("{repository}/{folder}"));
+    for path in links.iter().map(String::as_str).chain(["hf/hub", repository]) {
+        let new = fs_err::metadata(stack.path(path)).unwrap();
+        assert_eq!((new.uid(), new.gid()), (1234, 1234), "owner of `{path}`");
+    }
+    for file in stack.files(&links[1]) {
+        let blob = fs_err::metadata(stack.path(&links[1]).join(file)).unwrap();
+        assert_eq!((blob.uid(), blob.gid(), blob.mode() & 0o777), (1234, 1234, 0o644));
+    }
+    stack.assert_llama_serves();
+    let requests = stack.hub_requests();
+    stack.up();
+    assert_eq!(stack.hub_requests(), requests, "what is there is asked for again");
+}
