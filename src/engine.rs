@@ -296,6 +296,48 @@ static KINDS: &[&Kind] = &[
     &infinity::KIND,
 ];
 
+/// How the variables begin that every engine reads by way of the libraries that it is built on.
+const LIBRARIES: [&str; 8] = [
+    "HF_",
+    "HUGGING_FACE_",
+    "HUGGINGFACE_",
+    "TRANSFORMERS_",
+    "XDG_CACHE_HOME",
+    "HOME",
+    "CUDA_",
+    "NVIDIA_",
+];
+
+/// Whether `engine`, or a library in it, may read the variable `name`.
+#[must_use]
+pub fn reads_variable(engine: Engine, name: &str) -> bool {
+    let own: &[&str] = match engine {
+        Engine::Vllm => &["VLLM_"],
+        Engine::LlamaCpp => &["LLAMA_"],
+        // Every flag of the two can be a variable of its name.
+        Engine::Tei | Engine::Tgi => &[""],
+        Engine::Sglang => &["SGLANG_", "SGL_"],
+        Engine::Ollama => &["OLLAMA_"],
+        Engine::LocalAi => &["LOCALAI_", "MODELS_PATH"],
+        Engine::Infinity => &["INFINITY_"],
+    };
+    own.iter().chain(&LIBRARIES).any(|prefix| name.starts_with(prefix))
+}
+
+/// Whether a shell would expand the variable `name` in the command line of `service`.
+#[must_use]
+pub fn names_variable(service: &Service, name: &str) -> bool {
+    let words = service.entrypoint.iter().chain(&service.command).flatten();
+    let expands = |rest: &str| {
+        let rest = rest.strip_prefix('{').unwrap_or(rest);
+        let rest = rest.strip_prefix(name);
+        rest.is_some_and(|rest| {
+            !rest.starts_with(|next: char| next == '_' || next.is_ascii_alphanumeric())
+        })
+    };
+    words.into_iter().any(|word| word.value.split('$').skip(1).any(expands))
+}
+
 /// How `service` starts its engine; absent when it does not look like one that is known.
 ///
 /// Image defaults are not in the Compose file: where a created container was inspected, `service`

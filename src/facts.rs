@@ -415,11 +415,11 @@ pub struct DiskFacts {
 pub struct Difference {
     /// The service.
     pub service: String,
-    /// What differs: `mount /models`, `command`, `image`, `user`.
+    /// What differs: `mount /models`, `command`, `image`, `user`, `variable HF_HOME`.
     pub what: String,
-    /// As the file says.
+    /// As the file says; of a variable that it sets one, never which.
     pub file: String,
-    /// As the container has it.
+    /// As the container has it; of a variable whether it has one, never which.
     pub container: String,
     /// Where the file says so.
     pub place: Place,

@@ -64,6 +64,8 @@ pub struct Finding {
     pub lowered: bool,
     /// Who gave it another severity than its rule's; absent: nobody did.
     pub ruling: Option<Ruling>,
+    /// Whether the values at its places are not to be shown.
+    pub hides_values: bool,
 }
 
 /// A second place of a finding.
@@ -107,6 +109,7 @@ impl Finding {
             consequence: false,
             lowered: false,
             ruling: None,
+            hides_values: false,
         }
     }
 
@@ -149,6 +152,13 @@ impl Finding {
     #[must_use]
     pub fn severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
+        self
+    }
+
+    /// Without showing the values that it points at.
+    #[must_use]
+    pub fn hiding_values(mut self) -> Self {
+        self.hides_values = true;
         self
     }
 

@@ -22,13 +22,19 @@ impl Project {
     /// difference.
     #[must_use]
     pub fn observed(mut self, observation: &Observation) -> (Self, Vec<Difference>) {
+        let own = self.preflight_service().map(|service| service.name.value.clone());
         let mut services = mem::take(&mut self.services);
         let mut differences = Vec::new();
         let sources = Sources::new(&self, observation);
         for service in &mut services {
-            if let Some(container) = observation.container(&self.name, &service.name.value) {
-                merge(service, container, &sources, &mut differences);
+            let Some(container) = observation.container(&self.name, &service.name.value) else {
+                continue;
+            };
+            // `up` makes it anew before it starts it: its own never matter.
+            if own.as_ref() != Some(&service.name.value) {
+                variables(service, container, &mut differences);
             }
+            merge(service, container, &sources, &mut differences);
         }
         self.services = services;
         self.learn_devices(observation);
@@ -267,6 +273,28 @@ fn differing(words: &[&str], from: usize, behind: usize) -> String {
     let before = (start > 0).then(|| "...".to_owned());
     let after = (behind > 0).then(|| "...".to_owned());
     before.into_iter().chain(quoted).chain(after).collect::<Vec<_>>().join(" ")
+}
+
+/// The variables that the file sets and that the container has otherwise or not at all; no value is
+/// kept. What is taken from the caller's environment, and the folder that he called Compose in, is
+/// not in the file; what only the container has is the image's.
+fn variables(service: &Service, container: &Container, differences: &mut Vec<Difference>) {
+    for (name, written) in &service.environment {
+        let says_where_he_was = written.place.variables.iter().any(|it| it.name == "PWD");
+        let Some(value) = written.value.as_ref().filter(|_| !says_where_he_was) else { continue };
+        let actual = container.environment.get(name).and_then(Option::as_ref);
+        if actual == Some(value) {
+            continue;
+        }
+        let place = if written.place.span.is_some() { &written.place } else { &service.name.place };
+        differences.push(Difference {
+            service: service.name.value.clone(),
+            what: format!("variable {name}"),
+            file: "a value".to_owned(),
+            container: if actual.is_some() { "another value" } else { "no value" }.to_owned(),
+            place: place.clone(),
+        });
+    }
 }
 
 /// The container's variables, the image's included.

@@ -104,13 +104,15 @@ fn corrected(rendered: String, excerpts: &[Excerpt]) -> String {
 fn pointers(finding: &Finding, cleaner: Cleaner<'_>) -> (Vec<Mark>, Vec<String>) {
     let mut marks = Vec::new();
     let mut notes = Vec::new();
+    let is_hidden = finding.hides_values;
+    let mark = |span, label, is_primary| Mark { span, label, is_primary, is_hidden };
     if let Some(span) = finding.place.span {
-        marks.push(Mark { span, label: None, is_primary: true });
+        marks.push(mark(span, None, true));
     }
     for label in &finding.related {
         let text = cleaner.line(&label.text);
         match label.place.span {
-            Some(span) => marks.push(Mark { span, label: Some(text), is_primary: false }),
+            Some(span) => marks.push(mark(span, Some(text), false)),
             None => notes.push(text),
         }
     }
@@ -120,7 +122,7 @@ fn pointers(finding: &Finding, cleaner: Cleaner<'_>) -> (Vec<Mark>, Vec<String>)
         match origin(&variable.set_by) {
             Ok(span) => {
                 let label = Some(format!("`{name}` is set here"));
-                marks.push(Mark { span, label, is_primary: false });
+                marks.push(mark(span, label, false));
             }
             Err(origin) => notes.push(format!("`{name}` {origin}")),
         }

@@ -20,6 +20,8 @@ pub(super) struct Mark {
     pub(super) label: Option<String>,
     /// Whether it is what the finding is about.
     pub(super) is_primary: bool,
+    /// Whether what is marked is masked.
+    pub(super) is_hidden: bool,
 }
 
 /// Neighbouring lines of one file. What is between the lines that are pointed at is left blank;
@@ -107,7 +109,7 @@ impl<'a> Builder<'a> {
         // A single line between two that are shown is shown as well, not folded.
         if number == self.last + 2 {
             let between = nth_line(self.whole, self.last + 1);
-            let shown = show(between, &[], self.cleaner, self.width);
+            let shown = show(between, &[], &[], self.cleaner, self.width);
             self.excerpt.text.push('\n');
             self.excerpt.text.push_str(&shown.0);
             self.last += 1;
@@ -116,7 +118,9 @@ impl<'a> Builder<'a> {
         self.last = number;
         line.marks.sort_by_key(|(range, mark)| (!mark.is_primary, range.start));
         let ranges: Vec<_> = line.marks.iter().map(|(range, _)| range.clone()).collect();
-        let (text, shown) = show(line.text, &ranges, self.cleaner, self.width);
+        let hidden = line.marks.iter().filter(|(_, mark)| mark.is_hidden);
+        let hidden: Vec<_> = hidden.map(|(range, _)| range.clone()).collect();
+        let (text, shown) = show(line.text, &ranges, &hidden, self.cleaner, self.width);
         let start = self.excerpt.text.len();
         for ((range, mark), shown) in line.marks.into_iter().zip(shown) {
             let is_named =
@@ -170,15 +174,17 @@ fn nth_line(text: &str, number: usize) -> &str {
     text.lines().nth(number.saturating_sub(1)).unwrap_or("")
 }
 
-/// The part of `line` that fits into `width`, clean, and where `ranges` are in it.
+/// The part of `line` that fits into `width`, clean and without what is `hidden`, and where `ranges`
+/// are in it.
 fn show(
     line: &str,
     ranges: &[Range<usize>],
+    hidden: &[Range<usize>],
     cleaner: Cleaner<'_>,
     width: usize,
 ) -> (String, Vec<Range<usize>>) {
     let window = window(line, ranges.first().map_or(0, |range| range.start), width);
-    let secrets = cleaner.redactor().secrets_in(line);
+    let secrets = masked(cleaner.redactor().secrets_in(line), hidden);
     let mut shown = String::new();
     // From offsets in `line` to offsets in `shown`, ascending.
     let mut offsets: Vec<(usize, usize)> = Vec::new();
@@ -230,6 +236,21 @@ fn show(
     (shown, ranges)
 }
 
+/// The secrets of a line and what else is `hidden` of it: in order, none touching another.
+fn masked(secrets: Vec<Range<usize>>, hidden: &[Range<usize>]) -> Vec<Range<usize>> {
+    let mut all = secrets;
+    all.extend(hidden.iter().filter(|range| !range.is_empty()).cloned());
+    all.sort_unstable_by_key(|range| range.start);
+    let mut merged: Vec<Range<usize>> = Vec::with_capacity(all.len());
+    for range in all {
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            Some(_) | None => merged.push(range),
+        }
+    }
+    merged
+}
+
 /// What of `line` is shown when it has more than `width` characters: a third before `focus`.
 fn window(line: &str, focus: usize, width: usize) -> Range<usize> {
     if line.chars().nth(width).is_none() {
@@ -264,7 +285,7 @@ mod tests {
         let redactor = Redactor::new(["sekrit"]);
         let mark = start..end;
         let (mut shown, ranges) =
-            show(&line, std::slice::from_ref(&mark), Cleaner::new(&redactor), width);
+            show(&line, std::slice::from_ref(&mark), &[], Cleaner::new(&redactor), width);
         shown.insert(ranges[0].end, ']');
         shown.insert(ranges[0].start, '[');
         assert_eq!(shown, expected);
@@ -286,6 +307,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_hidden_is_masked_and_still_marked() {
+        let redactor = Redactor::new(["sekrit"]);
+        let line = "HF_HOME: /private sekrit";
+        let (marked, around) = (9..17, 5..24);
+        for (hidden, expected, at) in [
+            (vec![marked.clone()], "HF_HOME: *** ***", 9..12),
+            (vec![marked.clone(), around], "HF_HO***", 5..8),
+        ] {
+            let (shown, ranges) =
+                show(line, std::slice::from_ref(&marked), &hidden, Cleaner::new(&redactor), 80);
+            assert_eq!((shown.as_str(), &ranges[0]), (expected, &at));
+        }
+    }
+
     fn excerpts_of(text: &str, spans: &[Range<usize>]) -> Vec<Excerpt> {
         let mut sources = SourceMap::default();
         let source = sources.add(Path::new("c.yaml"), text.to_owned());
@@ -296,6 +332,7 @@ mod tests {
                 span: Span { source, start: span.start, end: span.end },
                 label: None,
                 is_primary: index == 0,
+                is_hidden: false,
             })
             .collect();
         excerpts(&marks, &sources, Cleaner::new(&Redactor::default()), 80)
@@ -328,12 +365,13 @@ mod tests {
     proptest! {
         #[test]
         fn marks_lie_on_character_borders_of_what_is_shown(
-            text in "(?s).{0,60}", start in 0..90_usize, length in 0..90_usize, width in 1..40_usize
+            text in "(?s).{0,60}", start in 0..90_usize, length in 0..90_usize, width in 1..40_usize,
+            is_hidden: bool
         ) {
             let mut sources = SourceMap::default();
             let source = sources.add(Path::new("x"), text);
             let span = Span { source, start, end: start + length };
-            let mark = Mark { span, label: None, is_primary: true };
+            let mark = Mark { span, label: None, is_primary: true, is_hidden };
             let redactor = Redactor::new(["aaaa"]);
             for excerpt in excerpts(&[mark], &sources, Cleaner::new(&redactor), width) {
                 let (range, ..) = excerpt.marks[0].clone();

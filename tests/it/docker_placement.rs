@@ -119,3 +119,35 @@ fn a_container_made_with_another_mount_is_judged_as_it_is() {
     stack.up();
     stack.assert_llama_serves();
 }
+
+#[test]
+fn an_env_file_that_was_changed_since_the_container_was_made_is_named_without_its_values() {
+    let Some(stack) = Stack::new("env-changed", None) else { return };
+    stack.put(MODEL, MODEL_PATH);
+    stack.edit("compose.yaml", |text| {
+        text.replace("environment: {", "environment: {LLAMA_CACHE: \"${CACHE}\", ")
+    });
+    stack.set_environment(&[("CACHE", "/tmp/first-place")]);
+    stack.up();
+    let (before, started) = (stack.container("llama"), stack.inspect("llama", ".State.StartedAt"));
+    stack.set_environment(&[("CACHE", "/tmp/second-place")]);
+    let by_hand = stack.by_hand(&[]);
+    assert_eq!(by_hand.code, 0, "{}\n{}", by_hand.stdout, by_hand.stderr);
+    let up = stack.compose(&["up", "-d", "--no-deps", "preflight"]);
+    assert_eq!(up.code, 0, "{}", up.stderr);
+    stack.wait_until("preflight", ".State.Status", "exited");
+    assert_eq!(stack.inspect("preflight", ".State.ExitCode"), "0", "{}", stack.logs("preflight"));
+    let line = fs_err::read_to_string(stack.path("compose.yaml")).unwrap();
+    let line = 1 + line.lines().position(|line| line.contains("LLAMA_CACHE")).unwrap();
+    for report in [by_hand.stdout + &by_hand.stderr, stack.logs("preflight")] {
+        let place = format!("compose.yaml:{line}:");
+        let finding = "warning[container-differs-from-file]: `llama` has another value of \
+                       `LLAMA_CACHE`";
+        for expected in [finding, &place, "`CACHE` is set here", "--force-recreate llama"] {
+            assert!(report.contains(expected), "`{expected}` is not in\n{report}");
+        }
+        assert!(!report.contains("-place"), "a value is shown:\n{report}");
+    }
+    assert_eq!(stack.container("llama"), before);
+    assert_eq!(stack.inspect("llama", ".State.StartedAt"), started);
+}

@@ -1,6 +1,7 @@
 //! Containers that are not what the files say.
 
 use crate::check::{Check, Run};
+use crate::engine;
 use crate::error::ExitCode;
 use crate::facts::{Difference, ProjectFacts};
 use crate::finding::{Finding, Findings, Rule, Severity};
@@ -33,15 +34,19 @@ static OTHER: Rule = Rule {
 
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     for difference in facts.differences {
-        findings.push(judge(facts.role, difference));
+        findings.push(judge(facts, difference));
     }
 }
 
-fn judge(role: Role, difference: &Difference) -> Finding {
+fn judge(facts: &ProjectFacts<'_>, difference: &Difference) -> Finding {
     let Difference { service, what, file, container, place } = difference;
+    let variable = what.strip_prefix("variable ");
     let (rule, message) = match what.split_once(' ') {
         Some(("mount", target)) => {
             (&MOUNT, format!("`{service}` has {container} at `{target}`, the file says {file}"))
+        }
+        Some(("variable", name)) => {
+            (&OTHER, format!("`{service}` has {container} of `{name}`, which the file sets"))
         }
         Some(_) | None => {
             let rule =
@@ -57,9 +62,13 @@ fn judge(role: Role, difference: &Difference) -> Finding {
              container is right, edit the file"
         ),
     );
-    let finding =
-        finding.service(service).at(place).with("file", file).with("container", container);
-    match foreign_variables(role, &place.variables).as_slice() {
+    let finding = finding.service(service).at(place);
+    let finding = match variable {
+        Some(name) if matters(facts, service, name) => finding.hiding_values(),
+        Some(_) => finding.hiding_values().severity(Severity::Note),
+        None => finding.with("file", file).with("container", container),
+    };
+    match foreign_variables(facts.role, &place.variables).as_slice() {
         [] => finding,
         variables => Finding {
             fix: format!(
@@ -69,6 +78,20 @@ fn judge(role: Role, difference: &Difference) -> Finding {
             ..finding.severity(Severity::Note)
         },
     }
+}
+
+/// Whether a difference in the variable `name` can matter to what preflight looks at. Before the
+/// start that is only what the engine of a lane reads.
+fn matters(facts: &ProjectFacts<'_>, service: &str, name: &str) -> bool {
+    let mut engines =
+        facts.plan.lanes.iter().filter(|lane| lane.services.iter().any(|it| it == service));
+    facts.role == Role::Hand
+        || engines
+            .any(|lane| lane.engine.is_some_and(|engine| engine::reads_variable(engine, name)))
+        || facts
+            .project
+            .service(service)
+            .is_some_and(|service| engine::names_variable(service, name))
 }
 
 /// The variables whose values only the caller of Compose knows: inside a container a difference
@@ -90,7 +113,7 @@ fn foreign_variables(role: Role, variables: &[Variable]) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::check::container::tests::Stack;
-    use crate::source_map::Place;
+    use crate::source_map::{Place, Spanned};
 
     fn check(role: Role, what: &str, variables: Vec<Variable>, expected: &str) {
         let mut stack = Stack::new(role);
@@ -102,6 +125,43 @@ mod tests {
             place: Place { span: None, variables },
         }];
         assert_eq!(stack.told(&CHECK), [expected]);
+    }
+
+    /// The severity of a difference in a variable of the lane's service.
+    fn check_variable(role: Role, name: &str, command: &str, severity: &str) {
+        let mut stack = Stack::new(role);
+        let service = stack.service("vllm");
+        service.command = Some(vec![Spanned::nowhere(command.to_owned())]);
+        stack.lane("coder", &["vllm"], true);
+        stack.plan.lanes[0].engine = Some(engine::Engine::Vllm);
+        stack.differences = vec![Difference {
+            service: "vllm".to_owned(),
+            what: format!("variable {name}"),
+            file: "a value".to_owned(),
+            container: "another value".to_owned(),
+            place: Place::nowhere(),
+        }];
+        let expected = format!(
+            "{severity} container-differs-from-file: `vllm` has another value of `{name}`, which \
+             the file sets = if the file is right, `docker compose up -d --force-recreate vllm`; \
+             if the container is right, edit the file"
+        );
+        assert_eq!(stack.told(&CHECK), [expected]);
+    }
+
+    #[test]
+    fn before_the_start_only_variables_that_an_engine_reads_matter() {
+        for (role, name, command, severity) in [
+            (Role::Init, "HF_HOME", "serve", "warning"),
+            (Role::Init, "VLLM_USE_V1", "serve", "warning"),
+            (Role::Init, "LLAMA_ARG_MODEL", "serve", "note"),
+            (Role::Init, "LOG_LEVEL", "serve", "note"),
+            (Role::Init, "MODEL", "vllm serve ${MODEL}", "warning"),
+            (Role::Init, "MODEL", "vllm serve $MODELS", "note"),
+            (Role::Hand, "LOG_LEVEL", "serve", "warning"),
+        ] {
+            check_variable(role, name, command, severity);
+        }
     }
 
     fn unset() -> Vec<Variable> {

@@ -280,7 +280,7 @@ fn image_and_user_are_compared_and_their_defaults_are_not() {
 }
 
 #[test]
-fn the_container_s_environment_wins_without_a_word() {
+fn the_container_s_environment_wins_and_keeps_the_places_of_the_file() {
     let (mut service, mut created) = vllm();
     let value = |value: &str, at| Spanned::new(Some(value.to_owned()), at);
     service.environment.insert("HF_HOME".to_owned(), value("/file", place(3)));
@@ -289,7 +289,10 @@ fn the_container_s_environment_wins_without_a_word() {
     created.environment.insert("HF_HOME".to_owned(), Some("/container".to_owned()));
     let project = Project::of("demo", vec![service]);
     let (service, told) = compare(project, &Observation::of(vec![created]));
-    assert_eq!(told, Vec::<String>::new());
+    assert_eq!(
+        told,
+        ["variable HF_HOME | a value | another value", "variable GONE | a value | no value"]
+    );
     let environment: Vec<_> = service.environment.into_iter().collect();
     assert_eq!(
         environment,
@@ -353,6 +356,52 @@ fn a_project_is_known_through_its_containers_alone() {
     let device = project.volume("demo_models").unwrap().device.clone().unwrap();
     assert_eq!(device.value, HostPath::new("/srv/models"));
     assert_eq!(project.observed(&observation).1, [], "it does not differ from itself");
+}
+
+fn check_variables(file: &[(&str, Option<&str>)], container: &[(&str, &str)], expected: &[&str]) {
+    let (mut service, mut created) = vllm();
+    for ((name, value), place) in file.iter().zip((1..).map(place)) {
+        let value = Spanned::new(value.map(str::to_owned), place);
+        service.environment.insert((*name).to_owned(), value);
+    }
+    for (name, value) in container {
+        created.environment.insert((*name).to_owned(), Some((*value).to_owned()));
+    }
+    let project = Project::of("demo", vec![service]);
+    let (service, told) = compare(project, &Observation::of(vec![created]));
+    assert_eq!(told, expected);
+    assert_eq!(service.environment.len(), container.len(), "the container's are kept");
+}
+
+#[test]
+fn a_variable_that_the_file_sets_differs_without_its_value() {
+    check_variables(
+        &[("A", Some("one")), ("B", Some("$x")), ("C", Some("")), ("D", Some("four"))],
+        &[("A", "1"), ("B", "$x"), ("C", ""), ("PATH", "/bin")],
+        &["variable A | a value | another value", "variable D | a value | no value"],
+    );
+}
+
+#[test]
+fn a_variable_that_is_taken_from_the_caller_is_no_difference() {
+    check_variables(&[("A", None), ("B", None)], &[("A", "1")], &[]);
+    let (mut service, created) = vllm();
+    let set_by = crate::source_map::VariableSource::Compose;
+    let variable = crate::source_map::Variable { name: "PWD".to_owned(), set_by };
+    let written = Place { variables: vec![variable], ..place(1) };
+    service.environment.insert("ROOT".to_owned(), Spanned::new(Some("/a".to_owned()), written));
+    let project = Project::of("demo", vec![service]);
+    assert_eq!(project.observed(&Observation::of(vec![created])).1, []);
+}
+
+#[test]
+fn the_variables_of_preflight_itself_are_no_difference() {
+    let (mut service, _) = vllm();
+    service.name.value = "preflight".to_owned();
+    service.environment.insert("HF_TOKEN".to_owned(), Spanned::nowhere(Some("x".to_owned())));
+    let project = Project::of("demo", vec![service]);
+    let created = Container::of_service("demo", "preflight");
+    assert_eq!(project.observed(&Observation::of(vec![created])).1, []);
 }
 
 #[test]
