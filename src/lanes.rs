@@ -291,13 +291,14 @@ impl Lane {
     }
 
     /// The names under which a running engine serves it: one of them has to be in its list. Empty:
-    /// the engine's own choice.
+    /// the engine's own choice. A lane that no engine is started for would be served under its own
+    /// name or that of its model.
     #[must_use]
     pub fn served_names(&self) -> Vec<String> {
         if let Some(name) = &self.model_name {
             return vec![name.value.clone()];
         }
-        let Some(invocation) = &self.invocation else { return Vec::new() };
+        let Some(invocation) = &self.invocation else { return self.likely_names() };
         if !invocation.served_names.is_empty() {
             return invocation.served_names.clone();
         }
@@ -314,6 +315,16 @@ impl Lane {
             }
             _ => Vec::new(),
         }
+    }
+
+    fn likely_names(&self) -> Vec<String> {
+        let model = self.artifacts.iter().find(|artifact| artifact.part == Part::Model);
+        let path = model.and_then(|model| model.located.value.service_path.as_ref());
+        let file = path.and_then(|path| path.as_path().file_name());
+        let file = file.map(|file| file.to_string_lossy().into_owned());
+        let mut names = vec![self.name.clone()];
+        names.extend(path.map(ToString::to_string).into_iter().chain(file));
+        names
     }
 
     /// Whether the weights are in a cache of the hub, in its layout: what is missing there is the

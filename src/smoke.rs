@@ -224,6 +224,12 @@ fn base(url: &str) -> Result<Url, String> {
     Ok(parsed)
 }
 
+/// Whether both URLs lead to the same server, whether or not they say `/v1`.
+#[must_use]
+pub fn same_server(one: &str, other: &str) -> bool {
+    one == other || base(one).is_ok_and(|one| base(other).is_ok_and(|other| one == other))
+}
+
 /// `path` below the root of the server.
 fn below(base: &Url, path: &str) -> Url {
     let mut url = base.clone();

@@ -124,3 +124,16 @@ fn the_root_of_the_server_is_found() {
         assert_eq!(base(url).unwrap().as_str(), expected, "{url}");
     }
 }
+
+#[test]
+fn the_same_server_is_known_however_its_url_is_written() {
+    for (one, other, expected) in [
+        ("http://vllm:8000", "http://vllm:8000/v1/", true),
+        ("vllm:8000", "http://vllm:8000", true),
+        ("http://vllm:8000", "http://vllm:8001", false),
+        ("http://vllm:8000/a", "http://vllm:8000/b", false),
+        ("not a url", "http://vllm:8000", false),
+    ] {
+        assert_eq!(same_server(one, other), expected, "{one} {other}");
+    }
+}

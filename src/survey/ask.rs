@@ -11,7 +11,7 @@ use crate::facts::{LaneFacts, Look};
 use crate::lanes::{Kind, Lane};
 use crate::mounts::Standpoint;
 use crate::options::{DockerOptions, Options, Token};
-use crate::smoke::{Answer, Endpoint, Level, Smoke, Wanted, api_key};
+use crate::smoke::{Answer, Endpoint, Level, Smoke, Wanted, api_key, same_server};
 use crate::stack::Stack;
 use crate::survey::way::Eyes;
 
@@ -24,6 +24,7 @@ const POLL: Duration = Duration::from_millis(500);
 /// One engine to ask.
 struct Question<'a> {
     lane: &'a Lane,
+    engine: Option<Engine>,
     url: Option<String>,
     key: Option<Token>,
     /// The id of its container, if it has one.
@@ -35,9 +36,10 @@ struct Question<'a> {
 /// Asks the engine of every lane. Where one does not serve, its containers and its files are looked
 /// at again, and the last lines of its log are kept.
 pub async fn ask(lanes: &mut [LaneFacts], stack: &mut Stack, options: &Options) {
-    let questions = lanes
+    let known: Vec<&Lane> = lanes.iter().map(|facts| &facts.lane).collect();
+    let questions = known
         .iter()
-        .map(|facts| facts.lane.skipped.is_none().then(|| question(&facts.lane, stack, options)));
+        .map(|lane| lane.skipped.is_none().then(|| question(lane, &known, stack, options)));
     let answers = questions.map(async |question| match question {
         Some(question) => Some(question.ask().await),
         None => None,
@@ -52,18 +54,44 @@ pub async fn ask(lanes: &mut [LaneFacts], stack: &mut Stack, options: &Options) 
     }
 }
 
-fn question<'a>(lane: &'a Lane, stack: &'a Stack, options: &'a Options) -> Question<'a> {
-    let container = container(lane, stack);
-    let service = lane.services.first().and_then(|name| stack.project.service(name));
-    let url = lane.url.as_ref().map(|url| url.value.clone());
+fn question<'a>(
+    lane: &'a Lane,
+    known: &[&'a Lane],
+    stack: &'a Stack,
+    options: &'a Options,
+) -> Question<'a> {
+    let server = served_like(lane, known, stack);
+    let service = server.services.first().and_then(|name| stack.project.service(name));
     Question {
         lane,
-        url: url.or_else(|| from_container(lane, container?, &stack.standpoint)),
+        engine: server.engine,
+        url: address(lane, stack).or_else(|| address(server, stack)),
         key: service.and_then(api_key),
-        container: container.map(|container| container.id.as_str()),
+        container: container(server, stack).map(|container| container.id.as_str()),
         docker: &options.docker,
         wait: options.wait,
     }
+}
+
+/// The lane itself; where nothing starts an engine for it, one with an engine at the same address or
+/// in the same service: they are served one at a time.
+fn served_like<'a>(lane: &'a Lane, known: &[&'a Lane], stack: &Stack) -> &'a Lane {
+    if lane.engine.is_some() {
+        return lane;
+    }
+    let own = address(lane, stack);
+    let shares = |other: &&&Lane| {
+        let address = own.as_deref().zip(address(other, stack));
+        address.is_some_and(|(own, other)| same_server(own, &other))
+            || other.services.iter().any(|service| lane.services.contains(service))
+    };
+    known.iter().filter(|other| other.engine.is_some()).find(shares).map_or(lane, |other| *other)
+}
+
+/// Where the engine of a lane answers: as somebody says, else as its container does.
+fn address(lane: &Lane, stack: &Stack) -> Option<String> {
+    let said = lane.url.as_ref().map(|url| url.value.clone());
+    said.or_else(|| from_container(lane, container(lane, stack)?, &stack.standpoint))
 }
 
 fn container<'a>(lane: &Lane, stack: &'a Stack) -> Option<&'a Container> {
@@ -85,7 +113,7 @@ impl Question<'_> {
         let Some(url) = self.url.clone() else {
             return Smoke::answered(None, Answer::NoAddress);
         };
-        let endpoint = Endpoint::open(self.lane.engine, &url, self.key.clone(), PATIENCE);
+        let endpoint = Endpoint::open(self.engine, &url, self.key.clone(), PATIENCE);
         let endpoint = match endpoint {
             Ok(endpoint) => endpoint,
             Err(reason) => return Smoke::answered(Some(url), Answer::None(reason)),
@@ -95,10 +123,12 @@ impl Question<'_> {
         if !smoke.answer.is_up() {
             return smoke;
         }
-        if self.lane.level >= Level::Serves && lists_models(self.lane.engine) {
+        if self.lane.level >= Level::Serves && lists_models(self.engine) {
             smoke.models = Some(endpoint.models().await);
         }
-        if self.lane.level >= Level::Generates {
+        // What does not serve the lane's model cannot generate with it.
+        let lacks = has_its_model(self.lane, &smoke) == Some(false);
+        if self.lane.level >= Level::Generates && !lacks {
             let name = model_to_ask(self.lane, smoke.models.as_ref());
             smoke.generation = Some(endpoint.generate(wanted(self.lane), name.as_deref()).await);
         }
@@ -150,21 +180,29 @@ fn model_to_ask(lane: &Lane, models: Option<&Look<Vec<String>>>) -> Option<Strin
 fn mark_standby(lanes: &mut [LaneFacts]) {
     let served: Vec<String> = lanes
         .iter()
-        .filter(|facts| has_its_model(facts) == Some(true))
+        .filter(|facts| serves(facts) == Some(true))
         .filter_map(|facts| facts.smoke.as_ref()?.url.clone())
         .collect();
     for facts in lanes.iter_mut() {
-        let lacks = has_its_model(facts) == Some(false);
+        let lacks = serves(facts) == Some(false);
         if let Some(smoke) = &mut facts.smoke {
-            smoke.standby = lacks && smoke.url.as_ref().is_some_and(|url| served.contains(url));
+            smoke.standby = lacks
+                && smoke
+                    .url
+                    .as_ref()
+                    .is_some_and(|url| served.iter().any(|it| same_server(it, url)));
         }
     }
 }
 
 /// Whether the lane's model is among those that its engine serves; absent: not known.
-fn has_its_model(facts: &LaneFacts) -> Option<bool> {
-    let models = facts.smoke.as_ref()?.models.as_ref()?.seen()?;
-    let names = facts.lane.served_names();
+fn serves(facts: &LaneFacts) -> Option<bool> {
+    has_its_model(&facts.lane, facts.smoke.as_ref()?)
+}
+
+fn has_its_model(lane: &Lane, smoke: &Smoke) -> Option<bool> {
+    let models = smoke.models.as_ref()?.seen()?;
+    let names = lane.served_names();
     if names.is_empty() {
         return Some(!models.is_empty());
     }
@@ -173,7 +211,7 @@ fn has_its_model(facts: &LaneFacts) -> Option<bool> {
 
 fn fails(facts: &LaneFacts) -> bool {
     let Some(smoke) = &facts.smoke else { return false };
-    !smoke.answer.is_up() || (has_its_model(facts) == Some(false) && !smoke.standby)
+    !smoke.answer.is_up() || (serves(facts) == Some(false) && !smoke.standby)
 }
 
 /// Looks at the containers and at the files of what does not serve, as they are now.

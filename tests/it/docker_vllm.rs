@@ -79,6 +79,26 @@ fn an_engine_is_asked_as_the_guide_does_and_generates() {
 }
 
 #[test]
+fn a_lane_that_shares_a_server_is_asked_as_the_other_one_is_and_on_standby() {
+    let Some(stack) = serving("vllm-standby", |_| {}) else { return };
+    let started = stack.inspect("vllm", ".State.StartedAt");
+    // By the address that clients are told, then by the service alone.
+    for environment in ["told", "untold"] {
+        let outcome = smoke(&stack);
+        assert_eq!(outcome.code, 0, "{environment}:\n{}\n{}", outcome.stdout, outcome.stderr);
+        let standby = "note[lane-on-standby]: `deep` is not served at";
+        assert!(outcome.stdout.contains(standby), "{environment}:\n{}", outcome.stdout);
+        for other in ["endpoint-unknown", "error[", "note[lane-on-standby]: `coder`"] {
+            assert!(!outcome.stdout.contains(other), "{environment}: {other}\n{}", outcome.stdout);
+        }
+        stack.set_environment(&[]);
+    }
+    let asked = stack.logs("vllm");
+    assert!(!asked.contains("/health"), "it was not asked as vLLM is: {asked}");
+    assert_eq!(stack.inspect("vllm", ".State.StartedAt"), started);
+}
+
+#[test]
 fn a_name_that_no_lane_at_the_address_has_is_an_error() {
     let rename = |stack: &Stack| {
         stack.edit("compose.yaml", |text| text.replace("-name, coder]", "-name, kodor]"));
@@ -88,6 +108,11 @@ fn a_name_that_no_lane_at_the_address_has_is_an_error() {
     assert_eq!(outcome.code, 31, "{}\n{}", outcome.stdout, outcome.stderr);
     assert!(outcome.stdout.contains("error[model-not-served]"), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("`kodor`"), "{}", outcome.stdout);
+    for lane in ["coder", "deep"] {
+        let finding = format!("error[model-not-served]: `{lane}` should be served as");
+        assert!(outcome.stdout.contains(&finding), "{}", outcome.stdout);
+    }
+    assert!(!outcome.stdout.contains("lane-on-standby"), "{}", outcome.stdout);
 }
 
 #[test]
