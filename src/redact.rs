@@ -66,17 +66,22 @@ impl Redactor {
             found.extend(text.match_indices(secret).map(|(at, found)| at..at + found.len()));
         }
         shapes::find(text, &mut found);
-        found.retain(|secret| !secret.is_empty());
-        found.sort_unstable_by_key(|secret| secret.start);
-        let mut merged: Vec<Range<usize>> = Vec::with_capacity(found.len());
-        for secret in found {
-            match merged.last_mut() {
-                Some(last) if secret.start <= last.end => last.end = last.end.max(secret.end),
-                Some(_) | None => merged.push(secret),
-            }
-        }
-        merged
+        merged(found)
     }
+}
+
+/// The ranges in order, those that overlap or touch as one, empty ones left out.
+pub(crate) fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.retain(|range| !range.is_empty());
+    ranges.sort_unstable_by_key(|range| range.start);
+    let mut merged: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            Some(_) | None => merged.push(range),
+        }
+    }
+    merged
 }
 
 impl fmt::Debug for Redactor {

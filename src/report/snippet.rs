@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::text::{Cleaner, push_escaped};
-use crate::redact::MASK;
+use crate::redact::{MASK, merged};
 use crate::source_map::{SourceId, SourceMap, Span};
 
 /// Lines of one file that are further apart than this are shown apart.
@@ -184,7 +184,8 @@ fn show(
     width: usize,
 ) -> (String, Vec<Range<usize>>) {
     let window = window(line, ranges.first().map_or(0, |range| range.start), width);
-    let secrets = masked(cleaner.redactor().secrets_in(line), hidden);
+    let secrets = cleaner.redactor().secrets_in(line).into_iter().chain(hidden.iter().cloned());
+    let secrets = merged(secrets.collect());
     let mut shown = String::new();
     // From offsets in `line` to offsets in `shown`, ascending.
     let mut offsets: Vec<(usize, usize)> = Vec::new();
@@ -234,21 +235,6 @@ fn show(
         })
         .collect();
     (shown, ranges)
-}
-
-/// The secrets of a line and what else is `hidden` of it: in order, none touching another.
-fn masked(secrets: Vec<Range<usize>>, hidden: &[Range<usize>]) -> Vec<Range<usize>> {
-    let mut all = secrets;
-    all.extend(hidden.iter().filter(|range| !range.is_empty()).cloned());
-    all.sort_unstable_by_key(|range| range.start);
-    let mut merged: Vec<Range<usize>> = Vec::with_capacity(all.len());
-    for range in all {
-        match merged.last_mut() {
-            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-            Some(_) | None => merged.push(range),
-        }
-    }
-    merged
 }
 
 /// What of `line` is shown when it has more than `width` characters: a third before `focus`.
