@@ -170,6 +170,15 @@ async fn a_crowded_store_gets_fewer_connections_until_it_serves() {
 }
 
 #[tokio::test]
+async fn a_store_that_serves_a_file_in_ranges_alone_is_asked_for_nothing_else() {
+    let (fake, _) = survives(&["ranges-only:all"], 4).await;
+    assert!(asked(&fake, Origin::Cdn).iter().all(|request| request.status == 206));
+    let whole = format!("{}/{REPOSITORY}/resolve/main/{MODEL}", fake.url());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    assert_eq!(client.get(whole).send().await.unwrap().status(), 400);
+}
+
+#[tokio::test]
 async fn a_store_that_ignores_ranges_sends_the_file_once() {
     let (fake, _) = survives(&["ignore-range:all"], 8).await;
     assert_eq!(asked(&fake, Origin::Cdn).len(), 1);

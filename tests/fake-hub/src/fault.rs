@@ -22,6 +22,7 @@ use std::str::FromStr;
 /// | `gated` | 401 without a token | always |
 /// | `denied` | gated, and the token's owner has not been let in: 403 | always |
 /// | `ignore-range` | 200 and the whole body for a ranged request | always |
+/// | `ranges-only` | the CDN answers 400 where no range is asked for, as for files above 50 GB | always |
 /// | `wrong-size` | the size in listings and headers is one too large | always |
 /// | `gzip` | small files come compressed, unless the request wants them as they are | always |
 /// | `other-content` | the CDN serves other bytes of the same size, under another `ETag` | 1 |
@@ -50,6 +51,7 @@ pub(crate) enum Kind {
     Gated,
     Denied,
     IgnoreRange,
+    RangesOnly,
     WrongSize,
     Absolute,
     Gzip,
@@ -109,6 +111,7 @@ impl Kind {
             ("gated", None) => Self::Gated,
             ("denied", None) => Self::Denied,
             ("ignore-range", None) => Self::IgnoreRange,
+            ("ranges-only", None) => Self::RangesOnly,
             ("wrong-size", None) => Self::WrongSize,
             ("absolute", None) => Self::Absolute,
             ("gzip", None) => Self::Gzip,

@@ -329,8 +329,11 @@ pub(crate) fn cdn(shared: &Shared, head: &Head) -> Reply {
     let uses = strike(|kind| if let Kind::Expires(uses) = kind { Some(uses) } else { None });
     let crowded = limit.is_some_and(|limit| shared.is_crowded(limit));
     let expired = uses.is_some_and(|uses| shared.use_of(&head.target) > uses);
+    let whole = head.range(file.size).is_none();
+    let too_large = strike(|kind| (kind == Kind::RangesOnly).then_some(400)).filter(|_| whole);
     let refused = (crowded || expired).then_some(403);
-    let status = scripted.and_then(|status| u16::try_from(status).ok()).or(refused);
+    let scripted = scripted.or(too_large).and_then(|status| u16::try_from(status).ok());
+    let status = scripted.or(refused);
     if let Some(status) = status {
         let body = "<Error>scripted</Error>".to_owned();
         return Reply::Text(Text { answer: Answer::new(status), body });
