@@ -9,12 +9,7 @@ fn a_truncated_file_stops_the_engine() {
     let file = fs_err::OpenOptions::new().write(true).open(stack.path(MODEL_PATH)).unwrap();
     let size = file.metadata().unwrap().len();
     file.set_len(size / 2).unwrap();
-    let said = stack.up_fails();
-
-    let report = stack.logs("preflight");
-    assert!(said.contains("exit 11"), "{said}\n{report}");
-    assert!(report.contains("file-truncated"), "{report}");
-    assert_eq!(stack.inspect("llama", ".State.Status"), "created");
+    stack.refuses(11, "error[file-truncated]");
 }
 
 #[test]
@@ -29,10 +24,7 @@ fn a_disk_that_is_too_small_is_said_and_nothing_is_half_written() {
     });
     stack.set_environment(&[("MODELS_PATH", "small")]);
     stack.start_hub();
-    let said = stack.up_fails();
-
-    assert!(said.contains("exit 14"), "{said}\n{}", stack.logs("preflight"));
-    assert_eq!(stack.inspect("llama", ".State.Status"), "created");
+    stack.refuses(14, "error[disk-space-short]");
     let copy = stack.path("copy");
     let inside = format!("{}:/small", stack.container("hub"));
     let copied = outcome(docker(["cp", &inside]).arg(&copy));

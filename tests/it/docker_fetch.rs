@@ -49,10 +49,7 @@ fn a_corrupt_body_stops_the_engine_and_leaves_nothing_behind() {
         text.replace(root, &format!("{root}{fault}"))
     });
     stack.start_hub();
-    let said = stack.up_fails();
-
-    assert!(said.contains("exit 11"), "{said}\n{}", stack.logs("preflight"));
-    assert_eq!(stack.inspect("llama", ".State.Status"), "created");
+    stack.refuses(11, "error[download-corrupt]");
     assert!(!stack.path(MODEL_PATH).exists(), "the corrupt file has its final name");
     let left = stack.files("models");
     let is_temporary = |name: &str| name.contains("incomplete") || name.ends_with(".part");

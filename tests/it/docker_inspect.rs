@@ -74,9 +74,5 @@ fn a_gpu_that_the_engine_does_not_have_is_missed_before_anything_starts() {
     let Some(stack) = Stack::new("gpu", None) else { return };
     stack.put(MODEL, MODEL_PATH);
     stack.edit("compose.yaml", |text| text.replace("  llama:\n", "  llama:\n    gpus: all\n"));
-    let said = stack.up_fails();
-    let report = stack.logs("preflight");
-    assert!(said.contains("exit 20"), "{said}\n{report}");
-    assert!(report.contains("error[gpu-runtime-missing]"), "{report}");
-    assert_eq!(stack.inspect("llama", ".State.Status"), "created");
+    stack.refuses(20, "error[gpu-runtime-missing]");
 }

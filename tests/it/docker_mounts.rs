@@ -22,7 +22,7 @@ fn a_mistyped_models_path_is_named_before_anything_is_fetched_into_it() {
         ["compose.yaml", "preflight.yaml"].into_iter().any(|file| points_at(&stack, &report, file)),
         "no line with MODELS_PATH is pointed at in\n{report}"
     );
-    assert_eq!(stack.inspect("llama", ".State.Status"), "created");
+    stack.assert_started(&["hub", "preflight"]);
 }
 
 /// Whether the report has a `FILE:LINE` whose line uses `MODELS_PATH`.

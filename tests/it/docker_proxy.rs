@@ -34,7 +34,8 @@ fn the_documented_requests_are_all_that_is_needed() {
 
     fs_err::remove_file(&model).unwrap();
     let outcome = stack.by_hand_through(proxy.path(), &["inspect"]);
-    assert!(outcome.stdout.contains("files-missing"), "{}{}", outcome.stdout, outcome.stderr);
+    assert_eq!(outcome.code, 10, "{}{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.stdout.contains("error[files-missing]"), "{}", outcome.stdout);
     let refused = proxy.stop();
     assert!(refused.iter().all(|request| request == "POST /containers/create"), "{refused:?}");
 }

@@ -130,21 +130,48 @@ impl Stack {
         up.stderr
     }
 
-    /// The stack does not come up, for that cause and with that finding, and its engine has never
-    /// been started; what preflight said.
+    /// The stack does not come up, for that cause and with that finding, and nothing but preflight
+    /// and the hub has ever been started; what preflight said.
     pub(crate) fn refuses(&self, code: u8, finding: &str) -> String {
         let said = self.up_fails();
         let report = self.logs("preflight");
         assert!(said.contains(&format!("exit {code}")), "{said}\n{report}");
         assert!(report.contains(finding), "`{finding}` is not in\n{report}");
-        assert_eq!(self.inspect("llama", ".State.Status"), "created");
-        assert_eq!(self.inspect("llama", ".State.StartedAt"), "0001-01-01T00:00:00Z");
+        self.assert_started(&["hub", "preflight"]);
         report
     }
 
-    /// Preflight by hand, in the project's folder.
+    /// Fails when a container of another service than these has ever been started.
+    pub(crate) fn assert_started(&self, allowed: &[&str]) {
+        let never = "0001-01-01T00:00:00Z";
+        for life in self.lives() {
+            let service = life.split(' ').next().unwrap_or_default();
+            assert!(life.ends_with(never) || allowed.contains(&service), "was started: {life}");
+        }
+    }
+
+    /// Service, id and last start of every container of the project, in order.
+    fn lives(&self) -> Vec<String> {
+        let listed = self.compose(&["ps", "--all", "--quiet"]).stdout;
+        let ids: Vec<&str> = listed.split_whitespace().collect();
+        if ids.is_empty() {
+            return Vec::new();
+        }
+        let format = "{{index .Config.Labels \"com.docker.compose.service\"}} {{.Id}} \
+                      {{.State.StartedAt}}";
+        let inspect = outcome(docker(["inspect", "--format", format]).args(ids));
+        assert_eq!(inspect.code, 0, "{}", inspect.stderr);
+        let mut lives: Vec<String> = inspect.stdout.lines().map(str::to_owned).collect();
+        lives.sort();
+        lives
+    }
+
+    /// Preflight by hand, in the project's folder; it makes and starts no container.
     pub(crate) fn by_hand(&self, arguments: &[&str]) -> Outcome {
-        without_secret(outcome(&mut self.by_hand_command(arguments)))
+        let before = self.lives();
+        let outcome = without_secret(outcome(&mut self.by_hand_command(arguments)));
+        assert_eq!(self.lives(), before, "preflight has made or started a container");
+        outcome
     }
 
     /// The same with another way to the engine: the socket `socket`.

@@ -6,6 +6,7 @@
 mod crowd;
 mod fake_engine;
 mod hostile_archive;
+mod image_defaults;
 mod tls;
 
 use preflight::docker::{Container, DockerError, Observation, observe};
