@@ -21,7 +21,7 @@ use crate::options::{Role, Task};
 
 /// One service's container has crashed, is sick or is not there.
 pub static CHECK: Check = Check {
-    rules: &[&MISSING, &NOT_STARTED, &KILLED_FOR_MEMORY, &RESTARTING, &EXITED, &UNHEALTHY],
+    rules: &[&MISSING, &NOT_STARTED, &KILLED_FOR_MEMORY, &RESTARTING, &EXITED, &PAUSED, &UNHEALTHY],
     run: Run::Container(run),
 };
 
@@ -58,6 +58,13 @@ static EXITED: Rule = Rule {
     severity: Severity::Error,
     exit: ExitCode::Unhealthy,
     docs: include_str!("container/container-exited.md"),
+};
+
+static PAUSED: Rule = Rule {
+    id: "container-paused",
+    severity: Severity::Error,
+    exit: ExitCode::Unhealthy,
+    docs: include_str!("container/container-paused.md"),
 };
 
 static UNHEALTHY: Rule = Rule {
@@ -129,6 +136,8 @@ fn trouble(facts: &ProjectFacts<'_>, service: &str, container: &Container) -> Op
         exited(service, container)
     } else if status == "created" && (!state.error.is_empty() || must_run(facts, service)) {
         not_started(service, container)
+    } else if status == "paused" {
+        paused(service)
     } else if state.health.as_ref().is_some_and(|health| health.status == "unhealthy") && !ended {
         unhealthy(service, container)
     } else {
@@ -203,6 +212,14 @@ fn not_started(service: &str, container: &Container) -> Finding {
         )
     };
     Finding::new(&NOT_STARTED, message, fix)
+}
+
+fn paused(service: &str) -> Finding {
+    Finding::new(
+        &PAUSED,
+        format!("`{service}` is paused: it holds its memory and answers nobody"),
+        format!("run `docker compose unpause {service}`"),
+    )
 }
 
 fn unhealthy(service: &str, container: &Container) -> Finding {

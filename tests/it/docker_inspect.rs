@@ -61,6 +61,16 @@ fn a_health_check_that_fails_is_said_with_its_last_output() {
 }
 
 #[test]
+fn an_engine_that_is_paused_is_told_from_one_that_serves() {
+    let Some(stack) = started("paused", "") else { return };
+    stack.wait_until("llama", ".State.Status", "running");
+    let pause = stack.compose(&["pause", "llama"]);
+    assert_eq!(pause.code, 0, "{}", pause.stderr);
+    let outcome = stack.by_hand(&["inspect"]);
+    assert_found(&outcome, 30, &["error[container-paused]", "docker compose unpause llama"]);
+}
+
+#[test]
 fn a_container_that_is_not_what_the_files_say_any_more_is_named() {
     let Some(stack) = started("differs", "") else { return };
     stack.edit("compose.yaml", |text| text.replace(":/models:ro", ":/elsewhere:ro"));

@@ -121,7 +121,13 @@ fn with_health(status: &str) -> Option<Health> {
 fn a_container_that_runs_is_fine() {
     inspected(|_| {}, &[]);
     inspected(|container| container.state.health = with_health("starting"), &[]);
-    inspected(|container| container.state.status = "paused".to_owned(), &[]);
+}
+
+#[test]
+fn a_container_that_is_paused_answers_nobody() {
+    let paused = |container: &mut Container| container.state.status = "paused".to_owned();
+    inspected(paused, &["error container-paused [coder]"]);
+    check(Role::Init, Task::Check, paused, &["note container-paused"]);
 }
 
 #[test]

@@ -187,6 +187,8 @@ impl Transfer<'_> {
             match self.open(&known.url, range, &slot).await {
                 Ok((body, _)) => (body, slot),
                 Err(setback) => {
+                    // Who looks the address up holds the lock, and waits for a slot.
+                    drop(slot);
                     self.forget(known.lookup, &setback).await;
                     return Err(setback);
                 }
