@@ -26,6 +26,8 @@ fn a_docker_socket_that_refuses_is_said_and_the_files_are_still_judged() {
 
     let report = stack.logs("preflight");
     assert!(report.contains("ready: 1 of 1 lane"), "{report}");
+    assert!(report.contains("note[containers-not-seen]"), "{report}");
     assert!(report.contains("refuses this user"), "{report}");
+    assert_eq!(stack.inspect("preflight", ".State.ExitCode"), "0");
     stack.assert_llama_serves();
 }

@@ -168,17 +168,21 @@ impl Stack {
 
     /// Preflight by hand, in the project's folder; it makes and starts no container.
     pub(crate) fn by_hand(&self, arguments: &[&str]) -> Outcome {
-        let before = self.lives();
-        let outcome = without_secret(outcome(&mut self.by_hand_command(arguments)));
-        assert_eq!(self.lives(), before, "preflight has made or started a container");
-        outcome
+        self.starting_nothing(&mut self.by_hand_command(arguments))
     }
 
     /// The same with another way to the engine: the socket `socket`.
     pub(crate) fn by_hand_through(&self, socket: &Path, arguments: &[&str]) -> Outcome {
         let mut command = self.by_hand_command(arguments);
         let host = format!("unix://{}", socket.display());
-        without_secret(outcome(command.env("DOCKER_HOST", host)))
+        self.starting_nothing(command.env("DOCKER_HOST", host))
+    }
+
+    fn starting_nothing(&self, preflight: &mut Command) -> Outcome {
+        let before = self.lives();
+        let outcome = without_secret(outcome(preflight));
+        assert_eq!(self.lives(), before, "preflight has made or started a container");
+        outcome
     }
 
     fn by_hand_command(&self, arguments: &[&str]) -> Command {
