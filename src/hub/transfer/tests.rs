@@ -163,6 +163,15 @@ async fn an_address_that_expires_is_looked_up_once_for_all_connections() {
 }
 
 #[tokio::test]
+async fn connections_that_are_refused_together_do_not_wait_for_each_other() {
+    // Whether they meet is chance: one fetch in six did.
+    for _ in 0..12 {
+        let fetch = survives(&["expires=3:all"], 4);
+        tokio::time::timeout(Duration::from_secs(60), fetch).await.expect("it stands still");
+    }
+}
+
+#[tokio::test]
 async fn a_crowded_store_gets_fewer_connections_until_it_serves() {
     let (fake, _) = survives(&["crowded=2:all", "slow=20000000:all"], 8).await;
     let refused = asked(&fake, Origin::Cdn).iter().filter(|one| one.status == 403).count();
