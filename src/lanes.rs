@@ -231,8 +231,7 @@ pub enum PlanError {
 impl Plan {
     /// Leaves every lane unjudged that is not served by `service`, of which this process is a hook.
     pub fn leave_out_all_but(&mut self, service: &str) {
-        let serves = |lane: &Lane| lane.services.iter().any(|name| name == service);
-        for lane in self.lanes.iter_mut().filter(|lane| !serves(lane)) {
+        for lane in self.lanes.iter_mut().filter(|lane| !lane.is_served_by(service)) {
             let reason = || format!("preflight runs as a hook of `{service}`");
             lane.skipped.get_or_insert_with(reason);
         }
@@ -259,6 +258,12 @@ impl PlanError {
 }
 
 impl Lane {
+    /// Whether `service` is one of those that serve it.
+    #[must_use]
+    pub fn is_served_by(&self, service: &str) -> bool {
+        self.services.iter().any(|name| name == service)
+    }
+
     /// A required lane of which nothing but the name is known.
     #[must_use]
     pub fn named(name: impl Into<String>) -> Self {

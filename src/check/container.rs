@@ -260,9 +260,8 @@ fn meaning(code: i64) -> Option<&'static str> {
 }
 
 fn lanes_of<'a>(facts: &ProjectFacts<'a>, service: &str) -> impl Iterator<Item = &'a Lane> {
-    facts.plan.lanes.iter().filter(move |lane| {
-        lane.skipped.is_none() && lane.services.iter().any(|name| name == service)
-    })
+    let is_judged = move |lane: &&Lane| lane.skipped.is_none() && lane.is_served_by(service);
+    facts.plan.lanes.iter().filter(is_judged)
 }
 
 /// Pushes a finding once for each lane that the service serves, as severe as the run and the lane

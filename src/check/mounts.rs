@@ -157,9 +157,7 @@ fn variable_unset(role: Role, located: &Located, mount: &Mount, variable: &str) 
 /// Compares the mounts of preflight's own service with those of the services that have lanes.
 fn models_path_differs(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let Some(own) = facts.project.preflight_service() else { return };
-    let serving = |name: &str| {
-        facts.plan.lanes.iter().any(|lane| lane.services.iter().any(|service| service == name))
-    };
+    let serving = |name: &str| facts.plan.lanes.iter().any(|lane| lane.is_served_by(name));
     for service in facts.project.services.iter().filter(|service| serving(&service.name.value)) {
         for mount in &service.mounts {
             let same_target = own.mounts.iter().find(|own| own.target == mount.target);

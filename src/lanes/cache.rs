@@ -72,7 +72,7 @@ fn is_gguf(file: &str) -> bool {
 /// `--download-dir` is a cache of the hub for the weights of models and drafts alone; configuration
 /// and tokenizer are kept in the ordinary one (vLLM `model_executor/model_loader/weight_utils.py`:
 /// `download_weights_from_hf` and, for `*.json` again, `get_quant_config` take it for their
-/// `cache_dir`; `transformers_utils/config.py` does not).
+/// `cache_dir`; `HFConfigParser` in `transformers_utils/config.py` does not).
 pub(super) fn of_engine(
     service: &Service,
     invocation: &Invocation,
@@ -139,9 +139,8 @@ const HUB_LAYOUT: u32 = 8600;
 
 /// The folders in which an engine may keep what it takes from the hub.
 fn folders(service: &Service, invocation: &Invocation) -> Vec<ServicePath> {
-    let mut folders: Vec<ServicePath> = Vec::new();
-    let Some(HubCache { path, by, .. }) = &invocation.hub_cache else { return folders };
-    folders.push(path.clone());
+    let Some(HubCache { path, by, .. }) = &invocation.hub_cache else { return Vec::new() };
+    let mut folders = vec![path.clone()];
     // Builds of llama.cpp before it took up the hub's layout (common/common.cpp,
     // fs_get_cache_directory).
     if invocation.engine == Engine::LlamaCpp && by.as_deref() != Some("LLAMA_CACHE") {

@@ -14,7 +14,7 @@ use crate::hub::{self, ObjectId};
 /// 128 KiB or more at once from the page cache takes three times as long.
 const READ: usize = 64 * 1024;
 
-/// Bytes that are told of at once: fewer would take longer to tell than to hash.
+/// Bytes that are told of at once: as fine as a bar can show.
 const TOLD: u64 = 1024 * 1024;
 
 /// Reads a file to its end and names its content in the terms of `like`: the git blob id for one,
@@ -53,7 +53,9 @@ pub fn hash(path: &Path, like: &ObjectId, moved: &dyn Fn(u64)) -> io::Result<Obj
             untold = 0;
         }
     }
-    moved(untold);
+    if untold > 0 {
+        moved(untold);
+    }
     Ok(match hasher {
         Hasher::Sha256(hasher) => ObjectId::Sha256(hub::hex(&hasher.finalize())),
         Hasher::Git(hasher) => ObjectId::GitBlob(hub::hex(&hasher.finalize())),

@@ -67,9 +67,10 @@ fn promises(facts: &LaneFacts) -> Vec<Promise> {
     let mut promises = Vec::new();
     let pinned = pinned(facts);
     let is_pinned = pinned.is_some();
+    let is_apart = facts.lane.cached.iter().any(|cached| !cached.beside.is_empty());
     promises.extend(pinned.into_iter().flatten());
     for artifact in facts.artifacts.iter().skip(usize::from(is_pinned)) {
-        promises.extend(loaded(artifact));
+        promises.extend(loaded(artifact, is_apart));
     }
     promises
 }
@@ -82,8 +83,8 @@ fn pinned(facts: &LaneFacts) -> Option<Vec<Promise>> {
     Some(files.iter().map(|file| target.promise(file, Witness::Lock)).collect())
 }
 
-/// What is known of the files that an engine loads.
-fn loaded(artifact: &ArtifactFacts) -> Vec<Promise> {
+/// What is known of the files that an engine loads. `is_apart`: not all of them lie together.
+fn loaded(artifact: &ArtifactFacts, is_apart: bool) -> Vec<Promise> {
     let Sight::Visible { path, read_only, .. } = &artifact.artifact.located.value.sight else {
         return Vec::new();
     };
@@ -94,8 +95,10 @@ fn loaded(artifact: &ArtifactFacts) -> Vec<Promise> {
     let here = artifact.model.list(path).into_iter().filter(|file| file.size.is_some());
     here.filter_map(|file| {
         let name = file.path.strip_prefix(root).ok()?.to_str()?.to_owned();
-        // What an engine keeps apart from the weights is listed, and is another artifact of the lane.
-        fs_err::symlink_metadata(&file.path).ok()?;
+        // What lies apart from the weights is listed with them, and is another artifact of the lane.
+        if is_apart && fs_err::symlink_metadata(&file.path).is_err() {
+            return None;
+        }
         let (id, witness) = testimony(&file, root, &name);
         let (path, root) = (file.path, root.to_path_buf());
         Some(Promise { path, root, name, size: None, id, witness, stamps: !read_only })

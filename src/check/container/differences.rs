@@ -83,11 +83,10 @@ fn judge(facts: &ProjectFacts<'_>, difference: &Difference) -> Finding {
 /// Whether a difference in the variable `name` can matter to what preflight looks at. Before the
 /// start that is only what the engine of a lane reads.
 fn matters(facts: &ProjectFacts<'_>, service: &str, name: &str) -> bool {
-    let mut engines =
-        facts.plan.lanes.iter().filter(|lane| lane.services.iter().any(|it| it == service));
+    let lanes = facts.plan.lanes.iter().filter(|lane| lane.is_served_by(service));
+    let mut engines = lanes.filter_map(|lane| lane.engine);
     facts.role == Role::Hand
-        || engines
-            .any(|lane| lane.engine.is_some_and(|engine| engine::reads_variable(engine, name)))
+        || engines.any(|engine| engine::reads_variable(engine, name))
         || facts
             .project
             .service(service)

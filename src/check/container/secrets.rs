@@ -45,7 +45,7 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
 fn matters(facts: &ProjectFacts<'_>, service: &str) -> bool {
     let own = facts.project.preflight_service();
     own.is_some_and(|own| own.name.value == service)
-        || facts.plan.lanes.iter().any(|lane| lane.services.iter().any(|name| name == service))
+        || facts.plan.lanes.iter().any(|lane| lane.is_served_by(service))
 }
 
 /// What the content is written in, if it is no file and not the engine's own.

@@ -50,10 +50,7 @@ impl View for Beside<'_> {
     }
 
     fn open(&self, path: &Path) -> Look<Box<dyn ReadSeek + '_>> {
-        match (self.view.open(path), self.other(path)) {
-            (Look::Absent, Some(other)) => self.view.open(&other),
-            (found, _) => found,
-        }
+        self.either(path, |path| self.view.open(path))
     }
 }
 

@@ -205,10 +205,9 @@ fn needed(facts: &LaneFacts, cached: &Cached, mut listing: Listing) -> Listing {
         Choice::WithoutWeights => true,
         Choice::File(_) | Choice::Quantisation(_) => return listing,
     };
-    let invocation = facts.lane.invocation.as_ref();
-    let load_format = invocation.and_then(|invocation| invocation.load_format.as_deref());
     // Adapters are loaded even onto weights that are made up.
-    let load_format = load_format.filter(|format| *format != "dummy");
+    let invocation = facts.lane.invocation.as_ref().filter(|it| !it.makes_up_weights());
+    let load_format = invocation.and_then(|invocation| invocation.load_format.as_deref());
     let reader = Reader { engine: facts.lane.engine, load_format };
     let paths: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
     let surplus: BTreeSet<String> = reader.surplus(&paths).into_iter().map(str::to_owned).collect();
