@@ -20,8 +20,9 @@ use std::collections::BTreeSet;
 
 use crate::docker::Observation;
 use crate::error::ExitCode;
-use crate::facts::{LaneFacts, Look, ProjectFacts};
+use crate::facts::{LaneFacts, ProjectFacts};
 use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::look::Look;
 
 /// One check: the rules that it may raise, and the facts that it wants to see.
 #[derive(Debug)]

@@ -25,7 +25,7 @@ use tracing::warn;
 
 use self::connection::Connection;
 use self::images::Image;
-use crate::facts::Look;
+use crate::look::Look;
 use crate::options::DockerOptions;
 use crate::path::{HostPath, ServicePath};
 use crate::project::{Dependency, Hardware, Mount, MountSource};

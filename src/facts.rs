@@ -1,12 +1,12 @@
 //! What was observed: the typed facts that cross from doing to judging.
 
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use crate::docker::{DockerError, Observation};
 use crate::hub::{Errand, HubError, Listing, RemoteFile};
 use crate::lanes::{Artifact, Cached, Lane, Plan, Source};
 use crate::lockfile::Pin;
+use crate::look::{FileKind, Link, Look, Owner, Stat};
 use crate::model::ModelFacts;
 use crate::options::{Role, Task};
 use crate::path::LocalPath;
@@ -14,78 +14,6 @@ use crate::project::Project;
 use crate::proof::Proof;
 use crate::smoke::Smoke;
 use crate::source_map::{Place, Spanned};
-
-/// The result of a look: "could not look" is a fact too, never a silent pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Look<T> {
-    /// It was seen.
-    Seen(T),
-    /// It is not there.
-    Absent,
-    /// It is there or not, and this process may not know: permission.
-    Denied(String),
-    /// It could not be looked at, and why.
-    Unknown(String),
-}
-
-/// What `stat` says about a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stat {
-    /// What it is, links followed.
-    pub kind: FileKind,
-    /// Bytes.
-    pub size: u64,
-    /// Bytes that are really on the disk; absent where that is not known.
-    pub allocated: Option<u64>,
-    /// Permission bits, without the file type.
-    pub mode: u32,
-    /// Whom it belongs to; absent where that is not known.
-    pub owner: Option<Owner>,
-    /// Last change of the content.
-    pub modified: Option<SystemTime>,
-    /// When it was made; absent where the file system does not say.
-    pub created: Option<SystemTime>,
-}
-
-/// Whom a file belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Owner {
-    /// The user.
-    pub uid: u32,
-    /// The group.
-    pub gid: u32,
-}
-
-/// What a path leads to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileKind {
-    /// A regular file.
-    File,
-    /// A folder.
-    Directory,
-    /// Anything else.
-    Other,
-}
-
-impl<T> Look<T> {
-    /// What was seen, if anything was.
-    pub fn seen(&self) -> Option<&T> {
-        match self {
-            Self::Seen(value) => Some(value),
-            Self::Absent | Self::Denied(_) | Self::Unknown(_) => None,
-        }
-    }
-
-    /// Applies `f` to what was seen.
-    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Look<U> {
-        match self {
-            Self::Seen(value) => Look::Seen(f(value)),
-            Self::Absent => Look::Absent,
-            Self::Denied(why) => Look::Denied(why),
-            Self::Unknown(why) => Look::Unknown(why),
-        }
-    }
-}
 
 /// Everything that is known about a project before its lanes are looked at.
 #[derive(Debug)]
@@ -347,15 +275,6 @@ pub struct Step {
     pub owner: Option<Owner>,
     /// Whether an access control list says more than the bits.
     pub listed_rights: bool,
-}
-
-/// A symbolic link, in the space of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    /// The link.
-    pub path: PathBuf,
-    /// What is written in it.
-    pub target: PathBuf,
 }
 
 /// What a service is started with, as far as it decides about files.

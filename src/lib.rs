@@ -15,6 +15,7 @@ pub mod hub;
 pub mod lanes;
 pub mod lockfile;
 pub mod logging;
+pub mod look;
 pub mod model;
 pub mod mounts;
 pub mod options;

@@ -24,7 +24,7 @@ pub use self::huggingface::Folder;
 pub use self::lookalike::Lookalike;
 
 use crate::engine::Part;
-use crate::facts::{FileKind, Look};
+use crate::look::{FileKind, Look};
 use crate::report::FileState;
 use crate::view::View;
 

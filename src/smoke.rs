@@ -19,7 +19,7 @@ pub use self::generate::{Generation, Wanted};
 pub use self::key::api_key;
 
 use crate::engine::Engine;
-use crate::facts::Look;
+use crate::look::Look;
 use crate::options::Token;
 
 /// The most bytes of an answer that are read.

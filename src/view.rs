@@ -9,7 +9,7 @@ use std::io::{Read, Seek};
 use std::path::Path;
 
 use self::service::Resolved;
-use crate::facts::{Look, Stat};
+use crate::look::{Look, Stat};
 
 /// Something that files can be looked at through. Paths are in the view's own space.
 pub trait View {

@@ -2,8 +2,9 @@
 
 use super::{Check, Run};
 use crate::error::ExitCode;
-use crate::facts::{LaneFacts, Look};
+use crate::facts::LaneFacts;
 use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::look::Look;
 use crate::smoke::{Answer, Generation, Smoke};
 
 /// An engine does not serve.

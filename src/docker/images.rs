@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::connection::Connection;
 use super::{DockerError, QUESTIONS_AT_ONCE, inspect};
-use crate::facts::Look;
+use crate::look::Look;
 use crate::options::DockerOptions;
 use crate::path::ServicePath;
 

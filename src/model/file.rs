@@ -10,7 +10,7 @@ use super::gguf::split::{self, Split, SplitProblem};
 use super::gguf::{self, GgufError, Tensor};
 use super::lookalike::{HEAD, Lookalike, recognise};
 use super::safetensors::{self, SafetensorsError};
-use crate::facts::{FileKind, Look, Stat};
+use crate::look::{FileKind, Look, Stat};
 use crate::report::FileState;
 use crate::view::{ReadSeek, View};
 

@@ -21,7 +21,7 @@ use super::lookalike::Lookalike;
 use super::safetensors::Dtype;
 use super::sentence_transformers;
 use super::{Model, ModelFacts, Shape, json};
-use crate::facts::{FileKind, Look};
+use crate::look::{FileKind, Look};
 use crate::view::View;
 
 /// What a folder holds.

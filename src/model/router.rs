@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::engine::Part;
-use crate::facts::FileKind;
+use crate::look::FileKind;
 use crate::view::View;
 
 /// More models than that are not looked at.

@@ -131,7 +131,7 @@ fn a_dangling_link_in_a_folder_is_a_missing_file() {
 fn a_folder_that_cannot_be_listed_is_looked_at_by_its_fixed_names() {
     struct Unlisted;
     impl View for Unlisted {
-        fn stat(&self, path: &Path) -> Look<crate::facts::Stat> {
+        fn stat(&self, path: &Path) -> Look<crate::look::Stat> {
             LocalView.stat(path)
         }
         fn list(&self, _path: &Path) -> Look<Vec<String>> {

@@ -3,7 +3,7 @@
 use super::{Project, Service};
 use crate::docker::Observation;
 use crate::docker::images::Image;
-use crate::facts::Look;
+use crate::look::Look;
 use crate::source_map::Spanned;
 
 impl Project {

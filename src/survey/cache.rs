@@ -10,11 +10,10 @@ use futures_util::future::join_all;
 
 use self::beside::Beside;
 use crate::engine::Part;
-use crate::facts::{
-    ArtifactFacts, CacheFacts, CacheState, FileKind, LaneFacts, Look, Through, Way,
-};
+use crate::facts::{ArtifactFacts, CacheFacts, CacheState, LaneFacts, Through, Way};
 use crate::hub::{Hub, HubError, Listing};
 use crate::lanes::{Artifact, Cached, Choice, Source, Traced};
+use crate::look::{FileKind, Look};
 use crate::model::huggingface::Presence;
 use crate::model::{self, ModelFacts, ModelFile, Role};
 use crate::mounts::{Located, Sight};

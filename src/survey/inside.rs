@@ -5,7 +5,8 @@ use std::time::SystemTime;
 use tokio::runtime::Handle;
 
 use crate::docker::archive::{Archive, Archives};
-use crate::facts::{FileKind, Look, RootFacts, Stat, Through};
+use crate::facts::{RootFacts, Through};
+use crate::look::{FileKind, Look, Stat};
 use crate::model::ModelFacts;
 use crate::mounts::{Located, Standpoint};
 use crate::path::HostPath;

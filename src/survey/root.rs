@@ -6,8 +6,9 @@ use std::time::SystemTime;
 use rustix::fs::Access;
 use rustix::io::Errno;
 
-use crate::facts::{FileKind, Look, RootFacts, Stat, Writable};
+use crate::facts::{RootFacts, Writable};
 use crate::lanes::Artifact;
+use crate::look::{FileKind, Look, Stat};
 use crate::mounts::Sight;
 use crate::view::View as _;
 use crate::view::local::LocalView;
@@ -61,7 +62,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::facts::Owner;
+    use crate::look::Owner;
 
     fn folder(uid: u32, age: u64) -> Stat {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);

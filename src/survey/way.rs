@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::Part;
-use crate::facts::{ArtifactFacts, FileKind, RootFacts, Starter, Step, Through, Way};
+use crate::facts::{ArtifactFacts, RootFacts, Starter, Step, Through, Way};
 use crate::lanes::{Artifact, Lane, Origin};
+use crate::look::FileKind;
 use crate::model::{self, ModelFacts, router};
 use crate::mounts::{Sight, Standpoint};
 use crate::project::{Project, Service};

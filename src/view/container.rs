@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use super::service::{End, MOST_LINKS, Resolved, names};
 use super::{ReadSeek, Space, View};
 use crate::docker::archive::{Archive, Content, Entry, EntryKind, REACH};
-use crate::facts::{FileKind, Link, Look, Owner, Stat};
+use crate::look::{FileKind, Link, Look, Owner, Stat};
 use crate::path::ServicePath;
 
 /// The least and the most bytes of a file that are asked for at once.

@@ -9,7 +9,7 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use rustix::fs::{AtFlags, CWD, OFlags, StatxFlags};
 
 use super::{ReadSeek, View};
-use crate::facts::{FileKind, Look, Owner, Stat};
+use crate::look::{FileKind, Look, Owner, Stat};
 
 /// The file system of this process. Every call blocks.
 #[derive(Debug, Clone, Copy, Default)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::local::LocalView;
 use super::{ReadSeek, Space, View};
-use crate::facts::{Link, Look, Stat};
+use crate::look::{Link, Look, Stat};
 use crate::mounts::{self, Sight, Standpoint};
 use crate::path::ServicePath;
 use crate::project::{Project, Service};

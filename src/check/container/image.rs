@@ -4,8 +4,9 @@ use super::{judges_containers, say, wants_containers};
 use crate::check::{Check, Run};
 use crate::docker::Observation;
 use crate::error::ExitCode;
-use crate::facts::{Look, ProjectFacts};
+use crate::facts::ProjectFacts;
 use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::look::Look;
 use crate::project::Service;
 
 /// A lane's service has no container, and no image to make one from.

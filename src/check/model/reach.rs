@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::{Subject, some_of};
 use crate::error::ExitCode;
-use crate::facts::{FileKind, Link, Starter, Step};
+use crate::facts::{Starter, Step};
 use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::look::{FileKind, Link};
 use crate::model::{Model, ModelFile};
 
 pub(super) static UNREADABLE_BY_USER: Rule = Rule {
@@ -288,7 +289,7 @@ impl Who {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Owner;
+    use crate::look::Owner;
     use crate::source_map::Spanned;
 
     fn check(user: Option<&str>, groups: &[&str], mode: u32, kind: FileKind, expected: Access) {

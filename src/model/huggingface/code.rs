@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Examination, Presence, RemoteCode, snapshot};
-use crate::facts::Look;
+use crate::look::Look;
 
 pub(super) fn examine(examination: &mut Examination<'_>) {
     let Some(config) = &examination.folder.config else { return };

@@ -2,7 +2,7 @@
 //! names that lead vLLM to another layout.
 
 use super::{Examination, Surplus};
-use crate::facts::{FileKind, Look};
+use crate::look::{FileKind, Look};
 
 /// Endings of weights, whoever reads them.
 const WEIGHTS: [&str; 8] =

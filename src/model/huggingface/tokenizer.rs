@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::{Examination, FolderKind, Presence, parsed};
-use crate::facts::Stat;
+use crate::look::Stat;
 use crate::model::file::{self, Content, Defect, Role};
 use crate::model::json;
 use crate::model::lookalike::{Lookalike, recognise};

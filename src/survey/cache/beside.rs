@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::facts::{Look, Stat};
+use crate::look::{Look, Stat};
 use crate::view::{ReadSeek, View};
 
 /// Looks into the folder `own`, and takes what is not there from `elsewhere`.

@@ -7,7 +7,7 @@ use std::path::Path;
 use base64::Engine as _;
 use preflight::docker::archive::{Archives, EntryKind};
 use preflight::docker::observe;
-use preflight::facts::Look;
+use preflight::look::Look;
 use preflight::mounts::Standpoint;
 use preflight::view::View as _;
 use preflight::view::container::ContainerView;

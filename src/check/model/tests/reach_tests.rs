@@ -1,7 +1,8 @@
 //! Links, names and rights.
 
 use super::*;
-use crate::facts::{FileKind, Link, Owner, Step};
+use crate::facts::Step;
+use crate::look::{FileKind, Link, Owner};
 use crate::source_map::Spanned;
 
 fn step(path: &str, mode: u32) -> Step {
