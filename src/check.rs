@@ -19,7 +19,7 @@ pub mod waiting;
 use std::collections::BTreeSet;
 
 use crate::docker::Observation;
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::facts::{LaneFacts, ProjectFacts};
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::look::Look;

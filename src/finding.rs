@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::policy::Policy;
 use crate::source_map::Place;
 

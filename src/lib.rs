@@ -9,6 +9,7 @@ pub mod compose;
 pub mod docker;
 pub mod engine;
 pub mod error;
+pub mod exit_code;
 pub mod facts;
 pub mod finding;
 pub mod hub;
@@ -37,7 +38,8 @@ pub mod yaml;
 
 use std::path::Path;
 
-use error::{Error, ExitCode};
+use error::Error;
+use exit_code::ExitCode;
 use facts::LaneFacts;
 use finding::{Findings, Severity};
 use lockfile::{Lockfile, LockfileError};

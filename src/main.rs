@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use preflight::cli::{Cli, Log, Request};
-use preflight::error::{Error, ExitCode as Code};
+use preflight::error::Error;
+use preflight::exit_code::ExitCode as Code;
 use preflight::logging;
 use preflight::options::Options;
 use preflight::redact::Redactor;

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::finding::{Finding, Severity};
 use crate::lanes::Plan;
 use crate::options::Options;

@@ -28,7 +28,8 @@ use std::path::{Path, PathBuf};
 
 use crate::check;
 use crate::engine::Engine;
-use crate::error::{Error, ExitCode};
+use crate::error::Error;
+use crate::exit_code::ExitCode;
 use crate::finding::{Finding, Findings, Severity};
 use crate::lanes::{Lane, Plan};
 use crate::options::{Format, ReportOptions, Role};

@@ -13,7 +13,7 @@ pub mod unseen;
 
 use super::{Check, Run};
 use crate::docker::{Container, Observation};
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::lanes::Lane;

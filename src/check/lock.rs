@@ -1,7 +1,7 @@
 //! What `preflight.lock` pins, held against the sources of the lanes and the hub.
 
 use super::{Check, Run};
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::facts::{LaneFacts, Pinning};
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::source_map::Place;

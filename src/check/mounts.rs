@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::hub::NOT_WRITABLE;
 use super::{Check, Run};
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::facts::{ArtifactFacts, LaneFacts, ProjectFacts, RootFacts, Through, Writable};
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::look::Look;

@@ -1,7 +1,7 @@
 //! What Docker Compose itself would warn about, and what it would not know.
 
 use super::{Check, Run};
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::options::Role;

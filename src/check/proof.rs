@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::model::rules::{FILE_CORRUPT, FILES_MISSING};
 use super::{Check, Run};
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::mounts::Sight;

@@ -1,7 +1,7 @@
 //! What the engines answer after the stack is up.
 
 use super::{Check, Run};
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::facts::LaneFacts;
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::look::Look;

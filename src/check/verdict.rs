@@ -1,6 +1,6 @@
 //! What is found when there was nothing to judge, or when it could not be looked at.
 
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::finding::{Finding, Rule, Severity};
 use crate::lanes::Lane;
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Check, Run};
 use crate::docker::Container;
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::project::{Dependency, Project, Service};

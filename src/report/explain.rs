@@ -120,7 +120,7 @@ fn page(rule: &Rule) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ExitCode;
+    use crate::exit_code::ExitCode;
     use crate::finding::Severity;
 
     #[test]

@@ -6,7 +6,8 @@
 
 use super::text::{Cleaner, escape};
 use super::{LaneReport, Report, Telling, Verdict, human};
-use crate::error::{Error, ExitCode};
+use crate::error::Error;
+use crate::exit_code::ExitCode;
 use crate::finding::{Finding, Severity};
 use crate::options::Charset;
 use crate::redact::Redactor;

@@ -6,7 +6,8 @@
 use super::table::word;
 use super::text::{Cleaner, cut_end, squeeze};
 use super::{FileState, LaneReport, Report, Verdict};
-use crate::error::{Error, ExitCode};
+use crate::error::Error;
+use crate::exit_code::ExitCode;
 use crate::finding::{Finding, Severity};
 use crate::options::Charset;
 use crate::redact::Redactor;

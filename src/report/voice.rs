@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use crate::compose::{self, ConfigFormat};
-use crate::error::{Error, ExitCode};
+use crate::error::Error;
+use crate::exit_code::ExitCode;
 use crate::lanes::Plan;
 use crate::options::{ConfigPart, Format, Options};
 use crate::project::Project;

@@ -87,7 +87,7 @@ fn the_help_in_the_documentation_is_the_help() {
 
 #[test]
 fn the_exit_codes_in_the_documentation_are_those_of_the_program() {
-    use preflight::error::ExitCode;
+    use preflight::exit_code::ExitCode;
     let mut table = String::from("| exit | meaning |\n|---:|---|\n");
     for code in ExitCode::ALL {
         table.push_str(&format!("| {} | {} |\n", code.code(), code.meaning()));

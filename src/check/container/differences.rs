@@ -2,7 +2,7 @@
 
 use crate::check::{Check, Run};
 use crate::engine;
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::facts::{Difference, ProjectFacts};
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::options::Role;

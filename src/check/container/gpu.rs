@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::check::{Check, Run};
 use crate::docker::{EngineFacts, Observation, devices::NVIDIA_FILES};
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::lanes::Lane;

@@ -3,7 +3,7 @@
 use super::{judges_containers, say, wants_containers};
 use crate::check::{Check, Run};
 use crate::docker::Observation;
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::look::Look;

@@ -1,7 +1,7 @@
 //! Files that were only seen through the engine.
 
 use crate::check::{Check, Run};
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::facts::{LaneFacts, Through};
 use crate::finding::{Finding, Findings, Rule, Severity};
 

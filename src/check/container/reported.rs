@@ -7,7 +7,7 @@ use super::{lanes_of, say};
 use crate::check::{Check, Run};
 use crate::docker::{Container, Observation};
 use crate::engine::Engine;
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::finding::{Finding, Findings, Rule, Severity};
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::check::{Check, Run};
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::finding::{Finding, Findings, Rule, Severity};
 

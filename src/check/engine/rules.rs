@@ -1,6 +1,6 @@
 //! The rules about how engines are started, with what `preflight explain` says about each.
 
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::finding::{Rule, Severity};
 
 pub(super) static NO_MODEL_NAMED: Rule = Rule {

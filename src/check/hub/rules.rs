@@ -1,6 +1,6 @@
 //! The rules of the hub family and what `preflight explain` says about them.
 
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::finding::{Rule, Severity};
 
 pub(super) static OFFLINE: Rule = Rule {

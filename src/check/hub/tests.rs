@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::check::CHECKS;
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::finding::Severity;
 use crate::hub::Listing;
 use crate::lanes::{Lane, Origin, Source, Traced};

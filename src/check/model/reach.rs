@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Subject, some_of};
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::facts::{Starter, Step};
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::look::{FileKind, Link};

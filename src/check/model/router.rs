@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::some_of;
 use crate::engine::Part;
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::lanes::Origin;

@@ -1,7 +1,7 @@
 //! What can be wrong with the files of a model: identity, severity, exit code and explanation.
 
 use super::{configuration, reach, router};
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::finding::{Rule, Severity};
 
 /// Every rule of this family, in the order of the documentation.

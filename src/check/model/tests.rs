@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::engine::{Engine, Invocation};
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::facts::{Starter, Through, Way};
 use crate::lanes::{Artifact, Lane, Origin, Source, Traced};
 use crate::model;

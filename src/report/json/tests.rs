@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::options::OptionsError;
 use crate::report::tests::{assert_same, rich};
 

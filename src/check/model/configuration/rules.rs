@@ -1,6 +1,6 @@
 //! Identity, severity, exit code and explanation of what a configuration can get wrong.
 
-use crate::error::ExitCode;
+use crate::exit_code::ExitCode;
 use crate::finding::{Rule, Severity};
 
 pub(in crate::check::model) static QUANTIZATION_CONFLICT: Rule = Rule {
