@@ -18,14 +18,13 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-pub use self::file::{Content, Defect, ModelFile, Role};
+pub use self::file::{Content, Defect, FileState, ModelFile, Role};
 pub use self::gguf::split::{Split, SplitProblem};
 pub use self::huggingface::Folder;
 pub use self::lookalike::Lookalike;
 
 use crate::engine::Part;
 use crate::look::{FileKind, Look};
-use crate::report::FileState;
 use crate::view::View;
 
 /// What is at a path that a lane's engine will open as a model.

@@ -32,6 +32,7 @@ use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::finding::{Finding, Findings, Severity};
 use crate::lanes::{Lane, Plan};
+use crate::model::FileState;
 use crate::options::{Format, ReportOptions, Role};
 use crate::redact::Redactor;
 use crate::source_map::SourceMap;
@@ -110,21 +111,6 @@ pub struct FileReport {
     pub size_bytes: Option<u64>,
     /// How it is.
     pub state: FileState,
-}
-
-/// How a file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileState {
-    /// There and valid, as far as its header tells.
-    Present,
-    /// Brought by this run, hash verified.
-    Fetched,
-    /// Not there.
-    Missing,
-    /// There and not loadable.
-    Invalid,
-    /// Not looked at.
-    Unknown,
 }
 
 /// What is said about one container.

@@ -7,9 +7,9 @@ use super::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::model::FileState;
 use crate::mounts::Sight;
 use crate::proof::{Outcome, Proof, Witness};
-use crate::report::FileState;
 
 /// Whether files hold the bytes that somebody has promised.
 pub static CHECK: Check = Check {

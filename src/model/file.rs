@@ -11,7 +11,6 @@ use super::gguf::{self, GgufError, Tensor};
 use super::lookalike::{HEAD, Lookalike, recognise};
 use super::safetensors::{self, SafetensorsError};
 use crate::look::{FileKind, Look, Stat};
-use crate::report::FileState;
 use crate::view::{ReadSeek, View};
 
 /// One file of a model.
@@ -84,6 +83,21 @@ pub enum Content {
     Document,
     /// Something that will not load.
     Broken(Defect),
+}
+
+/// How a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileState {
+    /// There and valid, as far as its header tells.
+    Present,
+    /// Brought by this run, hash verified.
+    Fetched,
+    /// Not there.
+    Missing,
+    /// There and not loadable.
+    Invalid,
+    /// Not looked at.
+    Unknown,
 }
 
 /// Why a file will not load.

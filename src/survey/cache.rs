@@ -14,12 +14,12 @@ use crate::facts::{ArtifactFacts, CacheFacts, CacheState, LaneFacts, Through, Wa
 use crate::hub::{Hub, HubError, Listing};
 use crate::lanes::{Artifact, Cached, Choice, Source, Traced};
 use crate::look::{FileKind, Look};
+use crate::model::FileState;
 use crate::model::huggingface::Presence;
 use crate::model::{self, ModelFacts, ModelFile, Role};
 use crate::mounts::{Located, Sight};
 use crate::options::HubOptions;
 use crate::path::{HostPath, LocalPath, ServicePath};
-use crate::report::FileState;
 use crate::survey::way::Eyes;
 use crate::view::View;
 use crate::view::local::LocalView;

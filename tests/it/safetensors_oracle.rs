@@ -14,9 +14,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use preflight::model::FileState;
 use preflight::model::huggingface::Presence;
 use preflight::model::{Model, ModelFacts, Role, examine};
-use preflight::report::FileState;
 use preflight::view::local::LocalView;
 
 pub(crate) use self::corpus::named;

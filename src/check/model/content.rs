@@ -5,12 +5,12 @@ use std::path::Path;
 use super::{Subject, is_weights, reach, rules, some_of};
 use crate::engine::Engine;
 use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::model::FileState;
 use crate::model::archive::ArchiveError;
 use crate::model::file::WINDOWS;
 use crate::model::gguf::{self, GgufError};
 use crate::model::safetensors::{self, SafetensorsError};
 use crate::model::{Content, Defect, Lookalike, Model, ModelFile, Role, Shape, Split};
-use crate::report::FileState;
 
 /// Smaller files may well be stored in less than they are long.
 const WORTH_A_HOLE: u64 = 1 << 20;

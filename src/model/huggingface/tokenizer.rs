@@ -7,10 +7,10 @@ use serde::de::IgnoredAny;
 
 use super::{Examination, FolderKind, Presence, parsed};
 use crate::look::Stat;
+use crate::model::FileState;
 use crate::model::file::{self, Content, Defect, Role};
 use crate::model::json;
 use crate::model::lookalike::{Lookalike, recognise};
-use crate::report::FileState;
 use crate::view::ReadSeek;
 
 /// Each is enough by itself, in the order of preference.
