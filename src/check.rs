@@ -12,42 +12,40 @@ pub mod model;
 pub mod mounts;
 pub mod project;
 pub mod proof;
+mod rule;
 pub mod smoke;
 pub mod verdict;
 pub mod waiting;
 
 use std::collections::BTreeSet;
 
-use crate::docker::Observation;
+use thiserror::Error;
+
 use crate::exit_code::ExitCode;
 use crate::facts::{LaneFacts, ProjectFacts};
 use crate::finding::{Finding, Findings, Rule, Severity};
-use crate::look::Look;
+use crate::suggest;
 
-/// One check: the rules that it may raise, and the facts that it wants to see.
-#[derive(Debug)]
-pub struct Check {
-    /// Every rule that [`Check::run`] may push.
-    pub rules: &'static [&'static Rule],
-    /// When it runs, and on what.
-    pub run: Run,
+use crate::look::Look;
+pub use rule::{Check, Run};
+
+/// An id that is no check's.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("there is no check `{}`", .id.escape_debug())]
+pub struct UnknownCheck {
+    /// As typed.
+    pub id: String,
+    /// The ids that look like it, the likeliest first.
+    pub suggestions: Vec<&'static str>,
 }
 
-/// When a check runs and what it may see, in the order of the stages.
-#[derive(Debug, Clone, Copy)]
-pub enum Run {
-    /// Once, on the project, its plan and its containers.
-    Project(fn(&ProjectFacts<'_>, &mut Findings)),
-    /// Per lane, before the hub is asked: wiring, mounts, permissions.
-    Mount(fn(&LaneFacts, &mut Findings)),
-    /// Per lane, after its source was probed and, if need be, fetched.
-    Hub(fn(&LaneFacts, &mut Findings)),
-    /// Per lane, on the files as they are.
-    Model(fn(&LaneFacts, &mut Findings)),
-    /// Once, on the containers; absent facts are not handed to a check.
-    Container(fn(&ProjectFacts<'_>, &Observation, &mut Findings)),
-    /// Per lane, on the answers of its engine.
-    Smoke(fn(&LaneFacts, &mut Findings)),
+impl UnknownCheck {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        suggest::question(&self.suggestions)
+            .unwrap_or_else(|| "`preflight explain` lists them".to_owned())
+    }
 }
 
 /// Every check, in the order of report and documentation.
@@ -91,6 +89,17 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
 #[must_use]
 pub fn rule(id: &str) -> Option<&'static Rule> {
     rules().find(|rule| rule.id == id)
+}
+
+/// The rule called `id`; also for the arguments of `--deny` and `--allow`.
+///
+/// # Errors
+/// When no check has that id.
+pub fn find(id: &str) -> Result<&'static Rule, UnknownCheck> {
+    rule(id).ok_or_else(|| UnknownCheck {
+        id: id.to_owned(),
+        suggestions: suggest::likely(id, rules().map(|rule| rule.id)),
+    })
 }
 
 /// Judges the project: what stops a lane here, stops it before anything is fetched.

@@ -4,6 +4,7 @@
 
 use thiserror::Error;
 
+use crate::check::UnknownCheck;
 use crate::compose::LoadError;
 use crate::exit_code::ExitCode;
 use crate::lanes::PlanError;
@@ -11,7 +12,6 @@ use crate::lockfile::LockfileError;
 use crate::options::OptionsError;
 use crate::policy::PolicyError;
 use crate::report::ReportError;
-use crate::report::explain::UnknownCheck;
 
 /// Why a run ended without a report.
 #[derive(Debug, Error)]

@@ -9,12 +9,13 @@ use std::ops::Range;
 
 use thiserror::Error;
 
+use crate::check::UnknownCheck;
 use crate::exit_code::ExitCode;
 use crate::finding::{Finding, Severity};
 use crate::lanes::Plan;
 use crate::options::Options;
 use crate::project::Project;
-use crate::report::explain::{self, UnknownCheck};
+use crate::report::explain;
 use crate::source_map::{Location, Place, SourceId, SourceMap, Span};
 
 /// What begins a comment that allows checks on its line; ids and `]` follow.
@@ -204,7 +205,7 @@ impl fmt::Display for Ruling {
 }
 
 fn known(id: &str, said_by: impl FnOnce() -> String) -> Result<(), PolicyError> {
-    match explain::find(id) {
+    match check::find(id) {
         Ok(_rule) => Ok(()),
         Err(check) => Err(PolicyError::Unknown { said_by: said_by(), check }),
     }

@@ -1,6 +1,6 @@
 //! Lanes whose engines name a repository, and take it from a cache of the hub or from the hub.
 
-use super::{Check, Run};
+use super::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::{CacheFacts, CacheState, LaneFacts};
 use crate::finding::{Finding, Findings, Rule, Severity};

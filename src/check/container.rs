@@ -11,7 +11,7 @@ pub mod reported;
 pub mod secrets;
 pub mod unseen;
 
-use super::{Check, Run};
+use super::rule::{Check, Run};
 use crate::docker::{Container, Observation};
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;

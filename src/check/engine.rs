@@ -5,7 +5,7 @@ mod rules;
 
 use std::collections::HashSet;
 
-use crate::check::{Check, Run};
+use crate::check::rule::{Check, Run};
 use crate::engine::{Complaint, Engine};
 use crate::facts::{LaneFacts, ProjectFacts};
 use crate::finding::{Finding, Findings, Severity};

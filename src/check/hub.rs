@@ -8,7 +8,7 @@ mod tests;
 
 use std::time::Duration;
 
-use crate::check::{Check, Run};
+use crate::check::rule::{Check, Run};
 use crate::engine::{Engine, Part};
 use crate::facts::{DiskFacts, LaneFacts};
 use crate::finding::{Finding, Findings};

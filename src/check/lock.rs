@@ -1,6 +1,6 @@
 //! What `preflight.lock` pins, held against the sources of the lanes and the hub.
 
-use super::{Check, Run};
+use super::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::{LaneFacts, Pinning};
 use crate::finding::{Finding, Findings, Rule, Severity};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::hub::NOT_WRITABLE;
-use super::{Check, Run};
+use super::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::{ArtifactFacts, LaneFacts, ProjectFacts, RootFacts, Through, Writable};
 use crate::finding::{Finding, Findings, Rule, Severity};

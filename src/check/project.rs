@@ -1,6 +1,6 @@
 //! What Docker Compose itself would warn about, and what it would not know.
 
-use super::{Check, Run};
+use super::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::finding::{Finding, Findings, Rule, Severity};

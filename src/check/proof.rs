@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::model::rules::{FILE_CORRUPT, FILES_MISSING};
-use super::{Check, Run};
+use super::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::finding::{Finding, Findings, Rule, Severity};

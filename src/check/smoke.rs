@@ -1,6 +1,6 @@
 //! What the engines answer after the stack is up.
 
-use super::{Check, Run};
+use super::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::LaneFacts;
 use crate::finding::{Finding, Findings, Rule, Severity};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Check, Run};
+use super::rule::{Check, Run};
 use crate::docker::Container;
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;

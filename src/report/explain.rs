@@ -2,31 +2,9 @@
 
 mod sections;
 
-use thiserror::Error;
-
-use crate::check;
+use crate::check::{self, UnknownCheck};
 use crate::finding::Rule;
-use crate::suggest;
 use sections::Sections;
-
-/// An id that is no check's.
-#[derive(Debug, Error, PartialEq, Eq)]
-#[error("there is no check `{}`", .id.escape_debug())]
-pub struct UnknownCheck {
-    /// As typed.
-    pub id: String,
-    /// The ids that look like it, the likeliest first.
-    pub suggestions: Vec<&'static str>,
-}
-
-impl UnknownCheck {
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        suggest::question(&self.suggestions)
-            .unwrap_or_else(|| "`preflight explain` lists them".to_owned())
-    }
-}
 
 /// The list of all checks, or what the one called `id` means; with a line break at its end.
 ///
@@ -35,19 +13,8 @@ impl UnknownCheck {
 pub fn explain(id: Option<&str>) -> Result<String, UnknownCheck> {
     match id {
         None => Ok(list(check::rules())),
-        Some(id) => find(id).map(page),
+        Some(id) => check::find(id).map(page),
     }
-}
-
-/// The rule called `id`; also for the arguments of `--deny` and `--allow`.
-///
-/// # Errors
-/// When no check has that id.
-pub fn find(id: &str) -> Result<&'static Rule, UnknownCheck> {
-    check::rule(id).ok_or_else(|| UnknownCheck {
-        id: id.to_owned(),
-        suggestions: suggest::likely(id, check::rules().map(|rule| rule.id)),
-    })
 }
 
 /// Every check, as the Markdown of `docs/checks.md`.

@@ -1,6 +1,6 @@
 //! Containers that are not what the files say.
 
-use crate::check::{Check, Run};
+use crate::check::rule::{Check, Run};
 use crate::engine;
 use crate::exit_code::ExitCode;
 use crate::facts::{Difference, ProjectFacts};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::check::{Check, Run};
+use crate::check::rule::{Check, Run};
 use crate::docker::{EngineFacts, Observation, devices::NVIDIA_FILES};
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;

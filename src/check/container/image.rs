@@ -1,7 +1,7 @@
 //! Whether the images are there that containers have yet to be made from.
 
 use super::{judges_containers, say, wants_containers};
-use crate::check::{Check, Run};
+use crate::check::rule::{Check, Run};
 use crate::docker::Observation;
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;

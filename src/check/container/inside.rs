@@ -1,6 +1,6 @@
 //! Files that were only seen through the engine.
 
-use crate::check::{Check, Run};
+use crate::check::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::{LaneFacts, Through};
 use crate::finding::{Finding, Findings, Rule, Severity};

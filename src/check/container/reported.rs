@@ -4,7 +4,7 @@ mod messages;
 
 use self::messages::{MESSAGES, Message};
 use super::{lanes_of, say};
-use crate::check::{Check, Run};
+use crate::check::rule::{Check, Run};
 use crate::docker::{Container, Observation};
 use crate::engine::Engine;
 use crate::exit_code::ExitCode;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::check::{Check, Run};
+use crate::check::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::finding::{Finding, Findings, Rule, Severity};

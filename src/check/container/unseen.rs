@@ -1,6 +1,6 @@
 //! What could not be looked at: the containers, or the files that they were made from.
 
-use crate::check::{Check, Run};
+use crate::check::rule::{Check, Run};
 use crate::docker::DockerError;
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
