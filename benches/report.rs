@@ -9,10 +9,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use preflight::check;
+use preflight::finding::Policy;
 use preflight::finding::{Finding, Findings};
 use preflight::lanes::Lane;
 use preflight::options::{Charset, Format, Role};
-use preflight::policy::Policy;
 use preflight::redact::Redactor;
 use preflight::report::{Base, LaneOutcome, Outcome, Report, Telling, human, render, verdict};
 use preflight::source_map::{Place, SourceMap, Span, Variable, VariableSource};

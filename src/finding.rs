@@ -1,14 +1,15 @@
 //! What is said about a user's set-up, and the sink that every check says it into.
 
+pub mod policy;
+
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::exit_code::ExitCode;
-use crate::policy::Policy;
 use crate::source_map::Place;
 
-pub use crate::policy::Ruling;
+pub use policy::{Choices, Policy, Ruling};
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -67,7 +67,7 @@ pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, E
     if options.task == Task::Plan {
         return voice.plan(&plan, &sources);
     }
-    let policy = Policy::of(options, &plan, &stack.project, &sources)?;
+    let policy = policy::of(options, &plan, &stack.project, &sources)?;
     let mut findings = Findings::new(policy);
     check::project(&stack.facts(&plan, options), &mut findings);
     watch.lap("project");

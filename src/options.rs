@@ -7,9 +7,9 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use thiserror::Error;
 
+use crate::finding::Choices;
 use crate::hub::Locking;
 use crate::path::{HostPath, LocalPath};
-use crate::policy::Choices;
 use crate::report::Base;
 use crate::suggest;
 

@@ -1,21 +1,16 @@
-//! What a run makes of the severities that checks give: the one place where they are changed.
-//!
-//! Who may change them, the strongest first: `--deny`, `--allow`, a comment on the line that the
-//! finding points at, `x-preflight.checks`. A lane that is not required only ever warns. Pure.
+//! Reads the policy of a run: from its flags, from comments in the files of the project, and from
+//! `x-preflight.checks`. What becomes of it is in [`crate::finding::policy`]. Pure.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::ops::Range;
 
 use thiserror::Error;
 
-use crate::check::UnknownCheck;
-use crate::exit_code::ExitCode;
-use crate::finding::{Finding, Severity};
+use crate::check::{self, UnknownCheck};
+use crate::finding::policy::Comment;
+use crate::finding::{Choices, Policy};
 use crate::lanes::Plan;
 use crate::options::Options;
 use crate::project::Project;
-use crate::report::explain;
 use crate::source_map::{Location, Place, SourceId, SourceMap, Span};
 
 /// What begins a comment that allows checks on its line; ids and `]` follow.
@@ -23,56 +18,6 @@ const COMMENT: &str = "preflight: allow[";
 
 /// The key of `x-preflight`.
 const KEY: &str = "checks";
-
-/// What a run makes of the severities that checks give. The default changes none.
-///
-/// Applied by [`crate::finding::Findings`] to every finding as it comes, and nowhere else.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Policy {
-    /// Whether the state of containers and the answers of engines are only advice: everywhere but
-    /// in `inspect` and `smoke`. Their errors become warnings.
-    pub containers_advisory: bool,
-    /// `--allow` and `--deny`.
-    pub flags: Choices,
-    /// Comments in the files of the project.
-    pub comments: Vec<Comment>,
-    /// `x-preflight.checks`.
-    pub extension: Choices,
-    /// The lanes that are not required. Their errors become warnings that still stop the lane.
-    pub optional_lanes: BTreeSet<String>,
-}
-
-/// Checks, by their ids, whose findings get another severity.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Choices {
-    /// Their findings become notes.
-    pub allowed: BTreeSet<String>,
-    /// Their findings become errors; stronger than [`Choices::allowed`].
-    pub denied: BTreeSet<String>,
-}
-
-/// A comment `# preflight: allow[ID, ID]`: the findings of these checks that point at its line
-/// become notes. One that has a line of its own is about the next line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Comment {
-    /// The text that it is in.
-    pub source: SourceId,
-    /// The bytes of the lines that it is about.
-    pub lines: Range<usize>,
-    /// The checks.
-    pub allowed: BTreeSet<String>,
-}
-
-/// Who gave a finding another severity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ruling {
-    /// `--allow` or `--deny`.
-    Flag,
-    /// A comment on its line.
-    Comment,
-    /// `x-preflight.checks`.
-    Extension,
-}
 
 /// Why the policy of a run cannot be followed.
 #[derive(Debug, Error)]
@@ -122,86 +67,28 @@ impl PolicyError {
     }
 }
 
-impl Policy {
-    /// The policy of a run.
-    ///
-    /// # Errors
-    /// A check that is named and does not exist, or a policy that is written wrongly.
-    pub fn of(
-        options: &Options,
-        plan: &Plan,
-        project: &Project,
-        sources: &SourceMap,
-    ) -> Result<Self, PolicyError> {
-        let flags = &options.checks;
-        for (flag, ids) in [("--allow", &flags.allowed), ("--deny", &flags.denied)] {
-            ids.iter().try_for_each(|id| known(id, || flag.to_owned()))?;
-        }
-        let optional = plan.lanes.iter().filter(|lane| !lane.required);
-        Ok(Self {
-            containers_advisory: !options.task.is_about_containers(),
-            flags: flags.clone(),
-            comments: comments(sources)?,
-            extension: extension(project, sources)?,
-            optional_lanes: optional.map(|lane| lane.name.clone()).collect(),
-        })
+/// The policy of a run.
+///
+/// # Errors
+/// A check that is named and does not exist, or a policy that is written wrongly.
+pub fn of(
+    options: &Options,
+    plan: &Plan,
+    project: &Project,
+    sources: &SourceMap,
+) -> Result<Policy, PolicyError> {
+    let flags = &options.checks;
+    for (flag, ids) in [("--allow", &flags.allowed), ("--deny", &flags.denied)] {
+        ids.iter().try_for_each(|id| known(id, || flag.to_owned()))?;
     }
-
-    /// What becomes of a finding. Applying it twice changes nothing more.
-    pub fn apply(&self, finding: &mut Finding) {
-        let about_containers = matches!(finding.rule.exit, ExitCode::Unhealthy | ExitCode::Smoke);
-        if self.containers_advisory && about_containers {
-            finding.severity = finding.severity.max(Severity::Warning);
-        }
-        if let Some((severity, ruling)) = self.ruling(finding) {
-            finding.severity = severity;
-            finding.lowered &= severity == Severity::Error;
-            finding.ruling = (severity != finding.rule.severity).then_some(ruling);
-        }
-        let is_optional =
-            finding.lane.as_ref().is_some_and(|lane| self.optional_lanes.contains(lane));
-        if is_optional && finding.severity == Severity::Error {
-            finding.severity = Severity::Warning;
-            finding.lowered = true;
-        }
-    }
-
-    fn ruling(&self, finding: &Finding) -> Option<(Severity, Ruling)> {
-        let id = finding.rule.id;
-        let of = |choices: &Choices, ruling| Some((choices.severity(id)?, ruling));
-        of(&self.flags, Ruling::Flag)
-            .or_else(|| {
-                let span = finding.place.span?;
-                let allows = |comment: &Comment| comment.allows(id, span);
-                self.comments.iter().any(allows).then_some((Severity::Note, Ruling::Comment))
-            })
-            .or_else(|| of(&self.extension, Ruling::Extension))
-    }
-}
-
-impl Choices {
-    fn severity(&self, id: &str) -> Option<Severity> {
-        if self.denied.contains(id) {
-            return Some(Severity::Error);
-        }
-        self.allowed.contains(id).then_some(Severity::Note)
-    }
-}
-
-impl Comment {
-    fn allows(&self, id: &str, span: Span) -> bool {
-        self.source == span.source && self.lines.contains(&span.start) && self.allowed.contains(id)
-    }
-}
-
-impl fmt::Display for Ruling {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Flag => "`--allow` or `--deny`",
-            Self::Comment => "a comment on its line",
-            Self::Extension => "`x-preflight.checks`",
-        })
-    }
+    let optional = plan.lanes.iter().filter(|lane| !lane.required);
+    Ok(Policy {
+        containers_advisory: !options.task.is_about_containers(),
+        flags: flags.clone(),
+        comments: comments(sources)?,
+        extension: extension(project, sources)?,
+        optional_lanes: optional.map(|lane| lane.name.clone()).collect(),
+    })
 }
 
 fn known(id: &str, said_by: impl FnOnce() -> String) -> Result<(), PolicyError> {

@@ -20,11 +20,11 @@ use std::path::{Path, PathBuf};
 use super::rule::{Check, Run};
 use crate::engine::Part;
 use crate::facts::{ArtifactFacts, LaneFacts};
+use crate::finding::Policy;
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::model::FileState;
 use crate::model::{Model, ModelFacts, ModelFile, Role, Shape};
 use crate::mounts::Sight;
-use crate::policy::Policy;
 
 /// The whole family: what is wrong with a file decides which rule it breaks.
 pub(super) static CHECK: Check = Check { rules: rules::ALL, run: Run::Model(run) };

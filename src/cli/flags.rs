@@ -9,12 +9,12 @@ use clap::{Args, ValueEnum};
 
 use super::environment::Environment;
 use super::{amount, target, terminal};
+use crate::finding::Choices;
 use crate::hub::{Locking, Means};
 use crate::options::{
     ConfigPart, DockerOptions, FileOptions, Format, HubOptions, LogFormat, Options, OptionsError,
     ProgressStyle, ProjectOptions, Reach, ReportOptions, Role, Selection, Target, Task,
 };
-use crate::policy::Choices;
 use crate::suggest;
 
 /// What every subcommand takes, before or behind its name.

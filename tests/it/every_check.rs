@@ -11,10 +11,10 @@ use std::path::Path;
 use std::process::Command;
 
 use preflight::check;
+use preflight::finding::Policy;
 use preflight::finding::{Finding, Findings, Rule};
 use preflight::lanes::Lane;
 use preflight::options::Role;
-use preflight::policy::Policy;
 use preflight::redact::Redactor;
 use preflight::report::{Base, LaneOutcome, Outcome, Report, Telling, explain, human};
 use preflight::source_map::SourceMap;
