@@ -12,9 +12,10 @@ use preflight::check;
 use preflight::finding::Policy;
 use preflight::finding::{Finding, Findings};
 use preflight::lanes::Lane;
+use preflight::options::Base;
 use preflight::options::{Charset, Format, Role};
 use preflight::redact::Redactor;
-use preflight::report::{Base, LaneOutcome, Outcome, Report, Telling, human, render, verdict};
+use preflight::report::{LaneOutcome, Outcome, Report, Telling, human, render, verdict};
 use preflight::source_map::{Place, SourceMap, Span, Variable, VariableSource};
 use preflight::timing::Timing;
 

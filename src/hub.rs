@@ -37,7 +37,6 @@ use tokio::time::Instant;
 
 use self::client::Client;
 pub use self::layout::{CachedRepository, User};
-pub use self::lock::{Locking, Means};
 pub(crate) use self::metadata::Noted;
 pub(crate) use self::object::hex;
 use self::pace::Pace;

@@ -8,9 +8,7 @@ use indexmap::IndexMap;
 use thiserror::Error;
 
 use crate::finding::Choices;
-use crate::hub::Locking;
 use crate::path::{HostPath, LocalPath};
-use crate::report::Base;
 use crate::suggest;
 
 /// The subcommands, for whoever mistypes one: what is none of them is a PATH.
@@ -26,6 +24,9 @@ pub(crate) const COMMANDS: [&str; 10] = [
     "man",
     "completions",
 ];
+
+/// How long a holder of a lock may stand still when nobody says otherwise.
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Everything that [`crate::run`] may know about how it was called.
 #[derive(Debug, Clone)]
@@ -204,6 +205,25 @@ pub struct HubOptions {
     pub locking: Locking,
 }
 
+/// How processes keep out of each other's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Locking {
+    /// By what.
+    pub method: LockMethod,
+    /// How long a holder may stand still before it is no longer waited for.
+    pub patience: Duration,
+}
+
+/// By what a file is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockMethod {
+    /// flock(2), which `hf` uses as well; leases where the file system has no locks and says so.
+    Flock,
+    /// Leases everywhere: for file systems that have no locks and do not say so (Lustre and GPFS
+    /// without the option, some NFS).
+    Lease,
+}
+
 /// A secret. Its `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
@@ -219,6 +239,16 @@ pub struct DockerOptions {
     pub enabled: bool,
     /// The id of the container that this process runs in, if its own files tell.
     pub container: Option<String>,
+}
+
+/// Where relative names start, and where a program that reads a report starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Base {
+    /// The working directory: relative names of sources start here. Absolute.
+    pub here: PathBuf,
+    /// The root of the checkout, if the environment names one (`GITHUB_WORKSPACE`), else the
+    /// working directory. Absolute.
+    pub root: PathBuf,
 }
 
 /// Where the report goes and what it looks like.
@@ -359,6 +389,12 @@ pub enum OptionsError {
     /// The working directory is gone.
     #[error("the working directory cannot be found")]
     WorkingDirectory(#[source] std::io::Error),
+}
+
+impl Default for Locking {
+    fn default() -> Self {
+        Self { method: LockMethod::Flock, patience: DEFAULT_PATIENCE }
+    }
 }
 
 impl Task {

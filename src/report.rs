@@ -33,13 +33,12 @@ use crate::exit_code::ExitCode;
 use crate::finding::{Finding, Findings, Severity};
 use crate::lanes::{Lane, Plan};
 use crate::model::FileState;
-use crate::options::{Format, ReportOptions, Role};
+use crate::options::{Base, Format, ReportOptions, Role};
 use crate::redact::Redactor;
 use crate::source_map::SourceMap;
 use crate::timing::Timing;
 use text::Cleaner;
 
-pub use address::Base;
 pub(crate) use file::write as write_file;
 pub use verdict::{error_verdict, verdict};
 pub use voice::Voice;

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
+use crate::options::Base;
 use crate::options::{OptionsError, Token};
-use crate::report::Base;
 
 const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 

@@ -10,11 +10,11 @@ use clap::{Args, ValueEnum};
 use super::environment::Environment;
 use super::{amount, target, terminal};
 use crate::finding::Choices;
-use crate::hub::{Locking, Means};
 use crate::options::{
     ConfigPart, DockerOptions, FileOptions, Format, HubOptions, LogFormat, Options, OptionsError,
     ProgressStyle, ProjectOptions, Reach, ReportOptions, Role, Selection, Target, Task,
 };
+use crate::options::{LockMethod, Locking};
 use crate::suggest;
 
 /// What every subcommand takes, before or behind its name.
@@ -87,7 +87,7 @@ pub(super) struct Flags {
     /// has locks in name only (Lustre, GPFS, some NFS)
     #[arg(long, value_name = "MEANS", env = "PREFLIGHT_LOCKS", default_value = "flock")]
     #[arg(global = true, help_heading = "Fetch")]
-    locks: LockMeans,
+    locks: Locks,
     /// How long a process that stands still is waited for
     #[arg(long, value_name = "SECONDS", env = "PREFLIGHT_LOCK_PATIENCE", default_value = "60")]
     #[arg(global = true, hide = true)]
@@ -166,7 +166,7 @@ pub(super) struct Flags {
 
 /// By what means processes wait for each other.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum LockMeans {
+enum Locks {
     Flock,
     Lease,
 }
@@ -344,7 +344,7 @@ impl Flags {
             timeout: self.timeout,
             silence: self.silence,
             locking: Locking {
-                means: self.locks.into(),
+                method: self.locks.into(),
                 patience: Duration::from_secs(u64::from(self.lock_patience)),
             },
         })
@@ -374,11 +374,11 @@ impl Flags {
     }
 }
 
-impl From<LockMeans> for Means {
-    fn from(means: LockMeans) -> Self {
+impl From<Locks> for LockMethod {
+    fn from(method: Locks) -> Self {
         match means {
-            LockMeans::Flock => Self::Flock,
-            LockMeans::Lease => Self::Lease,
+            Locks::Flock => Self::Flock,
+            Locks::Lease => Self::Lease,
         }
     }
 }

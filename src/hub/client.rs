@@ -291,7 +291,7 @@ mod tests {
             limit_rate: None,
             timeout: None,
             silence: Duration::from_secs(1),
-            locking: crate::hub::Locking::default(),
+            locking: crate::options::Locking::default(),
         };
         Client::new(&options, Pace::default()).unwrap()
     }

@@ -3,9 +3,9 @@
 use fs_err as fs;
 
 use super::client::Client;
-use super::lock::Locking;
 use super::transfer::{self, blocking};
 use super::{Errand, HubError, Listing, metadata, partial, store};
+use crate::options::Locking;
 use crate::progress::Progress;
 
 /// Brings one file: verified, under its final name and known to `hf`. One process at a time does so;

@@ -26,25 +26,7 @@ use self::owner::Owner;
 use super::pace::random;
 use super::transfer::blocking;
 use super::{HubError, store};
-
-/// How processes keep out of each other's way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Locking {
-    /// By what means.
-    pub means: Means,
-    /// How long a holder may stand still before it is no longer waited for.
-    pub patience: Duration,
-}
-
-/// By what means a file is locked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Means {
-    /// flock(2), which `hf` uses as well; leases where the file system has no locks and says so.
-    Flock,
-    /// Leases everywhere: for file systems that have no locks and do not say so (Lustre and GPFS
-    /// without the option, some NFS).
-    Lease,
-}
+use crate::options::{LockMethod, Locking};
 
 /// Where the lock for one file is, and how it shows that its holder moves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +70,6 @@ struct Sight {
     pulse: u64,
 }
 
-const DEFAULT_PATIENCE: Duration = Duration::from_secs(60);
 /// How often a holder says that it lives.
 const BEAT: Duration = Duration::from_secs(5);
 /// How often a waiter looks: often at first, because most files are small.
@@ -98,12 +79,6 @@ const POLL_LATE: Duration = Duration::from_millis(500);
 const SAY_EVERY: Duration = Duration::from_secs(10);
 /// As `hf` makes it: members of the group may wait for it as well.
 const LOCK_MODE: u32 = 0o664;
-
-impl Default for Locking {
-    fn default() -> Self {
-        Self { means: Means::Flock, patience: DEFAULT_PATIENCE }
-    }
-}
 
 impl Latch {
     /// Waits until the lock is free, and takes it; `say` gets to know what is waited for, soon and
@@ -122,7 +97,7 @@ impl Latch {
             let latch = self.clone();
             let stale = wait.as_ref().filter(|wait| wait.still() >= locking.patience);
             let stale = stale.map(|wait| wait.seen.pulse);
-            match blocking(move || latch.attempt(locking.means, stale)).await? {
+            match blocking(move || latch.attempt(locking.method, stale)).await? {
                 Attempt::Taken(lock) => return Ok(lock),
                 Attempt::Busy(sight) => {
                     let wait = wait.get_or_insert_with(|| Wait::new(&sight));
@@ -145,11 +120,11 @@ impl Latch {
 
     /// One attempt. A lease whose pulse has been `stale` for too long is taken over. Blocking, but
     /// not for the lock.
-    fn attempt(&self, means: Means, stale: Option<u64>) -> Result<Attempt, HubError> {
+    fn attempt(&self, means: LockMethod, stale: Option<u64>) -> Result<Attempt, HubError> {
         store::make_folders(self.file.parent().unwrap_or(Path::new("/")))?;
         let attempt = match means {
-            Means::Flock => self.attempt_flock(),
-            Means::Lease => Ok(None),
+            LockMethod::Flock => self.attempt_flock(),
+            LockMethod::Lease => Ok(None),
         };
         let attempt = attempt.and_then(|attempt| match attempt {
             Some(attempt) => Ok(attempt),

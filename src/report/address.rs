@@ -3,15 +3,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-/// Where relative names start, and where a program that reads a report starts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Base {
-    /// The working directory: relative names of sources start here. Absolute.
-    pub here: PathBuf,
-    /// The root of the checkout, if the environment names one (`GITHUB_WORKSPACE`), else the
-    /// working directory. Absolute.
-    pub root: PathBuf,
-}
+use crate::options::Base;
 
 /// `file` relative to the root, with no `.` and `..` in it; absolute if it is not below the root.
 pub(super) fn path(file: &Path, base: &Base) -> PathBuf {

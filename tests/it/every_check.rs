@@ -14,9 +14,10 @@ use preflight::check;
 use preflight::finding::Policy;
 use preflight::finding::{Finding, Findings, Rule};
 use preflight::lanes::Lane;
+use preflight::options::Base;
 use preflight::options::Role;
 use preflight::redact::Redactor;
-use preflight::report::{Base, LaneOutcome, Outcome, Report, Telling, explain, human};
+use preflight::report::{LaneOutcome, Outcome, Report, Telling, explain, human};
 use preflight::source_map::SourceMap;
 use preflight::timing::Timing;
 

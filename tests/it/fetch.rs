@@ -46,7 +46,7 @@ fn options(fake: &FakeHub) -> HubOptions {
         limit_rate: None,
         timeout: None,
         silence: Duration::from_secs(30),
-        locking: preflight::hub::Locking::default(),
+        locking: preflight::options::Locking::default(),
     }
 }
 
