@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::docker::{DockerError, Observation};
 use crate::hub::{Errand, HubError, Listing, RemoteFile};
-use crate::lanes::{Artifact, Cached, Lane, Plan, Source};
+use crate::lanes::{Artifact, Cached, Lane, Plan};
 use crate::lockfile::Pin;
 use crate::look::{FileKind, Link, Look, Owner, Stat};
 use crate::model::ModelFacts;
@@ -13,6 +13,7 @@ use crate::path::LocalPath;
 use crate::project::Project;
 use crate::proof::Proof;
 use crate::smoke::Smoke;
+use crate::source::Source;
 use crate::source_map::{Place, Spanned};
 
 /// Everything that is known about a project before its lanes are looked at.

@@ -43,9 +43,9 @@ use self::pace::Pace;
 pub(crate) use self::selection::is_safe as is_safe_name;
 pub(crate) use self::store::{make_folders, write_note};
 
-use crate::lanes::Source;
 use crate::options::HubOptions;
 use crate::progress::Progress;
+use crate::source::Source;
 
 /// A connection to one hub. Cheap to clone.
 #[derive(Debug, Clone)]

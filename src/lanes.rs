@@ -10,7 +10,6 @@ mod discovered;
 mod draft;
 mod found;
 mod selection;
-mod source;
 mod variables;
 
 use std::fmt;
@@ -28,7 +27,6 @@ use crate::suggest;
 pub use assemble::plan;
 pub use cache::{Cached, Choice};
 pub use found::of_models;
-pub use source::{Source, SourceError};
 
 /// The lanes of a project, with every path and source resolved. Inert.
 #[derive(Debug, Clone)]

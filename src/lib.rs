@@ -28,6 +28,7 @@ pub mod proof;
 pub mod redact;
 pub mod report;
 pub mod smoke;
+pub mod source;
 pub mod source_map;
 pub mod stack;
 pub mod suggest;

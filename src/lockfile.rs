@@ -11,10 +11,10 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use crate::hub::{self, Listing, ObjectId, RemoteFile};
-use crate::lanes::Source;
 use crate::mounts::{Sight, locate_on_host};
 use crate::options::{Options, Target};
 use crate::report;
+use crate::source::Source;
 use crate::stack::Stack;
 
 /// The name of the file, beside the Compose file.

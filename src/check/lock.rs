@@ -121,9 +121,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::lanes::{Lane, Origin, Source, Traced};
+    use crate::lanes::{Lane, Origin, Traced};
     use crate::lockfile::Pin;
     use crate::options::Role;
+    use crate::source::Source;
 
     fn check(pinning: Pinning, differences: &[&str], expected: &[(&str, &str)]) {
         check_updating(false, pinning, differences, expected);

@@ -19,8 +19,8 @@ use super::pace::{Pace, Setback};
 use super::quota::Quota;
 use super::refusal::{Asked, Refusal, chain};
 use super::throttle::Throttle;
-use crate::lanes::Source;
 use crate::options::HubOptions;
+use crate::source::Source;
 
 /// A client for one hub, on behalf of one token.
 #[derive(Debug, Clone)]

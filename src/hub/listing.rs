@@ -12,7 +12,7 @@ use super::client::Client;
 use super::pace::Setback;
 use super::refusal::{Asked, Refusal};
 use super::{HubError, ObjectId, RemoteFile, store};
-use crate::lanes::Source;
+use crate::source::Source;
 
 /// One entry of a listing, as the hub writes it.
 #[derive(Debug, Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::{HubError, RemoteFile, store};
-use crate::lanes::Source;
+use crate::source::Source;
 
 /// Where `hf` and preflight keep their own notes below a folder; a file of that name could forge
 /// them.

@@ -5,8 +5,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::finding::Rule;
 use crate::finding::{Choices, Policy};
-use crate::lanes::{Origin, Source, Traced};
+use crate::lanes::{Origin, Traced};
 use crate::options::{Charset, OptionsError, ProgressStyle};
+use crate::source::Source;
 use crate::source_map::{Place, SourceId, Span, Variable, VariableSource};
 
 static MOUNT: Rule = rule("mount-source-missing", Severity::Error, ExitCode::Mount);

@@ -17,11 +17,12 @@ use crate::engine::repository::Reader;
 use crate::facts::LaneFacts;
 use crate::finding::Findings;
 use crate::hub::{Errand, Hub, HubError, Listing, Noted};
-use crate::lanes::{Kind, Source};
+use crate::lanes::Kind;
 use crate::mounts::Sight;
 use crate::options::{FileOptions, Options};
 use crate::progress::Progress;
 use crate::proof::{Outcome, Witness};
+use crate::source::Source;
 
 /// Notes that are read to learn which commit a folder was fetched at.
 const MOST_NOTES: usize = 20_000;

@@ -173,7 +173,7 @@ pub(super) fn is_weights(path: &str) -> bool {
 mod tests {
     use super::*;
     use crate::hub::ObjectId;
-    use crate::lanes::Source;
+    use crate::source::Source;
 
     fn errand(path: &str, size: u64) -> Errand {
         let oid = ObjectId::GitBlob(String::new());

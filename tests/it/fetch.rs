@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use fake_hub::{Builder, FakeHub, Origin};
 use preflight::hub::{Errand, Hub, HubError, Listing};
-use preflight::lanes::Source;
 use preflight::options::{HubOptions, Token};
 use preflight::progress::Progress;
+use preflight::source::Source;
 use tempfile::TempDir;
 use tokio::sync::mpsc::unbounded_channel;
 

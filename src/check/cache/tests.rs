@@ -1,10 +1,11 @@
 use super::*;
 use crate::engine::{Engine, Invocation, Part};
 use crate::hub::{HubError, ObjectId, RemoteFile};
-use crate::lanes::{Cached, Lane, Origin, Source};
+use crate::lanes::{Cached, Lane, Origin};
 use crate::mounts::{Located, Sight};
 use crate::options::Role;
 use crate::path::ServicePath;
+use crate::source::Source;
 
 fn facts(state: CacheState, choice: Choice) -> LaneFacts {
     let place = Located {

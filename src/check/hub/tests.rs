@@ -5,8 +5,9 @@ use crate::check::CHECKS;
 use crate::exit_code::ExitCode;
 use crate::finding::Severity;
 use crate::hub::Listing;
-use crate::lanes::{Lane, Origin, Source, Traced};
+use crate::lanes::{Lane, Origin, Traced};
 use crate::options::Role;
+use crate::source::Source;
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 

@@ -5,11 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use crate::engine::{Engine, Invocation};
 use crate::exit_code::ExitCode;
 use crate::facts::{Starter, Through, Way};
-use crate::lanes::{Artifact, Lane, Origin, Source, Traced};
+use crate::lanes::{Artifact, Lane, Origin, Traced};
 use crate::model;
 use crate::mounts::Located;
 use crate::options::Role as RunRole;
 use crate::path::{HostPath, LocalPath, ServicePath};
+use crate::source::Source;
 use crate::source_map::Place;
 use crate::view::local::LocalView;
 

@@ -3,12 +3,13 @@ use crate::check::CHECKS;
 use crate::docker::DockerError;
 use crate::engine::Part;
 use crate::facts::Way;
-use crate::lanes::{Artifact, Lane, Origin, Plan, Settings, Source, Traced};
+use crate::lanes::{Artifact, Lane, Origin, Plan, Settings, Traced};
 use crate::look::{FileKind, Owner, Stat};
 use crate::model::ModelFacts;
 use crate::options::Task;
 use crate::path::{HostPath, LocalPath, ServicePath};
 use crate::project::{Project, Service};
+use crate::source::Source;
 use crate::source_map::{Spanned, Variable};
 
 fn bind(source: &str, place: Place) -> Mount {

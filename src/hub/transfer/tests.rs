@@ -13,10 +13,10 @@ use tokio::sync::mpsc::unbounded_channel;
 use crate::hub::blocks::BLOCK;
 use crate::hub::pace::Pace;
 use crate::hub::{Errand, Hub, HubError, Listing};
-use crate::lanes::Source;
 use crate::options::HubOptions;
 use crate::options::Locking;
 use crate::progress::{Event, Progress};
+use crate::source::Source;
 
 const REPOSITORY: &str = "acme/large";
 const MODEL: &str = "model.gguf";
