@@ -20,7 +20,6 @@ use thiserror::Error;
 
 use crate::engine::{Engine, Invocation, Named, Part};
 use crate::mounts::{Located, Sight};
-use crate::smoke::Level;
 use crate::source_map::{Location, Place};
 use crate::suggest;
 
@@ -98,6 +97,19 @@ pub enum Kind {
     Gguf,
     /// An embedding model.
     Embedding,
+}
+
+/// How much of a running engine is asked for; each asks for what is before it as well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// It answers.
+    Reachable,
+    /// It has the lane's model.
+    #[default]
+    Serves,
+    /// It completes a prompt, or embeds a text.
+    Generates,
 }
 
 /// A file or folder that a lane's engine opens.

@@ -28,19 +28,6 @@ const LONGEST_ANSWER: usize = 1 << 20;
 /// How long an engine may take to generate: a processor that others use as well is slow.
 const GENERATION: Duration = Duration::from_secs(120);
 
-/// How much of a running engine is asked for; each asks for what is before it as well.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// It answers.
-    Reachable,
-    /// It has the lane's model.
-    #[default]
-    Serves,
-    /// It completes a prompt, or embeds a text.
-    Generates,
-}
-
 /// What was learned about the engine of a lane.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Smoke {

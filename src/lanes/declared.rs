@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::draft::{Draft, Drafts, Written, fill, lane_name};
 use super::{Origin, PlanError, Problem, ProblemKind, Source, Traced};
+use crate::lanes::Level;
 use crate::path::{ServicePath, clean};
 use crate::project::{Project, Service};
-use crate::smoke::Level;
 use crate::source_map::{Place, SourceMap, Spanned};
 use crate::yaml;
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::{Kind, Problem, Source, Traced};
 use crate::engine::Invocation;
+use crate::lanes::Level;
 use crate::path::ServicePath;
-use crate::smoke::Level;
 use crate::source_map::Place;
 
 /// What has been said about a lane so far.

@@ -8,11 +8,12 @@ use futures_util::future::join_all;
 use crate::docker::{self, Container};
 use crate::engine::Engine;
 use crate::facts::LaneFacts;
+use crate::lanes::Level;
 use crate::lanes::{Kind, Lane};
 use crate::look::Look;
 use crate::mounts::Standpoint;
 use crate::options::{DockerOptions, Options, Token};
-use crate::smoke::{Answer, Endpoint, Level, Smoke, Wanted, api_key, same_server};
+use crate::smoke::{Answer, Endpoint, Smoke, Wanted, api_key, same_server};
 use crate::stack::Stack;
 use crate::survey::way::Eyes;
 
