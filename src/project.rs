@@ -2,8 +2,6 @@
 //! the containers that Compose has created.
 
 mod hardware;
-mod image_defaults;
-mod observed;
 
 use std::path::PathBuf;
 

@@ -1,5 +1,8 @@
 //! The project as it is known before its lanes are looked at: files, containers, standpoint.
 
+mod image_defaults;
+mod observed;
+
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::mem;

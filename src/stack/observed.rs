@@ -9,10 +9,10 @@ use indexmap::IndexMap;
 use indexmap::map::Entry;
 
 use self::sources::Sources;
-use super::{Mount, MountSource, Project, Service, Volume};
 use crate::docker::{Container, Observation};
 use crate::facts::Difference;
 use crate::path::{HostPath, ServicePath, clean};
+use crate::project::{Mount, MountSource, Project, Service, Volume};
 use crate::source_map::{Place, Spanned};
 
 impl Project {

@@ -1,9 +1,9 @@
 //! What a service gets from its image. Pure.
 
-use super::{Project, Service};
 use crate::docker::Observation;
 use crate::docker::images::Image;
 use crate::look::Look;
+use crate::project::{Project, Service};
 use crate::source_map::Spanned;
 
 impl Project {
