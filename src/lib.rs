@@ -35,6 +35,7 @@ pub mod suggest;
 pub mod survey;
 pub mod timing;
 pub mod view;
+pub mod whole_file;
 pub mod yaml;
 
 use std::path::Path;
@@ -73,7 +74,7 @@ pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, E
     check::project(&stack.facts(&plan, options), &mut findings);
     watch.lap("project");
 
-    let path = lockfile::beside(&stack, options);
+    let path = stack.lock_file(options);
     let lock = path.as_deref().map(lockfile::read).transpose()?.flatten();
     let mut lanes = survey::look(&plan, &stack, options, lock.as_ref()).await;
     if options.task == Task::Lock {

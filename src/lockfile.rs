@@ -11,11 +11,8 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use crate::hub::{self, Listing, ObjectId, RemoteFile};
-use crate::mounts::{Sight, locate_on_host};
-use crate::options::{Options, Target};
-use crate::report;
 use crate::source::Source;
-use crate::stack::Stack;
+use crate::whole_file;
 
 /// The name of the file, beside the Compose file.
 pub const NAME: &str = "preflight.lock";
@@ -136,32 +133,12 @@ pub fn read(path: &Path) -> Result<Option<Lockfile>, LockfileError> {
     Ok(Some(Lockfile { lanes: document.lanes }))
 }
 
-/// Where the lock file of a run is: where `--lock-file` says, else beside the Compose file, as far as
-/// this process sees that. Absent: there is no Compose file.
-#[must_use]
-pub fn beside(stack: &Stack, options: &Options) -> Option<PathBuf> {
-    if let Some(path) = &options.files.lock_file {
-        return Some(path.clone());
-    }
-    if matches!(options.target, Target::Models(_)) {
-        return None;
-    }
-    let directory = &stack.project.directory;
-    let located = locate_on_host(&stack.project, &stack.standpoint, directory, directory);
-    let folder = match &located.sight {
-        Sight::Visible { path, .. } => path.as_path(),
-        // In a container whose project was read from `/project`, that is its own path.
-        Sight::NotMounted | Sight::Hidden(_) => directory.as_path(),
-    };
-    Some(folder.join(NAME))
-}
-
 /// Writes a lock file, whole or not at all. Blocking.
 ///
 /// # Errors
 /// What the system says.
 pub fn write(path: &Path, lockfile: &Lockfile) -> Result<(), LockfileError> {
-    report::write_file(path, lockfile.render().as_bytes())
+    whole_file::write(path, lockfile.render().as_bytes())
         .map_err(|source| LockfileError::Write { path: path.to_path_buf(), source })
 }
 

@@ -11,7 +11,6 @@ pub mod plan;
 
 mod address;
 mod containers;
-mod file;
 mod github;
 mod junit;
 mod markdown;
@@ -37,9 +36,9 @@ use crate::options::{Base, Format, ReportOptions, Role};
 use crate::redact::Redactor;
 use crate::source_map::SourceMap;
 use crate::timing::Timing;
+use crate::whole_file;
 use text::Cleaner;
 
-pub(crate) use file::write as write_file;
 pub use verdict::{error_verdict, verdict};
 pub use voice::Voice;
 
@@ -402,11 +401,11 @@ fn print_all(
     if let Some(path) = summary
         && let Some(text) = text(Format::Markdown, human::Layout::default())
     {
-        result = result.and(in_file(path, file::append(path, text.as_bytes())));
+        result = result.and(in_file(path, whole_file::append(path, text.as_bytes())));
     }
     for (format, path) in &options.outputs {
         if let Some(text) = text(*format, human::Layout::default()) {
-            result = result.and(in_file(path, file::write(path, text.as_bytes())));
+            result = result.and(in_file(path, whole_file::write(path, text.as_bytes())));
         }
     }
     result

@@ -6,7 +6,7 @@ mod observed;
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::mem;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::compose;
@@ -16,8 +16,9 @@ use crate::engine;
 use crate::error::Error;
 use crate::facts::{Difference, ProjectFacts};
 use crate::lanes::{self, Plan, PlanError};
+use crate::lockfile;
 use crate::look::Look;
-use crate::mounts::{Sight, Standpoint, locate};
+use crate::mounts::{Sight, Standpoint, locate, locate_on_host};
 use crate::options::{Options, ProjectOptions, Reach, Role, Target};
 use crate::path::{HostPath, LocalPath};
 use crate::project::{MountSource, Project, Service};
@@ -256,6 +257,26 @@ impl Stack {
             }
         }
         project
+    }
+
+    /// Where the lock file of a run is: where `--lock-file` says, else beside the Compose file, as far as
+    /// this process sees that. Absent: there is no Compose file.
+    #[must_use]
+    pub fn lock_file(&self, options: &Options) -> Option<PathBuf> {
+        if let Some(path) = &options.files.lock_file {
+            return Some(path.clone());
+        }
+        if matches!(options.target, Target::Models(_)) {
+            return None;
+        }
+        let directory = &self.project.directory;
+        let located = locate_on_host(&self.project, &self.standpoint, directory, directory);
+        let folder = match &located.sight {
+            Sight::Visible { path, .. } => path.as_path(),
+            // In a container whose project was read from `/project`, that is its own path.
+            Sight::NotMounted | Sight::Hidden(_) => directory.as_path(),
+        };
+        Some(folder.join(lockfile::NAME))
     }
 
     /// Looks at the containers once more; what could not be seen now stays as it was.

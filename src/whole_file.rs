@@ -1,4 +1,4 @@
-//! Writes a report file whole or not at all, where the file system lets it.
+//! Writes a file whole or not at all, where the file system lets it.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -27,7 +27,7 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// What the system says about the file.
-pub(super) fn append(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn append(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::OpenOptions::new().append(true).create(true).open(path)?.write_all(content)
 }
 
