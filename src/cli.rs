@@ -1,6 +1,5 @@
 //! The command line: the only place that names clap or reads the environment.
 
-mod amount;
 mod environment;
 mod flags;
 mod target;

@@ -3,6 +3,7 @@
 //! `options -> project -> plan -> facts -> findings -> report -> exit code`; `ARCHITECTURE.md` is
 //! the map.
 
+mod amount;
 pub mod check;
 pub mod cli;
 pub mod compose;

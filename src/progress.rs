@@ -13,7 +13,6 @@ use std::io::Write;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-pub(crate) use self::board::size;
 use crate::options::ProgressStyle;
 
 /// Where events are sent.

@@ -1,12 +1,12 @@
 //! Lanes whose engines name a repository, and take it from a cache of the hub or from the hub.
 
 use super::rule::{Check, Run};
+use crate::amount::size;
 use crate::exit_code::ExitCode;
 use crate::facts::{CacheFacts, CacheState, LaneFacts};
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::hub::Listing;
 use crate::lanes::Choice;
-use crate::progress::size;
 use crate::source_map::Place;
 
 /// Whether what an engine downloads outlives its container.

@@ -8,12 +8,12 @@ mod tests;
 
 use std::time::Duration;
 
+use crate::amount::size;
 use crate::check::rule::{Check, Run};
 use crate::engine::{Engine, Part};
 use crate::facts::{DiskFacts, LaneFacts};
 use crate::finding::{Finding, Findings};
 use crate::hub::{Errand, HubError, RemoteFile};
-use crate::progress::size;
 use crate::source_map::Place;
 
 /// Whether the source could be had: every reason that [`HubError`] knows, of probe and fetch.

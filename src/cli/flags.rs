@@ -8,7 +8,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::environment::Environment;
-use super::{amount, target, terminal};
+use super::{target, terminal};
+use crate::amount;
 use crate::finding::Choices;
 use crate::options::{
     ConfigPart, DockerOptions, FileOptions, Format, HubOptions, LogFormat, Options, OptionsError,

@@ -162,53 +162,9 @@ fn per_second(bytes: u64, time: Duration) -> u64 {
     u64::try_from(u128::from(bytes) * 1000 / milliseconds).unwrap_or(u64::MAX)
 }
 
-/// `1.5 GiB`.
-pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut tenths = u128::from(bytes) * 10 / 1024;
-    let mut units = UNITS.iter();
-    let mut unit = units.next();
-    while tenths >= 10_240 {
-        let Some(next) = units.next() else { break };
-        unit = Some(next);
-        tenths /= 1024;
-    }
-    format!("{}.{} {}", tenths / 10, tenths % 10, unit.unwrap_or(&"KiB"))
-}
-
-/// `1:02:03` or `2:03`.
-pub(super) fn clock(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 {
-        format!("{hours}:{minutes:02}:{seconds:02}")
-    } else {
-        format!("{minutes}:{seconds:02}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_and_times_are_for_people() {
-        for (bytes, expected) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (1_572_864, "1.5 MiB"),
-            (1024 * 1024 * 1024 - 1, "1023.9 MiB"),
-            (u64::MAX, "16383.9 PiB"),
-        ] {
-            assert_eq!(size(bytes), expected);
-        }
-        assert_eq!(clock(Duration::from_secs(59)), "0:59");
-        assert_eq!(clock(Duration::from_secs(3723)), "1:02:03");
-    }
 
     #[test]
     fn bytes_never_go_back() {

@@ -7,7 +7,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Event;
-use super::board::{Board, Lane, Work, clock, size};
+use super::board::{Board, Lane, Work};
+use crate::amount::{clock, size};
 
 /// No lane is silent for longer than this.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10);

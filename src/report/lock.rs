@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::text::Cleaner;
+use crate::amount::size;
 use crate::lockfile::{Lockfile, Pin};
-use crate::progress::size;
 use crate::redact::Redactor;
 
 /// Digits of a commit that a person compares.

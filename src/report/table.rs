@@ -3,7 +3,8 @@
 use annotate_snippets::renderer::{AnsiColor, Style};
 
 use super::human::Layout;
-use super::text::{Cleaner, columns, cut_columns, size};
+use super::text::{Cleaner, columns, cut_columns};
+use crate::amount::size;
 use super::{LaneReport, Verdict};
 
 const HEADER: [&str; 6] = ["LANE", "SERVICE", "ENGINE", "MODEL", "SIZE", "VERDICT"];

@@ -193,24 +193,6 @@ pub(super) fn squeeze(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{head}...{tail}"))
 }
 
-/// A number of bytes as people say it: `512 B`, `4.6 GiB`.
-pub(super) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    // Tenths of the unit, so that no float rounds; 1023.96 KiB is 1.0 MiB.
-    let mut unit: u128 = 1024;
-    let mut name = 0;
-    let tenths = |unit: u128| (u128::from(bytes) * 10 + unit / 2) / unit;
-    while tenths(unit) >= 10 * 1024 && name + 1 < UNITS.len() {
-        unit *= 1024;
-        name += 1;
-    }
-    let tenths = tenths(unit);
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS.get(name).unwrap_or(&"EiB"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,19 +255,5 @@ mod tests {
         let cut = Cleaner::new(&redactor).lines(&text);
         assert_eq!(cut.lines().count(), 31);
         assert!(cut.starts_with("0\n1\n") && cut.contains("\n14\n... 10 lines ...\n25\n"), "{cut}");
-    }
-
-    #[test]
-    fn sizes_are_rounded_to_a_tenth_of_a_unit_that_is_not_exceeded() {
-        for (bytes, expected) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (1024 * 1024 - 1, "1.0 MiB"),
-            (4_920_733_696, "4.6 GiB"),
-            (u64::MAX, "16.0 EiB"),
-        ] {
-            assert_eq!(size(bytes), expected);
-        }
     }
 }
