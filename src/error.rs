@@ -11,7 +11,7 @@ use crate::lanes::PlanError;
 use crate::lockfile::LockfileError;
 use crate::options::OptionsError;
 use crate::policy::PolicyError;
-use crate::report::ReportError;
+use crate::report::{Failure, ReportError};
 
 /// Why a run ended without a report.
 #[derive(Debug, Error)]
@@ -76,5 +76,17 @@ impl Error {
             Self::Lockfile(error) => error.hint(),
             Self::Report(_) | Self::Runtime(_) | Self::Signal(_) => None,
         }
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        let mut causes = Vec::new();
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            causes.push(error.to_string());
+            cause = error.source();
+        }
+        Self { message: error.to_string(), causes, hint: error.hint(), exit: error.exit_code() }
     }
 }

@@ -63,12 +63,12 @@ pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, E
     let mut watch = Stopwatch::start();
     let mut sources = SourceMap::default();
     if options.task == Task::Config {
-        return voice.config(&compose::load(&options.project, &mut sources)?);
+        return Ok(voice.config(&compose::load(&options.project, &mut sources)?)?);
     }
     let mut stack = stack::gather(options, &mut sources).await?;
     let plan = stack.plan(options, &sources)?;
     if options.task == Task::Plan {
-        return voice.plan(&plan, &sources);
+        return Ok(voice.plan(&plan, &sources)?);
     }
     let policy = policy::of(options, &plan, &stack.project, &sources)?;
     let mut findings = Findings::new(policy);
@@ -91,7 +91,7 @@ pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, E
     }
     let project = stack.facts(&plan, options);
     let outcome = Outcome::of(&project, &lanes, findings, options, watch.stop());
-    voice.report(&Report::new(outcome), &sources)
+    Ok(voice.report(&Report::new(outcome), &sources)?)
 }
 
 /// Looks deeper, fetches and asks, as far as the task goes, and judges the lanes.

@@ -10,7 +10,7 @@ use preflight::exit_code::ExitCode as Code;
 use preflight::logging;
 use preflight::options::Options;
 use preflight::redact::Redactor;
-use preflight::report::{self, Voice};
+use preflight::report::{self, Failure, Voice};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How long work that cannot be interrupted (a write, an fsync) may take to end after a signal.
@@ -25,7 +25,8 @@ fn main() -> ExitCode {
         Request::Print(text) => say(&text),
     });
     let code = outcome.unwrap_or_else(|error| {
-        let text = report::error_verdict(&error, &Redactor::default(), log.charset);
+        let text =
+            report::failure_verdict(&Failure::from(&error), &Redactor::default(), log.charset);
         report::print(&mut io::stderr(), &text).ok();
         error.exit_code()
     });
@@ -51,7 +52,10 @@ fn run(options: &Options, log: &Log) -> Result<Code, Error> {
         }
     });
     runtime.shutdown_timeout(GRACE);
-    outcome.or_else(|error| voice.error(error))
+    if let Err(error) = &outcome {
+        voice.failure(&Failure::from(error))?;
+    }
+    outcome
 }
 
 /// Waits for a signal that ends the run. As process 1 there is no default for either.

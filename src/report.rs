@@ -11,6 +11,7 @@ pub mod plan;
 
 mod address;
 mod containers;
+mod failure;
 mod github;
 mod junit;
 mod markdown;
@@ -27,7 +28,6 @@ use std::path::{Path, PathBuf};
 
 use crate::check;
 use crate::engine::Engine;
-use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::finding::{Finding, Findings, Severity};
 use crate::lanes::{Lane, Plan};
@@ -39,7 +39,8 @@ use crate::timing::Timing;
 use crate::whole_file;
 use text::Cleaner;
 
-pub use verdict::{error_verdict, verdict};
+pub use failure::Failure;
+pub use verdict::{failure_verdict, verdict};
 pub use voice::Voice;
 
 /// Everything that a run has to say. Inert; sorted.
@@ -324,12 +325,12 @@ pub fn tell(
 }
 
 /// Tells a program why a run ended without a report, where the report would be. What a person is
-/// told is [`error_verdict`].
+/// told is [`failure_verdict`].
 ///
 /// # Errors
 /// As [`tell`].
-pub fn tell_error(
-    error: &Error,
+pub fn tell_failure(
+    failure: &Failure,
     role: Role,
     options: &ReportOptions,
     redactor: &Redactor,
@@ -337,11 +338,11 @@ pub fn tell_error(
 ) -> Result<(), ReportError> {
     print_all(options, stdout, |format, _| match format {
         Format::Human => None,
-        Format::Json => Some(json::render_error(error, role, redactor)),
-        Format::Junit => Some(junit::render_error(error, redactor)),
-        Format::Sarif => Some(sarif::render_error(error, redactor)),
-        Format::Github => Some(github::render_error(error, redactor)),
-        Format::Markdown => Some(markdown::render_error(error, redactor)),
+        Format::Json => Some(json::render_failure(failure, role, redactor)),
+        Format::Junit => Some(junit::render_failure(failure, redactor)),
+        Format::Sarif => Some(sarif::render_failure(failure, redactor)),
+        Format::Github => Some(github::render_failure(failure, redactor)),
+        Format::Markdown => Some(markdown::render_failure(failure, redactor)),
     })
 }
 

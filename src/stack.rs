@@ -9,11 +9,11 @@ use std::mem;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crate::compose;
+use crate::compose::{self, LoadError};
 use crate::docker::archive::Archives;
 use crate::docker::{self, DockerError, Observation};
 use crate::engine;
-use crate::error::Error;
+
 use crate::facts::{Difference, ProjectFacts};
 use crate::lanes::{self, Plan, PlanError};
 use crate::lockfile;
@@ -63,7 +63,7 @@ pub struct Stack {
 /// # Errors
 /// By hand, when the files cannot be loaded. In the init role the containers speak for the files,
 /// and it is an error only when neither can be read.
-pub async fn gather(options: &Options, sources: &mut SourceMap) -> Result<Stack, Error> {
+pub async fn gather(options: &Options, sources: &mut SourceMap) -> Result<Stack, LoadError> {
     match (&options.target, options.role) {
         (Target::Models(_), _) => Ok(Stack::without_project()),
         (_, Role::Hand) => by_hand(options, sources).await,
@@ -71,7 +71,7 @@ pub async fn gather(options: &Options, sources: &mut SourceMap) -> Result<Stack,
     }
 }
 
-async fn by_hand(options: &Options, sources: &mut SourceMap) -> Result<Stack, Error> {
+async fn by_hand(options: &Options, sources: &mut SourceMap) -> Result<Stack, LoadError> {
     let project = compose::load(&options.project, sources)?;
     let mut observation = docker::observe(&options.docker, Some(&project.name)).await;
     let project = with_image_defaults(options, project, &mut observation).await;
@@ -102,7 +102,7 @@ fn archives(
     Archives::open(&options.docker, observation, &project.name, standpoint)
 }
 
-async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result<Stack, Error> {
+async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result<Stack, LoadError> {
     let started = SystemTime::now();
     let mut observation = docker::observe(&options.docker, options.project.name.as_deref()).await;
     let loaded = compose::load(&visible_files(&options.project, &observation), sources);
@@ -110,7 +110,7 @@ async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result
     let (project, unreadable) = match (loaded, seen.and_then(Project::from_observation)) {
         (Ok(project), _) => (project, None),
         (Err(error), Some(project)) => (project, Some(error.to_string())),
-        (Err(error), None) => return Err(error.into()),
+        (Err(error), None) => return Err(error),
     };
     let (project, differences) = match seen {
         Some(observation) => project.observed(observation),

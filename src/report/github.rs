@@ -4,8 +4,7 @@
 //! report, worst first, is kept.
 
 use super::text::Cleaner;
-use super::{Report, Telling, address, verdict};
-use crate::error::Error;
+use super::{Failure, Report, Telling, address, verdict};
 use crate::finding::{Finding, Severity};
 use crate::options::Charset;
 use crate::redact::Redactor;
@@ -16,8 +15,8 @@ pub(super) fn render(report: &Report, telling: Telling<'_>) -> String {
 }
 
 /// The command of a run that ended without a report.
-pub(super) fn render_error(error: &Error, redactor: &Redactor) -> String {
-    let text = super::error_verdict(error, redactor, Charset::Unicode);
+pub(super) fn render_failure(failure: &Failure, redactor: &Redactor) -> String {
+    let text = super::failure_verdict(failure, redactor, Charset::Unicode);
     format!("::error title=preflight::{}\n", data(text.trim_end()))
 }
 

@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::text::is_unprintable;
 use super::{ContainerReport, FileReport, FileState, LaneReport, Verdict};
 use crate::engine::Engine;
-use crate::error::Error;
 use crate::finding::{Finding, Label, Ruling, Severity};
 use crate::options::Role;
 use crate::redact::Redactor;
@@ -28,7 +27,7 @@ struct Report {
     lanes: Vec<Lane>,
     findings: Vec<WireFinding>,
     containers: Vec<WireContainer>,
-    errors: Vec<Failure>,
+    errors: Vec<ErrorDocument>,
     timings: Option<Timings>,
 }
 
@@ -127,7 +126,7 @@ struct Evidence {
 }
 
 #[derive(Debug, Serialize)]
-struct Failure {
+struct ErrorDocument {
     message: String,
     causes: Vec<String>,
     fix: Option<String>,
@@ -159,25 +158,23 @@ pub fn render(report: &super::Report, sources: &SourceMap, redactor: &Redactor) 
 
 /// The document of a run that ended without a report: no lane, no finding, one error.
 #[must_use]
-pub fn render_error(error: &Error, role_of_run: Role, redactor: &Redactor) -> String {
+pub fn render_failure(failure: &Failure, role_of_run: Role, redactor: &Redactor) -> String {
     let texts = Texts { sources: &SourceMap::default(), redactor };
-    let mut causes = Vec::new();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        causes.push(texts.text(&error.to_string()));
-        cause = error.source();
-    }
-    let message = texts.text(&error.to_string());
+    let error = ErrorDocument {
+        message: texts.text(&failure.message),
+        causes: failure.causes.iter().map(|cause| texts.text(cause)).collect(),
+        fix: texts.option(failure.hint.as_deref()),
+    };
     document(&Report {
         schema_version: SCHEMA_VERSION,
         tool: Tool::this(),
         role: role(role_of_run),
-        exit_code: error.exit_code().code(),
+        exit_code: failure.exit.code(),
         project: None,
         lanes: Vec::new(),
         findings: Vec::new(),
         containers: Vec::new(),
-        errors: vec![Failure { message, causes, fix: texts.option(error.hint().as_deref()) }],
+        errors: vec![error],
         timings: None,
     })
 }

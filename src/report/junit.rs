@@ -5,8 +5,7 @@
 //! say what they have to say in `system-out`.
 
 use super::text::{Cleaner, escape};
-use super::{LaneReport, Report, Telling, Verdict, human};
-use crate::error::Error;
+use super::{Failure, LaneReport, Report, Telling, Verdict, human};
 use crate::exit_code::ExitCode;
 use crate::finding::{Finding, Severity};
 use crate::options::Charset;
@@ -48,11 +47,11 @@ pub(super) fn render(report: &Report, telling: Telling<'_>) -> String {
 }
 
 /// The document of a run that ended without a report.
-pub(super) fn render_error(error: &Error, redactor: &Redactor) -> String {
-    let text = super::error_verdict(error, redactor, Charset::Unicode);
+pub(super) fn render_failure(failure: &Failure, redactor: &Redactor) -> String {
+    let text = super::failure_verdict(failure, redactor, Charset::Unicode);
     let outcome = Outcome::Errored {
-        kind: format!("exit {}", error.exit_code().code()),
-        message: error.to_string(),
+        kind: format!("exit {}", failure.exit.code()),
+        message: failure.message.clone(),
         text,
     };
     let case = Case { name: "run".to_owned(), outcome };

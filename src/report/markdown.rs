@@ -1,8 +1,7 @@
 //! The report as Markdown: for the step summary of GitHub Actions, a comment, or a wiki.
 
 use super::table::{total_size, word};
-use super::{Report, Telling, address, human, verdict};
-use crate::error::Error;
+use super::{Failure, Report, Telling, address, human, verdict};
 use crate::finding::{Finding, Severity};
 use crate::options::Charset;
 use crate::redact::Redactor;
@@ -47,8 +46,8 @@ pub(super) fn render(report: &Report, telling: Telling<'_>) -> String {
 }
 
 /// Why a run ended without a report.
-pub(super) fn render_error(error: &Error, redactor: &Redactor) -> String {
-    let told = super::error_verdict(error, redactor, Charset::Unicode);
+pub(super) fn render_failure(failure: &Failure, redactor: &Redactor) -> String {
+    let told = super::failure_verdict(failure, redactor, Charset::Unicode);
     format!("## preflight: error\n\n{}", fenced("text", told.trim_end()))
 }
 

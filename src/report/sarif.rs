@@ -4,9 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::json::Texts;
 use super::text::cut_end;
-use super::{Report, Telling, address, explain, json};
+use super::{Failure, Report, Telling, address, explain, json};
 use crate::check;
-use crate::error::Error;
 use crate::finding::{Finding, Rule, Ruling, Severity};
 use crate::options::Charset;
 use crate::redact::Redactor;
@@ -43,15 +42,15 @@ pub(super) fn render(report: &Report, telling: Telling<'_>) -> String {
 }
 
 /// The document of a run that ended without a report: no result, and a notification that says why.
-pub(super) fn render_error(error: &Error, redactor: &Redactor) -> String {
+pub(super) fn render_failure(failure: &Failure, redactor: &Redactor) -> String {
     let texts = Texts { sources: &SourceMap::default(), redactor };
     let invocation = json!({
         "executionSuccessful": false,
-        "exitCode": error.exit_code().code(),
-        "exitCodeDescription": error.exit_code().meaning(),
+        "exitCode": failure.exit.code(),
+        "exitCodeDescription": failure.exit.meaning(),
         "toolExecutionNotifications": [{
             "level": "error",
-            "message": {"text": texts.text(super::error_verdict(error, redactor, Charset::Unicode).trim_end())},
+            "message": {"text": texts.text(super::failure_verdict(failure, redactor, Charset::Unicode).trim_end())},
         }],
     });
     document(&check::rules().collect::<Vec<_>>(), &invocation, &[], &Map::new())

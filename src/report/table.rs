@@ -4,8 +4,8 @@ use annotate_snippets::renderer::{AnsiColor, Style};
 
 use super::human::Layout;
 use super::text::{Cleaner, columns, cut_columns};
-use crate::amount::size;
 use super::{LaneReport, Verdict};
+use crate::amount::size;
 
 const HEADER: [&str; 6] = ["LANE", "SERVICE", "ENGINE", "MODEL", "SIZE", "VERDICT"];
 

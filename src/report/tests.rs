@@ -469,18 +469,19 @@ fn the_verdict_is_told_even_when_the_report_cannot_be() {
 #[test]
 fn a_fatal_error_is_told_to_a_person_and_to_a_program() {
     let error = Error::Options(OptionsError::PathAndFile { path: PathBuf::from("x\u{7}") });
+    let failure = Failure::from(&error);
     let redactor = Redactor::default();
     let told = |options: &ReportOptions| {
         let mut stdout = Vec::new();
-        tell_error(&error, Role::Hand, options, &redactor, &mut stdout).unwrap();
+        tell_failure(&failure, Role::Hand, options, &redactor, &mut stdout).unwrap();
         String::from_utf8(stdout).unwrap()
     };
     let human = options(false, vec![]);
     assert_eq!(told(&human), "");
     let json = ReportOptions { format: Format::Json, ..human };
-    assert_eq!(told(&json), json::render_error(&error, Role::Hand, &redactor));
+    assert_eq!(told(&json), json::render_failure(&failure, Role::Hand, &redactor));
     assert_eq!(
-        error_verdict(&error, &redactor, Charset::Unicode),
+        failure_verdict(&failure, &redactor, Charset::Unicode),
         "preflight: error: PATH `x\\u{7}` and `-f` cannot be used together\n  \
          hint: write `-f x\\u{7}` instead\n"
     );
@@ -491,7 +492,7 @@ fn a_fatal_error_of_any_length_fits_into_what_compose_shows() {
     let path = PathBuf::from("ü\n".repeat(3000));
     let source = io::Error::other("why ".repeat(3000));
     let error = Error::Options(OptionsError::NoSuchPath { path, instead: None, source });
-    let text = error_verdict(&error, &Redactor::default(), Charset::Unicode);
+    let text = failure_verdict(&Failure::from(&error), &Redactor::default(), Charset::Unicode);
     assert!(text.len() <= 2048 && text.lines().count() == 2, "{text}");
 }
 

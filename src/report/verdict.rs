@@ -5,8 +5,7 @@
 
 use super::table::word;
 use super::text::{Cleaner, cut_end, squeeze};
-use super::{FileState, LaneReport, Report, Verdict};
-use crate::error::Error;
+use super::{Failure, FileState, LaneReport, Report, Verdict};
 use crate::exit_code::ExitCode;
 use crate::finding::{Finding, Severity};
 use crate::options::Charset;
@@ -57,16 +56,14 @@ pub fn verdict(
 
 /// Why a run ended without a report, what led to it, and what to do; within the same limits.
 #[must_use]
-pub fn error_verdict(error: &Error, redactor: &Redactor, charset: Charset) -> String {
+pub fn failure_verdict(failure: &Failure, redactor: &Redactor, charset: Charset) -> String {
     let cleaner = Cleaner::new(redactor).charset(charset);
-    let mut lines = vec![format!("preflight: error: {}", cleaner.joined(&error.to_string()))];
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause.filter(|_| lines.len() < MOST_LINES - 1) {
-        lines.push(format!("  caused by: {}", cleaner.joined(&error.to_string())));
-        cause = error.source();
+    let mut lines = vec![format!("preflight: error: {}", cleaner.joined(&failure.message))];
+    for cause in failure.causes.iter().take(MOST_LINES - 2) {
+        lines.push(format!("  caused by: {}", cleaner.joined(cause)));
     }
-    if let Some(hint) = error.hint() {
-        lines.push(format!("  hint: {}", cleaner.joined(&hint)));
+    if let Some(hint) = &failure.hint {
+        lines.push(format!("  hint: {}", cleaner.joined(hint)));
     }
     let mut text = String::new();
     for (index, line) in lines.iter().enumerate() {

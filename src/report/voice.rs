@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use crate::compose::{self, ConfigFormat};
-use crate::error::Error;
+
 use crate::exit_code::ExitCode;
 use crate::lanes::Plan;
 use crate::options::{ConfigPart, Format, Options};
@@ -12,7 +12,7 @@ use crate::redact::Redactor;
 use crate::source_map::SourceMap;
 
 use super::lock::Pinned;
-use super::{Report, tell, tell_error, tell_lock, tell_plan};
+use super::{Failure, Report, ReportError, tell, tell_failure, tell_lock, tell_plan};
 
 /// The streams of one run, and how it speaks on them.
 pub struct Voice<'a> {
@@ -31,7 +31,11 @@ impl Voice<'_> {
     ///
     /// # Errors
     /// A stream or a report file that cannot be written.
-    pub fn report(&mut self, report: &Report, sources: &SourceMap) -> Result<ExitCode, Error> {
+    pub fn report(
+        &mut self,
+        report: &Report,
+        sources: &SourceMap,
+    ) -> Result<ExitCode, ReportError> {
         let options = &self.options.report;
         tell(report, sources, options, self.redactor, self.stdout, self.stderr)?;
         Ok(report.exit)
@@ -41,7 +45,7 @@ impl Voice<'_> {
     ///
     /// # Errors
     /// A stream or a report file that cannot be written.
-    pub fn plan(&mut self, plan: &Plan, sources: &SourceMap) -> Result<ExitCode, Error> {
+    pub fn plan(&mut self, plan: &Plan, sources: &SourceMap) -> Result<ExitCode, ReportError> {
         tell_plan(plan, sources, &self.options.report, self.redactor, self.stdout)?;
         Ok(ExitCode::Ready)
     }
@@ -50,7 +54,7 @@ impl Voice<'_> {
     ///
     /// # Errors
     /// A stream or a report file that cannot be written.
-    pub fn lock(&mut self, pinned: &Pinned<'_>) -> Result<ExitCode, Error> {
+    pub fn lock(&mut self, pinned: &Pinned<'_>) -> Result<ExitCode, ReportError> {
         tell_lock(pinned, &self.options.report, self.redactor, self.stdout)?;
         Ok(ExitCode::Ready)
     }
@@ -59,7 +63,7 @@ impl Voice<'_> {
     ///
     /// # Errors
     /// A stream that cannot be written.
-    pub fn config(&mut self, project: &Project) -> Result<ExitCode, Error> {
+    pub fn config(&mut self, project: &Project) -> Result<ExitCode, ReportError> {
         let names = match self.options.config {
             ConfigPart::Whole => None,
             ConfigPart::Services => Some(compose::service_names(project)),
@@ -87,10 +91,9 @@ impl Voice<'_> {
     /// Tells a program why there is no report; telling a person is left to the caller.
     ///
     /// # Errors
-    /// The error itself, or what prevented telling it.
-    pub fn error(&mut self, error: Error) -> Result<ExitCode, Error> {
+    /// A stream or a report file that cannot be written.
+    pub fn failure(&mut self, failure: &Failure) -> Result<(), ReportError> {
         let (role, options) = (self.options.role, &self.options.report);
-        tell_error(&error, role, options, self.redactor, self.stdout)?;
-        Err(error)
+        tell_failure(failure, role, options, self.redactor, self.stdout)
     }
 }

@@ -1,8 +1,34 @@
 //! The project's own rules, read off its sources.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use crate::sandbox::repository;
+
+/// This file, which names what is forbidden.
+const FILE: &str = "tests/it/tidy.rs";
+
+/// The top-level modules, from the ground up: each line may use what stands in the lines above it
+/// and nothing else. `ARCHITECTURE.md` shows the same table.
+const LAYERS: [&[&str]; 17] = [
+    &["amount", "exit_code", "look", "path", "redact", "source", "source_map", "suggest", "timing"],
+    &["whole_file", "yaml"],
+    &["finding"],
+    &["options"],
+    &["logging", "progress", "project"],
+    &["compose", "mounts"],
+    &["docker", "engine"],
+    &["lanes", "smoke", "view"],
+    &["model"],
+    &["hub"],
+    &["lockfile", "proof"],
+    &["facts"],
+    &["check", "stack"],
+    &["policy", "report", "survey"],
+    &["error"],
+    &["cli"],
+    &["lib", "main"],
+];
 
 /// Every source file that git tracks, with its text.
 fn sources() -> Vec<(String, String)> {
@@ -21,11 +47,33 @@ fn sources() -> Vec<(String, String)> {
     sources
 }
 
-/// The code of a file, without the tests at its end and without comments.
+/// The code of a file, without the bodies of its inline test modules and without comments.
 fn code(text: &str) -> String {
-    let code = text.split("#[cfg(test)]").next().unwrap_or(text);
-    let is_code = |line: &&str| !line.trim_start().starts_with("//");
-    code.lines().filter(is_code).collect::<Vec<_>>().join("\n")
+    let mut lines = text.lines().peekable();
+    let mut kept = Vec::new();
+    while let Some(line) = lines.next() {
+        let is_module = |next: &&str| next.trim_start().starts_with("mod ") && next.ends_with('{');
+        if line.trim() == "#[cfg(test)]" && lines.peek().is_some_and(is_module) {
+            let indent = line.len() - line.trim_start().len();
+            let end = format!("{}}}", " ".repeat(indent));
+            lines.by_ref().find(|line| *line == end);
+        } else if !line.trim_start().starts_with("//") {
+            kept.push(line);
+        }
+    }
+    kept.join("\n")
+}
+
+#[test]
+fn the_code_of_a_file_goes_on_behind_a_test_module_and_behind_what_only_tests_use() {
+    let text =
+        "one\n#[cfg(test)]\nfn two() {}\n// three\n#[cfg(test)]\nmod tests {\n    four\n}\nfive\n";
+    assert_eq!(code(text), "one\n#[cfg(test)]\nfn two() {}\nfive");
+    let cut = |(name, text): &(String, String)| {
+        let modules = text.matches("#[cfg(test)]\nmod tests {").count();
+        (code(text).contains("mod tests {") || 1 < modules).then(|| name.clone())
+    };
+    assert_eq!(sources().iter().filter(|it| it.0 != FILE).find_map(cut), None);
 }
 
 #[test]
@@ -46,6 +94,43 @@ fn a_crate_is_named_only_in_its_own_room() {
             assert!(!named || here, "{name} names {krate}");
         }
     }
+}
+
+/// The top-level modules that a text names.
+fn named(text: &str) -> BTreeSet<String> {
+    let name = |rest: &str| {
+        rest.split(|next: char| next != '_' && !next.is_ascii_alphanumeric())
+            .next()
+            .map(str::to_owned)
+    };
+    code(text).split("crate::").skip(1).filter_map(name).collect()
+}
+
+#[test]
+fn every_import_points_down_the_layers() {
+    let layer = |module: &str| LAYERS.iter().position(|layer| layer.contains(&module));
+    let mut wrong = Vec::new();
+    for (name, text) in sources().iter().filter(|(name, _)| name.starts_with("src/")) {
+        let module = name.split('/').nth(1).unwrap().trim_end_matches(".rs");
+        let own = layer(module).unwrap_or_else(|| panic!("{name} stands in no layer"));
+        assert!(!text.contains("use crate::{"), "{name}: one line for each module");
+        for used in named(text) {
+            let is_test = name.ends_with("tests.rs") || name.contains("/tests/");
+            let below = layer(&used).is_some_and(|layer| layer < own);
+            if used != module && !below && !is_test {
+                wrong.push(format!("{name} uses {used}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_layers_are_shown_as_they_are() {
+    let shown = fs_err::read_to_string(repository().join("ARCHITECTURE.md")).unwrap();
+    let rows: Vec<String> = LAYERS.iter().map(|layer| layer.join(", ")).collect();
+    let table = format!("```text\n{}\n```", rows.join("\n"));
+    assert!(shown.contains(&table), "ARCHITECTURE.md shows other layers than\n{table}");
 }
 
 #[test]
@@ -79,7 +164,7 @@ fn files_stay_small_enough_to_be_one_room() {
 #[test]
 fn nothing_is_shared_behind_a_lock_and_nothing_is_left_to_do() {
     let unfinished = [concat!("TO", "DO"), concat!("FIX", "ME"), "#[ignore"];
-    for (name, text) in sources().iter().filter(|(name, _)| !name.ends_with("tidy.rs")) {
+    for (name, text) in sources().iter().filter(|(name, _)| name != FILE) {
         assert!(!code(text).contains("Arc<Mutex"), "{name} shares state behind a lock");
         for word in unfinished {
             assert!(!text.contains(word), "{name} has {word}");
