@@ -43,7 +43,7 @@ use self::pace::Pace;
 pub(crate) use self::selection::is_safe as is_safe_name;
 pub(crate) use self::store::{make_folders, write_note};
 
-use crate::options::HubOptions;
+use crate::options::{HubOptions, Locking};
 use crate::progress::Progress;
 use crate::source::Source;
 

@@ -20,6 +20,7 @@ use thiserror::Error;
 
 use crate::engine::{Engine, Invocation, Named, Part};
 use crate::mounts::{Located, Sight};
+use crate::source::Source;
 use crate::source_map::{Location, Place};
 use crate::suggest;
 

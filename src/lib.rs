@@ -47,7 +47,6 @@ use facts::LaneFacts;
 use finding::{Findings, Severity};
 use lockfile::{Lockfile, LockfileError};
 use options::{Options, Task};
-use policy::Policy;
 use report::lock::Pinned;
 use report::{Outcome, Report, Voice};
 use source_map::SourceMap;

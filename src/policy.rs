@@ -11,7 +11,7 @@ use crate::finding::{Choices, Policy};
 use crate::lanes::Plan;
 use crate::options::Options;
 use crate::project::Project;
-use crate::source_map::{Location, Place, SourceId, SourceMap, Span};
+use crate::source_map::{Location, Place, SourceMap, Span};
 
 /// What begins a comment that allows checks on its line; ids and `]` follow.
 const COMMENT: &str = "preflight: allow[";

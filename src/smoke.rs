@@ -13,7 +13,6 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder, Response, Url, redirect};
-use serde::Deserialize;
 
 pub use self::generate::{Generation, Wanted};
 pub use self::key::api_key;

@@ -377,7 +377,7 @@ impl Flags {
 
 impl From<Locks> for LockMethod {
     fn from(method: Locks) -> Self {
-        match means {
+        match method {
             Locks::Flock => Self::Flock,
             Locks::Lease => Self::Lease,
         }

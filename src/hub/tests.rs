@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::*;
+use crate::options::Locking;
 use crate::progress::{Event, Progress};
 
 const REPOSITORY: &str = "acme/tiny";

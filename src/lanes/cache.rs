@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use super::{Origin, Source, Traced};
+use super::{Origin, Traced};
 use crate::engine::{self, Engine, HubCache, Invocation, Named, Opens, Part};
 use crate::mounts::{Located, Sight, Standpoint, locate, locate_on_host};
 use crate::path::{HostPath, ServicePath};
 use crate::project::{Project, Service};
+use crate::source::Source;
 use crate::source_map::Place;
 
 /// A repository of the hub that is opened by its name.

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Kind, Source};
+use super::Kind;
+use crate::source::Source;
 use crate::yaml::{self, YamlError};
 
 /// The catalogue that is part of the binary.

@@ -6,10 +6,11 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use super::draft::{Draft, Drafts, Written, fill, lane_name};
-use super::{Origin, PlanError, Problem, ProblemKind, Source, Traced};
+use super::{Origin, PlanError, Problem, ProblemKind, Traced};
 use crate::lanes::Level;
 use crate::path::{ServicePath, clean};
 use crate::project::{Project, Service};
+use crate::source::{Source, SourceError};
 use crate::source_map::{Place, SourceMap, Spanned};
 use crate::yaml;
 
@@ -204,8 +205,7 @@ fn read<T: DeserializeOwned>(
 }
 
 fn parse_source(text: &str, place: &Place, sources: &SourceMap) -> Result<Source, PlanError> {
-    text.parse()
-        .map_err(|error: super::SourceError| refuse(place, "source", error.to_string(), sources))
+    text.parse().map_err(|error: SourceError| refuse(place, "source", error.to_string(), sources))
 }
 
 /// `true` and `false` in the spellings that people use in labels and variables.

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::{Kind, Problem, Source, Traced};
+use super::{Kind, Problem, Traced};
 use crate::engine::Invocation;
 use crate::lanes::Level;
 use crate::path::ServicePath;
+use crate::source::Source;
 use crate::source_map::Place;
 
 /// What has been said about a lane so far.

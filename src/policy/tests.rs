@@ -2,7 +2,8 @@ use std::path::Path;
 
 use super::*;
 use crate::check;
-use crate::finding::{Findings, Rule};
+use crate::exit_code::ExitCode;
+use crate::finding::{Finding, Findings, Rule, Ruling, Severity};
 
 static HEALTH: Rule =
     Rule { id: "unhealthy", severity: Severity::Error, exit: ExitCode::Unhealthy, docs: "" };

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::text::is_unprintable;
-use super::{ContainerReport, FileReport, FileState, LaneReport, Verdict};
+use super::{ContainerReport, Failure, FileReport, FileState, LaneReport, Verdict};
 use crate::engine::Engine;
 use crate::finding::{Finding, Label, Ruling, Severity};
 use crate::options::Role;

@@ -3,6 +3,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
+use crate::error::Error;
 use crate::finding::Rule;
 use crate::finding::{Choices, Policy};
 use crate::lanes::{Origin, Traced};

@@ -12,14 +12,14 @@ fn latch(folder: &Path) -> Latch {
     }
 }
 
-fn locking(means: Means) -> Locking {
-    Locking { means, ..Locking::default() }
+fn locking(method: LockMethod) -> Locking {
+    Locking { method, ..Locking::default() }
 }
 
-const BOTH: [Means; 2] = [Means::Flock, Means::Lease];
+const BOTH: [LockMethod; 2] = [LockMethod::Flock, LockMethod::Lease];
 
-async fn take(folder: &Path, means: Means) -> Lock {
-    latch(folder).take(locking(means), |_| {}).await.unwrap()
+async fn take(folder: &Path, method: LockMethod) -> Lock {
+    latch(folder).take(locking(method), |_| {}).await.unwrap()
 }
 
 /// The only lease there.
@@ -33,13 +33,13 @@ fn lease(folder: &Path) -> PathBuf {
 
 #[tokio::test(start_paused = true)]
 async fn the_second_waits_for_the_first_and_names_it() {
-    for means in BOTH {
+    for method in BOTH {
         let folder = TempDir::new().unwrap();
-        let first = take(folder.path(), means).await;
+        let first = take(folder.path(), method).await;
         let (said, heard) = mpsc::channel();
         let latch = latch(folder.path());
         let second =
-            latch.take(locking(means), move |holder| said.send(holder.to_owned()).unwrap());
+            latch.take(locking(method), move |holder| said.send(holder.to_owned()).unwrap());
         let work = async {
             let long = async {
                 tokio::time::sleep(Duration::from_secs(300)).await;
@@ -61,7 +61,7 @@ async fn the_second_waits_for_the_first_and_names_it() {
 #[tokio::test(start_paused = true)]
 async fn a_live_holder_that_stands_still_is_given_up_after_a_minute() {
     let folder = TempDir::new().unwrap();
-    let first = take(folder.path(), Means::Flock).await;
+    let first = take(folder.path(), LockMethod::Flock).await;
     let start = Instant::now();
     let error = latch(folder.path()).take(Locking::default(), |_| {}).await.unwrap_err();
     let HubError::Locked { holder, .. } = error else { panic!("{error}") };
@@ -73,7 +73,7 @@ async fn a_live_holder_that_stands_still_is_given_up_after_a_minute() {
 #[tokio::test(start_paused = true)]
 async fn a_temporary_file_that_grows_is_a_sign_of_life() {
     let folder = TempDir::new().unwrap();
-    let first = take(folder.path(), Means::Flock).await;
+    let first = take(folder.path(), LockMethod::Flock).await;
     let grow = async {
         for size in 1..20 {
             tokio::time::sleep(Duration::from_secs(40)).await;
@@ -89,9 +89,9 @@ async fn a_temporary_file_that_grows_is_a_sign_of_life() {
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_nobody_renews_is_taken_over_and_its_holder_learns_it() {
     let folder = TempDir::new().unwrap();
-    let first = take(folder.path(), Means::Lease).await;
+    let first = take(folder.path(), LockMethod::Lease).await;
     let start = Instant::now();
-    let second = take(folder.path(), Means::Lease).await;
+    let second = take(folder.path(), LockMethod::Lease).await;
     assert_eq!(start.elapsed().as_secs(), 60);
     let never = std::future::pending::<Result<(), HubError>>();
     let error = first.during(never).await.unwrap_err();
@@ -104,13 +104,13 @@ async fn a_lease_that_nobody_renews_is_taken_over_and_its_holder_learns_it() {
 #[tokio::test(start_paused = true)]
 async fn a_lease_of_a_process_that_has_ended_counts_for_nothing() {
     let folder = TempDir::new().unwrap();
-    let first = take(folder.path(), Means::Lease).await;
+    let first = take(folder.path(), LockMethod::Lease).await;
     let path = lease(folder.path());
     let text = fs::read_to_string(&path).unwrap();
     let own = format!("pid {}\n", std::process::id());
     fs::write(&path, text.replace(&own, "pid 4294967295\n")).unwrap();
     let start = Instant::now();
-    let second = take(folder.path(), Means::Lease).await;
+    let second = take(folder.path(), LockMethod::Lease).await;
     assert_eq!(start.elapsed().as_secs(), 0);
     assert_ne!(lease(folder.path()), path);
     drop((first, second));
@@ -118,11 +118,11 @@ async fn a_lease_of_a_process_that_has_ended_counts_for_nothing() {
 
 #[tokio::test]
 async fn of_eight_that_come_at_once_one_at_a_time_is_let_in() {
-    for means in BOTH {
+    for method in BOTH {
         let folder = TempDir::new().unwrap();
         let inside = std::cell::Cell::new(0);
         let one = async || {
-            let lock = take(folder.path(), means).await;
+            let lock = take(folder.path(), method).await;
             assert_eq!(inside.replace(inside.get() + 1), 0);
             tokio::task::yield_now().await;
             inside.set(0);
@@ -134,14 +134,14 @@ async fn of_eight_that_come_at_once_one_at_a_time_is_let_in() {
 
 #[tokio::test]
 async fn what_is_left_is_an_empty_file_as_hf_leaves_it() {
-    for (means, left) in [(Means::Flock, 1), (Means::Lease, 0)] {
+    for (method, left) in [(LockMethod::Flock, 1), (LockMethod::Lease, 0)] {
         let folder = TempDir::new().unwrap();
-        drop(take(folder.path(), means).await);
+        drop(take(folder.path(), method).await);
         let entries = fs::read_dir(folder.path().join("x")).unwrap().count();
-        assert_eq!(entries, left, "{means:?}");
+        assert_eq!(entries, left, "{method:?}");
     }
     let folder = TempDir::new().unwrap();
-    drop(take(folder.path(), Means::Flock).await);
+    drop(take(folder.path(), LockMethod::Flock).await);
     let metadata = fs::metadata(latch(folder.path()).file).unwrap();
     assert_eq!((metadata.len(), metadata.mode() & 0o777), (0, 0o664));
 }

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::options::OptionsError;
 use crate::report::tests::{assert_same, rich};
@@ -93,7 +94,8 @@ fn a_fatal_error_follows_the_schema_and_names_its_causes() {
         instead: None,
         source: std::io::Error::other("gone, hf_abcdefghijklmnopqrstuvwxyz"),
     });
-    let document = parsed(&render_error(&error, Role::Init, &Redactor::default()));
+    let document =
+        parsed(&render_failure(&Failure::from(&error), Role::Init, &Redactor::default()));
     assert_eq!(check(&document), [""; 0]);
     assert_eq!(document["exit_code"], ExitCode::Usage.code());
     let expected = json!([{
