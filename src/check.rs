@@ -23,8 +23,9 @@ use thiserror::Error;
 
 use crate::exit_code::ExitCode;
 use crate::facts::{LaneFacts, ProjectFacts};
-use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::finding::{Finding, Findings, Rule};
 use crate::suggest;
+use crate::survey::Judge;
 
 use crate::look::Look;
 pub use rule::{Check, Run};
@@ -152,7 +153,7 @@ pub fn files(facts: &LaneFacts, findings: &mut Findings) {
     let stages: [fn(&LaneFacts, &mut Findings); 2] = [sources, models];
     for stage in stages.into_iter().take(judged) {
         let caused = findings.stops(&facts.lane.name);
-        let mut found = Findings::default();
+        let mut found = findings.alike();
         stage(facts, &mut found);
         for mut finding in found.into_vec() {
             finding.consequence |= caused;
@@ -188,8 +189,25 @@ pub fn smoke(facts: &LaneFacts, findings: &mut Findings) {
 
 /// Whether a finding shows that bringing the rest of a lane's files would be in vain: not something
 /// missing, but something that cannot work.
-#[must_use]
-pub fn condemns(finding: &Finding) -> bool {
-    finding.severity == Severity::Error
+fn condemns(finding: &Finding) -> bool {
+    finding.stops()
         && matches!(finding.rule.exit, ExitCode::Corrupt | ExitCode::Lane | ExitCode::Usage)
+}
+
+impl Judge for Findings {
+    fn has_ended(&self, lane: &str) -> bool {
+        self.stops(lane)
+    }
+
+    fn ends_at_sources(&self, facts: &LaneFacts) -> bool {
+        let mut found = self.alike();
+        sources(facts, &mut found);
+        found.stops(&facts.lane.name)
+    }
+
+    fn ends_at_files(&self, facts: &LaneFacts) -> bool {
+        let mut found = self.alike();
+        models(facts, &mut found);
+        found.iter().any(condemns)
+    }
 }

@@ -78,8 +78,9 @@ pub struct Label {
     pub text: String,
 }
 
-/// Collects findings and applies policy to them.
-#[derive(Debug, Default)]
+/// Collects findings and applies policy to them. There is none without a policy: what decides about
+/// bytes follows the one of the run.
+#[derive(Debug)]
 pub struct Findings {
     policy: Policy,
     found: Vec<Finding>,
@@ -182,6 +183,12 @@ impl Findings {
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         Self { policy, found: Vec::new() }
+    }
+
+    /// An empty sink under the same policy.
+    #[must_use]
+    pub fn alike(&self) -> Self {
+        Self::new(self.policy.clone())
     }
 
     /// Keeps a finding, with the severity that policy gives it.

@@ -79,9 +79,11 @@ pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, E
     let mut lanes = survey::look(&plan, &stack, options, lock.as_ref()).await;
     if options.task == Task::Lock {
         let path = path.ok_or(LockfileError::Nowhere)?;
-        let failed = pin(&path, lock.unwrap_or_default(), &mut lanes, voice).await?;
-        let Some(failed) = failed else { return Ok(ExitCode::Ready) };
-        findings = failed;
+        findings = findings.alike();
+        let before = lock.unwrap_or_default();
+        if pin(&path, &before, &mut lanes, &mut findings, voice).await? {
+            return Ok(ExitCode::Ready);
+        }
         watch.lap("lock");
     } else {
         prove(&mut lanes, &mut stack, options, &mut findings, &mut watch).await;
@@ -115,22 +117,21 @@ async fn prove(
     lanes.iter().for_each(|lane| check::smoke(lane, findings));
 }
 
-/// Pins every lane and writes the lock file. What kept a lane from being pinned is left to be
-/// reported; absent: nothing did.
+/// Pins every lane and writes the lock file. False: something kept a lane from being pinned, and is
+/// left to be reported.
 async fn pin(
     path: &Path,
-    before: Lockfile,
+    before: &Lockfile,
     lanes: &mut [LaneFacts],
+    findings: &mut Findings,
     voice: &mut Voice<'_>,
-) -> Result<Option<Findings>, Error> {
-    let after = survey::pin(lanes, &before, voice.options).await;
+) -> Result<bool, Error> {
+    let after = survey::pin(lanes, before, voice.options).await;
     lockfile::write(path, &after)?;
-    let mut findings = Findings::default();
-    lanes.iter().for_each(|lane| check::sources(lane, &mut findings));
-    let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
-    if failed {
-        return Ok(Some(findings));
+    lanes.iter().for_each(|lane| check::sources(lane, findings));
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return Ok(false);
     }
-    voice.lock(&Pinned { path, before: &before, after: &after })?;
-    Ok(None)
+    voice.lock(&Pinned { path, before, after: &after })?;
+    Ok(true)
 }

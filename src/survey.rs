@@ -6,6 +6,7 @@ mod cache;
 mod disk;
 mod errands;
 mod inside;
+mod judge;
 mod pin;
 mod proof;
 mod root;
@@ -17,7 +18,6 @@ use tokio::sync::mpsc;
 use tokio::task;
 
 use crate::facts::{LaneFacts, Pinning};
-use crate::finding::Findings;
 use crate::lanes::{Artifact, Lane, Plan};
 use crate::lockfile::Lockfile;
 use crate::options::Options;
@@ -26,6 +26,7 @@ use crate::stack::Stack;
 use crate::survey::way::Eyes;
 
 pub use self::ask::ask;
+pub use self::judge::Judge;
 
 /// Everything that can be seen of a plan's lanes without the network. `lock` is `preflight.lock`, if
 /// there is one.
@@ -79,16 +80,16 @@ pub async fn prove(lanes: &mut [LaneFacts], options: &Options) {
 }
 
 /// Brings what is missing: probes every source, checks the disk, fetches, and looks again; asks the
-/// hub about what engines will bring themselves. A lane with a finding of error level goes no
-/// further; the others do.
-pub async fn fetch(lanes: &mut [LaneFacts], stack: &Stack, options: &Options, findings: &Findings) {
+/// hub about what engines will bring themselves. A lane that `judge` ends goes no further; the others
+/// do.
+pub async fn fetch(lanes: &mut [LaneFacts], stack: &Stack, options: &Options, judge: &impl Judge) {
     if !options.hub.offline {
-        let asking = lanes.iter_mut().filter(|facts| !findings.stops(&facts.lane.name));
+        let asking = lanes.iter_mut().filter(|facts| !judge.has_ended(&facts.lane.name));
         cache::ask(asking, &options.hub).await;
     }
     let wants = |facts: &&mut LaneFacts| {
         let anything = bring::wants(facts, &options.files) || cache::fill::wants(facts);
-        anything && !findings.stops(&facts.lane.name)
+        anything && !judge.has_ended(&facts.lane.name)
     };
     let (events, receiver) = mpsc::unbounded_channel();
     let eyes = Eyes::of(stack);
@@ -97,7 +98,7 @@ pub async fn fetch(lanes: &mut [LaneFacts], stack: &Stack, options: &Options, fi
         let progress = Progress::new(events);
         let wanting: Vec<_> = lanes.iter_mut().filter(wants).collect();
         if !wanting.is_empty() {
-            bring::bring(wanting, &eyes, options, &progress).await;
+            bring::bring(wanting, &eyes, options, &progress, judge).await;
         }
     };
     let show = progress::render(receiver, options.report.progress, std::io::stderr());

@@ -118,6 +118,7 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
+    use crate::finding::Policy;
     use std::collections::BTreeMap;
 
     use super::*;
@@ -142,7 +143,7 @@ mod tests {
         let lock_differences = differences.iter().map(|it| (*it).to_owned()).collect();
         let facts =
             LaneFacts { update, pinning, lock_differences, ..LaneFacts::of(lane, Role::Hand) };
-        let mut findings = Findings::default();
+        let mut findings = Findings::new(Policy::default());
         run(&facts, &mut findings);
         let found = findings.into_vec();
         let found: Vec<_> =

@@ -217,6 +217,7 @@ fn services(facts: &LaneFacts) -> String {
 mod tests {
     use super::*;
     use crate::check::container::tests::{lane, tell};
+    use crate::finding::Policy;
     use crate::lanes::{Lane, Origin, Traced};
     use crate::options::Role;
     use crate::source_map::Place;
@@ -235,7 +236,7 @@ mod tests {
 
     fn told(lane: Lane, smoke: Option<Smoke>, expected: &[&str]) {
         let facts = LaneFacts { smoke, ..LaneFacts::of(lane, Role::Hand) };
-        let mut findings = Findings::default();
+        let mut findings = Findings::new(Policy::default());
         run(&facts, &mut findings);
         assert_eq!(tell(findings), expected);
     }
@@ -269,7 +270,7 @@ mod tests {
                do: lanes that share an address are served one at a time"],
         );
         let (lane, smoke) = serving("coder", &[]);
-        let mut findings = Findings::default();
+        let mut findings = Findings::new(Policy::default());
         run(&LaneFacts { smoke: Some(smoke), ..LaneFacts::of(lane, Role::Hand) }, &mut findings);
         assert!(tell(findings)[0].contains("is up and serves no model"));
     }
@@ -286,7 +287,7 @@ mod tests {
         ] {
             let (lane, smoke) = serving("coder", &["coder"]);
             let smoke = Smoke { generation: Some(generation), ..smoke };
-            let mut findings = Findings::default();
+            let mut findings = Findings::new(Policy::default());
             run(
                 &LaneFacts { smoke: Some(smoke), ..LaneFacts::of(lane, Role::Hand) },
                 &mut findings,
@@ -303,7 +304,7 @@ mod tests {
         let log = ["one", "two"].map(str::to_owned).to_vec();
         let smoke = Some(Smoke { over: true, log, ..answered });
         let lane = lane("coder", &["vllm"], true);
-        let mut findings = Findings::default();
+        let mut findings = Findings::new(Policy::default());
         run(&LaneFacts { smoke, ..LaneFacts::of(lane, Role::Hand) }, &mut findings);
         let finding = findings.into_vec().remove(0);
         assert!(finding.message.ends_with("its container has ended"), "{}", finding.message);

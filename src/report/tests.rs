@@ -164,7 +164,7 @@ fn an_unknown_lane_can_be_accepted() {
         role: Role::Init,
         project: None,
         lanes: vec![LaneOutcome { lane: &coder, files: vec![], summary: None, unknown }],
-        findings: Findings::default(),
+        findings: Findings::new(Policy::default()),
         containers: Vec::new(),
         allow_unknown: true,
         timing: Timing::default(),

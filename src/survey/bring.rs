@@ -9,13 +9,12 @@ use futures_util::future::join_all;
 
 use super::cache::fill::{self, Trip};
 use super::errands::{self, Scrutiny, Target};
+use super::judge::Judge;
 use super::update::Update;
 use super::way::Eyes;
 use super::{blocking, disk, proof};
-use crate::check;
 use crate::engine::repository::Reader;
 use crate::facts::LaneFacts;
-use crate::finding::Findings;
 use crate::hub::{Errand, Hub, HubError, Listing, Noted};
 use crate::lanes::Kind;
 use crate::mounts::Sight;
@@ -79,6 +78,7 @@ struct Means<'a> {
     eyes: &'a Eyes,
     files: &'a FileOptions,
     progress: &'a Progress,
+    judge: &'a dyn Judge,
 }
 
 /// Whether something of the lane is missing that its source may have.
@@ -108,9 +108,10 @@ pub(super) async fn bring(
     eyes: &Eyes,
     options: &Options,
     progress: &Progress,
+    judge: &dyn Judge,
 ) {
     let hub = Hub::connect(&options.hub);
-    let means = Means { hub: &hub, eyes, files: &options.files, progress };
+    let means = Means { hub: &hub, eyes, files: &options.files, progress, judge };
     let mut tasks = means.probe(lanes).await;
     for task in &mut tasks {
         task.trips = fill::trips_of(task.facts).await;
@@ -130,7 +131,8 @@ pub(super) async fn bring(
                 means.fetch(facts, source, &mut brought).await;
             }
             if let (Ok(hub), false) = (means.hub, trips.is_empty()) {
-                fill::fill(facts, trips, means.eyes, hub, progress).await;
+                let Means { eyes, progress, judge, .. } = means;
+                fill::Filling { hub, eyes, progress, judge }.fill(facts, trips).await;
             }
         }
     });
@@ -296,10 +298,8 @@ impl Means<'_> {
     /// `done` are the files that lanes of the same group have brought.
     async fn fetch(&self, facts: &mut LaneFacts, source: OfSource, done: &mut BTreeSet<PathBuf>) {
         let OfSource { mut errands, update } = source;
-        let mut findings = Findings::default();
-        check::sources(facts, &mut findings);
         let (Ok(hub), Some(Ok(listing))) = (self.hub, facts.probe.clone()) else { return };
-        if findings.stops(&facts.lane.name) {
+        if self.judge.ends_at_sources(facts) {
             return;
         }
         let progress = self.progress.for_lane(&facts.lane.name);
@@ -320,7 +320,7 @@ impl Means<'_> {
                 continue;
             }
             self.look_again(facts).await;
-            if failed || unusable(facts) {
+            if failed || self.judge.ends_at_files(facts) {
                 return self.prove_again(facts).await;
             }
         }
@@ -392,11 +392,4 @@ async fn remember(listing: &Listing, target: &Target, brought: &[PathBuf]) {
         }
     })
     .await;
-}
-
-/// Whether what is there already shows that the rest would be brought in vain.
-fn unusable(facts: &LaneFacts) -> bool {
-    let mut findings = Findings::default();
-    check::models(facts, &mut findings);
-    findings.into_vec().iter().any(check::condemns)
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::engine::{Engine, Invocation, Part};
+use crate::finding::Policy;
 use crate::hub::{HubError, ObjectId, RemoteFile};
 use crate::lanes::{Cached, Lane, Origin};
 use crate::mounts::{Located, Sight};
@@ -65,7 +66,7 @@ fn listing() -> Listing {
 
 /// `severity[id]: message / fix`, one line each, and why the lane is unknown.
 fn check(facts: &LaneFacts, expected: &[&str]) {
-    let mut findings = Findings::default();
+    let mut findings = Findings::new(Policy::default());
     mount(facts, &mut findings);
     content(facts, &mut findings);
     let mut lines: Vec<String> = findings

@@ -44,6 +44,7 @@ mod tests {
     use crate::check::container::tests::{lane, tell};
     use crate::engine::Part;
     use crate::facts::{ArtifactFacts, Way};
+    use crate::finding::Policy;
     use crate::lanes::{Artifact, Origin, Traced};
     use crate::model::{Model, ModelFacts, Shape};
     use crate::mounts::{Located, Sight};
@@ -68,7 +69,7 @@ mod tests {
             through,
         }];
         let lane = lane("coder", &["vllm"], true);
-        let mut findings = Findings::default();
+        let mut findings = Findings::new(Policy::default());
         run(&LaneFacts { artifacts, ..LaneFacts::of(lane, Role::Init) }, &mut findings);
         tell(findings)
     }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::docker::{DockerError, Health};
 use crate::facts::Difference;
+use crate::finding::Policy;
 use crate::lanes::{Plan, Settings};
 use crate::project::{Project, Service};
 use crate::source_map::Spanned;
@@ -54,7 +55,7 @@ impl Stack {
             unreadable: self.unreadable.as_deref(),
             observation: &self.observation,
         };
-        let mut findings = Findings::default();
+        let mut findings = Findings::new(Policy::default());
         match (check.run, &self.observation) {
             (Run::Project(run), _) => run(&facts, &mut findings),
             (Run::Container(run), Ok(observation)) => run(&facts, observation, &mut findings),

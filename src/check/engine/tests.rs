@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::invocation;
+use crate::finding::Policy;
 use crate::options::Role;
 use crate::source_map::{Place, Variable};
 
@@ -37,14 +38,14 @@ fn shown(findings: Findings) -> String {
 }
 
 fn check_problem(kind: ProblemKind, expected: &str) {
-    let mut findings = Findings::default();
+    let mut findings = Findings::new(Policy::default());
     let service = service("ghcr.io/ggml-org/llama.cpp:server", &["-c", "1"]);
     wiring(&facts(&service, &[kind]), &mut findings);
     assert_eq!(shown(findings), expected);
 }
 
 fn check_command(image: &str, command: &[&str], expected: &str) {
-    let mut findings = Findings::default();
+    let mut findings = Findings::new(Policy::default());
     command_line(&facts(&service(image, command), &[]), &mut findings);
     assert_eq!(shown(findings), expected, "{command:?}");
 }
@@ -155,7 +156,7 @@ fn a_variable_of_the_service_that_compose_expands_to_nothing_is_a_warning() {
         service.command.as_mut().unwrap()[2].place = place;
         let value = Spanned::nowhere(value.map(str::to_owned));
         service.environment.insert("MODEL".to_owned(), value);
-        let mut findings = Findings::default();
+        let mut findings = Findings::new(Policy::default());
         consumed(&service, &mut findings);
         assert_eq!(shown(findings), expected);
     };

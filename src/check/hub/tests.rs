@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::check::CHECKS;
 use crate::exit_code::ExitCode;
+use crate::finding::Policy;
 use crate::finding::Severity;
 use crate::hub::Listing;
 use crate::lanes::{Lane, Origin, Traced};
@@ -32,7 +33,7 @@ fn found(facts: &LaneFacts) -> Vec<Finding> {
     let mut all = Vec::new();
     for check in [&SOURCE, &DISK, &PIN] {
         let Run::Hub(run) = check.run else { panic!("a check of another stage") };
-        let mut findings = Findings::default();
+        let mut findings = Findings::new(Policy::default());
         run(facts, &mut findings);
         let found = findings.into_vec();
         assert!(found.iter().all(|finding| check.rules.contains(&finding.rule)), "undeclared rule");

@@ -137,7 +137,7 @@ impl Stack {
     }
 
     fn findings_of(&self, model: ModelFacts) -> Vec<Finding> {
-        let mut findings = Findings::default();
+        let mut findings = Findings::new(Policy::default());
         run(&self.facts(model), &mut findings);
         findings.into_vec()
     }

@@ -3,6 +3,7 @@ use crate::check::CHECKS;
 use crate::docker::DockerError;
 use crate::engine::Part;
 use crate::facts::Way;
+use crate::finding::Policy;
 use crate::lanes::{Artifact, Lane, Origin, Plan, Settings, Traced};
 use crate::look::{FileKind, Owner, Stat};
 use crate::model::ModelFacts;
@@ -84,7 +85,7 @@ fn data() -> Located {
 }
 
 fn judged(facts: &LaneFacts) -> Vec<Finding> {
-    let mut findings = Findings::default();
+    let mut findings = Findings::new(Policy::default());
     mount(facts, &mut findings);
     findings.into_vec()
 }
@@ -206,7 +207,7 @@ fn wired(role: Role, theirs: Mount, ours: Mount) -> Vec<(&'static str, Severity)
         unreadable: None,
         observation: &Err(DockerError::Disabled),
     };
-    let mut findings = Findings::default();
+    let mut findings = Findings::new(Policy::default());
     wiring(&facts, &mut findings);
     findings.into_vec().iter().map(|finding| (finding.rule.id, finding.severity)).collect()
 }

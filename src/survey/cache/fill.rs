@@ -5,14 +5,13 @@ use std::path::Path;
 
 use rustix::fs::Access;
 
+use super::super::judge::Judge;
 use super::super::way::Eyes;
 use super::super::{blocking, errands};
 use super::{judged_at, look};
-use crate::check;
 use crate::engine::Part;
 use crate::engine::repository::Reader;
 use crate::facts::{CacheFacts, CacheState, LaneFacts};
-use crate::finding::Findings;
 use crate::hub::{CachedRepository, Errand, Hub, HubError, Listing, User};
 use crate::lanes::{Cached, Choice};
 use crate::mounts::{Located, Sight};
@@ -77,84 +76,82 @@ pub(in crate::survey) async fn trips_of(facts: &mut LaneFacts) -> Vec<Trip> {
     trips
 }
 
-/// Brings what the caches of a lane lack, and looks again. A lane with a finding of error level goes
-/// no further.
-pub(in crate::survey) async fn fill(
-    facts: &mut LaneFacts,
-    trips: Vec<Trip>,
-    eyes: &Eyes,
-    hub: &Hub,
-    progress: &Progress,
-) {
-    facts.fetch.take_if(|fetch| fetch.is_ok());
-    let mut findings = Findings::default();
-    check::sources(facts, &mut findings);
-    if findings.stops(&facts.lane.name) {
-        return;
-    }
-    let progress = progress.for_lane(&facts.lane.name);
-    for trip in trips {
-        let user = user_of(facts, eyes, trip.index);
-        let result = fetch(facts, &trip, user, hub, &progress).await;
-        let failed = result.is_err();
-        let in_vain = matches!(result, Ok(Brought::InVain));
-        facts.fetch = Some(result.map(drop));
-        if in_vain {
-            // What is wrong with it is in the facts, and nothing leads there.
-            facts.cached[trip.index].state = CacheState::Held;
+/// What is needed to fill caches.
+pub(in crate::survey) struct Filling<'a> {
+    pub(in crate::survey) hub: &'a Hub,
+    pub(in crate::survey) eyes: &'a Eyes,
+    pub(in crate::survey) progress: &'a Progress,
+    pub(in crate::survey) judge: &'a dyn Judge,
+}
+
+impl Filling<'_> {
+    /// Brings what the caches of a lane lack, and looks again. A lane that the judge ends goes no
+    /// further.
+    pub(in crate::survey) async fn fill(&self, facts: &mut LaneFacts, trips: Vec<Trip>) {
+        facts.fetch.take_if(|fetch| fetch.is_ok());
+        if self.judge.ends_at_sources(facts) {
             return;
         }
-        if failed {
-            break;
+        let progress = self.progress.for_lane(&facts.lane.name);
+        for trip in trips {
+            let result = self.fetch(facts, &trip, &progress).await;
+            let failed = result.is_err();
+            let in_vain = matches!(result, Ok(Brought::InVain));
+            facts.fetch = Some(result.map(drop));
+            if in_vain {
+                // What is wrong with it is in the facts, and nothing leads there.
+                facts.cached[trip.index].state = CacheState::Held;
+                return;
+            }
+            if failed {
+                break;
+            }
+            facts.fetched.extend(trip.errands.iter().map(|errand| errand.found_at().to_path_buf()));
         }
-        facts.fetched.extend(trip.errands.iter().map(|errand| errand.found_at().to_path_buf()));
+        look_again(facts, self.eyes).await;
     }
-    look_again(facts, eyes).await;
-}
 
-/// The small files, a look at them, then the weights; at last the revision leads there.
-async fn fetch(
-    facts: &mut LaneFacts,
-    trip: &Trip,
-    user: Option<User>,
-    hub: &Hub,
-    progress: &Progress,
-) -> Result<Brought, HubError> {
-    let repository = trip.repository.clone();
-    blocking((), move |()| repository.make_cache(user)).await?;
-    for stage in errands::in_stages(trip.errands.clone()) {
-        hub.fetch(&trip.listing, &stage, progress).await?;
-        if condemned(facts, trip).await {
-            return Ok(Brought::InVain);
+    /// The small files, a look at them, then the weights; at last the revision leads there.
+    async fn fetch(
+        &self,
+        facts: &mut LaneFacts,
+        trip: &Trip,
+        progress: &Progress,
+    ) -> Result<Brought, HubError> {
+        let (repository, user) = (trip.repository.clone(), user_of(facts, self.eyes, trip.index));
+        blocking((), move |()| repository.make_cache(user)).await?;
+        for stage in errands::in_stages(trip.errands.clone()) {
+            self.hub.fetch(&trip.listing, &stage, progress).await?;
+            if self.condemns(facts, trip).await {
+                return Ok(Brought::InVain);
+            }
         }
+        let (repository, listing) = (trip.repository.clone(), trip.listing.clone());
+        blocking((), move |()| repository.name_revision(&listing)).await?;
+        Ok(Brought::All)
     }
-    let (repository, listing) = (trip.repository.clone(), trip.listing.clone());
-    blocking((), move |()| repository.name_revision(&listing)).await?;
-    Ok(Brought::All)
-}
 
-/// Whether the configuration of a model shows that its weights would be brought in vain: judged as
-/// it lies there, though nothing leads there yet.
-async fn condemned(facts: &mut LaneFacts, trip: &Trip) -> bool {
-    let cached = &facts.cached[trip.index].cached;
-    let Some(place) = place(cached).filter(|_| cached.choice == Choice::Folder).cloned() else {
-        return false;
-    };
-    if cached.part != Part::Model {
-        return false;
+    /// Whether the configuration of a model shows that its weights would be brought in vain: judged
+    /// as it lies there, though nothing leads there yet.
+    async fn condemns(&self, facts: &mut LaneFacts, trip: &Trip) -> bool {
+        let cached = &facts.cached[trip.index].cached;
+        let Some(place) = place(cached).filter(|_| cached.choice == Choice::Folder).cloned() else {
+            return false;
+        };
+        if cached.part != Part::Model {
+            return false;
+        }
+        let snapshot = trip.repository.snapshot(&trip.listing.commit);
+        let cached = cached.clone();
+        let seen = blocking((), move |()| judged_at(&cached, &place, &snapshot)).await;
+        let before = facts.artifacts.clone();
+        facts.artifacts.insert(0, seen);
+        let condemned = self.judge.ends_at_files(facts);
+        if !condemned {
+            facts.artifacts = before;
+        }
+        condemned
     }
-    let snapshot = trip.repository.snapshot(&trip.listing.commit);
-    let cached = cached.clone();
-    let seen = blocking((), move |()| judged_at(&cached, &place, &snapshot)).await;
-    let before = facts.artifacts.clone();
-    facts.artifacts.insert(0, seen);
-    let mut findings = Findings::default();
-    check::models(facts, &mut findings);
-    let condemned = findings.into_vec().iter().any(check::condemns);
-    if !condemned {
-        facts.artifacts = before;
-    }
-    condemned
 }
 
 /// Looks at the caches anew; what the hub has said stays said.
