@@ -13,9 +13,9 @@ use preflight::finding::Policy;
 use preflight::finding::{Finding, Findings};
 use preflight::lanes::Lane;
 use preflight::options::Base;
-use preflight::options::{Charset, Format, Role};
+use preflight::options::{Charset, Role};
 use preflight::redact::Redactor;
-use preflight::report::{LaneOutcome, Outcome, Report, Telling, human, render, verdict};
+use preflight::report::{FORMATS, LaneOutcome, Outcome, Report, Telling, human, verdict};
 use preflight::source_map::{Place, SourceMap, Span, Variable, VariableSource};
 use preflight::timing::Timing;
 
@@ -30,16 +30,10 @@ fn main() {
     let redactor = Redactor::new(["hf_abcdefghijklmnopqrstuvwxyz012345"]);
     let base = Base { here: "/work".into(), root: "/work".into() };
     let layout = human::Layout { color: true, ..human::Layout::default() };
-    let telling = Telling { sources: &sources, redactor: &redactor, layout, base: &base };
-    for (name, format) in [
-        ("human", Format::Human),
-        ("json", Format::Json),
-        ("junit", Format::Junit),
-        ("sarif", Format::Sarif),
-        ("github", Format::Github),
-        ("markdown", Format::Markdown),
-    ] {
-        measure(name, || render(&report, telling, format).len());
+    let telling =
+        Telling { sources: &sources, redactor: &redactor, role: Role::Hand, layout, base: &base };
+    for format in FORMATS {
+        measure(format.name, || (format.report)(&report, telling).len());
     }
     measure("verdict", || verdict(&report, &sources, &redactor, Charset::Unicode).len());
 }

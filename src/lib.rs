@@ -62,7 +62,8 @@ pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, E
     let mut watch = Stopwatch::start();
     let mut sources = SourceMap::default();
     if options.task == Task::Config {
-        return Ok(voice.config(&compose::load(&options.project, &mut sources)?)?);
+        let project = compose::load(&options.project, &mut sources)?;
+        return Ok(voice.config(&project, options.config)?);
     }
     let mut stack = stack::gather(options, &mut sources).await?;
     let plan = stack.plan(options, &sources)?;
@@ -79,10 +80,12 @@ pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, E
     let mut lanes = survey::look(&plan, &stack, options, lock.as_ref()).await;
     if options.task == Task::Lock {
         let path = path.ok_or(LockfileError::Nowhere)?;
-        findings = findings.alike();
         let before = lock.unwrap_or_default();
-        if pin(&path, &before, &mut lanes, &mut findings, voice).await? {
-            return Ok(ExitCode::Ready);
+        let after = pin(&path, &before, &mut lanes, options).await?;
+        findings = findings.alike();
+        lanes.iter().for_each(|lane| check::sources(lane, &mut findings));
+        if findings.iter().all(|finding| finding.severity != Severity::Error) {
+            return Ok(voice.lock(&Pinned { path: &path, before: &before, after: &after })?);
         }
         watch.lap("lock");
     } else {
@@ -117,21 +120,14 @@ async fn prove(
     lanes.iter().for_each(|lane| check::smoke(lane, findings));
 }
 
-/// Pins every lane and writes the lock file. False: something kept a lane from being pinned, and is
-/// left to be reported.
+/// Pins every lane and writes the lock file; what kept one from being pinned is in its facts.
 async fn pin(
     path: &Path,
     before: &Lockfile,
     lanes: &mut [LaneFacts],
-    findings: &mut Findings,
-    voice: &mut Voice<'_>,
-) -> Result<bool, Error> {
-    let after = survey::pin(lanes, before, voice.options).await;
+    options: &Options,
+) -> Result<Lockfile, LockfileError> {
+    let after = survey::pin(lanes, before, options).await;
     lockfile::write(path, &after)?;
-    lanes.iter().for_each(|lane| check::sources(lane, findings));
-    if findings.iter().any(|finding| finding.severity == Severity::Error) {
-        return Ok(false);
-    }
-    voice.lock(&Pinned { path, before, after: &after })?;
-    Ok(true)
+    Ok(after)
 }

@@ -42,8 +42,13 @@ fn run(options: &Options, log: &Log) -> Result<Code, Error> {
     let redactor = Redactor::new(options.hub.token.iter().map(|token| token.reveal()));
     logging::start(&log.filter, log.format, redactor.clone());
     let (mut stdout, mut stderr) = (io::stdout(), io::stderr());
-    let mut voice =
-        Voice { options, redactor: &redactor, stdout: &mut stdout, stderr: &mut stderr };
+    let mut voice = Voice {
+        options: &options.report,
+        role: options.role,
+        redactor: &redactor,
+        stdout: &mut stdout,
+        stderr: &mut stderr,
+    };
     let runtime = tokio::runtime::Runtime::new().map_err(Error::Runtime)?;
     let outcome = runtime.block_on(async {
         tokio::select! {

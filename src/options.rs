@@ -276,22 +276,9 @@ pub struct ReportOptions {
     pub show_secrets: bool,
 }
 
-/// A report's format.
+/// The name of a format that a run is told in; [`crate::report::FORMATS`] has them all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For a person.
-    Human,
-    /// For a program; see the schema version in it.
-    Json,
-    /// For a dashboard of tests: one suite for each lane.
-    Junit,
-    /// For code scanning: SARIF 2.1.0.
-    Sarif,
-    /// For GitHub Actions: annotations, and the step summary.
-    Github,
-    /// For a page or a comment.
-    Markdown,
-}
+pub struct Format(&'static str);
 
 /// Which characters a person can be shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -389,6 +376,26 @@ pub enum OptionsError {
     /// The working directory is gone.
     #[error("the working directory cannot be found")]
     WorkingDirectory(#[source] std::io::Error),
+}
+
+impl Format {
+    /// For a person.
+    pub const HUMAN: Self = Self("human");
+
+    /// For a program; see the schema version in it.
+    pub const JSON: Self = Self("json");
+
+    /// One that is listed.
+    #[must_use]
+    pub fn of(listed: &'static str) -> Self {
+        Self(listed)
+    }
+
+    /// As `--format` and `-o` take it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.0
+    }
 }
 
 impl Default for Locking {

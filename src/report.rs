@@ -1,7 +1,6 @@
 //! What a run has to say, and how it is said.
 //!
-//! [`Report::new`] puts it together; a format is a function from a [`Report`] to a text; [`tell`]
-//! writes. Everything that is printed has gone through the redactor.
+//! [`Report::new`] puts it together, a [`Format`] makes a text of it, and [`Voice`] writes. Everything that is printed has gone through the redactor.
 
 pub mod explain;
 pub mod human;
@@ -12,6 +11,7 @@ pub mod plan;
 mod address;
 mod containers;
 mod failure;
+mod format;
 mod github;
 mod junit;
 mod markdown;
@@ -24,22 +24,22 @@ mod verdict;
 mod voice;
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::check;
 use crate::engine::Engine;
 use crate::exit_code::ExitCode;
 use crate::finding::{Finding, Findings, Severity};
-use crate::lanes::{Lane, Plan};
+use crate::lanes::Lane;
 use crate::model::FileState;
-use crate::options::{Base, Format, ReportOptions, Role};
+use crate::options::{Base, Role};
 use crate::redact::Redactor;
 use crate::source_map::SourceMap;
 use crate::timing::Timing;
-use crate::whole_file;
 use text::Cleaner;
 
 pub use failure::Failure;
+pub use format::{FORMATS, Format, named};
 pub use verdict::{failure_verdict, verdict};
 pub use voice::Voice;
 
@@ -70,6 +70,8 @@ pub struct Telling<'a> {
     pub sources: &'a SourceMap,
     /// What is never said.
     pub redactor: &'a Redactor,
+    /// In which role preflight runs.
+    pub role: Role,
     /// For the formats that a person reads.
     pub layout: human::Layout,
     /// For the formats that a program reads.
@@ -288,132 +290,6 @@ impl<'a> Telling<'a> {
     fn texts(self) -> json::Texts<'a> {
         json::Texts { sources: self.sources, redactor: self.redactor }
     }
-}
-
-/// The report in one format.
-#[must_use]
-pub fn render(report: &Report, telling: Telling<'_>, format: Format) -> String {
-    match format {
-        Format::Human => human::render(report, telling),
-        Format::Json => json::render(report, telling.sources, telling.redactor),
-        Format::Junit => junit::render(report, telling),
-        Format::Sarif => sarif::render(report, telling),
-        Format::Github => github::render(report, telling),
-        Format::Markdown => markdown::render(report, telling),
-    }
-}
-
-/// Tells the report: on `stdout`, in the files of `-o`, and the closing verdict on `stderr`, which
-/// is the last that a run says. Blocking.
-///
-/// # Errors
-/// The first of the places that could not be written; the others have been. A reader of `stdout`
-/// that went away is not an error.
-pub fn tell(
-    report: &Report,
-    sources: &SourceMap,
-    options: &ReportOptions,
-    redactor: &Redactor,
-    stdout: &mut dyn Write,
-    stderr: &mut dyn Write,
-) -> Result<(), ReportError> {
-    let told = print_all(options, stdout, |format, layout| {
-        Some(render(report, Telling { sources, redactor, layout, base: &options.base }, format))
-    });
-    let charset = options.charset;
-    told.and(print(stderr, &verdict(report, sources, redactor, charset)))
-}
-
-/// Tells a program why a run ended without a report, where the report would be. What a person is
-/// told is [`failure_verdict`].
-///
-/// # Errors
-/// As [`tell`].
-pub fn tell_failure(
-    failure: &Failure,
-    role: Role,
-    options: &ReportOptions,
-    redactor: &Redactor,
-    stdout: &mut dyn Write,
-) -> Result<(), ReportError> {
-    print_all(options, stdout, |format, _| match format {
-        Format::Human => None,
-        Format::Json => Some(json::render_failure(failure, role, redactor)),
-        Format::Junit => Some(junit::render_failure(failure, redactor)),
-        Format::Sarif => Some(sarif::render_failure(failure, redactor)),
-        Format::Github => Some(github::render_failure(failure, redactor)),
-        Format::Markdown => Some(markdown::render_failure(failure, redactor)),
-    })
-}
-
-/// Tells the plan, on `stdout` and in the files of `-o`.
-///
-/// # Errors
-/// As [`tell`].
-pub fn tell_plan(
-    plan: &Plan,
-    sources: &SourceMap,
-    options: &ReportOptions,
-    redactor: &Redactor,
-    stdout: &mut dyn Write,
-) -> Result<(), ReportError> {
-    print_all(options, stdout, |format, layout| match format {
-        Format::Human => Some(plan::human(plan, sources, redactor, layout)),
-        Format::Json => Some(plan::json(plan, sources, redactor)),
-        // Refused on the command line.
-        Format::Junit | Format::Sarif | Format::Github | Format::Markdown => None,
-    })
-}
-
-/// Tells what `preflight lock` has pinned, on `stdout` and in the files of `-o`.
-///
-/// # Errors
-/// As [`tell`].
-pub fn tell_lock(
-    pinned: &lock::Pinned<'_>,
-    options: &ReportOptions,
-    redactor: &Redactor,
-    stdout: &mut dyn Write,
-) -> Result<(), ReportError> {
-    print_all(options, stdout, |format, _| {
-        match format {
-            Format::Human => Some(lock::human(pinned, redactor)),
-            Format::Json => Some(pinned.after.render()),
-            // Refused on the command line.
-            Format::Junit | Format::Sarif | Format::Github | Format::Markdown => None,
-        }
-    })
-}
-
-/// Writes `text` of each format to where `options` want it; all of them, even when one fails.
-fn print_all(
-    options: &ReportOptions,
-    stdout: &mut dyn Write,
-    text: impl Fn(Format, human::Layout) -> Option<String>,
-) -> Result<(), ReportError> {
-    let mut result = Ok(());
-    if !options.quiet {
-        let ReportOptions { color, width, charset, .. } = *options;
-        if let Some(text) = text(options.format, human::Layout { color, width, charset }) {
-            result = print(stdout, &text);
-        }
-    }
-    let summary = options.step_summary.as_ref().filter(|_| options.format == Format::Github);
-    if let Some(path) = summary
-        && let Some(text) = text(Format::Markdown, human::Layout::default())
-    {
-        result = result.and(in_file(path, whole_file::append(path, text.as_bytes())));
-    }
-    for (format, path) in &options.outputs {
-        if let Some(text) = text(*format, human::Layout::default()) {
-            result = result.and(in_file(path, whole_file::write(path, text.as_bytes())));
-        }
-    }
-    result
-}
-
-fn in_file(path: &Path, written: io::Result<()>) -> Result<(), ReportError> {
-    written.map_err(|source| ReportError::File { path: path.to_path_buf(), source })
 }
 
 /// Writes a text. A reader that went away is not an error.

@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
 use super::environment::Environment;
@@ -16,6 +17,7 @@ use crate::options::{
     ProgressStyle, ProjectOptions, Reach, ReportOptions, Role, Selection, Target, Task,
 };
 use crate::options::{LockMethod, Locking};
+use crate::report;
 use crate::suggest;
 
 /// What every subcommand takes, before or behind its name.
@@ -117,8 +119,8 @@ pub(super) struct Flags {
 
     /// What the report on standard output looks like
     #[arg(long, value_name = "FORMAT", env = "PREFLIGHT_FORMAT", default_value = "human")]
-    #[arg(global = true, help_heading = "Report")]
-    format: FormatName,
+    #[arg(global = true, help_heading = "Report", value_parser = formats())]
+    format: String,
     /// Write a report into a file as well: FORMAT=FILE, or FILE for JSON; may be repeated
     #[arg(short, long, value_name = "FORMAT=FILE", env = "PREFLIGHT_OUTPUT", global = true)]
     #[arg(help_heading = "Report", value_delimiter = ',')]
@@ -165,22 +167,14 @@ pub(super) struct Flags {
     no_docker: bool,
 }
 
+/// The format that only the resolved project has.
+const YAML: &str = "yaml";
+
 /// By what means processes wait for each other.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Locks {
     Flock,
     Lease,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FormatName {
-    Human,
-    Json,
-    Yaml,
-    Junit,
-    Sarif,
-    Github,
-    Markdown,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -271,7 +265,7 @@ impl Flags {
         };
         Ok(ReportOptions {
             format: self.format_of(task)?,
-            outputs: self.output.iter().map(|text| output(text)).collect::<Result<_, _>>()?,
+            outputs: self.output.iter().map(|text| output(text, task)).collect::<Result<_, _>>()?,
             step_summary: environment.value("GITHUB_STEP_SUMMARY").map(PathBuf::from),
             color,
             width: terminal::width(),
@@ -283,30 +277,16 @@ impl Flags {
         })
     }
 
-    /// The format of standard output. The plan and the project have two formats each.
+    /// The format of standard output. Not everything is told in every format.
     fn format_of(&self, task: Task) -> Result<Format, OptionsError> {
-        let of_task = match task {
-            Task::Config => "config",
-            Task::Plan => "plan",
-            Task::Lock => "lock",
-            Task::Check | Task::Fetch | Task::Verify | Task::Inspect | Task::Smoke => {
-                return self.format.format();
-            }
-        };
-        match self.format {
-            FormatName::Human => Ok(Format::Human),
-            FormatName::Yaml if task == Task::Config => Ok(Format::Human),
-            FormatName::Json => Ok(Format::Json),
-            FormatName::Yaml
-            | FormatName::Junit
-            | FormatName::Sarif
-            | FormatName::Github
-            | FormatName::Markdown => {
-                let value = self.format.to_possible_value();
-                let format = value.map(|value| value.get_name().to_owned()).unwrap_or_default();
-                Err(OptionsError::FormatOfTask { task: of_task, format })
-            }
+        if self.format == YAML && task == Task::Config {
+            return Ok(Format::HUMAN);
         }
+        let Some(format) = report::named(&self.format) else {
+            return Err(OptionsError::YamlReport);
+        };
+        has(format, task)?;
+        Ok(Format::of(format.name))
     }
 
     /// How the log is written.
@@ -384,37 +364,46 @@ impl From<Locks> for LockMethod {
     }
 }
 
-impl FormatName {
-    fn format(self) -> Result<Format, OptionsError> {
-        match self {
-            Self::Human => Ok(Format::Human),
-            Self::Json => Ok(Format::Json),
-            Self::Yaml => Err(OptionsError::YamlReport),
-            Self::Junit => Ok(Format::Junit),
-            Self::Sarif => Ok(Format::Sarif),
-            Self::Github => Ok(Format::Github),
-            Self::Markdown => Ok(Format::Markdown),
+/// What `--format` takes: those of reports, and [`YAML`].
+fn formats() -> PossibleValuesParser {
+    let names = report::FORMATS.iter().map(|format| format.name);
+    PossibleValuesParser::new(names.chain([YAML]))
+}
+
+/// Whether what a task tells can be told in `format`.
+fn has(format: &report::Format, task: Task) -> Result<(), OptionsError> {
+    let (task, has) = match task {
+        Task::Config => {
+            ("config", [Format::HUMAN, Format::JSON].contains(&Format::of(format.name)))
         }
-    }
+        Task::Plan => ("plan", format.plan.is_some()),
+        Task::Lock => ("lock", format.lock.is_some()),
+        Task::Check | Task::Fetch | Task::Verify | Task::Inspect | Task::Smoke => return Ok(()),
+    };
+    let format = format.name.to_owned();
+    if has { Ok(()) } else { Err(OptionsError::FormatOfTask { task, format }) }
 }
 
 /// `json=report.json` or `report.json`.
-fn output(text: &str) -> Result<(Format, PathBuf), OptionsError> {
-    let (format, file) = text.split_once('=').unwrap_or(("json", text));
-    let unknown = || {
-        let known: Vec<_> =
-            FormatName::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect();
-        let likely = suggest::likely(format, known.iter().map(|value| value.get_name()));
-        OptionsError::Output { value: text.to_owned(), question: suggest::question(&likely) }
+fn output(text: &str, task: Task) -> Result<(Format, PathBuf), OptionsError> {
+    let (name, file) = text.split_once('=').unwrap_or(("json", text));
+    let value = || text.to_owned();
+    let Some(format) = report::named(name) else {
+        if name.eq_ignore_ascii_case(YAML) {
+            return Err(OptionsError::YamlReport);
+        }
+        let likely = suggest::likely(name, report::FORMATS.iter().map(|format| format.name));
+        let question = suggest::question(&likely);
+        return Err(OptionsError::Output { value: value(), question });
     };
-    let Ok(format) = FormatName::from_str(format, true) else { return Err(unknown()) };
     if file.is_empty() {
-        return Err(OptionsError::Output { value: text.to_owned(), question: None });
+        return Err(OptionsError::Output { value: value(), question: None });
     }
+    has(format, task)?;
     let path = PathBuf::from(file);
     match path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
         Some(folder) => Err(OptionsError::OutputFolder { folder: folder.to_owned(), path }),
-        None => Ok((format.format()?, path)),
+        None => Ok((Format::of(format.name), path)),
     }
 }
 
@@ -448,16 +437,28 @@ mod tests {
 
     #[test]
     fn an_output_is_a_format_and_a_file() {
-        assert_eq!(output("json=a.json").unwrap(), (Format::Json, PathBuf::from("a.json")));
-        assert_eq!(output("a.json").unwrap(), (Format::Json, PathBuf::from("a.json")));
-        assert_eq!(output("sarif=a.json").unwrap(), (Format::Sarif, PathBuf::from("a.json")));
+        assert_eq!(
+            output("json=a.json", Task::Check).unwrap(),
+            (Format::JSON, PathBuf::from("a.json"))
+        );
+        assert_eq!(output("a.json", Task::Check).unwrap(), (Format::JSON, PathBuf::from("a.json")));
+        assert_eq!(
+            output("sarif=a.json", Task::Check).unwrap(),
+            (Format::of("sarif"), PathBuf::from("a.json"))
+        );
+        let refused = output("junit=a.xml", Task::Plan).unwrap_err().to_string();
+        assert_eq!(refused, "`preflight plan` has no format `junit`");
         for (wrong, hint) in [
             ("xml=a", "for example `-o json=report.json`"),
             ("json=", "for example `-o json=report.json`"),
             ("junti=a.xml", "did you mean `junit`?"),
             ("junit=no/where/a.xml", "`mkdir -p no/where`"),
         ] {
-            assert_eq!(output(wrong).unwrap_err().hint().as_deref(), Some(hint), "{wrong}");
+            assert_eq!(
+                output(wrong, Task::Check).unwrap_err().hint().as_deref(),
+                Some(hint),
+                "{wrong}"
+            );
         }
     }
 }

@@ -3,20 +3,30 @@
 //! GitHub shows at most ten errors, ten warnings and ten notices of a step, so the order of the
 //! report, worst first, is kept.
 
+use super::format::Format;
 use super::text::Cleaner;
-use super::{Failure, Report, Telling, address, verdict};
+use super::{Failure, Report, Telling, address, markdown, verdict};
 use crate::finding::{Finding, Severity};
 use crate::options::Charset;
-use crate::redact::Redactor;
+
+/// See [`super::format`].
+pub(super) static FORMAT: Format = Format {
+    name: "github",
+    report: render,
+    failure: Some(render_failure),
+    plan: None,
+    lock: None,
+    summary: Some(&markdown::FORMAT),
+};
 
 /// One command a line.
-pub(super) fn render(report: &Report, telling: Telling<'_>) -> String {
+fn render(report: &Report, telling: Telling<'_>) -> String {
     report.findings.iter().map(|finding| annotation(finding, telling)).collect()
 }
 
 /// The command of a run that ended without a report.
-pub(super) fn render_failure(failure: &Failure, redactor: &Redactor) -> String {
-    let text = super::failure_verdict(failure, redactor, Charset::Unicode);
+fn render_failure(failure: &Failure, telling: Telling<'_>) -> String {
+    let text = super::failure_verdict(failure, telling.redactor, Charset::Unicode);
     format!("::error title=preflight::{}\n", data(text.trim_end()))
 }
 

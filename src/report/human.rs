@@ -2,9 +2,10 @@
 
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 
+use super::format::Format;
 use super::snippet::{Excerpt, Mark, excerpts};
 use super::text::Cleaner;
-use super::{Report, Telling, containers, table};
+use super::{Report, Telling, containers, lock, plan, table};
 use crate::finding::{Finding, Severity};
 use crate::options::Charset;
 use crate::source_map::{Place, Variable, VariableSource};
@@ -28,6 +29,16 @@ impl Default for Layout {
         Self { color: false, width: 100, charset: Charset::Unicode }
     }
 }
+
+/// See [`super::format`].
+pub(super) static FORMAT: Format = Format {
+    name: "human",
+    report: render,
+    failure: None,
+    plan: Some(plan::human),
+    lock: Some(lock::human),
+    summary: None,
+};
 
 /// The report as text, with a line break at its end.
 #[must_use]

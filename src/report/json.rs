@@ -5,8 +5,9 @@
 
 use serde::Serialize;
 
+use super::format::Format;
 use super::text::is_unprintable;
-use super::{ContainerReport, Failure, FileReport, FileState, LaneReport, Verdict};
+use super::{ContainerReport, Failure, FileReport, FileState, LaneReport, Telling, Verdict, plan};
 use crate::engine::Engine;
 use crate::finding::{Finding, Label, Ruling, Severity};
 use crate::options::Role;
@@ -138,10 +139,20 @@ impl Tool {
     }
 }
 
+/// See [`super::format`].
+pub(super) static FORMAT: Format = Format {
+    name: "json",
+    report: render,
+    failure: Some(render_failure),
+    plan: Some(plan::json),
+    lock: Some(|pinned, _| pinned.after.render()),
+    summary: None,
+};
+
 /// The report as one JSON document, with a line break at its end.
 #[must_use]
-pub fn render(report: &super::Report, sources: &SourceMap, redactor: &Redactor) -> String {
-    let texts = Texts { sources, redactor };
+pub fn render(report: &super::Report, telling: Telling<'_>) -> String {
+    let texts = telling.texts();
     document(&Report {
         schema_version: SCHEMA_VERSION,
         tool: Tool::this(),
@@ -158,8 +169,8 @@ pub fn render(report: &super::Report, sources: &SourceMap, redactor: &Redactor) 
 
 /// The document of a run that ended without a report: no lane, no finding, one error.
 #[must_use]
-pub fn render_failure(failure: &Failure, role_of_run: Role, redactor: &Redactor) -> String {
-    let texts = Texts { sources: &SourceMap::default(), redactor };
+pub fn render_failure(failure: &Failure, telling: Telling<'_>) -> String {
+    let texts = telling.texts();
     let error = ErrorDocument {
         message: texts.text(&failure.message),
         causes: failure.causes.iter().map(|cause| texts.text(cause)).collect(),
@@ -168,7 +179,7 @@ pub fn render_failure(failure: &Failure, role_of_run: Role, redactor: &Redactor)
     document(&Report {
         schema_version: SCHEMA_VERSION,
         tool: Tool::this(),
-        role: role(role_of_run),
+        role: role(telling.role),
         exit_code: failure.exit.code(),
         project: None,
         lanes: Vec::new(),

@@ -4,12 +4,12 @@
 //! run; every finding is a case of its own. An error is a failure; a warning and a note pass and
 //! say what they have to say in `system-out`.
 
+use super::format::Format;
 use super::text::{Cleaner, escape};
 use super::{Failure, LaneReport, Report, Telling, Verdict, human};
 use crate::exit_code::ExitCode;
 use crate::finding::{Finding, Severity};
 use crate::options::Charset;
-use crate::redact::Redactor;
 
 /// The suite of what is about no lane.
 const PROJECT: &str = "project";
@@ -32,8 +32,18 @@ enum Outcome {
     Skipped { message: String },
 }
 
+/// See [`super::format`].
+pub(super) static FORMAT: Format = Format {
+    name: "junit",
+    report: render,
+    failure: Some(render_failure),
+    plan: None,
+    lock: None,
+    summary: None,
+};
+
 /// The report as one XML document, with a line break at its end.
-pub(super) fn render(report: &Report, telling: Telling<'_>) -> String {
+fn render(report: &Report, telling: Telling<'_>) -> String {
     let cleaner = telling.cleaner();
     let is_known = |name: &String| report.lanes.iter().any(|lane| lane.name == *name);
     let of_project =
@@ -47,8 +57,8 @@ pub(super) fn render(report: &Report, telling: Telling<'_>) -> String {
 }
 
 /// The document of a run that ended without a report.
-pub(super) fn render_failure(failure: &Failure, redactor: &Redactor) -> String {
-    let text = super::failure_verdict(failure, redactor, Charset::Unicode);
+fn render_failure(failure: &Failure, telling: Telling<'_>) -> String {
+    let text = super::failure_verdict(failure, telling.redactor, Charset::Unicode);
     let outcome = Outcome::Errored {
         kind: format!("exit {}", failure.exit.code()),
         message: failure.message.clone(),
@@ -56,7 +66,7 @@ pub(super) fn render_failure(failure: &Failure, redactor: &Redactor) -> String {
     };
     let case = Case { name: "run".to_owned(), outcome };
     let suite = Suite { name: PROJECT.to_owned(), cases: vec![case] };
-    document(&[suite], 0.0, Cleaner::new(redactor))
+    document(&[suite], 0.0, Cleaner::new(telling.redactor))
 }
 
 fn suite<'a>(

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use super::text::Cleaner;
+use super::Telling;
 use crate::amount::size;
 use crate::lockfile::{Lockfile, Pin};
-use crate::redact::Redactor;
 
 /// Digits of a commit that a person compares.
 const SHORT: usize = 12;
@@ -22,9 +21,8 @@ pub struct Pinned<'a> {
 }
 
 /// For a person, with a line break at its end.
-#[must_use]
-pub fn human(pinned: &Pinned<'_>, redactor: &Redactor) -> String {
-    let cleaner = Cleaner::new(redactor);
+pub(super) fn human(pinned: &Pinned<'_>, telling: Telling<'_>) -> String {
+    let cleaner = telling.cleaner();
     let mut text = format!("{}\n", cleaner.joined(&pinned.path.display().to_string()));
     for (name, pin) in &pinned.after.lanes {
         let before = pinned.before.lanes.get(name);
@@ -62,6 +60,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::redact::Redactor;
+    use crate::report::human::Layout;
+    use crate::report::tests::telling;
+    use crate::source_map::SourceMap;
 
     fn pin(commit: &str) -> Pin {
         let source = "hf://o/r".parse().unwrap();
@@ -78,7 +80,9 @@ mod tests {
         let before = lockfile(&[("a", pin("1")), ("b", pin("1")), ("gone", pin("1"))]);
         let after = lockfile(&[("a", pin("1")), ("b", pin("2")), ("new", pin("3"))]);
         let path = Path::new("preflight.lock");
-        let text = human(&Pinned { path, before: &before, after: &after }, &Redactor::default());
+        let pinned = Pinned { path, before: &before, after: &after };
+        let (sources, redactor) = (SourceMap::default(), Redactor::default());
+        let text = human(&pinned, telling(&sources, &redactor, Layout::default()));
         let expected = "preflight.lock\n  \
              a: hf://o/r stays at 111111111111, 0 files, 0 B\n  \
              b: hf://o/r moved from 111111111111 to 222222222222, 0 files, 0 B\n  \

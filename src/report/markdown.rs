@@ -1,16 +1,26 @@
 //! The report as Markdown: for the step summary of GitHub Actions, a comment, or a wiki.
 
+use super::format::Format;
 use super::table::{total_size, word};
 use super::{Failure, Report, Telling, address, human, verdict};
 use crate::finding::{Finding, Severity};
 use crate::options::Charset;
-use crate::redact::Redactor;
 
 /// The most findings that are told whole. A step summary may have 1 MiB.
 const MOST_FINDINGS: usize = 100;
 
+/// See [`super::format`].
+pub(super) static FORMAT: Format = Format {
+    name: "markdown",
+    report: render,
+    failure: Some(render_failure),
+    plan: None,
+    lock: None,
+    summary: None,
+};
+
 /// The report, with a line break at its end.
-pub(super) fn render(report: &Report, telling: Telling<'_>) -> String {
+fn render(report: &Report, telling: Telling<'_>) -> String {
     let cleaner = telling.cleaner();
     let mut out = format!("## {}\n", text(&verdict::headline(report)));
     if !report.lanes.is_empty() {
@@ -46,8 +56,8 @@ pub(super) fn render(report: &Report, telling: Telling<'_>) -> String {
 }
 
 /// Why a run ended without a report.
-pub(super) fn render_failure(failure: &Failure, redactor: &Redactor) -> String {
-    let told = super::failure_verdict(failure, redactor, Charset::Unicode);
+fn render_failure(failure: &Failure, telling: Telling<'_>) -> String {
+    let told = super::failure_verdict(failure, telling.redactor, Charset::Unicode);
     format!("## preflight: error\n\n{}", fenced("text", told.trim_end()))
 }
 

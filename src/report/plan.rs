@@ -3,24 +3,22 @@
 use annotate_snippets::renderer::Style;
 use serde::Serialize;
 
-use super::human::Layout;
+use super::Telling;
 use super::json::{SCHEMA_VERSION, Texts, Tool, WirePlace, document, engine};
 use super::text::Cleaner;
 use crate::engine::{Invocation, Named, Part};
 use crate::lanes::{Artifact, Cached, Lane, Origin, Plan, Problem, ProblemKind, Traced};
 use crate::mounts::{Located, Sight};
 use crate::path::ServicePath;
-use crate::redact::Redactor;
 use crate::source_map::{Place, SourceMap, Span, Spanned};
 
 /// Where the origin of a value begins, in characters, if the value leaves room.
 const ORIGIN_COLUMN: usize = 70;
 
 /// The plan for a person, with a line break at its end.
-#[must_use]
-pub fn human(plan: &Plan, sources: &SourceMap, redactor: &Redactor, layout: Layout) -> String {
-    let cleaner = Cleaner::new(redactor).charset(layout.charset);
-    let printer = Printer { sources, cleaner, color: layout.color };
+pub(super) fn human(plan: &Plan, telling: Telling<'_>) -> String {
+    let Telling { sources, layout, .. } = telling;
+    let printer = Printer { sources, cleaner: telling.cleaner(), color: layout.color };
     let mut lanes: Vec<String> = plan.lanes.iter().map(|lane| printer.lane(lane)).collect();
     if !plan.settings.fetch {
         lanes.push("nothing is fetched: `fetch: never`\n".to_owned());
@@ -354,9 +352,8 @@ struct WireProblem {
 }
 
 /// The plan for a program, with a line break at its end.
-#[must_use]
-pub fn json(plan: &Plan, sources: &SourceMap, redactor: &Redactor) -> String {
-    let texts = Texts { sources, redactor };
+pub(super) fn json(plan: &Plan, telling: Telling<'_>) -> String {
+    let texts = telling.texts();
     document(&WirePlan {
         schema_version: SCHEMA_VERSION,
         tool: Tool::this(),

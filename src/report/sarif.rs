@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
+use super::format::Format;
 use super::json::Texts;
 use super::text::cut_end;
 use super::{Failure, Report, Telling, address, explain, json};
 use crate::check;
 use crate::finding::{Finding, Rule, Ruling, Severity};
 use crate::options::Charset;
-use crate::redact::Redactor;
-use crate::source_map::{Place, SourceMap, Span};
+use crate::source_map::{Place, Span};
 
 /// Relative file names start at the root of the checkout.
 const ROOT: &str = "%SRCROOT%";
@@ -17,8 +17,18 @@ const ROOT: &str = "%SRCROOT%";
 /// The longest message of a rule that GitHub shows.
 const LONGEST_SUMMARY: usize = 1000;
 
+/// See [`super::format`].
+pub(super) static FORMAT: Format = Format {
+    name: "sarif",
+    report: render,
+    failure: Some(render_failure),
+    plan: None,
+    lock: None,
+    summary: None,
+};
+
 /// The report as one document, with a line break at its end.
-pub(super) fn render(report: &Report, telling: Telling<'_>) -> String {
+fn render(report: &Report, telling: Telling<'_>) -> String {
     let texts = telling.texts();
     let (start, end) = (report.timing.started(), report.timing.ended());
     let invocation = json!({
@@ -42,15 +52,15 @@ pub(super) fn render(report: &Report, telling: Telling<'_>) -> String {
 }
 
 /// The document of a run that ended without a report: no result, and a notification that says why.
-pub(super) fn render_failure(failure: &Failure, redactor: &Redactor) -> String {
-    let texts = Texts { sources: &SourceMap::default(), redactor };
+fn render_failure(failure: &Failure, telling: Telling<'_>) -> String {
+    let texts = telling.texts();
     let invocation = json!({
         "executionSuccessful": false,
         "exitCode": failure.exit.code(),
         "exitCodeDescription": failure.exit.meaning(),
         "toolExecutionNotifications": [{
             "level": "error",
-            "message": {"text": texts.text(super::failure_verdict(failure, redactor, Charset::Unicode).trim_end())},
+            "message": {"text": texts.text(super::failure_verdict(failure, telling.redactor, Charset::Unicode).trim_end())},
         }],
     });
     document(&check::rules().collect::<Vec<_>>(), &invocation, &[], &Map::new())

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::finding::Rule;
 use crate::finding::{Choices, Policy};
 use crate::lanes::{Origin, Traced};
-use crate::options::{Charset, OptionsError, ProgressStyle};
+use crate::options::{self, Charset, OptionsError, ProgressStyle, ReportOptions};
 use crate::source::Source;
 use crate::source_map::{Place, SourceId, Span, Variable, VariableSource};
 
@@ -43,14 +43,14 @@ fn advisory(optional: impl IntoIterator<Item = String>) -> Policy {
 }
 
 /// How [`rich`] and the like are told.
-fn telling<'a>(
+pub(super) fn telling<'a>(
     sources: &'a SourceMap,
     redactor: &'a Redactor,
     layout: human::Layout,
 ) -> Telling<'a> {
     static BASE: std::sync::LazyLock<Base> =
         std::sync::LazyLock::new(|| Base { here: "/work".into(), root: "/work".into() });
-    Telling { sources, redactor, layout, base: &BASE }
+    Telling { sources, redactor, role: Role::Hand, layout, base: &BASE }
 }
 
 fn file(path: &str, size_bytes: Option<u64>, state: FileState) -> FileReport {
@@ -360,9 +360,6 @@ fn the_closing_verdict_says_everything_in_a_few_lines() {
     assert!(none.contains("\n  project: no-lane: there is no lane to judge"), "{none}");
 }
 
-const FORMATS: [Format; 6] =
-    [Format::Human, Format::Json, Format::Junit, Format::Sarif, Format::Github, Format::Markdown];
-
 /// Without the version, and without what a new check would change.
 fn of_this_run(sarif: &str) -> String {
     let mut document: serde_json::Value = serde_json::from_str(sarif).unwrap();
@@ -380,12 +377,12 @@ fn of_this_run(sarif: &str) -> String {
 fn the_same_run_is_told_to_every_program() {
     let (report, sources) = rich();
     let redactor = Redactor::default();
-    let told =
-        |format| render(&report, telling(&sources, &redactor, human::Layout::default()), format);
-    assert_same("junit", &told(Format::Junit));
-    assert_same("github", &told(Format::Github));
-    assert_same("markdown", &told(Format::Markdown));
-    assert_same("sarif", &of_this_run(&told(Format::Sarif)));
+    let telling = telling(&sources, &redactor, human::Layout::default());
+    let told = |name| (named(name).unwrap().report)(&report, telling);
+    assert_same("junit", &told("junit"));
+    assert_same("github", &told("github"));
+    assert_same("markdown", &told("markdown"));
+    assert_same("sarif", &of_this_run(&told("sarif")));
 }
 
 #[test]
@@ -393,17 +390,29 @@ fn no_secret_is_in_any_format() {
     let (report, sources) = rich();
     let redactor = Redactor::new(["modles"]);
     for format in FORMATS {
-        let text = render(&report, telling(&sources, &redactor, human::Layout::default()), format);
+        let text = (format.report)(&report, telling(&sources, &redactor, human::Layout::default()));
         for secret in ["abcdefgh", "modles"] {
-            assert!(!text.contains(secret), "{format:?} shows {secret}:\n{text}");
+            assert!(!text.contains(secret), "{} shows {secret}:\n{text}", format.name);
         }
     }
     assert!(!verdict(&report, &sources, &redactor, Charset::Unicode).contains("modles"));
 }
 
-fn options(quiet: bool, outputs: Vec<(Format, PathBuf)>) -> ReportOptions {
+/// What a run says with `voice`, on standard output and on standard error.
+fn heard<T>(
+    options: &ReportOptions,
+    redactor: &Redactor,
+    speak: impl FnOnce(&mut Voice<'_>) -> Result<T, ReportError>,
+) -> (String, String) {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let (role, out, err) = (Role::Hand, &mut stdout, &mut stderr);
+    speak(&mut Voice { options, role, redactor, stdout: out, stderr: err }).unwrap();
+    (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+fn options(quiet: bool, outputs: Vec<(options::Format, PathBuf)>) -> ReportOptions {
     ReportOptions {
-        format: Format::Human,
+        format: options::Format::HUMAN,
         outputs,
         step_summary: None,
         color: false,
@@ -422,17 +431,15 @@ fn the_report_goes_to_stdout_and_to_files_and_the_verdict_to_stderr() {
     let redactor = Redactor::default();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.json");
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    let to_file = options(false, vec![(Format::Json, path.clone())]);
-    tell(&report, &sources, &to_file, &redactor, &mut stdout, &mut stderr).unwrap();
-    let layout = human::Layout::default();
-    assert_eq!(stdout, human::render(&report, telling(&sources, &redactor, layout)).into_bytes());
-    assert_eq!(stderr, verdict(&report, &sources, &redactor, Charset::Unicode).into_bytes());
+    let to_file = options(false, vec![(options::Format::JSON, path.clone())]);
+    let (stdout, stderr) = heard(&to_file, &redactor, |voice| voice.report(&report, &sources));
+    let telling = telling(&sources, &redactor, human::Layout::default());
+    assert_eq!(stdout, human::render(&report, telling));
+    assert_eq!(stderr, verdict(&report, &sources, &redactor, Charset::Unicode));
     let written = fs_err::read_to_string(path).unwrap();
-    assert_eq!(written, json::render(&report, &sources, &redactor));
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    assert_eq!(written, json::render(&report, telling));
     let quiet = options(true, vec![]);
-    tell(&report, &sources, &quiet, &redactor, &mut stdout, &mut stderr).unwrap();
+    let (stdout, stderr) = heard(&quiet, &redactor, |voice| voice.report(&report, &sources));
     assert!(stdout.is_empty() && !stderr.is_empty());
 }
 
@@ -456,13 +463,17 @@ fn the_verdict_is_told_even_when_the_report_cannot_be() {
     let told = |kind, outputs| {
         let mut stderr = Vec::new();
         let options = options(false, outputs);
-        let result = tell(&report, &sources, &options, &redactor, &mut Broken(kind), &mut stderr);
+        let (stdout, redactor) = (&mut Broken(kind), &redactor);
+        let stderr_of = &mut stderr;
+        let mut voice =
+            Voice { options: &options, role: Role::Hand, redactor, stdout, stderr: stderr_of };
+        let result = voice.report(&report, &sources);
         assert!(!stderr.is_empty());
         result
     };
     assert!(told(io::ErrorKind::BrokenPipe, vec![]).is_ok());
     assert!(matches!(told(io::ErrorKind::StorageFull, vec![]), Err(ReportError::Stream(_))));
-    let nowhere = vec![(Format::Json, PathBuf::from("/nowhere/at/all.json"))];
+    let nowhere = vec![(options::Format::JSON, PathBuf::from("/nowhere/at/all.json"))];
     let result = told(io::ErrorKind::BrokenPipe, nowhere);
     assert!(matches!(result, Err(ReportError::File { .. })));
 }
@@ -472,15 +483,14 @@ fn a_fatal_error_is_told_to_a_person_and_to_a_program() {
     let error = Error::Options(OptionsError::PathAndFile { path: PathBuf::from("x\u{7}") });
     let failure = Failure::from(&error);
     let redactor = Redactor::default();
-    let told = |options: &ReportOptions| {
-        let mut stdout = Vec::new();
-        tell_failure(&failure, Role::Hand, options, &redactor, &mut stdout).unwrap();
-        String::from_utf8(stdout).unwrap()
-    };
+    let told =
+        |options: &ReportOptions| heard(options, &redactor, |voice| voice.failure(&failure)).0;
     let human = options(false, vec![]);
     assert_eq!(told(&human), "");
-    let json = ReportOptions { format: Format::Json, ..human };
-    assert_eq!(told(&json), json::render_failure(&failure, Role::Hand, &redactor));
+    let json = ReportOptions { format: options::Format::JSON, ..human };
+    let sources = SourceMap::default();
+    let telling = telling(&sources, &redactor, human::Layout::default());
+    assert_eq!(told(&json), json::render_failure(&failure, telling));
     assert_eq!(
         failure_verdict(&failure, &redactor, Charset::Unicode),
         "preflight: error: PATH `x\\u{7}` and `-f` cannot be used together\n  \

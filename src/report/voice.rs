@@ -1,23 +1,27 @@
 //! Where a run speaks: standard output for what was asked, standard error for the verdict.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::Path;
 
+use super::format::chosen;
+use super::human::Layout;
+use super::lock::Pinned;
+use super::{Failure, Format, Report, ReportError, Telling, print, verdict};
 use crate::compose::{self, ConfigFormat};
-
 use crate::exit_code::ExitCode;
 use crate::lanes::Plan;
-use crate::options::{ConfigPart, Format, Options};
+use crate::options::{self, ConfigPart, ReportOptions, Role};
 use crate::project::Project;
 use crate::redact::Redactor;
 use crate::source_map::SourceMap;
-
-use super::lock::Pinned;
-use super::{Failure, Report, ReportError, tell, tell_failure, tell_lock, tell_plan};
+use crate::whole_file;
 
 /// The streams of one run, and how it speaks on them.
 pub struct Voice<'a> {
     /// How.
-    pub options: &'a Options,
+    pub options: &'a ReportOptions,
+    /// In which role.
+    pub role: Role,
     /// What it never says.
     pub redactor: &'a Redactor,
     /// For what was asked.
@@ -27,73 +31,112 @@ pub struct Voice<'a> {
 }
 
 impl Voice<'_> {
-    /// Tells the report, and what the process exits with.
+    /// Tells the report: on `stdout`, in the files of `-o`, and the closing verdict on `stderr`,
+    /// which is the last that a run says. What the process exits with. Blocking.
     ///
     /// # Errors
-    /// A stream or a report file that cannot be written.
+    /// The first of the places that could not be written; the others have been. A reader of
+    /// `stdout` that went away is not an error.
     pub fn report(
         &mut self,
         report: &Report,
         sources: &SourceMap,
     ) -> Result<ExitCode, ReportError> {
-        let options = &self.options.report;
-        tell(report, sources, options, self.redactor, self.stdout, self.stderr)?;
-        Ok(report.exit)
+        let told = self.tell(sources, |format, telling| Some((format.report)(report, telling)));
+        let verdict = verdict(report, sources, self.redactor, self.options.charset);
+        told.and(print(self.stderr, &verdict)).map(|()| report.exit)
     }
 
-    /// Tells the plan.
+    /// Tells the plan. Blocking.
     ///
     /// # Errors
-    /// A stream or a report file that cannot be written.
+    /// As [`Voice::report`].
     pub fn plan(&mut self, plan: &Plan, sources: &SourceMap) -> Result<ExitCode, ReportError> {
-        tell_plan(plan, sources, &self.options.report, self.redactor, self.stdout)?;
+        self.tell(sources, |format, telling| Some(format.plan?(plan, telling)))?;
         Ok(ExitCode::Ready)
     }
 
-    /// Tells what was pinned.
+    /// Tells what was pinned. Blocking.
     ///
     /// # Errors
-    /// A stream or a report file that cannot be written.
+    /// As [`Voice::report`].
     pub fn lock(&mut self, pinned: &Pinned<'_>) -> Result<ExitCode, ReportError> {
-        tell_lock(pinned, &self.options.report, self.redactor, self.stdout)?;
+        let sources = SourceMap::default();
+        self.tell(&sources, |format, telling| Some(format.lock?(pinned, telling)))?;
         Ok(ExitCode::Ready)
     }
 
-    /// Prints the resolved project, or the names that were asked for.
+    /// Tells a program why there is no report, where the report would be; telling a person
+    /// ([`super::failure_verdict`]) is left to the caller. Blocking.
+    ///
+    /// # Errors
+    /// As [`Voice::report`].
+    pub fn failure(&mut self, failure: &Failure) -> Result<(), ReportError> {
+        let sources = SourceMap::default();
+        self.tell(&sources, |format, telling| Some(format.failure?(failure, telling)))
+    }
+
+    /// Prints the resolved project, or the names that were asked for. Blocking.
     ///
     /// # Errors
     /// A stream that cannot be written.
-    pub fn config(&mut self, project: &Project) -> Result<ExitCode, ReportError> {
-        let names = match self.options.config {
+    pub fn config(&mut self, project: &Project, part: ConfigPart) -> Result<ExitCode, ReportError> {
+        let names = match part {
             ConfigPart::Whole => None,
             ConfigPart::Services => Some(compose::service_names(project)),
             ConfigPart::Volumes => Some(compose::volume_names(project)),
         };
         if let Some(names) = names {
             let lines: String = names.iter().map(|name| format!("{name}\n")).collect();
-            super::print(self.stdout, &lines)?;
+            print(self.stdout, &lines)?;
             return Ok(ExitCode::Ready);
         }
-        let format = match self.options.report.format {
-            Format::Json => ConfigFormat::Json,
-            // The others are refused on the command line.
-            Format::Human | Format::Junit | Format::Sarif | Format::Github | Format::Markdown => {
-                ConfigFormat::Yaml
-            }
-        };
-        let show = self.options.report.show_secrets;
+        let is_json = self.options.format == options::Format::JSON;
+        let format = if is_json { ConfigFormat::Json } else { ConfigFormat::Yaml };
+        let show = self.options.show_secrets;
         let text = compose::print(project, format, show);
         let text = if show { text.into() } else { self.redactor.redact(&text) };
-        super::print(self.stdout, &text)?;
+        print(self.stdout, &text)?;
         Ok(ExitCode::Ready)
     }
 
-    /// Tells a program why there is no report; telling a person is left to the caller.
-    ///
-    /// # Errors
-    /// A stream or a report file that cannot be written.
-    pub fn failure(&mut self, failure: &Failure) -> Result<(), ReportError> {
-        let (role, options) = (self.options.role, &self.options.report);
-        tell_failure(failure, role, options, self.redactor, self.stdout)
+    /// Writes the `text` of each format to where the options want it; all of them, even when one
+    /// fails.
+    fn tell(
+        &mut self,
+        sources: &SourceMap,
+        text: impl Fn(&Format, Telling<'_>) -> Option<String>,
+    ) -> Result<(), ReportError> {
+        let ReportOptions { color, width, charset, .. } = *self.options;
+        let telling = |layout| Telling {
+            sources,
+            redactor: self.redactor,
+            role: self.role,
+            layout,
+            base: &self.options.base,
+        };
+        let in_file = telling(Layout::default());
+        let mut result = Ok(());
+        let format = chosen(self.options.format);
+        if !self.options.quiet
+            && let Some(text) = text(format, telling(Layout { color, width, charset }))
+        {
+            result = print(self.stdout, &text);
+        }
+        if let (Some(path), Some(format)) = (&self.options.step_summary, format.summary)
+            && let Some(text) = text(format, in_file)
+        {
+            result = result.and(written(path, whole_file::append(path, text.as_bytes())));
+        }
+        for (format, path) in &self.options.outputs {
+            if let Some(text) = text(chosen(*format), in_file) {
+                result = result.and(written(path, whole_file::write(path, text.as_bytes())));
+            }
+        }
+        result
     }
+}
+
+fn written(path: &Path, written: io::Result<()>) -> Result<(), ReportError> {
+    written.map_err(|source| ReportError::File { path: path.to_path_buf(), source })
 }

@@ -26,10 +26,15 @@ pub(super) async fn pin(lanes: &mut [LaneFacts], before: &Lockfile, options: &Op
     if is_restricted(options) {
         after.lanes.clone_from(&before.lanes);
     }
-    for (facts, pin) in lanes.iter().zip(pins) {
-        let name = &facts.lane.name;
-        if let Some(pin) = pin.or_else(|| before.lanes.get(name).cloned()) {
-            after.lanes.insert(name.clone(), pin);
+    for (facts, pin) in lanes.iter_mut().zip(pins) {
+        let name = facts.lane.name.clone();
+        if let Some(pin) = &pin {
+            // From here on it is judged as pinned, and as moved if it was to move.
+            facts.pinning = Pinning::Pinned(pin.clone());
+            facts.update = false;
+        }
+        if let Some(pin) = pin.or_else(|| before.lanes.get(&name).cloned()) {
+            after.lanes.insert(name, pin);
         }
     }
     after

@@ -67,6 +67,7 @@ fn from_documentation(rule: &'static Rule) -> String {
     let telling = Telling {
         sources: &SourceMap::default(),
         redactor: &Redactor::default(),
+        role: Role::Hand,
         layout: human::Layout::default(),
         base: &Base::default(),
     };

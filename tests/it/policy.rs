@@ -1,5 +1,6 @@
 //! Who may change what a finding weighs, and what is said about it.
 
+use crate::hub_stack::{self, bodies, brought};
 use crate::sandbox::{Run, Sandbox};
 
 const SHARD: &str = "models/vllm/tiny/bf16/model-00002-of-00003.safetensors";
@@ -78,4 +79,56 @@ fn a_lane_that_is_not_required_only_warns() {
     let words = ["warning[shard-missing]", "a warning because the lane is not required"];
     check(&optional.run(&[]), 0, &words);
     check(&optional.run(&["--deny", "shard-missing"]), 0, &words);
+}
+
+#[test]
+fn what_is_denied_is_not_fetched() {
+    let hub = hub_stack::hub(&[]);
+    let sandbox = hub_stack::stack(&hub);
+    let denied = sandbox.run(&["fetch", "--deny", "revision-not-pinned"]);
+    check(&denied, 17, &["error[revision-not-pinned]"]);
+    assert_eq!((bodies(&hub), brought(&sandbox)), (0, Vec::new()), "no file moved");
+    hub_stack::edit(
+        &sandbox,
+        "x-preflight:\n",
+        "x-preflight:\n  checks: {revision-not-pinned: deny}\n",
+    );
+    check(&sandbox.run(&["fetch"]), 17, &["error[revision-not-pinned]"]);
+    assert_eq!((bodies(&hub), brought(&sandbox)), (0, Vec::new()), "no file moved");
+    check(&sandbox.run(&["fetch", "--allow", "revision-not-pinned"]), 0, &["ready: 2 of 2 lanes"]);
+}
+
+#[test]
+fn what_is_denied_of_a_lane_that_is_not_required_is_not_fetched_either() {
+    let hub = hub_stack::hub(&[]);
+    let sandbox = hub_stack::stack(&hub);
+    let service = "service: inference-vllm";
+    let optional = format!("{service}\n      required: false");
+    hub_stack::edit(&sandbox, service, &optional);
+    let words = ["warning[revision-not-pinned]", "a warning because the lane is not required"];
+    let run = sandbox.run(&["fetch", "--lane", "coder", "--deny", "revision-not-pinned"]);
+    check(&run, 0, &words);
+    assert_eq!((bodies(&hub), brought(&sandbox)), (0, Vec::new()), "no file moved");
+}
+
+#[test]
+fn what_is_allowed_is_fetched() {
+    let hub = hub_stack::hub(&[]);
+    let sandbox = hub_stack::stack(&hub);
+    check(&sandbox.run(&["lock"]), 0, &[]);
+    hub_stack::edit(&sandbox, "hf://acme/tiny\n", "hf://acme/tiny@main\n");
+    check(&sandbox.run(&["fetch", "--lane", "coder"]), 17, &["error[lock-outdated]"]);
+    assert_eq!(brought(&sandbox), Vec::<String>::new());
+    let allowed = sandbox.run(&["fetch", "--lane", "coder", "--allow", "lock-outdated"]);
+    check(&allowed, 0, &["note[lock-outdated]", "ready: 1 of 1 lane"]);
+    assert_eq!(brought(&sandbox).len(), 10, "{:?}", brought(&sandbox));
+}
+
+#[test]
+fn a_lane_that_is_being_pinned_is_not_denied_for_not_being_pinned() {
+    let hub = hub_stack::hub(&[]);
+    let sandbox = hub_stack::stack(&hub);
+    let run = sandbox.run(&["lock", "--deny", "revision-not-pinned"]);
+    check(&run, 0, &["coder: hf://acme/tiny pinned to"]);
+    check(&sandbox.run(&["fetch", "--deny", "revision-not-pinned"]), 0, &["ready: 2 of 2 lanes"]);
 }

@@ -6,7 +6,9 @@ use super::*;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::options::OptionsError;
-use crate::report::tests::{assert_same, rich};
+use crate::redact::Redactor;
+use crate::report::human::Layout;
+use crate::report::tests::{assert_same, rich, telling};
 
 /// What is wrong with `value` by `schema`, for the part of JSON Schema that the schema uses; a word
 /// of it that is not known here is wrong too.
@@ -81,7 +83,8 @@ fn parsed(text: &str) -> Value {
 #[test]
 fn a_report_with_everything_in_it_follows_the_schema() {
     let (report, sources) = rich();
-    let text = render(&report, &sources, &Redactor::default());
+    let redactor = Redactor::default();
+    let text = render(&report, telling(&sources, &redactor, Layout::default()));
     assert_eq!(check(&parsed(&text)), [""; 0]);
     let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
     assert_same("json", &text.replace(&version, "\"version\": \"[VERSION]\""));
@@ -94,8 +97,9 @@ fn a_fatal_error_follows_the_schema_and_names_its_causes() {
         instead: None,
         source: std::io::Error::other("gone, hf_abcdefghijklmnopqrstuvwxyz"),
     });
-    let document =
-        parsed(&render_failure(&Failure::from(&error), Role::Init, &Redactor::default()));
+    let (sources, redactor) = (SourceMap::default(), Redactor::default());
+    let telling = telling(&sources, &redactor, Layout::default());
+    let document = parsed(&render_failure(&Failure::from(&error), telling));
     assert_eq!(check(&document), [""; 0]);
     assert_eq!(document["exit_code"], ExitCode::Usage.code());
     let expected = json!([{
@@ -107,7 +111,8 @@ fn a_fatal_error_follows_the_schema_and_names_its_causes() {
 #[test]
 fn the_schema_refuses_what_no_report_says() {
     let (report, sources) = rich();
-    let good = parsed(&render(&report, &sources, &Redactor::default()));
+    let redactor = Redactor::default();
+    let good = parsed(&render(&report, telling(&sources, &redactor, Layout::default())));
     for (pointer, wrong) in [
         ("/schema_version", json!(2)),
         ("/exit_code", json!(4)),

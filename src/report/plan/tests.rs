@@ -4,6 +4,9 @@ use super::*;
 use crate::lanes::Settings;
 use crate::mounts::Located;
 use crate::path::{HostPath, LocalPath, ServicePath};
+use crate::redact::Redactor;
+use crate::report::human::Layout;
+use crate::report::tests::telling;
 use crate::report::tests::{assert_same, lane};
 use crate::source_map::Place;
 
@@ -72,18 +75,20 @@ fn rich() -> (Plan, SourceMap) {
 fn every_lane_is_shown_with_its_paths_and_who_said_so() {
     let (plan, sources) = rich();
     let redactor = Redactor::default();
-    assert_same("plan", &human(&plan, &sources, &redactor, Layout::default()));
-    let colored = human(&plan, &sources, &redactor, Layout { color: true, ..Layout::default() });
+    assert_same("plan", &human(&plan, telling(&sources, &redactor, Layout::default())));
+    let layout = Layout { color: true, ..Layout::default() };
+    let colored = human(&plan, telling(&sources, &redactor, layout));
     assert!(colored.starts_with("\u{1b}[1mcoder\u{1b}[0m: vLLM"), "{colored}");
     let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
-    let wire = json(&plan, &sources, &redactor);
+    let wire = json(&plan, telling(&sources, &redactor, Layout::default()));
     assert_same("plan-json", &wire.replace(&version, "\"version\": \"[VERSION]\""));
 }
 
 #[test]
 fn a_plan_without_lanes_says_how_to_declare_one() {
     let plan = Plan { lanes: vec![], settings: Settings { fetch: true, create_root: false } };
-    let text = human(&plan, &SourceMap::default(), &Redactor::default(), Layout::default());
+    let (sources, redactor) = (SourceMap::default(), Redactor::default());
+    let text = human(&plan, telling(&sources, &redactor, Layout::default()));
     assert_eq!(text, "there is no lane; `preflight explain no-lane` says how to declare one\n");
 }
 
@@ -106,7 +111,8 @@ fn an_artifact_without_a_service_has_its_local_path_alone() {
         ..lane("x", true)
     };
     let plan = Plan { lanes: vec![lane], settings: Settings { fetch: true, create_root: false } };
-    let text = human(&plan, &SourceMap::default(), &Redactor::default(), Layout::default());
+    let (sources, redactor) = (SourceMap::default(), Redactor::default());
+    let text = human(&plan, telling(&sources, &redactor, Layout::default()));
     let expected = format!("{:<70}  <- command line", "  model         seen at    /home/me/x.gguf");
     assert_eq!(text, format!("x\n{expected}\n"));
 }
