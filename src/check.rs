@@ -1,7 +1,7 @@
 //! The list of checks: pure functions from facts to findings.
 //!
-//! A check cannot fail and does no I/O. Adding one is a new file (or a function in its family's
-//! file) and one line in [`CHECKS`].
+//! A check cannot fail and does no I/O. Adding one is a function and its rule in its family's file,
+//! and `FAMILY/rules/ID.md`, which documents the rule; a new family is one line in [`CHECKS`].
 
 pub mod cache;
 pub mod container;

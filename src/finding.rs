@@ -32,7 +32,8 @@ pub struct Rule {
     pub severity: Severity,
     /// What a run that fails because of it exits with.
     pub exit: ExitCode,
-    /// Markdown: what it means, why it matters, an example, the fix. Shown by `preflight explain`.
+    /// Markdown, as `preflight explain` prints it: a paragraph on what it means, then the sections
+    /// `## Why`, `## Example` and `## Fix`.
     pub docs: &'static str,
 }
 
@@ -87,6 +88,24 @@ pub struct Findings {
 }
 
 impl Rule {
+    /// A rule whose findings are errors.
+    #[must_use]
+    pub const fn error(id: &'static str, exit: ExitCode, docs: &'static str) -> Self {
+        Self { id, severity: Severity::Error, exit, docs }
+    }
+
+    /// A rule whose findings are warnings.
+    #[must_use]
+    pub const fn warning(id: &'static str, exit: ExitCode, docs: &'static str) -> Self {
+        Self { id, severity: Severity::Warning, exit, docs }
+    }
+
+    /// A rule whose findings are notes.
+    #[must_use]
+    pub const fn note(id: &'static str, exit: ExitCode, docs: &'static str) -> Self {
+        Self { id, severity: Severity::Note, exit, docs }
+    }
+
     /// Where its documentation is, relative to the root of preflight's repository.
     #[must_use]
     pub fn link(&self) -> String {

@@ -4,7 +4,7 @@ use super::rule::{Check, Run};
 use crate::amount::size;
 use crate::exit_code::ExitCode;
 use crate::facts::{CacheFacts, CacheState, LaneFacts};
-use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::finding::{Finding, Findings, Rule};
 use crate::hub::Listing;
 use crate::lanes::Choice;
 use crate::source_map::Place;
@@ -18,126 +18,26 @@ pub static CONTENT: Check = Check {
     run: Run::Hub(content),
 };
 
-static CACHE_NOT_MOUNTED: Rule = Rule {
-    id: "cache-not-mounted",
-    severity: Severity::Warning,
-    exit: ExitCode::Mount,
-    docs: "\
-The engine is told the name of a repository, downloads it into its cache, and no mount reaches that
-cache: the files are in the container and go with it.
+static CACHE_NOT_MOUNTED: Rule = Rule::warning(
+    "cache-not-mounted",
+    ExitCode::Mount,
+    include_str!("cache/rules/cache-not-mounted.md"),
+);
 
-Every time that the container is made anew (`docker compose up` after a change, `down` and `up`, an
-update of the image) everything is downloaded again, and the start fails when the hub cannot be
-reached.
+static NOT_IN_CACHE: Rule =
+    Rule::error("not-in-cache", ExitCode::Incomplete, include_str!("cache/rules/not-in-cache.md"));
 
-```yaml
-services:
-  coder:
-    image: vllm/vllm-openai:v0.12.0
-    command: Qwen/Qwen2.5-Coder-7B-Instruct    # kept in /root/.cache/huggingface
-```
+static ENGINE_WILL_FETCH: Rule = Rule::note(
+    "engine-will-fetch",
+    ExitCode::Ready,
+    include_str!("cache/rules/engine-will-fetch.md"),
+);
 
-**Fix:** mount a volume there:
-
-```yaml
-services:
-  coder:
-    volumes:
-      - huggingface:/root/.cache/huggingface
-volumes:
-  huggingface:
-```
-",
-};
-
-static NOT_IN_CACHE: Rule = Rule {
-    id: "not-in-cache",
-    severity: Severity::Error,
-    exit: ExitCode::Incomplete,
-    docs: "\
-A repository is not in the cache that it is taken from, or not all of it, and nobody will bring it:
-the engine has been told not to ask the hub (`HF_HUB_OFFLINE=1`, `--offline`), or the lane is one
-that no engine of the project opens.
-
-An engine that is offline and has no files ends at once, with a message about the connection rather than
-about the files.
-
-```yaml
-services:
-  coder:
-    image: vllm/vllm-openai:v0.12.0
-    command: Qwen/Qwen2.5-Coder-7B-Instruct
-    environment: {HF_HUB_OFFLINE: \"1\"}
-    volumes:
-      - ./huggingface:/root/.cache/huggingface    # empty
-```
-
-**Fix:** let preflight fill the cache (`preflight fetch`, or mount the cache into its service,
-writable), let the engine ask the hub once, by removing the variable, or do it by hand:
-
-```sh
-HF_HOME=./huggingface hf download Qwen/Qwen2.5-Coder-7B-Instruct
-```
-",
-};
-
-static ENGINE_WILL_FETCH: Rule = Rule {
-    id: "engine-will-fetch",
-    severity: Severity::Note,
-    exit: ExitCode::Ready,
-    docs: "\
-The files are not in the engine's cache, preflight may not write there (nothing is mounted there, or
-not for preflight too), and the engine will download them itself when it starts. The hub was asked:
-the repository is there, it has the file that the engine will choose, and it may be read. The lane
-counts as ready, although nobody has seen its files.
-
-What this cannot know: whether the engine may read a gated repository with the token in its own
-environment, and whether its disk has room. Its first start takes as long as the download.
-
-```yaml
-services:
-  coder:
-    image: vllm/vllm-openai:v0.12.0
-    command: Qwen/Qwen2.5-Coder-7B-Instruct
-```
-
-**Fix:** nothing has to be done. To have the files proved before the engine starts, mount its cache
-into preflight's service as well, writable: then they are fetched there, for the user that the engine
-runs as. Or fetch them into a folder and name that instead:
-
-```yaml
-    command: /models/coder
-    volumes: [./models:/models]
-x-preflight:
-  lanes:
-    coder: {service: coder, source: \"hf://Qwen/Qwen2.5-Coder-7B-Instruct\"}
-```
-",
-};
-
-static CACHE_OWNER_UNKNOWN: Rule = Rule {
-    id: "cache-owner-unknown",
-    severity: Severity::Note,
-    exit: ExitCode::Disk,
-    docs: "\
-Files are fetched into the cache of a service whose `user` is a name: which number that is stands in the
-image. The files belong to the owner of the cache's folder instead, and everybody can read them.
-
-Another owner than the engine's user is no obstacle to loading. But the engine cannot put more into
-folders that are not its own: a newer revision, or a file that it turns out to need.
-
-```yaml
-services:
-  coder:
-    image: vllm/vllm-openai:v0.12.0
-    command: Qwen/Qwen2.5-Coder-7B-Instruct
-    user: vllm                                 # the volume belongs to root
-    volumes: [\"huggingface:/home/vllm/.cache/huggingface\"]
-```
-
-**Fix:** write the user as numbers, `user: \"1000:1000\"`. `docker compose run --rm --entrypoint id SERVICE`
-prints them.",
-};
+static CACHE_OWNER_UNKNOWN: Rule = Rule::note(
+    "cache-owner-unknown",
+    ExitCode::Disk,
+    include_str!("cache/rules/cache-owner-unknown.md"),
+);
 
 fn mount(facts: &LaneFacts, findings: &mut Findings) {
     let unmounted = facts.cached.iter().find(|facts| facts.state == CacheState::NotMounted);

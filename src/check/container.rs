@@ -25,54 +25,47 @@ pub static CHECK: Check = Check {
     run: Run::Container(run),
 };
 
-static MISSING: Rule = Rule {
-    id: "container-missing",
-    severity: Severity::Error,
-    exit: ExitCode::Unhealthy,
-    docs: include_str!("container/container-missing.md"),
-};
+static MISSING: Rule = Rule::error(
+    "container-missing",
+    ExitCode::Unhealthy,
+    include_str!("container/rules/container-missing.md"),
+);
 
-static NOT_STARTED: Rule = Rule {
-    id: "container-not-started",
-    severity: Severity::Error,
-    exit: ExitCode::Unhealthy,
-    docs: include_str!("container/container-not-started.md"),
-};
+static NOT_STARTED: Rule = Rule::error(
+    "container-not-started",
+    ExitCode::Unhealthy,
+    include_str!("container/rules/container-not-started.md"),
+);
 
-static KILLED_FOR_MEMORY: Rule = Rule {
-    id: "container-killed-for-memory",
-    severity: Severity::Error,
-    exit: ExitCode::Unhealthy,
-    docs: include_str!("container/container-killed-for-memory.md"),
-};
+static KILLED_FOR_MEMORY: Rule = Rule::error(
+    "container-killed-for-memory",
+    ExitCode::Unhealthy,
+    include_str!("container/rules/container-killed-for-memory.md"),
+);
 
-static RESTARTING: Rule = Rule {
-    id: "container-restarting",
-    severity: Severity::Error,
-    exit: ExitCode::Unhealthy,
-    docs: include_str!("container/container-restarting.md"),
-};
+static RESTARTING: Rule = Rule::error(
+    "container-restarting",
+    ExitCode::Unhealthy,
+    include_str!("container/rules/container-restarting.md"),
+);
 
-static EXITED: Rule = Rule {
-    id: "container-exited",
-    severity: Severity::Error,
-    exit: ExitCode::Unhealthy,
-    docs: include_str!("container/container-exited.md"),
-};
+static EXITED: Rule = Rule::error(
+    "container-exited",
+    ExitCode::Unhealthy,
+    include_str!("container/rules/container-exited.md"),
+);
 
-static PAUSED: Rule = Rule {
-    id: "container-paused",
-    severity: Severity::Error,
-    exit: ExitCode::Unhealthy,
-    docs: include_str!("container/container-paused.md"),
-};
+static PAUSED: Rule = Rule::error(
+    "container-paused",
+    ExitCode::Unhealthy,
+    include_str!("container/rules/container-paused.md"),
+);
 
-static UNHEALTHY: Rule = Rule {
-    id: "container-unhealthy",
-    severity: Severity::Error,
-    exit: ExitCode::Unhealthy,
-    docs: include_str!("container/container-unhealthy.md"),
-};
+static UNHEALTHY: Rule = Rule::error(
+    "container-unhealthy",
+    ExitCode::Unhealthy,
+    include_str!("container/rules/container-unhealthy.md"),
+);
 
 /// How many lines of a log go with a finding.
 const LAST_LINES: usize = 5;

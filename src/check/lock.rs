@@ -3,7 +3,7 @@
 use super::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::{LaneFacts, Pinning};
-use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::finding::{Finding, Findings, Rule};
 use crate::source_map::Place;
 
 /// Whether the lock file is about the lanes as they are.
@@ -12,69 +12,23 @@ pub static CHECK: Check = Check {
     run: Run::Hub(run),
 };
 
-static LOCK_OUTDATED: Rule = Rule {
-    id: "lock-outdated",
-    severity: Severity::Error,
-    exit: ExitCode::Lane,
-    docs: "\
-The source of a lane is not the one that `preflight.lock` pins: the Compose file was changed, and the
-lock file was not.
+static LOCK_OUTDATED: Rule =
+    Rule::error("lock-outdated", ExitCode::Lane, include_str!("lock/rules/lock-outdated.md"));
 
-Which of the two is meant cannot be known, so nothing is fetched. With the wrong one the stack would
-serve another model than the one that was tested.
+static LOCK_INCOMPLETE: Rule =
+    Rule::warning("lock-incomplete", ExitCode::Lane, include_str!("lock/rules/lock-incomplete.md"));
 
-Example: `source: hf://Qwen/Qwen2.5-Coder-32B-Instruct`, and a lock file that was written for
-`hf://Qwen/Qwen2.5-Coder-14B-Instruct`.
+static LOCK_DIFFERS_FROM_HUB: Rule = Rule::error(
+    "lock-differs-from-hub",
+    ExitCode::Corrupt,
+    include_str!("lock/rules/lock-differs-from-hub.md"),
+);
 
-Fix: run `preflight lock`, look at what changed, and commit both files.",
-};
-
-static LOCK_INCOMPLETE: Rule = Rule {
-    id: "lock-incomplete",
-    severity: Severity::Warning,
-    exit: ExitCode::Lane,
-    docs: "\
-There is a `preflight.lock`, and a lane that has a source is not in it.
-
-Its files are fetched as if there were no lock file: at whatever commit its branch has today, and
-nothing but the hub says what they must hash to.
-
-Example: a lane was added to the Compose file after `preflight lock` had been run.
-
-Fix: run `preflight lock`; it leaves alone what is pinned already.",
-};
-
-static LOCK_DIFFERS_FROM_HUB: Rule = Rule {
-    id: "lock-differs-from-hub",
-    severity: Severity::Error,
-    exit: ExitCode::Corrupt,
-    docs:
-        "\
-At the commit that `preflight.lock` pins, the hub has other files than those that are pinned.
-
-A commit never changes. Either the lock file was edited by hand, or what answers is not the hub that
-it was written from: a mirror that is out of date or that changes files. Nothing is fetched.
-
-Example: `HF_ENDPOINT` names a mirror that has another `config.json` under the same commit.
-
-Fix: ask the hub itself. If the lock file was edited, restore it, or run `preflight lock --update`.",
-};
-
-static LOCK_HOLDS_BACK_UPDATE: Rule = Rule {
-    id: "lock-holds-back-update",
-    severity: Severity::Note,
-    exit: ExitCode::Lane,
-    docs: "\
-`fetch --update` was asked for, and `preflight.lock` pins the source of a lane: its files stay as they
-are pinned.
-
-A lock file says which bytes were tested. Were they to move with `--update`, it would say nothing; but
-who asks for an update and gets none should know why.
-
-Example: `preflight fetch --update` beside a `preflight.lock` that lists the lane.
-
-Fix: run `preflight lock --update`, look at what changed, then `preflight fetch`.",
-};
+static LOCK_HOLDS_BACK_UPDATE: Rule = Rule::note(
+    "lock-holds-back-update",
+    ExitCode::Lane,
+    include_str!("lock/rules/lock-holds-back-update.md"),
+);
 
 fn run(facts: &LaneFacts, findings: &mut Findings) {
     let (lane, Some(source)) = (&facts.lane.name, &facts.lane.source) else { return };

@@ -24,99 +24,35 @@ pub static ROOT: Check = Check {
     run: Run::Mount(mount),
 };
 
-static VARIABLE_UNSET: Rule = Rule {
-    id: "variable-unset-in-path",
-    severity: Severity::Error,
-    exit: ExitCode::Mount,
-    docs:
-        "A variable inside the path of a mount is not set, so Compose puts nothing in its place.
+static VARIABLE_UNSET: Rule = Rule::error(
+    "variable-unset-in-path",
+    ExitCode::Mount,
+    include_str!("mounts/rules/variable-unset-in-path.md"),
+);
 
-`${MODELS_PATH}/gguf:/models` then mounts `/gguf`, Docker makes that folder, and the engine finds it empty.
+static MODELS_PATH_DIFFERS: Rule = Rule::warning(
+    "models-path-differs",
+    ExitCode::Mount,
+    include_str!("mounts/rules/models-path-differs.md"),
+);
 
-```yaml
-volumes:
-  - ${MODELS_PATH}/gguf:/models/gguf   # MODELS_PATH is set nowhere
-```
+static PATH_NOT_MOUNTED: Rule = Rule::error(
+    "model-path-not-mounted",
+    ExitCode::Mount,
+    include_str!("mounts/rules/model-path-not-mounted.md"),
+);
 
-Set the variable in `.env`, or demand it: `${MODELS_PATH:?set MODELS_PATH in .env}/gguf`.
+static SOURCE_MISSING: Rule = Rule::error(
+    "mount-source-missing",
+    ExitCode::Mount,
+    include_str!("mounts/rules/mount-source-missing.md"),
+);
 
-In an init container the caller's shell cannot be seen, so there this is a warning.",
-};
-
-static MODELS_PATH_DIFFERS: Rule = Rule {
-    id: "models-path-differs",
-    severity: Severity::Warning,
-    exit: ExitCode::Mount,
-    docs: "Two services of the stack mount different host folders at the same place.
-
-A model that one of them finds, or fetches, is missing for the other.
-
-```yaml
-services:
-  preflight:
-    volumes: [/data/models:/models]
-  inference:
-    volumes: [./models:/models]
-```
-
-Mount the same folder in both: `${MODELS_PATH:-./models}:/models`.",
-};
-
-static PATH_NOT_MOUNTED: Rule = Rule {
-    id: "model-path-not-mounted",
-    severity: Severity::Error,
-    exit: ExitCode::Mount,
-    docs:
-        "The engine is told to open a path that no mount of its service reaches.
-
-The engine then looks into its own image, finds nothing there either, and vLLM takes the path for the name of a repository.
-
-```yaml
-services:
-  inference:
-    command: --model /models/coder
-    volumes: [./models:/data]
-```
-
-Mount the models folder where the command expects it, or change the path in the command.",
-};
-
-static SOURCE_MISSING: Rule = Rule {
-    id: "mount-source-missing",
-    severity: Severity::Error,
-    exit: ExitCode::Mount,
-    docs: "The host folder of a models mount does not exist.
-
-Docker makes an empty one, owned by root, when the container starts, and the engine fails on it minutes later.
-
-```yaml
-services:
-  inference:
-    volumes: [/data/modells:/models:ro]     # the folder is /data/models
-```
-
-Make the folder, or correct the variable or path that names it.",
-};
-
-static SOURCE_FABRICATED: Rule = Rule {
-    id: "mount-source-fabricated",
-    severity: Severity::Error,
-    exit: ExitCode::Mount,
-    docs: "The models folder did not exist, so Docker has just made it: it is empty, belongs to \
-root, and is no older than preflight's own container.
-
-In most cases the variable that names it has a typing error, and a download would fill the wrong disk. Nothing is fetched into such a folder.
-
-Example: `MODELS_PATH=/data/modells` in `.env`, where the models are in `/data/models`.
-
-Fix: correct the variable. If the folder is the right one, make it before the first `docker compose up` \
-(`mkdir -p`), give it to another user than root, or allow it once and for all:
-
-```yaml
-x-preflight:
-  create_root: true
-```",
-};
+static SOURCE_FABRICATED: Rule = Rule::error(
+    "mount-source-fabricated",
+    ExitCode::Mount,
+    include_str!("mounts/rules/mount-source-fabricated.md"),
+);
 
 fn wiring(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let mut judged: Vec<&Place> = Vec::new();

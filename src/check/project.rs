@@ -10,26 +10,11 @@ use crate::source_map::{Spanned, VariableSource};
 /// The warnings of the loader.
 pub static CHECK: Check = Check { rules: &[&COMPOSE_WARNING], run: Run::Project(run) };
 
-static COMPOSE_WARNING: Rule = Rule {
-    id: "compose-warning",
-    severity: Severity::Warning,
-    exit: ExitCode::Usage,
-    docs: "Docker Compose would warn about the file, or refuse a key that it does not know: a \
-variable that is not set, a command that its own word rules cut short, a key with a typing error.
-
-The stack starts all the same, with an empty value, half a command or without the attribute, and fails \
-where nobody looks for the cause.
-
-```yaml
-services:
-  inference:
-    image: vllm/vllm-openai:v0.10.2
-    gpu: all          # Compose knows `gpus`
-```
-
-Correct the line. An init container cannot see the shell that Compose was called from, so there a \
-variable that no file sets is only a note; write it into `.env` to have it judged.",
-};
+static COMPOSE_WARNING: Rule = Rule::warning(
+    "compose-warning",
+    ExitCode::Usage,
+    include_str!("project/rules/compose-warning.md"),
+);
 
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     for warning in facts.project.warnings.iter().filter(|warning| !is_judged(facts, warning)) {

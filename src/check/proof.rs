@@ -6,7 +6,7 @@ use super::model::rules::{FILE_CORRUPT, FILES_MISSING};
 use super::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::{ArtifactFacts, LaneFacts};
-use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::finding::{Finding, Findings, Rule};
 use crate::model::FileState;
 use crate::mounts::Sight;
 use crate::proof::{Outcome, Proof, Witness};
@@ -17,35 +17,14 @@ pub static CHECK: Check = Check {
     run: Run::Model(run),
 };
 
-static FILE_CHANGED: Rule = Rule {
-    id: "file-changed",
-    severity: Severity::Warning,
-    exit: ExitCode::Corrupt,
-    docs: "\
-A file was proven by its hash, and has been written since. Its size is the same.
+static FILE_CHANGED: Rule =
+    Rule::warning("file-changed", ExitCode::Corrupt, include_str!("proof/rules/file-changed.md"));
 
-Nothing that downloads models writes into a finished file. A tool that edits in place, a restore that
-was cut short, or a failing disk does.
-
-Example: `config.json` was edited in the models folder.
-
-Fix: run `preflight verify --deep`, which hashes it and says whether its content is still the same.",
-};
-
-static FILE_NOT_PROVEN: Rule = Rule {
-    id: "file-not-proven",
-    severity: Severity::Warning,
-    exit: ExitCode::Unjudged,
-    docs: "\
-`--deep` was asked for, and nobody says what a file must hash to: there is no `preflight.lock`, no note
-of a download lies beside it, and the hub was not asked.
-
-Its header was judged like that of any other file. What lies behind the header was not.
-
-Example: a model that was copied from another machine with `scp`.
-
-Fix: pin the lane with `preflight lock`, or run `preflight fetch --deep`, which asks the hub.",
-};
+static FILE_NOT_PROVEN: Rule = Rule::warning(
+    "file-not-proven",
+    ExitCode::Unjudged,
+    include_str!("proof/rules/file-not-proven.md"),
+);
 
 fn run(facts: &LaneFacts, findings: &mut Findings) {
     let speaker = Speaker { facts };

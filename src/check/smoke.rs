@@ -13,47 +13,35 @@ pub static CHECK: Check = Check {
     run: Run::Smoke(run),
 };
 
-static UNREACHABLE: Rule = Rule {
-    id: "endpoint-unreachable",
-    severity: Severity::Error,
-    exit: ExitCode::Smoke,
-    docs: include_str!("smoke/endpoint-unreachable.md"),
-};
+static UNREACHABLE: Rule = Rule::error(
+    "endpoint-unreachable",
+    ExitCode::Smoke,
+    include_str!("smoke/rules/endpoint-unreachable.md"),
+);
 
-static ERROR: Rule = Rule {
-    id: "endpoint-error",
-    severity: Severity::Error,
-    exit: ExitCode::Smoke,
-    docs: include_str!("smoke/endpoint-error.md"),
-};
+static ERROR: Rule =
+    Rule::error("endpoint-error", ExitCode::Smoke, include_str!("smoke/rules/endpoint-error.md"));
 
-static UNKNOWN: Rule = Rule {
-    id: "endpoint-unknown",
-    severity: Severity::Warning,
-    exit: ExitCode::Smoke,
-    docs: include_str!("smoke/endpoint-unknown.md"),
-};
+static UNKNOWN: Rule = Rule::warning(
+    "endpoint-unknown",
+    ExitCode::Smoke,
+    include_str!("smoke/rules/endpoint-unknown.md"),
+);
 
-static NOT_SERVED: Rule = Rule {
-    id: "model-not-served",
-    severity: Severity::Error,
-    exit: ExitCode::Smoke,
-    docs: include_str!("smoke/model-not-served.md"),
-};
+static NOT_SERVED: Rule = Rule::error(
+    "model-not-served",
+    ExitCode::Smoke,
+    include_str!("smoke/rules/model-not-served.md"),
+);
 
-static STANDBY: Rule = Rule {
-    id: "lane-on-standby",
-    severity: Severity::Note,
-    exit: ExitCode::Smoke,
-    docs: include_str!("smoke/lane-on-standby.md"),
-};
+static STANDBY: Rule =
+    Rule::note("lane-on-standby", ExitCode::Smoke, include_str!("smoke/rules/lane-on-standby.md"));
 
-static GENERATION_FAILED: Rule = Rule {
-    id: "generation-failed",
-    severity: Severity::Error,
-    exit: ExitCode::Smoke,
-    docs: include_str!("smoke/generation-failed.md"),
-};
+static GENERATION_FAILED: Rule = Rule::error(
+    "generation-failed",
+    ExitCode::Smoke,
+    include_str!("smoke/rules/generation-failed.md"),
+);
 
 /// How many lines of an engine's log go with a finding.
 const LAST_LINES: usize = 5;

@@ -8,62 +8,12 @@ use crate::lanes::Lane;
 pub static RULES: [&Rule; 2] = [&NO_LANE, &LANE_UNKNOWN];
 
 /// Nothing in the project serves a model, as far as preflight can tell.
-pub static NO_LANE: Rule = Rule {
-    id: "no-lane",
-    severity: Severity::Error,
-    exit: ExitCode::Unjudged,
-    docs: "\
-No service of the project was recognised as an engine that opens a model, and no lane is declared,
-so there was nothing to judge. A run that judges nothing must not look like a run that found
-nothing wrong.
-
-Common causes: the engine's image has a name of your own, the service is behind a profile that is
-not active, or `--minimal` leaves nothing.
-
-Example: a service with `image: registry.local/our-engine` and no label.
-
-Fix: say what the lane is, at the service:
-
-    services:
-      my-engine:
-        labels:
-          preflight.lane: coder
-          preflight.path: /models/coder.gguf    # as the service sees it
-
-or in the Compose file:
-
-    x-preflight:
-      lanes:
-        coder:
-          service: my-engine
-          path: /models/coder.gguf
-",
-};
+pub static NO_LANE: Rule =
+    Rule::error("no-lane", ExitCode::Unjudged, include_str!("verdict/rules/no-lane.md"));
 
 /// The files of a lane could not be looked at.
-pub static LANE_UNKNOWN: Rule = Rule {
-    id: "lane-unknown",
-    severity: Severity::Error,
-    exit: ExitCode::Unjudged,
-    docs: "\
-The lane is wired correctly as far as can be seen, but its files could not be looked at, so nobody
-knows whether its engine will start. A path that preflight cannot see is unknown, never \"missing\".
-
-Common causes: preflight runs in a container that does not mount the models, the Docker socket is
-not mounted, or a folder on the way may not be entered by the user that preflight runs as.
-
-Example: `docker run --rm preflight:local` without a volume, for a stack whose models are on the host.
-
-Fix: give preflight the mount that the service has, read-only if nothing is to be fetched:
-
-    services:
-      preflight:
-        volumes:
-          - ${MODELS_PATH:-./models}:/models:ro
-
-or accept it with `--allow-unknown`: then it is a warning.
-",
-};
+pub static LANE_UNKNOWN: Rule =
+    Rule::error("lane-unknown", ExitCode::Unjudged, include_str!("verdict/rules/lane-unknown.md"));
 
 /// The finding for a project without any lane.
 #[must_use]

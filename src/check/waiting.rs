@@ -6,7 +6,7 @@ use super::rule::{Check, Run};
 use crate::docker::Container;
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
-use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::finding::{Finding, Findings, Rule};
 use crate::project::{Dependency, Project, Service};
 
 /// The condition under which a dependency on preflight means anything.
@@ -16,26 +16,23 @@ const COMPLETED: &str = "service_completed_successfully";
 pub static CHECK: Check =
     Check { rules: &[&DOES_NOT_WAIT, &FAILS_WAIT, &RESTARTS], run: Run::Project(run) };
 
-static DOES_NOT_WAIT: Rule = Rule {
-    id: "service-does-not-wait",
-    severity: Severity::Warning,
-    exit: ExitCode::Lane,
-    docs: include_str!("waiting/service-does-not-wait.md"),
-};
+static DOES_NOT_WAIT: Rule = Rule::warning(
+    "service-does-not-wait",
+    ExitCode::Lane,
+    include_str!("waiting/rules/service-does-not-wait.md"),
+);
 
-static FAILS_WAIT: Rule = Rule {
-    id: "preflight-fails-wait",
-    severity: Severity::Warning,
-    exit: ExitCode::Lane,
-    docs: include_str!("waiting/preflight-fails-wait.md"),
-};
+static FAILS_WAIT: Rule = Rule::warning(
+    "preflight-fails-wait",
+    ExitCode::Lane,
+    include_str!("waiting/rules/preflight-fails-wait.md"),
+);
 
-static RESTARTS: Rule = Rule {
-    id: "preflight-restarts",
-    severity: Severity::Warning,
-    exit: ExitCode::Lane,
-    docs: include_str!("waiting/preflight-restarts.md"),
-};
+static RESTARTS: Rule = Rule::warning(
+    "preflight-restarts",
+    ExitCode::Lane,
+    include_str!("waiting/rules/preflight-restarts.md"),
+);
 
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let Some(preflight) = preflight(facts) else { return };

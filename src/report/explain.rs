@@ -1,10 +1,7 @@
 //! What `preflight explain` prints: the rules, or what one of them means; and all of it as a page.
 
-mod sections;
-
 use crate::check::{self, UnknownCheck};
 use crate::finding::Rule;
-use sections::Sections;
 
 /// The list of all checks, or what the one called `id` means; with a line break at its end.
 ///
@@ -28,9 +25,9 @@ pub fn handbook() -> String {
     }
     for rule in check::rules() {
         let (id, severity, exit) = (rule.id, rule.severity, rule.exit);
-        let sections = Sections::of(rule.docs).markdown("###");
+        let docs = rule.docs.replace("\n## ", "\n### ");
         let (code, meaning) = (exit.code(), exit.meaning());
-        text.push_str(&format!("\n## {id}\n\n{severity}, exit {code} ({meaning})\n\n{sections}\n"));
+        text.push_str(&format!("\n## {id}\n\n{severity}, exit {code} ({meaning})\n\n{docs}"));
     }
     text
 }
@@ -76,19 +73,20 @@ pub(super) fn summary(docs: &str) -> String {
 fn page(rule: &Rule) -> String {
     let (severity, exit) = (rule.severity, rule.exit);
     format!(
-        "{severity}[{}]: exit {} ({})\n\n{}\n",
+        "{severity}[{}]: exit {} ({})\n\n{}",
         rule.id,
         exit.code(),
         exit.meaning(),
-        Sections::of(rule.docs).markdown("##")
+        rule.docs
     )
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::exit_code::ExitCode;
-    use crate::finding::Severity;
 
     #[test]
     fn the_page_of_a_rule_has_its_severity_its_exit_code_and_its_documentation() {
@@ -113,31 +111,68 @@ mod tests {
 
     #[test]
     fn the_list_has_the_first_sentence_of_each_rule() {
-        static RULE: Rule = Rule {
-            id: "a-rule",
-            severity: Severity::Warning,
-            exit: ExitCode::Mount,
-            docs: "Something is\nwrong. More.\n\nAnd more.",
-        };
+        const DOCS: &str = "Something is\nwrong. More.\n\n## Why\n\nAnd more.\n";
+        static RULE: Rule = Rule::warning("a-rule", ExitCode::Mount, DOCS);
         assert_eq!(list([&RULE].into_iter()), "a-rule  warning  16  Something is wrong\n");
     }
 
     #[test]
     fn every_rule_is_listed_once_and_documented() {
-        let mut ids: Vec<_> = check::rules().map(|rule| rule.id).collect();
+        let mut ids = BTreeSet::new();
         let is_kebab =
             |id: &str| id.chars().all(|c| c.is_ascii_lowercase() || c == '-' || c.is_ascii_digit());
-        for rule in check::rules() {
-            assert!(is_kebab(rule.id), "`{}` is not in kebab-case", rule.id);
-            let Sections { meaning, why, example, fix } = Sections::of(rule.docs);
-            let sections = [("meaning", meaning), ("why", why), ("example", example), ("fix", fix)];
-            for (name, section) in sections {
-                assert!(!section.is_empty(), "the documentation of `{}` has no {name}", rule.id);
+        for Rule { id, docs, .. } in check::rules() {
+            assert!(is_kebab(id), "`{id}` is not in kebab-case");
+            assert!(ids.insert(id), "`{id}` is used twice");
+            assert_eq!(fault(docs), None, "the documentation of `{id}`");
+        }
+    }
+
+    #[test]
+    fn a_documentation_of_another_form_is_not_let_through() {
+        let good = "A.\n\n## Why\n\nB.\n\nC.\n\n## Example\n\n```sh\n# d\n\ne\n```\n\n## Fix\n\nF.\n";
+        assert_eq!(fault(good), None);
+        for (from, to) in [
+            ("A.", "A.\n\nA."),
+            ("A.", ""),
+            ("## Why", "## Reason"),
+            ("\n\n## Why\n\nB.\n\nC.", ""),
+            ("## Example", "## Fix"),
+            ("B.", "# B"),
+            ("B.", "### B"),
+            ("# d", "## d"),
+            ("F.", ""),
+            ("F.\n", "F."),
+            ("F.\n", "F.\n\n"),
+            ("```\n\n## Fix", "\n## Fix"),
+        ] {
+            let docs = good.replace(from, to);
+            assert!(docs != good && fault(&docs).is_some(), "{docs}");
+        }
+    }
+
+    /// What a documentation has that it should not have, or lacks.
+    fn fault(docs: &str) -> Option<String> {
+        let (mut headings, mut is_code) = (Vec::new(), false);
+        for line in docs.lines() {
+            is_code ^= line.starts_with("```");
+            if line.starts_with("## ") || (line.starts_with('#') && !is_code) {
+                headings.push(line);
             }
         }
-        let count = ids.len();
-        ids.sort_unstable();
-        ids.dedup();
-        assert_eq!(ids.len(), count, "an id is used twice");
+        if headings != ["## Why", "## Example", "## Fix"] || is_code {
+            return Some(format!("its headings are {headings:?}"));
+        }
+        let sections: Vec<_> = docs.split("\n## ").collect();
+        if sections[0].trim().contains("\n\n") {
+            return Some("its meaning is more than a paragraph".to_owned());
+        }
+        let mut texts = vec![sections[0]];
+        texts.extend(sections[1..].iter().map(|text| text.split_once('\n').unwrap().1));
+        if texts.iter().any(|text| text.trim().is_empty()) {
+            return Some("a section is empty".to_owned());
+        }
+        let is_spaced = docs.trim() == docs.strip_suffix('\n').unwrap_or_default();
+        (!is_spaced).then(|| "it does not end with one line break".to_owned())
     }
 }

@@ -172,10 +172,3 @@ fn a_lane_that_no_engine_opens_is_brought_by_nobody() {
     facts.lane.skipped = Some("no hub cache is mounted".to_owned());
     check(&facts, &[]);
 }
-
-#[test]
-fn every_rule_says_what_why_how_and_the_fix() {
-    for rule in [&MOUNT, &CONTENT].iter().flat_map(|check| check.rules) {
-        assert!(rule.docs.contains("**Fix:**") && rule.docs.contains("```yaml"), "{}", rule.id);
-    }
-}

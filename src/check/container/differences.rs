@@ -11,26 +11,23 @@ use crate::source_map::{Variable, VariableSource};
 /// A created container has something otherwise than the file says.
 pub static CHECK: Check = Check { rules: &[&MOUNT, &COMMAND, &OTHER], run: Run::Project(run) };
 
-static MOUNT: Rule = Rule {
-    id: "mount-differs-from-file",
-    severity: Severity::Warning,
-    exit: ExitCode::Mount,
-    docs: include_str!("mount-differs-from-file.md"),
-};
+static MOUNT: Rule = Rule::warning(
+    "mount-differs-from-file",
+    ExitCode::Mount,
+    include_str!("rules/mount-differs-from-file.md"),
+);
 
-static COMMAND: Rule = Rule {
-    id: "command-differs-from-file",
-    severity: Severity::Warning,
-    exit: ExitCode::Lane,
-    docs: include_str!("command-differs-from-file.md"),
-};
+static COMMAND: Rule = Rule::warning(
+    "command-differs-from-file",
+    ExitCode::Lane,
+    include_str!("rules/command-differs-from-file.md"),
+);
 
-static OTHER: Rule = Rule {
-    id: "container-differs-from-file",
-    severity: Severity::Warning,
-    exit: ExitCode::Lane,
-    docs: include_str!("container-differs-from-file.md"),
-};
+static OTHER: Rule = Rule::warning(
+    "container-differs-from-file",
+    ExitCode::Lane,
+    include_str!("rules/container-differs-from-file.md"),
+);
 
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     for difference in facts.differences {

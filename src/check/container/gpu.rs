@@ -14,26 +14,14 @@ use crate::project::{Hardware, Service};
 pub static CHECK: Check =
     Check { rules: &[&RUNTIME_MISSING, &DEVICE_MISSING, &GROUP_MISSING], run: Run::Container(run) };
 
-static RUNTIME_MISSING: Rule = Rule {
-    id: "gpu-runtime-missing",
-    severity: Severity::Error,
-    exit: ExitCode::Gpu,
-    docs: include_str!("gpu-runtime-missing.md"),
-};
+static RUNTIME_MISSING: Rule =
+    Rule::error("gpu-runtime-missing", ExitCode::Gpu, include_str!("rules/gpu-runtime-missing.md"));
 
-static DEVICE_MISSING: Rule = Rule {
-    id: "gpu-device-missing",
-    severity: Severity::Error,
-    exit: ExitCode::Gpu,
-    docs: include_str!("gpu-device-missing.md"),
-};
+static DEVICE_MISSING: Rule =
+    Rule::error("gpu-device-missing", ExitCode::Gpu, include_str!("rules/gpu-device-missing.md"));
 
-static GROUP_MISSING: Rule = Rule {
-    id: "gpu-group-missing",
-    severity: Severity::Warning,
-    exit: ExitCode::Gpu,
-    docs: include_str!("gpu-group-missing.md"),
-};
+static GROUP_MISSING: Rule =
+    Rule::warning("gpu-group-missing", ExitCode::Gpu, include_str!("rules/gpu-group-missing.md"));
 
 /// How to get a runtime for GPUs.
 const INSTALL: &str = "install the NVIDIA Container Toolkit on the host, run `sudo nvidia-ctk \

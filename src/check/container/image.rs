@@ -12,12 +12,8 @@ use crate::project::Service;
 /// A lane's service has no container, and no image to make one from.
 pub static CHECK: Check = Check { rules: &[&MISSING], run: Run::Container(run) };
 
-static MISSING: Rule = Rule {
-    id: "image-missing",
-    severity: Severity::Error,
-    exit: ExitCode::Unhealthy,
-    docs: include_str!("image-missing.md"),
-};
+static MISSING: Rule =
+    Rule::error("image-missing", ExitCode::Unhealthy, include_str!("rules/image-missing.md"));
 
 fn run(facts: &ProjectFacts<'_>, observation: &Observation, findings: &mut Findings) {
     let mut judged = Vec::new();

@@ -3,17 +3,16 @@
 use crate::check::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::{LaneFacts, Through};
-use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::finding::{Finding, Findings, Rule};
 
 /// A lane's files were looked at inside its container.
 pub static CHECK: Check = Check { rules: &[&SEEN_THROUGH_ENGINE], run: Run::Model(run) };
 
-static SEEN_THROUGH_ENGINE: Rule = Rule {
-    id: "seen-through-engine",
-    severity: Severity::Note,
-    exit: ExitCode::Unjudged,
-    docs: include_str!("seen-through-engine.md"),
-};
+static SEEN_THROUGH_ENGINE: Rule = Rule::note(
+    "seen-through-engine",
+    ExitCode::Unjudged,
+    include_str!("rules/seen-through-engine.md"),
+);
 
 fn run(facts: &LaneFacts, findings: &mut Findings) {
     let through = facts.artifacts.iter().find_map(|artifact| match &artifact.through {

@@ -9,17 +9,13 @@ use crate::docker::{Container, Observation};
 use crate::engine::Engine;
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
-use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::finding::{Finding, Findings, Rule};
 
 /// A known line is in the log of a container that came to grief.
 pub static CHECK: Check = Check { rules: &[&REPORTED], run: Run::Container(run) };
 
-static REPORTED: Rule = Rule {
-    id: "engine-reported",
-    severity: Severity::Error,
-    exit: ExitCode::Unhealthy,
-    docs: include_str!("engine-reported.md"),
-};
+static REPORTED: Rule =
+    Rule::error("engine-reported", ExitCode::Unhealthy, include_str!("rules/engine-reported.md"));
 
 fn run(facts: &ProjectFacts<'_>, observation: &Observation, findings: &mut Findings) {
     for container in &observation.siblings {

@@ -10,12 +10,8 @@ use crate::finding::{Finding, Findings, Rule, Severity};
 /// A secret that is no file, in a service that cannot be written to.
 pub static CHECK: Check = Check { rules: &[&NEEDS_FILE], run: Run::Project(run) };
 
-static NEEDS_FILE: Rule = Rule {
-    id: "secret-needs-file",
-    severity: Severity::Error,
-    exit: ExitCode::Lane,
-    docs: include_str!("secret-needs-file.md"),
-};
+static NEEDS_FILE: Rule =
+    Rule::error("secret-needs-file", ExitCode::Lane, include_str!("rules/secret-needs-file.md"));
 
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let document = &facts.project.document;

@@ -4,25 +4,23 @@ use crate::check::rule::{Check, Run};
 use crate::docker::DockerError;
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
-use crate::finding::{Finding, Findings, Rule, Severity};
+use crate::finding::{Finding, Findings, Rule};
 use crate::options::Role;
 
 /// One of the two views on the project is closed.
 pub static CHECK: Check = Check { rules: &[&UNREADABLE, &NOT_SEEN], run: Run::Project(run) };
 
-static UNREADABLE: Rule = Rule {
-    id: "project-unreadable",
-    severity: Severity::Warning,
-    exit: ExitCode::Usage,
-    docs: include_str!("project-unreadable.md"),
-};
+static UNREADABLE: Rule = Rule::warning(
+    "project-unreadable",
+    ExitCode::Usage,
+    include_str!("rules/project-unreadable.md"),
+);
 
-static NOT_SEEN: Rule = Rule {
-    id: "containers-not-seen",
-    severity: Severity::Note,
-    exit: ExitCode::Unjudged,
-    docs: include_str!("containers-not-seen.md"),
-};
+static NOT_SEEN: Rule = Rule::note(
+    "containers-not-seen",
+    ExitCode::Unjudged,
+    include_str!("rules/containers-not-seen.md"),
+);
 
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     if let Some(reason) = facts.unreadable {

@@ -172,11 +172,3 @@ fn a_variable_of_the_service_that_compose_expands_to_nothing_is_a_warning() {
     check(VariableSource::Unset, Some(""), "");
     check(VariableSource::Default, Some("/m"), "");
 }
-
-#[test]
-fn every_rule_says_what_why_how_and_the_fix() {
-    for rule in [&VARIABLES, &WIRING, &COMMAND_LINE].iter().flat_map(|check| check.rules) {
-        assert!(rule.docs.contains("**Fix:**"), "{}", rule.id);
-        assert!(rule.docs.contains("```yaml"), "{}", rule.id);
-    }
-}

@@ -232,11 +232,8 @@ fn nothing_asked_is_nothing_found() {
 }
 
 #[test]
-fn the_family_is_listed_and_documented() {
+fn the_family_is_listed() {
     for check in [&SOURCE, &DISK, &PIN] {
         assert!(CHECKS.iter().any(|listed| std::ptr::eq(*listed, check)));
-    }
-    for rule in [&SOURCE, &DISK, &PIN].into_iter().flat_map(|check| check.rules) {
-        assert!(rule.docs.contains("## Fix"), "{}", rule.id);
     }
 }

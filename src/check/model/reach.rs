@@ -9,56 +9,23 @@ use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::look::{FileKind, Link};
 use crate::model::{Model, ModelFile};
 
-pub(super) static UNREADABLE_BY_USER: Rule = Rule {
-    id: "unreadable-by-service-user",
-    severity: Severity::Error,
-    exit: ExitCode::Mount,
-    docs: "\
-The service runs as a user who may not read a file of the model, or may not pass through a folder above
-it.
+pub(super) static UNREADABLE_BY_USER: Rule = Rule::error(
+    "unreadable-by-service-user",
+    ExitCode::Mount,
+    include_str!("rules/unreadable-by-service-user.md"),
+);
 
-Judged by the numbers of `user:` and `group_add:` (of a created container, those of its image too), the
-mode and owner of every file, and every folder from the root of the mount downwards. Root may read
-everything, unless `cap_drop` takes `DAC_OVERRIDE` or `ALL` away. Where a name stands in place of a number, or the group of a user is the image's affair, and
-not everybody may read the file, it is a note: it could not be judged. With user namespaces (rootless
-Docker, `userns-remap`) the numbers inside and outside differ; run preflight as a service of the stack
-there, not on the host.
+pub(super) static SYMLINK_LEAVES_MOUNT: Rule = Rule::error(
+    "symlink-leaves-mount",
+    ExitCode::Mount,
+    include_str!("rules/symlink-leaves-mount.md"),
+);
 
-Example: `has mode 0600 and belongs to 0:0, and `coder` runs as 1000:1000`: `sudo hf download` wrote it.
-
-Fix: `chmod -R a+rX` on the model's folder, or `group_add:` with the group of the files.",
-};
-
-pub(super) static SYMLINK_LEAVES_MOUNT: Rule = Rule {
-    id: "symlink-leaves-mount",
-    severity: Severity::Error,
-    exit: ExitCode::Mount,
-    docs: "\
-A symbolic link in a models folder leads to a place that the service has not mounted. On the host the
-file is there; in the container the link leads nowhere.
-
-Typical for a folder of the hub's cache: `snapshots/COMMIT/model.safetensors` is a link to
-`../../blobs/HASH`, so the whole `models--owner--name` has to be mounted, not the snapshot alone.
-
-Example: `/models/reader.gguf` is a link to `/mnt/big/reader.gguf`, and only `./models` is mounted.
-
-Fix: mount the folder that the link leads to at the same place, or replace the link by the file.",
-};
-
-pub(super) static NAME_DIFFERS: Rule = Rule {
-    id: "name-differs-in-case",
-    severity: Severity::Error,
-    exit: ExitCode::Mount,
-    docs: "\
-A file is not there under the name that the engine opens, and a file beside it has a name that differs
-only in upper and lower case or in `-`, `_` and `.`.
-
-Names are compared byte by byte in a container, also when the host (macOS, Windows) does not mind.
-
-Example: the command says `reader-q4_k_m.gguf`, the folder holds `Reader-Q4_K_M.gguf`.
-
-Fix: write the name in the command as the file has it, or rename the file.",
-};
+pub(super) static NAME_DIFFERS: Rule = Rule::error(
+    "name-differs-in-case",
+    ExitCode::Mount,
+    include_str!("rules/name-differs-in-case.md"),
+);
 
 /// What explains that the model itself is not there; whether anything does.
 pub(super) fn absent(subject: &Subject<'_>, findings: &mut Findings) -> bool {

@@ -10,21 +10,11 @@ use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::lanes::Origin;
 
-pub(super) static MODELS_SHARE_FOLDER: Rule = Rule {
-    id: "models-share-folder",
-    severity: Severity::Warning,
-    exit: ExitCode::Lane,
-    docs: "\
-Several GGUF models lie in one folder below the folder that llama-server is given with `--models-dir`.
-
-The router takes such a folder for one model with its parts and its projector. Of several it serves the
-one that the file system lists last, under the name of the folder, and the others not at all. Which one
-that is can differ between two machines with the same files.
-
-Example: `models/qwen/qwen-Q4_K_M.gguf` and `models/qwen/qwen-Q8_0.gguf` with `--models-dir /models`.
-
-Fix: give each model a folder of its own, or put both directly into the models folder.",
-};
+pub(super) static MODELS_SHARE_FOLDER: Rule = Rule::warning(
+    "models-share-folder",
+    ExitCode::Lane,
+    include_str!("rules/models-share-folder.md"),
+);
 
 /// Whether an artifact was found in a router's folder.
 pub(super) fn is_listed(artifact: &ArtifactFacts) -> bool {

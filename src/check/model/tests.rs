@@ -409,19 +409,3 @@ fn holes_and_leftovers_are_warnings() {
         ]
     );
 }
-
-#[test]
-fn every_rule_has_an_identity_and_an_explanation() {
-    for rule in rules::ALL {
-        assert!(
-            rule.id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'),
-            "{}",
-            rule.id
-        );
-        assert!(rule.docs.contains("Example: ") && rule.docs.contains("Fix: "), "{}", rule.id);
-    }
-    let mut ids: Vec<_> = rules::ALL.iter().map(|rule| rule.id).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), rules::ALL.len());
-}
