@@ -72,13 +72,7 @@ pub(super) fn summary(docs: &str) -> String {
 
 fn page(rule: &Rule) -> String {
     let (severity, exit) = (rule.severity, rule.exit);
-    format!(
-        "{severity}[{}]: exit {} ({})\n\n{}",
-        rule.id,
-        exit.code(),
-        exit.meaning(),
-        rule.docs
-    )
+    format!("{severity}[{}]: exit {} ({})\n\n{}", rule.id, exit.code(), exit.meaning(), rule.docs)
 }
 
 #[cfg(test)]
@@ -130,7 +124,8 @@ mod tests {
 
     #[test]
     fn a_documentation_of_another_form_is_not_let_through() {
-        let good = "A.\n\n## Why\n\nB.\n\nC.\n\n## Example\n\n```sh\n# d\n\ne\n```\n\n## Fix\n\nF.\n";
+        let good =
+            "A.\n\n## Why\n\nB.\n\nC.\n\n## Example\n\n```sh\n# d\n\ne\n```\n\n## Fix\n\nF.\n";
         assert_eq!(fault(good), None);
         for (from, to) in [
             ("A.", "A.\n\nA."),

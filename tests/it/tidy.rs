@@ -1,6 +1,6 @@
 //! The project's own rules, read off its sources.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use crate::sandbox::repository;
@@ -32,19 +32,24 @@ const LAYERS: [&[&str]; 17] = [
 
 /// Every source file that git tracks, with its text.
 fn sources() -> Vec<(String, String)> {
+    tracked("*.rs")
+}
+
+/// Every file that git tracks and whose path is like `pattern`, with its text.
+fn tracked(pattern: &str) -> Vec<(String, String)> {
     let listed = Command::new("git")
-        .args(["ls-files", "--cached", "--others", "--exclude-standard", "*.rs"])
+        .args(["ls-files", "--cached", "--others", "--exclude-standard", pattern])
         .current_dir(repository())
         .output()
         .unwrap();
     let names = String::from_utf8(listed.stdout).unwrap();
-    let sources: Vec<_> = names
+    let files: Vec<_> = names
         .lines()
         .filter(|name| repository().join(name).is_file())
         .map(|name| (name.to_owned(), fs_err::read_to_string(repository().join(name)).unwrap()))
         .collect();
-    assert!(sources.len() > 30, "git lists the sources: {names}");
-    sources
+    assert!(files.len() > 30, "git lists {pattern}: {names}");
+    files
 }
 
 /// The code of a file, without the bodies of its inline test modules and without comments.
@@ -173,14 +178,18 @@ fn nothing_is_shared_behind_a_lock_and_nothing_is_left_to_do() {
 }
 
 #[test]
-fn every_check_is_documented_under_an_id_of_its_own() {
-    let mut ids: Vec<&str> = Vec::new();
+fn every_check_is_documented_beside_its_family_in_a_file_with_its_id() {
+    let files: BTreeMap<_, _> = tracked("src/check/*/rules/*.md").into_iter().collect();
+    let mut documented = BTreeSet::new();
     for rule in preflight::check::rules() {
-        let kebab = rule.id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
-        assert!(kebab && !rule.id.starts_with('-'), "{}", rule.id);
-        assert!(!ids.contains(&rule.id), "{} is declared twice", rule.id);
-        assert!(rule.docs.len() > 80, "{} says too little", rule.id);
-        ids.push(rule.id);
+        let ending = format!("/rules/{}.md", rule.id);
+        let Some((file, text)) = files.iter().find(|(file, _)| file.ends_with(&ending)) else {
+            panic!("no src/check/FAMILY{ending}");
+        };
+        assert!(rule.docs == text, "{} is documented by another file than {file}", rule.id);
+        assert!(text.len() > 80, "{file} says too little");
+        documented.insert(file);
     }
-    assert!(ids.len() > 30, "{ids:?}");
+    assert!(documented.len() > 30, "{documented:?}");
+    assert!(files.keys().all(|file| documented.contains(file)), "a file documents no check");
 }
