@@ -149,7 +149,7 @@ pub fn files(facts: &LaneFacts, findings: &mut Findings) {
         return;
     }
     // What a dry run would bring is not there to be judged.
-    let judged = if facts.planned.is_some() { 1 } else { 2 };
+    let judged = if facts.source.planned.is_some() { 1 } else { 2 };
     let stages: [fn(&LaneFacts, &mut Findings); 2] = [sources, models];
     for stage in stages.into_iter().take(judged) {
         let caused = findings.stops(&facts.lane.name);

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use crate::docker::{DockerError, Observation};
 use crate::hub::{Errand, HubError, Listing, RemoteFile};
 use crate::lanes::{Artifact, Cached, Lane, Plan};
-use crate::lockfile::Pin;
+use crate::lockfile::{LockDifference, Pin};
 use crate::look::{FileKind, Link, Look, Owner, Stat};
-use crate::model::ModelFacts;
+use crate::model::{Lack, ModelFacts};
 use crate::options::{Role, Task};
 use crate::path::LocalPath;
 use crate::project::Project;
@@ -40,44 +40,58 @@ pub struct ProjectFacts<'a> {
 pub struct LaneFacts {
     /// The lane.
     pub lane: Lane,
+    /// What this run is to do about it.
+    pub orders: Orders,
+    /// What was found in a cache of the hub, the model first if it is there; then one for each
+    /// artifact of the lane, in its order.
+    pub artifacts: Vec<ArtifactFacts>,
+    /// One for each of the lane's repositories in a cache of the hub, in its order.
+    pub cached: Vec<CacheFacts>,
+    /// What its source holds, and what came of bringing it.
+    pub source: SourceFacts,
+    /// What is known about the content of its files: of all that `preflight.lock` pins, else of
+    /// those that its engine loads.
+    pub proofs: Vec<Proof>,
+    /// What its engine answered; absent: it was not asked.
+    pub smoke: Option<Smoke>,
+}
+
+/// What a run is to do about a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Orders {
     /// In which role preflight runs.
     pub role: Role,
     /// Whether something may be written for it in this run.
     pub may_fetch: bool,
     /// Whether a models root that Docker has just fabricated may be filled.
     pub create_root: bool,
-    /// What was found in a cache of the hub, the model first if it is there; then one for each
-    /// artifact of the lane, in its order.
-    pub artifacts: Vec<ArtifactFacts>,
-    /// One for each of the lane's repositories in a cache of the hub, in its order.
-    pub cached: Vec<CacheFacts>,
-    /// What its source holds; absent: the hub was not asked, because nothing is missing or nothing
-    /// may be fetched.
+    /// Whether what is not pinned is to move to the newest commit.
+    pub update: bool,
+    /// Whether every byte is to be hashed.
+    pub deep: bool,
+}
+
+/// What the source of a lane holds, and what came of bringing it.
+#[derive(Debug, Clone, Default)]
+pub struct SourceFacts {
+    /// What it holds; absent: the hub was not asked, because nothing is missing or nothing may be
+    /// fetched.
     pub probe: Option<Result<Listing, HubError>>,
     /// What `preflight.lock` says about it.
     pub pinning: Pinning,
-    /// What the hub has otherwise than `preflight.lock` at the pinned commit, a sentence for each
-    /// file; empty as well where the hub was not asked.
-    pub lock_differences: Vec<String>,
-    /// Files of its source that are not brought, because its engine does not load them.
+    /// What the hub has otherwise than `preflight.lock` at the pinned commit; empty as well where
+    /// the hub was not asked.
+    pub lock_differences: Vec<LockDifference>,
+    /// Files that are not brought, because the lane's engine does not load them.
     pub left_out: Vec<RemoteFile>,
     /// What a fetch would bring; absent: this is no dry run, or nothing is missing.
     pub planned: Option<Vec<Errand>>,
-    /// Whether what is not pinned was to move to the newest commit.
-    pub update: bool,
-    /// Whether every byte was to be hashed.
-    pub deep: bool,
-    /// What is known about the content of its files: of all that `preflight.lock` pins, else of
-    /// those that its engine loads.
-    pub proofs: Vec<Proof>,
-    /// How its fetch ended; absent: nothing was fetched.
-    pub fetch: Option<Result<(), HubError>>,
-    /// What this run brought for it, as this process sees it; verified and under its final name.
-    pub fetched: Vec<PathBuf>,
-    /// The disk below its folder, where something has to be fetched.
+    /// The disk below the lane's folder, where something has to be fetched.
     pub disk: Option<DiskFacts>,
-    /// What its engine answered; absent: it was not asked.
-    pub smoke: Option<Smoke>,
+    /// How the fetch ended; absent: nothing was fetched.
+    pub fetch: Option<Result<(), HubError>>,
+    /// What this run brought, as this process sees it; verified and under its final name.
+    pub fetched: Vec<PathBuf>,
 }
 
 impl LaneFacts {
@@ -86,22 +100,17 @@ impl LaneFacts {
     pub fn of(lane: Lane, role: Role) -> Self {
         Self {
             lane,
-            role,
-            may_fetch: false,
-            create_root: false,
+            orders: Orders {
+                role,
+                may_fetch: false,
+                create_root: false,
+                update: false,
+                deep: false,
+            },
             artifacts: Vec::new(),
             cached: Vec::new(),
-            probe: None,
-            pinning: Pinning::default(),
-            lock_differences: Vec::new(),
-            left_out: Vec::new(),
-            planned: None,
-            update: false,
-            deep: false,
+            source: SourceFacts::default(),
             proofs: Vec::new(),
-            fetch: None,
-            fetched: Vec::new(),
-            disk: None,
             smoke: None,
         }
     }
@@ -116,12 +125,6 @@ impl LaneFacts {
     #[must_use]
     pub fn image_is_empty(&self) -> bool {
         self.lane.invocation.as_ref().is_some_and(|invocation| invocation.stock)
-    }
-
-    /// Why a repository of the lane could not be judged: neither its cache nor the hub told.
-    #[must_use]
-    pub fn unjudged(&self) -> Option<String> {
-        self.cached.iter().find_map(|facts| facts.unjudged(self))
     }
 }
 
@@ -150,36 +153,6 @@ impl Pinning {
     }
 }
 
-impl CacheFacts {
-    fn unjudged(&self, lane: &LaneFacts) -> Option<String> {
-        let name = &self.cached.repository;
-        let seen = match &self.state {
-            CacheState::Held => return None,
-            CacheState::Lacking(_) => None,
-            CacheState::NotMounted if lane.engine_is_offline() && !lane.image_is_empty() => {
-                return Some(format!("if `{name}` is in the image cannot be told"));
-            }
-            CacheState::NotMounted => None,
-            CacheState::Unseen(why) => Some(why.as_str()),
-        };
-        if lane.engine_is_offline() {
-            return seen.map(str::to_owned);
-        }
-        let without_engine = lane.lane.services.is_empty();
-        if self.probe.is_some() || without_engine {
-            return None;
-        }
-        let seen = seen.map(|why| format!("{why}; ")).unwrap_or_default();
-        let absent = if seen.is_empty() { "" } else { "if it is not there, " };
-        let ask = match (self.cached.source(), lane.may_fetch) {
-            (None, _) => "the hub is only asked for `owner/name`",
-            (Some(_), true) => "this run may not ask the hub",
-            (Some(_), false) => "run with `--fetch` to ask the hub",
-        };
-        Some(format!("{seen}{absent}the engine will download `{name}` itself; {ask}"))
-    }
-}
-
 /// What was seen of a repository that an engine opens in a cache of the hub.
 #[derive(Debug, Clone)]
 pub struct CacheFacts {
@@ -202,8 +175,8 @@ pub struct CacheFacts {
 pub enum CacheState {
     /// All that its engine needs, sound or not: one of [`LaneFacts::artifacts`].
     Held,
-    /// Not all of it: the names that are missing; none where nothing is there.
-    Lacking(Vec<String>),
+    /// Not all of it: what is missing; empty where nothing is there.
+    Lacking(Vec<Lack>),
     /// No mount of the service reaches the cache.
     NotMounted,
     /// The cache could not be looked at, and why.

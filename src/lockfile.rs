@@ -66,6 +66,15 @@ pub struct PinnedFile {
     pub git: Option<String>,
 }
 
+/// A file that the hub has otherwise than it is pinned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockDifference {
+    /// In the repository.
+    pub path: String,
+    /// True: with another content. False: it has none of that path.
+    pub is_there: bool,
+}
+
 /// Why a lock file cannot be used.
 #[derive(Debug, Error)]
 pub enum LockfileError {
@@ -182,17 +191,18 @@ impl Pin {
         self.files.values().fold(0, |sum, file| sum.saturating_add(file.size))
     }
 
-    /// What the hub has otherwise: one sentence for each file. Files that are not pinned do not
-    /// matter.
+    /// What the hub has otherwise, by path. Files that are not pinned do not matter.
     #[must_use]
-    pub fn differences(&self, listed: &[RemoteFile]) -> Vec<String> {
+    pub fn differences(&self, listed: &[RemoteFile]) -> Vec<LockDifference> {
         let difference = |(path, pinned): (&String, &PinnedFile)| {
-            let Some(file) = listed.iter().find(|file| file.path == *path) else {
-                return Some(format!("`{path}` is not there"));
+            let file = listed.iter().find(|file| file.path == *path);
+            let differs = |file: &RemoteFile| {
+                file.size != pinned.size
+                    || pinned.id().is_some_and(|id| id.agrees(&file.oid, file.size) == Some(false))
             };
-            let same = file.size == pinned.size
-                && pinned.id().is_none_or(|id| id.agrees(&file.oid, file.size).unwrap_or(true));
-            (!same).then(|| format!("`{path}` has another content"))
+            let is_there = file.is_some();
+            let is_other = file.is_none_or(differs);
+            is_other.then(|| LockDifference { path: path.clone(), is_there })
         };
         self.files.iter().filter_map(difference).collect()
     }
@@ -353,9 +363,10 @@ mod tests {
     fn only_what_is_pinned_can_differ() {
         let pin = pin();
         let mut listed = pin.remote_files();
-        assert_eq!(pin.differences(&listed), [""; 0]);
+        assert_eq!(pin.differences(&listed), []);
         listed[1].oid = ObjectId::Sha256("00".repeat(32));
-        assert_eq!(pin.differences(&listed), ["`model \"x\".safetensors` has another content"]);
+        let path = "model \"x\".safetensors".to_owned();
+        assert_eq!(pin.differences(&listed), [LockDifference { path, is_there: true }]);
         listed.remove(0);
         listed.remove(0);
         assert_eq!(pin.differences(&listed).len(), 2);

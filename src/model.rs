@@ -8,6 +8,7 @@ pub mod file;
 pub mod gguf;
 pub mod huggingface;
 mod json;
+mod lack;
 mod lookalike;
 pub mod router;
 pub mod safetensors;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 pub use self::file::{Content, Defect, FileState, ModelFile, Role};
 pub use self::gguf::split::{Split, SplitProblem};
 pub use self::huggingface::Folder;
+pub use self::lack::{Lack, Needs};
 pub use self::lookalike::Lookalike;
 
 use crate::engine::Part;

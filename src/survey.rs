@@ -17,7 +17,7 @@ use futures_util::future::join_all;
 use tokio::sync::mpsc;
 use tokio::task;
 
-use crate::facts::{LaneFacts, Pinning};
+use crate::facts::{LaneFacts, Orders, Pinning};
 use crate::lanes::{Artifact, Lane, Plan};
 use crate::lockfile::Lockfile;
 use crate::options::Options;
@@ -39,13 +39,14 @@ pub async fn look(
     let may_fetch = options.fetch && plan.settings.fetch;
     let eyes = Eyes::of(stack);
     let looks = plan.lanes.iter().map(|lane| {
-        let facts = LaneFacts {
+        let mut facts = LaneFacts::of(lane.clone(), options.role);
+        facts.source.pinning = pinning(lane, lock);
+        facts.orders = Orders {
+            role: options.role,
             may_fetch: may_fetch && lane.fetch,
             create_root: plan.settings.create_root,
             update: options.files.update,
             deep: options.files.deep,
-            pinning: pinning(lane, lock),
-            ..LaneFacts::of(lane.clone(), options.role)
         };
         let born = stack.born;
         let eyes = eyes.clone();

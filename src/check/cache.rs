@@ -7,6 +7,7 @@ use crate::facts::{CacheFacts, CacheState, LaneFacts};
 use crate::finding::{Finding, Findings, Rule};
 use crate::hub::Listing;
 use crate::lanes::Choice;
+use crate::model::Lack;
 use crate::source_map::Place;
 
 /// Whether what an engine downloads outlives its container.
@@ -38,6 +39,41 @@ static CACHE_OWNER_UNKNOWN: Rule = Rule::note(
     ExitCode::Disk,
     include_str!("cache/rules/cache-owner-unknown.md"),
 );
+
+/// Why a repository of the lane could not be judged: neither its cache nor the hub told. Absent: all
+/// of them could.
+#[must_use]
+pub fn unjudged(facts: &LaneFacts) -> Option<String> {
+    facts.cached.iter().find_map(|cached| why_unjudged(facts, cached))
+}
+
+fn why_unjudged(facts: &LaneFacts, cached: &CacheFacts) -> Option<String> {
+    let name = &cached.cached.repository;
+    let seen = match &cached.state {
+        CacheState::Held => return None,
+        CacheState::Lacking(_) => None,
+        CacheState::NotMounted if facts.engine_is_offline() && !facts.image_is_empty() => {
+            return Some(format!("if `{name}` is in the image cannot be told"));
+        }
+        CacheState::NotMounted => None,
+        CacheState::Unseen(why) => Some(why.as_str()),
+    };
+    if facts.engine_is_offline() {
+        return seen.map(str::to_owned);
+    }
+    let without_engine = facts.lane.services.is_empty();
+    if cached.probe.is_some() || without_engine {
+        return None;
+    }
+    let seen = seen.map(|why| format!("{why}; ")).unwrap_or_default();
+    let absent = if seen.is_empty() { "" } else { "if it is not there, " };
+    let ask = match (cached.cached.source(), facts.orders.may_fetch) {
+        (None, _) => "the hub is only asked for `owner/name`",
+        (Some(_), true) => "this run may not ask the hub",
+        (Some(_), false) => "run with `--fetch` to ask the hub",
+    };
+    Some(format!("{seen}{absent}the engine will download `{name}` itself; {ask}"))
+}
 
 fn mount(facts: &LaneFacts, findings: &mut Findings) {
     let unmounted = facts.cached.iter().find(|facts| facts.state == CacheState::NotMounted);
@@ -75,7 +111,7 @@ fn content(facts: &LaneFacts, findings: &mut Findings) {
             (state, Some(Ok(listing))) if !facts.engine_is_offline() => {
                 Some(will_fetch(cached, state, listing))
             }
-            (CacheState::Lacking(names), None | Some(Ok(_))) => not_in_cache(facts, cached, names),
+            (CacheState::Lacking(lacks), None | Some(Ok(_))) => not_in_cache(facts, cached, lacks),
             (CacheState::NotMounted, None) => {
                 let nowhere = facts.engine_is_offline() && facts.image_is_empty();
                 nowhere.then(|| not_mounted(cached))
@@ -101,8 +137,18 @@ fn owner_unknown(facts: &CacheFacts) -> Option<Finding> {
     Some(Finding::new(&CACHE_OWNER_UNKNOWN, message, fix))
 }
 
+/// What is missing, as a list in a sentence.
+fn listed(lacks: &[Lack]) -> String {
+    let told = |lack: &Lack| match lack {
+        Lack::File(path) => path.display().to_string(),
+        Lack::Weights => "the weights".to_owned(),
+        Lack::Tokenizer => "the tokenizer".to_owned(),
+    };
+    lacks.iter().map(told).collect::<Vec<_>>().join(", ")
+}
+
 fn has_fetched(facts: &LaneFacts) -> bool {
-    matches!(facts.fetch, Some(Ok(())))
+    matches!(facts.source.fetch, Some(Ok(())))
 }
 
 fn will_fetch(facts: &CacheFacts, state: &CacheState, listing: &Listing) -> Finding {
@@ -110,8 +156,8 @@ fn will_fetch(facts: &CacheFacts, state: &CacheState, listing: &Listing) -> Find
     let bytes = listing.files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
     let home = facts.cached.home().map(|home| format!(" `{home}`")).unwrap_or_default();
     let why = match state {
-        CacheState::Lacking(names) if names.is_empty() => format!("its cache{home} has not got it"),
-        CacheState::Lacking(names) => format!("its cache{home} lacks {}", names.join(", ")),
+        CacheState::Lacking(lacks) if lacks.is_empty() => format!("its cache{home} has not got it"),
+        CacheState::Lacking(lacks) => format!("its cache{home} lacks {}", listed(lacks)),
         CacheState::NotMounted => format!("its cache{home} is not mounted"),
         CacheState::Unseen(why) => format!("its cache could not be looked at, {why}"),
         CacheState::Held => String::new(),
@@ -132,16 +178,16 @@ fn will_fetch(facts: &CacheFacts, state: &CacheState, listing: &Listing) -> Find
         .with("size", size(bytes))
 }
 
-fn not_in_cache(facts: &LaneFacts, cached: &CacheFacts, names: &[String]) -> Option<Finding> {
+fn not_in_cache(facts: &LaneFacts, cached: &CacheFacts, lacks: &[Lack]) -> Option<Finding> {
     let without_engine = facts.lane.services.is_empty();
     if !without_engine && !facts.engine_is_offline() {
         return None;
     }
     let name = &cached.cached.repository;
     let home = cached.cached.home().unwrap_or_default();
-    let what = match names {
+    let what = match lacks {
         [] => format!("`{name}` is not in the hub cache `{home}`"),
-        names => format!("the hub cache `{home}` has `{name}` without {}", names.join(", ")),
+        lacks => format!("the hub cache `{home}` has `{name}` without {}", listed(lacks)),
     };
     let on_host = cached.cached.places.first().and_then(|place| place.host_path.as_ref());
     let cache = on_host.map(|path| format!("HF_HUB_CACHE='{path}' ")).unwrap_or_default();

@@ -47,7 +47,9 @@ fn wiring(facts: &LaneFacts, findings: &mut Findings) {
 /// A whole repository would be brought below the name of a single file. Only where something is to
 /// be fetched: a file that is there needs no source.
 fn whole_repository(facts: &LaneFacts, findings: &mut Findings) {
-    let Some(source) = facts.lane.source.as_ref().filter(|_| facts.may_fetch) else { return };
+    let Some(source) = facts.lane.source.as_ref().filter(|_| facts.orders.may_fetch) else {
+        return;
+    };
     let Some(model) = facts.artifacts.first().filter(|model| !model.model.complete()) else {
         return;
     };

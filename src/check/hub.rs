@@ -54,7 +54,7 @@ pub static PLANNED: Check = Check { rules: &[&rules::WOULD_FETCH], run: Run::Hub
 pub static LEFT_OUT: Check = Check { rules: &[&rules::FILES_LEFT_OUT], run: Run::Hub(left_out) };
 
 fn source(facts: &LaneFacts, findings: &mut Findings) {
-    if let Some(Err(error)) = &facts.probe {
+    if let Some(Err(error)) = &facts.source.probe {
         findings.push(about(facts, failure(error)));
     }
     let others = facts.cached.iter().filter(|cached| cached.cached.part != Part::Model);
@@ -64,9 +64,9 @@ fn source(facts: &LaneFacts, findings: &mut Findings) {
             findings.push(finding.with("source", &cached.cached.repository));
         }
     }
-    if let Some(Err(error)) = &facts.fetch {
+    if let Some(Err(error)) = &facts.source.fetch {
         let finding = about(facts, failure(error));
-        let caused = matches!(facts.probe, Some(Err(_))) || shortfall(facts).is_some();
+        let caused = matches!(facts.source.probe, Some(Err(_))) || shortfall(facts).is_some();
         findings.push(if caused { finding.consequence() } else { finding });
     }
 }
@@ -101,8 +101,8 @@ fn disk(facts: &LaneFacts, findings: &mut Findings) {
 }
 
 fn pin(facts: &LaneFacts, findings: &mut Findings) {
-    let Some(Ok(listing)) = &facts.probe else { return };
-    if listing.source.is_pinned() || facts.pinning.pin().is_some() {
+    let Some(Ok(listing)) = &facts.source.probe else { return };
+    if listing.source.is_pinned() || facts.source.pinning.pin().is_some() {
         return;
     }
     let mut pinned = listing.source.clone();
@@ -125,7 +125,9 @@ fn pin(facts: &LaneFacts, findings: &mut Findings) {
 }
 
 fn planned(facts: &LaneFacts, findings: &mut Findings) {
-    let (Some(errands), Some(Ok(listing))) = (&facts.planned, &facts.probe) else { return };
+    let (Some(errands), Some(Ok(listing))) = (&facts.source.planned, &facts.source.probe) else {
+        return;
+    };
     let bytes = sum(errands.iter().map(|errand| &errand.file));
     let message = format!(
         "a fetch would bring {} of `{}`, {}",
@@ -137,7 +139,7 @@ fn planned(facts: &LaneFacts, findings: &mut Findings) {
     let mut finding = Finding::new(&rules::WOULD_FETCH, message, fix)
         .with("commit", &listing.commit)
         .with("bytes", bytes);
-    if let Some(disk) = &facts.disk {
+    if let Some(disk) = &facts.source.disk {
         finding = finding.with("available_bytes", disk.available);
     }
     for Errand { file, destination, .. } in errands {
@@ -147,20 +149,22 @@ fn planned(facts: &LaneFacts, findings: &mut Findings) {
 }
 
 fn left_out(facts: &LaneFacts, findings: &mut Findings) {
-    let (false, Some(Ok(listing))) = (facts.left_out.is_empty(), &facts.probe) else { return };
-    let bytes = sum(facts.left_out.iter());
+    let (false, Some(Ok(listing))) = (facts.source.left_out.is_empty(), &facts.source.probe) else {
+        return;
+    };
+    let bytes = sum(facts.source.left_out.iter());
     let who = facts.lane.engine.map_or("its engine", Engine::name);
     let message = format!(
         "{} of `{}`, {}, {} left out: {who} does not load {}",
-        count(facts.left_out.len()),
+        count(facts.source.left_out.len()),
         listing.source.repository(),
         size(bytes),
-        if facts.left_out.len() == 1 { "is" } else { "are" },
-        if facts.left_out.len() == 1 { "it" } else { "them" },
+        if facts.source.left_out.len() == 1 { "is" } else { "are" },
+        if facts.source.left_out.len() == 1 { "it" } else { "them" },
     );
     let fix = "to have them all the same, name what you want with `include` under the lane";
     let mut finding = Finding::new(&rules::FILES_LEFT_OUT, message, fix).with("saved_bytes", bytes);
-    for file in &facts.left_out {
+    for file in &facts.source.left_out {
         finding = finding.with("file", format!("{} ({})", file.path, size(file.size)));
     }
     findings.push(about(facts, finding));
@@ -176,7 +180,7 @@ fn count(files: usize) -> String {
 
 /// Bytes that are missing, if the disk is too small for what has to be fetched.
 fn shortfall(facts: &LaneFacts) -> Option<(u64, &DiskFacts)> {
-    let disk = facts.disk.as_ref().filter(|disk| disk.needed > 0)?;
+    let disk = facts.source.disk.as_ref().filter(|disk| disk.needed > 0)?;
     let short = disk.needed_by_all.max(disk.needed).checked_sub(disk.available)?;
     (short > 0).then_some((short, disk))
 }

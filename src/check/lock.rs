@@ -4,6 +4,7 @@ use super::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::{LaneFacts, Pinning};
 use crate::finding::{Finding, Findings, Rule};
+use crate::lockfile::LockDifference;
 use crate::source_map::Place;
 
 /// Whether the lock file is about the lanes as they are.
@@ -34,7 +35,7 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
     let (lane, Some(source)) = (&facts.lane.name, &facts.lane.source) else { return };
     let place: &Place = if source.place.span.is_some() { &source.place } else { &facts.lane.place };
     let about = |finding: Finding| finding.lane(lane).at(place).with("source", &source.value);
-    match &facts.pinning {
+    match &facts.source.pinning {
         Pinning::NoLock => {}
         Pinning::Unlisted => {
             let message = format!("`preflight.lock` does not pin the files of `{lane}`");
@@ -49,18 +50,18 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
             let fix = format!("run `preflight lock --lane {lane}` if the source is right");
             findings.push(about(Finding::new(&LOCK_OUTDATED, message, fix)));
         }
-        Pinning::Pinned(pin) if !facts.lock_differences.is_empty() => {
+        Pinning::Pinned(pin) if !facts.source.lock_differences.is_empty() => {
             let message = format!(
                 "the hub has other files of `{}` at {} than `preflight.lock` pins: {}",
                 source.value.repository(),
                 pin.commit,
-                facts.lock_differences.join(", ")
+                facts.source.lock_differences.iter().map(told).collect::<Vec<_>>().join(", ")
             );
             let fix = "ask the hub that it was written from, or run `preflight lock --update`";
             let finding = Finding::new(&LOCK_DIFFERS_FROM_HUB, message, fix);
             findings.push(about(finding).with("commit", &pin.commit));
         }
-        Pinning::Pinned(pin) if facts.update => {
+        Pinning::Pinned(pin) if facts.orders.update => {
             let message =
                 format!("`{lane}` stays at commit {}, which `preflight.lock` pins", pin.commit);
             let fix = format!("run `preflight lock --update --lane {lane}` to move it");
@@ -70,33 +71,44 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
     }
 }
 
+fn told(difference: &LockDifference) -> String {
+    let what = if difference.is_there { "has another content" } else { "is not there" };
+    format!("`{}` {what}", difference.path)
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::finding::Policy;
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::facts::SourceFacts;
+    use crate::finding::Policy;
     use crate::lanes::{Lane, Origin, Traced};
     use crate::lockfile::Pin;
     use crate::options::Role;
     use crate::source::Source;
 
-    fn check(pinning: Pinning, differences: &[&str], expected: &[(&str, &str)]) {
+    fn check(pinning: Pinning, differences: &[(&str, bool)], expected: &[(&str, &str)]) {
         check_updating(false, pinning, differences, expected);
     }
 
     fn check_updating(
         update: bool,
         pinning: Pinning,
-        differences: &[&str],
+        differences: &[(&str, bool)],
         expected: &[(&str, &str)],
     ) {
         let source: Source = "hf://o/new".parse().unwrap();
         let source = Traced { value: source, from: Origin::Extension, place: Place::nowhere() };
         let lane = Lane { source: Some(source), ..Lane::named("coder") };
-        let lock_differences = differences.iter().map(|it| (*it).to_owned()).collect();
-        let facts =
-            LaneFacts { update, pinning, lock_differences, ..LaneFacts::of(lane, Role::Hand) };
+        let difference = |(path, is_there): &(&str, bool)| LockDifference {
+            path: (*path).to_owned(),
+            is_there: *is_there,
+        };
+        let lock_differences = differences.iter().map(difference).collect();
+        let mut facts = LaneFacts::of(lane, Role::Hand);
+        facts.orders.update = update;
+        facts.source = SourceFacts { pinning, lock_differences, ..SourceFacts::default() };
         let mut findings = Findings::new(Policy::default());
         run(&facts, &mut findings);
         let found = findings.into_vec();
@@ -122,8 +134,8 @@ mod tests {
         check_updating(true, Pinning::Pinned(pin.clone()), &[], held_back);
         check_updating(true, Pinning::NoLock, &[], &[]);
         let message = "the hub has other files of `o/new` at 1111111111111111111111111111111111111111 \
-                       than `preflight.lock` pins: `a` is not there";
-        let differences = &["`a` is not there"];
+                       than `preflight.lock` pins: `a` is not there, `b` has another content";
+        let differences = &[("a", false), ("b", true)];
         check(Pinning::Pinned(pin), differences, &[("lock-differs-from-hub", message)]);
     }
 }

@@ -180,8 +180,8 @@ impl Subject<'_> {
         fix: impl Into<String>,
     ) -> Finding {
         let finding = self.finding(rule, message, fix);
-        let hub_failed =
-            matches!(self.facts.probe, Some(Err(_))) || matches!(self.facts.fetch, Some(Err(_)));
+        let hub_failed = matches!(self.facts.source.probe, Some(Err(_)))
+            || matches!(self.facts.source.fetch, Some(Err(_)));
         let not_mounted = matches!(self.artifact.artifact.located.value.sight, Sight::NotMounted);
         if hub_failed || not_mounted { finding.consequence() } else { finding }
     }

@@ -174,7 +174,7 @@ fn judge_root(facts: &LaneFacts, artifact: &ArtifactFacts, root: &RootFacts) -> 
         let fix = format!("{}, or make the folder: `mkdir -p {host}`", correct(place));
         return Some(Finding::new(&SOURCE_MISSING, message, fix).at(place));
     }
-    if root.fabricated && !facts.create_root {
+    if root.fabricated && !facts.orders.create_root {
         let message = format!("Docker has just made the models folder `{host}`: it did not exist");
         let fix = format!(
             "{}; if the folder is right, say so with `x-preflight: {{create_root: true}}`",
@@ -183,9 +183,10 @@ fn judge_root(facts: &LaneFacts, artifact: &ArtifactFacts, root: &RootFacts) -> 
         let finding = Finding::new(&SOURCE_FABRICATED, message, fix).at(place);
         return Some(finding.with("host path", host));
     }
-    let wanted = facts.may_fetch && facts.lane.source.is_some() && !artifact.model.complete();
+    let wanted =
+        facts.orders.may_fetch && facts.lane.source.is_some() && !artifact.model.complete();
     if let Some(&writable) = root.writable.seen().filter(|_| wanted)
-        && let Some((why, fix)) = unwritable(writable, facts.role, &host)
+        && let Some((why, fix)) = unwritable(writable, facts.orders.role, &host)
     {
         let message =
             format!("files are missing in `{host}`, and nothing can be written there: {why}");
@@ -198,7 +199,10 @@ fn judge_root(facts: &LaneFacts, artifact: &ArtifactFacts, root: &RootFacts) -> 
 /// one above it.
 fn makes_root(facts: &LaneFacts, located: &Located) -> bool {
     let writes = matches!(located.sight, Sight::Visible { read_only: false, .. });
-    facts.role == Role::Init && writes && facts.may_fetch && facts.lane.source.is_some()
+    facts.orders.role == Role::Init
+        && writes
+        && facts.orders.may_fetch
+        && facts.lane.source.is_some()
 }
 
 /// Why nothing can be written, and what to do; absent when it can.

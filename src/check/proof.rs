@@ -57,7 +57,7 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
         findings.push(speaker.finding(&FILE_CHANGED, first, message, fix));
     }
     let unproven = of(&Outcome::Unproven);
-    let was_deep = facts.deep;
+    let was_deep = facts.orders.deep;
     if let Some(first) = unproven.first().filter(|_| was_deep) {
         let message = format!("nobody says what {} must hash to", speaker.files(&unproven));
         let fix = format!(

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::check;
 use crate::docker::Container;
 use crate::facts::{ArtifactFacts, LaneFacts, ProjectFacts};
 use crate::finding::Findings;
@@ -61,7 +62,7 @@ impl<'a> LaneOutcome<'a> {
             unknown: unread(facts)
                 .or_else(|| facts.artifacts.iter().find_map(unknown))
                 .or_else(|| facts.artifacts.iter().find_map(|seen| seen.way.unseen.clone()))
-                .or_else(|| facts.unjudged()),
+                .or_else(|| check::cache::unjudged(facts)),
         }
     }
 }
@@ -97,7 +98,7 @@ fn files(artifact: &ArtifactFacts, facts: &LaneFacts) -> Vec<FileReport> {
     let list = |path: Option<&Path>| path.map(|path| artifact.model.list(path)).unwrap_or_default();
     let (on_host, here) = (list(host), list(visible));
     let report = |(index, file): (usize, Listed)| {
-        let fetched = here.get(index).is_some_and(|file| facts.fetched.contains(&file.path));
+        let fetched = here.get(index).is_some_and(|file| facts.source.fetched.contains(&file.path));
         FileReport {
             path: file.path.display().to_string(),
             host_path: on_host.get(index).map(|file| file.path.display().to_string()),

@@ -90,12 +90,12 @@ pub(super) fn wants(facts: &LaneFacts, files: &FileOptions) -> bool {
     let is_broken = facts.proofs.iter().any(|proof| broken(&proof.outcome));
     let source = facts.lane.source.as_ref().map(|source| &source.value);
     let moves = files.update
-        && facts.pinning.pin().is_none()
+        && facts.source.pinning.pin().is_none()
         && source.is_some_and(|source| !source.is_pinned());
     let unproven = |outcome: &Outcome| !matches!(outcome, Outcome::Proven);
     let in_doubt = files.deep
         && (facts.proofs.is_empty() || facts.proofs.iter().any(|it| unproven(&it.outcome)));
-    facts.may_fetch
+    facts.orders.may_fetch
         && visible
         && !facts.lane.in_cache()
         && source.is_some()
@@ -120,7 +120,7 @@ pub(super) async fn bring(
     if options.files.dry_run {
         for task in tasks {
             let errands: Vec<Errand> = task.errands().cloned().collect();
-            task.facts.planned = Some(errands).filter(|errands| !errands.is_empty());
+            task.facts.source.planned = Some(errands).filter(|errands| !errands.is_empty());
         }
         return;
     }
@@ -162,7 +162,7 @@ impl Question {
     /// Absent: the lane has no source.
     pub(super) async fn of(facts: &LaneFacts, update: bool) -> Option<Self> {
         let declared = facts.lane.source.as_ref()?.value.clone();
-        if let Some(pin) = facts.pinning.pin() {
+        if let Some(pin) = facts.source.pinning.pin() {
             let (asked, pinned) = (pin.pinned_source(), true);
             let (include, exclude) = (Vec::new(), Vec::new());
             return Some(Self { declared, asked, pinned, include, exclude });
@@ -225,7 +225,7 @@ pub(super) fn without_surplus(facts: &mut LaneFacts, mut listing: Listing) -> Li
     let paths: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
     let surplus: BTreeSet<String> = reader.surplus(&paths).into_iter().map(str::to_owned).collect();
     let (left_out, kept) = listing.files.into_iter().partition(|it| surplus.contains(&it.path));
-    facts.left_out = left_out;
+    facts.source.left_out = left_out;
     listing.files = kept;
     listing
 }
@@ -267,16 +267,16 @@ impl Means<'_> {
         facts: &mut LaneFacts,
         answer: Result<Listing, HubError>,
     ) -> OfSource {
-        let listing = answer.map(|listing| match facts.pinning.pin() {
+        let listing = answer.map(|listing| match facts.source.pinning.pin() {
             Some(pin) => {
-                facts.lock_differences = pin.differences(&listing.files);
+                facts.source.lock_differences = pin.differences(&listing.files);
                 Listing { files: pin.remote_files(), ..listing }
             }
             None => without_surplus(facts, listing),
         });
         let target = Target::of(facts);
         let (Ok(listing), Some(target)) = (&listing, target) else {
-            facts.probe = Some(listing);
+            facts.source.probe = Some(listing);
             return OfSource::default();
         };
         let (listing, files) = (listing.clone(), self.files.clone());
@@ -284,11 +284,11 @@ impl Means<'_> {
         let found = blocking((), move |()| needed(&listing, &target, &files, &progress)).await;
         match found {
             Ok((listing, errands, update)) => {
-                facts.probe = Some(Ok(listing));
+                facts.source.probe = Some(Ok(listing));
                 OfSource { errands, update }
             }
             Err(error) => {
-                facts.probe = Some(Err(error));
+                facts.source.probe = Some(Err(error));
                 OfSource::default()
             }
         }
@@ -298,7 +298,7 @@ impl Means<'_> {
     /// `done` are the files that lanes of the same group have brought.
     async fn fetch(&self, facts: &mut LaneFacts, source: OfSource, done: &mut BTreeSet<PathBuf>) {
         let OfSource { mut errands, update } = source;
-        let (Ok(hub), Some(Ok(listing))) = (self.hub, facts.probe.clone()) else { return };
+        let (Ok(hub), Some(Ok(listing))) = (self.hub, facts.source.probe.clone()) else { return };
         if self.judge.ends_at_sources(facts) {
             return;
         }
@@ -315,7 +315,7 @@ impl Means<'_> {
         for stage in errands::in_stages(errands) {
             let result = hub.fetch(&listing, &stage, &progress).await;
             let failed = result.is_err();
-            facts.fetch = Some(result);
+            facts.source.fetch = Some(result);
             if waits && !failed {
                 continue;
             }
@@ -327,14 +327,14 @@ impl Means<'_> {
         if let Some((update, originals)) = update {
             let result = blocking((), move |()| update.finish(&originals)).await;
             if result.is_err() {
-                facts.fetch = Some(result);
+                facts.source.fetch = Some(result);
             }
         }
         remember(&listing, &target, &brought).await;
         done.extend(brought.iter().cloned());
         self.look_again(facts).await;
         self.prove_again(facts).await;
-        facts.fetched = brought;
+        facts.source.fetched = brought;
     }
 
     async fn look_again(&self, facts: &mut LaneFacts) {

@@ -14,9 +14,7 @@ use crate::facts::{ArtifactFacts, CacheFacts, CacheState, LaneFacts, Through, Wa
 use crate::hub::{Hub, HubError, Listing};
 use crate::lanes::{Artifact, Cached, Choice, Traced};
 use crate::look::{FileKind, Look};
-use crate::model::FileState;
-use crate::model::huggingface::Presence;
-use crate::model::{self, ModelFacts, ModelFile, Role};
+use crate::model::{self, Lack, ModelFacts, Needs, Role};
 use crate::mounts::{Located, Sight};
 use crate::options::HubOptions;
 use crate::path::{HostPath, LocalPath, ServicePath};
@@ -69,7 +67,7 @@ enum Find {
     /// What the engine will open, below the cache's folder.
     Here(PathBuf, ModelFacts),
     /// Not all of it.
-    Lacking(Vec<String>),
+    Lacking(Vec<Lack>),
 }
 
 /// A repository that is looked for.
@@ -101,9 +99,9 @@ impl Search<'_> {
                         let artifact = artifact(cached, place, &below, model);
                         return (CacheState::Held, Some(artifact));
                     }
-                    Find::Lacking(names) => {
+                    Find::Lacking(lacks) => {
                         if !matches!(&state, CacheState::Lacking(known) if !known.is_empty()) {
-                            state = CacheState::Lacking(names);
+                            state = CacheState::Lacking(lacks);
                         }
                     }
                 },
@@ -178,7 +176,7 @@ impl Search<'_> {
             model.files.retain(|file| !is_of_weights(file.role));
         }
         match lacking(self.cached, self.own_tokenizer, &model) {
-            Some(names) => Find::Lacking(names),
+            Some(lacks) => Find::Lacking(lacks),
             None => here(cache, opened, model),
         }
     }
@@ -188,8 +186,8 @@ fn here(cache: &Path, opened: &Path, model: ModelFacts) -> Find {
     Find::Here(opened.strip_prefix(cache).unwrap_or(opened).to_path_buf(), model)
 }
 
-/// The names that are missing; absent: all that was found can be judged as it is.
-fn lacking(cached: &Cached, own_tokenizer: bool, model: &ModelFacts) -> Option<Vec<String>> {
+/// What is missing; absent: all that was found can be judged as it is.
+fn lacking(cached: &Cached, own_tokenizer: bool, model: &ModelFacts) -> Option<Vec<Lack>> {
     let model = match model {
         ModelFacts::Absent => return Some(Vec::new()),
         ModelFacts::Denied(_) | ModelFacts::Unknown(_) => return None,
@@ -197,29 +195,12 @@ fn lacking(cached: &Cached, own_tokenizer: bool, model: &ModelFacts) -> Option<V
     };
     let without_weights = cached.choice == Choice::WithoutWeights;
     let tokenizer_alone = cached.part == Part::Tokenizer && !without_weights;
-    let matters = |file: &&ModelFile| {
-        file.role == Role::Tokenizer
-            || !(tokenizer_alone || (without_weights && is_of_weights(file.role)))
-    };
-    let files = || model.files.iter().filter(matters);
-    if files().any(|file| file.state() == FileState::Invalid) {
-        return None;
-    }
-    let missing = files().filter(|file| file.state() == FileState::Missing);
-    let mut names: Vec<String> = missing.map(|file| file.name.display().to_string()).collect();
-    if let Some(folder) = model.folder() {
-        let is_missing = |presence| presence == Presence::Missing;
-        if !tokenizer_alone && !without_weights && folder.weights.is_none() {
-            names.push("the weights".to_owned());
-        }
-        if own_tokenizer && is_missing(folder.tokenizer) {
-            names.push("the tokenizer".to_owned());
-        }
-        if !tokenizer_alone && is_missing(folder.processor) {
-            names.push("preprocessor_config.json".to_owned());
-        }
-    }
-    (!names.is_empty()).then_some(names)
+    let lacks = model.lacks(Needs {
+        configuration: !tokenizer_alone,
+        weights: !tokenizer_alone && !without_weights,
+        tokenizer: own_tokenizer,
+    });
+    (!lacks.is_empty()).then_some(lacks)
 }
 
 fn is_of_weights(role: Role) -> bool {
@@ -319,7 +300,7 @@ fn wants(facts: &LaneFacts) -> bool {
     let is_wanted = |cached: &CacheFacts| {
         cached.state != CacheState::Held && (by_engine || cached.fill.is_some())
     };
-    facts.may_fetch && facts.lane.skipped.is_none() && facts.cached.iter().any(is_wanted)
+    facts.orders.may_fetch && facts.lane.skipped.is_none() && facts.cached.iter().any(is_wanted)
 }
 
 /// Keeps of the hub's answers what is about a lane.
@@ -335,7 +316,7 @@ fn note(facts: &mut LaneFacts, answers: &[(Source, Result<Listing, HubError>)]) 
         }
         cached.probe = Some(listing);
     }
-    facts.probe = of_model;
+    facts.source.probe = of_model;
 }
 
 /// Of what the source of a lane holds, what its engine opens in its cache.

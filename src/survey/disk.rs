@@ -22,7 +22,7 @@ pub(super) fn budget(tasks: &mut [Task<'_>]) {
     }
     let told: Vec<Option<DiskFacts>> = lanes.iter().map(|parts| fullest(parts, &totals)).collect();
     for (task, disk) in tasks.iter_mut().zip(told) {
-        task.facts.disk = disk;
+        task.facts.source.disk = disk;
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
         let tasks = facts.iter_mut().zip(errands);
         budget(&mut tasks.map(|(facts, errands)| Task::of(facts, errands)).collect::<Vec<_>>());
         let told = facts.iter().map(|facts| {
-            let disk = facts.disk.as_ref()?;
+            let disk = facts.source.disk.as_ref()?;
             assert!(disk.available > 0);
             Some((disk.needed / block, disk.needed_by_all / block))
         });

@@ -30,8 +30,8 @@ pub(super) async fn pin(lanes: &mut [LaneFacts], before: &Lockfile, options: &Op
         let name = facts.lane.name.clone();
         if let Some(pin) = &pin {
             // From here on it is judged as pinned, and as moved if it was to move.
-            facts.pinning = Pinning::Pinned(pin.clone());
-            facts.update = false;
+            facts.source.pinning = Pinning::Pinned(pin.clone());
+            facts.orders.update = false;
         }
         if let Some(pin) = pin.or_else(|| before.lanes.get(&name).cloned()) {
             after.lanes.insert(name, pin);
@@ -49,16 +49,16 @@ fn is_restricted(options: &Options) -> bool {
 async fn pin_of(facts: &mut LaneFacts, hub: &Result<Hub, HubError>, update: bool) -> Option<Pin> {
     let source = facts.lane.source.as_ref()?.value.clone();
     let is_wanted = facts.lane.skipped.is_none() && (facts.lane.required || facts.lane.fetch);
-    if !is_wanted || (facts.pinning.pin().is_some() && !update) {
+    if !is_wanted || (facts.source.pinning.pin().is_some() && !update) {
         return None;
     }
     // Neither what was pinned nor what it was pinned for binds any more.
-    facts.pinning = Pinning::NoLock;
+    facts.source.pinning = Pinning::NoLock;
     let question = bring::Question::of(facts, update).await?;
     let listing = question.ask(hub).await;
     let listing = listing.and_then(|listing| super::cache::of_lane(facts, listing));
     let listing = listing.map(|listing| bring::without_surplus(facts, listing));
-    facts.probe = Some(listing.clone());
+    facts.source.probe = Some(listing.clone());
     let listing = listing.ok()?;
     let target = Target::of(facts);
     Some(

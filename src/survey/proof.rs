@@ -77,7 +77,7 @@ fn promises(facts: &LaneFacts) -> Vec<Promise> {
 
 /// The promises of `preflight.lock`; absent: there are none, or it is not known where the files are.
 fn pinned(facts: &LaneFacts) -> Option<Vec<Promise>> {
-    let pin = facts.pinning.pin()?;
+    let pin = facts.source.pinning.pin()?;
     let target = Target::of(facts)?;
     let files = pin.remote_files();
     Some(files.iter().map(|file| target.promise(file, Witness::Lock)).collect())

@@ -78,7 +78,7 @@ fn check(facts: &LaneFacts, expected: &[&str]) {
             format!("{severity}[{}]: {message} / {fix}", rule.id)
         })
         .collect();
-    lines.extend(facts.unjudged().map(|why| format!("unknown: {why}")));
+    lines.extend(unjudged(facts).map(|why| format!("unknown: {why}")));
     assert_eq!(lines, expected);
 }
 
@@ -96,9 +96,10 @@ fn what_the_hub_was_not_asked_for_is_unknown() {
         &facts(CacheState::Unseen("it is a volume".to_owned()), Choice::Folder),
         &[&format!("unknown: it is a volume; if it is not there, {ask}")],
     );
-    let may_fetch = facts(CacheState::Lacking(vec![]), Choice::Folder);
+    let mut may_fetch = facts(CacheState::Lacking(vec![]), Choice::Folder);
+    may_fetch.orders.may_fetch = true;
     check(
-        &LaneFacts { may_fetch: true, ..may_fetch },
+        &may_fetch,
         &["unknown: the engine will download `o/r` itself; this run may not ask the hub"],
     );
     check(&facts(CacheState::Held, Choice::Folder), &[]);
@@ -114,7 +115,7 @@ fn what_the_hub_has_the_engine_will_fetch() {
         &probed(facts(CacheState::NotMounted, Choice::Folder), &Ok(listing())),
         &[UNMOUNTED, &format!("{whole}: {home} is not mounted {tail}")],
     );
-    let lacking = CacheState::Lacking(vec!["a".to_owned(), "b".to_owned()]);
+    let lacking = CacheState::Lacking(vec![Lack::File("a".into()), Lack::File("b".into())]);
     check(
         &probed(facts(lacking, Choice::Quantisation(None)), &Ok(listing())),
         &[&format!("{one}: {home} lacks a, b {tail}")],
@@ -135,7 +136,7 @@ fn an_engine_that_may_not_ask_the_hub_brings_nothing() {
         )],
     );
     check(
-        &offline(facts(CacheState::Lacking(vec!["x".to_owned()]), Choice::Folder), true),
+        &offline(facts(CacheState::Lacking(vec![Lack::File("x".into())]), Choice::Folder), true),
         &[&format!(
             "error[not-in-cache]: the {home} has `o/r` without x, and the engine may not ask the \
              hub / {fix}"

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::check::CHECKS;
 use crate::exit_code::ExitCode;
+use crate::facts::SourceFacts;
 use crate::finding::Policy;
 use crate::finding::Severity;
 use crate::hub::Listing;
@@ -25,7 +26,14 @@ fn facts() -> LaneFacts {
     let source =
         Traced { value: source_at(None), from: Origin::Catalogue, place: Place::nowhere() };
     let lane = Lane { source: Some(source), ..Lane::named("coder") };
-    LaneFacts { may_fetch: true, ..LaneFacts::of(lane, Role::Hand) }
+    let mut facts = LaneFacts::of(lane, Role::Hand);
+    facts.orders.may_fetch = true;
+    facts
+}
+
+/// The same, with what its source answered or what came of bringing it.
+fn with(source: SourceFacts) -> LaneFacts {
+    LaneFacts { source, ..facts() }
 }
 
 /// Everything that the family finds, by rules that it declares.
@@ -44,7 +52,7 @@ fn found(facts: &LaneFacts) -> Vec<Finding> {
 
 fn check(error: &HubError, id: &str, exit: ExitCode, fix: &str) {
     for (probe, fetch) in [(Some(Err(error.clone())), None), (None, Some(Err(error.clone())))] {
-        let findings = found(&LaneFacts { probe, fetch, ..facts() });
+        let findings = found(&with(SourceFacts { probe, fetch, ..SourceFacts::default() }));
         let [finding] = findings.as_slice() else { panic!("{error}: {findings:?}") };
         assert_eq!((finding.rule.id, finding.rule.exit), (id, exit), "{error}");
         assert!(finding.fix.contains(fix), "{error}: {}", finding.fix);
@@ -181,7 +189,7 @@ fn every_failure_has_a_rule_an_exit_code_and_a_fix() {
 #[test]
 fn a_missing_repository_may_be_a_private_one_and_says_so() {
     let error = HubError::RepositoryNotFound { repository: "o/r".to_owned() };
-    let findings = found(&LaneFacts { probe: Some(Err(error)), ..facts() });
+    let findings = found(&with(SourceFacts { probe: Some(Err(error)), ..SourceFacts::default() }));
     assert!(findings[0].message.contains("private"), "{}", findings[0].message);
 }
 
@@ -189,7 +197,7 @@ fn a_missing_repository_may_be_a_private_one_and_says_so() {
 fn the_shortfall_is_exact_and_counts_every_lane_of_the_disk() {
     let disk = |needed, needed_by_all, available| {
         let disk = Some(DiskFacts { needed, needed_by_all, available });
-        found(&LaneFacts { disk, ..facts() })
+        found(&with(SourceFacts { disk, ..SourceFacts::default() }))
     };
     assert!(disk(10, 30, 30).is_empty());
     assert!(disk(0, 30, 10).is_empty(), "a lane that needs nothing is not short");
@@ -204,7 +212,7 @@ fn the_shortfall_is_exact_and_counts_every_lane_of_the_disk() {
 fn a_fetch_that_fails_on_a_disk_known_to_be_short_is_a_consequence() {
     let disk = Some(DiskFacts { needed: 2, needed_by_all: 2, available: 1 });
     let fetch = Some(Err(HubError::DiskFull { path: PathBuf::from("/m/x") }));
-    let findings = found(&LaneFacts { disk, fetch, ..facts() });
+    let findings = found(&with(SourceFacts { disk, fetch, ..SourceFacts::default() }));
     let flags: Vec<_> =
         findings.iter().map(|finding| (finding.rule.id, finding.consequence)).collect();
     assert_eq!(flags, [("disk-full", true), ("disk-space-short", false)]);
@@ -215,7 +223,7 @@ fn only_a_commit_is_a_pin() {
     let probe = |revision: Option<&str>| {
         let listing =
             Listing { source: source_at(revision), commit: COMMIT.to_owned(), files: Vec::new() };
-        found(&LaneFacts { probe: Some(Ok(listing)), ..facts() })
+        found(&with(SourceFacts { probe: Some(Ok(listing)), ..SourceFacts::default() }))
     };
     assert!(probe(Some(COMMIT)).is_empty());
     for revision in [None, Some("main"), Some("0123456")] {

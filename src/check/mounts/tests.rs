@@ -2,6 +2,7 @@ use super::*;
 use crate::check::CHECKS;
 use crate::docker::DockerError;
 use crate::engine::Part;
+use crate::facts::Orders;
 use crate::facts::Way;
 use crate::finding::Policy;
 use crate::lanes::{Artifact, Lane, Origin, Plan, Settings, Traced};
@@ -66,8 +67,7 @@ fn lane(located: Located, root: Option<RootFacts>) -> LaneFacts {
     let source = Traced { value: source, from: Origin::Extension, place: Place::nowhere() };
     let lane =
         Lane { artifacts: vec![artifact.clone()], source: Some(source), ..Lane::named("reader") };
-    LaneFacts {
-        may_fetch: true,
+    let facts = LaneFacts {
         artifacts: vec![ArtifactFacts {
             artifact,
             root,
@@ -77,7 +77,14 @@ fn lane(located: Located, root: Option<RootFacts>) -> LaneFacts {
             through: None,
         }],
         ..LaneFacts::of(lane, Role::Init)
-    }
+    };
+    ordered(facts, |orders| orders.may_fetch = true)
+}
+
+/// The same, with other orders.
+fn ordered(mut facts: LaneFacts, change: impl FnOnce(&mut Orders)) -> LaneFacts {
+    change(&mut facts.orders);
+    facts
 }
 
 fn data() -> Located {
@@ -130,12 +137,12 @@ fn a_folder_that_is_not_there_is_said_with_the_variable_that_names_it() {
     };
     let absent = RootFacts { stat: Look::Absent, ..root(Writable::Yes) };
     let init = lane(located(visible(), Some(bind("/dta", place))), Some(absent));
-    let facts = LaneFacts { role: Role::Hand, ..init.clone() };
+    let facts = ordered(init.clone(), |orders| orders.role = Role::Hand);
     let words: &[&str] = &["`/dta` does not exist", "correct `MODELS_PATH`", "mkdir -p /dta"];
     check(&facts, Some(("mount-source-missing", words)));
     // An init container that writes above it makes it with the files.
     check(&init, None);
-    check(&LaneFacts { may_fetch: false, ..init }, Some(("mount-source-missing", words)));
+    check(&ordered(init, |orders| orders.may_fetch = false), Some(("mount-source-missing", words)));
 }
 
 #[test]
@@ -153,7 +160,7 @@ fn the_folder_to_make_is_never_the_file_that_is_missing() {
     };
     let absent = RootFacts { stat: Look::Absent, ..root(Writable::Yes) };
     let words: &[&str] = &["mkdir -p /srv/models"];
-    let facts = LaneFacts { role: Role::Hand, ..lane(on_host, Some(absent)) };
+    let facts = ordered(lane(on_host, Some(absent)), |orders| orders.role = Role::Hand);
     check(&facts, Some(("mount-source-missing", words)));
     assert!(judged(&facts)[0].fix.ends_with("`mkdir -p /srv/models`"));
 }
@@ -163,7 +170,7 @@ fn a_folder_that_the_engine_has_just_made_is_refused_unless_that_is_allowed() {
     let made = || Some(RootFacts { fabricated: true, ..root(Writable::Yes) });
     let words: &[&str] = &["`/data`", "create_root: true"];
     check(&lane(data(), made()), Some(("mount-source-fabricated", words)));
-    check(&LaneFacts { create_root: true, ..lane(data(), made()) }, None);
+    check(&ordered(lane(data(), made()), |orders| orders.create_root = true), None);
 }
 
 #[test]
@@ -174,9 +181,9 @@ fn a_folder_that_cannot_be_written_matters_only_where_something_is_to_be_fetched
         (Writable::NotAllowed, Role::Init, "set `PREFLIGHT_UID`"),
         (Writable::NotAllowed, Role::Hand, "run preflight as the owner of `/data`"),
     ] {
-        let facts = LaneFacts { role, ..lane(data(), Some(root(writable))) };
+        let facts = ordered(lane(data(), Some(root(writable))), |orders| orders.role = role);
         check(&facts, Some(("not-writable", &[words])));
-        check(&LaneFacts { may_fetch: false, ..facts.clone() }, None);
+        check(&ordered(facts.clone(), |orders| orders.may_fetch = false), None);
         let mut no_source = facts;
         no_source.lane.source = None;
         check(&no_source, None);

@@ -61,7 +61,7 @@ pub(in crate::survey) fn wants(facts: &LaneFacts) -> bool {
             && cached.state != CacheState::Held
             && matches!(cached.probe, Some(Ok(_)))
     };
-    facts.may_fetch && facts.cached.iter().any(can_be)
+    facts.orders.may_fetch && facts.cached.iter().any(can_be)
 }
 
 /// What the caches of a lane lack. A cache that cannot be filled after all is left to the engine.
@@ -88,7 +88,7 @@ impl Filling<'_> {
     /// Brings what the caches of a lane lack, and looks again. A lane that the judge ends goes no
     /// further.
     pub(in crate::survey) async fn fill(&self, facts: &mut LaneFacts, trips: Vec<Trip>) {
-        facts.fetch.take_if(|fetch| fetch.is_ok());
+        facts.source.fetch.take_if(|fetch| fetch.is_ok());
         if self.judge.ends_at_sources(facts) {
             return;
         }
@@ -97,7 +97,7 @@ impl Filling<'_> {
             let result = self.fetch(facts, &trip, &progress).await;
             let failed = result.is_err();
             let in_vain = matches!(result, Ok(Brought::InVain));
-            facts.fetch = Some(result.map(drop));
+            facts.source.fetch = Some(result.map(drop));
             if in_vain {
                 // What is wrong with it is in the facts, and nothing leads there.
                 facts.cached[trip.index].state = CacheState::Held;
@@ -106,7 +106,10 @@ impl Filling<'_> {
             if failed {
                 break;
             }
-            facts.fetched.extend(trip.errands.iter().map(|errand| errand.found_at().to_path_buf()));
+            facts
+                .source
+                .fetched
+                .extend(trip.errands.iter().map(|errand| errand.found_at().to_path_buf()));
         }
         look_again(facts, self.eyes).await;
     }

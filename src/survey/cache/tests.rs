@@ -100,13 +100,13 @@ fn what_a_folder_lacks_is_named() {
     );
     let lacking = || {
         let (state, _) = search(&cached(Choice::Folder, vec![visible(root.path())]));
-        let CacheState::Lacking(names) = state else { panic!("{state:?}") };
-        names
+        let CacheState::Lacking(lacks) = state else { panic!("{state:?}") };
+        lacks
     };
-    assert!(lacking().contains(&"the weights".to_owned()), "{:?}", lacking());
-    assert!(lacking().contains(&"the tokenizer".to_owned()), "{:?}", lacking());
+    assert!(lacking().contains(&Lack::Weights), "{:?}", lacking());
+    assert!(lacking().contains(&Lack::Tokenizer), "{:?}", lacking());
     write(root.path(), &format!("{snapshot}/tokenizer.json"), r#"{"model": {}}"#);
-    assert_eq!(lacking(), ["the weights"]);
+    assert_eq!(lacking(), [Lack::Weights]);
     let tokenizer =
         Cached { part: Part::Tokenizer, ..cached(Choice::Folder, vec![visible(root.path())]) };
     assert_eq!(search(&tokenizer).0, CacheState::Held);
