@@ -105,7 +105,7 @@ impl Latch {
                     let stuck = stale == Some(sight.pulse);
                     wait.look(sight);
                     if stuck {
-                        let holder = wait.holder();
+                        let holder = wait.stuck_holder();
                         return Err(HubError::Locked { path: self.file.clone(), holder });
                     }
                     if wait.is_time_to_say() {
@@ -229,11 +229,15 @@ impl Wait {
 
     /// Who has the lock, and whether that one moves.
     fn holder(&self) -> String {
-        let who = &self.seen.who;
-        match self.still() {
-            still if still < SAY_EVERY => format!("{who}, which moves"),
-            still => format!("{who}, which has not moved for {} s", still.as_secs()),
+        if self.still() < SAY_EVERY {
+            return format!("{}, which moves", self.seen.who);
         }
+        self.stuck_holder()
+    }
+
+    /// Who has the lock and does not move.
+    fn stuck_holder(&self) -> String {
+        format!("{}, which has not moved for {} s", self.seen.who, self.still().as_secs())
     }
 }
 
