@@ -11,7 +11,6 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Command;
 
 use crate::sandbox::{Sandbox, repository};
 
@@ -111,12 +110,8 @@ impl Shell {
     fn run(&self, commands: &[String]) -> Vec<String> {
         let next = format!("__code=$?; printf '\\{:03o}'; (exit $__code)\n", u32::from(SEPARATOR));
         let script: String = commands.iter().map(|line| format!("{line}\n{next}")).collect();
-        let binary = Path::new(env!("CARGO_BIN_EXE_preflight")).parent().unwrap();
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!("exec 2>&1\n{script}")]).current_dir(self.sandbox.path());
-        command.env_clear().env("HOME", self.sandbox.path()).env("PREFLIGHT_NO_DOCKER", "true");
-        command.env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", binary.display()));
-        let told = self.sandbox.told(&command.output().unwrap());
+        let mut shell = self.sandbox.shell(&format!("exec 2>&1\n{script}"));
+        let told = self.sandbox.told(&shell.output().unwrap());
         let outputs = told.stdout.replace("[DIR]", "/srv/stack");
         let mut outputs: Vec<_> = outputs.split(SEPARATOR).map(str::to_owned).collect();
         outputs.truncate(commands.len());

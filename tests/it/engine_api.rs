@@ -3,8 +3,9 @@
 //! The answers are those of Docker Engine 20.10.24 about a project that Docker Compose 2.40.3 made,
 //! with its names and paths changed.
 
+pub(crate) mod archive_answers;
 mod crowd;
-mod fake_engine;
+pub(crate) mod fake_engine;
 mod hostile_archive;
 mod image_defaults;
 mod tls;
@@ -205,7 +206,7 @@ async fn one_off_containers_and_hooks_are_left_out() {
                 container["Labels"][label] = value.into();
             }
         }
-        let engine = demo().answer("/containers/json", 200, &list.to_string());
+        let engine = demo().answer("/containers/json", 200, list.to_string());
         let (observation, _) = look(engine, None, Some("demo")).await;
         assert_eq!(services(&observation.unwrap()), ["sick"], "{label}");
     }

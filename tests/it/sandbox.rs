@@ -62,6 +62,17 @@ impl Sandbox {
         command
     }
 
+    /// A shell that runs `script` in the folder, where `preflight` is the program.
+    pub(crate) fn shell(&self, script: &str) -> Command {
+        let binary = Path::new(env!("CARGO_BIN_EXE_preflight")).parent().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).current_dir(self.path()).env_clear();
+        command.env("HOME", self.path()).env("PREFLIGHT_NO_DOCKER", "true");
+        command.env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", binary.display()));
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
     /// Runs preflight in the folder.
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         let output = self.command(arguments).output().unwrap();

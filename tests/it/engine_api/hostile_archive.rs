@@ -13,56 +13,19 @@ use preflight::view::View as _;
 use preflight::view::container::ContainerView;
 use tokio::runtime::Handle;
 
+use super::archive_answers::{self as archive, FILE, FOLDER, LINK, body, head, stat, tar};
 use super::fake_engine::FakeEngine;
 use super::{demo, options};
 
 /// The container of the service `vllm`.
 const VLLM: &str = include_str!("vllm.json");
 
-/// The type bits of Go's `os.FileMode`.
-const FOLDER: u32 = 1 << 31 | 0o755;
-const LINK: u32 = 1 << 27 | 0o777;
-const FILE: u32 = 0o644;
-
 /// The most questions about one path: those that links lead to, each with the folders before it.
 const MOST_QUESTIONS: usize = 200;
 
 fn request(method: &str, path: &str) -> String {
     let container: serde_json::Value = serde_json::from_str(VLLM).unwrap();
-    let id = container["Id"].as_str().unwrap();
-    format!("{method} /containers/{id}/archive?path={}", path.replace('/', "%2F"))
-}
-
-fn stat(mode: u32, size: i64, link: &str) -> String {
-    let stat = serde_json::json!({
-        "name": "x", "size": size, "mode": mode, "mtime": "2026-01-01T00:00:00Z", "linkTarget": link,
-    });
-    base64::engine::general_purpose::STANDARD.encode(stat.to_string())
-}
-
-/// An answer to `HEAD`.
-fn head(stat: &str) -> Vec<u8> {
-    format!("HTTP/1.1 200 OK\r\nX-Docker-Container-Path-Stat: {stat}\r\nconnection: close\r\n\r\n")
-        .into_bytes()
-}
-
-/// An answer to `GET`, which ends where the connection does.
-fn body(bytes: &[u8]) -> Vec<u8> {
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-tar\r\nconnection: close\r\n\r\n";
-    [head.as_bytes(), bytes].concat()
-}
-
-/// A tar header with that type and size field.
-fn tar(kind: u8, size: &[u8; 12]) -> Vec<u8> {
-    let mut block = vec![0; 512];
-    block[..4].copy_from_slice(b"name");
-    block[124..136].copy_from_slice(size);
-    block[148..156].fill(b' ');
-    block[156] = kind;
-    block[257..263].copy_from_slice(b"ustar\0");
-    let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
-    block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    block
+    archive::request(method, container["Id"].as_str().unwrap(), path)
 }
 
 /// The largest number that fits.

@@ -20,7 +20,7 @@ fn engine(status: u16, body: &serde_json::Value) -> FakeEngine {
         .answer("/version", 200, include_str!("version.json"))
         .answer("/info", 200, "{}")
         .answer("/containers/json", 200, "[]")
-        .answer(&format!("/images/{IMAGE}/json"), status, &body.to_string())
+        .answer(&format!("/images/{IMAGE}/json"), status, body.to_string())
 }
 
 fn run(engine: FakeEngine) -> (Run, Vec<String>) {

@@ -1,0 +1,1 @@
+PREFLIGHT_SILENCE=1s preflight fetch

@@ -1,0 +1,2 @@
+mkdir weights
+echo MODELS_PATH=/models > .env

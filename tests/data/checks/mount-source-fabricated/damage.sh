@@ -1,0 +1,1 @@
+echo "HERE=$PWD" > .env

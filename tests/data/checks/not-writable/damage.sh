@@ -1,0 +1,1 @@
+chmod 555 models

@@ -1,0 +1,1 @@
+preflight --role init --project-directory . --project-name demo

@@ -1,0 +1,1 @@
+LLAMA_KEY=x preflight
