@@ -120,7 +120,7 @@ pub(super) fn service_extensions(
         let name = said.lane.as_deref().unwrap_or(&service.name.value);
         let draft = drafts.lane(&lane_name(name), &extension.place);
         draft.serve(&service.name.value);
-        declare(draft, said, &extension.place, (project, sources))?;
+        declare(draft, said, |_| &extension.place, (project, sources))?;
     }
     Ok(())
 }
@@ -134,9 +134,11 @@ pub(super) fn extension(
     let Some(extension) = &project.extension else { return Ok(Extension::default()) };
     let mut read: Extension = read(extension, sources)?;
     for (name, said) in std::mem::take(&mut read.lanes) {
-        let place = project.extension_place(&["lanes", &name]).unwrap_or(&extension.place);
+        let lane = ["lanes", name.as_str()];
+        let place = project.extension_place(&lane).unwrap_or(&extension.place);
+        let of = |keys: &[&str]| project.extension_place(&[&lane, keys].concat()).unwrap_or(place);
         let draft = drafts.lane(&lane_name(&name), place);
-        declare(draft, said.unwrap_or_default(), place, (project, sources))?;
+        declare(draft, said.unwrap_or_default(), of, (project, sources))?;
     }
     if let Some(other) = read.catalogue.as_deref().filter(|name| *name != "cortex") {
         let place = project.extension_place(&["catalogue"]).unwrap_or(&extension.place);
@@ -146,11 +148,11 @@ pub(super) fn extension(
     Ok(read)
 }
 
-/// Puts what an `x-preflight` mapping says into a draft.
-fn declare(
+/// Puts what an `x-preflight` mapping says into a draft; `of` tells where the value of a key is.
+fn declare<'a>(
     draft: &mut Draft,
     said: LaneExtension,
-    place: &Place,
+    of: impl Fn(&[&str]) -> &'a Place,
     (project, sources): (&Project, &SourceMap),
 ) -> Result<(), PlanError> {
     let only_address = said.service.is_none() && said.source.is_none() && said.path.is_none();
@@ -160,10 +162,11 @@ fn declare(
             draft.serve(service);
         } else {
             let kind = ProblemKind::ServiceUnknown { service: service.clone() };
-            draft.problems.push(Problem { kind, place: place.clone() });
+            draft.problems.push(Problem { kind, place: of(&["service"]).clone() });
         }
     }
     if let Some(source) = &said.source {
+        let place = of(&["source"]);
         let source = parse_source(source, place, sources)?;
         fill(&mut draft.source, Some(traced(source, Origin::Extension, place)));
     }
@@ -173,7 +176,7 @@ fn declare(
             Some(service) => in_service(service, path),
             None => Written::InService(ServicePath::new(clean(path.as_ref()))),
         };
-        fill(&mut draft.path, Some(traced(written, Origin::Extension, place)));
+        fill(&mut draft.path, Some(traced(written, Origin::Extension, of(&["path"]))));
     }
     fill(&mut draft.required, said.required);
     if draft.include.is_empty() {
@@ -184,6 +187,7 @@ fn declare(
     }
     if let Some(smoke) = said.smoke {
         fill(&mut draft.level, smoke.level);
+        let place = of(&["smoke", "url"]);
         fill(&mut draft.url, smoke.url.map(|url| traced(url, Origin::Extension, place)));
     }
     Ok(())
