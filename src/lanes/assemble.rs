@@ -250,13 +250,16 @@ impl Ground<'_> {
         Traced { value, from: path.from, place: path.place }
     }
 
-    fn in_service(&self, draft: &Draft, path: &ServicePath) -> Located {
+    /// Where the path is in each of the lane's services; where those are not known, of the engines.
+    fn in_services(&self, draft: &Draft, path: &ServicePath) -> Vec<Located> {
         let own = draft.services.iter().filter_map(|name| self.project.service(name));
         let located = |service: &Service| locate(self.project, service, self.standpoint, path);
-        let mut candidates: Vec<Located> = own.map(located).collect();
-        if candidates.is_empty() {
-            candidates = self.engines().map(located).collect();
-        }
+        let candidates: Vec<Located> = own.map(located).collect();
+        if candidates.is_empty() { self.engines().map(located).collect() } else { candidates }
+    }
+
+    fn in_service(&self, draft: &Draft, path: &ServicePath) -> Located {
+        let candidates = self.in_services(draft, path);
         let mounted = candidates.iter().position(|located| located.mount.is_some()).unwrap_or(0);
         candidates.into_iter().nth(mounted).unwrap_or_else(|| Located {
             service: None,
@@ -282,7 +285,8 @@ impl Ground<'_> {
     }
 
     /// A lane variable's path: of the host if it lies under the models root, else of the services
-    /// that mount it; if both readings hold and differ, the lane says so.
+    /// that mount it; if more than one reading holds and they differ, the lane says so. Services that
+    /// the lane has are each judged for themselves.
     fn somewhere(
         &self,
         draft: &mut Draft,
@@ -291,25 +295,27 @@ impl Ground<'_> {
     ) -> Located {
         let host = HostPath::new(text);
         let on_host = host.below(&self.root.value).is_some().then(|| self.on_host(draft, &host));
-        let inside = self.in_service(draft, &ServicePath::new(text));
-        let inside = inside.mount.is_some().then_some(inside);
-        match (on_host, inside) {
-            (Some(on_host), Some(inside)) if on_host.host_path != inside.host_path => {
-                let readings = [&on_host, &inside].map(|located| {
-                    let host = located.host_path.as_ref();
-                    host.map_or_else(|| "inside the service".to_owned(), ToString::to_string)
-                });
-                let kind = ProblemKind::PathAmbiguous {
-                    path: text.display().to_string(),
-                    readings: readings.to_vec(),
-                };
-                draft.problems.push(Problem { kind, place: path.place.clone() });
-                on_host
+        let inside = self.in_services(draft, &ServicePath::new(text));
+        let inside = inside.into_iter().filter(|located| located.mount.is_some());
+        let inside = inside.take(if draft.services.is_empty() { usize::MAX } else { 1 });
+        let mut readings: Vec<Located> = Vec::new();
+        for located in on_host.into_iter().chain(inside) {
+            if readings.iter().all(|other| other.host_path != located.host_path) {
+                readings.push(located);
             }
-            (Some(on_host), _) => on_host,
-            (None, Some(inside)) => inside,
-            (None, None) => self.on_host(draft, &host),
         }
+        if readings.len() > 1 {
+            let shown = readings.iter().map(|located| {
+                let host = located.host_path.as_ref();
+                host.map_or_else(|| "inside the service".to_owned(), ToString::to_string)
+            });
+            let kind = ProblemKind::PathAmbiguous {
+                path: text.display().to_string(),
+                readings: shown.collect(),
+            };
+            draft.problems.push(Problem { kind, place: path.place.clone() });
+        }
+        readings.into_iter().next().unwrap_or_else(|| self.on_host(draft, &host))
     }
 
     fn engines(&self) -> impl Iterator<Item = &Service> {

@@ -214,6 +214,34 @@ services:
 }
 
 #[test]
+fn a_path_that_means_another_file_in_each_of_two_services_is_ambiguous() {
+    let same = "
+services:
+  a: {image: LLAMA, command: -m /models/a.gguf, volumes: ['/one:/models']}
+  b: {image: LLAMA, command: -m /models/b.gguf, volumes: ['/one:/models']}
+";
+    let other = "
+services:
+  a: {image: LLAMA, command: -m /models/a.gguf, volumes: ['/one:/models']}
+  b: {image: LLAMA, command: -m /models/b.gguf, volumes: ['/two:/models']}
+";
+    let dotenv = "ARGOS_LANE_X_MODEL_PATH=/models/x.gguf";
+    let a = "a, [a], /one/a.gguf <- -m";
+    check(
+        &Case { dotenv, ..Case::of(same) },
+        &["x, /one/x.gguf <- ARGOS_LANE_X_MODEL_PATH", a, "b, [b], /one/b.gguf <- -m"],
+    );
+    check(
+        &Case { dotenv, ..Case::of(other) },
+        &[
+            "x, /one/x.gguf <- ARGOS_LANE_X_MODEL_PATH, problem: PathAmbiguous",
+            a,
+            "b, [b], /two/b.gguf <- -m",
+        ],
+    );
+}
+
+#[test]
 fn a_variable_that_names_another_file_than_the_engine_opens_is_a_contradiction() {
     let compose = "
 services:

@@ -1,2 +1,1 @@
-mkdir weights
-echo MODELS_PATH=/models > .env
+mkdir one two
