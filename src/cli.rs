@@ -14,7 +14,7 @@ use crate::options::{Charset, ConfigPart, FileOptions, LogFormat, Options, Optio
 use environment::Environment;
 use flags::Flags;
 
-/// `0.1.0 (46686f1d8c2e, x86_64-unknown-linux-musl)`; see `build.rs`.
+/// `0.1.0 (46686f1d8c2e, x86_64-unknown-linux-gnu)`; see `build.rs`.
 const VERSION: &str = env!("PREFLIGHT_VERSION");
 
 /// What stands below the help.

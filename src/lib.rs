@@ -40,6 +40,7 @@ pub mod whole_file;
 pub mod yaml;
 
 use std::path::Path;
+use std::pin::Pin;
 
 use error::Error;
 use exit_code::ExitCode;
@@ -53,12 +54,22 @@ use source_map::SourceMap;
 use stack::Stack;
 use timing::Stopwatch;
 
-/// Does what `options` ask for, and tells about it.
+/// Does what `options` ask for, and tells about it. Dropped before it ends, it stops where it is.
+///
+/// Boxed, because all that is awaited below is compiled where the future is made: here, and not
+/// again in every program that calls this.
 ///
 /// # Errors
 /// When the work itself could not be done; whatever is wrong with the user's set-up is in the
 /// report and in the exit code.
-pub async fn run(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Error> {
+pub fn run<'run>(
+    options: &'run Options,
+    voice: &'run mut Voice<'_>,
+) -> Pin<Box<dyn Future<Output = Result<ExitCode, Error>> + 'run>> {
+    Box::pin(steps(options, voice))
+}
+
+async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Error> {
     let mut watch = Stopwatch::start();
     let mut sources = SourceMap::default();
     if options.task == Task::Config {
