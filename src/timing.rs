@@ -1,6 +1,11 @@
 //! How long a run and its stages took.
 
+use std::num::NonZero;
 use std::time::{Duration, Instant, SystemTime};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Iso8601;
+use time::format_description::well_known::iso8601::{Config, TimePrecision};
 
 /// When a run began, and how long each of its stages took. The default began in 1970 and took no
 /// time.
@@ -18,6 +23,15 @@ pub struct Stopwatch {
     timing: Timing,
     lap: Instant,
 }
+
+/// RFC 3339 with three digits behind the second, however many of them are zero.
+const MILLISECONDS: Iso8601<
+    {
+        Config::DEFAULT
+            .set_time_precision(TimePrecision::Second { decimal_digits: NonZero::new(3) })
+            .encode()
+    },
+> = Iso8601;
 
 impl Default for Timing {
     fn default() -> Self {
@@ -67,36 +81,14 @@ impl Stopwatch {
     }
 }
 
-/// `2026-11-25T20:36:13.123Z`; an instant before 1970 is 1970.
+/// `2026-11-25T20:36:13.123Z`; an instant before 1970, or after the year 9999, is 1970.
 fn rfc_3339(instant: SystemTime) -> String {
     let since = instant.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let (seconds, millis) = (since.as_secs(), since.subsec_millis());
-    let (year, month, day) = civil(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
-}
-
-/// Year, month and day of a number of days after 1970-01-01.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let is_leap = |year: u64| {
-        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-    };
-    // Whole cycles of 400 years first, so that the loops are short for any input.
-    let (mut year, mut left) = (1970 + days / 146_097 * 400, days % 146_097);
-    while left >= 365 + u64::from(is_leap(year)) {
-        left -= 365 + u64::from(is_leap(year));
-        year += 1;
-    }
-    let lengths = [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let mut month = 1;
-    for length in lengths {
-        if left < length {
-            break;
-        }
-        left -= length;
-        month += 1;
-    }
-    (year, month, left + 1)
+    let instant = time::Duration::try_from(since)
+        .ok()
+        .and_then(|since| OffsetDateTime::UNIX_EPOCH.checked_add(since))
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    instant.format(&MILLISECONDS).expect("the year has four digits and the offset is that of UTC")
 }
 
 #[cfg(test)]
@@ -114,6 +106,9 @@ mod tests {
         check(1_795_638_973, "2026-11-25T20:36:13.000Z");
         check(4_107_542_399, "2100-02-28T23:59:59.000Z");
         check(4_107_542_400, "2100-03-01T00:00:00.000Z");
+        check(253_402_300_799, "9999-12-31T23:59:59.000Z");
+        check(253_402_300_800, "1970-01-01T00:00:00.000Z");
+        check(1 << 62, "1970-01-01T00:00:00.000Z");
     }
 
     #[test]
