@@ -1,24 +1,45 @@
 //! The image: small, without root, and of use with nothing granted.
 
 use crate::docker_stack::{MODEL, docker, docker_tests_run, outcome};
+use crate::fetch_tls::skipped;
 
 const IMAGE: &str = "preflight:test";
 
-fn image(field: &str) -> String {
+fn inspect(image: &str, field: &str) -> String {
     let format = format!("{{{{{field}}}}}");
-    let inspect = outcome(&mut docker(["image", "inspect", "--format", &format, IMAGE]));
+    let inspect = outcome(&mut docker(["image", "inspect", "--format", &format, image]));
     assert_eq!(inspect.code, 0, "{}", inspect.stderr);
     inspect.stdout.trim().to_owned()
 }
 
 #[test]
-fn the_image_is_smaller_than_15_mb_and_does_not_run_as_root() {
+fn the_image_does_not_run_as_root() {
+    if docker_tests_run() {
+        assert_eq!(inspect(IMAGE, ".Config.User"), "65532:65532");
+    }
+}
+
+/// Of the image that users build; the one that tests run is built to be built quickly.
+#[test]
+fn the_image_is_smaller_than_15_mb() {
+    let Some(shipped) = std::env::var_os("PREFLIGHT_TEST_SHIPPED_IMAGE") else {
+        return skipped("the image as it is shipped was not built");
+    };
+    let bytes: u64 = inspect(&shipped.to_string_lossy(), ".Size").parse().unwrap();
+    assert!(bytes < 15_000_000, "the image has {bytes} bytes");
+}
+
+#[test]
+fn the_binary_and_the_labels_of_the_image_say_the_same_version() {
     if !docker_tests_run() {
         return;
     }
-    let bytes: u64 = image(".Size").parse().unwrap();
-    assert!(bytes < 15_000_000, "the image has {bytes} bytes");
-    assert_eq!(image(".Config.User"), "65532:65532");
+    let label = |name: &str| {
+        inspect(IMAGE, &format!("index .Config.Labels \"org.opencontainers.image.{name}\""))
+    };
+    let said = outcome(&mut docker(["run", "--rm", IMAGE, "--version"])).stdout;
+    let expected = format!("preflight {} ({}, ", label("version"), label("revision"));
+    assert!(said.starts_with(&expected), "{said}{expected}");
 }
 
 #[test]
