@@ -8,13 +8,14 @@ use crate::lanes::{Artifact, Cached, Lane, Plan};
 use crate::lockfile::{LockDifference, Pin};
 use crate::look::{FileKind, Link, Look, Owner, Stat};
 use crate::model::{Lack, ModelFacts};
-use crate::options::{Role, Task};
+use crate::options::{Options, Role, Task};
 use crate::path::LocalPath;
 use crate::project::Project;
 use crate::proof::Proof;
 use crate::smoke::Smoke;
 use crate::source::Source;
-use crate::source_map::{Place, Spanned};
+use crate::source_map::Spanned;
+use crate::stack::{Difference, Stack};
 
 /// Everything that is known about a project before its lanes are looked at.
 #[derive(Debug)]
@@ -33,6 +34,22 @@ pub struct ProjectFacts<'a> {
     pub unreadable: Option<&'a str>,
     /// The containers, or why they could not be seen.
     pub observation: &'a Result<Observation, DockerError>,
+}
+
+impl<'a> ProjectFacts<'a> {
+    /// What the checks of the project may see.
+    #[must_use]
+    pub fn of(stack: &'a Stack, plan: &'a Plan, options: &Options) -> Self {
+        Self {
+            role: options.role,
+            task: options.task,
+            project: &stack.project,
+            plan,
+            differences: &stack.differences,
+            unreadable: stack.unreadable.as_deref(),
+            observation: &stack.observation,
+        }
+    }
 }
 
 /// Everything that is known about a lane. Later stages fill what earlier ones left empty.
@@ -301,19 +318,4 @@ pub struct DiskFacts {
     pub needed_by_all: u64,
     /// Bytes that this process may still use there.
     pub available: u64,
-}
-
-/// Something that a created container has otherwise than the Compose file says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// The service.
-    pub service: String,
-    /// What differs: `mount /models`, `command`, `image`, `user`, `variable HF_HOME`.
-    pub what: String,
-    /// As the file says; of a variable that it sets one, never which.
-    pub file: String,
-    /// As the container has it; of a variable whether it has one, never which.
-    pub container: String,
-    /// Where the file says so.
-    pub place: Place,
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::exit_code::ExitCode;
 use crate::source_map::Place;
 
-pub use policy::{Choices, Policy, Ruling};
+pub use policy::{Policy, Ruling};
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

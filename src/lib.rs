@@ -22,6 +22,7 @@ pub mod model;
 pub mod mounts;
 pub mod options;
 pub mod path;
+pub mod plan;
 pub mod policy;
 pub mod progress;
 pub mod project;
@@ -44,11 +45,12 @@ use std::pin::Pin;
 
 use error::Error;
 use exit_code::ExitCode;
-use facts::LaneFacts;
+use facts::{LaneFacts, ProjectFacts};
 use finding::{Findings, Severity};
 use lockfile::{Lockfile, LockfileError};
 use options::{Options, Task};
 use report::lock::Pinned;
+use report::progress::shown;
 use report::{Outcome, Report, Voice};
 use source_map::SourceMap;
 use stack::Stack;
@@ -77,13 +79,13 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
         return Ok(voice.config(&project, options.config)?);
     }
     let mut stack = stack::gather(options, &mut sources).await?;
-    let plan = stack.plan(options, &sources)?;
+    let plan = plan::of(&stack, options, &sources)?;
     if options.task == Task::Plan {
         return Ok(voice.plan(&plan, &sources)?);
     }
     let policy = policy::of(options, &plan, &stack.project, &sources)?;
     let mut findings = Findings::new(policy);
-    check::project(&stack.facts(&plan, options), &mut findings);
+    check::project(&ProjectFacts::of(&stack, &plan, options), &mut findings);
     watch.lap("project");
 
     let path = stack.lock_file(options);
@@ -101,10 +103,10 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
         watch.lap("lock");
     } else {
         prove(&mut lanes, &mut stack, options, &mut findings, &mut watch).await;
-        check::containers(&stack.facts(&plan, options), &mut findings);
+        check::containers(&ProjectFacts::of(&stack, &plan, options), &mut findings);
         watch.lap("checks");
     }
-    let project = stack.facts(&plan, options);
+    let project = ProjectFacts::of(&stack, &plan, options);
     let outcome = Outcome::of(&project, &lanes, findings, options, watch.stop());
     Ok(voice.report(&Report::new(outcome), &sources)?)
 }
@@ -117,12 +119,14 @@ async fn prove(
     findings: &mut Findings,
     watch: &mut Stopwatch,
 ) {
+    let style = options.report.progress;
     lanes.iter().for_each(|lane| check::mounts(lane, findings));
     if options.files.deep {
-        survey::prove(lanes, options).await;
+        shown(style, async |progress| survey::prove(lanes, progress).await).await;
     }
     watch.lap("files");
-    survey::fetch(lanes, stack, options, findings).await;
+    let fetch = async |progress| survey::fetch(lanes, stack, options, findings, &progress).await;
+    shown(style, fetch).await;
     watch.lap("fetch");
     if options.task == Task::Smoke {
         survey::ask(lanes, stack, options).await;

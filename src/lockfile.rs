@@ -12,10 +12,8 @@ use thiserror::Error;
 
 use crate::hub::{self, Listing, ObjectId, RemoteFile};
 use crate::source::Source;
+use crate::stack::LOCK_FILE;
 use crate::whole_file;
-
-/// The name of the file, beside the Compose file.
-pub const NAME: &str = "preflight.lock";
 
 /// The version of the format that is written, and the only one that is read.
 const VERSION: u32 = 1;
@@ -105,7 +103,7 @@ pub enum LockfileError {
         source: std::io::Error,
     },
     /// `preflight lock` without a project that it could lie beside.
-    #[error("there is no Compose file that `{NAME}` could lie beside")]
+    #[error("there is no Compose file that `{LOCK_FILE}` could lie beside")]
     Nowhere,
 }
 
@@ -320,7 +318,7 @@ mod tests {
 
     fn parse(text: &str) -> Result<Option<Lockfile>, LockfileError> {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(NAME);
+        let path = folder.path().join(LOCK_FILE);
         fs_err::write(&path, text).unwrap();
         read(&path)
     }

@@ -1,5 +1,6 @@
 //! What a run needs, already valid. Made from the command line by [`crate::cli`].
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,7 +8,6 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use thiserror::Error;
 
-use crate::finding::Choices;
 use crate::path::{HostPath, LocalPath};
 use crate::suggest;
 
@@ -59,6 +59,15 @@ pub struct Options {
     pub wait: Duration,
     /// `--allow` and `--deny`.
     pub checks: Choices,
+}
+
+/// Checks, by their ids, whose findings get another severity.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choices {
+    /// Their findings become notes.
+    pub allowed: BTreeSet<String>,
+    /// Their findings become errors; stronger than [`Choices::allowed`].
+    pub denied: BTreeSet<String>,
 }
 
 /// How files are proven, pinned and renewed.

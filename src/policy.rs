@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use thiserror::Error;
 
 use crate::check::{self, UnknownCheck};
+use crate::finding::Policy;
 use crate::finding::policy::Comment;
-use crate::finding::{Choices, Policy};
 use crate::lanes::Plan;
+use crate::options::Choices;
 use crate::options::Options;
 use crate::project::Project;
 use crate::source_map::{Location, Place, SourceMap, Span};

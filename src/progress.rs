@@ -1,19 +1,7 @@
-//! One stream of events from everything that takes long, rendered as bars, plain lines or JSON.
-//!
-//! Whoever works holds a [`Progress`] and says what moved; one task, [`render`], shows it. What is
-//! shown never goes back: bytes that have to come again are waited for. A rate is that of bytes that
-//! move now; what an earlier run has left counts as done and not as fast.
+//! One stream of events from everything that takes long. Whoever works holds a [`Progress`] and says
+//! what moved; who listens is not known here.
 
-mod bars;
-mod board;
-mod json;
-mod plain;
-
-use std::io::Write;
-
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-
-use crate::options::ProgressStyle;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// Where events are sent.
 #[derive(Debug, Clone)]
@@ -93,7 +81,7 @@ pub enum Event {
 
 impl Event {
     /// The lane that it is about.
-    fn lane(&self) -> &str {
+    pub(crate) fn lane(&self) -> &str {
         let (Self::Started { lane, .. }
         | Self::Received { lane, .. }
         | Self::Resumed { lane, .. }
@@ -103,22 +91,6 @@ impl Event {
         | Self::Waiting { lane, .. }
         | Self::Finished { lane, .. }) = self;
         lane
-    }
-}
-
-/// Shows what moves until every [`Progress`] of the stream is gone. Bars go to standard error by
-/// themselves, because they move the cursor; everything else goes to `out`. A reader of `out` who
-/// went away is not an error.
-pub async fn render(
-    events: UnboundedReceiver<Event>,
-    style: ProgressStyle,
-    out: impl Write + Send,
-) {
-    match style {
-        ProgressStyle::Bars => bars::render(events).await,
-        ProgressStyle::Plain => plain::render(events, out).await,
-        ProgressStyle::Json => json::render(events, out).await,
-        ProgressStyle::None => drop(events),
     }
 }
 

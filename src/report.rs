@@ -7,6 +7,7 @@ pub mod human;
 pub mod json;
 pub mod lock;
 pub mod plan;
+pub mod progress;
 
 mod address;
 mod containers;

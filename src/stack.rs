@@ -4,39 +4,28 @@ mod image_defaults;
 mod observed;
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
 use std::mem;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::compose::{self, LoadError};
 use crate::docker::archive::Archives;
 use crate::docker::{self, DockerError, Observation};
-use crate::engine;
 
-use crate::facts::{Difference, ProjectFacts};
-use crate::lanes::{self, Plan, PlanError};
-use crate::lockfile;
-use crate::look::Look;
-use crate::mounts::{Sight, Standpoint, locate, locate_on_host};
+use crate::mounts::{Sight, Standpoint, locate_on_host};
 use crate::options::{Options, ProjectOptions, Reach, Role, Target};
 use crate::path::{HostPath, LocalPath};
 use crate::project::{MountSource, Project, Service};
 use crate::source_map::SourceMap;
-use crate::view::View as _;
-use crate::view::local::LocalView;
-use crate::view::walk;
+
+pub use observed::Difference;
 
 /// How much older than this process a folder may be that the engine made for it. Without the API
 /// the moment at which the own container was created is not known; starting one takes less.
 const START: Duration = Duration::from_secs(2);
 
-/// The most bytes of a file that a command line is continued in.
-const LONGEST_CONFIG: u64 = 1 << 20;
-
-/// How many files the start of one engine is followed through: a script that starts a script, and a
-/// configuration file.
-const MOST_TEXTS: usize = 8;
+/// The name of the lock file, beside the Compose file.
+pub const LOCK_FILE: &str = "preflight.lock";
 
 /// A project, its containers, and how this process sees both.
 #[derive(Debug)]
@@ -217,48 +206,6 @@ impl Stack {
         }
     }
 
-    /// The lanes: those of the project, or one for each model that is found on the disk.
-    ///
-    /// # Errors
-    /// A declaration that cannot be read, a lane that does not exist.
-    pub fn plan(&self, options: &Options, sources: &SourceMap) -> Result<Plan, PlanError> {
-        match &options.target {
-            Target::Models(root) => lanes::of_models(root, &walk::models(root), &options.selection),
-            Target::Discover | Target::ComposeFile(_) | Target::ProjectDirectory(_) => {
-                let project = self.with_texts();
-                let mut plan =
-                    lanes::plan(&project, &self.standpoint, &options.selection, sources)?;
-                if let Some(service) = self.hooked() {
-                    plan.leave_out_all_but(service);
-                }
-                Ok(plan)
-            }
-        }
-    }
-
-    /// The service that this process is a hook of: it is before the others as well, but sees
-    /// nothing of them.
-    fn hooked(&self) -> Option<&str> {
-        let own = self.observation.as_ref().ok()?.myself.as_ref()?;
-        own.service.as_deref().filter(|_| own.is_hook())
-    }
-
-    /// The project, with the scripts that start engines and the files that command lines are continued
-    /// in. Blocking.
-    fn with_texts(&self) -> Project {
-        let mut project = self.project.clone();
-        for service in &mut project.services {
-            for _ in 0..MOST_TEXTS {
-                let Some(path) = engine::unseen_text(service) else { break };
-                let located = locate(&self.project, service, &self.standpoint, &path);
-                let Sight::Visible { path: local, .. } = &located.sight else { break };
-                let Some(text) = text(local.as_path()) else { break };
-                service.texts.insert(path, text);
-            }
-        }
-        project
-    }
-
     /// Where the lock file of a run is: where `--lock-file` says, else beside the Compose file, as far as
     /// this process sees that. Absent: there is no Compose file.
     #[must_use]
@@ -276,7 +223,7 @@ impl Stack {
             // In a container whose project was read from `/project`, that is its own path.
             Sight::NotMounted | Sight::Hidden(_) => directory.as_path(),
         };
-        Some(folder.join(lockfile::NAME))
+        Some(folder.join(LOCK_FILE))
     }
 
     /// Looks at the containers once more; what could not be seen now stays as it was.
@@ -289,26 +236,4 @@ impl Stack {
             self.observation = Ok(observation);
         }
     }
-
-    /// What the checks of the project may see.
-    #[must_use]
-    pub fn facts<'a>(&'a self, plan: &'a Plan, options: &Options) -> ProjectFacts<'a> {
-        ProjectFacts {
-            role: options.role,
-            task: options.task,
-            project: &self.project,
-            plan,
-            differences: &self.differences,
-            unreadable: self.unreadable.as_deref(),
-            observation: &self.observation,
-        }
-    }
-}
-
-/// A file as text, if it is a small one.
-fn text(path: &Path) -> Option<String> {
-    let Look::Seen(file) = LocalView.open(path) else { return None };
-    let mut text = String::new();
-    let size = file.take(LONGEST_CONFIG + 1).read_to_string(&mut text).ok()?;
-    u64::try_from(size).is_ok_and(|size| size <= LONGEST_CONFIG).then_some(text)
 }

@@ -14,14 +14,13 @@ mod update;
 mod way;
 
 use futures_util::future::join_all;
-use tokio::sync::mpsc;
 use tokio::task;
 
 use crate::facts::{LaneFacts, Orders, Pinning};
 use crate::lanes::{Artifact, Lane, Plan};
 use crate::lockfile::Lockfile;
 use crate::options::Options;
-use crate::progress::{self, Progress};
+use crate::progress::Progress;
 use crate::stack::Stack;
 use crate::survey::way::Eyes;
 
@@ -76,14 +75,20 @@ fn pinning(lane: &Lane, lock: Option<&Lockfile>) -> Pinning {
 }
 
 /// Hashes every byte that no stamp vouches for.
-pub async fn prove(lanes: &mut [LaneFacts], options: &Options) {
-    proof::hash(lanes, options).await;
+pub async fn prove(lanes: &mut [LaneFacts], progress: Progress) {
+    proof::hash(lanes, progress).await;
 }
 
 /// Brings what is missing: probes every source, checks the disk, fetches, and looks again; asks the
 /// hub about what engines will bring themselves. A lane that `judge` ends goes no further; the others
 /// do.
-pub async fn fetch(lanes: &mut [LaneFacts], stack: &Stack, options: &Options, judge: &impl Judge) {
+pub async fn fetch(
+    lanes: &mut [LaneFacts],
+    stack: &Stack,
+    options: &Options,
+    judge: &impl Judge,
+    progress: &Progress,
+) {
     if !options.hub.offline {
         let asking = lanes.iter_mut().filter(|facts| !judge.has_ended(&facts.lane.name));
         cache::ask(asking, &options.hub).await;
@@ -92,18 +97,11 @@ pub async fn fetch(lanes: &mut [LaneFacts], stack: &Stack, options: &Options, ju
         let anything = bring::wants(facts, &options.files) || cache::fill::wants(facts);
         anything && !judge.has_ended(&facts.lane.name)
     };
-    let (events, receiver) = mpsc::unbounded_channel();
     let eyes = Eyes::of(stack);
-    let work = async {
-        // Dropped with the work, so that the rendering ends.
-        let progress = Progress::new(events);
-        let wanting: Vec<_> = lanes.iter_mut().filter(wants).collect();
-        if !wanting.is_empty() {
-            bring::bring(wanting, &eyes, options, &progress, judge).await;
-        }
-    };
-    let show = progress::render(receiver, options.report.progress, std::io::stderr());
-    tokio::join!(work, show);
+    let wanting: Vec<_> = lanes.iter_mut().filter(wants).collect();
+    if !wanting.is_empty() {
+        bring::bring(wanting, &eyes, options, progress, judge).await;
+    }
 }
 
 /// What `preflight.lock` has to say after `before`: see [`Lockfile`].

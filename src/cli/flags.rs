@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use super::environment::Environment;
 use super::{target, terminal};
 use crate::amount;
-use crate::finding::Choices;
+use crate::options::Choices;
 use crate::options::{
     ConfigPart, DockerOptions, FileOptions, Format, HubOptions, LogFormat, Options, OptionsError,
     ProgressStyle, ProjectOptions, Reach, ReportOptions, Role, Selection, Target, Task,

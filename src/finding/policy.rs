@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use super::{Finding, Severity};
 use crate::exit_code::ExitCode;
+use crate::options::Choices;
 use crate::source_map::{SourceId, Span};
 
 /// What a run makes of the severities that checks give. The default changes none.
@@ -27,15 +28,6 @@ pub struct Policy {
     pub extension: Choices,
     /// The lanes that are not required. Their errors become warnings that still stop the lane.
     pub optional_lanes: BTreeSet<String>,
-}
-
-/// Checks, by their ids, whose findings get another severity.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Choices {
-    /// Their findings become notes.
-    pub allowed: BTreeSet<String>,
-    /// Their findings become errors; stronger than [`Choices::allowed`].
-    pub denied: BTreeSet<String>,
 }
 
 /// A comment `# preflight: allow[ID, ID]`: the findings of these checks that point at its line
@@ -83,7 +75,7 @@ impl Policy {
 
     fn ruling(&self, finding: &Finding) -> Option<(Severity, Ruling)> {
         let id = finding.rule.id;
-        let of = |choices: &Choices, ruling| Some((choices.severity(id)?, ruling));
+        let of = |choices: &Choices, ruling| Some((chosen(choices, id)?, ruling));
         of(&self.flags, Ruling::Flag)
             .or_else(|| {
                 let span = finding.place.span?;
@@ -94,13 +86,12 @@ impl Policy {
     }
 }
 
-impl Choices {
-    fn severity(&self, id: &str) -> Option<Severity> {
-        if self.denied.contains(id) {
-            return Some(Severity::Error);
-        }
-        self.allowed.contains(id).then_some(Severity::Note)
+/// What the choices make of a check, if it is among them.
+fn chosen(choices: &Choices, id: &str) -> Option<Severity> {
+    if choices.denied.contains(id) {
+        return Some(Severity::Error);
     }
+    choices.allowed.contains(id).then_some(Severity::Note)
 }
 
 impl Comment {

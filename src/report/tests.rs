@@ -4,9 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::error::Error;
+use crate::finding::Policy;
 use crate::finding::Rule;
-use crate::finding::{Choices, Policy};
 use crate::lanes::{Origin, Traced};
+use crate::options::Choices;
 use crate::options::{self, Charset, OptionsError, ProgressStyle, ReportOptions};
 use crate::source::Source;
 use crate::source_map::{Place, SourceId, Span, Variable, VariableSource};

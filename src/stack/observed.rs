@@ -10,10 +10,24 @@ use indexmap::map::Entry;
 
 use self::sources::Sources;
 use crate::docker::{Container, Observation};
-use crate::facts::Difference;
 use crate::path::{HostPath, ServicePath, clean};
 use crate::project::{Mount, MountSource, Project, Service, Volume};
 use crate::source_map::{Place, Spanned};
+
+/// Something that a created container has otherwise than the Compose file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The service.
+    pub service: String,
+    /// What differs: `mount /models`, `command`, `image`, `user`, `variable HF_HOME`.
+    pub what: String,
+    /// As the file says; of a variable that it sets one, never which.
+    pub file: String,
+    /// As the container has it; of a variable whether it has one, never which.
+    pub container: String,
+    /// Where the file says so.
+    pub place: Place,
+}
 
 impl Project {
     /// Folds the inspected containers in: of every service that has one, the mounts, command,

@@ -2,16 +2,13 @@
 
 use std::path::Path;
 
-use tokio::sync::mpsc;
-
 use super::blocking;
 use super::errands::Target;
 use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::hub::{Noted, ObjectId};
 use crate::model::Listed;
 use crate::mounts::Sight;
-use crate::options::Options;
-use crate::progress::{self, Progress};
+use crate::progress::Progress;
 use crate::proof::stamp::{self, Recall, Trace};
 use crate::proof::{self, Promise, Proof, Witness};
 
@@ -27,13 +24,11 @@ fn seen(promise: &Promise) -> Proof {
 }
 
 /// Hashes every file of every lane that no stamp vouches for.
-pub(super) async fn hash(lanes: &mut [LaneFacts], options: &Options) {
-    let (events, receiver) = mpsc::unbounded_channel();
-    let progress = Progress::new(events);
+pub(super) async fn hash(lanes: &mut [LaneFacts], progress: Progress) {
     let judged = lanes.iter().enumerate().filter(|(_, facts)| facts.lane.skipped.is_none());
     let judged: Vec<(usize, LaneFacts)> =
         judged.map(|(index, facts)| (index, facts.clone())).collect();
-    let work = blocking(judged, move |judged| {
+    let proofs = blocking(judged, move |judged| {
         let of_lane = |(index, facts): (usize, LaneFacts)| {
             let progress = progress.for_lane(&facts.lane.name);
             let promises = promises(&facts).into_iter();
@@ -51,8 +46,7 @@ pub(super) async fn hash(lanes: &mut [LaneFacts], options: &Options) {
         });
         owners.into_iter().zip(proofs).collect::<Vec<_>>()
     });
-    let show = progress::render(receiver, options.report.progress, std::io::stderr());
-    let (proofs, ()) = tokio::join!(work, show);
+    let proofs = proofs.await;
     lanes.iter_mut().for_each(|facts| facts.proofs.clear());
     for (index, proof) in proofs {
         if let Some(facts) = lanes.get_mut(index) {

@@ -3,10 +3,11 @@
 use crate::check::rule::{Check, Run};
 use crate::engine;
 use crate::exit_code::ExitCode;
-use crate::facts::{Difference, ProjectFacts};
+use crate::facts::ProjectFacts;
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::options::Role;
 use crate::source_map::{Variable, VariableSource};
+use crate::stack::Difference;
 
 /// A created container has something otherwise than the file says.
 pub static CHECK: Check = Check { rules: &[&MOUNT, &COMMAND, &OTHER], run: Run::Project(run) };

@@ -1,10 +1,10 @@
 use super::*;
 use crate::docker::{DockerError, Health};
-use crate::facts::Difference;
 use crate::finding::Policy;
 use crate::lanes::{Plan, Settings};
 use crate::project::{Project, Service};
 use crate::source_map::Spanned;
+use crate::stack::Difference;
 
 /// A project `demo` and everything that is known about it.
 pub(in crate::check) struct Stack {

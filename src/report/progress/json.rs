@@ -18,8 +18,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::Event;
 use super::board::{Board, Lane, Work};
+use crate::progress::Event;
 
 const MOST_OFTEN: Duration = Duration::from_secs(1);
 

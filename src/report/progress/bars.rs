@@ -7,8 +7,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::interval;
 
-use super::Event;
 use super::board::Board;
+use crate::progress::Event;
 
 const TEMPLATE: &str = "{prefix:>20.20} [{bar:30}] {percent:>3} % {bytes:>11} of {total_bytes:<11} {bytes_per_sec}, {eta} left";
 const REDRAW_EVERY: Duration = Duration::from_millis(500);

@@ -1,11 +1,10 @@
 //! Where every lane stands: the sums behind all renderings.
 
+use crate::progress::Event;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use tokio::time::Instant;
-
-use super::Event;
 
 /// The lanes, in the order in which they began.
 #[derive(Debug, Default)]

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Event;
 use super::board::{Board, Lane, Work};
 use crate::amount::{clock, size};
+use crate::progress::Event;
 
 /// No lane is silent for longer than this.
 const LONGEST_SILENCE: Duration = Duration::from_secs(10);

@@ -1,0 +1,72 @@
+//! The lanes of a run: what the project, its start scripts and the command line say.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use crate::engine;
+use crate::lanes::{self, Plan, PlanError};
+use crate::look::Look;
+use crate::mounts::{Sight, locate};
+use crate::options::{Options, Target};
+use crate::project::Project;
+use crate::source_map::SourceMap;
+use crate::stack::Stack;
+use crate::view::View as _;
+use crate::view::local::LocalView;
+use crate::view::walk;
+
+/// The most bytes of a file that a command line is continued in.
+const LONGEST_CONFIG: u64 = 1 << 20;
+
+/// How many files the start of one engine is followed through: a script that starts a script, and a
+/// configuration file.
+const MOST_TEXTS: usize = 8;
+
+/// The lanes: those of the project, or one for each model that is found on the disk.
+///
+/// # Errors
+/// A declaration that cannot be read, a lane that does not exist.
+pub fn of(stack: &Stack, options: &Options, sources: &SourceMap) -> Result<Plan, PlanError> {
+    match &options.target {
+        Target::Models(root) => lanes::of_models(root, &walk::models(root), &options.selection),
+        Target::Discover | Target::ComposeFile(_) | Target::ProjectDirectory(_) => {
+            let project = with_texts(stack);
+            let mut plan = lanes::plan(&project, &stack.standpoint, &options.selection, sources)?;
+            if let Some(service) = hooked(stack) {
+                plan.leave_out_all_but(service);
+            }
+            Ok(plan)
+        }
+    }
+}
+
+/// The service that this process is a hook of: it is before the others as well, but sees
+/// nothing of them.
+fn hooked(stack: &Stack) -> Option<&str> {
+    let own = stack.observation.as_ref().ok()?.myself.as_ref()?;
+    own.service.as_deref().filter(|_| own.is_hook())
+}
+
+/// The project, with the scripts that start engines and the files that command lines are continued
+/// in. Blocking.
+fn with_texts(stack: &Stack) -> Project {
+    let mut project = stack.project.clone();
+    for service in &mut project.services {
+        for _ in 0..MOST_TEXTS {
+            let Some(path) = engine::unseen_text(service) else { break };
+            let located = locate(&stack.project, service, &stack.standpoint, &path);
+            let Sight::Visible { path: local, .. } = &located.sight else { break };
+            let Some(text) = text(local.as_path()) else { break };
+            service.texts.insert(path, text);
+        }
+    }
+    project
+}
+
+/// A file as text, if it is a small one.
+fn text(path: &Path) -> Option<String> {
+    let Look::Seen(file) = LocalView.open(path) else { return None };
+    let mut text = String::new();
+    let size = file.take(LONGEST_CONFIG + 1).read_to_string(&mut text).ok()?;
+    u64::try_from(size).is_ok_and(|size| size <= LONGEST_CONFIG).then_some(text)
+}

@@ -1,0 +1,37 @@
+//! What moves, as bars, plain lines or JSON.
+//!
+//! What is shown never goes back: bytes that have to come again are waited for. A rate is that of
+//! bytes that move now; what an earlier run has left counts as done and not as fast.
+
+mod bars;
+mod board;
+mod json;
+mod plain;
+
+use std::io::{self, Write};
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::options::ProgressStyle;
+use crate::progress::{Event, Progress};
+
+/// Does `work`, and shows on standard error what it says that moves.
+pub async fn shown<T>(style: ProgressStyle, work: impl AsyncFnOnce(Progress) -> T) -> T {
+    let (events, receiver) = unbounded_channel();
+    let show = render(receiver, style, io::stderr());
+    // The stream ends with the work, and the showing with the stream.
+    let (done, ()) = tokio::join!(work(Progress::new(events)), show);
+    done
+}
+
+/// Shows what moves until every [`Progress`] of the stream is gone. Bars go to standard error by
+/// themselves, because they move the cursor; everything else goes to `out`. A reader of `out` who
+/// went away is not an error.
+async fn render(events: UnboundedReceiver<Event>, style: ProgressStyle, out: impl Write + Send) {
+    match style {
+        ProgressStyle::Bars => bars::render(events).await,
+        ProgressStyle::Plain => plain::render(events, out).await,
+        ProgressStyle::Json => json::render(events, out).await,
+        ProgressStyle::None => drop(events),
+    }
+}
