@@ -1,19 +1,22 @@
 //! What an engine will open, told by its image, entrypoint, command line and environment alone.
 //!
 //! Pure: nothing is looked at on a disk, so a name that could be a path or a repository is judged
-//! by its form and by the mounts, as [`Named`] says. Adding an engine is a new file and one line
-//! in [`KINDS`].
+//! by its form and by the mounts, as [`Named`] says. Adding an engine is a new file, with all that is
+//! true of it in a `Profile`, and here the variant of [`Engine`] that stands for it.
 
 mod arguments;
 mod config;
 mod hugging_face;
 mod image;
 mod infinity;
+mod invocation;
 mod launch;
 mod llama_cpp;
+mod load_format;
 mod localai;
 mod names;
 mod ollama;
+mod profile;
 mod reading;
 pub mod repository;
 mod sglang;
@@ -23,21 +26,20 @@ mod tgi;
 mod vllm;
 mod words;
 
-use std::fmt;
+pub use self::invocation::{Complaint, HubCache, Invocation, ModelsDir, Named, Opens, Part};
+pub use self::load_format::LoadFormat;
+pub use self::profile::{
+    Architectures, Beyond, CommandLine, ContextFlag, Gguf, Http, Layout, LogMessage, Models, Onnx,
+    OwnCache, Probe, Releases, Serves,
+};
 
-use serde::Serialize;
-
-use crate::engine::image::Image;
-use crate::engine::launch::Launch;
+use crate::engine::profile::Profile;
 use crate::engine::reading::Reading;
-use crate::engine::words::Word;
 use crate::path::ServicePath;
 use crate::project::Service;
-use crate::source_map::{Place, Spanned};
 
 /// A program that serves models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Engine {
     /// vLLM's OpenAI-compatible server.
     Vllm,
@@ -57,245 +59,6 @@ pub enum Engine {
     Infinity,
 }
 
-/// How one service starts its engine.
-#[derive(Debug, Clone)]
-pub struct Invocation {
-    /// Which program.
-    pub engine: Engine,
-    /// Everything it will open; the model first, if one is named.
-    pub opens: Vec<Opens>,
-    /// The names that its clients have to ask for; empty: the engine's own choice.
-    pub served_names: Vec<String>,
-    /// The address that it listens on; absent: the engine's own choice.
-    pub host: Option<Spanned<String>>,
-    /// The port that it listens on inside the container.
-    pub port: u16,
-    /// The path that its routes are below (`/llm`); absent: none.
-    pub api_prefix: Option<Spanned<String>>,
-    /// The engine's release, from the tag of its official image: `0.10.2`, `b4719`, without a
-    /// leading `v`; absent: not known (`latest`, a digest, an own image).
-    pub version: Option<String>,
-    /// Whether the image is one that the engine's own project publishes, so that no model is in it.
-    pub stock: bool,
-    /// The context length that was asked for, in tokens; absent: the model's own.
-    pub context: Option<Spanned<u64>>,
-    /// `--quantization` of vLLM and SGLang, `--quantize` of TGI.
-    pub quantization: Option<Spanned<String>>,
-    /// How vLLM and SGLang are told to read weights: `--load-format`, or `mistral` where
-    /// `--config-format` says so; absent: their own choice.
-    pub load_format: Option<String>,
-    /// `--dtype`; absent: the engine's own choice.
-    pub dtype: Option<Spanned<String>>,
-    /// Over how many devices each layer is split; absent: one, or the engine's own choice.
-    pub tensor_parallel: Option<Spanned<u64>>,
-    /// Whether code that comes with the model may be run.
-    pub trust_remote_code: bool,
-    /// Whether the command replaces parts of what the model says of itself (`--hf-overrides`,
-    /// `--rope-scaling`, `--override-kv`), so that its files do not tell what will be loaded.
-    pub overrides: bool,
-    /// Whether it is told to do without a tokenizer (`--skip-tokenizer-init`).
-    pub skips_tokenizer: bool,
-    /// Where vLLM and SGLang put the weights that they download (not the configuration and the
-    /// tokenizer); absent: in [`Invocation::hub_cache`].
-    pub download_dir: Option<Spanned<ServicePath>>,
-    /// Where it keeps what it downloads from the hub; absent: not known, or it downloads nothing.
-    pub hub_cache: Option<HubCache>,
-    /// Whether it has been forbidden to ask the hub.
-    pub offline: bool,
-    /// Whether llama.cpp has been told to do without the projector of images that the repository of
-    /// its model has (`--no-mmproj`).
-    pub without_projector: bool,
-    /// A folder out of which models are loaded on request (llama.cpp's router, Ollama, LocalAI).
-    pub models_dir: Option<ModelsDir>,
-    /// A file that the command line is continued in (`--config` of vLLM): read if it is one of
-    /// [`Service::texts`], else one of [`Invocation::unread`].
-    pub config: Option<Spanned<ServicePath>>,
-    /// What about this invocation cannot be read yet or cannot be known, each with its place.
-    pub unread: Vec<Spanned<String>>,
-    /// What the engine will refuse about its words. They were read as they were meant.
-    pub complaints: Vec<Spanned<Complaint>>,
-}
-
-/// One thing that an engine will open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Opens {
-    /// What it is for.
-    pub part: Part,
-    /// What it is called.
-    pub named: Named,
-    /// The flag or variable that names it: `--model`, `LLAMA_ARG_MODEL`, `MODEL` (positional).
-    pub by: String,
-    /// The word that names it.
-    pub place: Place,
-}
-
-/// What an opened thing is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Part {
-    /// The weights and what belongs to them.
-    Model,
-    /// A tokenizer that is not the model's own.
-    Tokenizer,
-    /// A multimodal projector.
-    Mmproj,
-    /// An adapter.
-    Lora,
-    /// The small model of speculative decoding.
-    Draft,
-    /// What steers the model in one direction (llama.cpp).
-    ControlVector,
-    /// A chat template.
-    ChatTemplate,
-    /// A text that is read at the start: a grammar, a schema, keys, a certificate.
-    Text,
-    /// A folder that has to be there: pages that are served, a place for saved states.
-    Folder,
-    /// A folder out of which llama.cpp's router serves every GGUF model.
-    Models,
-}
-
-/// What a command line calls a thing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Named {
-    /// A path inside the container: absolute, or relative to the working directory and already
-    /// joined to it.
-    Path(ServicePath),
-    /// A repository of the hub.
-    Repository {
-        /// `owner/name`, or a bare `name`.
-        id: String,
-        /// Branch, tag or commit; absent: `main`.
-        revision: Option<String>,
-        /// The file or the quantisation (`Q4_K_M`) inside it; absent: the engine's own choice.
-        file: Option<String>,
-    },
-    /// Something that is neither (`s3://...`, `https://...`, `docker://...` for Docker's model
-    /// registry).
-    Url(String),
-}
-
-/// The folder in which an engine keeps what it downloads from the hub.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HubCache {
-    /// The folder that holds the `models--owner--name` folders. Builds of llama.cpp that know
-    /// nothing of that layout keep their files directly in it.
-    pub path: ServicePath,
-    /// The flag or variable that says so; absent: the default of the image or of its user.
-    pub by: Option<String>,
-    /// Where it says so.
-    pub place: Place,
-}
-
-/// A folder out of which models are loaded on request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModelsDir {
-    /// The folder.
-    pub path: ServicePath,
-    /// The flag or variable that says so; absent: the default of the image.
-    pub by: Option<String>,
-    /// Where it says so.
-    pub place: Place,
-}
-
-/// Something about its words that an engine refuses, so that it will exit at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Complaint {
-    /// `--flag=value`, given to an engine that knows only `--flag value`.
-    JoinedValue {
-        /// As written.
-        flag: String,
-        /// What stands behind the `=`.
-        value: String,
-    },
-    /// A flag that the engine had once and that its release has no more.
-    RemovedFlag {
-        /// As written.
-        flag: String,
-        /// The release.
-        release: String,
-    },
-    /// A flag that needs a value is the last word, or another flag follows it.
-    NoValue {
-        /// As written.
-        flag: String,
-    },
-    /// The value that names a file or a model is empty.
-    EmptyValue {
-        /// The flag or variable.
-        by: String,
-    },
-    /// A number was expected.
-    NotANumber {
-        /// The flag or variable.
-        by: String,
-        /// As written.
-        value: String,
-    },
-    /// Two models are named, one by position; newer releases refuse that, older ones differ.
-    ModelTwice {
-        /// The one that was read.
-        model: String,
-        /// The other.
-        other: String,
-    },
-    /// A word that is neither a flag nor a value of one.
-    ExtraWord {
-        /// As written.
-        word: String,
-    },
-    /// The command repeats the program that the entrypoint already is, so that the engine takes
-    /// its own name for a word of its command line.
-    ProgramRepeated {
-        /// The program, with the words that belong to it.
-        program: String,
-    },
-}
-
-/// What is known about one engine: how to recognise it and how to read its words.
-struct Kind {
-    engine: Engine,
-    /// The ends of the repository paths of its official images.
-    images: &'static [&'static str],
-    /// What the name of somebody's own image of it contains, as a whole part of the name.
-    marks: &'static [&'static str],
-    /// What the official image runs: its entrypoint, and its default command.
-    defaults: fn(&Image) -> Defaults,
-    /// Scripts of the official image that hand their words over to the program.
-    scripts: &'static [&'static str],
-    /// Variables that the official image sets and that matter here.
-    environment: &'static [(&'static str, &'static str)],
-    /// The working directory of the official image; absent: not known.
-    working_dir: Option<&'static str>,
-    /// How many of the first words start the engine; absent: they start something else.
-    start: fn(&[Word]) -> Option<usize>,
-    /// Whether a word behind the official entrypoint that is not a flag can be meant for it.
-    takes: fn(&str) -> bool,
-    /// Reads what stands behind the program.
-    read: fn(&Launch<'_>, &mut Reading<'_>),
-}
-
-/// What an image runs when the service does not say otherwise.
-#[derive(Debug, Clone, Copy)]
-struct Defaults {
-    /// Its entrypoint; empty: it has none, or it passes any program through.
-    entrypoint: &'static [&'static str],
-    /// Its command.
-    command: &'static [&'static str],
-}
-
-/// Every engine, in the order in which they are tried.
-static KINDS: &[&Kind] = &[
-    &vllm::KIND,
-    &llama_cpp::KIND,
-    &tei::KIND,
-    &tgi::KIND,
-    &sglang::KIND,
-    &ollama::KIND,
-    &localai::KIND,
-    &infinity::KIND,
-];
-
 /// How the variables begin that every engine reads by way of the libraries that it is built on.
 const LIBRARIES: [&str; 8] = [
     "HF_",
@@ -307,22 +70,6 @@ const LIBRARIES: [&str; 8] = [
     "CUDA_",
     "NVIDIA_",
 ];
-
-/// Whether `engine`, or a library in it, may read the variable `name`.
-#[must_use]
-pub fn reads_variable(engine: Engine, name: &str) -> bool {
-    let own: &[&str] = match engine {
-        Engine::Vllm => &["VLLM_"],
-        Engine::LlamaCpp => &["LLAMA_"],
-        // Every flag of the two can be a variable of its name.
-        Engine::Tei | Engine::Tgi => &[""],
-        Engine::Sglang => &["SGLANG_", "SGL_"],
-        Engine::Ollama => &["OLLAMA_"],
-        Engine::LocalAi => &["LOCALAI_", "MODELS_PATH"],
-        Engine::Infinity => &["INFINITY_"],
-    };
-    own.iter().chain(&LIBRARIES).any(|prefix| name.starts_with(prefix))
-}
 
 /// Whether a shell would expand the variable `name` in the command line of `service`.
 #[must_use]
@@ -347,7 +94,7 @@ pub fn invocation(service: &Service) -> Option<Invocation> {
     let launch = launch::launch(service)?;
     let mut reading = Reading::new(service, &launch);
     if !launch.opaque {
-        (launch.kind.read)(&launch, &mut reading);
+        (launch.profile.read)(&launch, &mut reading);
     }
     Some(reading.finish())
 }
@@ -362,144 +109,88 @@ pub fn unseen_text(service: &Service) -> Option<ServicePath> {
     })
 }
 
-impl Part {
-    /// Whether images bring such things along, so that one which no mount reaches may well be there.
-    #[must_use]
-    pub fn may_be_in_image(self) -> bool {
-        matches!(self, Self::ControlVector | Self::ChatTemplate | Self::Text | Self::Folder)
-    }
-}
-
 impl Engine {
+    /// Every engine, in the order in which a start is tried as one of theirs.
+    pub const ALL: [Self; 8] = [
+        Self::Vllm,
+        Self::LlamaCpp,
+        Self::Tei,
+        Self::Tgi,
+        Self::Sglang,
+        Self::Ollama,
+        Self::LocalAi,
+        Self::Infinity,
+    ];
+
+    fn profile(self) -> &'static Profile {
+        match self {
+            Self::Vllm => &vllm::PROFILE,
+            Self::LlamaCpp => &llama_cpp::PROFILE,
+            Self::Tei => &tei::PROFILE,
+            Self::Tgi => &tgi::PROFILE,
+            Self::Sglang => &sglang::PROFILE,
+            Self::Ollama => &ollama::PROFILE,
+            Self::LocalAi => &localai::PROFILE,
+            Self::Infinity => &infinity::PROFILE,
+        }
+    }
+
     /// The name that people use.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Vllm => "vLLM",
-            Self::LlamaCpp => "llama.cpp",
-            Self::Tei => "TEI",
-            Self::Tgi => "TGI",
-            Self::Sglang => "SGLang",
-            Self::Ollama => "Ollama",
-            Self::LocalAi => "LocalAI",
-            Self::Infinity => "Infinity",
-        }
+        self.profile().name
     }
 
-    /// The port that it listens on when nobody says otherwise.
+    /// The name that programs use: that of the JSON report.
     #[must_use]
-    pub fn default_port(self) -> u16 {
-        match self {
-            Self::Vllm => 8000,
-            Self::LlamaCpp | Self::LocalAi => 8080,
-            Self::Tei | Self::Tgi => 3000,
-            Self::Sglang => 30000,
-            Self::Ollama => 11434,
-            Self::Infinity => 7997,
-        }
+    pub fn id(self) -> &'static str {
+        self.profile().id
     }
 
-    /// What it does when no model is named; absent: it needs none to be named.
+    /// How it is told what to do.
     #[must_use]
-    pub fn without_model(self) -> Option<&'static str> {
-        match self {
-            Self::Vllm => {
-                Some("vLLM would download and serve a small default model of its own choice")
-            }
-            Self::LlamaCpp => {
-                Some("llama-server would start without a model and still report that it is healthy")
-            }
-            Self::Tei => Some("text-embeddings-router would exit at once"),
-            Self::Tgi => {
-                Some("text-generation-launcher would download and serve `bigscience/bloom-560m`")
-            }
-            Self::Sglang => Some("sglang would exit at once"),
-            Self::Infinity => {
-                Some("infinity would download and serve `michaelfeil/bge-small-en-v1.5`")
-            }
-            Self::Ollama | Self::LocalAi => None,
-        }
+    pub fn command_line(self) -> &'static CommandLine {
+        &self.profile().command_line
     }
-}
 
-impl Invocation {
-    /// Whether the weights are random numbers instead of what a repository holds.
+    /// What it serves, and what it makes of a model's files.
     #[must_use]
-    pub fn makes_up_weights(&self) -> bool {
-        let load_format = self.load_format.as_deref();
-        repository::Reader { engine: Some(self.engine), load_format }.makes_up_weights()
+    pub fn models(self) -> &'static Models {
+        &self.profile().models
     }
 
-    /// An invocation of which nothing but the engine is known.
+    /// What a word of `--load-format`, or its absence, makes it open.
     #[must_use]
-    pub fn bare(engine: Engine) -> Self {
-        Self {
-            engine,
-            opens: Vec::new(),
-            served_names: Vec::new(),
-            host: None,
-            port: engine.default_port(),
-            api_prefix: None,
-            version: None,
-            stock: false,
-            context: None,
-            quantization: None,
-            load_format: None,
-            dtype: None,
-            tensor_parallel: None,
-            trust_remote_code: false,
-            overrides: false,
-            skips_tokenizer: false,
-            download_dir: None,
-            hub_cache: None,
-            offline: false,
-            without_projector: false,
-            models_dir: None,
-            config: None,
-            unread: Vec::new(),
-            complaints: Vec::new(),
-        }
+    pub fn load_format(self, word: Option<&str>) -> LoadFormat {
+        let formats = self.models().load_formats;
+        let known = formats.iter().find(|(known, _)| Some(*known) == word);
+        known.map_or(LoadFormat::Best, |(_, format)| *format)
     }
 
-    /// The model that will be opened, if one is named.
+    /// What is known about its releases.
     #[must_use]
-    pub fn model(&self) -> Option<&Opens> {
-        self.opens.iter().find(|opens| opens.part == Part::Model)
+    pub fn releases(self) -> &'static Releases {
+        &self.profile().releases
     }
 
-    /// The folder out of which llama.cpp's router serves what lies there: it is read only where the
-    /// command itself names no model (build 11669 tools/server).
+    /// How it is asked when it runs.
     #[must_use]
-    pub fn served_folder(&self) -> Option<&ModelsDir> {
-        let is_router = self.model().is_none() || self.config.is_some();
-        self.models_dir.as_ref().filter(|_| self.engine == Engine::LlamaCpp && is_router)
+    pub fn http(self) -> &'static Http {
+        &self.profile().http
     }
 
-    /// What the engine does because no model is named. Absent when one is, when the engine needs
-    /// none, and when what could not be read may name one.
+    /// The lines that it is known to end with. What is more particular stands first: an engine that
+    /// fails says so several times, and only one of the lines says why.
     #[must_use]
-    pub fn without_model(&self) -> Option<&'static str> {
-        let named = self.model().is_some() || self.models_dir.is_some();
-        if named || !self.unread.is_empty() { None } else { self.engine.without_model() }
+    pub fn log(self) -> &'static [LogMessage] {
+        self.profile().log
     }
-}
 
-impl fmt::Display for Named {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Path(path) => path.fmt(f),
-            Self::Repository { id, revision, file } => {
-                f.write_str(id)?;
-                if let Some(revision) = revision {
-                    write!(f, "@{revision}")?;
-                }
-                if let Some(file) = file {
-                    write!(f, ":{file}")?;
-                }
-                Ok(())
-            }
-            Self::Url(url) => f.write_str(url),
-        }
+    /// Whether it, or a library in it, may read the variable `name`.
+    #[must_use]
+    pub fn reads_variable(self, name: &str) -> bool {
+        let own = self.command_line().variables;
+        own.iter().chain(&LIBRARIES).any(|prefix| name.starts_with(prefix))
     }
 }
 

@@ -18,7 +18,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::engine::{Engine, Invocation, Named, Part};
+use crate::engine::{Engine, Invocation, Part};
 use crate::mounts::{Located, Sight};
 use crate::source::Source;
 use crate::source_map::{Location, Place};
@@ -315,22 +315,7 @@ impl Lane {
             return vec![name.value.clone()];
         }
         let Some(invocation) = &self.invocation else { return self.likely_names() };
-        if !invocation.served_names.is_empty() {
-            return invocation.served_names.clone();
-        }
-        let opened = invocation.opens.iter().find(|opened| opened.part == Part::Model);
-        let named = opened.map(|opened| &opened.named);
-        match (invocation.engine, named) {
-            (Engine::Vllm | Engine::Sglang, Some(Named::Path(path))) => vec![path.to_string()],
-            (Engine::Vllm | Engine::Sglang, Some(Named::Repository { id, .. })) => vec![id.clone()],
-            (Engine::LlamaCpp, Some(Named::Path(path))) => {
-                // Newer releases serve it as the path that they were given, older ones as its name.
-                let name = path.as_path().file_name();
-                let name = name.map(|name| name.to_string_lossy().into_owned());
-                [Some(path.to_string()), name].into_iter().flatten().collect()
-            }
-            _ => Vec::new(),
-        }
+        invocation.names()
     }
 
     fn likely_names(&self) -> Vec<String> {

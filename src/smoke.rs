@@ -5,9 +5,8 @@
 
 mod generate;
 mod key;
-mod llama_cpp;
 mod openai;
-mod vllm;
+mod probe;
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use reqwest::{Client, RequestBuilder, Response, Url, redirect};
 pub use self::generate::{Generation, Wanted};
 pub use self::key::api_key;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Probe};
 use crate::look::Look;
 use crate::options::Token;
 
@@ -178,18 +177,9 @@ async fn body(mut response: Response) -> Result<Vec<u8>, String> {
 }
 
 fn request(engine: Option<Engine>, client: &Client, base: &Url) -> RequestBuilder {
-    match engine {
-        Some(Engine::Vllm) => vllm::completion(client, base),
-        Some(
-            Engine::LlamaCpp
-            | Engine::Tei
-            | Engine::Tgi
-            | Engine::Sglang
-            | Engine::Ollama
-            | Engine::LocalAi
-            | Engine::Infinity,
-        )
-        | None => llama_cpp::health(client, base),
+    match engine.map_or(Probe::Health, |engine| engine.http().probe) {
+        Probe::Completion => probe::completion(client, base),
+        Probe::Health => probe::health(client, base),
     }
 }
 

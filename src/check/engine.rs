@@ -76,7 +76,8 @@ fn whole_repository(facts: &LaneFacts, findings: &mut Findings) {
 fn wired(lane: &Lane, problem: &Problem) -> Finding {
     match &problem.kind {
         ProblemKind::NoModelNamed { instead } => {
-            let flag = lane.engine.map_or("--model /models/NAME", model_flag);
+            let flag =
+                lane.engine.map_or("--model /models/NAME", |engine| engine.command_line().model);
             let of = of_service(lane);
             Finding::new(
                 &rules::NO_MODEL_NAMED,
@@ -119,18 +120,6 @@ fn wired(lane: &Lane, problem: &Problem) -> Finding {
     }
 }
 
-/// The flag by which an engine is told its model.
-fn model_flag(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Vllm => "--model /models/NAME",
-        Engine::LlamaCpp => "-m /models/NAME.gguf",
-        Engine::Tei | Engine::Tgi | Engine::Infinity => "--model-id /models/NAME",
-        Engine::Sglang => "--model-path /models/NAME",
-        Engine::LocalAi => "--models-path /models",
-        Engine::Ollama => "serve",
-    }
-}
-
 fn command_line(facts: &LaneFacts, findings: &mut Findings) {
     let Some(invocation) = &facts.lane.invocation else { return };
     for complaint in &invocation.complaints {
@@ -169,8 +158,7 @@ fn refused(engine: Engine, lane: &Lane, complaint: &Spanned<Complaint>) -> Findi
         .severity(Severity::Warning),
         Complaint::NotANumber { by, value } => {
             // llama-server reads the digits at the beginning; a variable may be ignored.
-            let lenient = matches!(engine, Engine::LlamaCpp | Engine::Ollama | Engine::LocalAi);
-            let certain = !lenient && by.starts_with('-');
+            let certain = engine.command_line().refuses_numbers && by.starts_with('-');
             Finding::new(
                 &rules::COMMAND_LINE_REFUSED,
                 format!("`{by}` takes a number in its range, and `{value}` is none"),

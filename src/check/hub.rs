@@ -113,8 +113,7 @@ fn pin(facts: &LaneFacts, findings: &mut Findings) {
         listing.source.revision()
     );
     let fix = if facts.lane.in_cache() {
-        // llama.cpp knows no revisions.
-        if facts.lane.engine == Some(Engine::LlamaCpp) {
+        if facts.lane.engine.is_some_and(|engine| !engine.command_line().revisions) {
             return;
         }
         format!("add `--revision {}` to the command, which is what it is today", listing.commit)

@@ -1,5 +1,6 @@
 //! The files of a lane, judged by their headers: will its engine load them?
 
+mod architecture;
 mod beside;
 mod configuration;
 mod content;
@@ -10,7 +11,6 @@ mod load_format;
 mod reach;
 mod router;
 pub(super) mod rules;
-mod vllm;
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +18,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use super::rule::{Check, Run};
-use crate::engine::Part;
+use crate::engine::{Engine, Layout, Part};
 use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::finding::Policy;
 use crate::finding::{Finding, Findings, Rule, Severity};
@@ -318,6 +318,11 @@ fn some_of(names: &[String]) -> String {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }
+}
+
+/// Whether the engine opens a GGUF file and nothing else.
+fn opens_gguf_alone(engine: Option<Engine>) -> bool {
+    engine.is_some_and(|engine| engine.models().layout == Layout::GgufFile)
 }
 
 /// Whether a role belongs to the weights.

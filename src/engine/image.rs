@@ -1,6 +1,7 @@
 //! Image references: which engine a name stands for, and which release.
 
-use crate::engine::{KINDS, Kind};
+use crate::engine::Engine;
+use crate::engine::profile::Profile;
 
 /// An image reference, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,10 +56,11 @@ impl Image {
     }
 
     /// The engine that the name stands for.
-    pub(super) fn kind(&self) -> Option<(&'static Kind, Trust)> {
-        let official = KINDS.iter().find(|kind| kind.images.iter().any(|name| self.is(name)));
-        if let Some(kind) = official {
-            return Some((kind, Trust::Official));
+    pub(super) fn profile(&self) -> Option<(&'static Profile, Trust)> {
+        let profiles = || Engine::ALL.map(Engine::profile).into_iter();
+        let is_own = |profile: &&Profile| profile.start.images.iter().any(|name| self.is(name));
+        if let Some(profile) = profiles().find(is_own) {
+            return Some((profile, Trust::Official));
         }
         let name = self.repository.rsplit('/').next().unwrap_or("");
         let parts: Vec<&str> = name.split(['-', '_', '.']).collect();
@@ -66,8 +68,8 @@ impl Image {
             return None;
         }
         let marked = |mark: &&str| contains(&parts, mark);
-        let kind = KINDS.iter().find(|kind| kind.marks.iter().any(marked))?;
-        Some((kind, Trust::Named))
+        let profile = profiles().find(|profile| profile.start.marks.iter().any(marked))?;
+        Some((profile, Trust::Named))
     }
 
     /// Whether this is the repository `name` of any registry or mirror.
@@ -122,12 +124,11 @@ fn contains(parts: &[&str], mark: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Engine;
 
     fn check(reference: &str, expected: Option<(Engine, Trust)>, version: Option<&str>) {
         let image = Image::parse(reference);
-        let kind = image.kind().map(|(kind, trust)| (kind.engine, trust));
-        assert_eq!(kind, expected, "{reference}");
+        let found = image.profile().map(|(profile, trust)| (profile.engine, trust));
+        assert_eq!(found, expected, "{reference}");
         assert_eq!(image.version().as_deref(), version, "{reference}");
     }
 

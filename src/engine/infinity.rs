@@ -2,25 +2,62 @@
 
 use crate::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
 use crate::engine::launch::Launch;
+use crate::engine::profile::{Defaults, Profile, Start};
 use crate::engine::reading::Reading;
 use crate::engine::words::Word;
-use crate::engine::{Defaults, Engine, Kind, Part};
+use crate::engine::{
+    CommandLine, Engine, Gguf, Http, Layout, Models, Onnx, Part, Probe, Releases, Serves,
+};
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static PROFILE: Profile = Profile {
     engine: Engine::Infinity,
-    images: &["michaelf34/infinity"],
-    // `infinity` alone is the name of a database.
-    marks: &["infinity-emb"],
-    defaults: |_| Defaults { entrypoint: &["infinity_emb"], command: &["v2"] },
-    scripts: &[],
-    environment: &[("HF_HOME", "/app/.cache/huggingface")],
-    working_dir: Some("/app"),
-    start,
-    takes: |word| word == "v2",
+    name: "Infinity",
+    id: "infinity",
+    command_line: CommandLine {
+        model: "--model-id /models/NAME",
+        without_model: Some("infinity would download and serve `michaelfeil/bge-small-en-v1.5`"),
+        context: None,
+        tensor_parallel: None,
+        revisions: true,
+        refuses_numbers: true,
+        refuses_quantization: false,
+        variables: &["INFINITY_"],
+    },
+    models: Models {
+        serves: Serves::Embeddings,
+        layout: Layout::HubFolder,
+        gguf: Gguf::Never,
+        onnx: Onnx::Any,
+        runs_code: true,
+        fast_tokenizer_only: false,
+        chat_needs_template: false,
+        mistral_wants_both_since: None,
+        load_formats: &[],
+        own_cache: None,
+    },
+    releases: Releases {
+        newest_read: None,
+        model_types_of: None,
+        architectures: None,
+        first_build: None,
+    },
+    http: Http { port: 7997, probe: Probe::Health, lists_models: false, serves_as: |_| Vec::new() },
+    log: &[],
+    start: Start {
+        images: &["michaelf34/infinity"],
+        // `infinity` alone is the name of a database.
+        marks: &["infinity-emb"],
+        defaults: |_| Defaults { entrypoint: &["infinity_emb"], command: &["v2"] },
+        scripts: &[],
+        environment: &[("HF_HOME", "/app/.cache/huggingface")],
+        working_dir: Some("/app"),
+        program,
+        takes: |word| word == "v2",
+    },
     read,
 };
 
-fn start(words: &[Word]) -> Option<usize> {
+fn program(words: &[Word]) -> Option<usize> {
     let first = words.first()?;
     (first.program() == "infinity_emb" && words.get(1)?.is("v2")).then_some(2)
 }

@@ -2,9 +2,10 @@
 //! engine and the words that it gets.
 
 use crate::engine::image::{Image, Trust};
+use crate::engine::profile::{Defaults, Profile};
 use crate::engine::shell::{self, Scope};
 use crate::engine::words::{Environment, Word};
-use crate::engine::{Complaint, Defaults, KINDS, Kind, names};
+use crate::engine::{Complaint, Engine, names};
 use crate::path::ServicePath;
 use crate::project::Service;
 use crate::source_map::{Place, Spanned};
@@ -18,7 +19,7 @@ const DEEPEST: usize = 4;
 /// A start of an engine.
 pub(super) struct Launch<'a> {
     /// The engine.
-    pub(super) kind: &'static Kind,
+    pub(super) profile: &'static Profile,
     /// The words that name the program.
     pub(super) program: Vec<Word>,
     /// The words behind them.
@@ -106,7 +107,7 @@ enum Start<'a> {
 
 /// An engine that was found in words.
 struct Found<'a> {
-    kind: &'static Kind,
+    profile: &'static Profile,
     program: Vec<Word>,
     arguments: Vec<Word>,
     environment: Environment<'a>,
@@ -127,14 +128,14 @@ pub(super) fn unseen_script(service: &Service) -> Option<ServicePath> {
 
 fn search(service: &Service) -> (Option<Launch<'_>>, Option<ServicePath>) {
     let image = service.image.as_ref().map(|image| Image::parse(&image.value));
-    let known = image.as_ref().and_then(Image::kind);
-    let official = known.filter(|(_, trust)| *trust == Trust::Official).map(|(kind, _)| kind);
-    let variables = official.map_or(&[][..], |kind| kind.environment);
+    let known = image.as_ref().and_then(Image::profile);
+    let official = known.filter(|(_, trust)| *trust == Trust::Official).map(|(profile, _)| profile);
+    let variables = official.map_or(&[][..], |profile| profile.start.environment);
     let environment = Environment::new(service, variables);
     let directory = service
         .working_dir
         .clone()
-        .or_else(|| official.and_then(|kind| kind.working_dir).map(ServicePath::new));
+        .or_else(|| official.and_then(|profile| profile.start.working_dir).map(ServicePath::new));
     let mut search = Search {
         service,
         environment,
@@ -146,29 +147,32 @@ fn search(service: &Service) -> (Option<Launch<'_>>, Option<ServicePath>) {
     let start = match (&service.entrypoint, known, &image) {
         (Some(entrypoint), _, _) => {
             let mut words: Vec<Word> = entrypoint.iter().map(word).collect();
-            let kind = official.zip(words.first().cloned());
-            if let Some((kind, script)) = kind.filter(|(kind, script)| kind.hands_over(script)) {
-                let program =
-                    image.as_ref().map_or(&[][..], |image| (kind.defaults)(image).entrypoint);
+            let profile = official.zip(words.first().cloned());
+            if let Some((profile, script)) =
+                profile.filter(|(profile, script)| profile.hands_over(script))
+            {
+                let program = image
+                    .as_ref()
+                    .map_or(&[][..], |image| (profile.start.defaults)(image).entrypoint);
                 let program = program.iter().map(|text| Word::known(*text, &script.place));
                 words.splice(..1, program);
             }
             words.extend(command);
             search.start(&words, DEEPEST)
         }
-        (None, Some((kind, Trust::Official)), Some(image)) => {
-            search.behind_entrypoint((kind.defaults)(image), kind, command)
+        (None, Some((profile, Trust::Official)), Some(image)) => {
+            search.behind_entrypoint((profile.start.defaults)(image), profile, command)
         }
-        (None, Some((kind, Trust::Named)), Some(image)) => {
-            search.in_own_image((kind.defaults)(image), kind, command)
+        (None, Some((profile, Trust::Named)), Some(image)) => {
+            search.in_own_image((profile.start.defaults)(image), profile, command)
         }
         (None, _, _) => search.start(&command, DEEPEST),
     };
     let image = image.filter(|_| official.is_some());
     let launch = match start {
         Start::Engine(found) => Some(search.once(*found).launch(directory, image)),
-        Start::Opaque(what) => known.map(|(kind, _)| Launch {
-            kind,
+        Start::Opaque(what) => known.map(|(profile, _)| Launch {
+            profile,
             program: Vec::new(),
             arguments: Vec::new(),
             environment: search.environment.clone(),
@@ -202,21 +206,22 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// What an official image of `kind` starts with `command` behind its own entrypoint.
+    /// What an official image of `profile` starts with `command` behind its own entrypoint.
     fn behind_entrypoint(
         &mut self,
         defaults: Defaults,
-        kind: &'static Kind,
+        profile: &'static Profile,
         command: Vec<Word>,
     ) -> Start<'a> {
         let alone = self.start(&command, DEEPEST);
         let meant = match (&alone, command.first()) {
-            (Start::Engine(found), _) => found.kind.engine == kind.engine,
+            (Start::Engine(found), _) => found.profile.engine == profile.engine,
             (Start::Opaque(_), Some(first)) => first.unknown.is_some(),
             (Start::Opaque(_) | Start::Other, None) => true,
             (Start::Other, Some(first)) => {
                 first.text.starts_with('-')
-                    || (kind.takes)(&first.text) && !OTHER_PROGRAMS.contains(&first.text.as_str())
+                    || (profile.start.takes)(&first.text)
+                        && !OTHER_PROGRAMS.contains(&first.text.as_str())
             }
         };
         if !meant || defaults.entrypoint.is_empty() {
@@ -230,12 +235,12 @@ impl<'a> Search<'a> {
         self.start(&words, DEEPEST)
     }
 
-    /// What an image that is only named after `kind` starts: its entrypoint is not known, so words
+    /// What an image that is only named after `profile` starts: its entrypoint is not known, so words
     /// that are no program are taken as meant for the engine.
     fn in_own_image(
         &mut self,
         defaults: Defaults,
-        kind: &'static Kind,
+        profile: &'static Profile,
         command: Vec<Word>,
     ) -> Start<'a> {
         let Some(first) = command.first().cloned() else {
@@ -248,7 +253,7 @@ impl<'a> Search<'a> {
         let mounted =
             || self.service.mounts.iter().any(|mount| path.below(&mount.target).is_some());
         let model = first.text.contains('/') && (!first.text.starts_with('/') || mounted());
-        let meant = first.text.starts_with('-') || model && (kind.takes)(&first.text);
+        let meant = first.text.starts_with('-') || model && (profile.start.takes)(&first.text);
         if !matches!(alone, Start::Other) || !meant {
             return alone;
         }
@@ -260,7 +265,7 @@ impl<'a> Search<'a> {
     /// command behind it.
     fn once(&mut self, found: Found<'a>) -> Found<'a> {
         match self.start(&found.arguments, DEEPEST) {
-            Start::Engine(mut again) if again.kind.engine == found.kind.engine => {
+            Start::Engine(mut again) if again.profile.engine == found.profile.engine => {
                 let program: Vec<&str> =
                     found.program.iter().map(|word| word.text.as_str()).collect();
                 let complaint = Complaint::ProgramRepeated { program: program.join(" ") };
@@ -313,11 +318,11 @@ impl<'a> Search<'a> {
     fn direct(&mut self, words: &[Word], depth: usize) -> Start<'a> {
         let Some(left) = self.tries.checked_sub(1) else { return Start::Other };
         self.tries = left;
-        for kind in KINDS {
-            if let Some(length) = (kind.start)(words) {
+        for profile in Engine::ALL.map(Engine::profile) {
+            if let Some(length) = (profile.start.program)(words) {
                 let (program, arguments) = words.split_at(length.min(words.len()));
                 return Start::Engine(Box::new(Found {
-                    kind,
+                    profile,
                     program: program.to_vec(),
                     arguments: arguments.to_vec(),
                     environment: self.environment.clone(),
@@ -456,10 +461,11 @@ impl<'a> Found<'a> {
             Some(word) if word.unknown.is_some() => None,
             Some(word) => names::absolute(&word.text, working_dir.as_ref()),
         };
-        let engine = self.kind.engine;
-        let same = |image: &Image| image.kind().is_some_and(|(kind, _)| kind.engine == engine);
+        let engine = self.profile.engine;
+        let same =
+            |image: &Image| image.profile().is_some_and(|(profile, _)| profile.engine == engine);
         Launch {
-            kind: self.kind,
+            profile: self.profile,
             program: self.program,
             arguments: self.arguments,
             environment: self.environment,
@@ -472,9 +478,9 @@ impl<'a> Found<'a> {
     }
 }
 
-impl Kind {
+impl Profile {
     /// Whether `program` is a script of the official image that only hands its words over.
     fn hands_over(&self, program: &Word) -> bool {
-        self.scripts.contains(&program.program())
+        self.start.scripts.contains(&program.program())
     }
 }

@@ -1,28 +1,75 @@
 //! `llama-server` of llama.cpp (libllama 0.5.0: common/arg.cpp, common/hf-cache.cpp, .devops).
 
 mod flags;
+mod log;
 mod presets;
 
 use crate::engine::arguments::{Arguments, Grammar, Setting};
 use crate::engine::image::Image;
 use crate::engine::launch::Launch;
+use crate::engine::profile::{Defaults, Profile, Start};
 use crate::engine::reading::Reading;
 use crate::engine::words::Word;
-use crate::engine::{Defaults, Engine, HubCache, Kind, Named, Part};
+use crate::engine::{
+    Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, HubCache, Layout, Models, Named, Onnx,
+    OwnCache, Part, Probe, Releases, Serves,
+};
 use crate::source_map::Spanned;
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static PROFILE: Profile = Profile {
     engine: Engine::LlamaCpp,
-    images: &["ggml-org/llama.cpp", "ggerganov/llama.cpp"],
-    marks: &["llama.cpp", "llamacpp", "llama-cpp", "llama-server"],
-    defaults,
-    scripts: &[],
-    environment: &[("LLAMA_ARG_HOST", "0.0.0.0")],
-    working_dir: Some("/app"),
-    start,
-    takes: |_| false,
+    name: "llama.cpp",
+    id: "llama-cpp",
+    command_line: CommandLine {
+        model: "-m /models/NAME.gguf",
+        without_model: Some(
+            "llama-server would start without a model and still report that it is healthy",
+        ),
+        context: Some(ContextFlag { flag: "-c", beyond: Beyond::Capped }),
+        tensor_parallel: None,
+        revisions: false,
+        refuses_numbers: false,
+        refuses_quantization: false,
+        variables: &["LLAMA_"],
+    },
+    models: Models {
+        serves: Serves::Text,
+        layout: Layout::GgufFile,
+        gguf: Gguf::Any,
+        onnx: Onnx::Never,
+        runs_code: false,
+        fast_tokenizer_only: false,
+        chat_needs_template: false,
+        mistral_wants_both_since: None,
+        load_formats: &[],
+        own_cache: Some(OWN_CACHE),
+    },
+    releases: Releases {
+        newest_read: None,
+        model_types_of: None,
+        architectures: None,
+        // They are counted in thousands since it reads GGUF.
+        first_build: Some(1000),
+    },
+    http: Http { port: 8080, probe: Probe::Health, lists_models: true, serves_as },
+    log: log::MESSAGES,
+    start: Start {
+        images: &["ggml-org/llama.cpp", "ggerganov/llama.cpp"],
+        marks: &["llama.cpp", "llamacpp", "llama-cpp", "llama-server"],
+        defaults,
+        scripts: &[],
+        environment: &[("LLAMA_ARG_HOST", "0.0.0.0")],
+        working_dir: Some("/app"),
+        program,
+        takes: |_| false,
+    },
     read,
 };
+
+/// Before `common/hf-cache.cpp` (March 2026) there was `fs_get_cache_directory` in
+/// `common/common.cpp`.
+const OWN_CACHE: OwnCache =
+    OwnCache { until_build: 8600, variable: "LLAMA_CACHE", folder: "llama.cpp" };
 
 fn defaults(image: &Image) -> Defaults {
     let entrypoint: &[&str] = match image.tag().split('-').next() {
@@ -33,7 +80,7 @@ fn defaults(image: &Image) -> Defaults {
     Defaults { entrypoint, command: &[] }
 }
 
-fn start(words: &[Word]) -> Option<usize> {
+fn program(words: &[Word]) -> Option<usize> {
     match words.first()?.program() {
         "llama-server" => Some(1),
         "tools.sh" => {
@@ -42,6 +89,13 @@ fn start(words: &[Word]) -> Option<usize> {
         }
         _ => None,
     }
+}
+
+/// Newer releases serve it as the path that they were given, older ones as its name.
+fn serves_as(named: &Named) -> Vec<String> {
+    let Named::Path(path) = named else { return Vec::new() };
+    let name = path.as_path().file_name().map(|name| name.to_string_lossy().into_owned());
+    [Some(path.to_string()), name].into_iter().flatten().collect()
 }
 
 static GRAMMAR: Grammar = Grammar {

@@ -3,21 +3,58 @@
 
 use crate::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
 use crate::engine::launch::Launch;
+use crate::engine::profile::{Defaults, Profile, Start};
 use crate::engine::reading::Reading;
 use crate::engine::words::Word;
-use crate::engine::{Defaults, Engine, Kind};
+use crate::engine::{
+    CommandLine, Engine, Gguf, Http, Layout, Models, Onnx, Probe, Releases, Serves,
+};
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static PROFILE: Profile = Profile {
     engine: Engine::LocalAi,
-    images: &["localai/localai", "go-skynet/local-ai", "mudler/localai"],
-    marks: &["localai", "local-ai"],
-    // The image's own script hands every word over to the program.
-    defaults: |_| Defaults { entrypoint: &["local-ai"], command: &[] },
-    scripts: &["entrypoint.sh"],
-    environment: &[],
-    working_dir: Some("/"),
-    start,
-    takes: |_| true,
+    name: "LocalAI",
+    id: "local-ai",
+    command_line: CommandLine {
+        model: "--models-path /models",
+        without_model: None,
+        context: None,
+        tensor_parallel: None,
+        revisions: false,
+        refuses_numbers: false,
+        refuses_quantization: false,
+        variables: &["LOCALAI_", "MODELS_PATH"],
+    },
+    models: Models {
+        serves: Serves::Text,
+        layout: Layout::Store,
+        gguf: Gguf::NotKnown,
+        onnx: Onnx::Never,
+        runs_code: false,
+        fast_tokenizer_only: false,
+        chat_needs_template: false,
+        mistral_wants_both_since: None,
+        load_formats: &[],
+        own_cache: None,
+    },
+    releases: Releases {
+        newest_read: None,
+        model_types_of: None,
+        architectures: None,
+        first_build: None,
+    },
+    http: Http { port: 8080, probe: Probe::Health, lists_models: true, serves_as: |_| Vec::new() },
+    log: &[],
+    start: Start {
+        images: &["localai/localai", "go-skynet/local-ai", "mudler/localai"],
+        marks: &["localai", "local-ai"],
+        // The image's own script hands every word over to the program.
+        defaults: |_| Defaults { entrypoint: &["local-ai"], command: &[] },
+        scripts: &["entrypoint.sh"],
+        environment: &[],
+        working_dir: Some("/"),
+        program,
+        takes: |_| true,
+    },
     read,
 };
 
@@ -35,7 +72,7 @@ const OTHER_COMMANDS: [&str; 10] = [
     "util",
 ];
 
-fn start(words: &[Word]) -> Option<usize> {
+fn program(words: &[Word]) -> Option<usize> {
     if words.first()?.program() != "local-ai" {
         return None;
     }

@@ -53,6 +53,15 @@ pub(super) fn path_or_repository(
     })
 }
 
+/// The name under which vLLM and SGLang serve a model: the words that it was named with.
+pub(super) fn as_named(named: &Named) -> Vec<String> {
+    match named {
+        Named::Path(path) => vec![path.to_string()],
+        Named::Repository { id, .. } => vec![id.clone()],
+        Named::Url(_) => Vec::new(),
+    }
+}
+
 /// `owner/name` or `name`, as the hub allows them (huggingface_hub 0.36.2 utils/_validators.py).
 pub(super) fn is_repository(text: &str) -> bool {
     let part = |part: &str| {

@@ -1,26 +1,63 @@
 //! Ollama (fb30760: envconfig/config.go, Dockerfile). `ollama serve` names no model: clients do.
 
 use crate::engine::launch::Launch;
+use crate::engine::profile::{Defaults, Profile, Start};
 use crate::engine::reading::Reading;
 use crate::engine::words::Word;
-use crate::engine::{Defaults, Engine, Kind, ModelsDir};
+use crate::engine::{
+    CommandLine, Engine, Gguf, Http, Layout, Models, ModelsDir, Onnx, Probe, Releases, Serves,
+};
 use crate::path::ServicePath;
 use crate::source_map::{Place, Spanned};
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static PROFILE: Profile = Profile {
     engine: Engine::Ollama,
-    images: &["ollama/ollama"],
-    marks: &["ollama"],
-    defaults: |_| Defaults { entrypoint: &["/bin/ollama"], command: &["serve"] },
-    scripts: &[],
-    environment: &[("OLLAMA_HOST", "0.0.0.0:11434")],
-    working_dir: Some("/"),
-    start,
-    takes: |word| word == "serve",
+    name: "Ollama",
+    id: "ollama",
+    command_line: CommandLine {
+        model: "serve",
+        without_model: None,
+        context: None,
+        tensor_parallel: None,
+        revisions: false,
+        refuses_numbers: false,
+        refuses_quantization: false,
+        variables: &["OLLAMA_"],
+    },
+    models: Models {
+        serves: Serves::Text,
+        layout: Layout::Store,
+        gguf: Gguf::NotKnown,
+        onnx: Onnx::Never,
+        runs_code: false,
+        fast_tokenizer_only: false,
+        chat_needs_template: false,
+        mistral_wants_both_since: None,
+        load_formats: &[],
+        own_cache: None,
+    },
+    releases: Releases {
+        newest_read: None,
+        model_types_of: None,
+        architectures: None,
+        first_build: None,
+    },
+    http: Http { port: 11434, probe: Probe::Health, lists_models: true, serves_as: |_| Vec::new() },
+    log: &[],
+    start: Start {
+        images: &["ollama/ollama"],
+        marks: &["ollama"],
+        defaults: |_| Defaults { entrypoint: &["/bin/ollama"], command: &["serve"] },
+        scripts: &[],
+        environment: &[("OLLAMA_HOST", "0.0.0.0:11434")],
+        working_dir: Some("/"),
+        program,
+        takes: |word| word == "serve",
+    },
     read,
 };
 
-fn start(words: &[Word]) -> Option<usize> {
+fn program(words: &[Word]) -> Option<usize> {
     (words.first()?.program() == "ollama" && words.get(1)?.is("serve")).then_some(2)
 }
 
@@ -43,7 +80,7 @@ fn read(_launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let default = match scheme {
         "http" => 80,
         "https" => 443,
-        _ => Engine::Ollama.default_port(),
+        _ => PROFILE.http.port,
     };
     // A bare IPv6 address has colons of its own.
     let bare = 1 < address.matches(':').count() && !address.contains(']');

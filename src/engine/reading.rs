@@ -21,7 +21,7 @@ pub(super) struct Reading<'a> {
 impl<'a> Reading<'a> {
     /// A reading of `launch`, of which nothing but the program was read.
     pub(super) fn new(service: &'a Service, launch: &Launch<'a>) -> Self {
-        let mut invocation = Invocation::bare(launch.kind.engine);
+        let mut invocation = Invocation::bare(launch.profile.engine);
         invocation.version = launch.image.as_ref().and_then(|image| image.version());
         invocation.stock = launch.image.is_some();
         invocation.unread.clone_from(&launch.unread);

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Engine;
+use super::{Engine, Layout, LoadFormat, Onnx};
 
 /// Who reads a repository.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,19 +59,14 @@ impl Reader<'_> {
     /// Whether the weights are random numbers: `--load-format dummy` (vLLM
     /// `model_executor/model_loader/dummy_loader.py`, whose `download_model` has nothing to do).
     pub(super) fn makes_up_weights(&self) -> bool {
-        let can = matches!(self.engine, Some(Engine::Vllm | Engine::Sglang));
-        can && self.load_format == Some("dummy")
+        self.engine
+            .is_some_and(|engine| engine.load_format(self.load_format) == LoadFormat::Nothing)
     }
 
     fn is_known(&self) -> bool {
-        let engine = match self.engine {
-            None => true,
-            Some(Engine::Vllm | Engine::Sglang | Engine::Tgi | Engine::Tei | Engine::Infinity) => {
-                true
-            }
-            Some(Engine::LlamaCpp | Engine::Ollama | Engine::LocalAi) => false,
-        };
-        engine && matches!(self.load_format, None | Some("auto" | "safetensors" | "hf" | "mistral"))
+        let is_hub = |engine: Engine| engine.models().layout == Layout::HubFolder;
+        self.engine.is_none_or(is_hub)
+            && matches!(self.load_format, None | Some("auto" | "safetensors" | "hf" | "mistral"))
     }
 }
 
@@ -107,14 +102,14 @@ impl Reading<'_> {
     /// TEI on a processor loads one ONNX model if there is one; Infinity may be told to take any.
     fn leaves_onnx(&self, path: &str) -> bool {
         let main = ["model.onnx", "model.onnx_data", "onnx/model.onnx", "onnx/model.onnx_data"];
-        match self.reader.engine {
-            Some(Engine::Infinity) => false,
-            Some(Engine::Tei) => {
+        match self.reader.engine.map_or(Onnx::Never, |engine| engine.models().onnx) {
+            Onnx::Any => false,
+            Onnx::Main => {
                 let configuration = path.ends_with(".json");
                 let has_main = self.names.contains(main[0]) || self.names.contains(main[2]);
                 has_main && !configuration && !main.contains(&path)
             }
-            Some(_) | None => true,
+            Onnx::Never => true,
         }
     }
 

@@ -2,25 +2,68 @@
 
 use crate::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
 use crate::engine::launch::Launch;
+use crate::engine::profile::{Defaults, Profile, Start};
 use crate::engine::reading::Reading;
 use crate::engine::vllm::{chat_template, json, known};
 use crate::engine::words::{Word, python_module};
-use crate::engine::{Defaults, Engine, Kind, Part, config};
+use crate::engine::{
+    Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, Layout, Models, Onnx, Part, Probe,
+    Releases, Serves, config, load_format, names,
+};
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static PROFILE: Profile = Profile {
     engine: Engine::Sglang,
-    images: &["lmsysorg/sglang"],
-    marks: &["sglang"],
-    defaults: |_| Defaults { entrypoint: &[], command: &[] },
-    scripts: &[],
-    environment: &[],
-    working_dir: None,
-    start,
-    takes: |_| false,
+    name: "SGLang",
+    id: "sglang",
+    command_line: CommandLine {
+        model: "--model-path /models/NAME",
+        without_model: Some("sglang would exit at once"),
+        context: Some(ContextFlag { flag: "--context-length", beyond: Beyond::Refused }),
+        tensor_parallel: None,
+        revisions: true,
+        refuses_numbers: true,
+        refuses_quantization: true,
+        variables: &["SGLANG_", "SGL_"],
+    },
+    models: Models {
+        serves: Serves::Text,
+        layout: Layout::HubFolder,
+        gguf: Gguf::NotKnown,
+        onnx: Onnx::Never,
+        runs_code: true,
+        fast_tokenizer_only: false,
+        chat_needs_template: true,
+        mistral_wants_both_since: None,
+        load_formats: load_format::OF_VLLM,
+        own_cache: None,
+    },
+    releases: Releases {
+        newest_read: None,
+        model_types_of: None,
+        architectures: None,
+        first_build: None,
+    },
+    http: Http {
+        port: 30000,
+        probe: Probe::Health,
+        lists_models: true,
+        serves_as: names::as_named,
+    },
+    log: &[],
+    start: Start {
+        images: &["lmsysorg/sglang"],
+        marks: &["sglang"],
+        defaults: |_| Defaults { entrypoint: &[], command: &[] },
+        scripts: &[],
+        environment: &[],
+        working_dir: None,
+        program,
+        takes: |_| false,
+    },
     read,
 };
 
-fn start(words: &[Word]) -> Option<usize> {
+fn program(words: &[Word]) -> Option<usize> {
     if words.first()?.program() == "sglang" && words.get(1)?.is("serve") {
         return Some(2);
     }

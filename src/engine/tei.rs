@@ -2,24 +2,65 @@
 
 use crate::engine::arguments::{Arguments, Arity, Flags, Grammar};
 use crate::engine::launch::Launch;
+use crate::engine::profile::{Defaults, Profile, Start};
 use crate::engine::reading::Reading;
 use crate::engine::words::Word;
-use crate::engine::{Defaults, Engine, Kind, hugging_face};
+use crate::engine::{
+    CommandLine, Engine, Gguf, Http, Layout, Models, Onnx, Probe, Releases, Serves, hugging_face,
+};
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static PROFILE: Profile = Profile {
     engine: Engine::Tei,
-    images: &["huggingface/text-embeddings-inference"],
-    marks: &["text-embeddings-inference", "text-embeddings-router"],
-    defaults: |_| Defaults { entrypoint: &["text-embeddings-router"], command: &["--json-output"] },
-    scripts: &[],
-    environment: &[("PORT", "80"), ("HUGGINGFACE_HUB_CACHE", "/data")],
-    working_dir: Some("/"),
-    start,
-    takes: |_| false,
+    name: "TEI",
+    id: "tei",
+    command_line: CommandLine {
+        model: "--model-id /models/NAME",
+        without_model: Some("text-embeddings-router would exit at once"),
+        context: None,
+        tensor_parallel: None,
+        revisions: true,
+        refuses_numbers: true,
+        refuses_quantization: false,
+        // Every flag can be a variable of its name.
+        variables: &[""],
+    },
+    models: Models {
+        serves: Serves::Embeddings,
+        layout: Layout::HubFolder,
+        gguf: Gguf::Never,
+        onnx: Onnx::Main,
+        runs_code: false,
+        fast_tokenizer_only: true,
+        chat_needs_template: false,
+        mistral_wants_both_since: None,
+        load_formats: &[],
+        own_cache: None,
+    },
+    releases: Releases {
+        newest_read: None,
+        model_types_of: None,
+        architectures: None,
+        first_build: None,
+    },
+    http: Http { port: 3000, probe: Probe::Health, lists_models: false, serves_as: |_| Vec::new() },
+    log: &[],
+    start: Start {
+        images: &["huggingface/text-embeddings-inference"],
+        marks: &["text-embeddings-inference", "text-embeddings-router"],
+        defaults: |_| Defaults {
+            entrypoint: &["text-embeddings-router"],
+            command: &["--json-output"],
+        },
+        scripts: &[],
+        environment: &[("PORT", "80"), ("HUGGINGFACE_HUB_CACHE", "/data")],
+        working_dir: Some("/"),
+        program,
+        takes: |_| false,
+    },
     read,
 };
 
-fn start(words: &[Word]) -> Option<usize> {
+fn program(words: &[Word]) -> Option<usize> {
     (words.first()?.program() == "text-embeddings-router").then_some(1)
 }
 

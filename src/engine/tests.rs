@@ -6,6 +6,20 @@ mod starts;
 mod vllm;
 
 use super::*;
+use crate::source_map::{Place, Spanned};
+
+#[test]
+fn every_engine_has_a_profile_and_names_of_its_own() {
+    for (at, engine) in Engine::ALL.into_iter().enumerate() {
+        assert_eq!(engine.profile().engine, engine);
+        let others = Engine::ALL.iter().enumerate().filter(|(other, _)| *other != at);
+        for (_, other) in others {
+            assert!(engine.name() != other.name() && engine.id() != other.id());
+        }
+        let kebab = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+        assert!(engine.id().bytes().all(kebab), "{}", engine.id());
+    }
+}
 
 fn spanned(words: &[&str]) -> Vec<Spanned<String>> {
     words.iter().map(|word| Spanned::nowhere((*word).to_owned())).collect()
@@ -46,7 +60,7 @@ fn shown(service: &Service) -> String {
         lines.push(format!("{part}={}", opens.named));
     }
     lines.extend(invocation.served_names.iter().map(|name| format!("name={name}")));
-    if invocation.port != invocation.engine.default_port() {
+    if invocation.port != invocation.engine.http().port {
         lines.push(format!("port={}", invocation.port));
     }
     let texts = [

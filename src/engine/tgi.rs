@@ -2,25 +2,66 @@
 
 use crate::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
 use crate::engine::launch::Launch;
+use crate::engine::profile::{Defaults, Profile, Start};
 use crate::engine::reading::Reading;
 use crate::engine::words::Word;
-use crate::engine::{Defaults, Engine, Kind, Part, hugging_face};
+use crate::engine::{
+    CommandLine, Engine, Gguf, Http, Layout, Models, Onnx, Part, Probe, Releases, Serves,
+    hugging_face,
+};
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static PROFILE: Profile = Profile {
     engine: Engine::Tgi,
-    images: &["huggingface/text-generation-inference"],
-    marks: &["text-generation-inference", "text-generation-launcher"],
-    // The image's own script hands every word over to the launcher.
-    defaults: |_| Defaults { entrypoint: &["text-generation-launcher"], command: &[] },
-    scripts: &["entrypoint.sh", "tgi-entrypoint.sh"],
-    environment: &[("PORT", "80"), ("HF_HOME", "/data")],
-    working_dir: Some("/usr/src"),
-    start,
-    takes: |_| false,
+    name: "TGI",
+    id: "tgi",
+    command_line: CommandLine {
+        model: "--model-id /models/NAME",
+        without_model: Some(
+            "text-generation-launcher would download and serve `bigscience/bloom-560m`",
+        ),
+        context: None,
+        tensor_parallel: None,
+        revisions: true,
+        refuses_numbers: true,
+        refuses_quantization: false,
+        // Every flag can be a variable of its name.
+        variables: &[""],
+    },
+    models: Models {
+        serves: Serves::Text,
+        layout: Layout::HubFolder,
+        gguf: Gguf::Never,
+        onnx: Onnx::Never,
+        runs_code: true,
+        fast_tokenizer_only: false,
+        chat_needs_template: true,
+        mistral_wants_both_since: None,
+        load_formats: &[],
+        own_cache: None,
+    },
+    releases: Releases {
+        newest_read: None,
+        model_types_of: None,
+        architectures: None,
+        first_build: None,
+    },
+    http: Http { port: 3000, probe: Probe::Health, lists_models: true, serves_as: |_| Vec::new() },
+    log: &[],
+    start: Start {
+        images: &["huggingface/text-generation-inference"],
+        marks: &["text-generation-inference", "text-generation-launcher"],
+        // The image's own script hands every word over to the launcher.
+        defaults: |_| Defaults { entrypoint: &["text-generation-launcher"], command: &[] },
+        scripts: &["entrypoint.sh", "tgi-entrypoint.sh"],
+        environment: &[("PORT", "80"), ("HF_HOME", "/data")],
+        working_dir: Some("/usr/src"),
+        program,
+        takes: |_| false,
+    },
     read,
 };
 
-fn start(words: &[Word]) -> Option<usize> {
+fn program(words: &[Word]) -> Option<usize> {
     (words.first()?.program() == "text-generation-launcher").then_some(1)
 }
 

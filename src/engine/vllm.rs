@@ -2,33 +2,85 @@
 //! entrypoints/openai/cli_args.py, utils/argparse_utils.py, docker/Dockerfile).
 
 mod flags;
+mod log;
 
 use serde_json::Value;
 
 use crate::engine::arguments::{Arguments, Grammar, Setting};
 use crate::engine::image::Image;
 use crate::engine::launch::Launch;
+use crate::engine::profile::{Defaults, Profile, Start};
 use crate::engine::reading::Reading;
 use crate::engine::words::{Word, python_module};
-use crate::engine::{Complaint, Defaults, Engine, Kind, Part, config, names};
+use crate::engine::{
+    Architectures, Beyond, CommandLine, Complaint, ContextFlag, Engine, Gguf, Http, Layout, Models,
+    Onnx, Part, Probe, Releases, Serves, config, load_format, names,
+};
 use crate::source_map::Spanned;
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static PROFILE: Profile = Profile {
     engine: Engine::Vllm,
-    images: &[
-        "vllm/vllm-openai",
-        "vllm/vllm-openai-cpu",
-        "vllm/vllm-openai-rocm",
-        "vllm/vllm-openai-xpu",
-    ],
-    marks: &["vllm"],
-    defaults,
-    scripts: &[],
-    environment: &[],
-    working_dir: Some("/vllm-workspace"),
-    start,
-    takes: |_| true,
+    name: "vLLM",
+    id: "vllm",
+    command_line: CommandLine {
+        model: "--model /models/NAME",
+        without_model: Some(
+            "vLLM would download and serve a small default model of its own choice",
+        ),
+        context: Some(ContextFlag { flag: "--max-model-len", beyond: Beyond::Refused }),
+        tensor_parallel: Some("--tensor-parallel-size"),
+        revisions: true,
+        refuses_numbers: true,
+        refuses_quantization: true,
+        variables: &["VLLM_"],
+    },
+    models: Models {
+        serves: Serves::Text,
+        layout: Layout::HubFolder,
+        gguf: Gguf::Plugin,
+        onnx: Onnx::Never,
+        runs_code: true,
+        fast_tokenizer_only: false,
+        chat_needs_template: true,
+        mistral_wants_both_since: Some([0, 33]),
+        load_formats: load_format::OF_VLLM,
+        own_cache: None,
+    },
+    releases: Releases {
+        newest_read: Some([0, 33, 0]),
+        model_types_of: Some([0, 12]),
+        architectures: Some(ARCHITECTURES),
+        first_build: None,
+    },
+    http: Http {
+        port: 8000,
+        probe: Probe::Completion,
+        lists_models: true,
+        serves_as: names::as_named,
+    },
+    log: log::MESSAGES,
+    start: Start {
+        images: &[
+            "vllm/vllm-openai",
+            "vllm/vllm-openai-cpu",
+            "vllm/vllm-openai-rocm",
+            "vllm/vllm-openai-xpu",
+        ],
+        marks: &["vllm"],
+        defaults,
+        scripts: &[],
+        environment: &[],
+        working_dir: Some("/vllm-workspace"),
+        program,
+        takes: |_| true,
+    },
     read,
+};
+
+const ARCHITECTURES: Architectures = Architectures {
+    table: include_str!("vllm/architectures.txt"),
+    image: "vllm/vllm-openai:v",
+    otherwise: "vLLM tries it with the code of transformers, which works for some models",
 };
 
 const SERVE: Defaults = Defaults { entrypoint: &["vllm", "serve"], command: &[] };
@@ -52,7 +104,7 @@ fn defaults(image: &Image) -> Defaults {
     }
 }
 
-fn start(words: &[Word]) -> Option<usize> {
+fn program(words: &[Word]) -> Option<usize> {
     let first = words.first()?;
     if first.program() == "vllm" && words.get(1)?.is("serve") {
         return Some(2);

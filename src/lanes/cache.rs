@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Origin, Traced};
-use crate::engine::{self, Engine, HubCache, Invocation, Named, Opens, Part};
+use crate::engine::{self, HubCache, Invocation, Layout, Named, Opens, Part};
 use crate::mounts::{Located, Sight, Standpoint, locate, locate_on_host};
 use crate::path::{HostPath, ServicePath};
 use crate::project::{Project, Service};
@@ -112,14 +112,14 @@ pub(super) fn of_engine(
 
 fn choice(invocation: &Invocation, part: Part, file: Option<&str>) -> Choice {
     let is_model = matches!(part, Part::Model | Part::Draft);
-    let is_llama = invocation.engine == Engine::LlamaCpp && is_model;
+    let is_gguf_file = invocation.engine.models().layout == Layout::GgufFile && is_model;
     if is_model && invocation.makes_up_weights() {
         return Choice::WithoutWeights;
     }
     match file {
         Some(file) if is_gguf(file) => Choice::File(file.to_owned()),
         Some(quantisation) => Choice::Quantisation(Some(quantisation.to_owned())),
-        None if is_llama => Choice::Quantisation(None),
+        None if is_gguf_file => Choice::Quantisation(None),
         None => Choice::Folder,
     }
 }
@@ -128,27 +128,21 @@ fn choice(invocation: &Invocation, part: Part, file: Option<&str>) -> Choice {
 /// hub's layout. llama.cpp has known that layout since the spring of 2026; before, it noted beside
 /// every file what the server had said about it, and fetched again what had no such note.
 fn is_filled(invocation: &Invocation) -> bool {
-    let build = invocation.version.as_deref().and_then(|version| version.strip_prefix('b'));
-    let is_old =
-        build.and_then(|build| build.parse::<u32>().ok()).is_some_and(|it| it < HUB_LAYOUT);
-    let is_old_llama = invocation.engine == Engine::LlamaCpp && is_old;
-    invocation.hub_cache.is_some() && !is_old_llama
+    let own = invocation.engine.models().own_cache.as_ref();
+    let is_old = own.zip(invocation.build()).is_some_and(|(own, build)| build < own.until_build);
+    invocation.hub_cache.is_some() && !is_old
 }
-
-/// A build of llama.cpp that certainly knows the hub's layout (`common/hf-cache.cpp`, March 2026).
-const HUB_LAYOUT: u32 = 8600;
 
 /// The folders in which an engine may keep what it takes from the hub.
 fn folders(service: &Service, invocation: &Invocation) -> Vec<ServicePath> {
     let Some(HubCache { path, by, .. }) = &invocation.hub_cache else { return Vec::new() };
     let mut folders = vec![path.clone()];
-    // Builds of llama.cpp before it took up the hub's layout (common/common.cpp,
-    // fs_get_cache_directory).
-    if invocation.engine == Engine::LlamaCpp && by.as_deref() != Some("LLAMA_CACHE") {
+    let own = invocation.engine.models().own_cache.as_ref();
+    if let Some(own) = own.filter(|own| by.as_deref() != Some(own.variable)) {
         let home = service.variable("XDG_CACHE_HOME").map(Path::new).map(Path::to_path_buf);
         let home = home.or_else(|| Some(Path::new(service.variable("HOME")?).join(".cache")));
         let home = home.unwrap_or_else(|| Path::new("/root/.cache").to_path_buf());
-        folders.push(ServicePath::new(home.join("llama.cpp")));
+        folders.push(ServicePath::new(home.join(own.folder)));
     }
     folders.dedup();
     folders

@@ -4,7 +4,7 @@ use super::cache::source;
 use super::catalogue::Catalogue;
 use super::draft::{Draft, Drafts, Opened, Written, fill, lane_name};
 use super::{Kind, Origin, Problem, ProblemKind, Traced};
-use crate::engine::{self, Engine, Invocation, Named, Opens};
+use crate::engine::{self, Invocation, Layout, Named, Opens, Serves};
 use crate::mounts::{Standpoint, locate};
 use crate::path::ServicePath;
 use crate::project::{Project, Service};
@@ -79,7 +79,8 @@ fn open(draft: &mut Draft, service: &Service, invocation: Invocation) {
                 let place = command_place(service);
                 draft.problems.push(Problem { kind, place });
             } else if invocation.served_folder().is_none()
-                && (invocation.models_dir.is_some() || invocation.engine.without_model().is_none())
+                && (invocation.models_dir.is_some()
+                    || invocation.engine.command_line().without_model.is_none())
             {
                 let name = invocation.engine.name();
                 fill(&mut draft.skipped, Some(format!("{name} loads its models on request")));
@@ -134,11 +135,12 @@ fn is_cached(path: &ServicePath, invocation: &Invocation) -> bool {
 }
 
 fn kind_of(invocation: &Invocation) -> Option<Kind> {
-    match invocation.engine {
-        Engine::LlamaCpp => Some(Kind::Gguf),
-        Engine::Tei | Engine::Infinity => Some(Kind::Embedding),
-        Engine::Vllm | Engine::Sglang | Engine::Tgi => Some(Kind::Vllm),
-        Engine::Ollama | Engine::LocalAi => None,
+    let models = invocation.engine.models();
+    match (models.layout, models.serves) {
+        (Layout::GgufFile, _) => Some(Kind::Gguf),
+        (Layout::HubFolder, Serves::Embeddings) => Some(Kind::Embedding),
+        (Layout::HubFolder, Serves::Text) => Some(Kind::Vllm),
+        (Layout::Store, _) => None,
     }
 }
 

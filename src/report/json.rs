@@ -217,7 +217,7 @@ impl Texts<'_> {
             name: self.text(&lane.name),
             services: lane.services.iter().map(|service| self.text(service)).collect(),
             required: lane.required,
-            engine: lane.engine.map(engine),
+            engine: lane.engine.map(Engine::id),
             source: self.option(lane.source.as_deref()),
             verdict: verdict(lane.verdict),
             reason: self.option(lane.reason.as_deref()),
@@ -312,19 +312,6 @@ pub(super) fn role(role: Role) -> &'static str {
     match role {
         Role::Init => "init",
         Role::Hand => "hand",
-    }
-}
-
-pub(super) fn engine(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Vllm => "vllm",
-        Engine::LlamaCpp => "llama-cpp",
-        Engine::Tei => "tei",
-        Engine::Tgi => "tgi",
-        Engine::Sglang => "sglang",
-        Engine::Ollama => "ollama",
-        Engine::LocalAi => "local-ai",
-        Engine::Infinity => "infinity",
     }
 }
 

@@ -4,9 +4,9 @@ use annotate_snippets::renderer::Style;
 use serde::Serialize;
 
 use super::Telling;
-use super::json::{SCHEMA_VERSION, Texts, Tool, WirePlace, document, engine};
+use super::json::{SCHEMA_VERSION, Texts, Tool, WirePlace, document};
 use super::text::Cleaner;
-use crate::engine::{Invocation, Named, Part};
+use crate::engine::{Engine, Invocation, Named, Part};
 use crate::lanes::{Artifact, Cached, Lane, Origin, Plan, Problem, ProblemKind, Traced};
 use crate::mounts::{Located, Sight};
 use crate::path::ServicePath;
@@ -369,7 +369,7 @@ fn wire_lane(lane: &Lane, texts: Texts<'_>) -> WireLane {
         name: texts.text(&lane.name),
         required: lane.required,
         services: all(&lane.services),
-        engine: lane.engine.map(engine),
+        engine: lane.engine.map(Engine::id),
         skipped: texts.option(lane.skipped.as_deref()),
         place: texts.place(lane.place.span),
         source: lane.source.as_ref().map(|source| wire_traced(source, texts)),

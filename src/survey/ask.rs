@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use crate::docker::{self, Container};
-use crate::engine::Engine;
+use crate::engine::{Engine, Serves};
 use crate::facts::LaneFacts;
 use crate::lanes::Level;
 use crate::lanes::{Kind, Lane};
@@ -163,12 +163,12 @@ impl Question<'_> {
 
 /// Whether an engine has the list of its models where `OpenAI` has it.
 fn lists_models(engine: Option<Engine>) -> bool {
-    !matches!(engine, Some(Engine::Tei | Engine::Infinity) | None)
+    engine.is_some_and(|engine| engine.http().lists_models)
 }
 
 fn wanted(lane: &Lane) -> Wanted {
     let embeds = lane.kind == Some(Kind::Embedding)
-        || matches!(lane.engine, Some(Engine::Tei | Engine::Infinity));
+        || lane.engine.is_some_and(|engine| engine.models().serves == Serves::Embeddings);
     if embeds { Wanted::Embedding } else { Wanted::Text }
 }
 

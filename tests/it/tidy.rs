@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
+use preflight::engine::Engine;
+
 use crate::sandbox::repository;
 
 /// This file, which names what is forbidden.
@@ -145,6 +147,35 @@ fn judging_does_no_input_or_output() {
         for word in ["fs_err", "std::fs", "async fn", ".await", "std::env", "reqwest", "tokio"] {
             assert!(!code(text).contains(word), "{name} uses {word}");
         }
+    }
+}
+
+/// What is true of one engine stands in its profile, so that everything else asks for what it wants
+/// to know and a new engine touches its own file and `engine.rs`.
+#[test]
+fn an_engine_is_named_in_its_own_file_alone() {
+    let sources = sources();
+    let is_product = |name: &str| {
+        name.starts_with("src/") && !name.ends_with("tests.rs") && !name.contains("/tests/")
+    };
+    let code: Vec<(&str, String)> = sources
+        .iter()
+        .filter(|(name, _)| is_product(name))
+        .map(|(name, text)| (name.as_str(), code(text)))
+        .collect();
+    for (name, code) in &code {
+        assert!(!["Engine::{", "Engine::*"].iter().any(|all| code.contains(all)), "{name}");
+    }
+    for engine in Engine::ALL {
+        let variant = format!("Engine::{engine:?}");
+        let is_named = |code: &str| {
+            let mut behind = code.split(&variant).skip(1);
+            behind.any(|rest| !rest.starts_with(char::is_alphanumeric))
+        };
+        let named = code.iter().filter(|(_, code)| is_named(code)).map(|(name, _)| *name);
+        let named: Vec<&str> = named.collect();
+        let is_own = |name: &&str| name.starts_with("src/engine/");
+        assert!(named.len() == 1 && named.iter().all(is_own), "{variant} is named in {named:?}");
     }
 }
 

@@ -84,7 +84,7 @@ fn matters(facts: &ProjectFacts<'_>, service: &str, name: &str) -> bool {
     let lanes = facts.plan.lanes.iter().filter(|lane| lane.is_served_by(service));
     let mut engines = lanes.filter_map(|lane| lane.engine);
     facts.role == Role::Hand
-        || engines.any(|engine| engine::reads_variable(engine, name))
+        || engines.any(|engine| engine.reads_variable(name))
         || facts
             .project
             .service(service)

@@ -1,12 +1,9 @@
 //! What an engine has written about its own end, explained.
 
-mod messages;
-
-use self::messages::{MESSAGES, Message};
 use super::{lanes_of, say};
 use crate::check::rule::{Check, Run};
 use crate::docker::{Container, Observation};
-use crate::engine::Engine;
+use crate::engine::{Engine, LogMessage};
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::finding::{Finding, Findings, Rule};
@@ -28,17 +25,17 @@ fn run(facts: &ProjectFacts<'_>, observation: &Observation, findings: &mut Findi
     }
 }
 
-/// The line that says most: of those that are known, the one that stands first in the table, and
-/// there the last one that was written.
-fn known(lines: &[String], engine: Option<Engine>) -> Option<(&str, &'static Message)> {
-    let is_of = |message: &&Message| engine.is_none() || message.engine == engine;
-    MESSAGES.iter().filter(is_of).find_map(|message| {
+/// The line that says most: of those that are known, the one that stands first in the engine's list,
+/// and there the last one that was written.
+fn known(lines: &[String], engine: Option<Engine>) -> Option<(&str, &'static LogMessage)> {
+    let engines = engine.map_or(Engine::ALL.to_vec(), |engine| vec![engine]);
+    engines.into_iter().flat_map(Engine::log).find_map(|message| {
         let line = lines.iter().rev().find(|line| message.is_in(line))?;
         Some((line.as_str(), message))
     })
 }
 
-fn judge(service: &str, container: &Container, line: &str, message: &Message) -> Finding {
+fn judge(service: &str, container: &Container, line: &str, message: &LogMessage) -> Finding {
     Finding::new(
         &REPORTED,
         format!("`{service}` has said why it cannot serve: {}", message.meaning),
@@ -79,9 +76,12 @@ mod tests {
 
     #[test]
     fn every_message_is_whole_and_no_other_hides_it() {
-        for message in MESSAGES {
+        let all = Engine::ALL.into_iter().flat_map(|it| it.log().iter().map(move |one| (it, one)));
+        assert!(all.clone().count() > 30);
+        for (engine, message) in all {
             let line = format!("before {} after", message.words.join(" between "));
-            let (_, found) = known(&[line], message.engine).unwrap();
+            let lines = [line];
+            let (_, found) = known(&lines, Some(engine)).unwrap();
             assert_eq!(found.meaning, message.meaning);
             for text in [message.meaning, message.fix, message.source] {
                 assert!(!text.is_empty() && !text.ends_with('.'), "{text}");

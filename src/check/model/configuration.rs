@@ -3,8 +3,8 @@
 mod layout;
 mod rules;
 
-use super::{Subject, vllm};
-use crate::engine::{Engine, Invocation, Part};
+use super::{Subject, architecture};
+use crate::engine::{Beyond, Engine, Invocation, Part};
 use crate::finding::{Finding, Findings, Severity};
 use crate::model::huggingface::{Config, FolderKind, Presence, RemoteCode};
 use crate::model::safetensors::Dtype;
@@ -45,8 +45,8 @@ pub(super) fn judge(
         judge.mistral_layout(),
         judge.snapshot(),
         judge.chat_template(),
-        (engine == Some(Engine::Tei)).then(|| judge.fast_tokenizer(model)).flatten(),
-        vllm::architecture(subject, folder),
+        engine.and_then(|engine| judge.fast_tokenizer(engine, model)),
+        architecture::judge(subject, folder),
     ];
     found.into_iter().flatten().for_each(|finding| findings.push(finding));
     let (Some(config), Some(invocation)) = (&folder.config, &subject.facts.lane.invocation) else {
@@ -82,17 +82,16 @@ impl Judge<'_> {
     /// An error of all releases that were looked at; newer ones may do otherwise.
     fn severity(&self, engine: Engine) -> Severity {
         let known = self.subject.version().filter(|numbers| numbers.len() >= 2);
-        let is_newer = known.is_some_and(|version| version > NEWEST_VLLM.to_vec());
-        if engine == Engine::Vllm && !is_newer && !self.subject.overrides() {
-            Severity::Error
-        } else {
-            Severity::Warning
-        }
+        let is_read = engine
+            .releases()
+            .newest_read
+            .is_some_and(|newest| known.is_none_or(|version| version.as_slice() <= &newest[..]));
+        if is_read && !self.subject.overrides() { Severity::Error } else { Severity::Warning }
     }
 
     fn quantization(&self, config: &Config, invocation: &Invocation) -> Option<Finding> {
         let (asked, has) = (invocation.quantization.as_ref()?, config.quantization.as_ref()?);
-        let compared = matches!(invocation.engine, Engine::Vllm | Engine::Sglang);
+        let compared = invocation.engine.command_line().refuses_quantization;
         let overrides = |name: &str| OVERRIDING.iter().any(|part| name.contains(part));
         let is_same = asked.value.to_lowercase().replace('_', "-") == has.replace('_', "-");
         if !compared || is_same || overrides(&asked.value) && overrides(has) {
@@ -197,16 +196,8 @@ impl Judge<'_> {
         let (asked, most) = (invocation.context.as_ref()?, config.longest_context?);
         let starter = self.subject.artifact.starter.as_ref();
         let allowed = starter.is_some_and(|starter| starter.long_context);
-        let flag = match invocation.engine {
-            Engine::Vllm => "--max-model-len",
-            Engine::Sglang => "--context-length",
-            Engine::LlamaCpp
-            | Engine::Tei
-            | Engine::Tgi
-            | Engine::Ollama
-            | Engine::LocalAi
-            | Engine::Infinity => return None,
-        };
+        let context = invocation.engine.command_line().context;
+        let flag = context.filter(|context| context.beyond == Beyond::Refused)?.flag;
         // A pipeline has a length of its own, in a file of its own.
         if asked.value <= most || self.folder.kind != FolderKind::Model || invocation.overrides {
             return None;
@@ -227,7 +218,8 @@ impl Judge<'_> {
 
     fn tensor_parallel(&self, config: &Config, invocation: &Invocation) -> Option<Finding> {
         let (asked, heads) = (invocation.tensor_parallel.as_ref()?, config.heads?);
-        if invocation.engine != Engine::Vllm || asked.value == 0 || heads % asked.value == 0 {
+        let flag = invocation.engine.command_line().tensor_parallel?;
+        if asked.value == 0 || heads % asked.value == 0 {
             return None;
         }
         let finding = self.subject.finding(
@@ -237,26 +229,25 @@ impl Judge<'_> {
                 self.shown(),
                 asked.value
             ),
-            format!("say `--tensor-parallel-size {}`", largest_divisor(heads, asked.value)),
+            format!("say `{flag} {}`", largest_divisor(heads, asked.value)),
         );
-        Some(self.at(finding, asked, "asked for here").severity(self.severity(Engine::Vllm)))
+        Some(self.at(finding, asked, "asked for here").severity(self.severity(invocation.engine)))
     }
 
     /// An architecture that nobody but the model's own code knows.
     fn remote_code(&self, config: &Config, invocation: &Invocation) -> Option<Finding> {
-        let runs_python = matches!(
-            invocation.engine,
-            Engine::Vllm | Engine::Sglang | Engine::Tgi | Engine::Infinity
-        );
         let kind = config.model_type.as_deref()?;
         let is_known = KNOWN_TYPES.lines().any(|known| known == kind);
         let has_code = !config.remote_code.is_empty();
-        if !runs_python || invocation.trust_remote_code || !has_code || is_known {
+        let runs_code = invocation.engine.models().runs_code;
+        if !runs_code || invocation.trust_remote_code || !has_code || is_known {
             return None;
         }
         // Later releases of transformers know more types.
-        let is_certain = invocation.engine == Engine::Vllm
-            && self.subject.version().is_some_and(|version| version.starts_with(&[0, 12]));
+        let same = invocation.engine.releases().model_types_of;
+        let is_certain = same
+            .zip(self.subject.version())
+            .is_some_and(|(same, version)| version.starts_with(&same));
         let finding = self.subject.finding(
             &REMOTE_CODE,
             format!(
@@ -314,9 +305,6 @@ impl Judge<'_> {
         }
     }
 }
-
-/// The newest release of vLLM whose `config/model.py` was read.
-const NEWEST_VLLM: [u32; 3] = [0, 33, 0];
 
 fn dtype_of(name: &str) -> Option<Dtype> {
     match name.trim_start_matches("torch.") {

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use super::{Subject, is_weights, reach, rules, some_of};
-use crate::engine::Engine;
+use super::{Subject, is_weights, opens_gguf_alone, reach, rules, some_of};
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::model::FileState;
 use crate::model::archive::ArchiveError;
@@ -204,7 +203,7 @@ impl About<'_> {
             return;
         }
         // Of a lane of llama.cpp it is said already.
-        if self.is_called_gguf() && self.subject.facts.lane.engine != Some(Engine::LlamaCpp) {
+        if self.is_called_gguf() && !opens_gguf_alone(self.subject.facts.lane.engine) {
             return findings.push(self.finding(&rules::NOT_A_MODEL, "is not a GGUF file"));
         }
         let message = format!(

@@ -2,7 +2,7 @@
 
 use super::Subject;
 use super::configuration::{CONTEXT_NOT_LIMITED, CONTEXT_TOO_LONG, GGUF_IN_VLLM};
-use crate::engine::{Engine, Part};
+use crate::engine::{Gguf, Part};
 use crate::finding::{Finding, Findings, Severity};
 use crate::model::gguf::{Header, Metadata};
 use crate::model::{Model, Shape};
@@ -15,18 +15,11 @@ const GIB: u64 = 1 << 30;
 pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
     let is_told = subject.part() == Part::Model && !subject.overrides();
     let Some(header) = model.gguf().filter(|_| is_told) else { return };
-    let found = match subject.facts.lane.engine {
-        Some(Engine::LlamaCpp) => length(subject, header),
-        Some(Engine::Vllm) => in_vllm(subject, model),
-        Some(
-            Engine::Tei
-            | Engine::Tgi
-            | Engine::Sglang
-            | Engine::Ollama
-            | Engine::LocalAi
-            | Engine::Infinity,
-        )
-        | None => None,
+    let Some(engine) = subject.facts.lane.engine else { return };
+    let found = match engine.models().gguf {
+        Gguf::Any => length(subject, header),
+        Gguf::Plugin => in_vllm(subject, model),
+        Gguf::Never | Gguf::NotKnown => None,
     };
     found.into_iter().for_each(|finding| findings.push(finding));
 }

@@ -1,7 +1,7 @@
 //! What the lane's engine makes of a model that is whole.
 
-use super::{Subject, rules, severity};
-use crate::engine::{Engine, Part};
+use super::{Subject, opens_gguf_alone, rules, severity};
+use crate::engine::{Engine, Layout, Onnx, Part};
 use crate::finding::{Finding, Findings};
 use crate::model::gguf::{Newer, architectures};
 use crate::model::huggingface::Weights;
@@ -27,9 +27,7 @@ fn wrong_kind(subject: &Subject<'_>, model: &Model) -> Option<Finding> {
     let engine = subject.facts.lane.engine;
     let name = engine.map_or("the engine", Engine::name);
     match (&model.shape, model.files.first().map(|file| &file.content)) {
-        (Shape::Folder(folder), _)
-            if folder.holds_only_ggufs() || engine == Some(Engine::LlamaCpp) =>
-        {
+        (Shape::Folder(folder), _) if folder.holds_only_ggufs() || opens_gguf_alone(engine) => {
             finding(
                 "is a folder, and llama.cpp opens a file".to_owned(),
                 match folder.ggufs.first() {
@@ -43,7 +41,8 @@ fn wrong_kind(subject: &Subject<'_>, model: &Model) -> Option<Finding> {
         (Shape::Folder(folder), _)
             if folder.weights == Some(Weights::Onnx)
                 && subject.part() == Part::Model
-                && matches!(engine, Some(Engine::Vllm | Engine::Tgi | Engine::Sglang)) =>
+                && opens_folders(engine)
+                && engine.is_some_and(|engine| engine.models().onnx == Onnx::Never) =>
         {
             finding(
                 format!("holds its weights as an ONNX graph alone, and {name} does not open one"),
@@ -59,7 +58,7 @@ fn wrong_kind(subject: &Subject<'_>, model: &Model) -> Option<Finding> {
             )
         }
         (_, Some(Content::Safetensors(_) | Content::Archive | Content::Pickle))
-            if engine == Some(Engine::LlamaCpp) =>
+            if opens_gguf_alone(engine) =>
         {
             finding(
                 format!("is not a GGUF file, and {name} opens nothing else"),
@@ -96,10 +95,7 @@ fn wrong_kind(subject: &Subject<'_>, model: &Model) -> Option<Finding> {
 }
 
 fn opens_folders(engine: Option<Engine>) -> bool {
-    matches!(
-        engine,
-        Some(Engine::Vllm | Engine::Tei | Engine::Tgi | Engine::Sglang | Engine::Infinity)
-    )
+    engine.is_some_and(|engine| engine.models().layout == Layout::HubFolder)
 }
 
 fn unknown_to_llama_cpp(subject: &Subject<'_>, newer: &Newer) -> Finding {
@@ -112,11 +108,9 @@ fn unknown_to_llama_cpp(subject: &Subject<'_>, newer: &Newer) -> Finding {
         Newer::Tensor(name) => format!("the tensor `{name}` beside those of its architecture"),
     };
     let build = architectures::NEWEST_BUILD;
-    let is_covered = subject.facts.lane.engine == Some(Engine::LlamaCpp)
-        && subject
-            .version()
-            .and_then(|numbers| numbers.first().copied())
-            .is_some_and(|number| number >= OLDEST_BUILD && number <= build);
+    let first = subject.facts.lane.engine.and_then(|engine| engine.releases().first_build);
+    let number = || subject.version()?.first().copied();
+    let is_covered = first.zip(number()).is_some_and(|(first, it)| (first..=build).contains(&it));
     let message = format!(
         "`{}` has {what}, which llama.cpp up to build {build} does not know",
         subject.shown().display()
@@ -129,7 +123,3 @@ fn unknown_to_llama_cpp(subject: &Subject<'_>, newer: &Newer) -> Finding {
         )
         .severity(severity(is_covered))
 }
-
-/// Builds are counted in thousands since llama.cpp reads GGUF; a smaller number is a version of
-/// some other kind.
-const OLDEST_BUILD: u32 = 1000;

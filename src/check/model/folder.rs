@@ -1,8 +1,8 @@
 //! A folder as a whole: is everything in it that its engine needs, and does it belong together?
 
-use super::load_format::{self, Opens};
+use super::load_format;
 use super::{Subject, rules, some_of};
-use crate::engine::Part;
+use crate::engine::{LoadFormat, Part};
 use crate::finding::{Findings, Severity};
 use crate::model::huggingface::{FolderKind, Index, Presence};
 use crate::model::{Content, Folder, Model, ModelFile, Role};
@@ -38,7 +38,8 @@ pub(super) fn judge(
     }
     weights(subject, folder, findings);
     processor(subject, folder, findings);
-    let reads_index = matches!(load_format::of(subject), Opens::Best | Opens::Named("", _));
+    let reads_index =
+        matches!(load_format::of(subject), LoadFormat::Best | LoadFormat::Named("", _));
     if let Some(index) = folder.index.as_ref().filter(|_| reads_index) {
         agreement(subject, index, findings);
     }
@@ -95,7 +96,7 @@ fn tokenizer(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
         Presence::Missing
             if folder.weights.is_none()
                 && subject.part() != Part::Tokenizer
-                && load_format::of(subject) == Opens::Best => {}
+                && load_format::of(subject) == LoadFormat::Best => {}
         Presence::Missing => findings.push(subject.finding_of_absence(
             &rules::TOKENIZER_MISSING,
             format!("the folder `{}` holds no tokenizer", shown.display()),

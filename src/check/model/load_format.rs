@@ -1,50 +1,20 @@
-//! Which files of a folder a way to load weights opens: `--load-format` of vLLM (0.12.0 and 0.33.0,
-//! `default_loader.py`, `sharded_state_loader.py`, `runai_streamer_loader.py`) and of SGLang, which has
-//! the same names.
+//! What the format that the weights are loaded from (`--load-format`) finds in a folder.
 
 use std::path::Path;
 
 use super::{Subject, is_weights, rules, some_of};
-use crate::engine::{Engine, Part};
+use crate::engine::{LoadFormat, Part};
 use crate::finding::Findings;
 use crate::model::{Folder, ModelFile};
 
 /// More devices than that are not asked for one by one.
 const MOST_RANKS: u64 = 64;
 
-/// What a format opens in the folder of the model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Opens {
-    /// What there is: safetensors, else pickles.
-    Best,
-    /// Nothing: the weights are made up.
-    Nothing,
-    /// Tensors in a format or at a place of its own, which preflight does not know.
-    Elsewhere,
-    /// Files with this beginning and this ending.
-    Named(&'static str, &'static str),
-    /// `model-rank-N-part-*.safetensors`, for every rank.
-    Ranks,
-}
-
 /// What the model of this subject is loaded from.
-pub(super) fn of(subject: &Subject<'_>) -> Opens {
-    let Some(invocation) = &subject.facts.lane.invocation else { return Opens::Best };
-    let loads = matches!(invocation.engine, Engine::Vllm | Engine::Sglang);
-    if !loads || subject.part() != Part::Model {
-        return Opens::Best;
-    }
-    match invocation.load_format.as_deref() {
-        Some("dummy") => Opens::Nothing,
-        Some("tensorizer" | "remote" | "remote_instance" | "instanttensor") => Opens::Elsewhere,
-        Some("safetensors" | "fastsafetensors" | "runai_streamer" | "flash_rl") => {
-            Opens::Named("", ".safetensors")
-        }
-        Some("mistral") => Opens::Named("consolidated", ".safetensors"),
-        Some("npcache") => Opens::Named("", ".bin"),
-        Some("pt") => Opens::Named("", ".pt"),
-        Some("sharded_state" | "runai_streamer_sharded") => Opens::Ranks,
-        Some(_) | None => Opens::Best,
+pub(super) fn of(subject: &Subject<'_>) -> LoadFormat {
+    match &subject.facts.lane.invocation {
+        Some(invocation) if subject.part() == Part::Model => invocation.loads(),
+        Some(_) | None => LoadFormat::Best,
     }
 }
 
@@ -55,13 +25,13 @@ pub(super) fn is_left_alone(subject: &Subject<'_>, file: &ModelFile) -> bool {
     }
     let name = file.name.to_string_lossy();
     match of(subject) {
-        Opens::Best => false,
-        Opens::Nothing | Opens::Elsewhere => true,
-        Opens::Named("", ".safetensors") => {
+        LoadFormat::Best => false,
+        LoadFormat::Nothing | LoadFormat::Elsewhere => true,
+        LoadFormat::Named("", ".safetensors") => {
             !name.ends_with(".safetensors") && is_weights(file.role)
         }
-        Opens::Named(start, end) => !(name.starts_with(start) && name.ends_with(end)),
-        Opens::Ranks => !name.starts_with("model-rank-"),
+        LoadFormat::Named(start, end) => !(name.starts_with(start) && name.ends_with(end)),
+        LoadFormat::Ranks => !name.starts_with("model-rank-"),
     }
 }
 
@@ -78,9 +48,9 @@ pub(super) fn judge(
         folder.stored.iter().any(|name| name.starts_with(start) && name.ends_with(end))
     };
     let missing = match of(subject) {
-        Opens::Best => return false,
-        Opens::Nothing => return true,
-        Opens::Elsewhere => {
+        LoadFormat::Best => return false,
+        LoadFormat::Nothing => return true,
+        LoadFormat::Elsewhere => {
             findings.push(subject.trusted(format!(
                 "the weights of `{}` were not looked at: preflight does not know the files of \
                  `--load-format {format}`",
@@ -89,9 +59,9 @@ pub(super) fn judge(
             return true;
         }
         _ if folder.names.is_none() => return false,
-        Opens::Named(start, end) if named(start, end) => return true,
-        Opens::Named(start, end) => vec![format!("{start}*{end}")],
-        Opens::Ranks => {
+        LoadFormat::Named(start, end) if named(start, end) => return true,
+        LoadFormat::Named(start, end) => vec![format!("{start}*{end}")],
+        LoadFormat::Ranks => {
             let ranks = invocation.and_then(|it| it.tensor_parallel.as_ref());
             let ranks = ranks.map_or(1, |ranks| ranks.value.min(MOST_RANKS));
             let of_rank = |rank: u64| format!("model-rank-{rank}-part-");

@@ -1,7 +1,7 @@
 //! What a folder holds beside its weights, and what it lacks.
 
 use super::super::{rules, some_of};
-use super::{CHAT_TEMPLATE_MISSING, DUPLICATE_WEIGHTS, Judge, NEWEST_VLLM, OTHER_LAYOUT};
+use super::{CHAT_TEMPLATE_MISSING, DUPLICATE_WEIGHTS, Judge, OTHER_LAYOUT};
 use crate::engine::{Engine, Part};
 use crate::finding::{Finding, Severity};
 use crate::model::Model;
@@ -34,12 +34,13 @@ impl Judge<'_> {
     /// Names that make vLLM read another layout than the one that is meant.
     pub(super) fn mistral_layout(&self) -> Option<Finding> {
         let folder = self.folder;
-        let vllm = self.subject.facts.lane.engine == Some(Engine::Vllm);
+        let engine = self.subject.facts.lane.engine?;
+        let wants_both_since = engine.models().mistral_wants_both_since?;
         let says = |message: String, fix: &str, severity| {
             let finding = self.subject.finding(&OTHER_LAYOUT, message, fix);
             Some(finding.severity(severity))
         };
-        if !vllm || folder.weights != Some(Weights::Safetensors) {
+        if folder.weights != Some(Weights::Safetensors) {
             return None;
         }
         if let Some(below) = &folder.consolidated_below
@@ -47,25 +48,28 @@ impl Judge<'_> {
         {
             return says(
                 format!(
-                    "`{below}` in `{}` makes vLLM look for `consolidated*.safetensors` beside \
+                    "`{below}` in `{}` makes {} look for `consolidated*.safetensors` beside \
                      `config.json`, where there are none",
-                    self.shown()
+                    self.shown(),
+                    engine.name()
                 ),
                 "delete that folder, or add `--load-format safetensors`",
                 Severity::Warning,
             );
         }
         let has_config = folder.config.is_some() && folder.kind == FolderKind::Model;
-        // 0.33 wants both before it believes it.
-        let asks_for_both =
-            self.subject.version().is_some_and(|version| version.as_slice() >= &NEWEST_VLLM[..2]);
-        if !folder.params || !has_config || folder.consolidated || asks_for_both {
+        let wants_both = self
+            .subject
+            .version()
+            .is_some_and(|version| version.as_slice() >= &wants_both_since[..]);
+        if !folder.params || !has_config || folder.consolidated || wants_both {
             return None;
         }
         says(
             format!(
-                "`params.json` in `{}` makes vLLM take the folder for one in Mistral's own layout",
-                self.shown()
+                "`params.json` in `{}` makes {} take the folder for one in Mistral's own layout",
+                self.shown(),
+                engine.name()
             ),
             "delete `params.json`, or add `--config-format hf`",
             Severity::Warning,
@@ -90,7 +94,7 @@ impl Judge<'_> {
 
     pub(super) fn chat_template(&self) -> Option<Finding> {
         let lane = &self.subject.facts.lane;
-        let chats = matches!(lane.engine, Some(Engine::Vllm | Engine::Sglang | Engine::Tgi));
+        let chats = lane.engine.is_some_and(|engine| engine.models().chat_needs_template);
         let other = self
             .subject
             .facts
@@ -116,15 +120,17 @@ impl Judge<'_> {
         ))
     }
 
-    /// TEI has no other tokenizer than the fast one.
-    pub(super) fn fast_tokenizer(&self, model: &Model) -> Option<Finding> {
+    /// Some engines have no other tokenizer than the fast one.
+    pub(super) fn fast_tokenizer(&self, engine: Engine, model: &Model) -> Option<Finding> {
+        let needs_fast = engine.models().fast_tokenizer_only;
         let fast = model.files.iter().any(|file| file.name.ends_with("tokenizer.json"));
-        (!fast && self.folder.tokenizer == Presence::Here).then(|| {
+        (needs_fast && !fast && self.folder.tokenizer == Presence::Here).then(|| {
             self.subject.finding_of_absence(
                 &rules::TOKENIZER_MISSING,
                 format!(
-                    "`{}` has no `tokenizer.json`, and TEI reads no other tokenizer",
-                    self.shown()
+                    "`{}` has no `tokenizer.json`, and {} reads no other tokenizer",
+                    self.shown(),
+                    engine.name()
                 ),
                 "save the tokenizer again with transformers (`AutoTokenizer.from_pretrained(...)\
                  .save_pretrained(...)`), which writes `tokenizer.json`",

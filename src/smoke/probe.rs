@@ -1,4 +1,4 @@
-//! vLLM: its OpenAI-compatible completions.
+//! The requests that tell whether an engine serves.
 
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, RequestBuilder, Url};
@@ -10,4 +10,9 @@ pub(super) fn completion(client: &Client, base: &Url) -> RequestBuilder {
         .post(super::below(base, "/v1/completions"))
         .header(CONTENT_TYPE, "application/json")
         .body(r#"{"model":"smoke-test","prompt":"ping"}"#)
+}
+
+/// 200 when it serves, 503 while the model is being loaded.
+pub(super) fn health(client: &Client, base: &Url) -> RequestBuilder {
+    client.get(super::below(base, "/health"))
 }
