@@ -12,6 +12,7 @@ pub mod engine;
 pub mod error;
 pub mod exit_code;
 pub mod facts;
+mod file_name;
 pub mod finding;
 pub mod hub;
 pub mod lanes;

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use crate::check::rule::{Check, Run};
 use crate::engine::{Complaint, Engine};
 use crate::facts::{LaneFacts, ProjectFacts};
+use crate::file_name::weights::Weights;
 use crate::finding::{Finding, Findings, Severity};
 use crate::lanes::{Lane, Problem, ProblemKind};
 use crate::path::{HostPath, ServicePath};
@@ -56,7 +57,7 @@ fn whole_repository(facts: &LaneFacts, findings: &mut Findings) {
     let located = &model.artifact.located.value;
     let in_service = located.service_path.as_ref().map(ServicePath::as_path);
     let path = in_service.or(located.host_path.as_ref().map(HostPath::as_path));
-    let Some(path) = path.filter(|path| path.extension().is_some_and(|it| it == "gguf")) else {
+    let Some(path) = path.filter(|path| Weights::Gguf.are_in(&path.to_string_lossy())) else {
         return;
     };
     if source.value.path.is_none() {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::engine::Named;
+use crate::file_name::weights::names_gguf;
 use crate::path::{ServicePath, clean};
 use crate::project::Mount;
 
@@ -43,7 +44,7 @@ pub(super) fn path_or_repository(
             .iter()
             .any(|mount| path.below(&mount.target).is_some() || mount.target.below(path).is_some())
     });
-    if !is_repository(id) || is_weights_file(text) || mounted {
+    if !is_repository(id) || names_gguf(text) || mounted {
         return path.map(Named::Path);
     }
     Some(Named::Repository {
@@ -78,11 +79,6 @@ pub(super) fn is_repository(text: &str) -> bool {
         && !text.contains("--")
         && !text.contains("..")
         && !text.ends_with(".git")
-}
-
-/// Whether the name ends as a file of weights does.
-pub(super) fn is_weights_file(text: &str) -> bool {
-    Path::new(text).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
 }
 
 /// Whether a value that is either a path or a text is a path: it is one line, has no template

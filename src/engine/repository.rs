@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::{Engine, Layout, LoadFormat, Onnx};
+use crate::file_name::weights::{self, Weights};
 
 /// Who reads a repository.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,29 +22,13 @@ pub struct Reader<'a> {
 const FOREIGN_FOLDERS: [&str; 8] =
     ["original", "onnx", "openvino", "coreml", "metal", "tf", "flax", "gguf"];
 
-/// Endings of weights that are for another program.
-const FOREIGN_ENDINGS: [&str; 9] =
-    [".h5", ".msgpack", ".ot", ".tflite", ".onnx", ".onnx_data", ".onnx.data", ".mlmodel", ".gguf"];
-
-/// What a training run leaves behind (vLLM `filter_files_not_needed_for_inference`, and folders
-/// that its trainers make).
-const TRAINING: [&str; 6] =
-    ["training_args.bin", "optimizer.bin", "optimizer.pt", "scheduler.pt", "scaler.pt", "runs"];
-
-/// Mistral's own layout of weights that are there in that of transformers as well; its
-/// configuration alone makes vLLM 0.12 look for them.
-const MISTRAL: &str = "consolidated";
-
-/// Endings that weights can have.
-const WEIGHTS: [&str; 6] = [".safetensors", ".bin", ".pt", ".pth", ".onnx", ".gguf"];
-
 impl Reader<'_> {
     /// Those of `paths` that the reader does not load. None, where nothing would be left to load,
     /// or where it reads in a way that is not known.
     #[must_use]
     pub fn surplus<'p>(&self, paths: &[&'p str]) -> BTreeSet<&'p str> {
         if self.makes_up_weights() {
-            return paths.iter().copied().filter(|path| is_weights(path)).collect();
+            return paths.iter().copied().filter(|path| Weights::of(path).is_some()).collect();
         }
         if !self.is_known() {
             return BTreeSet::new();
@@ -52,7 +37,8 @@ impl Reader<'_> {
         let reading = Reading { reader: *self, names: &names };
         let surplus: BTreeSet<&str> =
             paths.iter().copied().filter(|path| reading.is_surplus(path)).collect();
-        let is_left = |path: &&str| !surplus.contains(path) && is_weights(path);
+        let is_loaded = |path: &str| Weights::of(path).is_some_and(|it| it != Weights::Foreign);
+        let is_left = |path: &&str| !surplus.contains(path) && is_loaded(path);
         if names.iter().any(is_left) { surplus } else { BTreeSet::new() }
     }
 
@@ -94,7 +80,7 @@ impl Reading<'_> {
         }
         let foreign = top.is_some_and(|top| FOREIGN_FOLDERS.contains(&top))
             || path.contains(".mlpackage/")
-            || FOREIGN_ENDINGS.iter().any(|ending| name.ends_with(ending))
+            || Weights::of(name).is_some_and(|weights| !weights.is_of_torch())
             || name.starts_with("openvino_");
         foreign && self.names.iter().any(|name| is_torch(name))
     }
@@ -115,25 +101,24 @@ impl Reading<'_> {
 
     /// Pickles beside the same weights as safetensors.
     fn is_pickled_twice(&self, folder: &str, name: &str) -> bool {
-        let pickle = [".bin", ".pt", ".pth", ".bin.index.json"];
-        let of =
-            |start: &str| name.starts_with(start) && pickle.iter().any(|it| name.ends_with(it));
+        let is_pickle = Weights::Pickles.are_in(name) || name.ends_with(".bin.index.json");
+        let of = |start: &str| is_pickle && name.starts_with(start);
         let has = |start: &str| {
             self.names.iter().any(|path| {
                 let (other, name) = path.rsplit_once('/').unwrap_or(("", path));
-                other == folder && name.starts_with(start) && name.ends_with(".safetensors")
+                other == folder && name.starts_with(start) && Weights::Safetensors.are_in(name)
             })
         };
         (of("pytorch_model") && has("model"))
             || (of("adapter_model") && has("adapter_model"))
-            || (of(MISTRAL) && (has("model") || has(MISTRAL)))
+            || (of(weights::CONSOLIDATED) && (has("model") || has(weights::CONSOLIDATED)))
     }
 
     /// Mistral's own layout where that of transformers is complete, or the other way round where
     /// the engine is told to.
     fn is_of_other_layout(&self, folder: &str, name: &str) -> bool {
         let top = |wanted: &dyn Fn(&str) -> bool| self.names.iter().any(|path| wanted(path));
-        let mistral = |name: &str| name.starts_with(MISTRAL) && name.contains(".safetensors");
+        let mistral = |name: &str| weights::is_consolidated(name) && name.contains(".safetensors");
         let transformers = |name: &str| name.starts_with("model") && name.contains(".safetensors");
         let both = top(&mistral) && top(&transformers) && self.names.contains("config.json");
         if !both || !folder.is_empty() {
@@ -147,23 +132,19 @@ impl Reading<'_> {
     }
 }
 
+/// What a training run leaves behind, and the folders that its trainers make.
 fn is_training(path: &str, name: &str) -> bool {
     let top = path.split('/').next().unwrap_or_default();
-    TRAINING.contains(&name)
-        || (path.contains('/') && (TRAINING.contains(&top) || top.starts_with("checkpoint-")))
+    weights::is_of_training(name)
+        || (path.contains('/') && (top == "runs" || top.starts_with("checkpoint-")))
         || top.starts_with("global_step")
-        || (name.starts_with("rng_state") && name.ends_with(".pth"))
         || name.starts_with("events.out.tfevents")
 }
 
 /// Weights that PyTorch programs load, at the top.
 fn is_torch(path: &str) -> bool {
-    let endings = [".safetensors", ".bin", ".pt", ".pth"];
-    !path.contains('/') && endings.iter().any(|it| path.ends_with(it)) && !is_training(path, path)
-}
-
-fn is_weights(path: &str) -> bool {
-    WEIGHTS.iter().any(|ending| path.ends_with(ending))
+    let is_of_torch = Weights::of(path).is_some_and(Weights::is_of_torch);
+    !path.contains('/') && is_of_torch && !is_training(path, path)
 }
 
 #[cfg(test)]
@@ -198,7 +179,8 @@ mod tests {
 
     #[test]
     fn pickles_are_left_out_only_beside_the_same_weights_as_safetensors() {
-        check(vllm(), "config.json pytorch_model.bin training_args.bin", "training_args.bin");
+        let training = "optimizer_1.bin rng_state_0.pth training_args.bin";
+        check(vllm(), &format!("config.json pytorch_model.bin {training}"), training);
         check(
             vllm(),
             "model.safetensors pytorch_model.bin.index.json pytorch_model-00001-of-00002.bin \

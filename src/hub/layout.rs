@@ -12,7 +12,7 @@ use fs_err as fs;
 use super::lock::Latch;
 use super::pace::random;
 use super::{Errand, HubError, Listing, ObjectId, RemoteFile, store};
-use crate::model::file::short_hash;
+use crate::file_name::hub_cache;
 
 /// What marks a folder that need not be backed up (Cache Directory Tagging Specification).
 pub(super) const CACHE_TAG: (&str, &str) =
@@ -73,7 +73,7 @@ impl CachedRepository {
     /// Where the files of `commit` are found by their names.
     #[must_use]
     pub fn snapshot(&self, commit: &str) -> PathBuf {
-        self.folder().join("snapshots").join(commit)
+        hub_cache::snapshots(&self.folder()).join(commit)
     }
 
     /// What brings `file` of `commit` here; absent for a file of which the hub does not say by what
@@ -83,7 +83,7 @@ impl CachedRepository {
         let (ObjectId::Sha256(etag) | ObjectId::GitBlob(etag)) = &file.oid else { return None };
         Some(Errand {
             file: file.clone(),
-            destination: self.folder().join("blobs").join(etag),
+            destination: hub_cache::blobs(&self.folder()).join(etag),
             link: Some(self.snapshot(commit).join(&file.path)),
         })
     }
@@ -99,11 +99,10 @@ impl CachedRepository {
             store::write_note(&self.cache.join(name), text)?;
         }
         let revision = listing.source.revision();
-        let inside = Path::new(revision).components().all(|it| matches!(it, Component::Normal(_)));
-        if revision == listing.commit || !inside {
+        let reference = hub_cache::reference(&self.folder(), revision);
+        let Some(reference) = reference.filter(|_| revision != listing.commit) else {
             return Ok(());
-        }
-        let reference = self.folder().join("refs").join(revision);
+        };
         if fs::read_to_string(&reference).is_ok_and(|commit| commit == listing.commit) {
             return Ok(());
         }
@@ -135,9 +134,8 @@ impl Errand {
         let beside = self.destination.parent().unwrap_or(Path::new("/"));
         let own = (beside.to_path_buf(), format!(".{}.", name(&self.destination)));
         if let (Some(_), Some(repository)) = (&self.link, beside.parent()) {
-            let locks = repository.with_file_name(".locks").join(name(repository));
             let etag = name(&self.destination);
-            let file = locks.join(format!("{etag}.lock"));
+            let file = hub_cache::lock(repository, &etag);
             return Latch { file, traces: vec![own, (beside.to_path_buf(), etag)] };
         }
         // A file with a name of its own is none that `hf` would look for.
@@ -145,8 +143,8 @@ impl Errand {
             Some(root) => (root, self.file.path.clone()),
             None => (beside.to_path_buf(), name(&self.destination)),
         };
-        let file = notes(&root).join(format!("download/{path}.lock"));
-        let start = short_hash(&format!("{}.metadata", name(Path::new(&path))));
+        let file = root.join(hub_cache::DOWNLOADS).join(format!("{path}.lock"));
+        let start = hub_cache::temporary_stem(&name(Path::new(&path)));
         let of_hf = (file.parent().unwrap_or(&root).to_path_buf(), start);
         Latch { file, traces: vec![own, of_hf] }
     }
@@ -170,11 +168,6 @@ impl Errand {
             store::failure(link, &error)
         })
     }
-}
-
-/// Where `hf` keeps its notes below a folder.
-pub(super) fn notes(root: &Path) -> PathBuf {
-    root.join(".cache/huggingface")
 }
 
 /// The folder that `path` is relative to, if `destination` ends in it.
@@ -244,7 +237,6 @@ mod tests {
         let traces = errand("a/b.json", "/m/r/a/b.json").latch().traces;
         assert_eq!(traces[0], (PathBuf::from("/m/r/a"), ".b.json.".to_owned()));
         assert_eq!(traces[1].0, Path::new("/m/r/.cache/huggingface/download/a"));
-        // `base64.urlsafe_b64encode(hashlib.sha1(b"b.json.metadata").digest())`
         assert_eq!(traces[1].1, "8Pd-2OK9wD3rIcHc18pDQqAmVn0=");
     }
 

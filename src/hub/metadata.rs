@@ -11,8 +11,9 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::layout::{CACHE_TAG, notes};
+use super::layout::CACHE_TAG;
 use super::{Errand, HubError, Listing, ObjectId, store};
+use crate::file_name::hub_cache;
 
 /// A note has some 130 bytes.
 const LONGEST: u64 = 4096;
@@ -29,7 +30,7 @@ pub(crate) struct Noted {
 impl Noted {
     /// The note about the file `name` below `root`, whoever left it. Blocking.
     pub(crate) fn read(root: &Path, name: &str) -> Option<Self> {
-        let path = notes(root).join("download").join(format!("{name}.metadata"));
+        let path = hub_cache::note(root, name);
         let length = fs_err::metadata(&path).ok()?.len();
         let text = (length <= LONGEST).then(|| fs_err::read_to_string(&path).ok()).flatten()?;
         let mut lines = text.lines().map(str::trim);
@@ -48,13 +49,13 @@ pub(super) fn note(listing: &Listing, errand: &Errand, etag: &str) -> Result<(),
         Some(root) if errand.link.is_none() => root,
         Some(_) | None => return Ok(()),
     };
-    let notes = notes(&root);
+    let notes = root.join(hub_cache::NOTES);
     for (name, text) in [(".gitignore", "*"), CACHE_TAG] {
         if !notes.join(name).exists() {
             store::write_note(&notes.join(name), text)?;
         }
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let path = notes.join("download").join(format!("{}.metadata", errand.file.path));
+    let path = hub_cache::note(&root, &errand.file.path);
     store::write_note(&path, &format!("{}\n{etag}\n{:.6}\n", listing.commit, now.as_secs_f64()))
 }

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::{HubError, RemoteFile, store};
+use crate::file_name::hub_cache;
+use crate::file_name::split::SplitName;
 use crate::source::Source;
 
-/// Where `hf` and preflight keep their own notes below a folder; a file of that name could forge
-/// them.
-const RESERVED: &str = ".cache/huggingface";
 /// What file systems allow.
 const LONGEST_NAME: usize = 255;
 const MOST_SIMILAR: usize = 3;
@@ -71,21 +70,10 @@ fn clash_as(files: &[RemoteFile], seen_as: impl Fn(&str) -> String) -> Option<St
 
 /// With the first part of a GGUF model in several files come the others: llama.cpp opens them all.
 fn split_set(first: RemoteFile, files: &[RemoteFile]) -> Vec<RemoteFile> {
-    let Some((stem, count)) = first_of_split(&first.path) else { return vec![first] };
-    let end = format!("-of-{count}.gguf");
-    let is_part = |file: &&RemoteFile| {
-        let number = file.path.strip_prefix(stem).and_then(|rest| rest.strip_suffix(&end));
-        let number = number.and_then(|rest| rest.strip_prefix('-'));
-        number.is_some_and(|it| it.len() == 5 && it.bytes().all(|digit| digit.is_ascii_digit()))
-    };
-    files.iter().filter(is_part).cloned().collect()
-}
-
-/// What stands before `-00001-of-NNNNN.gguf`, and the NNNNN; absent: it is no first part.
-fn first_of_split(path: &str) -> Option<(&str, &str)> {
-    let (rest, count) = path.strip_suffix(".gguf")?.rsplit_once("-of-")?;
-    let stem = rest.strip_suffix("-00001")?;
-    (count.len() == 5 && count.bytes().all(|it| it.is_ascii_digit())).then_some((stem, count))
+    match SplitName::of_gguf(&first.path).filter(SplitName::is_first) {
+        Some(name) => files.iter().filter(|file| name.has_part(&file.path)).cloned().collect(),
+        None => vec![first],
+    }
 }
 
 /// The file of that name; else the only one whose name differs in case, `-`, `.` and `_` alone:
@@ -177,8 +165,9 @@ fn as_globset(pattern: &str) -> String {
 pub(crate) fn is_safe(path: &str) -> bool {
     let harmless =
         |component: &str| !matches!(component, "" | "." | "..") && component.len() <= LONGEST_NAME;
+    // A file of a repository among the notes could forge them.
     let lower = path.to_ascii_lowercase();
-    let below = lower.strip_prefix(RESERVED);
+    let below = lower.strip_prefix(hub_cache::NOTES);
     let is_reserved = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     path.split('/').all(harmless)
         && !path.contains('\\')

@@ -9,6 +9,7 @@ use super::{
     declared, discovered, variables,
 };
 use crate::engine::{self, Invocation, Named, Part};
+use crate::file_name::weights::Weights;
 use crate::mounts::{Located, Sight, Standpoint, locate, locate_on_host, service_path};
 use crate::options::Selection;
 use crate::path::{HostPath, ServicePath};
@@ -370,5 +371,5 @@ fn declared_as(model: &Located) -> String {
 /// What sort of model a path looks like.
 fn kind_of(draft: &Draft) -> Option<Kind> {
     let path = draft.path.as_ref()?.value.as_path();
-    path.extension().is_some_and(|extension| extension == "gguf").then_some(Kind::Gguf)
+    Weights::Gguf.are_in(&path.to_string_lossy()).then_some(Kind::Gguf)
 }

@@ -4,6 +4,9 @@ use std::path::Path;
 
 use super::{Origin, Traced};
 use crate::engine::{self, HubCache, Invocation, Layout, Named, Opens, Part};
+use crate::file_name::hub_cache;
+use crate::file_name::split::SplitName;
+use crate::file_name::weights::{Weights, names_gguf};
 use crate::mounts::{Located, Sight, Standpoint, locate, locate_on_host};
 use crate::path::{HostPath, ServicePath};
 use crate::project::{Project, Service};
@@ -60,12 +63,8 @@ pub(super) fn source(id: &str, revision: Option<&str>, file: Option<&str>) -> Op
         owner: owner.to_owned(),
         repo: repo.to_owned(),
         revision: revision.map(str::to_owned),
-        path: file.filter(|file| is_gguf(file)).map(str::to_owned),
+        path: file.filter(|file| names_gguf(file)).map(str::to_owned),
     })
-}
-
-fn is_gguf(file: &str) -> bool {
-    Path::new(file).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
 }
 
 /// The repositories that an invocation opens; the model's only if no path of it is known.
@@ -117,7 +116,7 @@ fn choice(invocation: &Invocation, part: Part, file: Option<&str>) -> Choice {
         return Choice::WithoutWeights;
     }
     match file {
-        Some(file) if is_gguf(file) => Choice::File(file.to_owned()),
+        Some(file) if names_gguf(file) => Choice::File(file.to_owned()),
         Some(quantisation) => Choice::Quantisation(Some(quantisation.to_owned())),
         None if is_gguf_file => Choice::Quantisation(None),
         None => Choice::Folder,
@@ -261,11 +260,10 @@ impl Cached {
         Named::Repository { id, revision, file }.to_string()
     }
 
-    /// The name of its folder in a cache (huggingface_hub 0.36.2 file_download.py
-    /// `repo_folder_name`).
+    /// The name of its folder in a cache.
     #[must_use]
     pub fn folder_name(&self) -> String {
-        format!("models--{}", self.repository.replace('/', "--"))
+        hub_cache::folder_name(&self.repository)
     }
 
     /// Where its engine keeps it first of all, as that sees it, else as the host does.
@@ -307,13 +305,8 @@ impl Choice {
 fn is_model(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let companion = ["mmproj", "imatrix", "mtp-"].iter().any(|mark| name.contains(mark));
-    let later = name
-        .rsplit_once("-of-")
-        .and_then(|(before, _)| before.rsplit_once('-'))
-        .is_some_and(|(_, number)| {
-            number.len() == 5 && number != "00001" && number.bytes().all(|it| it.is_ascii_digit())
-        });
-    name.ends_with(".gguf") && !companion && !later
+    let later = SplitName::parse(name).is_some_and(|part| !part.is_first());
+    Weights::Gguf.are_in(name) && !companion && !later
 }
 
 fn has_tag(path: &str, tag: &str) -> bool {

@@ -6,6 +6,7 @@ use super::catalogue::Catalogue;
 use super::selection::{left_out, select};
 use super::{Artifact, Kind, Lane, Origin, Plan, PlanError, Settings, Traced};
 use crate::engine::Part;
+use crate::file_name::weights::Weights;
 use crate::mounts::{Located, Sight};
 use crate::options::Selection;
 use crate::path::{HostPath, LocalPath};
@@ -57,8 +58,7 @@ fn artifact(root: &Path, path: &Path) -> Artifact {
 }
 
 fn kind_of(path: &Path) -> Option<Kind> {
-    let is_gguf = path.extension().is_some_and(|extension| extension == "gguf");
-    is_gguf.then_some(Kind::Gguf)
+    Weights::Gguf.are_in(&path.to_string_lossy()).then_some(Kind::Gguf)
 }
 
 fn name(root: &Path, path: &Path) -> String {

@@ -3,13 +3,13 @@
 use std::io::{ErrorKind, Read as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use sha1::Digest as _;
-
 use super::archive::{self, ArchiveError};
 use super::gguf::split::{self, Split, SplitProblem};
 use super::gguf::{self, GgufError, Tensor};
 use super::lookalike::{HEAD, Lookalike, recognise};
 use super::safetensors::{self, SafetensorsError};
+use crate::file_name::hub_cache::{self, DOWNLOADS};
+use crate::file_name::weights::Weights;
 use crate::look::{FileKind, Look, Stat};
 use crate::view::{ReadSeek, View};
 
@@ -334,10 +334,9 @@ fn is_of_rsync(name: &str) -> bool {
     let Some((rest, end)) = name.strip_prefix('.').and_then(|rest| rest.rsplit_once('.')) else {
         return false;
     };
-    let ending = Path::new(rest).extension().and_then(|ending| ending.to_str());
     end.len() == 6
         && end.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        && ["safetensors", "gguf", "bin", "json", "model"].map(Some).contains(&ending)
+        && (Weights::of(rest).is_some() || [".json", ".model"].iter().any(|it| rest.ends_with(it)))
 }
 
 /// Names of unfinished downloads of the file at `path`, there or not. Needs no listing.
@@ -356,7 +355,6 @@ pub(super) fn leftovers_beside(view: &dyn View, path: &Path) -> Vec<String> {
 /// characters, `hf download --local-dir` a hash of the name below `.cache` (huggingface_hub 0.36.2,
 /// `_local_folder.py`; before, the name itself).
 fn hidden_leftovers(view: &dyn View, path: &Path, name: &str) -> Vec<String> {
-    const HF: &str = ".cache/huggingface/download";
     let list = |folder: &Path| view.list(folder).seen().cloned().unwrap_or_default();
     let Some(folder) = path.parent() else { return Vec::new() };
     let rsync = format!(".{name}.");
@@ -365,27 +363,15 @@ fn hidden_leftovers(view: &dyn View, path: &Path, name: &str) -> Vec<String> {
             end.len() == 6 && end.bytes().all(|byte| byte.is_ascii_alphanumeric())
         })
     };
-    let starts = [format!("{name}."), format!("{}.", short_hash(&format!("{name}.metadata")))];
+    let starts = [format!("{name}."), format!("{}.", hub_cache::temporary_stem(name))];
     let is_hf = |found: &String| {
         found.ends_with(".incomplete") && starts.iter().any(|start| found.starts_with(start))
     };
-    let hf = list(&folder.join(HF)).into_iter().filter(is_hf).map(|name| format!("{HF}/{name}"));
+    let hf = list(&folder.join(DOWNLOADS))
+        .into_iter()
+        .filter(is_hf)
+        .map(|name| format!("{DOWNLOADS}/{name}"));
     list(folder).into_iter().filter(is_rsync).chain(hf).collect()
-}
-
-/// SHA-1 in the alphabet of base64 for addresses, padded.
-pub(crate) fn short_hash(text: &str) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let digest = sha1::Sha1::digest(text.as_bytes());
-    let mut out = String::new();
-    for chunk in digest.chunks(3) {
-        let bits = (0..3).fold(0, |bits, at| bits << 8 | usize::from(*chunk.get(at).unwrap_or(&0)));
-        for at in 0..4 {
-            let letter = ALPHABET[bits >> (18 - 6 * at) & 63];
-            out.push(if at <= chunk.len() { char::from(letter) } else { '=' });
-        }
-    }
-    out
 }
 
 /// A name beside `path` that is nearly the same.

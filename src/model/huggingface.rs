@@ -10,7 +10,7 @@ mod weights;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -21,6 +21,8 @@ use super::lookalike::Lookalike;
 use super::safetensors::Dtype;
 use super::sentence_transformers;
 use super::{Model, ModelFacts, Shape, json};
+use crate::file_name::hub_cache::{self, DOWNLOADS};
+pub use crate::file_name::weights::Weights;
 use crate::look::{FileKind, Look};
 use crate::view::View;
 
@@ -100,17 +102,6 @@ pub enum FolderKind {
     Mistral,
 }
 
-/// How weights are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weights {
-    /// safetensors.
-    Safetensors,
-    /// Pickles: they can run code when they are loaded.
-    Pickles,
-    /// A graph for ONNX Runtime, and nothing else.
-    Onnx,
-}
-
 /// Whether something is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Presence {
@@ -153,18 +144,20 @@ pub(super) fn examine(view: &dyn View, path: &Path) -> ModelFacts {
 
 /// Where the snapshot of `main` lies in a repository's folder; absent: `path` is none.
 fn snapshot_below(view: &dyn View, path: &Path) -> Option<PathBuf> {
-    if !path.file_name()?.to_str()?.starts_with("models--") {
+    if !hub_cache::is_repository(path) {
         return None;
     }
-    let only = || match view.list(&path.join("snapshots")) {
+    let snapshots = hub_cache::snapshots(path);
+    let only = || match view.list(&snapshots) {
         Look::Seen(names) => <[String; 1]>::try_from(names).ok().map(|[name]| name),
         Look::Absent | Look::Denied(_) | Look::Unknown(_) => None,
     };
     match snapshot(view, path, None) {
-        Look::Seen(folder) => folder.strip_prefix(path).ok().map(Path::to_path_buf),
-        Look::Absent => only().map(|name| Path::new("snapshots").join(name)),
+        Look::Seen(folder) => Some(folder),
+        Look::Absent => only().map(|name| snapshots.join(name)),
         Look::Denied(_) | Look::Unknown(_) => None,
     }
+    .and_then(|folder| folder.strip_prefix(path).ok().map(Path::to_path_buf))
 }
 
 fn examine_folder(view: &dyn View, path: &Path) -> ModelFacts {
@@ -200,7 +193,8 @@ fn examine_folder(view: &dyn View, path: &Path) -> ModelFacts {
     }
     let is_stored = |name: &&String| weights::is_called_so(name);
     folder.stored = names.iter().flatten().filter(is_stored).cloned().collect();
-    folder.ggufs = names.unwrap_or_default().into_iter().filter(|n| n.ends_with(".gguf")).collect();
+    folder.ggufs =
+        names.unwrap_or_default().into_iter().filter(|name| Weights::Gguf.are_in(name)).collect();
     files.extend(pipeline.into_iter().flat_map(|pipeline| pipeline.files));
     ModelFacts::Seen(Box::new(Model { shape: Shape::Folder(Box::new(folder)), files, leftovers }))
 }
@@ -211,11 +205,8 @@ fn examine_folder(view: &dyn View, path: &Path) -> ModelFacts {
 /// `revision` is a branch, a tag or a commit; absent: `main`.
 pub fn snapshot(view: &dyn View, path: &Path, revision: Option<&str>) -> Look<PathBuf> {
     let revision = revision.unwrap_or("main");
-    let parts = Path::new(revision).components();
-    if revision.is_empty() || !parts.into_iter().all(|part| matches!(part, Component::Normal(_))) {
-        return Look::Absent;
-    }
-    let commit = match view.open(&path.join("refs").join(revision)) {
+    let Some(reference) = hub_cache::reference(path, revision) else { return Look::Absent };
+    let commit = match view.open(&reference) {
         Look::Seen(reader) => {
             let mut text = String::new();
             if let Err(error) = reader.take(LONGEST_REF).read_to_string(&mut text) {
@@ -231,7 +222,7 @@ pub fn snapshot(view: &dyn View, path: &Path, revision: Option<&str>) -> Look<Pa
     if commit.is_empty() || !commit.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Look::Absent;
     }
-    let folder = path.join("snapshots").join(commit);
+    let folder = hub_cache::snapshots(path).join(commit);
     view.stat(&folder).map(|_| folder)
 }
 
@@ -284,12 +275,11 @@ impl Examination<'_> {
     }
 
     fn leftovers(&self) -> Vec<String> {
-        let downloads = ".cache/huggingface/download";
-        let below = match self.view.list(&self.path.join(downloads)) {
+        let below = match self.view.list(&self.path.join(DOWNLOADS)) {
             Look::Seen(names) if self.names.is_some() => names,
             Look::Seen(_) | Look::Absent | Look::Denied(_) | Look::Unknown(_) => Vec::new(),
         };
-        let below = below.into_iter().map(|name| format!("{downloads}/{name}"));
+        let below = below.into_iter().map(|name| format!("{DOWNLOADS}/{name}"));
         let blobs = self.blobs().into_iter().map(|name| format!("../../blobs/{name}"));
         let here = self.names.iter().flatten().cloned();
         here.chain(below).chain(blobs).filter(|name| file::is_unfinished(name)).collect()
@@ -299,9 +289,8 @@ impl Examination<'_> {
 impl Examination<'_> {
     /// The names of the blobs beside a snapshot of the hub's cache.
     fn blobs(&self) -> Vec<String> {
-        let snapshots = self.path.parent().filter(|folder| folder.ends_with("snapshots"));
-        let Some(repository) = snapshots.and_then(Path::parent) else { return Vec::new() };
-        self.view.list(&repository.join("blobs")).seen().cloned().unwrap_or_default()
+        let Some(repository) = hub_cache::repository_of(self.path) else { return Vec::new() };
+        self.view.list(&hub_cache::blobs(repository)).seen().cloned().unwrap_or_default()
     }
 }
 

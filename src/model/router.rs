@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::engine::Part;
+use crate::file_name::split::{self, SplitName};
+use crate::file_name::weights::Weights;
 use crate::look::FileKind;
 use crate::view::View;
 
@@ -42,7 +44,7 @@ pub fn models(view: &dyn View, path: &Path) -> Vec<(Part, PathBuf)> {
 fn of_folder(names: &[String]) -> Vec<(Part, &str)> {
     let ggufs = || names.iter().map(String::as_str).filter(|name| is_gguf(name));
     let models = || ggufs().filter(|name| !is_projector(name));
-    let first = models().find(|name| name.contains("-00001-of-"));
+    let first = models().find(|name| split::says_first(name));
     let models: Vec<&str> = match first {
         Some(first) => vec![first],
         None => models().collect(),
@@ -55,7 +57,7 @@ fn of_folder(names: &[String]) -> Vec<(Part, &str)> {
 }
 
 fn is_gguf(name: &str) -> bool {
-    name.ends_with(".gguf")
+    Weights::Gguf.are_in(name)
 }
 
 fn is_projector(name: &str) -> bool {
@@ -64,11 +66,8 @@ fn is_projector(name: &str) -> bool {
 
 /// Whether a name is that of a later part of a split model whose first part is among `names`.
 fn belongs_to_another(name: &str, names: &[String]) -> bool {
-    let Some((start, end)) = name.rsplit_once("-of-") else { return false };
-    let Some((stem, number)) = start.rsplit_once('-') else { return false };
-    let first = format!("{stem}-00001-of-{end}");
-    let is_number = number.len() == 5 && number.bytes().all(|byte| byte.is_ascii_digit());
-    is_number && first != name && names.contains(&first)
+    let later = SplitName::parse(name).filter(|part| !part.is_first());
+    later.is_some_and(|part| names.contains(&part.part(1).to_string()))
 }
 
 #[cfg(test)]

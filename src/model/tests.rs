@@ -257,6 +257,18 @@ fn pickles_are_judged_by_their_end_and_never_opened() {
 }
 
 #[test]
+fn what_a_training_run_leaves_is_not_taken_for_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    fs_err::write(folder.path().join("config.json"), "{}").unwrap();
+    for name in ["optimizer_1.bin", "rng_state_0.pth", "scaler.pt", "training_args.bin"] {
+        fs_err::write(folder.path().join(name), archive::ZIP).unwrap();
+    }
+    let facts = examine(&LocalView, folder.path());
+    let found = facts.seen().unwrap().folder().unwrap();
+    assert_eq!((found.weights, found.stored.len()), (None, 0));
+}
+
+#[test]
 fn a_revision_in_the_hubs_cache_is_found_by_its_ref() {
     let cache = tempfile::tempdir().unwrap();
     let at = |below: &str| cache.path().join(below);

@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::file_name::hub_cache;
 use crate::hub::{self, HubError, ObjectId};
 
 /// Stamps of other versions are no stamps.
@@ -101,7 +102,7 @@ pub fn leave(root: &Path, name: &str, trace: &Trace, id: &ObjectId) -> Result<()
 }
 
 fn path(root: &Path, name: &str) -> PathBuf {
-    root.join(".cache/huggingface/preflight").join(format!("{name}.stamp"))
+    root.join(hub_cache::OWN).join(format!("{name}.stamp"))
 }
 
 fn parse(text: &str) -> Option<([i128; 6], ObjectId)> {

@@ -15,6 +15,7 @@ use super::way::Eyes;
 use super::{blocking, disk, proof};
 use crate::engine::repository::Reader;
 use crate::facts::LaneFacts;
+use crate::file_name::hub_cache;
 use crate::hub::{Errand, Hub, HubError, Listing, Noted};
 use crate::lanes::Kind;
 use crate::mounts::Sight;
@@ -193,10 +194,10 @@ impl Question {
 /// The commit that a folder was fetched at, if all of its notes agree; of a snapshot in a cache of
 /// the hub, the one that it is named by. Blocking.
 fn commit_of(model: &Path) -> Option<String> {
-    if model.parent()?.file_name()? == "snapshots" {
+    if hub_cache::repository_of(model).is_some() {
         return model.file_name()?.to_str().filter(|name| is_commit(name)).map(str::to_owned);
     }
-    let notes = model.join(".cache/huggingface/download");
+    let notes = model.join(hub_cache::DOWNLOADS);
     let mut commits = BTreeSet::new();
     for entry in walkdir::WalkDir::new(&notes).into_iter().take(MOST_NOTES).flatten() {
         let name = entry.path().strip_prefix(&notes).ok()?.to_str()?;

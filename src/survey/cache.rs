@@ -11,6 +11,8 @@ use futures_util::future::join_all;
 use self::beside::Beside;
 use crate::engine::Part;
 use crate::facts::{ArtifactFacts, CacheFacts, CacheState, LaneFacts, Through, Way};
+use crate::file_name::split::SplitName;
+use crate::file_name::weights::Weights;
 use crate::hub::{Hub, HubError, Listing};
 use crate::lanes::{Artifact, Cached, Choice, Traced};
 use crate::look::{FileKind, Look};
@@ -332,7 +334,7 @@ fn opened(cached: &Cached, mut listing: Listing) -> Result<Listing, HubError> {
     let Choice::Quantisation(wanted) = &cached.choice else { return Ok(listing) };
     let names: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
     let Some(chosen) = cached.choice.pick(&names).map(str::to_owned) else {
-        let ggufs = names.iter().filter(|name| name.ends_with(".gguf"));
+        let ggufs = names.iter().filter(|name| Weights::Gguf.are_in(name));
         let similar = ggufs.take(5).map(|name| (*name).to_owned()).collect();
         let path = format!("*{}*.gguf", wanted.as_deref().unwrap_or(""));
         return Err(HubError::FileNotFound {
@@ -341,12 +343,11 @@ fn opened(cached: &Cached, mut listing: Listing) -> Result<Listing, HubError> {
             similar,
         });
     };
-    let set = chosen.split_once("-00001-of-").map_or(chosen.as_str(), |(set, _)| set).to_owned();
-    let is_set = set != chosen;
+    let set = SplitName::of_gguf(&chosen);
     let projector = projector(&names, &chosen).filter(|_| cached.projector).map(str::to_owned);
     listing.files.retain(|file| {
         file.path == chosen
-            || is_set && file.path.starts_with(&format!("{set}-"))
+            || set.is_some_and(|set| set.has_part(&file.path))
             || Some(&file.path) == projector.as_ref()
     });
     // What is named in messages comes first.
@@ -361,7 +362,7 @@ fn projector<'a>(names: &[&'a str], model: &str) -> Option<&'a str> {
         |path: &str| path.rsplit_once('/').map_or(String::new(), |(it, _)| format!("{it}/"));
     let own = folder(model);
     let candidates = names.iter().copied().filter(|name| {
-        name.ends_with(".gguf") && name.contains("mmproj") && own.starts_with(&folder(name))
+        Weights::Gguf.are_in(name) && name.contains("mmproj") && own.starts_with(&folder(name))
     });
     candidates.reduce(|best, name| if folder(best) < folder(name) { name } else { best })
 }

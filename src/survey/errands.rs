@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::facts::LaneFacts;
+use crate::file_name::hub_cache;
+use crate::file_name::split::SplitName;
+use crate::file_name::weights::Weights;
 use crate::hub::{Errand, HubError, Listing, RemoteFile};
 use crate::lanes::Artifact;
 use crate::mounts::Sight;
@@ -39,10 +42,8 @@ impl Target {
         let source = facts.lane.source.as_ref()?;
         if facts.lane.in_cache() {
             let model = visible(&facts.artifacts.first()?.artifact)?.0;
-            let in_snapshots = |folder: &&Path| {
-                folder.parent().and_then(Path::file_name).is_some_and(|name| name == "snapshots")
-            };
-            let model = model.ancestors().find(in_snapshots)?.to_path_buf();
+            let is_snapshot = |folder: &&Path| hub_cache::repository_of(folder).is_some();
+            let model = model.ancestors().find(is_snapshot)?.to_path_buf();
             return Some(Self { model, one_file: false, stamps: false });
         }
         let (model, read_only) = visible(facts.lane.model()?)?;
@@ -110,11 +111,11 @@ impl Target {
         if !self.one_file {
             return self.model.join(in_repository);
         }
-        let part = later_part(in_repository).and_then(|number| {
-            let name = self.model.file_name()?.to_str()?;
-            let (stem, rest) = name.split_once("-00001-of-")?;
-            Some(self.model.with_file_name(format!("{stem}-{number}-of-{rest}")))
-        });
+        let later = SplitName::of_gguf(in_repository).filter(|part| !part.is_first());
+        let own = self.model.file_name().and_then(|name| SplitName::parse(name.to_str()?));
+        let part = later
+            .zip(own.filter(SplitName::is_first))
+            .map(|(later, own)| self.model.with_file_name(own.part(later.number).to_string()));
         part.unwrap_or_else(|| self.model.clone())
     }
 
@@ -147,26 +148,12 @@ fn visible(artifact: &Artifact) -> Option<(&Path, bool)> {
     }
 }
 
-/// The number of a part of a split GGUF model, if it is not the first.
-fn later_part(path: &str) -> Option<&str> {
-    let (rest, _) = path.strip_suffix(".gguf")?.rsplit_once("-of-")?;
-    let (_, number) = rest.rsplit_once('-')?;
-    (number.len() == 5 && number != "00001").then_some(number)
-}
-
 /// The small files first: a lane whose configuration shows that it cannot work costs no weights.
 pub(super) fn in_stages(errands: Vec<Errand>) -> Vec<Vec<Errand>> {
     let (small, weights): (Vec<_>, Vec<_>) = errands
         .into_iter()
-        .partition(|errand| errand.file.size <= SMALL && !is_weights(&errand.file.path));
+        .partition(|errand| errand.file.size <= SMALL && Weights::of(&errand.file.path).is_none());
     [small, weights].into_iter().filter(|stage| !stage.is_empty()).collect()
-}
-
-pub(super) fn is_weights(path: &str) -> bool {
-    let weights = ["safetensors", "gguf", "bin", "pt", "pth"];
-    Path::new(path)
-        .extension()
-        .is_some_and(|extension| weights.iter().any(|known| extension == *known))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::blocking;
 use super::errands::Target;
 use crate::facts::{ArtifactFacts, LaneFacts};
+use crate::file_name::hub_cache;
 use crate::hub::{Noted, ObjectId};
 use crate::model::Listed;
 use crate::mounts::Sight;
@@ -120,6 +121,5 @@ fn testimony(file: &Listed, root: &Path, name: &str) -> (Option<ObjectId>, Witne
 /// In a cache of the hub a file is a link to a blob, and the blob is named by its content.
 fn named_by_cache(path: &Path) -> Option<ObjectId> {
     let target = fs_err::read_link(path).ok()?;
-    let in_blobs = target.parent()?.file_name()? == "blobs";
-    in_blobs.then(|| ObjectId::of_etag(target.file_name()?.to_str()?)).flatten()
+    ObjectId::of_etag(hub_cache::blob_name(&target)?)
 }

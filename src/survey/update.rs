@@ -4,13 +4,8 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
+use crate::file_name::hub_cache;
 use crate::hub::{self, Errand, HubError};
-
-/// Below the lane's folder, beside the stamps.
-const WAITING: &str = ".cache/huggingface/preflight/update";
-
-/// Where the notes of `hf` are, below the folder that it fetched into.
-const NOTES: &str = ".cache/huggingface/download";
 
 /// The folder in which the files of one commit wait.
 #[derive(Debug, Clone)]
@@ -24,7 +19,7 @@ impl Update {
     /// rename does it.
     pub(super) fn of(model: &Path, commit: &str, errands: &[Errand]) -> Option<Self> {
         let replaces = errands.iter().any(|errand| errand.destination.exists());
-        let folder = model.join(WAITING).join(commit);
+        let folder = waiting(model).join(commit);
         let update = Self { model: model.to_path_buf(), folder };
         (replaces && errands.len() > 1 && model.is_dir()).then_some(update)
     }
@@ -32,7 +27,7 @@ impl Update {
     /// The same errands, into the folder in which they wait. Those of an earlier attempt at another
     /// commit are dropped. Blocking.
     pub(super) fn divert(&self, errands: &[Errand]) -> Vec<Errand> {
-        for other in fs::read_dir(self.model.join(WAITING)).into_iter().flatten().flatten() {
+        for other in fs::read_dir(waiting(&self.model)).into_iter().flatten().flatten() {
             if other.path() != self.folder {
                 drop(fs::remove_dir_all(other.path()));
             }
@@ -52,14 +47,19 @@ impl Update {
         for errand in errands {
             let path = &errand.file.path;
             rename(&self.folder.join(path), &errand.destination)?;
-            let note = Path::new(NOTES).join(format!("{path}.metadata"));
-            if let Err(error) = rename(&self.folder.join(&note), &self.model.join(&note)) {
+            let note = |folder| hub_cache::note(folder, path);
+            if let Err(error) = rename(&note(&self.folder), &note(&self.model)) {
                 tracing::warn!(%error, "`hf` will not know that this file is up to date");
             }
         }
-        drop(fs::remove_dir_all(self.model.join(WAITING)));
+        drop(fs::remove_dir_all(waiting(&self.model)));
         Ok(())
     }
+}
+
+/// Below the lane's folder, beside the stamps.
+fn waiting(model: &Path) -> PathBuf {
+    model.join(hub_cache::OWN).join("update")
 }
 
 fn rename(from: &Path, to: &Path) -> Result<(), HubError> {
@@ -96,7 +96,7 @@ mod tests {
         let errands = [errand(root.path(), "a"), errand(root.path(), "sub/b")];
         write(&errands[0], "old");
         let update = Update::of(root.path(), "c2", &errands).unwrap();
-        let older = root.path().join(WAITING).join("c1");
+        let older = waiting(root.path()).join("c1");
         fs::create_dir_all(&older).unwrap();
         let diverted = update.divert(&errands);
         assert!(!older.exists());
@@ -106,7 +106,7 @@ mod tests {
         for errand in &errands {
             assert_eq!(fs::read_to_string(&errand.destination).unwrap(), "new");
         }
-        assert!(!root.path().join(WAITING).exists());
+        assert!(!waiting(root.path()).exists());
     }
 
     #[test]

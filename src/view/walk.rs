@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::file_name::split::SplitName;
+use crate::file_name::weights::Weights;
 use walkdir::{DirEntry, WalkDir};
 
 /// Deep enough for `vllm/LANE/DTYPE` and a few folders of the user's own above it.
@@ -72,27 +74,13 @@ fn is_model_folder(folder: &Path) -> bool {
 /// Weights of a Hugging Face folder, without a configuration beside them.
 fn has_weights(folder: &Path) -> bool {
     let names = fs_err::read_dir(folder).into_iter().flatten().flatten();
-    names.into_iter().any(|entry| extension(&entry.path()) == Some("safetensors"))
+    names.into_iter().any(|it| Weights::Safetensors.are_in(&it.file_name().to_string_lossy()))
 }
 
+/// Of a split model the first file: llama.cpp opens the others through it.
 fn is_model_file(file: &Path) -> bool {
-    extension(file) == Some("gguf") && !is_later_split(file)
-}
-
-/// `NAME-00002-of-00003.gguf`: llama.cpp opens it through the first of its set.
-fn is_later_split(file: &Path) -> bool {
-    let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("");
-    let mut parts = stem.rsplitn(3, '-');
-    let (count, of, rest) = (parts.next(), parts.next(), parts.next());
-    let number = rest.and_then(|rest| rest.rsplit('-').next());
-    let is_number = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
-    of == Some("of")
-        && count.is_some_and(is_number)
-        && number.is_some_and(|number| is_number(number) && number != "00001")
-}
-
-fn extension(path: &Path) -> Option<&str> {
-    path.extension().and_then(|extension| extension.to_str())
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    Weights::Gguf.are_in(&name) && SplitName::parse(&name).is_none_or(|part| part.is_first())
 }
 
 #[cfg(test)]

@@ -12,17 +12,16 @@ const FILE: &str = "tests/it/tidy.rs";
 
 /// The top-level modules, from the ground up: each line may use what stands in the lines above it
 /// and nothing else. `ARCHITECTURE.md` shows the same table.
-const LAYERS: [&[&str]; 17] = [
-    &["amount", "exit_code", "look", "path", "redact", "source", "source_map", "suggest", "timing"],
-    &["whole_file", "yaml"],
+const LAYERS: [&[&str]; 16] = [
+    &["amount", "exit_code", "file_name", "look", "path", "redact"],
+    &["source", "source_map", "suggest", "timing", "whole_file", "yaml"],
     &["finding"],
     &["options"],
     &["logging", "progress", "project"],
     &["compose", "mounts"],
     &["docker", "engine"],
     &["lanes", "smoke", "view"],
-    &["model"],
-    &["hub"],
+    &["hub", "model"],
     &["lockfile", "proof"],
     &["facts"],
     &["check", "stack"],
@@ -138,6 +137,29 @@ fn the_layers_are_shown_as_they_are() {
     let rows: Vec<String> = LAYERS.iter().map(|layer| layer.join(", ")).collect();
     let table = format!("```text\n{}\n```", rows.join("\n"));
     assert!(shown.contains(&table), "ARCHITECTURE.md shows other layers than\n{table}");
+}
+
+#[test]
+fn names_of_files_are_read_in_one_place() {
+    let words = [
+        "\"-of-",
+        "\"models--",
+        "\"snapshots",
+        "\"blobs",
+        "\".cache/huggingface/download",
+        "\".cache/huggingface/preflight",
+        "extension == \"",
+        "(\".gguf\")",
+    ];
+    let elsewhere = |name: &str| {
+        let is_test = name.ends_with("tests.rs") || name.contains("/tests/");
+        name.starts_with("src/") && !name.starts_with("src/file_name/") && !is_test
+    };
+    for (name, text) in sources().iter().filter(|(name, _)| elsewhere(name)) {
+        for word in words {
+            assert!(!code(text).contains(word), "{name} reads names by {word}");
+        }
+    }
 }
 
 #[test]

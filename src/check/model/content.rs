@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Subject, is_weights, opens_gguf_alone, reach, rules, some_of};
+use crate::file_name::weights::Weights;
 use crate::finding::{Finding, Findings, Rule, Severity};
 use crate::model::FileState;
 use crate::model::archive::ArchiveError;
@@ -195,7 +196,7 @@ impl About<'_> {
     }
 
     fn is_called_gguf(&self) -> bool {
-        self.file.name.extension().is_some_and(|extension| extension == "gguf")
+        Weights::Gguf.are_in(&self.file.name.to_string_lossy())
     }
 
     fn pickle(&self, findings: &mut Findings) {

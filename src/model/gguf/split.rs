@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::file_name::split::SplitName;
+
 /// What a split model says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
@@ -59,8 +61,8 @@ pub enum SplitProblem {
 /// pattern (llama.cpp, `llama_split_prefix`).
 #[must_use]
 pub fn names(first: &str, count: u64) -> Option<Vec<String>> {
-    let prefix = first.strip_suffix(&format!("-00001-of-{count:05}.gguf"))?;
-    Some((1..=count).map(|number| format!("{prefix}-{number:05}-of-{count:05}.gguf")).collect())
+    let first = SplitName::of_gguf(first).filter(|first| first.is_first())?;
+    (u64::from(first.count) == count).then(|| first.parts().collect())
 }
 
 #[cfg(test)]

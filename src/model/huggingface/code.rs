@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Examination, Presence, RemoteCode, snapshot};
+use crate::file_name::hub_cache;
 use crate::look::Look;
 
 pub(super) fn examine(examination: &mut Examination<'_>) {
@@ -36,7 +37,7 @@ fn look(examination: &Examination<'_>, value: &str) -> Option<RemoteCode> {
 
 fn in_cache(examination: &Examination<'_>, repository: &str, file: &str) -> Presence {
     let Some(cache) = cache_of(examination.path) else { return Presence::Unknown };
-    let folder = cache.join(format!("models--{}", repository.replace('/', "--")));
+    let folder = cache.join(hub_cache::folder_name(repository));
     let found = match snapshot(examination.view, &folder, None) {
         Look::Seen(folder) => examination.view.stat(&folder.join(file)).map(|_| ()),
         Look::Absent => Look::Absent,
@@ -52,15 +53,8 @@ fn in_cache(examination: &Examination<'_>, repository: &str, file: &str) -> Pres
 
 /// The hub's cache that `CACHE/models--owner--name/snapshots/COMMIT` is in.
 fn cache_of(folder: &Path) -> Option<PathBuf> {
-    let snapshots = folder.parent()?;
-    let repository = snapshots.parent()?;
-    let named = |path: &Path, wanted: &dyn Fn(&str) -> bool| {
-        path.file_name().and_then(|name| name.to_str()).is_some_and(wanted)
-    };
-    (named(snapshots, &|name| name == "snapshots")
-        && named(repository, &|name| name.starts_with("models--")))
-    .then(|| repository.parent().map(Path::to_path_buf))
-    .flatten()
+    let repository = hub_cache::repository_of(folder).filter(|it| hub_cache::is_repository(it))?;
+    repository.parent().map(Path::to_path_buf)
 }
 
 impl RemoteCode {

@@ -2,14 +2,8 @@
 //! names that lead vLLM to another layout.
 
 use super::{Examination, Surplus};
+use crate::file_name::weights::{self, Weights};
 use crate::look::{FileKind, Look};
-
-/// Endings of weights, whoever reads them.
-const WEIGHTS: [&str; 8] =
-    [".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".onnx", ".gguf"];
-
-/// What a training run leaves behind is no second copy.
-const TRAINING: [&str; 4] = ["training_args", "optimizer", "scheduler", "rng_state"];
 
 /// Smaller files are not worth a word.
 const WORTH_A_WORD: u64 = 1 << 20;
@@ -17,13 +11,10 @@ const WORTH_A_WORD: u64 = 1 << 20;
 /// More folders than this are not looked into.
 const MOST_FOLDERS: usize = 32;
 
-/// Mistral's own layout.
-const CONSOLIDATED: &str = "consolidated";
-
 /// Looks at what is left beside `examination.files`. Says nothing where folders cannot be listed.
 pub(super) fn examine(examination: &mut Examination<'_>) {
     let Some(names) = examination.names.clone() else { return };
-    let mistral = |name: &str| name.starts_with(CONSOLIDATED) && name.ends_with(".safetensors");
+    let mistral = |name: &str| weights::is_consolidated(name) && Weights::Safetensors.are_in(name);
     examination.folder.params = examination.has("params.json");
     examination.folder.consolidated = names.iter().any(|name| mistral(name));
     let mut surplus = Vec::new();
@@ -55,8 +46,7 @@ pub(super) fn examine(examination: &mut Examination<'_>) {
 }
 
 fn is_weights(name: &str) -> bool {
-    WEIGHTS.iter().any(|ending| name.ends_with(ending))
-        && !TRAINING.iter().any(|start| name.starts_with(start))
+    Weights::of(name).is_some() && !weights::is_of_training(name)
 }
 
 fn sized(examination: &Examination<'_>, name: &str) -> Option<Surplus> {

@@ -2,6 +2,8 @@
 
 use super::index::{self, Document};
 use super::{Examination, FolderKind, Weights};
+use crate::file_name::split::SplitName;
+use crate::file_name::weights;
 use crate::model::file::{self, Content, Defect, ModelFile, Role};
 use crate::model::huggingface::parsed;
 use crate::model::safetensors;
@@ -17,25 +19,6 @@ const MODEL: [(&str, &str, Weights); 2] = [
 const ADAPTER: [(&str, &str, Weights); 2] = [
     ("adapter_model.safetensors", "", Weights::Safetensors),
     ("adapter_model.bin", "", Weights::Pickles),
-];
-
-/// Endings that engines look for where there is no index.
-const ENDINGS: [(&str, Weights); 4] = [
-    (".safetensors", Weights::Safetensors),
-    (".bin", Weights::Pickles),
-    (".pt", Weights::Pickles),
-    (".pth", Weights::Pickles),
-];
-
-/// What a training run leaves behind; no engine loads it (vLLM, `weight_utils.py`,
-/// `filter_files_not_needed_for_inference`).
-const NOT_WEIGHTS: [&str; 6] = [
-    "training_args.bin",
-    "optimizer.bin",
-    "optimizer.pt",
-    "scheduler.pt",
-    "scaler.pt",
-    "rng_state.pth",
 ];
 
 /// A series of more files than this is a name, not a series.
@@ -87,27 +70,28 @@ fn onnx(examination: &mut Examination<'_>) {
 
 /// The weights that an engine would find by their ending.
 fn listed(examination: &Examination<'_>) -> Option<(Vec<String>, Weights)> {
-    ENDINGS.iter().find_map(|(ending, weights)| {
+    weights::TORCH.iter().find_map(|ending| {
         let mut names = examination.ending(ending);
-        names.retain(|name| !NOT_WEIGHTS.contains(&name.as_str()));
+        names.retain(|name| !weights::is_of_training(name));
         // Mistral's own layout of the same weights; read only where nothing else is there.
-        if names.iter().any(|name| !name.starts_with("consolidated")) {
-            names.retain(|name| !name.starts_with("consolidated"));
+        if names.iter().any(|name| !weights::is_consolidated(name)) {
+            names.retain(|name| !weights::is_consolidated(name));
         }
-        (!names.is_empty()).then_some((names, *weights))
+        let weights = Weights::of(names.first()?)?;
+        Some((names, weights))
     })
 }
 
 /// Whether a name is one that engines take for weights.
 pub(super) fn is_called_so(name: &str) -> bool {
-    ENDINGS.iter().any(|(ending, _)| name.ends_with(ending)) && !NOT_WEIGHTS.contains(&name)
+    Weights::of(name).is_some_and(Weights::is_of_torch) && !weights::is_of_training(name)
 }
 
 /// Looks at one file of weights; returns the names of its tensors where they are known.
 fn shard(examination: &mut Examination<'_>, name: &str, role: Role) -> Option<Vec<String>> {
     let path = examination.path.join(name);
     let mut names = None;
-    let file = if name.ends_with(".safetensors") {
+    let file = if Weights::Safetensors.are_in(name) {
         file::with(examination.view, &path, role, name, |reader, stat| {
             match safetensors::parse(&mut *reader, stat.size) {
                 Ok(parsed) => {
@@ -190,9 +174,11 @@ fn indexed(examination: &mut Examination<'_>, name: &str) {
 fn missing_of_series(names: &[String]) -> Vec<String> {
     let mut missing = Vec::new();
     for name in names {
-        let Some((prefix, count, ending)) = series(name) else { continue };
-        for number in 1..=count {
-            let member = format!("{prefix}-{number:05}-of-{count:05}{ending}");
+        let Some(part) = SplitName::parse(name) else { continue };
+        if !(1..=LONGEST_SERIES).contains(&part.count) {
+            continue;
+        }
+        for member in part.parts() {
             if !names.contains(&member) && !missing.contains(&member) {
                 missing.push(member);
             }
@@ -201,16 +187,6 @@ fn missing_of_series(names: &[String]) -> Vec<String> {
         break;
     }
     missing
-}
-
-/// Prefix, count and ending of a name in a numbered series.
-fn series(name: &str) -> Option<(&str, u32, &str)> {
-    let (stem, ending) = name.split_at(name.rfind('.')?);
-    let (rest, count) = stem.rsplit_once("-of-")?;
-    let (prefix, number) = rest.rsplit_once('-')?;
-    let digits = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
-    let count = count.parse().ok().filter(|_| digits(count) && digits(number))?;
-    (1..=LONGEST_SERIES).contains(&count).then_some((prefix, count, ending))
 }
 
 #[cfg(test)]

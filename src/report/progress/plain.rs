@@ -137,7 +137,7 @@ mod tests {
         };
         let expected = [
             "coder: fetching 1 file, 1000.0 MiB",
-            "coder: 0 % (1.0 MiB of 1000.0 MiB), 102.3 KiB/s, 2:46:31 left",
+            "coder: 0 % (1.0 MiB of 1000.0 MiB), 102.4 KiB/s, 2:46:31 left",
             "coder: 0 % (1.0 MiB of 1000.0 MiB), 0 B/s, 5:33:01 left",
         ];
         check(work, &expected).await;

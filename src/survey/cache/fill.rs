@@ -12,6 +12,7 @@ use super::{judged_at, look};
 use crate::engine::Part;
 use crate::engine::repository::Reader;
 use crate::facts::{CacheFacts, CacheState, LaneFacts};
+use crate::file_name::weights::Weights;
 use crate::hub::{CachedRepository, Errand, Hub, HubError, Listing, User};
 use crate::lanes::{Cached, Choice};
 use crate::mounts::{Located, Sight};
@@ -213,7 +214,7 @@ fn needed(facts: &LaneFacts, cached: &Cached, mut listing: Listing) -> Listing {
     let surplus: BTreeSet<String> = reader.surplus(&paths).into_iter().map(str::to_owned).collect();
     listing.files.retain(|file| {
         let is_not_asked_for = without_weights
-            && (errands::is_weights(&file.path) || file.path.ends_with(".index.json"));
+            && (Weights::of(&file.path).is_some() || file.path.ends_with(".index.json"));
         !surplus.contains(&file.path) && !is_not_asked_for
     });
     listing
@@ -245,22 +246,14 @@ pub(super) fn folder(place: &Located) -> Option<LocalPath> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{cached, listing};
     use super::*;
-    use crate::hub::{ObjectId, RemoteFile};
     use crate::lanes::Lane;
     use crate::options::Role;
 
-    fn listing(paths: &[&str]) -> Listing {
-        let oid = ObjectId::GitBlob("0".repeat(40));
-        let file = |path: &&str| RemoteFile { path: (*path).to_owned(), size: 1, oid: oid.clone() };
-        let files = paths.iter().map(file).collect();
-        Listing { source: "hf://o/r".parse().unwrap(), commit: "0".repeat(40), files }
-    }
-
     fn check(part: Part, choice: Choice, paths: &[&str], expected: &[&str]) {
         let facts = LaneFacts::of(Lane::named("x"), Role::Hand);
-        let cached =
-            Cached { part, choice, ..super::super::tests::cached(Choice::Folder, Vec::new()) };
+        let cached = Cached { part, choice, ..cached(Choice::Folder, Vec::new()) };
         let kept = needed(&facts, &cached, listing(paths));
         let kept: Vec<&str> = kept.files.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(kept, expected);
@@ -286,7 +279,7 @@ mod tests {
             sight: Sight::Visible { path: path.clone(), root: path.clone(), read_only },
             mount: None,
         };
-        let cached = |read_only| super::super::tests::cached(Choice::Folder, vec![at(read_only)]);
+        let cached = |read_only| cached(Choice::Folder, vec![at(read_only)]);
         assert_eq!(place(&cached(false)), Some(&at(false)));
         assert_eq!(place(&cached(true)), None);
         assert_eq!(place(&Cached { fillable: 0, ..cached(false) }), None, "it is not read there");

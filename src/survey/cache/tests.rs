@@ -1,6 +1,7 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
+use crate::hub::{ObjectId, RemoteFile};
 use crate::lanes::Origin;
 use crate::source_map::Place;
 
@@ -33,6 +34,13 @@ pub(super) fn cached(choice: Choice, places: Vec<Located>) -> Cached {
         from: Origin::Engine("--model".to_owned()),
         place: Place::nowhere(),
     }
+}
+
+pub(super) fn listing(paths: &[&str]) -> Listing {
+    let oid = ObjectId::GitBlob("0".repeat(40));
+    let file = |path: &&str| RemoteFile { path: (*path).to_owned(), size: 1, oid: oid.clone() };
+    let files = paths.iter().map(file).collect();
+    Listing { source: "hf://o/r".parse().unwrap(), commit: "0".repeat(40), files }
 }
 
 fn search(cached: &Cached) -> (CacheState, Option<String>) {
@@ -132,4 +140,18 @@ fn the_projector_that_comes_along_is_the_nearest_above_the_model() {
     ] {
         assert_eq!(projector(names, model), expected, "{names:?}");
     }
+}
+
+#[test]
+fn of_a_split_model_its_own_parts_are_brought_and_no_other_file_whose_name_begins_alike() {
+    let paths = [
+        "m-Q8_0-00001-of-00002.gguf",
+        "m-Q8_0-00001-of-00003.gguf",
+        "m-Q8_0-00002-of-00002.gguf",
+        "m-Q8_0-imatrix.gguf",
+    ];
+    let cached = cached(Choice::Quantisation(Some("Q8_0".to_owned())), Vec::new());
+    let opened = opened(&cached, listing(&paths)).unwrap();
+    let opened: Vec<_> = opened.files.into_iter().map(|file| file.path).collect();
+    assert_eq!(opened, [paths[0], paths[2]]);
 }
