@@ -8,8 +8,8 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use preflight::docker;
 use preflight::options::DockerOptions;
+use preflight::project::docker;
 
 /// Containers of the project.
 const CONTAINERS: usize = 50;

@@ -10,9 +10,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
-use preflight::compose;
 use preflight::options::ProjectOptions;
 use preflight::project::Project;
+use preflight::project::compose;
 use preflight::source_map::SourceMap;
 
 /// Loads before the clock counts.

@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use preflight::model::examine;
-use preflight::view::local::LocalView;
+use preflight::facts::model::examine;
+use preflight::project::view::local::LocalView;
 
 const ROUNDS: u32 = 20;
 

@@ -8,13 +8,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use preflight::check;
-use preflight::finding::Policy;
-use preflight::finding::{Finding, Findings};
-use preflight::lanes::Lane;
+use preflight::findings::Policy;
+use preflight::findings::check;
+use preflight::findings::{Finding, Findings};
 use preflight::options::Base;
 use preflight::options::{Charset, Role};
-use preflight::redact::Redactor;
+use preflight::plan::lanes::Lane;
+use preflight::report::redact::Redactor;
 use preflight::report::{FORMATS, LaneOutcome, Outcome, Report, Telling, human, verdict};
 use preflight::source_map::{Place, SourceMap, Span, Variable, VariableSource};
 use preflight::timing::Timing;

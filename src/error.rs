@@ -4,13 +4,13 @@
 
 use thiserror::Error;
 
-use crate::check::UnknownCheck;
-use crate::compose::LoadError;
 use crate::exit_code::ExitCode;
-use crate::lanes::PlanError;
-use crate::lockfile::LockfileError;
+use crate::facts::lockfile::LockfileError;
+use crate::findings::check::UnknownCheck;
+use crate::findings::policy_sources::PolicyError;
 use crate::options::OptionsError;
-use crate::policy::PolicyError;
+use crate::plan::lanes::PlanError;
+use crate::project::compose::LoadError;
 use crate::report::{Failure, ReportError};
 
 /// Why a run ended without a report.

@@ -1,21 +1,28 @@
 //! What was observed: the typed facts that cross from doing to judging.
 
+pub mod hub;
+pub mod lockfile;
+pub mod model;
+pub mod proof;
+pub mod smoke;
+pub mod survey;
+
 use std::path::PathBuf;
 
-use crate::docker::{DockerError, Observation};
-use crate::hub::{Errand, HubError, Listing, RemoteFile};
-use crate::lanes::{Artifact, Cached, Lane, Plan};
-use crate::lockfile::{LockDifference, Pin};
+use crate::facts::hub::{Errand, HubError, Listing, RemoteFile};
+use crate::facts::lockfile::{LockDifference, Pin};
+use crate::facts::model::{Lack, ModelFacts};
+use crate::facts::proof::Proof;
+use crate::facts::smoke::Smoke;
 use crate::look::{FileKind, Link, Look, Owner, Stat};
-use crate::model::{Lack, ModelFacts};
 use crate::options::{Options, Role, Task};
 use crate::path::LocalPath;
+use crate::plan::lanes::{Artifact, Cached, Lane, Plan};
 use crate::project::Project;
-use crate::proof::Proof;
-use crate::smoke::Smoke;
+use crate::project::docker::{DockerError, Observation};
+use crate::project::stack::{Difference, Stack};
 use crate::source::Source;
 use crate::source_map::Spanned;
-use crate::stack::{Difference, Stack};
 
 /// Everything that is known about a project before its lanes are looked at.
 #[derive(Debug)]

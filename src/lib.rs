@@ -3,41 +3,30 @@
 //! `options -> project -> plan -> facts -> findings -> report -> exit code`; `ARCHITECTURE.md` is
 //! the map.
 
+pub mod options;
+
+pub mod project;
+
+pub mod plan;
+
+pub mod facts;
+
+pub mod findings;
+
+pub mod report;
+
 mod amount;
-pub mod check;
 pub mod cli;
-pub mod compose;
-pub mod docker;
-pub mod engine;
 pub mod error;
 pub mod exit_code;
-pub mod facts;
-mod file_name;
-pub mod finding;
-pub mod hub;
-pub mod lanes;
-pub mod lockfile;
-pub mod logging;
+pub mod file_name;
 pub mod look;
-pub mod model;
-pub mod mounts;
-pub mod options;
 pub mod path;
-pub mod plan;
-pub mod policy;
 pub mod progress;
-pub mod project;
-pub mod proof;
-pub mod redact;
-pub mod report;
-pub mod smoke;
 pub mod source;
 pub mod source_map;
-pub mod stack;
 pub mod suggest;
-pub mod survey;
 pub mod timing;
-pub mod view;
 pub mod whole_file;
 pub mod yaml;
 
@@ -46,15 +35,16 @@ use std::pin::Pin;
 
 use error::Error;
 use exit_code::ExitCode;
-use facts::{LaneFacts, ProjectFacts};
-use finding::{Findings, Severity};
-use lockfile::{Lockfile, LockfileError};
+use facts::lockfile::{self, Lockfile, LockfileError};
+use facts::{LaneFacts, ProjectFacts, survey};
+use findings::{Findings, Severity, check, policy_sources};
 use options::{Options, Task};
+use project::compose;
+use project::stack::{self, Stack};
 use report::lock::Pinned;
 use report::progress::shown;
 use report::{Outcome, Report, Voice};
 use source_map::SourceMap;
-use stack::Stack;
 use timing::Stopwatch;
 
 /// Does what `options` ask for, and tells about it. Dropped before it ends, it stops where it is.
@@ -84,7 +74,7 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
     if options.task == Task::Plan {
         return Ok(voice.plan(&plan, &sources)?);
     }
-    let policy = policy::of(options, &plan, &stack.project, &sources)?;
+    let policy = policy_sources::of(options, &plan, &stack.project, &sources)?;
     let mut findings = Findings::new(policy);
     check::project(&ProjectFacts::of(&stack, &plan, options), &mut findings);
     watch.lap("project");

@@ -7,9 +7,9 @@ use std::time::Duration;
 use preflight::cli::{Cli, Log, Request};
 use preflight::error::Error;
 use preflight::exit_code::ExitCode as Code;
-use preflight::logging;
 use preflight::options::Options;
-use preflight::redact::Redactor;
+use preflight::report::logging;
+use preflight::report::redact::Redactor;
 use preflight::report::{self, Failure, Voice};
 use tokio::signal::unix::{SignalKind, signal};
 

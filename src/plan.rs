@@ -1,19 +1,21 @@
 //! The lanes of a run: what the project, its start scripts and the command line say.
 
+pub mod engine;
+pub mod lanes;
+
 use std::io::Read as _;
 use std::path::Path;
 
-use crate::engine;
-use crate::lanes::{self, Plan, PlanError};
 use crate::look::Look;
-use crate::mounts::{Sight, locate};
 use crate::options::{Options, Target};
+use crate::plan::lanes::{Plan, PlanError};
 use crate::project::Project;
+use crate::project::mounts::{Sight, locate};
+use crate::project::stack::Stack;
+use crate::project::view::View as _;
+use crate::project::view::local::LocalView;
+use crate::project::view::walk;
 use crate::source_map::SourceMap;
-use crate::stack::Stack;
-use crate::view::View as _;
-use crate::view::local::LocalView;
-use crate::view::walk;
 
 /// The most bytes of a file that a command line is continued in.
 const LONGEST_CONFIG: u64 = 1 << 20;

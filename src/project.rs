@@ -1,7 +1,12 @@
 //! The resolved Compose project: plain typed data, the same whether it was read from files or from
 //! the containers that Compose has created.
 
+pub mod compose;
+pub mod docker;
 mod hardware;
+pub mod mounts;
+pub mod stack;
+pub mod view;
 
 use std::path::PathBuf;
 

@@ -4,9 +4,9 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use crate::model;
+use crate::facts::model;
 use crate::options::{OptionsError, Target};
-use crate::view::local::LocalView;
+use crate::project::view::local::LocalView;
 
 /// The names that Docker Compose looks for, in its order.
 pub(super) const COMPOSE_FILES: [&str; 4] =

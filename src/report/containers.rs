@@ -47,7 +47,7 @@ fn state(container: &ContainerReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redact::Redactor;
+    use crate::report::redact::Redactor;
 
     #[test]
     fn a_container_is_told_with_how_it_is() {

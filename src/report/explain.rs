@@ -1,7 +1,7 @@
 //! What `preflight explain` prints: the rules, or what one of them means; and all of it as a page.
 
-use crate::check::{self, UnknownCheck};
-use crate::finding::Rule;
+use crate::findings::Rule;
+use crate::findings::check::{self, UnknownCheck};
 
 /// The list of all checks, or what the one called `id` means; with a line break at its end.
 ///

@@ -2,8 +2,8 @@
 
 use super::lock::Pinned;
 use super::{Failure, Report, Telling, github, human, json, junit, markdown, sarif};
-use crate::lanes::Plan;
 use crate::options;
+use crate::plan::lanes::Plan;
 
 /// What a format is called, and how each thing that a run tells becomes a text in it.
 #[derive(Debug)]

@@ -6,7 +6,7 @@
 use super::format::Format;
 use super::text::Cleaner;
 use super::{Failure, Report, Telling, address, markdown, verdict};
-use crate::finding::{Finding, Severity};
+use crate::findings::{Finding, Severity};
 use crate::options::Charset;
 
 /// See [`super::format`].

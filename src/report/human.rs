@@ -6,7 +6,7 @@ use super::format::Format;
 use super::snippet::{Excerpt, Mark, excerpts};
 use super::text::Cleaner;
 use super::{Report, Telling, containers, lock, plan, table};
-use crate::finding::{Finding, Severity};
+use crate::findings::{Finding, Severity};
 use crate::options::Charset;
 use crate::source_map::{Place, Variable, VariableSource};
 

@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::format::Format;
 use super::text::is_unprintable;
 use super::{ContainerReport, Failure, FileReport, FileState, LaneReport, Telling, Verdict, plan};
-use crate::engine::Engine;
-use crate::finding::{Finding, Label, Ruling, Severity};
+use crate::findings::{Finding, Label, Ruling, Severity};
 use crate::options::Role;
-use crate::redact::Redactor;
+use crate::plan::engine::Engine;
+use crate::report::redact::Redactor;
 use crate::source_map::{SourceMap, Span};
 use crate::timing::Timing;
 

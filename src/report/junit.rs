@@ -8,7 +8,7 @@ use super::format::Format;
 use super::text::{Cleaner, escape};
 use super::{Failure, LaneReport, Report, Telling, Verdict, human};
 use crate::exit_code::ExitCode;
-use crate::finding::{Finding, Severity};
+use crate::findings::{Finding, Severity};
 use crate::options::Charset;
 
 /// The suite of what is about no lane.

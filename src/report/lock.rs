@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Telling;
 use crate::amount::size;
-use crate::lockfile::{Lockfile, Pin};
+use crate::facts::lockfile::{Lockfile, Pin};
 
 /// Digits of a commit that a person compares.
 const SHORT: usize = 12;
@@ -60,8 +60,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::redact::Redactor;
     use crate::report::human::Layout;
+    use crate::report::redact::Redactor;
     use crate::report::tests::telling;
     use crate::source_map::SourceMap;
 

@@ -3,7 +3,7 @@
 use super::format::Format;
 use super::table::{total_size, word};
 use super::{Failure, Report, Telling, address, human, verdict};
-use crate::finding::{Finding, Severity};
+use crate::findings::{Finding, Severity};
 use crate::options::Charset;
 
 /// The most findings that are told whole. A step summary may have 1 MiB.

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use crate::check;
-use crate::docker::Container;
+use crate::facts::model::{Listed, ModelFacts};
 use crate::facts::{ArtifactFacts, LaneFacts, ProjectFacts};
-use crate::finding::Findings;
-use crate::model::{Listed, ModelFacts};
-use crate::mounts::Sight;
+use crate::findings::Findings;
+use crate::findings::check;
 use crate::options::Options;
 use crate::path::{HostPath, ServicePath};
+use crate::project::docker::Container;
+use crate::project::mounts::Sight;
 use crate::timing::Timing;
 
 use super::{ContainerReport, FileReport, FileState, LaneOutcome, Outcome};

@@ -6,10 +6,10 @@ use serde::Serialize;
 use super::Telling;
 use super::json::{SCHEMA_VERSION, Texts, Tool, WirePlace, document};
 use super::text::Cleaner;
-use crate::engine::{Engine, Invocation, Named, Part};
-use crate::lanes::{Artifact, Cached, Lane, Origin, Plan, Problem, ProblemKind, Traced};
-use crate::mounts::{Located, Sight};
 use crate::path::ServicePath;
+use crate::plan::engine::{Engine, Invocation, Named, Part};
+use crate::plan::lanes::{Artifact, Cached, Lane, Origin, Plan, Problem, ProblemKind, Traced};
+use crate::project::mounts::{Located, Sight};
 use crate::source_map::{Place, SourceMap, Span, Spanned};
 
 /// Where the origin of a value begins, in characters, if the value leaves room.
@@ -449,7 +449,7 @@ fn wire_cached(cached: &Cached, texts: Texts<'_>) -> WireCached {
 fn wire_serving(invocation: &Invocation, texts: Texts<'_>) -> WireServing {
     let text = |it: &Option<Spanned<String>>| it.as_ref().map(|it| texts.text(&it.value));
     let folder = |it: &ServicePath| texts.text(&it.to_string());
-    let url = |opens: &crate::engine::Opens| match &opens.named {
+    let url = |opens: &crate::plan::engine::Opens| match &opens.named {
         Named::Url(url) => Some(WireUrl { part: part(opens.part), url: texts.text(url) }),
         Named::Path(_) | Named::Repository { .. } => None,
     };

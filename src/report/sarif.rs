@@ -6,8 +6,8 @@ use super::format::Format;
 use super::json::Texts;
 use super::text::cut_end;
 use super::{Failure, Report, Telling, address, explain, json};
-use crate::check;
-use crate::finding::{Finding, Rule, Ruling, Severity};
+use crate::findings::check;
+use crate::findings::{Finding, Rule, Ruling, Severity};
 use crate::options::Charset;
 use crate::source_map::{Place, Span};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::text::{Cleaner, push_escaped};
-use crate::redact::{MASK, merged};
+use crate::report::redact::{MASK, merged};
 use crate::source_map::{SourceId, SourceMap, Span};
 
 /// Lines of one file that are further apart than this are shown apart.
@@ -260,7 +260,7 @@ mod tests {
 
     use super::super::text::is_unprintable;
     use super::*;
-    use crate::redact::Redactor;
+    use crate::report::redact::Redactor;
 
     /// Marks what stands between `[` and `]` of `line`, and writes the marks back into what is
     /// shown.

@@ -4,11 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::error::Error;
-use crate::finding::Policy;
-use crate::finding::Rule;
-use crate::lanes::{Origin, Traced};
+use crate::findings::Policy;
+use crate::findings::Rule;
 use crate::options::Choices;
 use crate::options::{self, Charset, OptionsError, ProgressStyle, ReportOptions};
+use crate::plan::lanes::{Origin, Traced};
 use crate::source::Source;
 use crate::source_map::{Place, SourceId, Span, Variable, VariableSource};
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::options::Charset;
-use crate::redact::Redactor;
+use crate::report::redact::Redactor;
 
 /// The most characters of one printed value; its middle is cut out.
 const LONGEST_VALUE: usize = 600;

@@ -7,9 +7,9 @@ use super::table::word;
 use super::text::{Cleaner, cut_end, squeeze};
 use super::{Failure, FileState, LaneReport, Report, Verdict};
 use crate::exit_code::ExitCode;
-use crate::finding::{Finding, Severity};
+use crate::findings::{Finding, Severity};
 use crate::options::Charset;
-use crate::redact::Redactor;
+use crate::report::redact::Redactor;
 use crate::source_map::SourceMap;
 
 /// The most lines, the first and the last included.

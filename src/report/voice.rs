@@ -7,12 +7,12 @@ use super::format::chosen;
 use super::human::Layout;
 use super::lock::Pinned;
 use super::{Failure, Format, Report, ReportError, Telling, print, verdict};
-use crate::compose::{self, ConfigFormat};
 use crate::exit_code::ExitCode;
-use crate::lanes::Plan;
 use crate::options::{self, ConfigPart, ReportOptions, Role};
+use crate::plan::lanes::Plan;
 use crate::project::Project;
-use crate::redact::Redactor;
+use crate::project::compose::{self, ConfigFormat};
+use crate::report::redact::Redactor;
 use crate::source_map::SourceMap;
 use crate::whole_file;
 

@@ -5,9 +5,9 @@
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
-use preflight::compose::{self, ConfigFormat, LoadError};
 use preflight::options::ProjectOptions;
 use preflight::path::{HostPath, ServicePath};
+use preflight::project::compose::{self, ConfigFormat, LoadError};
 use preflight::project::{MountSource, Project};
 use preflight::source_map::{Place, SourceMap, VariableSource};
 use proptest::prelude::*;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use indexmap::IndexMap;
-use preflight::compose::{self, LoadError};
 use preflight::options::ProjectOptions;
+use preflight::project::compose::{self, LoadError};
 use preflight::source_map::SourceMap;
 use serde_json::Value;
 

@@ -10,9 +10,9 @@ mod hostile_archive;
 mod image_defaults;
 mod tls;
 
-use preflight::docker::{Container, DockerError, Observation, observe};
 use preflight::options::DockerOptions;
 use preflight::path::HostPath;
+use preflight::project::docker::{Container, DockerError, Observation, observe};
 use preflight::project::{MountSource, Project};
 
 use self::fake_engine::FakeEngine;

@@ -18,8 +18,8 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use preflight::check;
-use preflight::finding::Rule;
+use preflight::findings::Rule;
+use preflight::findings::check;
 
 use self::stand_ins::StandIns;
 use crate::sandbox::{Sandbox, repository};

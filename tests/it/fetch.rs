@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fake_hub::{Builder, FakeHub, Origin};
-use preflight::hub::{Errand, Hub, HubError, Listing};
+use preflight::facts::hub::{Errand, Hub, HubError, Listing};
 use preflight::options::{HubOptions, Token};
 use preflight::progress::Progress;
 use preflight::source::Source;
@@ -61,8 +61,9 @@ fn source(path: Option<&str>) -> Source {
 
 /// One errand for each file of a listing, below `folder`.
 fn errands(listing: &Listing, folder: &Path) -> Vec<Errand> {
-    let errand =
-        |file: &preflight::hub::RemoteFile| Errand::plain(file.clone(), folder.join(&file.path));
+    let errand = |file: &preflight::facts::hub::RemoteFile| {
+        Errand::plain(file.clone(), folder.join(&file.path))
+    };
     listing.files.iter().map(errand).collect()
 }
 

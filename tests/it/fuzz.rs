@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use preflight::model::examine;
-use preflight::view::local::LocalView;
+use preflight::facts::model::examine;
+use preflight::project::view::local::LocalView;
 
 /// What the address space of a run may grow by, in KiB: no allocation of more than 64 MiB fits.
 const ROOM: u64 = 64 * 1024;

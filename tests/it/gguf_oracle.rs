@@ -14,8 +14,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use preflight::model::{ModelFacts, examine};
-use preflight::view::local::LocalView;
+use preflight::facts::model::{ModelFacts, examine};
+use preflight::project::view::local::LocalView;
 
 use self::document::{Document, string};
 

@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use preflight::engine::{Named, invocation};
-use preflight::model::router;
+use preflight::facts::model::router;
+use preflight::plan::engine::{Named, invocation};
 use preflight::project::Service;
+use preflight::project::view::local::LocalView;
 use preflight::source_map::Spanned;
-use preflight::view::local::LocalView;
 
 use crate::gguf_oracle::server;
 use crate::sandbox::Sandbox;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use preflight::engine::{Named, invocation};
+use preflight::plan::engine::{Named, invocation};
 use preflight::project::Service;
 use preflight::source_map::Spanned;
 

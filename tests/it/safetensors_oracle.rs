@@ -14,10 +14,10 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use preflight::model::FileState;
-use preflight::model::huggingface::Presence;
-use preflight::model::{Model, ModelFacts, Role, examine};
-use preflight::view::local::LocalView;
+use preflight::facts::model::FileState;
+use preflight::facts::model::huggingface::Presence;
+use preflight::facts::model::{Model, ModelFacts, Role, examine};
+use preflight::project::view::local::LocalView;
 
 pub(crate) use self::corpus::named;
 use self::corpus::{Case, Question, corpus};

@@ -6,8 +6,8 @@ use super::*;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::options::OptionsError;
-use crate::redact::Redactor;
 use crate::report::human::Layout;
+use crate::report::redact::Redactor;
 use crate::report::tests::{assert_same, rich, telling};
 
 /// What is wrong with `value` by `schema`, for the part of JSON Schema that the schema uses; a word

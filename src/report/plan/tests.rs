@@ -1,11 +1,11 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::lanes::Settings;
-use crate::mounts::Located;
 use crate::path::{HostPath, LocalPath, ServicePath};
-use crate::redact::Redactor;
+use crate::plan::lanes::Settings;
+use crate::project::mounts::Located;
 use crate::report::human::Layout;
+use crate::report::redact::Redactor;
 use crate::report::tests::telling;
 use crate::report::tests::{assert_same, lane};
 use crate::source_map::Place;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use preflight::docker::observe;
+use preflight::project::docker::observe;
 
 use super::options;
 

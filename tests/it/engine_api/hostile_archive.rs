@@ -5,12 +5,12 @@ use std::io::Read as _;
 use std::path::Path;
 
 use base64::Engine as _;
-use preflight::docker::archive::{Archives, EntryKind};
-use preflight::docker::observe;
 use preflight::look::Look;
-use preflight::mounts::Standpoint;
-use preflight::view::View as _;
-use preflight::view::container::ContainerView;
+use preflight::project::docker::archive::{Archives, EntryKind};
+use preflight::project::docker::observe;
+use preflight::project::mounts::Standpoint;
+use preflight::project::view::View as _;
+use preflight::project::view::container::ContainerView;
 use tokio::runtime::Handle;
 
 use super::archive_answers::{self as archive, FILE, FOLDER, LINK, body, head, stat, tar};

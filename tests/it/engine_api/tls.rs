@@ -4,8 +4,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use preflight::docker::{DockerError, Observation, observe};
 use preflight::options::DockerOptions;
+use preflight::project::docker::{DockerError, Observation, observe};
 
 use super::demo;
 use crate::fetch_tls::skipped;

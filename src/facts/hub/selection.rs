@@ -1,0 +1,293 @@
+//! Which files of a repository are wanted, and whether their names may be written.
+
+use std::collections::BTreeMap;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use super::{HubError, RemoteFile, store};
+use crate::file_name::hub_cache;
+use crate::file_name::split::SplitName;
+use crate::source::Source;
+
+/// What file systems allow.
+const LONGEST_NAME: usize = 255;
+const MOST_SIMILAR: usize = 3;
+
+/// Keeps what the source, `include` and `exclude` name, and refuses names that leave the folder.
+pub(crate) fn select(
+    source: &Source,
+    files: Vec<RemoteFile>,
+    include: &[String],
+    exclude: &[String],
+) -> Result<Vec<RemoteFile>, HubError> {
+    let kept = match &source.path {
+        Some(path) => split_set(single(source, path, &files)?, &files),
+        None => {
+            let (included, excluded) = (globs(include), globs(exclude));
+            let wanted = |file: &RemoteFile| {
+                (include.is_empty() || included.is_match(&file.path))
+                    && !excluded.is_match(&file.path)
+            };
+            files.into_iter().filter(wanted).collect()
+        }
+    };
+    let unsafe_name = kept.iter().find(|file| !is_safe(&file.path)).map(|file| file.path.clone());
+    match unsafe_name.or_else(|| clash(&kept)) {
+        None => Ok(kept),
+        Some(name) => Err(HubError::UnsafeName {
+            repository: source.repository(),
+            name: store::printable(&name),
+        }),
+    }
+}
+
+/// Two names that cannot both be files: one is the other, or a folder of it.
+fn clash(files: &[RemoteFile]) -> Option<String> {
+    clash_as(files, str::to_owned)
+}
+
+/// Two names that are one to a file system that does not tell upper case from lower (macOS,
+/// Windows, and what Docker Desktop mounts from them), or one of which is a folder of the other
+/// there.
+pub(super) fn clash_without_case(files: &[RemoteFile]) -> Option<String> {
+    clash_as(files, str::to_lowercase)
+}
+
+/// Two of the names that cannot both be files where names are what `seen_as` makes of them.
+fn clash_as(files: &[RemoteFile], seen_as: impl Fn(&str) -> String) -> Option<String> {
+    let mut taken: BTreeMap<String, &str> = BTreeMap::new();
+    for file in files {
+        if let Some(other) = taken.insert(seen_as(&file.path), &file.path) {
+            return Some(format!("{}` and `{other}", file.path));
+        }
+    }
+    files.iter().find_map(|file| {
+        let folders = file.path.match_indices('/').map(|(at, _)| seen_as(&file.path[..at]));
+        let other = folders.into_iter().find_map(|folder| taken.get(&folder))?;
+        Some(format!("{}` and `{other}", file.path))
+    })
+}
+
+/// With the first part of a GGUF model in several files come the others: llama.cpp opens them all.
+fn split_set(first: RemoteFile, files: &[RemoteFile]) -> Vec<RemoteFile> {
+    match SplitName::of_gguf(&first.path).filter(SplitName::is_first) {
+        Some(name) => files.iter().filter(|file| name.has_part(&file.path)).cloned().collect(),
+        None => vec![first],
+    }
+}
+
+/// The file of that name; else the only one whose name differs in case, `-`, `.` and `_` alone:
+/// guides and catalogues are careless about them.
+fn single(source: &Source, path: &str, files: &[RemoteFile]) -> Result<RemoteFile, HubError> {
+    if let Some(file) = files.iter().find(|file| file.path == path) {
+        return Ok(file.clone());
+    }
+    let wanted = loose(path);
+    let mut candidates = files.iter().filter(|file| loose(&file.path) == wanted);
+    if let (Some(file), None) = (candidates.next(), candidates.next()) {
+        return Ok(file.clone());
+    }
+    Err(HubError::FileNotFound {
+        repository: source.repository(),
+        path: path.to_owned(),
+        similar: similar(path, files),
+    })
+}
+
+/// The files whose names share most with `path`.
+fn similar(path: &str, files: &[RemoteFile]) -> Vec<String> {
+    let (stem, extension) = path.rsplit_once('.').unwrap_or((path, ""));
+    let wanted = loose(stem);
+    let mut ranked: Vec<_> = files
+        .iter()
+        .map(|file| (file, file.path.rsplit_once('.').unwrap_or((&file.path, ""))))
+        .filter(|(_, (_, other))| other.eq_ignore_ascii_case(extension))
+        .map(|(file, (stem, _))| {
+            let name = loose(stem);
+            let same = |(one, other): &(char, char)| one == other;
+            let prefix = wanted.chars().zip(name.chars()).take_while(same).count();
+            let ends = wanted.chars().rev().zip(name.chars().rev());
+            (prefix + ends.take_while(same).count(), file)
+        })
+        .filter(|(shared, _)| shared * 2 >= wanted.chars().count())
+        .collect();
+    ranked.sort_by(|(one, _), (other, _)| other.cmp(one));
+    ranked.iter().take(MOST_SIMILAR).map(|(_, file)| store::printable(&file.path)).collect()
+}
+
+fn loose(path: &str) -> String {
+    let unify = |character: char| match character {
+        '.' | '_' => '-',
+        other => other.to_ascii_lowercase(),
+    };
+    path.chars().map(unify).collect()
+}
+
+/// Patterns as Python's `fnmatch` reads them, which is what `hf download --include` does
+/// (`huggingface_hub` 1.29 `utils/_paths.py filter_repo_objects`): `*` and `?` cross `/`, a pattern
+/// that ends in `/` means everything below, `{` and `\` stand for themselves.
+fn globs(patterns: &[String]) -> GlobSet {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        let literal = globset::escape(pattern);
+        // What is no pattern, such as an unclosed `[`, stands for itself too.
+        let glob = glob(&as_globset(pattern)).or_else(|_not_a_pattern| glob(&literal));
+        if let Ok(glob) = glob {
+            set.add(glob);
+        }
+    }
+    set.build().unwrap_or_else(|_too_large| GlobSet::empty())
+}
+
+fn glob(pattern: &str) -> Result<globset::Glob, globset::Error> {
+    GlobBuilder::new(pattern).literal_separator(false).backslash_escape(false).build()
+}
+
+fn as_globset(pattern: &str) -> String {
+    let mut glob = String::with_capacity(pattern.len() + 1);
+    for character in pattern.chars() {
+        match character {
+            '{' => glob.push_str("[{]"),
+            '}' => glob.push_str("[}]"),
+            // To globset, `**` is more than two of them.
+            '*' if glob.ends_with('*') => {}
+            other => glob.push(other),
+        }
+    }
+    if glob.ends_with('/') {
+        glob.push('*');
+    }
+    glob
+}
+
+/// Whether a name is relative, below the folder on every system, and neither `hf` nor preflight
+/// keeps it for itself.
+pub(crate) fn is_safe(path: &str) -> bool {
+    let harmless =
+        |component: &str| !matches!(component, "" | "." | "..") && component.len() <= LONGEST_NAME;
+    // A file of a repository among the notes could forge them.
+    let lower = path.to_ascii_lowercase();
+    let below = lower.strip_prefix(hub_cache::NOTES);
+    let is_reserved = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    path.split('/').all(harmless)
+        && !path.contains('\\')
+        && !path.chars().any(char::is_control)
+        && !is_reserved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::hub::ObjectId;
+
+    fn files(paths: &[&str]) -> Vec<RemoteFile> {
+        let oid = ObjectId::GitBlob("0".repeat(40));
+        let file = |path: &&str| RemoteFile { path: (*path).to_owned(), size: 1, oid: oid.clone() };
+        paths.iter().map(file).collect()
+    }
+
+    fn source(path: Option<&str>) -> Source {
+        Source {
+            owner: "o".to_owned(),
+            repo: "r".to_owned(),
+            revision: None,
+            path: path.map(str::to_owned),
+        }
+    }
+
+    fn check(include: &[&str], exclude: &[&str], expected: &[&str]) {
+        let all = ["config.json", "model.safetensors", "original/a.pth", "x/{a}.json"];
+        let owned = |patterns: &[&str]| -> Vec<String> {
+            patterns.iter().map(|pattern| (*pattern).to_owned()).collect()
+        };
+        let kept = select(&source(None), files(&all), &owned(include), &owned(exclude)).unwrap();
+        let kept: Vec<_> = kept.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(kept, expected, "{include:?} {exclude:?}");
+    }
+
+    #[test]
+    fn patterns_mean_what_they_mean_to_hf() {
+        check(&["*.json"], &[], &["config.json", "x/{a}.json"]);
+        check(&[], &["original/*"], &["config.json", "model.safetensors", "x/{a}.json"]);
+        check(&["original/"], &[], &["original/a.pth"]);
+        check(&["**.pth"], &[], &["original/a.pth"]);
+        check(&["**/config.json"], &[], &[]);
+        check(&["x/{a}.json"], &[], &["x/{a}.json"]);
+        check(&["config.jso[n"], &[], &[]);
+        check(&["[!c]*.json"], &[], &["x/{a}.json"]);
+    }
+
+    #[test]
+    fn a_single_file_may_differ_in_case_dash_dot_and_underscore() {
+        let all = files(&["a/Model-1.0-Q4_K_M.gguf", "Model-1.0-Q4_K_M.gguf", "x.gguf"]);
+        let found = select(&source(Some("model.1.0.q4-k-m.GGUF")), all, &[], &[]).unwrap();
+        assert_eq!(found[0].path, "Model-1.0-Q4_K_M.gguf");
+    }
+
+    #[test]
+    fn a_name_that_could_be_two_files_is_none_and_names_them() {
+        let all = files(&["m-a.gguf", "m_a.gguf", "README.md", "zzzzzzzz.gguf"]);
+        let error = select(&source(Some("m.a.gguf")), all, &[], &[]).unwrap_err();
+        let HubError::FileNotFound { similar, .. } = error else { panic!("{error}") };
+        assert_eq!(similar, ["m-a.gguf", "m_a.gguf"]);
+    }
+
+    #[test]
+    fn names_that_leave_the_folder_are_refused() {
+        for name in [
+            "../evil",
+            "a/../../evil",
+            "/etc/passwd",
+            "a//b",
+            "",
+            "./a",
+            "a/.",
+            "a\\..\\b",
+            "a\nb",
+            ".cache/huggingface/x",
+            ".Cache/HuggingFace/x",
+            "a/\u{7f}",
+            &"a".repeat(256),
+        ] {
+            let error = select(&source(None), files(&[name]), &[], &[]).unwrap_err();
+            assert!(matches!(error, HubError::UnsafeName { .. }), "{name:?}: {error}");
+            assert!(!error.to_string().contains('\n'), "{name:?}");
+        }
+        for name in ["a..b", "...", ".cache/x", "ü/ß.json"] {
+            assert!(select(&source(None), files(&[name]), &[], &[]).is_ok(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_cannot_both_be_files_are_refused() {
+        for (one, other) in [("a", "a"), ("a", "a/b"), ("A", "A/b/c")] {
+            let error = select(&source(None), files(&[one, other]), &[], &[]).unwrap_err();
+            let expected = format!("`{other}` and `{one}`");
+            assert!(error.to_string().ends_with(&expected), "{error}");
+        }
+        let all = files(&["a", "a/b"]);
+        assert_eq!(select(&source(None), all, &[], &["a/b".to_owned()]).unwrap().len(), 1);
+        assert!(select(&source(None), files(&["a-b", "a/b", "a.b"]), &[], &[]).is_ok());
+    }
+
+    #[test]
+    fn names_that_differ_in_case_alone_are_told_apart_where_the_file_system_does() {
+        for (one, other) in [("Config.json", "config.json"), ("A", "a/b/c")] {
+            let both = files(&[one, other]);
+            assert!(select(&source(None), both.clone(), &[], &[]).is_ok());
+            assert_eq!(clash_without_case(&both), Some(format!("{other}` and `{one}")));
+        }
+        assert_eq!(clash_without_case(&files(&["a-b", "a/b", "a.b"])), None);
+    }
+
+    #[test]
+    fn the_first_part_of_a_split_model_brings_the_others() {
+        let all = ["m-00001-of-00002.gguf", "m-00002-of-00002.gguf", "m-00001-of-00003.gguf"];
+        let kept = |path| -> Vec<String> {
+            let kept = select(&source(Some(path)), files(&all), &[], &[]).unwrap();
+            kept.into_iter().map(|file| file.path).collect()
+        };
+        assert_eq!(kept(all[0]), all[..2]);
+        assert_eq!(kept(all[1]), [all[1]]);
+    }
+}

@@ -1,0 +1,376 @@
+//! A folder in the layout of the hub, as vLLM and transformers open it: configuration, tokenizer,
+//! weights, and whether an index and its shards agree.
+
+mod code;
+pub mod config;
+pub mod index;
+mod surplus;
+mod tokenizer;
+mod weights;
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+pub use self::config::Config;
+pub use self::index::Index;
+use super::file::{self, Content, Defect, ModelFile, Role};
+use super::lookalike::Lookalike;
+use super::safetensors::Dtype;
+use super::sentence_transformers;
+use super::{Model, ModelFacts, Shape, json};
+use crate::file_name::hub_cache::{self, DOWNLOADS};
+pub use crate::file_name::weights::Weights;
+use crate::look::{FileKind, Look};
+use crate::project::view::View;
+
+/// What a folder holds.
+#[derive(Debug, Clone, Default)]
+pub struct Folder {
+    /// What kind of model it is.
+    pub kind: FolderKind,
+    /// How many names are in it; absent where it cannot be listed, and only fixed names were
+    /// looked for.
+    pub names: Option<usize>,
+    /// What the configuration says, if it could be read.
+    pub config: Option<Config>,
+    /// What the index says, if there is one and it could be read.
+    pub index: Option<Index>,
+    /// How the weights are stored; absent: there are none.
+    pub weights: Option<Weights>,
+    /// Whether there is a tokenizer; unknown where the folder cannot be listed.
+    pub tokenizer: Presence,
+    /// Whether images or sound can be prepared (`preprocessor_config.json`).
+    pub processor: Presence,
+    /// Bytes of tensor data by type, over all shards.
+    pub dtypes: BTreeMap<Dtype, u64>,
+    /// Everything directly in it that is called like weights (`.safetensors`, `.bin`, `.pt`, `.pth`),
+    /// by name.
+    pub stored: Vec<String>,
+    /// GGUF files that lie in it, by name.
+    pub ggufs: Vec<String>,
+    /// Whether there is a template that turns a conversation into a prompt.
+    pub chat_template: Presence,
+    /// The code that `auto_map` names.
+    pub code: Vec<RemoteCode>,
+    /// Weights that no engine loads, because it takes others in the same folder.
+    pub surplus: Vec<Surplus>,
+    /// Whether there is a `params.json`, the configuration of Mistral's own layout.
+    pub params: bool,
+    /// Whether there are weights named as in Mistral's own layout (`consolidated*.safetensors`).
+    pub consolidated: bool,
+    /// The first such file in a folder below.
+    pub consolidated_below: Option<String>,
+    /// The path is a repository's folder of the hub's cache; below it, this is what was judged.
+    pub snapshot: Option<PathBuf>,
+}
+
+/// Weights that no engine loads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surplus {
+    /// Below the folder.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// A file of code that comes with a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteCode {
+    /// Its name.
+    pub file: String,
+    /// The repository that it is in; absent: the model's own folder.
+    pub repository: Option<String>,
+    /// Whether it is there. Unknown for another repository, unless the folder is in a cache of the
+    /// hub where that would be too.
+    pub here: Presence,
+}
+
+/// What kind of model a folder is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FolderKind {
+    /// A model of its own.
+    #[default]
+    Model,
+    /// An adapter to one (`adapter_config.json`).
+    Adapter,
+    /// A sentence-transformers pipeline (`modules.json`).
+    SentenceTransformers,
+    /// A model in Mistral's own layout (`params.json`).
+    Mistral,
+}
+
+/// Whether something is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Presence {
+    /// Yes.
+    Here,
+    /// No.
+    Missing,
+    /// It cannot be told.
+    Unknown,
+    /// It does not matter.
+    #[default]
+    NotNeeded,
+}
+
+/// A folder under examination.
+pub(super) struct Examination<'a> {
+    pub(super) view: &'a dyn View,
+    pub(super) path: &'a Path,
+    /// Its names, where it can be listed.
+    pub(super) names: Option<Vec<String>>,
+    pub(super) files: Vec<ModelFile>,
+    pub(super) folder: Folder,
+}
+
+/// Looks at the folder at `path`; of a repository's folder in the hub's cache, at the revision that
+/// `main` names.
+pub(super) fn examine(view: &dyn View, path: &Path) -> ModelFacts {
+    let Some(below) = snapshot_below(view, path) else { return examine_folder(view, path) };
+    let mut facts = examine_folder(view, &path.join(&below));
+    if let ModelFacts::Seen(model) = &mut facts {
+        for file in &mut model.files {
+            file.name = below.join(&file.name);
+        }
+        if let Shape::Folder(folder) = &mut model.shape {
+            folder.snapshot = Some(below);
+        }
+    }
+    facts
+}
+
+/// Where the snapshot of `main` lies in a repository's folder; absent: `path` is none.
+fn snapshot_below(view: &dyn View, path: &Path) -> Option<PathBuf> {
+    if !hub_cache::is_repository(path) {
+        return None;
+    }
+    let snapshots = hub_cache::snapshots(path);
+    let only = || match view.list(&snapshots) {
+        Look::Seen(names) => <[String; 1]>::try_from(names).ok().map(|[name]| name),
+        Look::Absent | Look::Denied(_) | Look::Unknown(_) => None,
+    };
+    match snapshot(view, path, None) {
+        Look::Seen(folder) => Some(folder),
+        Look::Absent => only().map(|name| snapshots.join(name)),
+        Look::Denied(_) | Look::Unknown(_) => None,
+    }
+    .and_then(|folder| folder.strip_prefix(path).ok().map(Path::to_path_buf))
+}
+
+fn examine_folder(view: &dyn View, path: &Path) -> ModelFacts {
+    let pipeline = sentence_transformers::examine(view, path);
+    let below = pipeline.as_ref().map_or("", |pipeline| &pipeline.transformer);
+    let root = if below.is_empty() { path.to_path_buf() } else { path.join(below) };
+    let names = match view.list(&root) {
+        Look::Seen(names) => Some(names),
+        Look::Absent if below.is_empty() => return ModelFacts::Absent,
+        Look::Absent => Some(Vec::new()),
+        Look::Denied(why) => return ModelFacts::Denied(why),
+        Look::Unknown(_) => None,
+    };
+    let folder = Folder { names: names.as_ref().map(Vec::len), ..Folder::default() };
+    let mut examination = Examination { view, path: &root, names, files: Vec::new(), folder };
+    examination.config();
+    if pipeline.is_some() {
+        examination.folder.kind = FolderKind::SentenceTransformers;
+    }
+    weights::examine(&mut examination);
+    tokenizer::examine(&mut examination);
+    code::examine(&mut examination);
+    surplus::examine(&mut examination);
+    let leftovers = examination.leftovers();
+    let Examination { mut files, mut folder, names, .. } = examination;
+    for file in files.iter_mut().filter(|file| file.content.is_absent()) {
+        let name = file.name.to_string_lossy().into_owned();
+        let similar = names.iter().flatten().find(|other| file::is_similar(&name, other));
+        file.similar = similar.cloned();
+    }
+    for file in files.iter_mut().filter(|_| !below.is_empty()) {
+        file.name = Path::new(below).join(&file.name);
+    }
+    let is_stored = |name: &&String| weights::is_called_so(name);
+    folder.stored = names.iter().flatten().filter(is_stored).cloned().collect();
+    folder.ggufs =
+        names.unwrap_or_default().into_iter().filter(|name| Weights::Gguf.are_in(name)).collect();
+    files.extend(pipeline.into_iter().flat_map(|pipeline| pipeline.files));
+    ModelFacts::Seen(Box::new(Model { shape: Shape::Folder(Box::new(folder)), files, leftovers }))
+}
+
+/// The folder of one revision in a repository's folder of the hub's cache
+/// (`models--owner--name`, huggingface_hub 0.36.2), below `path`. Needs no listing.
+///
+/// `revision` is a branch, a tag or a commit; absent: `main`.
+pub fn snapshot(view: &dyn View, path: &Path, revision: Option<&str>) -> Look<PathBuf> {
+    let revision = revision.unwrap_or("main");
+    let Some(reference) = hub_cache::reference(path, revision) else { return Look::Absent };
+    let commit = match view.open(&reference) {
+        Look::Seen(reader) => {
+            let mut text = String::new();
+            if let Err(error) = reader.take(LONGEST_REF).read_to_string(&mut text) {
+                return Look::Unknown(error.to_string());
+            }
+            text.trim().to_owned()
+        }
+        // A commit has no ref: its folder is named like it.
+        Look::Absent => revision.to_owned(),
+        Look::Denied(why) => return Look::Denied(why),
+        Look::Unknown(why) => return Look::Unknown(why),
+    };
+    if commit.is_empty() || !commit.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Look::Absent;
+    }
+    let folder = hub_cache::snapshots(path).join(commit);
+    view.stat(&folder).map(|_| folder)
+}
+
+/// A ref holds 40 digits.
+const LONGEST_REF: u64 = 128;
+
+impl Examination<'_> {
+    /// Whether a name leads to a file, links followed.
+    pub(super) fn has(&self, name: &str) -> bool {
+        if self.names.as_ref().is_some_and(|names| !name.contains('/') && !contains(names, name)) {
+            return false;
+        }
+        match self.view.stat(&self.path.join(name)) {
+            Look::Seen(stat) => stat.kind != FileKind::Directory,
+            // It may be there: looking at it as a file says why it cannot be seen.
+            Look::Denied(_) => true,
+            Look::Absent | Look::Unknown(_) => false,
+        }
+    }
+
+    /// Names in the folder with that ending, unfinished downloads left out.
+    pub(super) fn ending(&self, ending: &str) -> Vec<String> {
+        let names = self.names.iter().flatten();
+        names.filter(|name| name.ends_with(ending)).cloned().collect()
+    }
+
+    /// The configuration comes first; an adapter has another than a model.
+    fn config(&mut self) {
+        let others =
+            [("adapter_config.json", FolderKind::Adapter), ("params.json", FolderKind::Mistral)];
+        let other = others.into_iter().find(|(name, _)| self.has(name));
+        let name = match other {
+            Some((name, kind)) if !self.has("config.json") => {
+                self.folder.kind = kind;
+                name
+            }
+            Some(_) | None => "config.json",
+        };
+        let (file, document) = document(self.view, &self.path.join(name), name, Role::Config);
+        self.folder.config = document.as_ref().map(Config::of);
+        // ModelOpt says it in a file of its own.
+        const MODELOPT: &str = "hf_quant_config.json";
+        if let Some(config) = &mut self.folder.config
+            && config.quantization.is_none()
+            && contains(self.names.as_deref().unwrap_or_default(), MODELOPT)
+        {
+            config.quantization = Some("modelopt".to_owned());
+        }
+        self.files.push(file);
+    }
+
+    fn leftovers(&self) -> Vec<String> {
+        let below = match self.view.list(&self.path.join(DOWNLOADS)) {
+            Look::Seen(names) if self.names.is_some() => names,
+            Look::Seen(_) | Look::Absent | Look::Denied(_) | Look::Unknown(_) => Vec::new(),
+        };
+        let below = below.into_iter().map(|name| format!("{DOWNLOADS}/{name}"));
+        let blobs = self.blobs().into_iter().map(|name| format!("../../blobs/{name}"));
+        let here = self.names.iter().flatten().cloned();
+        here.chain(below).chain(blobs).filter(|name| file::is_unfinished(name)).collect()
+    }
+}
+
+impl Examination<'_> {
+    /// The names of the blobs beside a snapshot of the hub's cache.
+    fn blobs(&self) -> Vec<String> {
+        let Some(repository) = hub_cache::repository_of(self.path) else { return Vec::new() };
+        self.view.list(&hub_cache::blobs(repository)).seen().cloned().unwrap_or_default()
+    }
+}
+
+fn contains(sorted: &[String], name: &str) -> bool {
+    sorted.binary_search_by(|found| found.as_str().cmp(name)).is_ok()
+}
+
+/// A small JSON document and what is in it, if it is an object.
+pub(super) fn document(
+    view: &dyn View,
+    path: &Path,
+    name: &str,
+    role: Role,
+) -> (ModelFile, Option<Map<String, Value>>) {
+    let mut document = None;
+    let file = parsed(view, path, name, role, config::LONGEST, |object| document = Some(object));
+    (file, document)
+}
+
+/// A JSON document of a certain type.
+pub(super) fn parsed<T: serde::de::DeserializeOwned>(
+    view: &dyn View,
+    path: &Path,
+    name: &str,
+    role: Role,
+    longest: u64,
+    keep: impl FnOnce(T),
+) -> ModelFile {
+    file::with(view, path, role, name, |reader, stat| {
+        let found = match file::head(reader) {
+            Ok(head) => super::lookalike::recognise(&head),
+            Err(error) => return Content::Unknown(error.to_string()),
+        };
+        let broken = |why: String| Content::Broken(Defect::Document(why));
+        if found != Lookalike::Json {
+            return file::lookalike(found);
+        }
+        if stat.size > longest {
+            let size = stat.size;
+            return broken(format!("it has {size} bytes, and at most {longest} are read"));
+        }
+        match json::parse(reader, stat.size) {
+            Ok(value) => {
+                keep(value);
+                Content::Document
+            }
+            Err(error) => broken(error.to_string()),
+        }
+    })
+}
+
+impl Folder {
+    /// Whether everything beside the files themselves is as an engine needs it.
+    #[must_use]
+    pub(super) fn complete(&self) -> bool {
+        let agrees = self.index.as_ref().is_none_or(|index| index.astray.is_none());
+        let speaks = matches!(self.tokenizer, Presence::Here | Presence::NotNeeded);
+        agrees && speaks && self.weights.is_some()
+    }
+
+    fn multimodal(&self) -> bool {
+        self.config.as_ref().is_some_and(|config| config.multimodal)
+    }
+
+    /// Whether GGUF files are all that there is: a folder of models rather than a model.
+    #[must_use]
+    pub fn holds_only_ggufs(&self) -> bool {
+        !self.ggufs.is_empty() && self.weights.is_none() && self.config.is_none()
+    }
+
+    pub(super) fn summary(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        if let Some(config) = &self.config {
+            words.extend(config.architectures.first().or(config.model_type.as_ref()).cloned());
+            words.extend(config.quantization.as_ref().or(config.dtype.as_ref()).cloned());
+            words.extend(config.context_length.map(|length| format!("context {length}")));
+        }
+        if self.kind == FolderKind::Adapter {
+            words.push("adapter".to_owned());
+        }
+        words
+    }
+}

@@ -1,0 +1,52 @@
+//! `modules.json`: the pipeline of a sentence-transformers model (5.1.2,
+//! `SentenceTransformer.py`).
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::file::{self, ModelFile, Role};
+use super::huggingface::parsed;
+use crate::project::view::View;
+
+/// Longer pipelines are not.
+const LONGEST: u64 = 1 << 20;
+
+/// One step of the pipeline.
+#[derive(Debug, Deserialize)]
+struct Module {
+    #[serde(default)]
+    path: String,
+    #[serde(rename = "type", default)]
+    kind: String,
+}
+
+/// A pipeline.
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    /// Where the transformer lies below the folder; empty in all but old models.
+    pub(super) transformer: String,
+    /// The files of the pipeline beside it, the list of modules first.
+    pub(super) files: Vec<ModelFile>,
+}
+
+/// Looks for a pipeline in the folder at `path`.
+pub(super) fn examine(view: &dyn View, path: &Path) -> Option<Pipeline> {
+    const NAME: &str = "modules.json";
+    let mut modules: Vec<Module> = Vec::new();
+    let keep = |found| modules = found;
+    let list = parsed(view, &path.join(NAME), NAME, Role::Module, LONGEST, keep);
+    list.size?;
+    let mut pipeline = Pipeline { transformer: String::new(), files: vec![list] };
+    for module in modules {
+        let stays = !module.path.split('/').any(|part| part.is_empty() || part == "..");
+        if module.kind.ends_with("Transformer") && stays {
+            pipeline.transformer = module.path;
+        // Only these two keep something in their folder that they cannot do without.
+        } else if ["Pooling", "Dense"].iter().any(|kind| module.kind.ends_with(kind)) && stays {
+            let name = format!("{}/config.json", module.path);
+            pipeline.files.push(file::examine(view, &path.join(&name), Role::Module, name));
+        }
+    }
+    Some(pipeline)
+}

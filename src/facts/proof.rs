@@ -1,0 +1,319 @@
+//! Whether files hold the bytes that somebody has promised.
+//!
+//! A promise is the size and the hash of a file, and who gave them. A look compares what costs
+//! nothing: size and stamp. Hashing compares every byte, on every core, and leaves a stamp, so that
+//! it is done once.
+
+pub mod hash;
+pub mod stamp;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use self::stamp::{Recall, Trace};
+use crate::facts::hub::ObjectId;
+use crate::progress::Progress;
+
+/// What a file has to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promise {
+    /// As this process sees it.
+    pub path: PathBuf,
+    /// The folder below which it is remembered what the file hashed to.
+    pub root: PathBuf,
+    /// The file, relative to that folder.
+    pub name: String,
+    /// Bytes, if promised.
+    pub size: Option<u64>,
+    /// Its content, if promised.
+    pub id: Option<ObjectId>,
+    /// Who promises.
+    pub witness: Witness,
+    /// Whether a stamp may be left.
+    pub stamps: bool,
+}
+
+/// Who promises what a file hashes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Witness {
+    /// `preflight.lock`.
+    Lock,
+    /// The hub's listing, in this run.
+    Hub,
+    /// What `hf` or preflight has noted beside the file when it was fetched.
+    Note,
+    /// The name of the file in a cache of the hub.
+    Cache,
+    /// A stamp: what the file was when it was proven.
+    Stamp,
+    /// Nobody.
+    Nobody,
+}
+
+/// What is known about one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// As this process sees it.
+    pub path: PathBuf,
+    /// Who has promised.
+    pub witness: Witness,
+    /// What was seen.
+    pub outcome: Outcome,
+}
+
+/// What was seen of a promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is kept: by hash, in this run or in one that left a stamp.
+    Proven,
+    /// It is broken.
+    Differs {
+        /// As promised: a hash, or a number of bytes.
+        expected: String,
+        /// As seen, in the same terms.
+        actual: String,
+    },
+    /// The file is not there.
+    Missing,
+    /// The file was proven and has been written since; it has not been hashed again.
+    Written,
+    /// The size is right, as far as it is promised, and the file has not been hashed.
+    NotHashed,
+    /// Nobody promises what it hashes to.
+    Unproven,
+    /// It cannot be read, and why.
+    Unreadable(String),
+}
+
+/// Compares size and stamp. Blocking.
+#[must_use]
+pub fn look(promise: &Promise) -> Outcome {
+    let trace = match Trace::of(&promise.path) {
+        Ok(trace) => trace,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Outcome::Missing,
+        Err(error) => return Outcome::Unreadable(error.to_string()),
+    };
+    if let Some(size) = promise.size.filter(|size| *size != trace.size) {
+        return differs(format!("{size} bytes"), format!("{} bytes", trace.size));
+    }
+    let Some(id) = &promise.id else { return Outcome::Unproven };
+    match stamp::recall(&promise.root, &promise.name, &trace) {
+        Recall::Same(known) => judge(id, &known, trace.size).unwrap_or(Outcome::NotHashed),
+        Recall::Written(known) if id.agrees(&known, trace.size) == Some(true) => Outcome::Written,
+        Recall::Nothing | Recall::Moved(_) | Recall::Written(_) => Outcome::NotHashed,
+    }
+}
+
+/// Looks at every promise and hashes where a look does not tell, as many files at once as there are
+/// cores; each `Progress` is told of the files of its promise. One outcome for each promise, in
+/// order. Blocking.
+#[must_use]
+pub fn hash_all(promises: &[(Promise, Progress)]) -> Vec<Outcome> {
+    let mut outcomes: Vec<Outcome> = promises.iter().map(|(promise, _)| look(promise)).collect();
+    let wants = |outcome: &Outcome| matches!(outcome, Outcome::NotHashed | Outcome::Written);
+    // What two lanes share is hashed once.
+    let mut first: HashMap<(&Path, &Option<ObjectId>), usize> = HashMap::new();
+    let mut same: Vec<(usize, usize)> = Vec::new();
+    let mut work: Vec<(u64, usize)> = Vec::new();
+    for (index, (promise, _)) in promises.iter().enumerate() {
+        if !outcomes.get(index).is_some_and(wants) {
+            continue;
+        }
+        match first.entry((&promise.path, &promise.id)) {
+            std::collections::hash_map::Entry::Occupied(known) => same.push((index, *known.get())),
+            std::collections::hash_map::Entry::Vacant(new) => {
+                new.insert(index);
+                work.push((fs_err::metadata(&promise.path).map_or(0, |it| it.len()), index));
+            }
+        }
+    }
+    announce(promises, &work);
+    // The largest first, so that no core is left with one at the end.
+    work.sort_unstable_by(|one, other| other.cmp(one));
+    for (index, outcome) in in_parallel(promises, &work) {
+        outcomes[index] = outcome;
+    }
+    for (index, known) in same {
+        outcomes[index] = outcomes[known].clone();
+    }
+    outcomes
+}
+
+fn announce(promises: &[(Promise, Progress)], work: &[(u64, usize)]) {
+    let mut lanes: Vec<(&Progress, usize, u64)> = Vec::new();
+    for (size, index) in work {
+        let (_, progress) = &promises[*index];
+        match lanes.iter_mut().find(|(known, ..)| known.lane() == progress.lane()) {
+            Some((_, files, bytes)) => {
+                *files += 1;
+                *bytes += size;
+            }
+            None => lanes.push((progress, 1, *size)),
+        }
+    }
+    for (progress, files, bytes) in lanes {
+        progress.hashing(files, bytes);
+    }
+}
+
+fn in_parallel(promises: &[(Promise, Progress)], work: &[(u64, usize)]) -> Vec<(usize, Outcome)> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        while let Some((_, index)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let (promise, progress) = &promises[*index];
+            done.push((*index, hash(promise, progress)));
+        }
+        done
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores.min(work.len())).map(|_| scope.spawn(worker)).collect();
+        let joined = workers.into_iter().map(|worker| match worker.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        joined.flatten().collect()
+    })
+}
+
+fn hash(promise: &Promise, progress: &Progress) -> Outcome {
+    let Some(id) = &promise.id else { return Outcome::Unproven };
+    let hashed = Trace::of(&promise.path).and_then(|before| {
+        let actual = hash::hash(&promise.path, id, &|bytes| progress.verified(bytes))?;
+        Ok((before, Trace::of(&promise.path)?, actual))
+    });
+    let (before, after, actual) = match hashed {
+        Ok(hashed) => hashed,
+        Err(error) => return Outcome::Unreadable(error.to_string()),
+    };
+    progress.finished(&promise.name);
+    if before != after {
+        return Outcome::Unreadable("it was written while it was hashed".to_owned());
+    }
+    let outcome = judge(id, &actual, after.size).unwrap_or(Outcome::Unproven);
+    if outcome == Outcome::Proven && promise.stamps {
+        remember(promise, &after, &actual);
+    }
+    outcome
+}
+
+/// Leaves a stamp for a file that was just proven by other means. Blocking.
+pub fn proven(promise: &Promise) {
+    if let (Ok(trace), Some(id), true) = (Trace::of(&promise.path), &promise.id, promise.stamps) {
+        remember(promise, &trace, id);
+    }
+}
+
+fn remember(promise: &Promise, trace: &Trace, id: &ObjectId) {
+    if let Err(error) = stamp::leave(&promise.root, &promise.name, trace, id) {
+        tracing::debug!(%error, "the next run has to hash this file again");
+    }
+}
+
+/// Absent: the two cannot be compared.
+fn judge(promised: &ObjectId, actual: &ObjectId, size: u64) -> Option<Outcome> {
+    Some(if promised.agrees(actual, size)? {
+        Outcome::Proven
+    } else {
+        differs(promised.to_string(), actual.to_string())
+    })
+}
+
+fn differs(expected: String, actual: String) -> Outcome {
+    Outcome::Differs { expected, actual }
+}
+
+impl Witness {
+    /// In a sentence: `X says that`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lock => "`preflight.lock`",
+            Self::Hub => "the hub",
+            Self::Note => "the note that its download left",
+            Self::Cache => "its name in the cache",
+            Self::Stamp => "the stamp of an earlier run",
+            Self::Nobody => "nobody",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+
+    const HELLO: &str = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
+
+    fn promise(root: &Path, name: &str, id: &str) -> Promise {
+        Promise {
+            path: root.join(name),
+            root: root.to_path_buf(),
+            name: name.to_owned(),
+            size: Some(6),
+            id: ObjectId::of_etag(id),
+            witness: Witness::Lock,
+            stamps: true,
+        }
+    }
+
+    fn hashed(promises: &[Promise]) -> Vec<Outcome> {
+        let (events, _receiver) = unbounded_channel();
+        let progress = Progress::new(events);
+        let promises: Vec<_> =
+            promises.iter().map(|promise| (promise.clone(), progress.clone())).collect();
+        hash_all(&promises)
+    }
+
+    #[test]
+    fn a_file_is_hashed_once_and_then_remembered_until_it_is_written() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a");
+        fs_err::write(&path, "hello\n").unwrap();
+        let promise = promise(root.path(), "a", HELLO);
+        assert_eq!(look(&promise), Outcome::NotHashed);
+        assert_eq!(hashed(&[promise.clone(), promise.clone()]), [Outcome::Proven, Outcome::Proven]);
+        assert_eq!(look(&promise), Outcome::Proven);
+
+        // The same size, another content.
+        fs_err::write(&path, "hellO\n").unwrap();
+        let opened = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        opened.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(look(&promise), Outcome::Written);
+        let [Outcome::Differs { expected, .. }] = &hashed(std::slice::from_ref(&promise))[..]
+        else {
+            panic!("{:?}", look(&promise))
+        };
+        assert_eq!(*expected, format!("sha256 {HELLO}"));
+        assert_eq!(look(&promise), Outcome::Written, "only what is proven is remembered");
+    }
+
+    #[test]
+    fn what_cannot_be_proven_has_its_reason() {
+        let root = tempfile::tempdir().unwrap();
+        fs_err::write(root.path().join("a"), "hello").unwrap();
+        fs_err::create_dir(root.path().join("b")).unwrap();
+        let missing = promise(root.path(), "c", HELLO);
+        let short = promise(root.path(), "a", HELLO);
+        let silent = Promise { size: None, id: None, ..short.clone() };
+        let folder = promise(root.path(), "b", HELLO);
+        let outcomes = hashed(&[missing, short, silent, folder]);
+        let differs = Outcome::Differs { expected: "6 bytes".into(), actual: "5 bytes".into() };
+        assert_eq!(outcomes[..3], [Outcome::Missing, differs, Outcome::Unproven]);
+        assert!(matches!(outcomes[3], Outcome::Unreadable(_)));
+    }
+
+    #[test]
+    fn nothing_is_written_where_no_stamp_may_be_left() {
+        let root = tempfile::tempdir().unwrap();
+        fs_err::write(root.path().join("a"), "hello\n").unwrap();
+        let promise = Promise { stamps: false, ..promise(root.path(), "a", HELLO) };
+        assert_eq!(hashed(std::slice::from_ref(&promise)), [Outcome::Proven]);
+        assert_eq!(look(&promise), Outcome::NotHashed);
+        assert!(!root.path().join(".cache").exists());
+    }
+}

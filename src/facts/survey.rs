@@ -1,0 +1,123 @@
+//! Gathers the facts of every lane, stage by stage: mounts and files, then sources, then bytes.
+
+mod ask;
+mod bring;
+mod cache;
+mod disk;
+mod errands;
+mod inside;
+mod judge;
+mod pin;
+mod proof;
+mod root;
+mod update;
+mod way;
+
+use futures_util::future::join_all;
+use tokio::task;
+
+use crate::facts::lockfile::Lockfile;
+use crate::facts::survey::way::Eyes;
+use crate::facts::{LaneFacts, Orders, Pinning};
+use crate::options::Options;
+use crate::plan::lanes::{Artifact, Lane, Plan};
+use crate::progress::Progress;
+use crate::project::stack::Stack;
+
+pub use self::ask::ask;
+pub use self::judge::Judge;
+
+/// Everything that can be seen of a plan's lanes without the network. `lock` is `preflight.lock`, if
+/// there is one.
+pub async fn look(
+    plan: &Plan,
+    stack: &Stack,
+    options: &Options,
+    lock: Option<&Lockfile>,
+) -> Vec<LaneFacts> {
+    let may_fetch = options.fetch && plan.settings.fetch;
+    let eyes = Eyes::of(stack);
+    let looks = plan.lanes.iter().map(|lane| {
+        let mut facts = LaneFacts::of(lane.clone(), options.role);
+        facts.source.pinning = pinning(lane, lock);
+        facts.orders = Orders {
+            role: options.role,
+            may_fetch: may_fetch && lane.fetch,
+            create_root: plan.settings.create_root,
+            update: options.files.update,
+            deep: options.files.deep,
+        };
+        let born = stack.born;
+        let eyes = eyes.clone();
+        let in_container =
+            matches!(stack.standpoint, crate::project::mounts::Standpoint::Container(_));
+        blocking(facts, move |mut facts| {
+            if facts.lane.skipped.is_none() {
+                let judge = in_container.then_some(born);
+                let seen = |artifact: &Artifact| eyes.look(artifact, root::look(artifact, judge));
+                let artifacts = eyes.opened(&facts.lane);
+                facts.artifacts = artifacts.iter().map(seen).collect();
+                cache::look(&mut facts, &eyes);
+                proof::look(&mut facts);
+            }
+            facts
+        })
+    });
+    join_all(looks).await
+}
+
+fn pinning(lane: &Lane, lock: Option<&Lockfile>) -> Pinning {
+    let (Some(lock), Some(source)) = (lock, &lane.source) else { return Pinning::NoLock };
+    match lock.lanes.get(&lane.name) {
+        None => Pinning::Unlisted,
+        Some(pin) if pin.source == source.value => Pinning::Pinned(pin.clone()),
+        Some(pin) => Pinning::Outdated(pin.source.clone()),
+    }
+}
+
+/// Hashes every byte that no stamp vouches for.
+pub async fn prove(lanes: &mut [LaneFacts], progress: Progress) {
+    proof::hash(lanes, progress).await;
+}
+
+/// Brings what is missing: probes every source, checks the disk, fetches, and looks again; asks the
+/// hub about what engines will bring themselves. A lane that `judge` ends goes no further; the others
+/// do.
+pub async fn fetch(
+    lanes: &mut [LaneFacts],
+    stack: &Stack,
+    options: &Options,
+    judge: &impl Judge,
+    progress: &Progress,
+) {
+    if !options.hub.offline {
+        let asking = lanes.iter_mut().filter(|facts| !judge.has_ended(&facts.lane.name));
+        cache::ask(asking, &options.hub).await;
+    }
+    let wants = |facts: &&mut LaneFacts| {
+        let anything = bring::wants(facts, &options.files) || cache::fill::wants(facts);
+        anything && !judge.has_ended(&facts.lane.name)
+    };
+    let eyes = Eyes::of(stack);
+    let wanting: Vec<_> = lanes.iter_mut().filter(wants).collect();
+    if !wanting.is_empty() {
+        bring::bring(wanting, &eyes, options, progress, judge).await;
+    }
+}
+
+/// What `preflight.lock` has to say after `before`: see [`Lockfile`].
+pub async fn pin(lanes: &mut [LaneFacts], before: &Lockfile, options: &Options) -> Lockfile {
+    pin::pin(lanes, before, options).await
+}
+
+/// Runs `work` where blocking is allowed. A panic in it goes on here.
+async fn blocking<I, O>(input: I, work: impl FnOnce(I) -> O + Send + 'static) -> O
+where
+    I: Send + 'static,
+    O: Send + 'static,
+{
+    match task::spawn_blocking(move || work(input)).await {
+        Ok(output) => output,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

@@ -1,0 +1,236 @@
+//! Asks the running engines, waits for those that are still loading, and looks again at what does
+//! not serve.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use crate::facts::LaneFacts;
+use crate::facts::smoke::{Answer, Endpoint, Smoke, Wanted, api_key, same_server};
+use crate::facts::survey::way::Eyes;
+use crate::look::Look;
+use crate::options::{DockerOptions, Options, Token};
+use crate::plan::engine::{Engine, Serves};
+use crate::plan::lanes::Level;
+use crate::plan::lanes::{Kind, Lane};
+use crate::project::docker::{self, Container};
+use crate::project::mounts::Standpoint;
+use crate::project::stack::Stack;
+
+/// How long a running engine may take for one answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often one that is still loading is asked.
+const POLL: Duration = Duration::from_millis(500);
+
+/// One engine to ask.
+struct Question<'a> {
+    lane: &'a Lane,
+    engine: Option<Engine>,
+    url: Option<String>,
+    key: Option<Token>,
+    /// The id of its container, if it has one.
+    container: Option<&'a str>,
+    docker: &'a DockerOptions,
+    wait: Duration,
+}
+
+/// Asks the engine of every lane. Where one does not serve, its containers and its files are looked
+/// at again, and the last lines of its log are kept.
+pub async fn ask(lanes: &mut [LaneFacts], stack: &mut Stack, options: &Options) {
+    let known: Vec<&Lane> = lanes.iter().map(|facts| &facts.lane).collect();
+    let questions = known
+        .iter()
+        .map(|lane| lane.skipped.is_none().then(|| question(lane, &known, stack, options)));
+    let answers = questions.map(async |question| match question {
+        Some(question) => Some(question.ask().await),
+        None => None,
+    });
+    let answers: Vec<Option<Smoke>> = join_all(answers).await;
+    for (facts, answer) in lanes.iter_mut().zip(answers) {
+        facts.smoke = answer;
+    }
+    mark_standby(lanes);
+    if lanes.iter().any(fails) {
+        look_again(lanes, stack, options).await;
+    }
+}
+
+fn question<'a>(
+    lane: &'a Lane,
+    known: &[&'a Lane],
+    stack: &'a Stack,
+    options: &'a Options,
+) -> Question<'a> {
+    let server = served_like(lane, known, stack);
+    let service = server.services.first().and_then(|name| stack.project.service(name));
+    Question {
+        lane,
+        engine: server.engine,
+        url: address(lane, stack).or_else(|| address(server, stack)),
+        key: service.and_then(api_key),
+        container: container(server, stack).map(|container| container.id.as_str()),
+        docker: &options.docker,
+        wait: options.wait,
+    }
+}
+
+/// The lane itself; where nothing starts an engine for it, one with an engine at the same address or
+/// in the same service: they are served one at a time.
+fn served_like<'a>(lane: &'a Lane, known: &[&'a Lane], stack: &Stack) -> &'a Lane {
+    if lane.engine.is_some() {
+        return lane;
+    }
+    let own = address(lane, stack);
+    let shares = |other: &&&Lane| {
+        let address = own.as_deref().zip(address(other, stack));
+        address.is_some_and(|(own, other)| same_server(own, &other))
+            || other.services.iter().any(|service| lane.services.contains(service))
+    };
+    known.iter().filter(|other| other.engine.is_some()).find(shares).map_or(lane, |other| *other)
+}
+
+/// Where the engine of a lane answers: as somebody says, else as its container does.
+fn address(lane: &Lane, stack: &Stack) -> Option<String> {
+    let said = lane.url.as_ref().map(|url| url.value.clone());
+    said.or_else(|| from_container(lane, container(lane, stack)?, &stack.standpoint))
+}
+
+fn container<'a>(lane: &Lane, stack: &'a Stack) -> Option<&'a Container> {
+    let observation = stack.observation.as_ref().ok()?;
+    observation.container(&stack.project.name, lane.services.first()?)
+}
+
+/// Where a container answers: on the host at the port that the engine has chosen, else at its own
+/// address.
+fn from_container(lane: &Lane, container: &Container, standpoint: &Standpoint) -> Option<String> {
+    let port = lane.invocation.as_ref()?.port;
+    let published = container.published.get(&port).filter(|_| *standpoint == Standpoint::Host);
+    let own = || container.address.as_ref().map(|address| format!("{address}:{port}"));
+    published.cloned().or_else(own).map(|authority| format!("http://{authority}"))
+}
+
+impl Question<'_> {
+    async fn ask(self) -> Smoke {
+        let Some(url) = self.url.clone() else {
+            return Smoke::answered(None, Answer::NoAddress);
+        };
+        let endpoint = Endpoint::open(self.engine, &url, self.key.clone(), PATIENCE);
+        let endpoint = match endpoint {
+            Ok(endpoint) => endpoint,
+            Err(reason) => return Smoke::answered(Some(url), Answer::None(reason)),
+        };
+        let (answer, over) = self.until_up(&endpoint).await;
+        let mut smoke = Smoke { over, ..Smoke::answered(Some(url), answer) };
+        if !smoke.answer.is_up() {
+            return smoke;
+        }
+        if self.lane.level >= Level::Serves && lists_models(self.engine) {
+            smoke.models = Some(endpoint.models().await);
+        }
+        // What does not serve the lane's model cannot generate with it.
+        let lacks = has_its_model(self.lane, &smoke) == Some(false);
+        if self.lane.level >= Level::Generates && !lacks {
+            let name = model_to_ask(self.lane, smoke.models.as_ref());
+            smoke.generation = Some(endpoint.generate(wanted(self.lane), name.as_deref()).await);
+        }
+        smoke
+    }
+
+    /// Asks until it is up, its container is over, or the time is.
+    async fn until_up(&self, endpoint: &Endpoint) -> (Answer, bool) {
+        let end = Instant::now() + self.wait;
+        loop {
+            let answer = endpoint.reach().await;
+            if answer.is_up() {
+                return (answer, false);
+            }
+            if self.is_over().await {
+                return (answer, true);
+            }
+            if end <= Instant::now() {
+                return (answer, false);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    async fn is_over(&self) -> bool {
+        let Some(id) = self.container else { return false };
+        docker::state(self.docker, id).await.is_ok_and(|state| state.is_over())
+    }
+}
+
+/// Whether an engine has the list of its models where `OpenAI` has it.
+fn lists_models(engine: Option<Engine>) -> bool {
+    engine.is_some_and(|engine| engine.http().lists_models)
+}
+
+fn wanted(lane: &Lane) -> Wanted {
+    let embeds = lane.kind == Some(Kind::Embedding)
+        || lane.engine.is_some_and(|engine| engine.models().serves == Serves::Embeddings);
+    if embeds { Wanted::Embedding } else { Wanted::Text }
+}
+
+/// The name to ask for: the lane's own, else the first that is served.
+fn model_to_ask(lane: &Lane, models: Option<&Look<Vec<String>>>) -> Option<String> {
+    let served = models.and_then(Look::seen).and_then(|models| models.first().cloned());
+    lane.served_names().into_iter().next().or(served)
+}
+
+/// Of lanes that share one address, one is served and the others wait for their turn.
+fn mark_standby(lanes: &mut [LaneFacts]) {
+    let served: Vec<String> = lanes
+        .iter()
+        .filter(|facts| serves(facts) == Some(true))
+        .filter_map(|facts| facts.smoke.as_ref()?.url.clone())
+        .collect();
+    for facts in lanes.iter_mut() {
+        let lacks = serves(facts) == Some(false);
+        if let Some(smoke) = &mut facts.smoke {
+            smoke.standby = lacks
+                && smoke
+                    .url
+                    .as_ref()
+                    .is_some_and(|url| served.iter().any(|it| same_server(it, url)));
+        }
+    }
+}
+
+/// Whether the lane's model is among those that its engine serves; absent: not known.
+fn serves(facts: &LaneFacts) -> Option<bool> {
+    has_its_model(&facts.lane, facts.smoke.as_ref()?)
+}
+
+fn has_its_model(lane: &Lane, smoke: &Smoke) -> Option<bool> {
+    let models = smoke.models.as_ref()?.seen()?;
+    let names = lane.served_names();
+    if names.is_empty() {
+        return Some(!models.is_empty());
+    }
+    Some(names.iter().any(|name| models.contains(name)))
+}
+
+fn fails(facts: &LaneFacts) -> bool {
+    let Some(smoke) = &facts.smoke else { return false };
+    !smoke.answer.is_up() || (serves(facts) == Some(false) && !smoke.standby)
+}
+
+/// Looks at the containers and at the files of what does not serve, as they are now.
+async fn look_again(lanes: &mut [LaneFacts], stack: &mut Stack, options: &Options) {
+    stack.observe_again(options).await;
+    let eyes = Eyes::of(stack);
+    for facts in lanes.iter_mut().filter(|facts| fails(facts)) {
+        let (artifacts, eyes) = (facts.artifacts.clone(), eyes.clone());
+        let look = move |artifacts: Vec<crate::facts::ArtifactFacts>| {
+            artifacts.into_iter().map(|seen| eyes.look(&seen.artifact, seen.root)).collect()
+        };
+        facts.artifacts = super::blocking(artifacts, look).await;
+        if let Some(container) = container(&facts.lane, stack) {
+            let lines = docker::last_lines(&options.docker, container).await.unwrap_or_default();
+            if let Some(smoke) = &mut facts.smoke {
+                smoke.log = lines;
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What `preflight lock` pins: the files of every lane at one commit.
+
+use std::path::Path;
+
+use futures_util::future::join_all;
+
+use super::errands::Target;
+use super::{blocking, bring};
+use crate::facts::hub::{Hub, HubError, Listing, ObjectId};
+use crate::facts::lockfile::{Lockfile, Pin};
+use crate::facts::proof::hash::hash;
+use crate::facts::{LaneFacts, Pinning};
+use crate::options::Options;
+
+/// Larger files are known to the hub by their sha256 anyway.
+const WORTH_HASHING: u64 = 64 << 20;
+
+/// Pins every lane that has a source, and is required or asked for. What is pinned already stays, unless `--update` moves it or
+/// its source is another one now; what is here already is pinned as it is. A lane whose source
+/// cannot be asked keeps what it had.
+pub(super) async fn pin(lanes: &mut [LaneFacts], before: &Lockfile, options: &Options) -> Lockfile {
+    let hub = Hub::connect(&options.hub);
+    let pins = lanes.iter_mut().map(|facts| pin_of(facts, &hub, options.files.update));
+    let pins = join_all(pins).await;
+    let mut after = Lockfile::default();
+    if is_restricted(options) {
+        after.lanes.clone_from(&before.lanes);
+    }
+    for (facts, pin) in lanes.iter_mut().zip(pins) {
+        let name = facts.lane.name.clone();
+        if let Some(pin) = &pin {
+            // From here on it is judged as pinned, and as moved if it was to move.
+            facts.source.pinning = Pinning::Pinned(pin.clone());
+            facts.orders.update = false;
+        }
+        if let Some(pin) = pin.or_else(|| before.lanes.get(&name).cloned()) {
+            after.lanes.insert(name, pin);
+        }
+    }
+    after
+}
+
+/// Whether lanes that are not in the plan may be there all the same.
+fn is_restricted(options: &Options) -> bool {
+    !options.selection.lanes.is_empty() || options.selection.minimal
+}
+
+/// Absent: it stays as it was.
+async fn pin_of(facts: &mut LaneFacts, hub: &Result<Hub, HubError>, update: bool) -> Option<Pin> {
+    let source = facts.lane.source.as_ref()?.value.clone();
+    let is_wanted = facts.lane.skipped.is_none() && (facts.lane.required || facts.lane.fetch);
+    if !is_wanted || (facts.source.pinning.pin().is_some() && !update) {
+        return None;
+    }
+    // Neither what was pinned nor what it was pinned for binds any more.
+    facts.source.pinning = Pinning::NoLock;
+    let question = bring::Question::of(facts, update).await?;
+    let listing = question.ask(hub).await;
+    let listing = listing.and_then(|listing| super::cache::of_lane(facts, listing));
+    let listing = listing.map(|listing| bring::without_surplus(facts, listing));
+    facts.source.probe = Some(listing.clone());
+    let listing = listing.ok()?;
+    let target = Target::of(facts);
+    Some(
+        blocking(listing, move |listing| with_hashes(Pin::of(&source, &listing), target, &listing))
+            .await,
+    )
+}
+
+/// Adds the sha256 of small files that are here. Blocking.
+fn with_hashes(mut pin: Pin, target: Option<Target>, listing: &Listing) -> Pin {
+    let Some(target) = target else { return pin };
+    for file in &listing.files {
+        let Some(pinned) = pin.files.get_mut(&file.path) else { continue };
+        if pinned.sha256.is_none() && file.size <= WORTH_HASHING {
+            pinned.sha256 = sha256(&target.destination(&file.path), &file.oid);
+        }
+    }
+    pin
+}
+
+/// The sha256 of a file that is the one that the hub lists.
+fn sha256(path: &Path, listed: &ObjectId) -> Option<String> {
+    let silent = |_| ();
+    let size = fs_err::metadata(path).ok()?.len();
+    let here = hash(path, listed, &silent).ok()?;
+    if here.agrees(listed, size) != Some(true) {
+        return None;
+    }
+    match hash(path, &ObjectId::Sha256(String::new()), &silent).ok()? {
+        ObjectId::Sha256(sha256) => Some(sha256),
+        ObjectId::GitBlob(_) | ObjectId::LfsPointer(_) => None,
+    }
+}

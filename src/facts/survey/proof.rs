@@ -1,0 +1,125 @@
+//! What the files of a lane have to be, and whether they are.
+
+use std::path::Path;
+
+use super::blocking;
+use super::errands::Target;
+use crate::facts::hub::{Noted, ObjectId};
+use crate::facts::model::Listed;
+use crate::facts::proof::stamp::{self, Recall, Trace};
+use crate::facts::proof::{self, Promise, Proof, Witness};
+use crate::facts::{ArtifactFacts, LaneFacts};
+use crate::file_name::hub_cache;
+use crate::progress::Progress;
+use crate::project::mounts::Sight;
+
+/// Compares the files of a lane with what is promised of them, by size and stamp. Blocking.
+pub(super) fn look(facts: &mut LaneFacts) {
+    let promises = promises(facts);
+    facts.proofs = promises.into_iter().map(|promise| seen(&promise)).collect();
+}
+
+fn seen(promise: &Promise) -> Proof {
+    let (path, witness) = (promise.path.clone(), promise.witness);
+    Proof { path, witness, outcome: proof::look(promise) }
+}
+
+/// Hashes every file of every lane that no stamp vouches for.
+pub(super) async fn hash(lanes: &mut [LaneFacts], progress: Progress) {
+    let judged = lanes.iter().enumerate().filter(|(_, facts)| facts.lane.skipped.is_none());
+    let judged: Vec<(usize, LaneFacts)> =
+        judged.map(|(index, facts)| (index, facts.clone())).collect();
+    let proofs = blocking(judged, move |judged| {
+        let of_lane = |(index, facts): (usize, LaneFacts)| {
+            let progress = progress.for_lane(&facts.lane.name);
+            let promises = promises(&facts).into_iter();
+            promises.map(move |promise| (index, promise, progress.clone())).collect::<Vec<_>>()
+        };
+        let promises: Vec<_> = judged.into_iter().flat_map(of_lane).collect();
+        let owners: Vec<usize> = promises.iter().map(|(index, ..)| *index).collect();
+        let promises: Vec<_> =
+            promises.into_iter().map(|(_, promise, progress)| (promise, progress)).collect();
+        let outcomes = proof::hash_all(&promises);
+        let proofs = promises.into_iter().zip(outcomes).map(|((promise, _), outcome)| Proof {
+            path: promise.path,
+            witness: promise.witness,
+            outcome,
+        });
+        owners.into_iter().zip(proofs).collect::<Vec<_>>()
+    });
+    let proofs = proofs.await;
+    lanes.iter_mut().for_each(|facts| facts.proofs.clear());
+    for (index, proof) in proofs {
+        if let Some(facts) = lanes.get_mut(index) {
+            facts.proofs.push(proof);
+        }
+    }
+}
+
+/// What is promised of the files of a lane: all that are pinned, else those that its engine loads.
+/// Blocking.
+fn promises(facts: &LaneFacts) -> Vec<Promise> {
+    let mut promises = Vec::new();
+    let pinned = pinned(facts);
+    let is_pinned = pinned.is_some();
+    let is_apart = facts.lane.cached.iter().any(|cached| !cached.beside.is_empty());
+    promises.extend(pinned.into_iter().flatten());
+    for artifact in facts.artifacts.iter().skip(usize::from(is_pinned)) {
+        promises.extend(loaded(artifact, is_apart));
+    }
+    promises
+}
+
+/// The promises of `preflight.lock`; absent: there are none, or it is not known where the files are.
+fn pinned(facts: &LaneFacts) -> Option<Vec<Promise>> {
+    let pin = facts.source.pinning.pin()?;
+    let target = Target::of(facts)?;
+    let files = pin.remote_files();
+    Some(files.iter().map(|file| target.promise(file, Witness::Lock)).collect())
+}
+
+/// What is known of the files that an engine loads. `is_apart`: not all of them lie together.
+fn loaded(artifact: &ArtifactFacts, is_apart: bool) -> Vec<Promise> {
+    let Sight::Visible { path, read_only, .. } = &artifact.artifact.located.value.sight else {
+        return Vec::new();
+    };
+    let path = path.as_path();
+    let is_folder = artifact.model.seen().is_some_and(|model| model.folder().is_some());
+    let root = if is_folder { Some(path) } else { path.parent() };
+    let Some(root) = root else { return Vec::new() };
+    let here = artifact.model.list(path).into_iter().filter(|file| file.size.is_some());
+    here.filter_map(|file| {
+        let name = file.path.strip_prefix(root).ok()?.to_str()?.to_owned();
+        // What lies apart from the weights is listed with them, and is another artifact of the lane.
+        if is_apart && fs_err::symlink_metadata(&file.path).is_err() {
+            return None;
+        }
+        let (id, witness) = testimony(&file, root, &name);
+        let (path, root) = (file.path, root.to_path_buf());
+        Some(Promise { path, root, name, size: None, id, witness, stamps: !read_only })
+    })
+    .collect()
+}
+
+/// What a file has to hash to, and who says so.
+fn testimony(file: &Listed, root: &Path, name: &str) -> (Option<ObjectId>, Witness) {
+    if let Some(id) = named_by_cache(&file.path) {
+        return (Some(id), Witness::Cache);
+    }
+    if let Some(noted) = Noted::read(root, name) {
+        return (Some(noted.id), Witness::Note);
+    }
+    let recalled = Trace::of(&file.path).map(|trace| stamp::recall(root, name, &trace));
+    match recalled {
+        Ok(Recall::Same(id) | Recall::Moved(id) | Recall::Written(id)) => {
+            (Some(id), Witness::Stamp)
+        }
+        Ok(Recall::Nothing) | Err(_) => (None, Witness::Nobody),
+    }
+}
+
+/// In a cache of the hub a file is a link to a blob, and the blob is named by its content.
+fn named_by_cache(path: &Path) -> Option<ObjectId> {
+    let target = fs_err::read_link(path).ok()?;
+    ObjectId::of_etag(hub_cache::blob_name(&target)?)
+}

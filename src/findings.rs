@@ -1,0 +1,254 @@
+//! What is said about a user's set-up, and the sink that every check says it into.
+
+pub mod check;
+pub mod policy;
+pub mod policy_sources;
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::exit_code::ExitCode;
+use crate::source_map::Place;
+
+pub use policy::{Policy, Ruling};
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The lane will not come up, or must not.
+    Error,
+    /// It may come up, and something is wrong or cannot be relied on.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+/// The identity of a kind of finding: declared once, beside the check that raises it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// Kebab-case; never changes its meaning.
+    pub id: &'static str,
+    /// Before policy.
+    pub severity: Severity,
+    /// What a run that fails because of it exits with.
+    pub exit: ExitCode,
+    /// Markdown, as `preflight explain` prints it: a paragraph on what it means, then the sections
+    /// `## Why`, `## Example` and `## Fix`.
+    pub docs: &'static str,
+}
+
+/// A statement about the user's set-up.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// Which kind.
+    pub rule: &'static Rule,
+    /// After policy.
+    pub severity: Severity,
+    /// The lane it is about; absent for the project as a whole.
+    pub lane: Option<String>,
+    /// The service it is about.
+    pub service: Option<String>,
+    /// The value to edit.
+    pub place: Place,
+    /// Other values that led here, each with what to say about it.
+    pub related: Vec<Label>,
+    /// One sentence, lower case, no full stop.
+    pub message: String,
+    /// What to change, as something that can be done or pasted.
+    pub fix: String,
+    /// What was seen: path, size, header field, answer; `name: value` pairs in order.
+    pub evidence: Vec<(&'static str, String)>,
+    /// True when another finding of the same lane is its cause: reported, without a say in the
+    /// exit code.
+    pub consequence: bool,
+    /// True when it is only a warning because its lane is not required: the lane is as unready as
+    /// ever, and the run does not fail for it.
+    pub lowered: bool,
+    /// Who gave it another severity than its rule's; absent: nobody did.
+    pub ruling: Option<Ruling>,
+    /// Whether the values at its places are not to be shown.
+    pub hides_values: bool,
+}
+
+/// A second place of a finding.
+#[derive(Debug, Clone)]
+pub struct Label {
+    /// Where.
+    pub place: Place,
+    /// What to say there.
+    pub text: String,
+}
+
+/// Collects findings and applies policy to them. There is none without a policy: what decides about
+/// bytes follows the one of the run.
+#[derive(Debug)]
+pub struct Findings {
+    policy: Policy,
+    found: Vec<Finding>,
+}
+
+impl Rule {
+    /// A rule whose findings are errors.
+    #[must_use]
+    pub const fn error(id: &'static str, exit: ExitCode, docs: &'static str) -> Self {
+        Self { id, severity: Severity::Error, exit, docs }
+    }
+
+    /// A rule whose findings are warnings.
+    #[must_use]
+    pub const fn warning(id: &'static str, exit: ExitCode, docs: &'static str) -> Self {
+        Self { id, severity: Severity::Warning, exit, docs }
+    }
+
+    /// A rule whose findings are notes.
+    #[must_use]
+    pub const fn note(id: &'static str, exit: ExitCode, docs: &'static str) -> Self {
+        Self { id, severity: Severity::Note, exit, docs }
+    }
+
+    /// Where its documentation is, relative to the root of preflight's repository.
+    #[must_use]
+    pub fn link(&self) -> String {
+        format!("docs/checks.md#{}", self.id)
+    }
+}
+
+impl Finding {
+    /// A finding with the rule's own severity, about nothing in particular yet.
+    #[must_use]
+    pub fn new(rule: &'static Rule, message: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            rule,
+            severity: rule.severity,
+            lane: None,
+            service: None,
+            place: Place::nowhere(),
+            related: Vec::new(),
+            message: message.into(),
+            fix: fix.into(),
+            evidence: Vec::new(),
+            consequence: false,
+            lowered: false,
+            ruling: None,
+            hides_values: false,
+        }
+    }
+
+    /// About this lane.
+    #[must_use]
+    pub fn lane(mut self, lane: impl Into<String>) -> Self {
+        self.lane = Some(lane.into());
+        self
+    }
+
+    /// About this service.
+    #[must_use]
+    pub fn service(mut self, service: impl Into<String>) -> Self {
+        self.service = Some(service.into());
+        self
+    }
+
+    /// Pointing at this value.
+    #[must_use]
+    pub fn at(mut self, place: &Place) -> Self {
+        self.place = place.clone();
+        self
+    }
+
+    /// Pointing at a second value as well.
+    #[must_use]
+    pub fn also(mut self, place: &Place, text: impl Into<String>) -> Self {
+        self.related.push(Label { place: place.clone(), text: text.into() });
+        self
+    }
+
+    /// With something that was seen.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        self.evidence.push((name, value.to_string()));
+        self
+    }
+
+    /// With another severity than the rule's.
+    #[must_use]
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// Without showing the values that it points at.
+    #[must_use]
+    pub fn hiding_values(mut self) -> Self {
+        self.hides_values = true;
+        self
+    }
+
+    /// Caused by another finding of the lane.
+    #[must_use]
+    pub fn consequence(mut self) -> Self {
+        self.consequence = true;
+        self
+    }
+
+    /// Whether the lane that it is about will not come up because of it, required or not.
+    #[must_use]
+    pub fn stops(&self) -> bool {
+        self.severity == Severity::Error || self.lowered
+    }
+}
+
+impl Findings {
+    /// An empty sink that applies `policy`.
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        Self { policy, found: Vec::new() }
+    }
+
+    /// An empty sink under the same policy.
+    #[must_use]
+    pub fn alike(&self) -> Self {
+        Self::new(self.policy.clone())
+    }
+
+    /// Keeps a finding, with the severity that policy gives it.
+    pub fn push(&mut self, mut finding: Finding) {
+        self.policy.apply(&mut finding);
+        self.found.push(finding);
+    }
+
+    /// Keeps everything that another sink has found, under the policy of this one.
+    pub fn append(&mut self, other: Self) {
+        for finding in other.found {
+            self.push(finding);
+        }
+    }
+
+    /// What was found so far, in the order it was found.
+    pub fn iter(&self) -> impl Iterator<Item = &Finding> {
+        self.found.iter()
+    }
+
+    /// Whether a lane has a finding that stops its later stages.
+    #[must_use]
+    pub fn stops(&self, lane: &str) -> bool {
+        self.found.iter().any(|finding| finding.stops() && finding.lane.as_deref() == Some(lane))
+    }
+
+    /// Everything that was found, in the order it was found.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<Finding> {
+        self.found
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        })
+    }
+}

@@ -1,0 +1,213 @@
+//! The list of checks: pure functions from facts to findings.
+//!
+//! A check cannot fail and does no I/O. Adding one is a function and its rule in its family's file,
+//! and `FAMILY/rules/ID.md`, which documents the rule; a new family is one line in [`CHECKS`].
+
+pub mod cache;
+pub mod container;
+pub mod engine;
+pub mod hub;
+pub mod lock;
+pub mod model;
+pub mod mounts;
+pub mod project;
+pub mod proof;
+mod rule;
+pub mod smoke;
+pub mod verdict;
+pub mod waiting;
+
+use std::collections::BTreeSet;
+
+use thiserror::Error;
+
+use crate::exit_code::ExitCode;
+use crate::facts::survey::Judge;
+use crate::facts::{LaneFacts, ProjectFacts};
+use crate::findings::{Finding, Findings, Rule};
+use crate::suggest;
+
+use crate::look::Look;
+pub use rule::{Check, Run};
+
+/// An id that is no check's.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("there is no check `{}`", .id.escape_debug())]
+pub struct UnknownCheck {
+    /// As typed.
+    pub id: String,
+    /// The ids that look like it, the likeliest first.
+    pub suggestions: Vec<&'static str>,
+}
+
+impl UnknownCheck {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        suggest::question(&self.suggestions)
+            .unwrap_or_else(|| "`preflight explain` lists them".to_owned())
+    }
+}
+
+/// Every check, in the order of report and documentation.
+pub static CHECKS: &[&Check] = &[
+    &project::CHECK,
+    &container::differences::CHECK,
+    &mounts::WIRING,
+    &engine::VARIABLES,
+    &engine::WIRING,
+    &engine::COMMAND_LINE,
+    &waiting::CHECK,
+    &container::secrets::CHECK,
+    &mounts::ROOT,
+    &cache::MOUNT,
+    &hub::SOURCE,
+    &hub::DISK,
+    &hub::PIN,
+    &hub::PLANNED,
+    &hub::LEFT_OUT,
+    &lock::CHECK,
+    &cache::CONTENT,
+    &model::CHECK,
+    &container::inside::CHECK,
+    &proof::CHECK,
+    &container::unseen::CHECK,
+    &container::gpu::CHECK,
+    &container::image::CHECK,
+    &container::CHECK,
+    &container::reported::CHECK,
+    &smoke::CHECK,
+];
+
+/// Every rule of every check once, and those of the verdict itself.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    let mut seen = BTreeSet::new();
+    let all = CHECKS.iter().flat_map(|check| check.rules.iter().copied()).chain(verdict::RULES);
+    all.filter(move |rule| seen.insert(rule.id))
+}
+
+/// The rule of that id.
+#[must_use]
+pub fn rule(id: &str) -> Option<&'static Rule> {
+    rules().find(|rule| rule.id == id)
+}
+
+/// The rule called `id`; also for the arguments of `--deny` and `--allow`.
+///
+/// # Errors
+/// When no check has that id.
+pub fn find(id: &str) -> Result<&'static Rule, UnknownCheck> {
+    rule(id).ok_or_else(|| UnknownCheck {
+        id: id.to_owned(),
+        suggestions: suggest::likely(id, rules().map(|rule| rule.id)),
+    })
+}
+
+/// Judges the project: what stops a lane here, stops it before anything is fetched.
+pub fn project(facts: &ProjectFacts<'_>, findings: &mut Findings) {
+    for check in CHECKS {
+        if let Run::Project(run) = check.run {
+            run(facts, findings);
+        }
+    }
+}
+
+/// Judges how a lane is wired and mounted; one that is skipped is not judged.
+pub fn mounts(facts: &LaneFacts, findings: &mut Findings) {
+    if facts.lane.skipped.is_some() {
+        return;
+    }
+    for check in CHECKS {
+        if let Run::Mount(run) = check.run {
+            run(facts, findings);
+        }
+    }
+}
+
+/// Judges what the source of a lane answered, and how its fetch ended.
+pub fn sources(facts: &LaneFacts, findings: &mut Findings) {
+    for check in CHECKS {
+        if let Run::Hub(run) = check.run {
+            run(facts, findings);
+        }
+    }
+}
+
+/// Judges the files of a lane.
+pub fn models(facts: &LaneFacts, findings: &mut Findings) {
+    for check in CHECKS {
+        if let Run::Model(run) = check.run {
+            run(facts, findings);
+        }
+    }
+}
+
+/// Judges a lane's source and files, behind the mounts. What an earlier stage caused is reported as
+/// a consequence, without a say in the exit code; files that cannot be reached are not judged.
+pub fn files(facts: &LaneFacts, findings: &mut Findings) {
+    if !reachable(facts) && findings.stops(&facts.lane.name) {
+        return;
+    }
+    // What a dry run would bring is not there to be judged.
+    let judged = if facts.source.planned.is_some() { 1 } else { 2 };
+    let stages: [fn(&LaneFacts, &mut Findings); 2] = [sources, models];
+    for stage in stages.into_iter().take(judged) {
+        let caused = findings.stops(&facts.lane.name);
+        let mut found = findings.alike();
+        stage(facts, &mut found);
+        for mut finding in found.into_vec() {
+            finding.consequence |= caused;
+            findings.push(finding);
+        }
+    }
+}
+
+/// Whether there is a folder in which the files of a lane could be.
+fn reachable(facts: &LaneFacts) -> bool {
+    let roots = || facts.artifacts.iter().filter_map(|artifact| artifact.root.as_ref());
+    roots().count() > 0 && roots().all(|root| root.stat != Look::Absent && !root.fabricated)
+}
+
+/// Judges the containers, as far as they were seen.
+pub fn containers(facts: &ProjectFacts<'_>, findings: &mut Findings) {
+    let Ok(observation) = facts.observation else { return };
+    for check in CHECKS {
+        if let Run::Container(run) = check.run {
+            run(facts, observation, findings);
+        }
+    }
+}
+
+/// Judges what the engine of a lane answered.
+pub fn smoke(facts: &LaneFacts, findings: &mut Findings) {
+    for check in CHECKS {
+        if let Run::Smoke(run) = check.run {
+            run(facts, findings);
+        }
+    }
+}
+
+/// Whether a finding shows that bringing the rest of a lane's files would be in vain: not something
+/// missing, but something that cannot work.
+fn condemns(finding: &Finding) -> bool {
+    finding.stops()
+        && matches!(finding.rule.exit, ExitCode::Corrupt | ExitCode::Lane | ExitCode::Usage)
+}
+
+impl Judge for Findings {
+    fn has_ended(&self, lane: &str) -> bool {
+        self.stops(lane)
+    }
+
+    fn ends_at_sources(&self, facts: &LaneFacts) -> bool {
+        let mut found = self.alike();
+        sources(facts, &mut found);
+        found.stops(&facts.lane.name)
+    }
+
+    fn ends_at_files(&self, facts: &LaneFacts) -> bool {
+        let mut found = self.alike();
+        models(facts, &mut found);
+        found.iter().any(condemns)
+    }
+}

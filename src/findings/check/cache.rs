@@ -1,0 +1,229 @@
+//! Lanes whose engines name a repository, and take it from a cache of the hub or from the hub.
+
+use super::rule::{Check, Run};
+use crate::amount::size;
+use crate::exit_code::ExitCode;
+use crate::facts::hub::Listing;
+use crate::facts::model::Lack;
+use crate::facts::{CacheFacts, CacheState, LaneFacts};
+use crate::findings::{Finding, Findings, Rule};
+use crate::plan::lanes::Choice;
+use crate::source_map::Place;
+
+/// Whether what an engine downloads outlives its container.
+pub static MOUNT: Check = Check { rules: &[&CACHE_NOT_MOUNTED], run: Run::Mount(mount) };
+
+/// What is not in a cache: who brings it.
+pub static CONTENT: Check = Check {
+    rules: &[&NOT_IN_CACHE, &ENGINE_WILL_FETCH, &CACHE_OWNER_UNKNOWN],
+    run: Run::Hub(content),
+};
+
+static CACHE_NOT_MOUNTED: Rule = Rule::warning(
+    "cache-not-mounted",
+    ExitCode::Mount,
+    include_str!("cache/rules/cache-not-mounted.md"),
+);
+
+static NOT_IN_CACHE: Rule =
+    Rule::error("not-in-cache", ExitCode::Incomplete, include_str!("cache/rules/not-in-cache.md"));
+
+static ENGINE_WILL_FETCH: Rule = Rule::note(
+    "engine-will-fetch",
+    ExitCode::Ready,
+    include_str!("cache/rules/engine-will-fetch.md"),
+);
+
+static CACHE_OWNER_UNKNOWN: Rule = Rule::note(
+    "cache-owner-unknown",
+    ExitCode::Disk,
+    include_str!("cache/rules/cache-owner-unknown.md"),
+);
+
+/// Why a repository of the lane could not be judged: neither its cache nor the hub told. Absent: all
+/// of them could.
+#[must_use]
+pub fn unjudged(facts: &LaneFacts) -> Option<String> {
+    facts.cached.iter().find_map(|cached| why_unjudged(facts, cached))
+}
+
+fn why_unjudged(facts: &LaneFacts, cached: &CacheFacts) -> Option<String> {
+    let name = &cached.cached.repository;
+    let seen = match &cached.state {
+        CacheState::Held => return None,
+        CacheState::Lacking(_) => None,
+        CacheState::NotMounted if facts.engine_is_offline() && !facts.image_is_empty() => {
+            return Some(format!("if `{name}` is in the image cannot be told"));
+        }
+        CacheState::NotMounted => None,
+        CacheState::Unseen(why) => Some(why.as_str()),
+    };
+    if facts.engine_is_offline() {
+        return seen.map(str::to_owned);
+    }
+    let without_engine = facts.lane.services.is_empty();
+    if cached.probe.is_some() || without_engine {
+        return None;
+    }
+    let seen = seen.map(|why| format!("{why}; ")).unwrap_or_default();
+    let absent = if seen.is_empty() { "" } else { "if it is not there, " };
+    let ask = match (cached.cached.source(), facts.orders.may_fetch) {
+        (None, _) => "the hub is only asked for `owner/name`",
+        (Some(_), true) => "this run may not ask the hub",
+        (Some(_), false) => "run with `--fetch` to ask the hub",
+    };
+    Some(format!("{seen}{absent}the engine will download `{name}` itself; {ask}"))
+}
+
+fn mount(facts: &LaneFacts, findings: &mut Findings) {
+    let unmounted = facts.cached.iter().find(|facts| facts.state == CacheState::NotMounted);
+    let Some(CacheFacts { cached, .. }) = unmounted.filter(|_| !facts.engine_is_offline()) else {
+        return;
+    };
+    let (Some(home), Some(service)) = (cached.home(), facts.lane.services.first()) else { return };
+    let name = &cached.repository;
+    let message = format!(
+        "no mount of `{service}` reaches `{home}`, where it keeps `{name}`: every new container \
+         downloads it again"
+    );
+    let target = home.strip_suffix("/hub").filter(|folder| !folder.is_empty()).unwrap_or(&home);
+    let fix = format!(
+        "add `- huggingface:{target}` to the `volumes` of service `{service}`, and `huggingface:` \
+         to the `volumes` of the project"
+    );
+    let cache = facts.lane.invocation.as_ref().and_then(|invocation| invocation.hub_cache.as_ref());
+    let finding = about(facts, &cached.place, Finding::new(&CACHE_NOT_MOUNTED, message, fix));
+    findings.push(match cache {
+        Some(cache) if cache.place.span.is_some() => finding.also(&cache.place, "its cache"),
+        Some(_) | None => finding,
+    });
+}
+
+fn content(facts: &LaneFacts, findings: &mut Findings) {
+    for cached in facts.cached.iter().filter(|_| facts.lane.skipped.is_none()) {
+        if let Some(finding) = owner_unknown(cached) {
+            findings.push(about(facts, &cached.cached.place, finding));
+        }
+        let found = match (&cached.state, &cached.probe) {
+            (CacheState::Held, _) => None,
+            // It is about to be brought, or why it was not has been said.
+            (_, Some(Ok(_))) if cached.fill.is_some() && !has_fetched(facts) => None,
+            (state, Some(Ok(listing))) if !facts.engine_is_offline() => {
+                Some(will_fetch(cached, state, listing))
+            }
+            (CacheState::Lacking(lacks), None | Some(Ok(_))) => not_in_cache(facts, cached, lacks),
+            (CacheState::NotMounted, None) => {
+                let nowhere = facts.engine_is_offline() && facts.image_is_empty();
+                nowhere.then(|| not_mounted(cached))
+            }
+            (CacheState::Unseen(_) | CacheState::NotMounted, _) | (_, Some(Err(_))) => None,
+        };
+        if let Some(finding) = found {
+            findings.push(about(facts, &cached.cached.place, finding));
+        }
+    }
+}
+
+fn owner_unknown(facts: &CacheFacts) -> Option<Finding> {
+    let (Some(user), Some(_), Some(Ok(_))) = (&facts.named_user, &facts.fill, &facts.probe) else {
+        return None;
+    };
+    let service = facts.cached.places.first().and_then(|place| place.service.as_deref())?;
+    let message = format!(
+        "`{service}` runs as `{user}`, a name: what is fetched into its cache belongs to the owner \
+         of the cache's folder"
+    );
+    let fix = format!("write the `user` of service `{service}` as numbers, such as \"1000:1000\"");
+    Some(Finding::new(&CACHE_OWNER_UNKNOWN, message, fix))
+}
+
+/// What is missing, as a list in a sentence.
+fn listed(lacks: &[Lack]) -> String {
+    let told = |lack: &Lack| match lack {
+        Lack::File(path) => path.display().to_string(),
+        Lack::Weights => "the weights".to_owned(),
+        Lack::Tokenizer => "the tokenizer".to_owned(),
+    };
+    lacks.iter().map(told).collect::<Vec<_>>().join(", ")
+}
+
+fn has_fetched(facts: &LaneFacts) -> bool {
+    matches!(facts.source.fetch, Some(Ok(())))
+}
+
+fn will_fetch(facts: &CacheFacts, state: &CacheState, listing: &Listing) -> Finding {
+    let name = &facts.cached.repository;
+    let bytes = listing.files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
+    let home = facts.cached.home().map(|home| format!(" `{home}`")).unwrap_or_default();
+    let why = match state {
+        CacheState::Lacking(lacks) if lacks.is_empty() => format!("its cache{home} has not got it"),
+        CacheState::Lacking(lacks) => format!("its cache{home} lacks {}", listed(lacks)),
+        CacheState::NotMounted => format!("its cache{home} is not mounted"),
+        CacheState::Unseen(why) => format!("its cache could not be looked at, {why}"),
+        CacheState::Held => String::new(),
+    };
+    let message = match facts.cached.choice {
+        Choice::Folder | Choice::WithoutWeights => {
+            format!("the engine will download what it needs of `{name}` itself: {why}")
+        }
+        Choice::File(_) | Choice::Quantisation(_) => {
+            let file = listing.files.first().map_or("", |file| file.path.as_str());
+            format!("the engine will download `{file}` of `{name}` itself: {why}")
+        }
+    };
+    let fix = "nothing has to be done; its first start takes as long as the download";
+    Finding::new(&ENGINE_WILL_FETCH, message, fix)
+        .with("commit", &listing.commit)
+        .with("files", listing.files.len())
+        .with("size", size(bytes))
+}
+
+fn not_in_cache(facts: &LaneFacts, cached: &CacheFacts, lacks: &[Lack]) -> Option<Finding> {
+    let without_engine = facts.lane.services.is_empty();
+    if !without_engine && !facts.engine_is_offline() {
+        return None;
+    }
+    let name = &cached.cached.repository;
+    let home = cached.cached.home().unwrap_or_default();
+    let what = match lacks {
+        [] => format!("`{name}` is not in the hub cache `{home}`"),
+        lacks => format!("the hub cache `{home}` has `{name}` without {}", listed(lacks)),
+    };
+    let on_host = cached.cached.places.first().and_then(|place| place.host_path.as_ref());
+    let cache = on_host.map(|path| format!("HF_HUB_CACHE='{path}' ")).unwrap_or_default();
+    let revision = cached.cached.revision.as_deref().map(|it| format!(" --revision {it}"));
+    let download = format!("{cache}hf download {name}{}", revision.unwrap_or_default());
+    let (message, fix) = if without_engine {
+        (what, format!("run `{download}`"))
+    } else {
+        (
+            format!("{what}, and the engine may not ask the hub"),
+            format!("run `{download}`, or remove `HF_HUB_OFFLINE` from the service's environment"),
+        )
+    };
+    Some(Finding::new(&NOT_IN_CACHE, message, fix))
+}
+
+fn not_mounted(cached: &CacheFacts) -> Finding {
+    let name = &cached.cached.repository;
+    let home = cached.cached.home().unwrap_or_default();
+    let message = format!(
+        "`{name}` is nowhere: no mount reaches the hub cache `{home}`, and the engine may not ask \
+         the hub"
+    );
+    let fix = "mount a hub cache there that holds it, or remove `HF_HUB_OFFLINE` from the service's \
+               environment";
+    Finding::new(&NOT_IN_CACHE, message, fix)
+}
+
+/// Names the lane and its service, and points at the word that names the repository.
+fn about(facts: &LaneFacts, place: &Place, finding: Finding) -> Finding {
+    let finding = finding.lane(&facts.lane.name).at(place);
+    match facts.lane.services.first() {
+        Some(service) => finding.service(service),
+        None => finding,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+use super::*;
+use crate::facts::hub::{HubError, ObjectId, RemoteFile};
+use crate::findings::Policy;
+use crate::options::Role;
+use crate::path::ServicePath;
+use crate::plan::engine::{Engine, Invocation, Part};
+use crate::plan::lanes::{Cached, Lane, Origin};
+use crate::project::mounts::{Located, Sight};
+use crate::source::Source;
+
+fn facts(state: CacheState, choice: Choice) -> LaneFacts {
+    let place = Located {
+        service: Some("llm".to_owned()),
+        service_path: Some(ServicePath::new("/root/.cache/huggingface/hub")),
+        host_path: None,
+        sight: Sight::NotMounted,
+        mount: None,
+    };
+    let cached = Cached {
+        part: Part::Model,
+        repository: "o/r".to_owned(),
+        revision: None,
+        choice,
+        projector: true,
+        places: vec![place],
+        fillable: 0,
+        beside: Vec::new(),
+        from: Origin::Engine("MODEL".to_owned()),
+        place: Place::nowhere(),
+    };
+    let lane = Lane {
+        services: vec!["llm".to_owned()],
+        engine: Some(Engine::Vllm),
+        invocation: Some(Invocation { stock: true, ..Invocation::bare(Engine::Vllm) }),
+        cached: vec![cached.clone()],
+        ..Lane::named("coder")
+    };
+    LaneFacts {
+        cached: vec![CacheFacts { cached, state, fill: None, named_user: None, probe: None }],
+        ..LaneFacts::of(lane, Role::Hand)
+    }
+}
+
+fn offline(mut facts: LaneFacts, stock: bool) -> LaneFacts {
+    let bare = Invocation::bare(Engine::Vllm);
+    facts.lane.invocation = Some(Invocation { offline: true, stock, ..bare });
+    facts
+}
+
+fn probed(mut facts: LaneFacts, probe: &Result<Listing, HubError>) -> LaneFacts {
+    for cached in &mut facts.cached {
+        cached.probe = Some(probe.clone());
+    }
+    facts
+}
+
+fn listing() -> Listing {
+    let source = Source { owner: "o".into(), repo: "r".into(), revision: None, path: None };
+    let file = RemoteFile {
+        path: "m-Q4_K_M.gguf".to_owned(),
+        size: 3 << 30,
+        oid: ObjectId::GitBlob(String::new()),
+    };
+    Listing { source, commit: "0".repeat(40), files: vec![file] }
+}
+
+/// `severity[id]: message / fix`, one line each, and why the lane is unknown.
+fn check(facts: &LaneFacts, expected: &[&str]) {
+    let mut findings = Findings::new(Policy::default());
+    mount(facts, &mut findings);
+    content(facts, &mut findings);
+    let mut lines: Vec<String> = findings
+        .into_vec()
+        .into_iter()
+        .map(|finding| {
+            assert_eq!(finding.lane.as_deref(), Some("coder"));
+            let Finding { severity, rule, message, fix, .. } = finding;
+            format!("{severity}[{}]: {message} / {fix}", rule.id)
+        })
+        .collect();
+    lines.extend(unjudged(facts).map(|why| format!("unknown: {why}")));
+    assert_eq!(lines, expected);
+}
+
+const UNMOUNTED: &str = "warning[cache-not-mounted]: no mount of `llm` reaches \
+    `/root/.cache/huggingface/hub`, where it keeps `o/r`: every new container downloads it again \
+    / add `- huggingface:/root/.cache/huggingface` to the `volumes` of service `llm`, and \
+    `huggingface:` to the `volumes` of the project";
+
+#[test]
+fn what_the_hub_was_not_asked_for_is_unknown() {
+    let ask = "the engine will download `o/r` itself; run with `--fetch` to ask the hub";
+    check(&facts(CacheState::NotMounted, Choice::Folder), &[UNMOUNTED, &format!("unknown: {ask}")]);
+    check(&facts(CacheState::Lacking(vec![]), Choice::Folder), &[&format!("unknown: {ask}")]);
+    check(
+        &facts(CacheState::Unseen("it is a volume".to_owned()), Choice::Folder),
+        &[&format!("unknown: it is a volume; if it is not there, {ask}")],
+    );
+    let mut may_fetch = facts(CacheState::Lacking(vec![]), Choice::Folder);
+    may_fetch.orders.may_fetch = true;
+    check(
+        &may_fetch,
+        &["unknown: the engine will download `o/r` itself; this run may not ask the hub"],
+    );
+    check(&facts(CacheState::Held, Choice::Folder), &[]);
+}
+
+#[test]
+fn what_the_hub_has_the_engine_will_fetch() {
+    let tail = "/ nothing has to be done; its first start takes as long as the download";
+    let whole = "note[engine-will-fetch]: the engine will download what it needs of `o/r` itself";
+    let one = "note[engine-will-fetch]: the engine will download `m-Q4_K_M.gguf` of `o/r` itself";
+    let home = "its cache `/root/.cache/huggingface/hub`";
+    check(
+        &probed(facts(CacheState::NotMounted, Choice::Folder), &Ok(listing())),
+        &[UNMOUNTED, &format!("{whole}: {home} is not mounted {tail}")],
+    );
+    let lacking = CacheState::Lacking(vec![Lack::File("a".into()), Lack::File("b".into())]);
+    check(
+        &probed(facts(lacking, Choice::Quantisation(None)), &Ok(listing())),
+        &[&format!("{one}: {home} lacks a, b {tail}")],
+    );
+    let gone = HubError::RepositoryNotFound { repository: "o/r".to_owned() };
+    check(&probed(facts(CacheState::Lacking(vec![]), Choice::Folder), &Err(gone)), &[]);
+}
+
+#[test]
+fn an_engine_that_may_not_ask_the_hub_brings_nothing() {
+    let fix = "run `hf download o/r`, or remove `HF_HUB_OFFLINE` from the service's environment";
+    let home = "hub cache `/root/.cache/huggingface/hub`";
+    check(
+        &offline(facts(CacheState::Lacking(vec![]), Choice::Folder), false),
+        &[&format!(
+            "error[not-in-cache]: `o/r` is not in the {home}, and the engine may not ask the hub \
+             / {fix}"
+        )],
+    );
+    check(
+        &offline(facts(CacheState::Lacking(vec![Lack::File("x".into())]), Choice::Folder), true),
+        &[&format!(
+            "error[not-in-cache]: the {home} has `o/r` without x, and the engine may not ask the \
+             hub / {fix}"
+        )],
+    );
+    check(
+        &offline(facts(CacheState::NotMounted, Choice::Folder), true),
+        &[&format!(
+            "error[not-in-cache]: `o/r` is nowhere: no mount reaches the {home}, and the engine \
+             may not ask the hub / mount a hub cache there that holds it, or remove \
+             `HF_HUB_OFFLINE` from the service's environment"
+        )],
+    );
+    check(
+        &offline(facts(CacheState::NotMounted, Choice::Folder), false),
+        &["unknown: if `o/r` is in the image cannot be told"],
+    );
+    check(
+        &offline(facts(CacheState::Unseen("a volume".to_owned()), Choice::Folder), true),
+        &["unknown: a volume"],
+    );
+}
+
+#[test]
+fn a_lane_that_no_engine_opens_is_brought_by_nobody() {
+    let mut facts = facts(CacheState::Lacking(vec![]), Choice::Folder);
+    facts.lane.services.clear();
+    facts.lane.invocation = None;
+    check(
+        &facts,
+        &["error[not-in-cache]: `o/r` is not in the hub cache `/root/.cache/huggingface/hub` / \
+           run `hf download o/r`"],
+    );
+    facts.lane.skipped = Some("no hub cache is mounted".to_owned());
+    check(&facts, &[]);
+}

@@ -1,0 +1,135 @@
+//! What could not be looked at: the containers, or the files that they were made from.
+
+use crate::exit_code::ExitCode;
+use crate::facts::ProjectFacts;
+use crate::findings::check::rule::{Check, Run};
+use crate::findings::{Finding, Findings, Rule};
+use crate::options::Role;
+use crate::project::docker::DockerError;
+
+/// One of the two views on the project is closed.
+pub static CHECK: Check = Check { rules: &[&UNREADABLE, &NOT_SEEN], run: Run::Project(run) };
+
+static UNREADABLE: Rule = Rule::warning(
+    "project-unreadable",
+    ExitCode::Usage,
+    include_str!("rules/project-unreadable.md"),
+);
+
+static NOT_SEEN: Rule = Rule::note(
+    "containers-not-seen",
+    ExitCode::Unjudged,
+    include_str!("rules/containers-not-seen.md"),
+);
+
+fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
+    if let Some(reason) = facts.unreadable {
+        findings.push(Finding::new(
+            &UNREADABLE,
+            format!(
+                "the Compose files could not be read, so the containers speak for them: {reason}"
+            ),
+            "mount the project read-only into preflight: `- .:/project:ro`",
+        ));
+    }
+    match facts.observation {
+        Ok(_) | Err(DockerError::Disabled) => {}
+        Err(error) => {
+            findings.push(Finding::new(
+                &NOT_SEEN,
+                format!("the containers could not be looked at: {error}"),
+                fix(facts.role, error),
+            ));
+        }
+    }
+}
+
+fn fix(role: Role, error: &DockerError) -> String {
+    match (role, error) {
+        (Role::Hand, DockerError::Denied { .. }) => {
+            "join the group of the socket: `sudo usermod -aG docker $USER`, then log in again"
+                .to_owned()
+        }
+        (Role::Hand, DockerError::NoSocket { .. }) => {
+            "start Docker, or set `DOCKER_HOST`".to_owned()
+        }
+        (Role::Hand | Role::Init, error) => error.hint().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::check::container::tests::Stack;
+
+    fn check(role: Role, error: DockerError, expected: &[&str]) {
+        let mut stack = Stack::new(role);
+        stack.observation = Err(error);
+        assert_eq!(stack.told(&CHECK), expected);
+    }
+
+    #[test]
+    fn a_denied_socket_names_the_group_to_add() {
+        let denied = || DockerError::Denied {
+            host: "unix:///s".to_owned(),
+            reason: "permission denied, it lets in group 105".to_owned(),
+            group: Some(105),
+        };
+        check(
+            Role::Init,
+            denied(),
+            &[
+                "note containers-not-seen: the containers could not be looked at: the Docker socket \
+               at `unix:///s` refuses this user: permission denied, it lets in group 105 = add \
+               `group_add: [\"105\"]` to the preflight service",
+            ],
+        );
+        check(
+            Role::Hand,
+            denied(),
+            &[
+                "note containers-not-seen: the containers could not be looked at: the Docker socket \
+               at `unix:///s` refuses this user: permission denied, it lets in group 105 = join \
+               the group of the socket: `sudo usermod -aG docker $USER`, then log in again",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_engine_that_may_not_be_asked_is_not_missed() {
+        check(Role::Init, DockerError::Disabled, &[]);
+    }
+
+    #[test]
+    fn every_other_error_has_something_to_do() {
+        let host = || "tcp://proxy:2375".to_owned();
+        for error in [
+            DockerError::NoSocket { host: host() },
+            DockerError::Denied { host: host(), reason: String::new(), group: None },
+            DockerError::HostNotSupported { host: host(), reason: String::new() },
+            DockerError::Unreachable { host: host(), reason: String::new() },
+            DockerError::Refused {
+                request: "GET /version".to_owned(),
+                status: 403,
+                reason: String::new(),
+            },
+            DockerError::Unreadable { request: "GET /version".to_owned(), reason: String::new() },
+        ] {
+            for role in [Role::Init, Role::Hand] {
+                assert!(!fix(role, &error).is_empty(), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn files_that_cannot_be_read_are_a_warning() {
+        let mut stack = Stack::new(Role::Init);
+        stack.unreadable = Some("no Compose file was found in `/project`".to_owned());
+        assert_eq!(
+            stack.told(&CHECK),
+            ["warning project-unreadable: the Compose files could not be read, so the containers \
+              speak for them: no Compose file was found in `/project` = mount the project \
+              read-only into preflight: `- .:/project:ro`"]
+        );
+    }
+}

@@ -1,0 +1,251 @@
+//! What is wrong with how the engines are started and how the lanes are wired, told by the Compose
+//! files alone.
+
+mod rules;
+
+use std::collections::HashSet;
+
+use crate::facts::{LaneFacts, ProjectFacts};
+use crate::file_name::weights::Weights;
+use crate::findings::check::rule::{Check, Run};
+use crate::findings::{Finding, Findings, Severity};
+use crate::path::{HostPath, ServicePath};
+use crate::plan::engine::{Complaint, Engine};
+use crate::plan::lanes::{Lane, Problem, ProblemKind};
+use crate::project::Service;
+use crate::source_map::{Spanned, VariableSource};
+
+/// The wiring of a lane: what the planner found contradictory.
+pub static WIRING: Check = Check {
+    rules: &[
+        &rules::NO_MODEL_NAMED,
+        &rules::LANE_PATH_AMBIGUOUS,
+        &rules::LANE_PATH_DIFFERS,
+        &rules::LANE_WITHOUT_PATH,
+        &rules::SOURCE_NAMES_NO_FILE,
+        &rules::LANE_SERVICE_UNKNOWN,
+    ],
+    run: Run::Mount(wiring),
+};
+
+/// What an engine refuses about its command line.
+pub static COMMAND_LINE: Check = Check {
+    rules: &[&rules::FLAG_UNKNOWN_TO_ENGINE, &rules::COMMAND_LINE_REFUSED],
+    run: Run::Mount(command_line),
+};
+
+/// Variables that Compose takes out of a command.
+pub static VARIABLES: Check =
+    Check { rules: &[&rules::VARIABLE_CONSUMED_BY_COMPOSE], run: Run::Project(variables) };
+
+fn wiring(facts: &LaneFacts, findings: &mut Findings) {
+    for problem in &facts.lane.problems {
+        findings.push(about(wired(&facts.lane, problem), &facts.lane).at(&problem.place));
+    }
+    whole_repository(facts, findings);
+}
+
+/// A whole repository would be brought below the name of a single file. Only where something is to
+/// be fetched: a file that is there needs no source.
+fn whole_repository(facts: &LaneFacts, findings: &mut Findings) {
+    let Some(source) = facts.lane.source.as_ref().filter(|_| facts.orders.may_fetch) else {
+        return;
+    };
+    let Some(model) = facts.artifacts.first().filter(|model| !model.model.complete()) else {
+        return;
+    };
+    let located = &model.artifact.located.value;
+    let in_service = located.service_path.as_ref().map(ServicePath::as_path);
+    let path = in_service.or(located.host_path.as_ref().map(HostPath::as_path));
+    let Some(path) = path.filter(|path| Weights::Gguf.are_in(&path.to_string_lossy())) else {
+        return;
+    };
+    if source.value.path.is_none() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let finding = Finding::new(
+            &rules::SOURCE_NAMES_NO_FILE,
+            format!("the lane opens one file, and `{}` is a whole repository", source.value),
+            format!(
+                "name the file in the source: `{}/{name}`, as it is called there",
+                source.value
+            ),
+        );
+        findings.push(about(finding, &facts.lane).at(&source.place));
+    }
+}
+
+fn wired(lane: &Lane, problem: &Problem) -> Finding {
+    match &problem.kind {
+        ProblemKind::NoModelNamed { instead } => {
+            let flag =
+                lane.engine.map_or("--model /models/NAME", |engine| engine.command_line().model);
+            let of = of_service(lane);
+            Finding::new(
+                &rules::NO_MODEL_NAMED,
+                format!("the command{of} names no model: {instead}"),
+                format!(
+                    "add `{flag}` to the `command`{of}, with the path as the container sees it"
+                ),
+            )
+        }
+        ProblemKind::PathAmbiguous { path, readings } => Finding::new(
+            &rules::LANE_PATH_AMBIGUOUS,
+            format!("the path `{path}` can mean more than one file: {}", readings.join(", ")),
+            format!(
+                "say which in `x-preflight`: under `lanes`, `{}`, set `service` to the service \
+                 that opens it and `path` to the path as that service sees it",
+                lane.name
+            ),
+        )
+        .with("path", path),
+        ProblemKind::EngineOpensOther { declared, opened } => Finding::new(
+            &rules::LANE_PATH_DIFFERS,
+            format!("the lane's path is `{declared}`, and the command opens `{opened}`"),
+            format!("write the same path in both, for example `path: {opened}`"),
+        ),
+        ProblemKind::NoPath => Finding::new(
+            &rules::LANE_WITHOUT_PATH,
+            format!("nothing says where the model of lane `{}` is", lane.name),
+            format!(
+                "say it in `x-preflight`: under `lanes`, `{}`, set `service` and `path`, as that \
+                 service sees it",
+                lane.name
+            ),
+        ),
+        ProblemKind::ServiceUnknown { service } => Finding::new(
+            &rules::LANE_SERVICE_UNKNOWN,
+            format!("the lane names the service `{service}`, which the project does not have"),
+            "name a service of the project, or enable the profile that the service belongs to \
+             with `--profile`",
+        ),
+    }
+}
+
+fn command_line(facts: &LaneFacts, findings: &mut Findings) {
+    let Some(invocation) = &facts.lane.invocation else { return };
+    for complaint in &invocation.complaints {
+        let finding = refused(invocation.engine, &facts.lane, complaint);
+        findings.push(about(finding, &facts.lane).at(&complaint.place));
+    }
+}
+
+fn refused(engine: Engine, lane: &Lane, complaint: &Spanned<Complaint>) -> Finding {
+    let name = engine.name();
+    let of = of_service(lane);
+    match &complaint.value {
+        Complaint::JoinedValue { flag, value } => {
+            let value = if is_secret(flag) { "..." } else { value };
+            Finding::new(
+                &rules::FLAG_UNKNOWN_TO_ENGINE,
+                format!("{name} does not know the flag `{flag}={value}` and exits"),
+                format!("write the flag and its value as two words: `{flag} {value}`"),
+            )
+        }
+        Complaint::RemovedFlag { flag, release } => Finding::new(
+            &rules::FLAG_UNKNOWN_TO_ENGINE,
+            format!("{name} {release} has no flag `{flag}` any more and exits"),
+            format!("remove `{flag}` from the command{of}, or pin the image to an older release"),
+        ),
+        Complaint::NoValue { flag } => Finding::new(
+            &rules::COMMAND_LINE_REFUSED,
+            format!("`{flag}` needs a value and none follows it, so {name} exits"),
+            format!("write the value behind `{flag}`, or set the variable that was to hold it"),
+        ),
+        Complaint::EmptyValue { by } => Finding::new(
+            &rules::COMMAND_LINE_REFUSED,
+            format!("the value of `{by}` is empty"),
+            format!("write the value of `{by}`, or set the variable that was to hold it"),
+        )
+        .severity(Severity::Warning),
+        Complaint::NotANumber { by, value } => {
+            // llama-server reads the digits at the beginning; a variable may be ignored.
+            let certain = engine.command_line().refuses_numbers && by.starts_with('-');
+            Finding::new(
+                &rules::COMMAND_LINE_REFUSED,
+                format!("`{by}` takes a number in its range, and `{value}` is none"),
+                format!("write a number that `{by}` takes"),
+            )
+            .severity(if certain { Severity::Error } else { Severity::Warning })
+        }
+        Complaint::ModelTwice { model, other } => Finding::new(
+            &rules::COMMAND_LINE_REFUSED,
+            format!("the command{of} names two models, `{model}` and `{other}`"),
+            format!("remove one of the two from the command{of}"),
+        )
+        .severity(Severity::Warning),
+        Complaint::ExtraWord { word } => Finding::new(
+            &rules::COMMAND_LINE_REFUSED,
+            format!("{name} does not take the word `{word}` where it stands, and exits"),
+            format!("remove `{word}`, or write the flag in front that it is a value of"),
+        ),
+        Complaint::ProgramRepeated { program } => Finding::new(
+            &rules::COMMAND_LINE_REFUSED,
+            format!(
+                "the command{of} starts {name} again: the entrypoint is `{program}` already, so \
+                 the name of the program is taken for an argument"
+            ),
+            "remove the program's name from `command` and leave only what stands behind it, or \
+             set `entrypoint: []`",
+        ),
+    }
+}
+
+/// Whether the value of a flag must not be shown.
+fn is_secret(flag: &str) -> bool {
+    ["key", "token", "password"].iter().any(|secret| flag.to_ascii_lowercase().contains(secret))
+}
+
+/// Names the lane and its service.
+fn about(finding: Finding, lane: &Lane) -> Finding {
+    let finding = finding.lane(lane.name.as_str());
+    match lane.services.first() {
+        Some(service) => finding.service(service.as_str()),
+        None => finding,
+    }
+}
+
+fn of_service(lane: &Lane) -> String {
+    lane.services.first().map(|service| format!(" of service `{service}`")).unwrap_or_default()
+}
+
+fn variables(facts: &ProjectFacts<'_>, findings: &mut Findings) {
+    for service in &facts.project.services {
+        consumed(service, findings);
+    }
+}
+
+/// Every variable that the service defines and that Compose has expanded to nothing in its words.
+fn consumed(service: &Service, findings: &mut Findings) {
+    let mut seen = HashSet::new();
+    for word in service.entrypoint.iter().chain(&service.command).flatten() {
+        for variable in &word.place.variables {
+            let name = variable.name.as_str();
+            let is_unset = variable.set_by == VariableSource::Unset;
+            let is_defined = service.variable(name).is_some_and(|value| !value.is_empty());
+            if !is_unset || !is_defined || !seen.insert(name) {
+                continue;
+            }
+            let own = &service.name.value;
+            let mut finding = Finding::new(
+                &rules::VARIABLE_CONSUMED_BY_COMPOSE,
+                format!(
+                    "Compose expands `${{{name}}}` in the command of service `{own}` to nothing, \
+                     before the `{name}` of the service's own environment exists"
+                ),
+                format!(
+                    "write `$${{{name}}}` if a shell in the container is to expand it, or set \
+                     `{name}` in `.env` so that Compose can"
+                ),
+            )
+            .service(own.as_str())
+            .at(&word.place);
+            if let Some(value) = service.environment.get(name) {
+                finding = finding.also(&value.place, format!("`{name}` is set here"));
+            }
+            findings.push(finding);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

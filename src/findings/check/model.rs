@@ -1,0 +1,336 @@
+//! The files of a lane, judged by their headers: will its engine load them?
+
+mod architecture;
+mod beside;
+mod configuration;
+mod content;
+mod context;
+mod engine;
+mod folder;
+mod load_format;
+mod reach;
+mod router;
+pub(super) mod rules;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use super::rule::{Check, Run};
+use crate::facts::model::FileState;
+use crate::facts::model::{Model, ModelFacts, ModelFile, Role, Shape};
+use crate::facts::{ArtifactFacts, LaneFacts};
+use crate::findings::Policy;
+use crate::findings::{Finding, Findings, Rule, Severity};
+use crate::plan::engine::{Engine, Layout, Part};
+use crate::project::mounts::Sight;
+
+/// The whole family: what is wrong with a file decides which rule it breaks.
+pub(super) static CHECK: Check = Check { rules: rules::ALL, run: Run::Model(run) };
+
+fn run(facts: &LaneFacts, findings: &mut Findings) {
+    let judged: Vec<(&ArtifactFacts, Vec<Finding>)> = facts
+        .artifacts
+        .iter()
+        .map(|artifact| {
+            let mut own = Findings::new(Policy::default());
+            judge(&Subject { facts, artifact }, &mut own);
+            (artifact, own.into_vec())
+        })
+        .collect();
+    let serves_one = router::serves_one(&judged);
+    for (artifact, own) in judged {
+        let is_one_of_many = serves_one && router::is_listed(artifact);
+        let is_survived = is_one_of_many || artifact.artifact.part == Part::ControlVector;
+        for finding in own {
+            findings.push(if is_survived { survived(finding) } else { finding });
+        }
+    }
+    router::judge(facts, findings);
+}
+
+fn judge(subject: &Subject<'_>, findings: &mut Findings) {
+    match &subject.artifact.model {
+        ModelFacts::Absent => subject.absent(findings),
+        ModelFacts::Denied(why) => subject.denied(&subject.shown(), why, findings),
+        ModelFacts::Unknown(why) => subject.unknown(&subject.shown(), why, findings),
+        ModelFacts::Seen(model) => seen(subject, model, findings),
+    }
+}
+
+/// A finding about something without which the engine serves all the same: one of several models of
+/// a router, a control vector.
+fn survived(finding: Finding) -> Finding {
+    let severity = match finding.severity {
+        Severity::Error => Severity::Warning,
+        severity @ (Severity::Warning | Severity::Note) => severity,
+    };
+    finding.severity(severity)
+}
+
+fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
+    reach::judge(subject, findings);
+    if beside::judge(subject, model, findings) {
+        return;
+    }
+    match &model.shape {
+        Shape::Folder(folder) => {
+            if folder::is_nothing(subject, folder, findings) {
+                return;
+            }
+            if folder.holds_only_ggufs() {
+                return engine::judge(subject, model, findings);
+            }
+            folder::judge(subject, model, folder, findings);
+            configuration::judge(subject, model, folder, findings);
+        }
+        Shape::Split(split) => content::split(subject, model, split, findings),
+        Shape::File | Shape::Directory => {}
+    }
+    for file in &model.files {
+        if folder::is_beside_the_point(subject, file) {
+            continue;
+        }
+        if file.state() == FileState::Missing {
+            content::missing(subject, model, file, findings);
+        } else {
+            content::judge(subject, model, file, findings);
+        }
+    }
+    content::leftovers(subject, &model.leftovers, findings);
+    engine::judge(subject, model, findings);
+    context::judge(subject, model, findings);
+}
+
+/// One artifact of a lane, and how to speak of it.
+struct Subject<'a> {
+    facts: &'a LaneFacts,
+    artifact: &'a ArtifactFacts,
+}
+
+impl Subject<'_> {
+    fn part(&self) -> Part {
+        self.artifact.artifact.part
+    }
+
+    /// The flag or variable that names it.
+    fn by(&self) -> String {
+        self.artifact.artifact.located.from.to_string()
+    }
+
+    /// Whether the command replaces parts of what the model says of itself.
+    fn overrides(&self) -> bool {
+        self.facts.lane.invocation.as_ref().is_some_and(|invocation| invocation.overrides)
+    }
+
+    /// The path as the engine opens it, else as this process or the host has it.
+    fn shown(&self) -> PathBuf {
+        let located = &self.artifact.artifact.located.value;
+        match &located.service_path {
+            Some(path) => path.as_path().to_path_buf(),
+            None => self.on_host(),
+        }
+    }
+
+    /// The path that a user can paste into a shell of the host, as far as it is known.
+    fn on_host(&self) -> PathBuf {
+        let located = &self.artifact.artifact.located.value;
+        match (&located.host_path, &located.sight, &located.service_path) {
+            (Some(path), ..) => path.as_path().to_path_buf(),
+            (None, Sight::Visible { path, .. }, _) => path.as_path().to_path_buf(),
+            (None, Sight::NotMounted | Sight::Hidden(_), Some(path)) => {
+                path.as_path().to_path_buf()
+            }
+            (None, Sight::NotMounted | Sight::Hidden(_), None) => PathBuf::new(),
+        }
+    }
+
+    fn file_shown(&self, model: &Model, file: &ModelFile) -> PathBuf {
+        model.path_of(&self.shown(), file)
+    }
+
+    fn file_on_host(&self, model: &Model, file: &ModelFile) -> PathBuf {
+        model.path_of(&self.on_host(), file)
+    }
+
+    /// A finding about this artifact, pointing at the word that names it.
+    fn finding(
+        &self,
+        rule: &'static Rule,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Finding {
+        let located = &self.artifact.artifact.located;
+        let finding = Finding::new(rule, message, fix)
+            .lane(&self.facts.lane.name)
+            .at(&located.place)
+            .with("path", self.shown().display());
+        match &located.value.service {
+            Some(service) => finding.service(service),
+            None => finding,
+        }
+    }
+
+    /// A finding that a failed download or a missing mount explains is not a cause of its own.
+    fn finding_of_absence(
+        &self,
+        rule: &'static Rule,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Finding {
+        let finding = self.finding(rule, message, fix);
+        let hub_failed = matches!(self.facts.source.probe, Some(Err(_)))
+            || matches!(self.facts.source.fetch, Some(Err(_)));
+        let not_mounted = matches!(self.artifact.artifact.located.value.sight, Sight::NotMounted);
+        if hub_failed || not_mounted { finding.consequence() } else { finding }
+    }
+
+    /// Whether it can be among the files of the lane's source.
+    fn is_of_source(&self) -> bool {
+        match self.part() {
+            Part::Text | Part::Folder | Part::Models | Part::ControlVector => false,
+            Part::Model
+            | Part::Tokenizer
+            | Part::Mmproj
+            | Part::Lora
+            | Part::Draft
+            | Part::ChatTemplate => true,
+        }
+    }
+
+    /// How to get files that are not there.
+    fn how_to_get(&self, place: &Path) -> String {
+        let source = self.facts.lane.source.as_ref().filter(|_| self.is_of_source());
+        match source {
+            Some(source) => format!(
+                "run `preflight fetch --lane {}`, which downloads it from `{}`",
+                self.facts.lane.name, source.value
+            ),
+            None => format!(
+                "put it at `{}`, or correct the path that the service is given",
+                place.display()
+            ),
+        }
+    }
+
+    /// How to get a sound file in place of one that is not.
+    fn how_to_replace(&self, place: &Path) -> String {
+        let place = place.display();
+        match &self.facts.lane.source {
+            Some(_) => {
+                format!("run `rm '{place}'` and `preflight fetch --lane {}`", self.facts.lane.name)
+            }
+            None => format!("download `{place}` again"),
+        }
+    }
+
+    /// What is opened, and its path.
+    fn what(&self) -> String {
+        let shown = self.shown();
+        let shown = shown.display();
+        let what = match self.part() {
+            Part::Model => "the model",
+            Part::Tokenizer => "the tokenizer",
+            Part::Mmproj => "the multimodal projector",
+            Part::Lora => "the adapter",
+            Part::Draft => "the draft model",
+            Part::ControlVector => "the control vector",
+            Part::ChatTemplate => "the chat template",
+            Part::Models => "the models folder",
+            Part::Text | Part::Folder => return format!("`{shown}`, named by `{}`,", self.by()),
+        };
+        format!("{what} `{shown}`")
+    }
+
+    fn absent(&self, findings: &mut Findings) {
+        let what = self.what();
+        // Seen with build 11669.
+        let is_optional = self.part() == Part::ControlVector;
+        let goes_on = if is_optional { ", and llama-server goes on without it" } else { "" };
+        let explained = reach::absent(self, findings);
+        let message = match reach::dangling(self) {
+            Some(link) => format!(
+                "{what} is behind the link `{}` to `{}`, where nothing is{goes_on}",
+                link.path.display(),
+                link.target.display()
+            ),
+            None => format!("{what} is not there{goes_on}"),
+        };
+        let fix = self.how_to_get(&self.on_host());
+        let finding = self.finding_of_absence(&rules::FILES_MISSING, message, fix);
+        findings.push(if explained { finding.consequence() } else { finding });
+        content::leftovers(self, &self.artifact.way.leftovers, findings);
+    }
+
+    fn denied(&self, shown: &Path, why: &str, findings: &mut Findings) {
+        let finding = self.finding(
+            &rules::UNREADABLE,
+            format!("preflight may not read `{}`: {why}", shown.display()),
+            format!(
+                "as the owner of the files, run `chmod -R a+rX '{}'`; a folder above that is named here needs `chmod a+x`",
+                self.on_host().display()
+            ),
+        );
+        findings.push(finding.with("reason", why));
+    }
+
+    fn unknown(&self, shown: &Path, why: &str, findings: &mut Findings) {
+        if self.part().may_be_in_image() {
+            let message = format!(
+                "`{}`, named by `{}`, was not looked at: {why}",
+                shown.display(),
+                self.by()
+            );
+            return findings.push(self.trusted(message));
+        }
+        let finding = self.finding(
+            &rules::NOT_LOOKED_AT,
+            format!("`{}` could not be looked at: {why}", shown.display()),
+            "mount the same models folder into the `preflight` service, read-only is enough",
+        );
+        findings.push(finding.with("reason", why));
+    }
+
+    /// A finding about something that the lane is judged without.
+    fn trusted(&self, message: String) -> Finding {
+        let fix =
+            "if it is in the image, nothing; else mount it into the service and into `preflight`";
+        self.finding(&rules::TAKEN_ON_TRUST, message, fix)
+    }
+
+    /// The engine's release as numbers; absent when it is not known.
+    fn version(&self) -> Option<Vec<u32>> {
+        let version = self.facts.lane.invocation.as_ref()?.version.as_deref()?;
+        let numbers = version.trim_start_matches(|c: char| !c.is_ascii_digit());
+        numbers
+            .split(|c: char| !c.is_ascii_digit())
+            .take_while(|part| !part.is_empty())
+            .map(|part| part.parse().ok())
+            .collect()
+    }
+}
+
+/// Up to three names, and how many more there are.
+fn some_of(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(3).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(shown.len()) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// Whether the engine opens a GGUF file and nothing else.
+fn opens_gguf_alone(engine: Option<Engine>) -> bool {
+    engine.is_some_and(|engine| engine.models().layout == Layout::GgufFile)
+}
+
+/// Whether a role belongs to the weights.
+fn is_weights(role: Role) -> bool {
+    matches!(role, Role::Weights | Role::Shard)
+}
+
+/// Lowers or keeps the severity of a finding that only some engines mind.
+fn severity(is_error: bool) -> Severity {
+    if is_error { Severity::Error } else { Severity::Warning }
+}

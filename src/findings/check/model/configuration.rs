@@ -1,0 +1,324 @@
+//! What a folder's configuration says, against the words that its engine is started with.
+
+mod layout;
+mod rules;
+
+use super::{Subject, architecture};
+use crate::facts::model::huggingface::{Config, FolderKind, Presence, RemoteCode};
+use crate::facts::model::safetensors::Dtype;
+use crate::facts::model::{Folder, Model};
+use crate::findings::{Finding, Findings, Severity};
+use crate::plan::engine::{Beyond, Engine, Invocation, Part};
+use crate::source_map::Spanned;
+
+pub(super) use self::rules::{
+    CHAT_TEMPLATE_MISSING, CONTEXT_NOT_LIMITED, CONTEXT_TOO_LONG, DTYPE_DIFFERS, DUPLICATE_WEIGHTS,
+    GGUF_IN_VLLM, OTHER_LAYOUT, QUANTIZATION_CONFLICT, REMOTE_CODE, TENSOR_PARALLEL,
+};
+
+/// The model types that transformers 4.57.6 and vLLM 0.12.0 know without the code of a model.
+const KNOWN_TYPES: &str = include_str!("model-types.txt");
+
+/// Of these, vLLM takes one for the other, or decides by more than the name (0.12.0 and 0.33.0,
+/// `config/model.py`, `_verify_quantization`, the methods with an override).
+const OVERRIDING: [&str; 9] =
+    ["marlin", "bitblas", "gptq", "awq", "ipex", "moe_wna16", "modelopt", "nvfp4", "mxfp4"];
+
+/// What FP8 weights are kept as.
+const F8: [Dtype; 4] = [Dtype::F8_E4M3, Dtype::F8_E5M2, Dtype::F8_E4M3FNUZ, Dtype::F8_E5M2FNUZ];
+
+pub(super) fn judge(
+    subject: &Subject<'_>,
+    model: &Model,
+    folder: &Folder,
+    findings: &mut Findings,
+) {
+    if subject.part() != Part::Model || folder.kind == FolderKind::Adapter {
+        return;
+    }
+    let judge = Judge { subject, folder };
+    let engine = subject.facts.lane.engine;
+    let found = [
+        judge.tensor_types(),
+        judge.folder_name(),
+        judge.surplus(),
+        judge.mistral_layout(),
+        judge.snapshot(),
+        judge.chat_template(),
+        engine.and_then(|engine| judge.fast_tokenizer(engine, model)),
+        architecture::judge(subject, folder),
+    ];
+    found.into_iter().flatten().for_each(|finding| findings.push(finding));
+    let (Some(config), Some(invocation)) = (&folder.config, &subject.facts.lane.invocation) else {
+        return;
+    };
+    let found = [
+        judge.quantization(config, invocation),
+        judge.dtype(config, invocation),
+        judge.context(config, invocation),
+        judge.tensor_parallel(config, invocation),
+        judge.remote_code(config, invocation),
+    ];
+    found.into_iter().flatten().for_each(|finding| findings.push(finding));
+    judge.code(invocation, findings);
+}
+
+/// A folder, and how to speak of it.
+struct Judge<'a> {
+    subject: &'a Subject<'a>,
+    folder: &'a Folder,
+}
+
+impl Judge<'_> {
+    fn shown(&self) -> String {
+        self.subject.shown().display().to_string()
+    }
+
+    /// A finding that points at a word of the command line too.
+    fn at<T>(&self, finding: Finding, word: &Spanned<T>, text: &str) -> Finding {
+        finding.also(&word.place, text)
+    }
+
+    /// An error of all releases that were looked at; newer ones may do otherwise.
+    fn severity(&self, engine: Engine) -> Severity {
+        let known = self.subject.version().filter(|numbers| numbers.len() >= 2);
+        let is_read = engine
+            .releases()
+            .newest_read
+            .is_some_and(|newest| known.is_none_or(|version| version.as_slice() <= &newest[..]));
+        if is_read && !self.subject.overrides() { Severity::Error } else { Severity::Warning }
+    }
+
+    fn quantization(&self, config: &Config, invocation: &Invocation) -> Option<Finding> {
+        let (asked, has) = (invocation.quantization.as_ref()?, config.quantization.as_ref()?);
+        let compared = invocation.engine.command_line().refuses_quantization;
+        let overrides = |name: &str| OVERRIDING.iter().any(|part| name.contains(part));
+        let is_same = asked.value.to_lowercase().replace('_', "-") == has.replace('_', "-");
+        if !compared || is_same || overrides(&asked.value) && overrides(has) {
+            return None;
+        }
+        let severity = if overrides(&asked.value) {
+            Severity::Warning
+        } else {
+            self.severity(invocation.engine)
+        };
+        let finding = self.subject.finding(
+            &QUANTIZATION_CONFLICT,
+            format!(
+                "`{}` is quantised with `{has}`, and the command says `--quantization {}`",
+                self.shown(),
+                asked.value
+            ),
+            format!(
+                "leave `--quantization {}` out: the engine reads it from the model",
+                asked.value
+            ),
+        );
+        Some(self.at(finding, asked, "asked for here").severity(severity))
+    }
+
+    fn dtype(&self, config: &Config, invocation: &Invocation) -> Option<Finding> {
+        let asked = invocation.dtype.as_ref()?;
+        let half = ["half", "float16"].contains(&asked.value.as_str());
+        if !half || config.dtype.as_deref() != Some("bfloat16") || config.quantization.is_some() {
+            return None;
+        }
+        let finding = self.subject.finding(
+            &DTYPE_DIFFERS,
+            format!(
+                "`{}` was trained in bfloat16, and the command says `--dtype {}`, whose numbers end \
+                 at 65504",
+                self.shown(),
+                asked.value
+            ),
+            "leave `--dtype` out, unless the device has no bfloat16",
+        );
+        Some(self.at(finding, asked, "asked for here"))
+    }
+
+    /// FP8 tensors and a quantisation that says so belong together; so do the type that the
+    /// configuration states and the type that most of the data has.
+    fn tensor_types(&self) -> Option<Finding> {
+        let config = self.folder.config.as_ref()?;
+        let (main, _) = self.folder.dtypes.iter().max_by_key(|(_, bytes)| **bytes)?;
+        let has_f8 = F8.iter().any(|dtype| self.folder.dtypes.contains_key(dtype));
+        let wants_f8 = matches!(config.quantization.as_deref(), Some("fp8" | "fbgemm_fp8"));
+        let says = |what: String| {
+            let message = format!("`{}` {what}", self.shown());
+            let fix = "fetch weights and `config.json` again from one revision of one repository";
+            Some(self.subject.finding(&DTYPE_DIFFERS, message, fix))
+        };
+        if has_f8 && config.quantization.is_none() {
+            return says("has FP8 tensors, and its `config.json` has no quantisation".to_owned());
+        }
+        if wants_f8 && !has_f8 {
+            let method = config.quantization.as_deref().unwrap_or_default();
+            return says(format!("is quantised with `{method}` and has no FP8 tensors"));
+        }
+        let stated = config.dtype.as_deref()?;
+        let expected = dtype_of(stated)?;
+        let is_float = matches!(main, Dtype::BF16 | Dtype::F16 | Dtype::F32);
+        if config.quantization.is_some() || !is_float || *main == expected {
+            return None;
+        }
+        says(format!("states `{stated}` in its `config.json`, and its tensors are {main}"))
+    }
+
+    /// `.../bf16` and `.../fp8` are promises.
+    fn folder_name(&self) -> Option<Finding> {
+        let shown = self.subject.shown();
+        let name = shown.file_name()?.to_str()?.to_lowercase();
+        let config = self.folder.config.as_ref()?;
+        let has_f8 = F8.iter().any(|dtype| self.folder.dtypes.contains_key(dtype));
+        let is_other = match name.as_str() {
+            "bf16" | "fp16" => config.quantization.is_some() || has_f8,
+            "fp8" => config.quantization.is_none() && !has_f8 && !self.folder.dtypes.is_empty(),
+            _ => return None,
+        };
+        let is = match (&config.quantization, self.folder.dtypes.iter().max_by_key(|(_, n)| **n)) {
+            (Some(method), _) => format!("quantised with `{method}`"),
+            (None, Some((main, _))) => format!("stored as {main}"),
+            (None, None) => return None,
+        };
+        is_other.then(|| {
+            self.subject.finding(
+                &DTYPE_DIFFERS,
+                format!(
+                    "the model in `{}` is {is}, and its folder is called `{name}`",
+                    self.shown()
+                ),
+                format!("put the {name} model there, or name the folder after what it holds"),
+            )
+        })
+    }
+
+    fn context(&self, config: &Config, invocation: &Invocation) -> Option<Finding> {
+        let (asked, most) = (invocation.context.as_ref()?, config.longest_context?);
+        let starter = self.subject.artifact.starter.as_ref();
+        let allowed = starter.is_some_and(|starter| starter.long_context);
+        let context = invocation.engine.command_line().context;
+        let flag = context.filter(|context| context.beyond == Beyond::Refused)?.flag;
+        // A pipeline has a length of its own, in a file of its own.
+        if asked.value <= most || self.folder.kind != FolderKind::Model || invocation.overrides {
+            return None;
+        }
+        let severity = if allowed { Severity::Note } else { self.severity(invocation.engine) };
+        let finding = self.subject.finding(
+            &CONTEXT_TOO_LONG,
+            format!(
+                "`{flag} {}` is more than the {most} that `{}` allows",
+                asked.value,
+                self.shown()
+            ),
+            format!("say `{flag} {most}` or less, or leave it out"),
+        );
+        let finding = finding.with("asked", asked.value).with("allowed", most);
+        Some(self.at(finding, asked, "asked for here").severity(severity))
+    }
+
+    fn tensor_parallel(&self, config: &Config, invocation: &Invocation) -> Option<Finding> {
+        let (asked, heads) = (invocation.tensor_parallel.as_ref()?, config.heads?);
+        let flag = invocation.engine.command_line().tensor_parallel?;
+        if asked.value == 0 || heads % asked.value == 0 {
+            return None;
+        }
+        let finding = self.subject.finding(
+            &TENSOR_PARALLEL,
+            format!(
+                "`{}` has {heads} attention heads, which cannot be split over {} devices",
+                self.shown(),
+                asked.value
+            ),
+            format!("say `{flag} {}`", largest_divisor(heads, asked.value)),
+        );
+        Some(self.at(finding, asked, "asked for here").severity(self.severity(invocation.engine)))
+    }
+
+    /// An architecture that nobody but the model's own code knows.
+    fn remote_code(&self, config: &Config, invocation: &Invocation) -> Option<Finding> {
+        let kind = config.model_type.as_deref()?;
+        let is_known = KNOWN_TYPES.lines().any(|known| known == kind);
+        let has_code = !config.remote_code.is_empty();
+        let runs_code = invocation.engine.models().runs_code;
+        if !runs_code || invocation.trust_remote_code || !has_code || is_known {
+            return None;
+        }
+        // Later releases of transformers know more types.
+        let same = invocation.engine.releases().model_types_of;
+        let is_certain = same
+            .zip(self.subject.version())
+            .is_some_and(|(same, version)| version.starts_with(&same));
+        let finding = self.subject.finding(
+            &REMOTE_CODE,
+            format!(
+                "`{}` is of the type `{kind}`, whose code comes with the model, and \
+                 `--trust-remote-code` is not given",
+                self.shown()
+            ),
+            "read the `.py` files of the model, then add `--trust-remote-code`",
+        );
+        let severity = if is_certain { Severity::Error } else { Severity::Warning };
+        Some(finding.severity(severity))
+    }
+
+    /// Code that will be run, and has to be there.
+    fn code(&self, invocation: &Invocation, findings: &mut Findings) {
+        if !invocation.trust_remote_code {
+            return;
+        }
+        for code in &self.folder.code {
+            if let Some(finding) = self.code_file(code, invocation) {
+                findings.push(finding);
+            }
+        }
+    }
+
+    fn code_file(&self, code: &RemoteCode, invocation: &Invocation) -> Option<Finding> {
+        let file = &code.file;
+        let subject = self.subject;
+        match (&code.repository, code.here) {
+            (_, Presence::Here | Presence::NotNeeded) => None,
+            (None, _) => Some(subject.finding_of_absence(
+                &REMOTE_CODE,
+                format!(
+                    "`config.json` in `{}` names code in `{file}`, which is not there",
+                    self.shown()
+                ),
+                subject.how_to_get(&subject.on_host().join(file)),
+            )),
+            (Some(repository), here) => {
+                let is_error = invocation.offline && here == Presence::Missing;
+                let finding = subject.finding(
+                    &REMOTE_CODE,
+                    format!(
+                        "`{}` runs `{file}` of another repository, `{repository}`, which the \
+                         engine downloads when it starts",
+                        self.shown()
+                    ),
+                    format!(
+                        "download `{repository}` into the service's hub cache, or copy its `.py` \
+                         files beside the weights and take `{repository}--` out of `config.json`"
+                    ),
+                );
+                Some(finding.severity(super::severity(is_error)))
+            }
+        }
+    }
+}
+
+fn dtype_of(name: &str) -> Option<Dtype> {
+    match name.trim_start_matches("torch.") {
+        "bfloat16" => Some(Dtype::BF16),
+        "float16" | "half" => Some(Dtype::F16),
+        "float32" | "float" => Some(Dtype::F32),
+        _ => None,
+    }
+}
+
+/// The largest number up to `limit` that divides `count`.
+fn largest_divisor(count: u64, limit: u64) -> u64 {
+    (1..=limit.min(count).min(1024))
+        .rev()
+        .find(|divisor| count.is_multiple_of(*divisor))
+        .unwrap_or(1)
+}

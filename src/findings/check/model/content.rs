@@ -1,0 +1,338 @@
+//! One file after the other: whole, of the right kind, accepted by its loader.
+
+use std::path::Path;
+
+use super::{Subject, is_weights, opens_gguf_alone, reach, rules, some_of};
+use crate::facts::model::FileState;
+use crate::facts::model::archive::ArchiveError;
+use crate::facts::model::file::WINDOWS;
+use crate::facts::model::gguf::{self, GgufError};
+use crate::facts::model::safetensors::{self, SafetensorsError};
+use crate::facts::model::{Content, Defect, Lookalike, Model, ModelFile, Role, Shape, Split};
+use crate::file_name::weights::Weights;
+use crate::findings::{Finding, Findings, Rule, Severity};
+
+/// Smaller files may well be stored in less than they are long.
+const WORTH_A_HOLE: u64 = 1 << 20;
+
+/// A file that is there.
+pub(super) fn judge(
+    subject: &Subject<'_>,
+    model: &Model,
+    file: &ModelFile,
+    findings: &mut Findings,
+) {
+    let about = About { subject, model, file };
+    match &file.content {
+        Content::Denied(why) => subject.denied(&about.shown(), why, findings),
+        Content::Unknown(why) => subject.unknown(&about.shown(), why, findings),
+        Content::Gguf(header) => about.gguf(header, findings),
+        Content::Safetensors(header) => about.safetensors(header, findings),
+        Content::Archive | Content::Pickle => about.pickle(findings),
+        Content::Broken(defect) => about.broken(defect, findings),
+        Content::Document | Content::Absent => {}
+    }
+    about.holes(findings);
+}
+
+/// A file that is not there. Shards are spoken of together.
+pub(super) fn missing(
+    subject: &Subject<'_>,
+    model: &Model,
+    file: &ModelFile,
+    findings: &mut Findings,
+) {
+    let rule: &'static Rule = match file.role {
+        // Said of the split as a whole.
+        Role::Shard if matches!(model.shape, Shape::Split(_)) => return,
+        Role::Shard => return missing_shards(subject, model, file, findings),
+        Role::Config => &rules::CONFIG_MISSING,
+        Role::Weights | Role::Index | Role::Tokenizer | Role::Module | Role::Plain => {
+            &rules::FILES_MISSING
+        }
+    };
+    let explained = reach::misnamed(subject, model, file, findings);
+    let finding = subject.finding_of_absence(
+        rule,
+        format!("`{}` is not there", subject.file_shown(model, file).display()),
+        subject.how_to_get(&subject.file_on_host(model, file)),
+    );
+    findings.push(if explained { finding.consequence() } else { finding });
+}
+
+/// One finding for all shards, raised at the first of them.
+fn missing_shards(subject: &Subject<'_>, model: &Model, file: &ModelFile, findings: &mut Findings) {
+    let names = missing_names(model);
+    if names.first().map(String::as_str) != file.name.to_str() {
+        return;
+    }
+    let explained = reach::misnamed(subject, model, file, findings);
+    let shards = model.files.iter().filter(|file| file.role == Role::Shard).count();
+    let message = format!(
+        "{} of the {shards} files of weights in `{}` {} missing: {}",
+        names.len(),
+        subject.shown().display(),
+        if names.len() == 1 { "is" } else { "are" },
+        some_of(&names)
+    );
+    let fix = subject.how_to_get(&subject.file_on_host(model, file));
+    let finding = subject
+        .finding_of_absence(&rules::SHARD_MISSING, message, fix)
+        .with("missing", names.join(", "));
+    findings.push(if explained { finding.consequence() } else { finding });
+}
+
+fn missing_names(model: &Model) -> Vec<String> {
+    let missing = model
+        .files
+        .iter()
+        .filter(|file| file.role == Role::Shard && file.state() == FileState::Missing);
+    missing.map(|file| file.name.display().to_string()).collect()
+}
+
+/// A model in several GGUF files.
+pub(super) fn split(subject: &Subject<'_>, model: &Model, split: &Split, findings: &mut Findings) {
+    let names = missing_names(model);
+    let shown = subject.shown();
+    if !names.is_empty() {
+        let message = format!(
+            "{} of the {} parts of `{}` {} missing: {}",
+            names.len(),
+            split.count,
+            shown.display(),
+            if names.len() == 1 { "is" } else { "are" },
+            some_of(&names)
+        );
+        let fix = subject.how_to_get(&subject.on_host().with_file_name(&names[0]));
+        findings.push(
+            subject
+                .finding_of_absence(&rules::GGUF_SPLIT_INCOMPLETE, message, fix)
+                .with("missing", names.join(", ")),
+        );
+    }
+    if let Some(problem) = &split.problem {
+        findings.push(subject.finding(
+            &rules::GGUF_SPLIT_INCOMPLETE,
+            format!("`{}` {problem}", shown.display()),
+            "put all parts beside each other under their own names, and name the one that ends in \
+             `-00001-of-...` in the service's command",
+        ));
+    }
+}
+
+/// Unfinished downloads beside the model.
+pub(super) fn leftovers(subject: &Subject<'_>, leftovers: &[String], findings: &mut Findings) {
+    if leftovers.is_empty() {
+        return;
+    }
+    findings.push(subject.finding(
+        &rules::PARTIAL_DOWNLOAD,
+        format!(
+            "beside `{}` {} of a download that has not ended: {}",
+            subject.shown().display(),
+            if leftovers.len() == 1 { "is a file" } else { "are files" },
+            some_of(leftovers)
+        ),
+        "let the download finish or start it again; delete the leftover if the model is whole",
+    ));
+}
+
+/// One file of the model, and how to speak of it.
+struct About<'a> {
+    subject: &'a Subject<'a>,
+    model: &'a Model,
+    file: &'a ModelFile,
+}
+
+impl About<'_> {
+    fn shown(&self) -> std::path::PathBuf {
+        self.subject.file_shown(self.model, self.file)
+    }
+
+    /// A finding whose message begins with the file, and whose fix replaces it.
+    fn finding(&self, rule: &'static Rule, what: &str) -> Finding {
+        let host = self.subject.file_on_host(self.model, self.file);
+        let message = format!("`{}` {what}", self.shown().display());
+        self.subject
+            .finding(rule, message, self.subject.how_to_replace(&host))
+            .with("file", self.file.name.display())
+    }
+
+    fn sized(&self, rule: &'static Rule, what: &str, expected: u64, actual: u64) -> Finding {
+        self.finding(rule, what).with("expected_bytes", expected).with("actual_bytes", actual)
+    }
+
+    fn gguf(&self, header: &gguf::Header, findings: &mut Findings) {
+        let (expected, actual) = (header.expected_size, header.actual_size);
+        if let Some(outside) = &header.outside {
+            let what = format!(
+                "has {actual} of at least {expected} bytes: the data of tensor `{}` ends at byte {}",
+                outside.tensor, outside.end
+            );
+            let finding = self.sized(&rules::FILE_TRUNCATED, &what, expected, actual);
+            findings.push(finding.with("tensor", &outside.tensor));
+        }
+        if let Some(refused) = &header.refused {
+            findings.push(self.finding(&rules::GGUF_INVALID, &refused.to_string()));
+        }
+        let trailing = header.trailing_bytes();
+        // Behind a tensor of a type that is not known the end is not known either.
+        if trailing > 0 && header.newer.is_empty() {
+            let what = format!("has {trailing} bytes behind its end at byte {expected}");
+            let finding = self.sized(&rules::FILE_TOO_LONG, &what, expected, actual);
+            findings.push(finding.severity(Severity::Warning));
+        }
+    }
+
+    fn safetensors(&self, header: &safetensors::Header, findings: &mut Findings) {
+        let (expected, actual) = (header.expected_size, header.actual_size);
+        let rule = match actual.cmp(&expected) {
+            std::cmp::Ordering::Equal => return,
+            std::cmp::Ordering::Less => &rules::FILE_TRUNCATED,
+            std::cmp::Ordering::Greater => &rules::FILE_TOO_LONG,
+        };
+        let what = format!("has {actual} bytes, and its header describes {expected}");
+        findings.push(self.sized(rule, &what, expected, actual));
+    }
+
+    fn is_called_gguf(&self) -> bool {
+        Weights::Gguf.are_in(&self.file.name.to_string_lossy())
+    }
+
+    fn pickle(&self, findings: &mut Findings) {
+        if !is_weights(self.file.role) {
+            return;
+        }
+        // Of a lane of llama.cpp it is said already.
+        if self.is_called_gguf() && !opens_gguf_alone(self.subject.facts.lane.engine) {
+            return findings.push(self.finding(&rules::NOT_A_MODEL, "is not a GGUF file"));
+        }
+        let message = format!(
+            "`{}` is a Python pickle, which can run code when loaded",
+            self.shown().display()
+        );
+        findings.push(self.subject.finding(
+            &rules::UNSAFE_PICKLE,
+            message,
+            "use a revision of the model that has `.safetensors` files, or convert it",
+        ));
+    }
+
+    fn broken(&self, defect: &Defect, findings: &mut Findings) {
+        let finding = match defect {
+            Defect::Lookalike(lookalike) => self.lookalike(lookalike),
+            Defect::Gguf(error @ GgufError::Ends { .. }) => {
+                self.finding(&rules::FILE_TRUNCATED, &error.to_string())
+            }
+            Defect::Gguf(error) => self.finding(&rules::GGUF_INVALID, &error.to_string()),
+            Defect::Safetensors(
+                error @ (SafetensorsError::HeaderEnds { .. } | SafetensorsError::TooSmall { .. }),
+            ) => self.finding(&rules::FILE_TRUNCATED, &error.to_string()),
+            Defect::Safetensors(error) => {
+                self.finding(&rules::SAFETENSORS_INVALID, &error.to_string())
+            }
+            Defect::Archive(_) if self.is_called_gguf() => self.lookalike(&Lookalike::Zip),
+            Defect::Archive(error @ ArchiveError::NoEnd) => {
+                self.finding(&rules::FILE_TRUNCATED, &error.to_string())
+            }
+            Defect::Archive(error) => self.finding(&rules::FILE_CORRUPT, &error.to_string()),
+            Defect::Document(why) => {
+                self.finding(self.document_rule(), &format!("cannot be read: {why}"))
+            }
+        };
+        findings.push(finding);
+    }
+
+    fn lookalike(&self, lookalike: &Lookalike) -> Finding {
+        let is = format!("is {lookalike}");
+        match lookalike {
+            Lookalike::Pointer { oid, size } => self.pointer(oid, *size),
+            Lookalike::Empty => self.finding(&rules::FILE_TRUNCATED, "is empty"),
+            Lookalike::Zeros => self.finding(&rules::FILE_CORRUPT, &is),
+            Lookalike::Html
+            | Lookalike::Json
+            | Lookalike::Zip
+            | Lookalike::Compressed
+            | Lookalike::OldGgml
+            | Lookalike::Gguf
+            | Lookalike::Safetensors
+            | Lookalike::Folder
+            | Lookalike::Unrecognised(_)
+                if is_weights(self.file.role) =>
+            {
+                self.finding(&rules::NOT_A_MODEL, &format!("{is} and not a model"))
+            }
+            Lookalike::Html
+            | Lookalike::Json
+            | Lookalike::Zip
+            | Lookalike::Compressed
+            | Lookalike::OldGgml
+            | Lookalike::Gguf
+            | Lookalike::Safetensors
+            | Lookalike::Folder
+            | Lookalike::Unrecognised(_) => self.finding(self.document_rule(), &is),
+        }
+    }
+
+    fn pointer(&self, oid: &str, size: Option<u64>) -> Finding {
+        let stands_for = match size {
+            Some(size) => format!("for a file of {size} bytes"),
+            None => "for another file".to_owned(),
+        };
+        let host = self.subject.file_on_host(self.model, self.file);
+        // A name without a folder has an empty one above it.
+        let folder = host.parent().filter(|folder| *folder != Path::new(""));
+        let folder = folder.unwrap_or(Path::new(".")).display().to_string();
+        let message =
+            format!("`{}` is a git-lfs pointer that stands {stands_for}", self.shown().display());
+        let fix = match &self.subject.facts.lane.source {
+            Some(_) => self.subject.how_to_replace(&host),
+            None => format!("run `git -C '{folder}' lfs pull`"),
+        };
+        self.subject
+            .finding(&rules::LFS_POINTER, message, fix)
+            .with("file", self.file.name.display())
+            .with("oid", oid)
+    }
+
+    fn document_rule(&self) -> &'static Rule {
+        match self.file.role {
+            Role::Config | Role::Module => &rules::CONFIG_INVALID,
+            Role::Index => &rules::INDEX_MISMATCH,
+            Role::Weights | Role::Shard | Role::Tokenizer | Role::Plain => &rules::FILE_CORRUPT,
+        }
+    }
+
+    /// One window may lie in a tensor that is zero for a reason.
+    fn zeros(&self, findings: &mut Findings) {
+        let zeros = self.file.zero_windows;
+        if zeros < 2 {
+            return;
+        }
+        let message = format!(
+            "`{}` holds nothing but zeros in {zeros} of the {WINDOWS} places that were sampled",
+            self.shown().display()
+        );
+        let lane = &self.subject.facts.lane.name;
+        let fix = format!("run `preflight verify --deep --lane {lane}`");
+        findings.push(self.subject.finding(&rules::ZEROS_IN_DATA, message, fix));
+    }
+
+    fn holes(&self, findings: &mut Findings) {
+        let (Some(size), Some(allocated)) = (self.file.size, self.file.allocated) else { return };
+        // An eighth may be what a file system's own compression saves on weights.
+        if size < WORTH_A_HOLE || allocated >= size - size / 8 {
+            return self.zeros(findings);
+        }
+        let message = format!(
+            "`{}` has {size} bytes, and only {allocated} of them are on the disk",
+            self.shown().display()
+        );
+        let finding = self.subject.finding(
+            &rules::SPARSE_FILE,
+            message,
+            format!("run `preflight verify --deep --lane {}`", self.subject.facts.lane.name),
+        );
+        findings.push(finding.with("size_bytes", size).with("allocated_bytes", allocated));
+    }
+}

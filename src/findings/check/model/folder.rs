@@ -1,0 +1,208 @@
+//! A folder as a whole: is everything in it that its engine needs, and does it belong together?
+
+use super::load_format;
+use super::{Subject, rules, some_of};
+use crate::facts::model::huggingface::{FolderKind, Index, Presence};
+use crate::facts::model::{Content, Folder, Model, ModelFile, Role};
+use crate::findings::{Findings, Severity};
+use crate::plan::engine::{LoadFormat, Part};
+
+/// Whether there is nothing in the folder that could be judged; says so if that is it.
+pub(super) fn is_nothing(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) -> bool {
+    let is_empty = folder.names == Some(0);
+    if is_empty {
+        findings.push(subject.finding_of_absence(
+            &rules::FILES_MISSING,
+            format!("the folder `{}` is empty", subject.shown().display()),
+            subject.how_to_get(&subject.on_host()),
+        ));
+    }
+    is_empty
+}
+
+/// Whether a file of the folder does not matter for what the folder is opened for.
+pub(super) fn is_beside_the_point(subject: &Subject<'_>, file: &ModelFile) -> bool {
+    let is_tokenizer = subject.part() == Part::Tokenizer;
+    is_tokenizer && file.role != Role::Tokenizer || load_format::is_left_alone(subject, file)
+}
+
+pub(super) fn judge(
+    subject: &Subject<'_>,
+    model: &Model,
+    folder: &Folder,
+    findings: &mut Findings,
+) {
+    tokenizer(subject, folder, findings);
+    if subject.part() == Part::Tokenizer {
+        return;
+    }
+    weights(subject, folder, findings);
+    processor(subject, folder, findings);
+    let reads_index =
+        matches!(load_format::of(subject), LoadFormat::Best | LoadFormat::Named("", _));
+    if let Some(index) = folder.index.as_ref().filter(|_| reads_index) {
+        agreement(subject, index, findings);
+    }
+    let config = model.files.iter().find(|file| file.role == Role::Config);
+    if config.is_some_and(|file| matches!(file.content, Content::Document)) {
+        identity(subject, folder, findings);
+    }
+}
+
+fn weights(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
+    let shown = subject.shown();
+    if load_format::judge(subject, folder, &shown, findings) {
+        return;
+    }
+    match (folder.weights, folder.names) {
+        (Some(_), _) => {}
+        (None, Some(_)) => findings.push(subject.finding_of_absence(
+            &rules::FILES_MISSING,
+            format!("the folder `{}` holds no weights", shown.display()),
+            subject.how_to_get(&subject.on_host()),
+        )),
+        (None, None) => subject.unknown(
+            &shown,
+            "the folder cannot be listed, and none of the fixed names of weights is in it",
+            findings,
+        ),
+    }
+}
+
+fn tokenizer(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
+    let other = subject.facts.artifacts.iter().any(|a| a.artifact.part == Part::Tokenizer);
+    let invocation = subject.facts.lane.invocation.as_ref();
+    let skipped = invocation.is_some_and(|invocation| invocation.skips_tokenizer);
+    let needed = match subject.part() {
+        Part::Tokenizer => true,
+        Part::Model => !other && !skipped,
+        // They are given the tokens of the model that they belong to.
+        Part::Draft
+        | Part::Lora
+        | Part::Mmproj
+        | Part::ControlVector
+        | Part::ChatTemplate
+        | Part::Text
+        | Part::Folder
+        | Part::Models => false,
+    };
+    if !needed {
+        return;
+    }
+    let shown = subject.shown();
+    match folder.tokenizer {
+        Presence::Here | Presence::NotNeeded => {}
+        // The folder is said to be without weights already.
+        Presence::Missing
+            if folder.weights.is_none()
+                && subject.part() != Part::Tokenizer
+                && load_format::of(subject) == LoadFormat::Best => {}
+        Presence::Missing => findings.push(subject.finding_of_absence(
+            &rules::TOKENIZER_MISSING,
+            format!("the folder `{}` holds no tokenizer", shown.display()),
+            subject.how_to_get(&subject.on_host().join("tokenizer.json")),
+        )),
+        Presence::Unknown => subject.unknown(
+            &shown,
+            "the folder cannot be listed, and none of the fixed names of a tokenizer is in it",
+            findings,
+        ),
+    }
+}
+
+fn processor(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
+    if folder.processor != Presence::Missing {
+        return;
+    }
+    findings.push(subject.finding_of_absence(
+        &rules::PROCESSOR_MISSING,
+        format!(
+            "`{}` takes images or sound and has no `preprocessor_config.json`",
+            subject.shown().display()
+        ),
+        subject.how_to_get(&subject.on_host().join("preprocessor_config.json")),
+    ));
+}
+
+fn agreement(subject: &Subject<'_>, index: &Index, findings: &mut Findings) {
+    let fix = match &subject.facts.lane.source {
+        Some(_) => format!(
+            "run `rm '{}'/*.safetensors*` and `preflight fetch --lane {}`",
+            subject.on_host().display(),
+            subject.facts.lane.name
+        ),
+        None => "download the whole folder again at one revision".to_owned(),
+    };
+    if let Some(astray) = &index.astray {
+        let more = match astray.count {
+            1 => String::new(),
+            count => format!(" ({} more like it)", count - 1),
+        };
+        let message = format!(
+            "`{}` in `{}` puts the tensor `{}` into `{}`, which does not have it{more}",
+            index.file,
+            subject.shown().display(),
+            astray.tensor,
+            astray.shard
+        );
+        let finding = subject.finding(&rules::INDEX_MISMATCH, message, fix);
+        findings.push(finding.with("tensor", &astray.tensor).with("count", astray.count));
+        return;
+    }
+    if let Some(unlisted) = &index.unlisted {
+        let more = match unlisted.count {
+            1 => String::new(),
+            count => format!(" ({} more like it)", count - 1),
+        };
+        let message = format!(
+            "`{}` in `{}` does not name the tensor `{}`, which `{}` has{more}",
+            index.file,
+            subject.shown().display(),
+            unlisted.tensor,
+            unlisted.shard
+        );
+        let finding = subject.finding(&rules::INDEX_MISMATCH, message, fix);
+        let finding = finding.with("tensor", &unlisted.tensor).with("count", unlisted.count);
+        findings.push(finding.severity(Severity::Warning));
+        return;
+    }
+    let (Some(total), Some(found)) = (index.total_size, index.found_size) else { return };
+    if total != found {
+        let message = format!(
+            "`{}` in `{}` promises {total} bytes of tensors, and its files have {found}",
+            index.file,
+            subject.shown().display()
+        );
+        let finding = subject.finding(&rules::INDEX_MISMATCH, message, fix);
+        findings.push(
+            finding
+                .severity(Severity::Warning)
+                .with("expected_bytes", total)
+                .with("actual_bytes", found),
+        );
+    }
+}
+
+/// What the configuration has to say for an engine to know the model.
+fn identity(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
+    let Some(config) = &folder.config else { return };
+    if matches!(folder.kind, FolderKind::Adapter | FolderKind::Mistral) {
+        return;
+    }
+    let mut absent = Vec::new();
+    if config.model_type.is_none() {
+        absent.push("model_type".to_owned());
+    }
+    if config.architectures.is_empty() {
+        absent.push("architectures".to_owned());
+    }
+    if absent.is_empty() {
+        return;
+    }
+    let path = subject.shown().join("config.json");
+    let message = format!("`{}` does not say {}", path.display(), some_of(&absent));
+    let fix = subject.how_to_replace(&subject.on_host().join("config.json"));
+    // transformers guesses the type from the folder's name, and some engines the architecture.
+    findings
+        .push(subject.finding(&rules::CONFIG_INVALID, message, fix).severity(Severity::Warning));
+}

@@ -1,0 +1,270 @@
+//! Whether the files of a lane can be reached at all: wiring of paths, mounts, rights.
+
+use std::path::Path;
+
+use super::hub::NOT_WRITABLE;
+use super::rule::{Check, Run};
+use crate::exit_code::ExitCode;
+use crate::facts::model::ModelFacts;
+use crate::facts::{ArtifactFacts, LaneFacts, ProjectFacts, RootFacts, Through, Writable};
+use crate::findings::{Finding, Findings, Rule, Severity};
+use crate::look::Look;
+use crate::options::Role;
+use crate::project::mounts::{Located, Sight};
+use crate::project::{Mount, MountSource};
+use crate::source_map::{Place, VariableSource};
+
+/// The wiring of the project as a whole.
+pub static WIRING: Check =
+    Check { rules: &[&VARIABLE_UNSET, &MODELS_PATH_DIFFERS], run: Run::Project(wiring) };
+
+/// The mounts of one lane.
+pub static ROOT: Check = Check {
+    rules: &[&PATH_NOT_MOUNTED, &SOURCE_MISSING, &SOURCE_FABRICATED],
+    run: Run::Mount(mount),
+};
+
+static VARIABLE_UNSET: Rule = Rule::error(
+    "variable-unset-in-path",
+    ExitCode::Mount,
+    include_str!("mounts/rules/variable-unset-in-path.md"),
+);
+
+static MODELS_PATH_DIFFERS: Rule = Rule::warning(
+    "models-path-differs",
+    ExitCode::Mount,
+    include_str!("mounts/rules/models-path-differs.md"),
+);
+
+static PATH_NOT_MOUNTED: Rule = Rule::error(
+    "model-path-not-mounted",
+    ExitCode::Mount,
+    include_str!("mounts/rules/model-path-not-mounted.md"),
+);
+
+static SOURCE_MISSING: Rule = Rule::error(
+    "mount-source-missing",
+    ExitCode::Mount,
+    include_str!("mounts/rules/mount-source-missing.md"),
+);
+
+static SOURCE_FABRICATED: Rule = Rule::error(
+    "mount-source-fabricated",
+    ExitCode::Mount,
+    include_str!("mounts/rules/mount-source-fabricated.md"),
+);
+
+fn wiring(facts: &ProjectFacts<'_>, findings: &mut Findings) {
+    let mut judged: Vec<&Place> = Vec::new();
+    for lane in facts.plan.lanes.iter().filter(|lane| lane.skipped.is_none()) {
+        for artifact in &lane.artifacts {
+            let located = &artifact.located.value;
+            let Some(mount) = &located.mount else { continue };
+            let unset =
+                mount.place.variables.iter().find(|var| var.set_by == VariableSource::Unset);
+            if let Some(variable) = unset
+                && !judged.contains(&&mount.place)
+            {
+                judged.push(&mount.place);
+                findings.push(variable_unset(facts.role, located, mount, &variable.name));
+            }
+        }
+    }
+    models_path_differs(facts, findings);
+}
+
+fn variable_unset(role: Role, located: &Located, mount: &Mount, variable: &str) -> Finding {
+    let message = format!(
+        "`{variable}` is not set, so `{}` is mounted at `{}`",
+        source_of(mount),
+        mount.target
+    );
+    let fix = format!("set `{variable}` in `.env`, for example `{variable}=/data/models`");
+    let finding = Finding::new(&VARIABLE_UNSET, message, fix).at(&mount.place);
+    let finding = match &located.service {
+        Some(service) => finding.service(service),
+        None => finding,
+    };
+    match role {
+        Role::Init => finding.severity(Severity::Warning),
+        Role::Hand => finding,
+    }
+}
+
+/// Compares the mounts of preflight's own service with those of the services that have lanes.
+fn models_path_differs(facts: &ProjectFacts<'_>, findings: &mut Findings) {
+    let Some(own) = facts.project.preflight_service() else { return };
+    let serving = |name: &str| facts.plan.lanes.iter().any(|lane| lane.is_served_by(name));
+    for service in facts.project.services.iter().filter(|service| serving(&service.name.value)) {
+        for mount in &service.mounts {
+            let same_target = own.mounts.iter().find(|own| own.target == mount.target);
+            let Some(ours) = same_target.filter(|ours| ours.source != mount.source) else {
+                continue;
+            };
+            if let (MountSource::Bind { path, .. }, MountSource::Bind { path: our_path, .. }) =
+                (&mount.source, &ours.source)
+                && path != our_path
+            {
+                let (name, own) = (&service.name.value, &own.name.value);
+                let message = format!(
+                    "`{name}` mounts `{path}` at `{}`, and `{own}` mounts `{our_path}` there",
+                    mount.target
+                );
+                let fix = format!("mount the same folder in both: `{path}:{}`", mount.target);
+                let finding = Finding::new(&MODELS_PATH_DIFFERS, message, fix);
+                findings
+                    .push(finding.at(&mount.place).service(name).also(&ours.place, "mounted here"));
+            }
+        }
+    }
+}
+
+fn mount(facts: &LaneFacts, findings: &mut Findings) {
+    for artifact in &facts.artifacts {
+        let located = &artifact.artifact.located.value;
+        let finding = match &located.sight {
+            Sight::NotMounted if is_in_image(artifact) => None,
+            Sight::NotMounted if may_be_in_image(artifact) => None,
+            Sight::NotMounted => Some(not_mounted(located, artifact)),
+            Sight::Hidden(_) | Sight::Visible { .. } => {
+                artifact.root.as_ref().and_then(|root| judge_root(facts, artifact, root))
+            }
+        };
+        if let Some(finding) = finding {
+            let finding = finding.lane(&facts.lane.name);
+            findings.push(match &located.service {
+                Some(service) => finding.service(service),
+                None => finding,
+            });
+        }
+    }
+}
+
+/// Whether something is there in the container's own root, or may be.
+fn is_in_image(artifact: &ArtifactFacts) -> bool {
+    matches!(artifact.through, Some(Through::Container { .. }))
+        && !matches!(artifact.model, ModelFacts::Absent)
+}
+
+/// Whether it is one of the things that images bring along, and the image was not looked into.
+fn may_be_in_image(artifact: &ArtifactFacts) -> bool {
+    artifact.through.is_none() && artifact.artifact.part.may_be_in_image()
+}
+
+fn not_mounted(located: &Located, artifact: &ArtifactFacts) -> Finding {
+    let path = located.service_path.as_ref().map(ToString::to_string).unwrap_or_default();
+    let service = located.service.as_deref().unwrap_or("the engine");
+    let folder = Path::new(&path).parent().map(|folder| folder.display().to_string());
+    let folder = folder.filter(|folder| folder != "/").unwrap_or_else(|| "/models".to_owned());
+    let message = format!("no mount of `{service}` reaches `{path}`");
+    let fix =
+        format!("mount the models folder there, for example `${{MODELS_PATH:-./models}}:{folder}`");
+    Finding::new(&PATH_NOT_MOUNTED, message, fix)
+        .at(&artifact.artifact.located.place)
+        .with("opened by", &artifact.artifact.located.from)
+}
+
+fn judge_root(facts: &LaneFacts, artifact: &ArtifactFacts, root: &RootFacts) -> Option<Finding> {
+    let located = &artifact.artifact.located.value;
+    let place =
+        located.mount.as_ref().map_or(&artifact.artifact.located.place, |mount| &mount.place);
+    let host = host_root(located);
+    if root.stat == Look::Absent && !makes_root(facts, located) {
+        let message = format!("the models folder `{host}` does not exist on the host");
+        let fix = format!("{}, or make the folder: `mkdir -p {host}`", correct(place));
+        return Some(Finding::new(&SOURCE_MISSING, message, fix).at(place));
+    }
+    if root.fabricated && !facts.orders.create_root {
+        let message = format!("Docker has just made the models folder `{host}`: it did not exist");
+        let fix = format!(
+            "{}; if the folder is right, say so with `x-preflight: {{create_root: true}}`",
+            correct(place)
+        );
+        let finding = Finding::new(&SOURCE_FABRICATED, message, fix).at(place);
+        return Some(finding.with("host path", host));
+    }
+    let wanted =
+        facts.orders.may_fetch && facts.lane.source.is_some() && !artifact.model.complete();
+    if let Some(&writable) = root.writable.seen().filter(|_| wanted)
+        && let Some((why, fix)) = unwritable(writable, facts.orders.role, &host)
+    {
+        let message =
+            format!("files are missing in `{host}`, and nothing can be written there: {why}");
+        return Some(Finding::new(&NOT_WRITABLE, message, fix).at(place));
+    }
+    None
+}
+
+/// Whether the folder is made when files are fetched into it, by an init container that has mounted
+/// one above it.
+fn makes_root(facts: &LaneFacts, located: &Located) -> bool {
+    let writes = matches!(located.sight, Sight::Visible { read_only: false, .. });
+    facts.orders.role == Role::Init
+        && writes
+        && facts.orders.may_fetch
+        && facts.lane.source.is_some()
+}
+
+/// Why nothing can be written, and what to do; absent when it can.
+fn unwritable(writable: Writable, role: Role, host: &str) -> Option<(&'static str, String)> {
+    Some(match (writable, role) {
+        (Writable::Yes, _) => return None,
+        (Writable::MountReadOnly, _) => (
+            "preflight mounts it read-only",
+            "mount the models without `:ro` in preflight's service".to_owned(),
+        ),
+        (Writable::DiskReadOnly, _) => (
+            "its file system is read-only",
+            format!("mount the file system of `{host}` for writing, or copy the files there"),
+        ),
+        (Writable::NotAllowed, Role::Init) => (
+            "its owner is another user",
+            "set `PREFLIGHT_UID` and `PREFLIGHT_GID` to the folder's owner, or change the owner"
+                .to_owned(),
+        ),
+        (Writable::NotAllowed, Role::Hand) => (
+            "its owner is another user",
+            format!("run preflight as the owner of `{host}`, or change the owner"),
+        ),
+    })
+}
+
+/// The host folder of the mount that a path is below, as a user knows it.
+fn host_root(located: &Located) -> String {
+    match located.mount.as_ref().map(|mount| &mount.source) {
+        Some(MountSource::Bind { path, .. }) => path.to_string(),
+        Some(MountSource::Volume { name, .. }) => format!("volume {name}"),
+        Some(MountSource::Anonymous | MountSource::Tmpfs | MountSource::Other(_)) | None => {
+            above(located).map(|path| path.display().to_string()).unwrap_or_default()
+        }
+    }
+}
+
+/// The host folder that is as far above the path as the root of what preflight sees.
+fn above(located: &Located) -> Option<&Path> {
+    let host = located.host_path.as_ref()?.as_path();
+    let depth = match &located.sight {
+        Sight::Visible { path, root, .. } => path.below(root)?.components().count(),
+        Sight::NotMounted | Sight::Hidden(_) => 0,
+    };
+    host.ancestors().nth(depth)
+}
+
+fn source_of(mount: &Mount) -> String {
+    match &mount.source {
+        MountSource::Bind { path, .. } => path.to_string(),
+        MountSource::Volume { name, .. } => name.clone(),
+        MountSource::Anonymous | MountSource::Tmpfs | MountSource::Other(_) => "nothing".to_owned(),
+    }
+}
+
+/// What to correct: the variable that the path was made of, else the path.
+fn correct(place: &Place) -> String {
+    match place.variables.first() {
+        Some(variable) => format!("correct `{}`", variable.name),
+        None => "correct the path".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! What is found when there was nothing to judge, or when it could not be looked at.
+
+use crate::exit_code::ExitCode;
+use crate::findings::{Finding, Rule, Severity};
+use crate::plan::lanes::Lane;
+
+/// Every rule of this file.
+pub static RULES: [&Rule; 2] = [&NO_LANE, &LANE_UNKNOWN];
+
+/// Nothing in the project serves a model, as far as preflight can tell.
+pub static NO_LANE: Rule =
+    Rule::error("no-lane", ExitCode::Unjudged, include_str!("verdict/rules/no-lane.md"));
+
+/// The files of a lane could not be looked at.
+pub static LANE_UNKNOWN: Rule =
+    Rule::error("lane-unknown", ExitCode::Unjudged, include_str!("verdict/rules/lane-unknown.md"));
+
+/// The finding for a project without any lane.
+#[must_use]
+pub fn no_lane() -> Finding {
+    Finding::new(
+        &NO_LANE,
+        "there is no lane to judge: no service is known to open a model",
+        "declare one with the labels `preflight.lane` and `preflight.path` of its service, or \
+         under `x-preflight: {lanes: ...}`; `preflight explain no-lane` shows both",
+    )
+}
+
+/// The finding for a lane whose files could not be looked at, and why.
+#[must_use]
+pub fn lane_unknown(lane: &Lane, reason: &str, allow_unknown: bool) -> Finding {
+    let cached = lane.cached.first().filter(|_| lane.in_cache());
+    let what = if cached.is_some() {
+        "run with `--fetch` to ask the hub, mount the engine's cache into preflight"
+    } else {
+        "mount the models into preflight as the service has them"
+    };
+    let word = cached.map_or(&lane.place, |cached| &cached.place);
+    let finding = Finding::new(
+        &LANE_UNKNOWN,
+        format!("the files of lane `{}` could not be looked at: {reason}", lane.name),
+        format!("{what}, or accept it with `--allow-unknown`"),
+    )
+    .lane(&lane.name)
+    .at(lane.model().map_or(word, |model| &model.located.place));
+    let finding = match lane.services.first() {
+        Some(service) => finding.service(service),
+        None => finding,
+    };
+    if allow_unknown { finding.severity(Severity::Warning) } else { finding }
+}

@@ -1,0 +1,198 @@
+//! What an engine will open, told by its image, entrypoint, command line and environment alone.
+//!
+//! Pure: nothing is looked at on a disk, so a name that could be a path or a repository is judged
+//! by its form and by the mounts, as [`Named`] says. Adding an engine is a new file, with all that is
+//! true of it in a `Profile`, and here the variant of [`Engine`] that stands for it.
+
+mod arguments;
+mod config;
+mod hugging_face;
+mod image;
+mod infinity;
+mod invocation;
+mod launch;
+mod llama_cpp;
+mod load_format;
+mod localai;
+mod names;
+mod ollama;
+mod profile;
+mod reading;
+pub mod repository;
+mod sglang;
+mod shell;
+mod tei;
+mod tgi;
+mod vllm;
+mod words;
+
+pub use self::invocation::{Complaint, HubCache, Invocation, ModelsDir, Named, Opens, Part};
+pub use self::load_format::LoadFormat;
+pub use self::profile::{
+    Architectures, Beyond, CommandLine, ContextFlag, Gguf, Http, Layout, LogMessage, Models, Onnx,
+    OwnCache, Probe, Releases, Serves,
+};
+
+use crate::path::ServicePath;
+use crate::plan::engine::profile::Profile;
+use crate::plan::engine::reading::Reading;
+use crate::project::Service;
+
+/// A program that serves models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// vLLM's OpenAI-compatible server.
+    Vllm,
+    /// `llama-server` of llama.cpp.
+    LlamaCpp,
+    /// Text Embeddings Inference.
+    Tei,
+    /// Text Generation Inference.
+    Tgi,
+    /// SGLang.
+    Sglang,
+    /// Ollama.
+    Ollama,
+    /// LocalAI.
+    LocalAi,
+    /// Infinity.
+    Infinity,
+}
+
+/// How the variables begin that every engine reads by way of the libraries that it is built on.
+const LIBRARIES: [&str; 8] = [
+    "HF_",
+    "HUGGING_FACE_",
+    "HUGGINGFACE_",
+    "TRANSFORMERS_",
+    "XDG_CACHE_HOME",
+    "HOME",
+    "CUDA_",
+    "NVIDIA_",
+];
+
+/// Whether a shell would expand the variable `name` in the command line of `service`.
+#[must_use]
+pub fn names_variable(service: &Service, name: &str) -> bool {
+    let words = service.entrypoint.iter().chain(&service.command).flatten();
+    let expands = |rest: &str| {
+        let rest = rest.strip_prefix('{').unwrap_or(rest);
+        let rest = rest.strip_prefix(name);
+        rest.is_some_and(|rest| {
+            !rest.starts_with(|next: char| next == '_' || next.is_ascii_alphanumeric())
+        })
+    };
+    words.into_iter().any(|word| word.value.split('$').skip(1).any(expands))
+}
+
+/// How `service` starts its engine; absent when it does not look like one that is known.
+///
+/// Image defaults are not in the Compose file: where a created container was inspected, `service`
+/// carries the words that the engine (Docker) has resolved.
+#[must_use]
+pub fn invocation(service: &Service) -> Option<Invocation> {
+    let launch = launch::launch(service)?;
+    let mut reading = Reading::new(service, &launch);
+    if !launch.opaque {
+        (launch.profile.read)(&launch, &mut reading);
+    }
+    Some(reading.finish())
+}
+
+/// A file of which the text is needed to know how `service` starts its engine: a script, or the file
+/// that the command line is continued in. Absent: none, or [`Service::texts`] has it already.
+#[must_use]
+pub fn unseen_text(service: &Service) -> Option<ServicePath> {
+    launch::unseen_script(service).or_else(|| {
+        let config = invocation(service)?.config?.value;
+        (!service.texts.contains_key(&config)).then_some(config)
+    })
+}
+
+impl Engine {
+    /// Every engine, in the order in which a start is tried as one of theirs.
+    pub const ALL: [Self; 8] = [
+        Self::Vllm,
+        Self::LlamaCpp,
+        Self::Tei,
+        Self::Tgi,
+        Self::Sglang,
+        Self::Ollama,
+        Self::LocalAi,
+        Self::Infinity,
+    ];
+
+    fn profile(self) -> &'static Profile {
+        match self {
+            Self::Vllm => &vllm::PROFILE,
+            Self::LlamaCpp => &llama_cpp::PROFILE,
+            Self::Tei => &tei::PROFILE,
+            Self::Tgi => &tgi::PROFILE,
+            Self::Sglang => &sglang::PROFILE,
+            Self::Ollama => &ollama::PROFILE,
+            Self::LocalAi => &localai::PROFILE,
+            Self::Infinity => &infinity::PROFILE,
+        }
+    }
+
+    /// The name that people use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.profile().name
+    }
+
+    /// The name that programs use: that of the JSON report.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        self.profile().id
+    }
+
+    /// How it is told what to do.
+    #[must_use]
+    pub fn command_line(self) -> &'static CommandLine {
+        &self.profile().command_line
+    }
+
+    /// What it serves, and what it makes of a model's files.
+    #[must_use]
+    pub fn models(self) -> &'static Models {
+        &self.profile().models
+    }
+
+    /// What a word of `--load-format`, or its absence, makes it open.
+    #[must_use]
+    pub fn load_format(self, word: Option<&str>) -> LoadFormat {
+        let formats = self.models().load_formats;
+        let known = formats.iter().find(|(known, _)| Some(*known) == word);
+        known.map_or(LoadFormat::Best, |(_, format)| *format)
+    }
+
+    /// What is known about its releases.
+    #[must_use]
+    pub fn releases(self) -> &'static Releases {
+        &self.profile().releases
+    }
+
+    /// How it is asked when it runs.
+    #[must_use]
+    pub fn http(self) -> &'static Http {
+        &self.profile().http
+    }
+
+    /// The lines that it is known to end with. What is more particular stands first: an engine that
+    /// fails says so several times, and only one of the lines says why.
+    #[must_use]
+    pub fn log(self) -> &'static [LogMessage] {
+        self.profile().log
+    }
+
+    /// Whether it, or a library in it, may read the variable `name`.
+    #[must_use]
+    pub fn reads_variable(self, name: &str) -> bool {
+        let own = self.command_line().variables;
+        own.iter().chain(&LIBRARIES).any(|prefix| name.starts_with(prefix))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,280 @@
+//! Reads flags as the engines' own parsers do: argparse, clap, click, kong, and llama.cpp's.
+
+use crate::plan::engine::Complaint;
+use crate::plan::engine::words::Word;
+use crate::source_map::{Place, Spanned};
+
+/// How many values a flag takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arity {
+    /// None: it is a switch.
+    Switch,
+    /// One.
+    One,
+    /// Two.
+    Two,
+    /// All words up to the next flag.
+    Many,
+    /// One if the next word is one of these.
+    Maybe(&'static [&'static str]),
+}
+
+/// The flags of one engine that share an arity, each with all its spellings; the first is the name
+/// by which it is asked for.
+pub(super) type Flags = (Arity, &'static [&'static [&'static str]]);
+
+/// How one engine reads its command line.
+#[derive(Debug)]
+pub(super) struct Grammar {
+    /// The flags that are known.
+    pub(super) flags: &'static [Flags],
+    /// `_` is read as `-` in a long flag.
+    pub(super) underscores: bool,
+    /// A long flag may be cut short as long as it stays unique.
+    pub(super) abbreviations: bool,
+    /// `--flag=value` is `--flag value`.
+    pub(super) joined: bool,
+    /// A flag takes its value even if that begins with `-`.
+    pub(super) dashed_values: bool,
+}
+
+/// A command line, read.
+#[derive(Debug, Default)]
+pub(super) struct Arguments {
+    given: Vec<Given>,
+    /// Words that are neither flags nor values.
+    pub(super) positionals: Vec<Word>,
+    /// What the engine refuses.
+    pub(super) complaints: Vec<Spanned<Complaint>>,
+    /// Words that could be flags, and are not known.
+    pub(super) unread: Vec<Spanned<String>>,
+}
+
+/// A flag that was given.
+#[derive(Debug, Clone)]
+pub(super) struct Given {
+    /// The first spelling of a known flag; an unknown one as written, `_` read as `-`.
+    pub(super) name: String,
+    /// As written, without the value.
+    pub(super) written: String,
+    /// What stands behind the first `.` of a dotted flag (`--speculative-config.model`).
+    pub(super) key: Option<String>,
+    /// Its values.
+    pub(super) values: Vec<Word>,
+    /// Where the flag itself is written.
+    pub(super) place: Place,
+}
+
+/// A value and what gave it.
+#[derive(Debug, Clone)]
+pub(super) struct Setting {
+    /// The value.
+    pub(super) word: Word,
+    /// The flag as written, or the variable.
+    pub(super) by: String,
+}
+
+impl Arguments {
+    /// Reads `words` by `grammar`.
+    pub(super) fn parse(grammar: &Grammar, words: &[Word]) -> Self {
+        let mut arguments = Self::default();
+        let mut rest = words;
+        while let Some((word, behind)) = rest.split_first() {
+            rest = behind;
+            if word.is("--") {
+                arguments.positionals.extend_from_slice(behind);
+                break;
+            }
+            if is_flag(&word.text) {
+                rest = arguments.flag(grammar, word, behind);
+            } else if let Some(why) = &word.unknown {
+                arguments.unread.push(Spanned::new(why.clone(), word.place.clone()));
+            } else {
+                arguments.positionals.push(word.clone());
+            }
+        }
+        arguments
+    }
+
+    /// Reads the flag `word` and takes its values from `behind`; what is left.
+    fn flag<'a>(&mut self, grammar: &Grammar, word: &Word, behind: &'a [Word]) -> &'a [Word] {
+        let (written, joined) = match word.text.split_once('=') {
+            Some((flag, value)) => (flag, Some(Word { text: value.to_owned(), ..word.clone() })),
+            None => (word.text.as_str(), None),
+        };
+        let (name, key) = grammar.name(written);
+        let known = grammar.known(&name);
+        let mut given = Given {
+            name: known.map_or(name, |(first, _)| first.to_owned()),
+            written: written.to_owned(),
+            key,
+            values: Vec::new(),
+            place: word.place.clone(),
+        };
+        if joined.is_none() && word.unknown.is_some() {
+            // `--$NAME` could be any flag.
+            self.unread.extend(unknown(word));
+            return behind;
+        }
+        let mut rest = behind;
+        match joined {
+            Some(value) => {
+                if !grammar.joined {
+                    let flag = written.to_owned();
+                    let complaint = Complaint::JoinedValue { flag, value: value.text.clone() };
+                    self.complaints.push(Spanned::new(complaint, word.place.clone()));
+                }
+                given.values.push(value);
+            }
+            None => {
+                let guess = if given.key.is_some() { Arity::One } else { Arity::Maybe(&[]) };
+                let arity = known.map_or(guess, |(_, arity)| arity);
+                let is_known = known.is_some() || given.key.is_some();
+                let count = grammar.count(arity, is_known, behind);
+                let (values, left) = behind.split_at(count.min(behind.len()));
+                given.values.extend_from_slice(values);
+                rest = left;
+                if values.is_empty() && matches!(arity, Arity::One | Arity::Two) {
+                    let complaint = Complaint::NoValue { flag: written.to_owned() };
+                    self.complaints.push(Spanned::new(complaint, word.place.clone()));
+                }
+            }
+        }
+        self.given.push(given);
+        rest
+    }
+
+    /// Every time that the flag was given, in order.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a Given> {
+        self.given.iter().filter(move |given| given.name == name && given.key.is_none())
+    }
+
+    /// The value that counts: the last.
+    pub(super) fn last(&self, name: &str) -> Option<Setting> {
+        let given = self.all(name).next_back()?;
+        Some(Setting { word: given.values.last()?.clone(), by: given.written.clone() })
+    }
+
+    /// The last value of `--name.key`.
+    pub(super) fn dotted(&self, name: &str, key: &str) -> Option<Setting> {
+        let given = self
+            .given
+            .iter()
+            .rfind(|given| given.name == name && given.key.as_deref() == Some(key))?;
+        let by = format!("{name}.{key}");
+        Some(Setting { word: given.values.last()?.clone(), by })
+    }
+
+    /// The one of the switches that was given last: it counts.
+    pub(super) fn last_of(&self, names: &[&str]) -> Option<&str> {
+        let mut given = self.given.iter().map(|given| given.name.as_str());
+        given.rfind(|name| names.contains(name))
+    }
+
+    /// Whether one of the flags was given, be it in its dotted form.
+    pub(super) fn any(&self, names: &[&str]) -> bool {
+        self.given.iter().any(|given| names.contains(&given.name.as_str()))
+    }
+
+    /// Whether a switch was given, and not taken back by `--no-` later.
+    pub(super) fn is_on(&self, name: &str) -> bool {
+        let negated = name.strip_prefix("--").map(|name| format!("--no-{name}"));
+        let last = self
+            .given
+            .iter()
+            .rfind(|given| given.name == name || Some(&given.name) == negated.as_ref());
+        last.is_some_and(|given| {
+            let value = given.values.first().map_or("", |word| word.text.as_str());
+            given.name == name && !matches!(value.to_ascii_lowercase().as_str(), "false" | "0")
+        })
+    }
+}
+
+impl Grammar {
+    /// The rules of clap, click and kong: flags are written in full, and `--flag=value` is
+    /// `--flag value`.
+    pub(super) const fn plain(flags: &'static [Flags]) -> Self {
+        Self { flags, underscores: false, abbreviations: false, joined: true, dashed_values: false }
+    }
+
+    /// The name of a flag as written, without a dotted key, and that key.
+    fn name(&self, written: &str) -> (String, Option<String>) {
+        let Some(long) = written.strip_prefix("--") else {
+            return match written.split_once('.') {
+                Some((flag, key)) if self.abbreviations => (flag.to_owned(), Some(key.to_owned())),
+                _ => (written.to_owned(), None),
+            };
+        };
+        let (long, key) = match long.split_once('.') {
+            Some((long, key)) if self.abbreviations => (long, Some(key.to_owned())),
+            Some(_) | None => (long, None),
+        };
+        let long = if self.underscores { long.replace('_', "-") } else { long.to_owned() };
+        (format!("--{long}"), key)
+    }
+
+    /// The first spelling and the arity of a flag; absent: it is not known, or cut too short.
+    fn known(&self, name: &str) -> Option<(&'static str, Arity)> {
+        let spellings = || {
+            self.flags.iter().flat_map(|(arity, flags)| {
+                flags.iter().flat_map(move |spellings| {
+                    let first = spellings.first().copied().unwrap_or("");
+                    spellings.iter().map(move |spelling| (*spelling, first, *arity))
+                })
+            })
+        };
+        let exact = spellings().find(|(spelling, _, _)| *spelling == name);
+        if let Some((_, first, arity)) = exact {
+            return Some((first, arity));
+        }
+        if !self.abbreviations || !name.starts_with("--") || name.len() < 3 {
+            return None;
+        }
+        let mut longer = spellings().filter(|(spelling, _, _)| spelling.starts_with(name));
+        let (_, first, arity) = longer.next()?;
+        longer.all(|(_, other, _)| other == first).then_some((first, arity))
+    }
+
+    /// How many of the words behind a flag are its values.
+    fn count(&self, arity: Arity, is_known: bool, behind: &[Word]) -> usize {
+        let value = |word: &&Word| !is_flag(&word.text) && !word.is("--");
+        let next = behind.first();
+        match arity {
+            Arity::Switch => 0,
+            Arity::One | Arity::Two if self.dashed_values => {
+                if arity == Arity::One {
+                    1
+                } else {
+                    2
+                }
+            }
+            Arity::One => usize::from(next.filter(value).is_some()),
+            Arity::Two => behind.iter().take(2).take_while(value).count(),
+            Arity::Many => behind.iter().take_while(value).count(),
+            Arity::Maybe(words) if is_known => {
+                usize::from(next.is_some_and(|word| words.contains(&word.text.as_str())))
+            }
+            // An unknown flag takes the word behind it, unless that is a flag.
+            Arity::Maybe(_) => usize::from(next.filter(value).is_some()),
+        }
+    }
+}
+
+/// Whether a parser takes the word for a flag: it begins with `-`, is more than that, and is
+/// neither a negative number nor a phrase (argparse of Python 3.12, `_parse_optional`).
+fn is_flag(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix('-') else { return false };
+    let flag = text.split('=').next().unwrap_or("");
+    !rest.is_empty() && rest != "-" && rest.parse::<f64>().is_err() && !flag.contains(' ')
+}
+
+fn unknown(word: &Word) -> Option<Spanned<String>> {
+    word.unknown.as_ref().map(|why| Spanned::new(why.clone(), word.place.clone()))
+}
+
+impl Setting {
+    /// The value, if all of it is known.
+    pub(super) fn text(&self) -> Option<&str> {
+        self.word.unknown.is_none().then_some(self.word.text.as_str())
+    }
+}

@@ -1,0 +1,174 @@
+//! Image references: which engine a name stands for, and which release.
+
+use crate::plan::engine::Engine;
+use crate::plan::engine::profile::Profile;
+
+/// An image reference, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Image {
+    /// Registry and repository, in lower case, without tag and digest.
+    repository: String,
+    /// The tag; absent: `latest`, or a digest alone.
+    tag: Option<String>,
+}
+
+/// How sure an image's name makes it that it holds an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// The project's own image, from whichever registry: its defaults are known.
+    Official,
+    /// An image that is called after the engine: its entrypoint is not known.
+    Named,
+}
+
+/// Parts of a name that say that the image only talks to the engine it is named after.
+const COMPANIONS: [&str; 15] = [
+    "bench",
+    "benchmark",
+    "client",
+    "controller",
+    "dashboard",
+    "exporter",
+    "frontend",
+    "gateway",
+    "metrics",
+    "operator",
+    "proxy",
+    "python",
+    "router",
+    "ui",
+    "webui",
+];
+
+impl Image {
+    /// Takes `reference` apart; anything is taken for a reference.
+    pub(super) fn parse(reference: &str) -> Self {
+        let named = reference.split('@').next().unwrap_or("");
+        let last = named.rfind('/').map_or(0, |slash| slash + 1);
+        let (repository, tag) = match named.get(last..).and_then(|name| name.rfind(':')) {
+            Some(colon) => (named.get(..last + colon), named.get(last + colon + 1..)),
+            None => (Some(named), None),
+        };
+        Self {
+            repository: repository.unwrap_or("").to_ascii_lowercase(),
+            tag: tag.filter(|tag| !tag.is_empty()).map(str::to_owned),
+        }
+    }
+
+    /// The engine that the name stands for.
+    pub(super) fn profile(&self) -> Option<(&'static Profile, Trust)> {
+        let profiles = || Engine::ALL.map(Engine::profile).into_iter();
+        let is_own = |profile: &&Profile| profile.start.images.iter().any(|name| self.is(name));
+        if let Some(profile) = profiles().find(is_own) {
+            return Some((profile, Trust::Official));
+        }
+        let name = self.repository.rsplit('/').next().unwrap_or("");
+        let parts: Vec<&str> = name.split(['-', '_', '.']).collect();
+        if parts.iter().any(|part| COMPANIONS.contains(part)) {
+            return None;
+        }
+        let marked = |mark: &&str| contains(&parts, mark);
+        let profile = profiles().find(|profile| profile.start.marks.iter().any(marked))?;
+        Some((profile, Trust::Named))
+    }
+
+    /// Whether this is the repository `name` of any registry or mirror.
+    fn is(&self, name: &str) -> bool {
+        self.repository
+            .strip_suffix(name)
+            .is_some_and(|before| before.is_empty() || before.ends_with('/'))
+    }
+
+    /// The tag, or nothing.
+    pub(super) fn tag(&self) -> &str {
+        self.tag.as_deref().unwrap_or("")
+    }
+
+    /// Whether the repository's path has `part` in it.
+    pub(super) fn mentions(&self, part: &str) -> bool {
+        self.repository.contains(part) || self.tag().contains(part)
+    }
+
+    /// The release that the tag names: the first part of it that is a dotted version, without a
+    /// leading `v`, or a build number (`b4719`).
+    pub(super) fn version(&self) -> Option<String> {
+        self.tag().split(['-', '_']).find_map(release)
+    }
+
+    /// Major and minor number of [`Image::version`].
+    pub(super) fn release(&self) -> Option<(u32, u32)> {
+        let version = self.version()?;
+        let mut numbers = version.split('.');
+        let major = numbers.next()?.parse().ok()?;
+        Some((major, numbers.next()?.parse().ok()?))
+    }
+}
+
+fn release(part: &str) -> Option<String> {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if part.strip_prefix('b').is_some_and(digits) {
+        return Some(part.to_owned());
+    }
+    let version = part.strip_prefix('v').unwrap_or(part);
+    let mut numbers = version.split('.');
+    let dotted = numbers.next().is_some_and(digits) && numbers.next().is_some_and(digits);
+    dotted.then(|| version.to_owned())
+}
+
+/// Whether the parts of `mark` stand side by side in `parts`.
+fn contains(parts: &[&str], mark: &str) -> bool {
+    let wanted: Vec<&str> = mark.split(['-', '_', '.']).collect();
+    parts.windows(wanted.len()).any(|window| window == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(reference: &str, expected: Option<(Engine, Trust)>, version: Option<&str>) {
+        let image = Image::parse(reference);
+        let found = image.profile().map(|(profile, trust)| (profile.engine, trust));
+        assert_eq!(found, expected, "{reference}");
+        assert_eq!(image.version().as_deref(), version, "{reference}");
+    }
+
+    #[test]
+    fn an_official_image_is_recognised_in_any_registry() {
+        let official = |engine| Some((engine, Trust::Official));
+        check("vllm/vllm-openai:v0.10.2", official(Engine::Vllm), Some("0.10.2"));
+        check("docker.io/vllm/vllm-openai", official(Engine::Vllm), None);
+        check("localhost:5000/mirror/vllm/vllm-openai:latest", official(Engine::Vllm), None);
+        check("vllm/vllm-openai@sha256:00ff", official(Engine::Vllm), None);
+        check("vllm/vllm-openai:v0.12.0-cu129@sha256:00", official(Engine::Vllm), Some("0.12.0"));
+        check("ghcr.io/ggml-org/llama.cpp:server", official(Engine::LlamaCpp), None);
+        let build = "ghcr.io/ggml-org/llama.cpp:server-cuda-b4719";
+        check(build, official(Engine::LlamaCpp), Some("b4719"));
+        check("ghcr.io/ggerganov/llama.cpp:full", official(Engine::LlamaCpp), None);
+        let tei = "ghcr.io/huggingface/text-embeddings-inference:89-1.8";
+        check(tei, official(Engine::Tei), Some("1.8"));
+        let tgi = "ghcr.io/huggingface/text-generation-inference:3.3.4-rocm";
+        check(tgi, official(Engine::Tgi), Some("3.3.4"));
+        check("lmsysorg/sglang:v0.5.3.post1-cu124", official(Engine::Sglang), Some("0.5.3.post1"));
+        check("ollama/ollama:0.9.2", official(Engine::Ollama), Some("0.9.2"));
+        check("localai/localai:latest-aio-cpu", official(Engine::LocalAi), None);
+        check("michaelf34/infinity:0.0.77", official(Engine::Infinity), Some("0.0.77"));
+    }
+
+    #[test]
+    fn an_own_image_is_recognised_by_its_name() {
+        let named = |engine| Some((engine, Trust::Named));
+        check("acme/my-vllm:7", named(Engine::Vllm), None);
+        check("registry.acme.io/ai/vllm", named(Engine::Vllm), None);
+        check("acme/llama.cpp-rocm:server", named(Engine::LlamaCpp), None);
+        check("acme/llama-server", named(Engine::LlamaCpp), None);
+        check("acme/local-ai", named(Engine::LocalAi), None);
+        check("acme/infinity_emb", named(Engine::Infinity), None);
+        check("infiniflow/infinity:nightly", None, None);
+        check("nginx:1.27", None, Some("1.27"));
+        check("acme/notvllmatall", None, None);
+        check("ghcr.io/open-webui/open-webui:ollama", None, None);
+        check("acme/vllm-exporter", None, None);
+        check("ghcr.io/abetlen/llama-cpp-python", None, None);
+        check("", None, None);
+    }
+}

@@ -1,0 +1,149 @@
+//! Infinity (fcb951c: infinity_emb/env.py).
+
+use crate::plan::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
+use crate::plan::engine::launch::Launch;
+use crate::plan::engine::profile::{Defaults, Profile, Start};
+use crate::plan::engine::reading::Reading;
+use crate::plan::engine::words::Word;
+use crate::plan::engine::{
+    CommandLine, Engine, Gguf, Http, Layout, Models, Onnx, Part, Probe, Releases, Serves,
+};
+
+pub(super) static PROFILE: Profile = Profile {
+    engine: Engine::Infinity,
+    name: "Infinity",
+    id: "infinity",
+    command_line: CommandLine {
+        model: "--model-id /models/NAME",
+        without_model: Some("infinity would download and serve `michaelfeil/bge-small-en-v1.5`"),
+        context: None,
+        tensor_parallel: None,
+        revisions: true,
+        refuses_numbers: true,
+        refuses_quantization: false,
+        variables: &["INFINITY_"],
+    },
+    models: Models {
+        serves: Serves::Embeddings,
+        layout: Layout::HubFolder,
+        gguf: Gguf::Never,
+        onnx: Onnx::Any,
+        runs_code: true,
+        fast_tokenizer_only: false,
+        chat_needs_template: false,
+        mistral_wants_both_since: None,
+        load_formats: &[],
+        own_cache: None,
+    },
+    releases: Releases {
+        newest_read: None,
+        model_types_of: None,
+        architectures: None,
+        first_build: None,
+    },
+    http: Http { port: 7997, probe: Probe::Health, lists_models: false, serves_as: |_| Vec::new() },
+    log: &[],
+    start: Start {
+        images: &["michaelf34/infinity"],
+        // `infinity` alone is the name of a database.
+        marks: &["infinity-emb"],
+        defaults: |_| Defaults { entrypoint: &["infinity_emb"], command: &["v2"] },
+        scripts: &[],
+        environment: &[("HF_HOME", "/app/.cache/huggingface")],
+        working_dir: Some("/app"),
+        program,
+        takes: |word| word == "v2",
+    },
+    read,
+};
+
+fn program(words: &[Word]) -> Option<usize> {
+    let first = words.first()?;
+    (first.program() == "infinity_emb" && words.get(1)?.is("v2")).then_some(2)
+}
+
+static GRAMMAR: Grammar = Grammar::plain(FLAGS);
+
+static FLAGS: &[Flags] = &[
+    (
+        Arity::One,
+        &[
+            &["--model-id"],
+            &["--revision"],
+            &["--served-model-name"],
+            &["--port"],
+            &["--host"],
+            &["--url-prefix"],
+            &["--dtype"],
+            &["--engine"],
+            &["--device"],
+            &["--batch-size"],
+        ],
+    ),
+    (
+        Arity::Switch,
+        &[
+            &["--trust-remote-code"],
+            &["--no-trust-remote-code"],
+            &["--model-warmup"],
+            &["--no-model-warmup"],
+            &["--vector-disk-cache"],
+            &["--no-vector-disk-cache"],
+            &["--compile"],
+            &["--no-compile"],
+            &["--bettertransformer"],
+            &["--no-bettertransformer"],
+            &["--lengths-via-tokenize"],
+            &["--no-lengths-via-tokenize"],
+            &["--permissive-cors"],
+            &["--preload-only"],
+        ],
+    ),
+];
+
+fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
+    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments);
+    reading.took(&mut arguments);
+    let models = each("--model-id", "INFINITY_MODEL_ID", &arguments, reading);
+    let revisions = each("--revision", "INFINITY_REVISION", &arguments, reading);
+    for (index, model) in models.into_iter().enumerate() {
+        let revision = revisions.get(index).and_then(Setting::text).map(str::to_owned);
+        reading.path_or_repository(Part::Model, Some(model), revision.as_deref());
+    }
+    let names = each("--served-model-name", "INFINITY_SERVED_MODEL_NAME", &arguments, reading);
+    let names = names.iter().filter_map(|name| Some(name.text()?.to_owned()));
+    reading.invocation.served_names = names.collect();
+    reading.port(reading.setting(&arguments, &["--port"], &["INFINITY_PORT"]));
+    let host = reading.setting(&arguments, &["--host"], &["INFINITY_HOST"]);
+    reading.invocation.host = reading.text(host);
+    let prefix = reading.setting(&arguments, &["--url-prefix"], &["INFINITY_URL_PREFIX"]);
+    reading.invocation.api_prefix = reading.text(prefix);
+    let dtype = reading.setting(&arguments, &["--dtype"], &["INFINITY_DTYPE"]);
+    reading.invocation.dtype = reading.text(dtype);
+    // On unless it is taken back.
+    reading.invocation.trust_remote_code =
+        arguments.all("--no-trust-remote-code").next_back().is_none();
+    reading.hub_cache(None);
+    reading.no_more(&arguments.positionals);
+}
+
+/// The values of a flag that may be repeated, else those of the variable, with `;` between.
+fn each(flag: &str, variable: &str, arguments: &Arguments, reading: &Reading<'_>) -> Vec<Setting> {
+    let given: Vec<Setting> = arguments
+        .all(flag)
+        .filter_map(|given| {
+            Some(Setting { word: given.values.first()?.clone(), by: given.written.clone() })
+        })
+        .collect();
+    if !given.is_empty() {
+        return given;
+    }
+    let Some(setting) = reading.variable(variable) else { return given };
+    let parts = setting.word.text.split(';').map(str::trim).filter(|part| !part.is_empty());
+    parts
+        .map(|part| Setting {
+            word: Word { text: part.to_owned(), ..setting.word.clone() },
+            by: setting.by.clone(),
+        })
+        .collect()
+}

@@ -1,0 +1,320 @@
+//! How a service starts its engine, in words that are the same for all of them.
+
+use std::fmt;
+
+use crate::path::ServicePath;
+use crate::plan::engine::{Engine, Layout, LoadFormat};
+use crate::source_map::{Place, Spanned};
+
+/// How one service starts its engine.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// Which program.
+    pub engine: Engine,
+    /// Everything it will open; the model first, if one is named.
+    pub opens: Vec<Opens>,
+    /// The names that its clients have to ask for; empty: the engine's own choice.
+    pub served_names: Vec<String>,
+    /// The address that it listens on; absent: the engine's own choice.
+    pub host: Option<Spanned<String>>,
+    /// The port that it listens on inside the container.
+    pub port: u16,
+    /// The path that its routes are below (`/llm`); absent: none.
+    pub api_prefix: Option<Spanned<String>>,
+    /// The engine's release, from the tag of its official image: `0.10.2`, `b4719`, without a
+    /// leading `v`; absent: not known (`latest`, a digest, an own image).
+    pub version: Option<String>,
+    /// Whether the image is one that the engine's own project publishes, so that no model is in it.
+    pub stock: bool,
+    /// The context length that was asked for, in tokens; absent: the model's own.
+    pub context: Option<Spanned<u64>>,
+    /// `--quantization` of vLLM and SGLang, `--quantize` of TGI.
+    pub quantization: Option<Spanned<String>>,
+    /// How vLLM and SGLang are told to read weights: `--load-format`, or `mistral` where
+    /// `--config-format` says so; absent: their own choice.
+    pub load_format: Option<String>,
+    /// `--dtype`; absent: the engine's own choice.
+    pub dtype: Option<Spanned<String>>,
+    /// Over how many devices each layer is split; absent: one, or the engine's own choice.
+    pub tensor_parallel: Option<Spanned<u64>>,
+    /// Whether code that comes with the model may be run.
+    pub trust_remote_code: bool,
+    /// Whether the command replaces parts of what the model says of itself (`--hf-overrides`,
+    /// `--rope-scaling`, `--override-kv`), so that its files do not tell what will be loaded.
+    pub overrides: bool,
+    /// Whether it is told to do without a tokenizer (`--skip-tokenizer-init`).
+    pub skips_tokenizer: bool,
+    /// Where vLLM and SGLang put the weights that they download (not the configuration and the
+    /// tokenizer); absent: in [`Invocation::hub_cache`].
+    pub download_dir: Option<Spanned<ServicePath>>,
+    /// Where it keeps what it downloads from the hub; absent: not known, or it downloads nothing.
+    pub hub_cache: Option<HubCache>,
+    /// Whether it has been forbidden to ask the hub.
+    pub offline: bool,
+    /// Whether llama.cpp has been told to do without the projector of images that the repository of
+    /// its model has (`--no-mmproj`).
+    pub without_projector: bool,
+    /// A folder out of which models are loaded on request (llama.cpp's router, Ollama, LocalAI).
+    pub models_dir: Option<ModelsDir>,
+    /// A file that the command line is continued in (`--config` of vLLM): read if it is one of
+    /// [`Service::texts`], else one of [`Invocation::unread`].
+    pub config: Option<Spanned<ServicePath>>,
+    /// What about this invocation cannot be read yet or cannot be known, each with its place.
+    pub unread: Vec<Spanned<String>>,
+    /// What the engine will refuse about its words. They were read as they were meant.
+    pub complaints: Vec<Spanned<Complaint>>,
+}
+
+/// One thing that an engine will open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opens {
+    /// What it is for.
+    pub part: Part,
+    /// What it is called.
+    pub named: Named,
+    /// The flag or variable that names it: `--model`, `LLAMA_ARG_MODEL`, `MODEL` (positional).
+    pub by: String,
+    /// The word that names it.
+    pub place: Place,
+}
+
+/// What an opened thing is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// The weights and what belongs to them.
+    Model,
+    /// A tokenizer that is not the model's own.
+    Tokenizer,
+    /// A multimodal projector.
+    Mmproj,
+    /// An adapter.
+    Lora,
+    /// The small model of speculative decoding.
+    Draft,
+    /// What steers the model in one direction (llama.cpp).
+    ControlVector,
+    /// A chat template.
+    ChatTemplate,
+    /// A text that is read at the start: a grammar, a schema, keys, a certificate.
+    Text,
+    /// A folder that has to be there: pages that are served, a place for saved states.
+    Folder,
+    /// A folder out of which llama.cpp's router serves every GGUF model.
+    Models,
+}
+
+/// What a command line calls a thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// A path inside the container: absolute, or relative to the working directory and already
+    /// joined to it.
+    Path(ServicePath),
+    /// A repository of the hub.
+    Repository {
+        /// `owner/name`, or a bare `name`.
+        id: String,
+        /// Branch, tag or commit; absent: `main`.
+        revision: Option<String>,
+        /// The file or the quantisation (`Q4_K_M`) inside it; absent: the engine's own choice.
+        file: Option<String>,
+    },
+    /// Something that is neither (`s3://...`, `https://...`, `docker://...` for Docker's model
+    /// registry).
+    Url(String),
+}
+
+/// The folder in which an engine keeps what it downloads from the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubCache {
+    /// The folder that holds the `models--owner--name` folders. Builds of llama.cpp that know
+    /// nothing of that layout keep their files directly in it.
+    pub path: ServicePath,
+    /// The flag or variable that says so; absent: the default of the image or of its user.
+    pub by: Option<String>,
+    /// Where it says so.
+    pub place: Place,
+}
+
+/// A folder out of which models are loaded on request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelsDir {
+    /// The folder.
+    pub path: ServicePath,
+    /// The flag or variable that says so; absent: the default of the image.
+    pub by: Option<String>,
+    /// Where it says so.
+    pub place: Place,
+}
+
+/// Something about its words that an engine refuses, so that it will exit at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Complaint {
+    /// `--flag=value`, given to an engine that knows only `--flag value`.
+    JoinedValue {
+        /// As written.
+        flag: String,
+        /// What stands behind the `=`.
+        value: String,
+    },
+    /// A flag that the engine had once and that its release has no more.
+    RemovedFlag {
+        /// As written.
+        flag: String,
+        /// The release.
+        release: String,
+    },
+    /// A flag that needs a value is the last word, or another flag follows it.
+    NoValue {
+        /// As written.
+        flag: String,
+    },
+    /// The value that names a file or a model is empty.
+    EmptyValue {
+        /// The flag or variable.
+        by: String,
+    },
+    /// A number was expected.
+    NotANumber {
+        /// The flag or variable.
+        by: String,
+        /// As written.
+        value: String,
+    },
+    /// Two models are named, one by position; newer releases refuse that, older ones differ.
+    ModelTwice {
+        /// The one that was read.
+        model: String,
+        /// The other.
+        other: String,
+    },
+    /// A word that is neither a flag nor a value of one.
+    ExtraWord {
+        /// As written.
+        word: String,
+    },
+    /// The command repeats the program that the entrypoint already is, so that the engine takes
+    /// its own name for a word of its command line.
+    ProgramRepeated {
+        /// The program, with the words that belong to it.
+        program: String,
+    },
+}
+
+impl Part {
+    /// Whether images bring such things along, so that one which no mount reaches may well be there.
+    #[must_use]
+    pub fn may_be_in_image(self) -> bool {
+        matches!(self, Self::ControlVector | Self::ChatTemplate | Self::Text | Self::Folder)
+    }
+}
+
+impl Invocation {
+    /// Which files of a folder the weights are loaded from.
+    #[must_use]
+    pub fn loads(&self) -> LoadFormat {
+        self.engine.load_format(self.load_format.as_deref())
+    }
+
+    /// Whether the weights are random numbers instead of what a repository holds.
+    #[must_use]
+    pub fn makes_up_weights(&self) -> bool {
+        self.loads() == LoadFormat::Nothing
+    }
+
+    /// The build of a release that is counted in builds (`b4719`); absent: it is not, or not known.
+    #[must_use]
+    pub fn build(&self) -> Option<u32> {
+        self.engine.releases().first_build?;
+        self.version.as_deref()?.strip_prefix('b')?.parse().ok()
+    }
+
+    /// The names under which the model is served: those that were asked for, else those that the
+    /// engine gives it. Empty: not known.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        match self.model() {
+            Some(model) if self.served_names.is_empty() => {
+                (self.engine.http().serves_as)(&model.named)
+            }
+            Some(_) | None => self.served_names.clone(),
+        }
+    }
+
+    /// An invocation of which nothing but the engine is known.
+    #[must_use]
+    pub fn bare(engine: Engine) -> Self {
+        Self {
+            engine,
+            opens: Vec::new(),
+            served_names: Vec::new(),
+            host: None,
+            port: engine.http().port,
+            api_prefix: None,
+            version: None,
+            stock: false,
+            context: None,
+            quantization: None,
+            load_format: None,
+            dtype: None,
+            tensor_parallel: None,
+            trust_remote_code: false,
+            overrides: false,
+            skips_tokenizer: false,
+            download_dir: None,
+            hub_cache: None,
+            offline: false,
+            without_projector: false,
+            models_dir: None,
+            config: None,
+            unread: Vec::new(),
+            complaints: Vec::new(),
+        }
+    }
+
+    /// The model that will be opened, if one is named.
+    #[must_use]
+    pub fn model(&self) -> Option<&Opens> {
+        self.opens.iter().find(|opens| opens.part == Part::Model)
+    }
+
+    /// The folder out of which llama.cpp's router serves what lies there: it is read only where the
+    /// command itself names no model (build 11669 tools/server).
+    #[must_use]
+    pub fn served_folder(&self) -> Option<&ModelsDir> {
+        let is_router = self.model().is_none() || self.config.is_some();
+        self.models_dir
+            .as_ref()
+            .filter(|_| self.engine.models().layout == Layout::GgufFile && is_router)
+    }
+
+    /// What the engine does because no model is named. Absent when one is, when the engine needs
+    /// none, and when what could not be read may name one.
+    #[must_use]
+    pub fn without_model(&self) -> Option<&'static str> {
+        let named = self.model().is_some() || self.models_dir.is_some();
+        if named || !self.unread.is_empty() {
+            None
+        } else {
+            self.engine.command_line().without_model
+        }
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.fmt(f),
+            Self::Repository { id, revision, file } => {
+                f.write_str(id)?;
+                if let Some(revision) = revision {
+                    write!(f, "@{revision}")?;
+                }
+                if let Some(file) = file {
+                    write!(f, ":{file}")?;
+                }
+                Ok(())
+            }
+            Self::Url(url) => f.write_str(url),
+        }
+    }
+}

@@ -1,0 +1,486 @@
+//! Which program a service starts: through the image's defaults, wrappers and shells, down to the
+//! engine and the words that it gets.
+
+use crate::path::ServicePath;
+use crate::plan::engine::image::{Image, Trust};
+use crate::plan::engine::profile::{Defaults, Profile};
+use crate::plan::engine::shell::{self, Scope};
+use crate::plan::engine::words::{Environment, Word};
+use crate::plan::engine::{Complaint, Engine, names};
+use crate::project::Service;
+use crate::source_map::{Place, Spanned};
+
+/// How many starts are looked at before a command is given up: wrappers and shells can be nested.
+const MOST_TRIES: usize = 1024;
+
+/// How deep shells are followed into shells.
+const DEEPEST: usize = 4;
+
+/// A start of an engine.
+pub(super) struct Launch<'a> {
+    /// The engine.
+    pub(super) profile: &'static Profile,
+    /// The words that name the program.
+    pub(super) program: Vec<Word>,
+    /// The words behind them.
+    pub(super) arguments: Vec<Word>,
+    /// The variables of its process.
+    pub(super) environment: Environment<'a>,
+    /// The working directory; absent: the image's own, which is not known.
+    pub(super) working_dir: Option<ServicePath>,
+    /// The image, if it is one of the engine's own project.
+    pub(super) image: Option<Image>,
+    /// True when the words could not be followed down to the engine.
+    pub(super) opaque: bool,
+    /// What could not be followed.
+    pub(super) unread: Vec<Spanned<String>>,
+    /// What is wrong with how the program is named.
+    pub(super) complaints: Vec<Spanned<Complaint>>,
+}
+
+/// Programs that run the program which their own words name.
+const WRAPPERS: [&str; 26] = [
+    "catatonit",
+    "chrt",
+    "conda",
+    "ddtrace-run",
+    "docker-init",
+    "dumb-init",
+    "env",
+    "exec",
+    "gosu",
+    "ionice",
+    "micromamba",
+    "nice",
+    "nohup",
+    "numactl",
+    "nvidia_entrypoint.sh",
+    "opentelemetry-instrument",
+    "poetry",
+    "setpriv",
+    "stdbuf",
+    "su-exec",
+    "sudo",
+    "taskset",
+    "time",
+    "timeout",
+    "tini",
+    "uv",
+];
+
+/// The script of llama.cpp's full image: what it runs is told by its first word.
+const TOOLS: &str = "tools.sh";
+
+/// Programs that are never meant as the model of an engine.
+const OTHER_PROGRAMS: [&str; 20] = [
+    "bash",
+    "cat",
+    "curl",
+    "echo",
+    "env",
+    "false",
+    "git",
+    "hf",
+    "huggingface-cli",
+    "id",
+    "ls",
+    "nvidia-smi",
+    "pip",
+    "python",
+    "python3",
+    "ray",
+    "sh",
+    "sleep",
+    "tail",
+    "true",
+];
+
+/// What words start.
+enum Start<'a> {
+    /// An engine.
+    Engine(Box<Found<'a>>),
+    /// Something that may start one: what it is.
+    Opaque(Spanned<String>),
+    /// Something else.
+    Other,
+}
+
+/// An engine that was found in words.
+struct Found<'a> {
+    profile: &'static Profile,
+    program: Vec<Word>,
+    arguments: Vec<Word>,
+    environment: Environment<'a>,
+    directory: Option<Word>,
+    unread: Vec<Spanned<String>>,
+    complaints: Vec<Spanned<Complaint>>,
+}
+
+/// How `service` starts its engine; absent when it starts something else.
+pub(super) fn launch(service: &Service) -> Option<Launch<'_>> {
+    search(service).0
+}
+
+/// The first script on the way to the engine whose text was not seen; absent: there is none.
+pub(super) fn unseen_script(service: &Service) -> Option<ServicePath> {
+    search(service).1
+}
+
+fn search(service: &Service) -> (Option<Launch<'_>>, Option<ServicePath>) {
+    let image = service.image.as_ref().map(|image| Image::parse(&image.value));
+    let known = image.as_ref().and_then(Image::profile);
+    let official = known.filter(|(_, trust)| *trust == Trust::Official).map(|(profile, _)| profile);
+    let variables = official.map_or(&[][..], |profile| profile.start.environment);
+    let environment = Environment::new(service, variables);
+    let directory = service
+        .working_dir
+        .clone()
+        .or_else(|| official.and_then(|profile| profile.start.working_dir).map(ServicePath::new));
+    let mut search = Search {
+        service,
+        environment,
+        directory: directory.clone(),
+        tries: MOST_TRIES,
+        unseen: None,
+    };
+    let command: Vec<Word> = service.command.iter().flatten().map(word).collect();
+    let start = match (&service.entrypoint, known, &image) {
+        (Some(entrypoint), _, _) => {
+            let mut words: Vec<Word> = entrypoint.iter().map(word).collect();
+            let profile = official.zip(words.first().cloned());
+            if let Some((profile, script)) =
+                profile.filter(|(profile, script)| profile.hands_over(script))
+            {
+                let program = image
+                    .as_ref()
+                    .map_or(&[][..], |image| (profile.start.defaults)(image).entrypoint);
+                let program = program.iter().map(|text| Word::known(*text, &script.place));
+                words.splice(..1, program);
+            }
+            words.extend(command);
+            search.start(&words, DEEPEST)
+        }
+        (None, Some((profile, Trust::Official)), Some(image)) => {
+            search.behind_entrypoint((profile.start.defaults)(image), profile, command)
+        }
+        (None, Some((profile, Trust::Named)), Some(image)) => {
+            search.in_own_image((profile.start.defaults)(image), profile, command)
+        }
+        (None, _, _) => search.start(&command, DEEPEST),
+    };
+    let image = image.filter(|_| official.is_some());
+    let launch = match start {
+        Start::Engine(found) => Some(search.once(*found).launch(directory, image)),
+        Start::Opaque(what) => known.map(|(profile, _)| Launch {
+            profile,
+            program: Vec::new(),
+            arguments: Vec::new(),
+            environment: search.environment.clone(),
+            working_dir: directory,
+            image,
+            opaque: true,
+            unread: vec![what],
+            complaints: Vec::new(),
+        }),
+        Start::Other => None,
+    };
+    (launch, search.unseen)
+}
+
+fn word(spanned: &Spanned<String>) -> Word {
+    Word::known(spanned.value.as_str(), &spanned.place)
+}
+
+fn written(texts: &[&str]) -> Vec<Word> {
+    texts.iter().map(|text| Word::known(*text, &Place::nowhere())).collect()
+}
+
+struct Search<'a> {
+    service: &'a Service,
+    environment: Environment<'a>,
+    /// The working directory; absent: not known.
+    directory: Option<ServicePath>,
+    tries: usize,
+    /// The first script whose text is needed and was not seen.
+    unseen: Option<ServicePath>,
+}
+
+impl<'a> Search<'a> {
+    /// What an official image of `profile` starts with `command` behind its own entrypoint.
+    fn behind_entrypoint(
+        &mut self,
+        defaults: Defaults,
+        profile: &'static Profile,
+        command: Vec<Word>,
+    ) -> Start<'a> {
+        let alone = self.start(&command, DEEPEST);
+        let meant = match (&alone, command.first()) {
+            (Start::Engine(found), _) => found.profile.engine == profile.engine,
+            (Start::Opaque(_), Some(first)) => first.unknown.is_some(),
+            (Start::Opaque(_) | Start::Other, None) => true,
+            (Start::Other, Some(first)) => {
+                first.text.starts_with('-')
+                    || (profile.start.takes)(&first.text)
+                        && !OTHER_PROGRAMS.contains(&first.text.as_str())
+            }
+        };
+        if !meant || defaults.entrypoint.is_empty() {
+            return alone;
+        }
+        let mut words = written(defaults.entrypoint);
+        if self.service.command.is_none() {
+            words.extend(written(defaults.command));
+        }
+        words.extend(command);
+        self.start(&words, DEEPEST)
+    }
+
+    /// What an image that is only named after `profile` starts: its entrypoint is not known, so words
+    /// that are no program are taken as meant for the engine.
+    fn in_own_image(
+        &mut self,
+        defaults: Defaults,
+        profile: &'static Profile,
+        command: Vec<Word>,
+    ) -> Start<'a> {
+        let Some(first) = command.first().cloned() else {
+            let what = "what the image runs by itself is not known".to_owned();
+            let place = self.service.image.as_ref().map(|image| image.place.clone());
+            return Start::Opaque(Spanned::new(what, place.unwrap_or_default()));
+        };
+        let alone = self.start(&command, DEEPEST);
+        let path = ServicePath::new(first.text.as_str());
+        let mounted =
+            || self.service.mounts.iter().any(|mount| path.below(&mount.target).is_some());
+        let model = first.text.contains('/') && (!first.text.starts_with('/') || mounted());
+        let meant = first.text.starts_with('-') || model && (profile.start.takes)(&first.text);
+        if !matches!(alone, Start::Other) || !meant {
+            return alone;
+        }
+        let words: Vec<Word> = written(defaults.entrypoint).into_iter().chain(command).collect();
+        self.start(&words, DEEPEST)
+    }
+
+    /// Looks through a program that is named twice: by the image's entrypoint, and again by the
+    /// command behind it.
+    fn once(&mut self, found: Found<'a>) -> Found<'a> {
+        match self.start(&found.arguments, DEEPEST) {
+            Start::Engine(mut again) if again.profile.engine == found.profile.engine => {
+                let program: Vec<&str> =
+                    found.program.iter().map(|word| word.text.as_str()).collect();
+                let complaint = Complaint::ProgramRepeated { program: program.join(" ") };
+                let place = found.arguments.first().map(|word| word.place.clone());
+                again.complaints.push(Spanned::new(complaint, place.unwrap_or_default()));
+                *again
+            }
+            Start::Engine(_) | Start::Opaque(_) | Start::Other => found,
+        }
+    }
+
+    /// What `words` start.
+    fn start(&mut self, words: &[Word], depth: usize) -> Start<'a> {
+        let Some(first) = words.first() else { return Start::Other };
+        if let Some(why) = &first.unknown {
+            return Start::Opaque(Spanned::new(why.clone(), first.place.clone()));
+        }
+        let start = self.direct(words, depth);
+        if !matches!(start, Start::Other) || !WRAPPERS.contains(&first.program()) {
+            return start;
+        }
+        for index in 1..words.len() {
+            let Some(rest) = words.get(index..) else { break };
+            let found = self.direct(rest, depth);
+            if !matches!(found, Start::Other) {
+                let outside = self.environment.clone();
+                self.assign_all(words.get(..index).unwrap_or_default());
+                // Found again, now with the variables that the wrapper sets.
+                let found = self.direct(rest, depth);
+                self.environment = outside;
+                return found;
+            }
+        }
+        Start::Other
+    }
+
+    /// Takes over the `NAME=value` words of `env` and `export`.
+    fn assign_all(&mut self, words: &[Word]) {
+        for word in words {
+            if let Some((name, value)) = word.text.split_once('=')
+                && !name.starts_with('-')
+            {
+                let value = Word { text: value.to_owned(), ..word.clone() };
+                self.environment.set(name.to_owned(), value);
+            }
+        }
+    }
+
+    /// What `words` start without a wrapper.
+    fn direct(&mut self, words: &[Word], depth: usize) -> Start<'a> {
+        let Some(left) = self.tries.checked_sub(1) else { return Start::Other };
+        self.tries = left;
+        for profile in Engine::ALL.map(Engine::profile) {
+            if let Some(length) = (profile.start.program)(words) {
+                let (program, arguments) = words.split_at(length.min(words.len()));
+                return Start::Engine(Box::new(Found {
+                    profile,
+                    program: program.to_vec(),
+                    arguments: arguments.to_vec(),
+                    environment: self.environment.clone(),
+                    directory: None,
+                    unread: Vec::new(),
+                    complaints: Vec::new(),
+                }));
+            }
+        }
+        let Some(first) = words.first() else { return Start::Other };
+        if matches!(first.program(), "sh" | "bash" | "ash" | "dash" | "zsh") {
+            return self.shell(words, depth);
+        }
+        let is_script = [".sh", ".bash", ".py"].iter().any(|end| first.text.ends_with(end));
+        let is_known = WRAPPERS.contains(&first.program()) || first.program() == TOOLS;
+        if (is_script || self.seen(first).is_some()) && !is_known {
+            return self.script_file(words, depth);
+        }
+        Start::Other
+    }
+
+    /// The text of the file that a word names, if it was seen.
+    fn seen(&self, word: &Word) -> Option<&'a str> {
+        let path = names::absolute(&word.text, self.directory.as_ref())?;
+        self.service.texts.get(&path).map(String::as_str)
+    }
+
+    /// What the script that the first of `words` names starts. One that was not seen is taken for
+    /// one that starts what stands behind it, if that is an engine.
+    fn script_file(&mut self, words: &[Word], depth: usize) -> Start<'a> {
+        let Some((script, arguments)) = words.split_first() else { return Start::Other };
+        let Some(depth) = depth.checked_sub(1) else { return Start::Other };
+        let Some(text) = self.seen(script) else {
+            if self.unseen.is_none() && !script.text.ends_with(".py") {
+                self.unseen = names::absolute(&script.text, self.directory.as_ref());
+            }
+            return match self.start(arguments, depth) {
+                Start::Engine(mut found) => {
+                    found.unread.push(unread_script(script));
+                    Start::Engine(found)
+                }
+                Start::Opaque(_) | Start::Other => Start::Opaque(unread_script(script)),
+            };
+        };
+        let first = text.lines().next().unwrap_or("");
+        let what = if first.starts_with("#!") && !first.trim_end().ends_with("sh") {
+            format!("the script `{}` is none of a shell", script.text)
+        } else {
+            let word = Word { text: text.to_owned(), ..script.clone() };
+            match self.script(&word, arguments, depth) {
+                Start::Other => format!("the script `{}` starts no engine", script.text),
+                start @ (Start::Engine(_) | Start::Opaque(_)) => return start,
+            }
+        };
+        Start::Opaque(Spanned::new(what, script.place.clone()))
+    }
+
+    /// What `sh [-flags] -c script [name [arguments]]` or `sh file` starts.
+    fn shell(&mut self, words: &[Word], depth: usize) -> Start<'a> {
+        let mut is_command = false;
+        let mut at = 1;
+        while let Some(flag) = words.get(at).filter(|word| word.text.starts_with(['-', '+'])) {
+            let short = !flag.text.starts_with("--");
+            is_command |= short && flag.text.contains('c');
+            at += if short && flag.text.ends_with('o') { 2 } else { 1 };
+        }
+        let Some(script) = words.get(at) else { return Start::Other };
+        if !is_command {
+            return self.script_file(words.get(at..).unwrap_or_default(), depth);
+        }
+        if let Some(why) = &script.unknown {
+            return Start::Opaque(Spanned::new(why.clone(), script.place.clone()));
+        }
+        let Some(depth) = depth.checked_sub(1) else { return Start::Other };
+        self.script(script, words.get(at + 2..).unwrap_or_default(), depth)
+    }
+
+    /// What the commands of a script start: the first engine, else the first thing that may be one.
+    fn script(&mut self, script: &Word, arguments: &[Word], depth: usize) -> Start<'a> {
+        let outside = self.environment.clone();
+        let parsed = shell::parse(&script.text);
+        let mut directory = None;
+        let mut result = Start::Other;
+        for command in &parsed.commands {
+            let Some(left) = self.tries.checked_sub(1) else { break };
+            self.tries = left;
+            let scope = Scope { environment: &self.environment, arguments, place: &script.place };
+            let assigned = command.iter().map_while(shell::assignment);
+            let exported: Vec<(String, Word)> =
+                assigned.map(|(name, raw)| (name.to_owned(), scope.value(&raw))).collect();
+            let words = scope.words(command.get(exported.len()..).unwrap_or_default());
+            // What stands before a command is set for that command alone.
+            let alone = !exported.is_empty() && !words.is_empty();
+            let before = alone.then(|| self.environment.clone());
+            for (name, value) in exported {
+                self.environment.set(name, value);
+            }
+            match words.first().map(Word::program) {
+                Some("cd") => directory = words.get(1).cloned(),
+                Some("export") => self.assign_all(words.get(1..).unwrap_or_default()),
+                Some(_) | None => {}
+            }
+            match (self.start(&words, depth), &mut result) {
+                (Start::Engine(_), Start::Engine(first)) => first.unread.push(Spanned::new(
+                    "the script starts an engine more than once, of which the first is read"
+                        .to_owned(),
+                    script.place.clone(),
+                )),
+                (Start::Engine(mut found), _) => {
+                    found.directory = found.directory.or_else(|| directory.clone());
+                    result = Start::Engine(found);
+                }
+                (start @ Start::Opaque(_), Start::Other) => result = start,
+                (Start::Opaque(_) | Start::Other, _) => {}
+            }
+            if let Some(before) = before {
+                self.environment = before;
+            }
+        }
+        self.environment = outside;
+        match (parsed.unread, result) {
+            (Some(why), Start::Other) => Start::Opaque(Spanned::new(why, script.place.clone())),
+            (_, result) => result,
+        }
+    }
+}
+
+fn unread_script(script: &Word) -> Spanned<String> {
+    Spanned::new(format!("the script `{}` was not seen", script.text), script.place.clone())
+}
+
+impl<'a> Found<'a> {
+    fn launch(self, working_dir: Option<ServicePath>, image: Option<Image>) -> Launch<'a> {
+        let working_dir = match &self.directory {
+            None => working_dir,
+            Some(word) if word.unknown.is_some() => None,
+            Some(word) => names::absolute(&word.text, working_dir.as_ref()),
+        };
+        let engine = self.profile.engine;
+        let same =
+            |image: &Image| image.profile().is_some_and(|(profile, _)| profile.engine == engine);
+        Launch {
+            profile: self.profile,
+            program: self.program,
+            arguments: self.arguments,
+            environment: self.environment,
+            working_dir,
+            image: image.filter(same),
+            opaque: false,
+            unread: self.unread,
+            complaints: self.complaints,
+        }
+    }
+}
+
+impl Profile {
+    /// Whether `program` is a script of the official image that only hands its words over.
+    fn hands_over(&self, program: &Word) -> bool {
+        self.start.scripts.contains(&program.program())
+    }
+}

@@ -1,0 +1,331 @@
+//! `llama-server` of llama.cpp (libllama 0.5.0: common/arg.cpp, common/hf-cache.cpp, .devops).
+
+mod flags;
+mod log;
+mod presets;
+
+use crate::plan::engine::arguments::{Arguments, Grammar, Setting};
+use crate::plan::engine::image::Image;
+use crate::plan::engine::launch::Launch;
+use crate::plan::engine::profile::{Defaults, Profile, Start};
+use crate::plan::engine::reading::Reading;
+use crate::plan::engine::words::Word;
+use crate::plan::engine::{
+    Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, HubCache, Layout, Models, Named, Onnx,
+    OwnCache, Part, Probe, Releases, Serves,
+};
+use crate::source_map::Spanned;
+
+pub(super) static PROFILE: Profile = Profile {
+    engine: Engine::LlamaCpp,
+    name: "llama.cpp",
+    id: "llama-cpp",
+    command_line: CommandLine {
+        model: "-m /models/NAME.gguf",
+        without_model: Some(
+            "llama-server would start without a model and still report that it is healthy",
+        ),
+        context: Some(ContextFlag { flag: "-c", beyond: Beyond::Capped }),
+        tensor_parallel: None,
+        revisions: false,
+        refuses_numbers: false,
+        refuses_quantization: false,
+        variables: &["LLAMA_"],
+    },
+    models: Models {
+        serves: Serves::Text,
+        layout: Layout::GgufFile,
+        gguf: Gguf::Any,
+        onnx: Onnx::Never,
+        runs_code: false,
+        fast_tokenizer_only: false,
+        chat_needs_template: false,
+        mistral_wants_both_since: None,
+        load_formats: &[],
+        own_cache: Some(OWN_CACHE),
+    },
+    releases: Releases {
+        newest_read: None,
+        model_types_of: None,
+        architectures: None,
+        // They are counted in thousands since it reads GGUF.
+        first_build: Some(1000),
+    },
+    http: Http { port: 8080, probe: Probe::Health, lists_models: true, serves_as },
+    log: log::MESSAGES,
+    start: Start {
+        images: &["ggml-org/llama.cpp", "ggerganov/llama.cpp"],
+        marks: &["llama.cpp", "llamacpp", "llama-cpp", "llama-server"],
+        defaults,
+        scripts: &[],
+        environment: &[("LLAMA_ARG_HOST", "0.0.0.0")],
+        working_dir: Some("/app"),
+        program,
+        takes: |_| false,
+    },
+    read,
+};
+
+/// Before `common/hf-cache.cpp` (March 2026) there was `fs_get_cache_directory` in
+/// `common/common.cpp`.
+const OWN_CACHE: OwnCache =
+    OwnCache { until_build: 8600, variable: "LLAMA_CACHE", folder: "llama.cpp" };
+
+fn defaults(image: &Image) -> Defaults {
+    let entrypoint: &[&str] = match image.tag().split('-').next() {
+        Some("full") => &["/app/tools.sh"],
+        Some("light") => &["/app/llama-cli"],
+        Some(_) | None => &["/app/llama-server"],
+    };
+    Defaults { entrypoint, command: &[] }
+}
+
+fn program(words: &[Word]) -> Option<usize> {
+    match words.first()?.program() {
+        "llama-server" => Some(1),
+        "tools.sh" => {
+            let tool = words.get(1)?;
+            (tool.is("--server") || tool.is("-s")).then_some(2)
+        }
+        _ => None,
+    }
+}
+
+/// Newer releases serve it as the path that they were given, older ones as its name.
+fn serves_as(named: &Named) -> Vec<String> {
+    let Named::Path(path) = named else { return Vec::new() };
+    let name = path.as_path().file_name().map(|name| name.to_string_lossy().into_owned());
+    [Some(path.to_string()), name].into_iter().flatten().collect()
+}
+
+static GRAMMAR: Grammar = Grammar {
+    flags: flags::FLAGS,
+    underscores: true,
+    abbreviations: false,
+    joined: false,
+    dashed_values: true,
+};
+
+fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
+    let mut arguments = Arguments::parse(&GRAMMAR, &lora_scales(&launch.arguments));
+    reading.took(&mut arguments);
+    let get = |reading: &Reading<'_>, flag: &str, variable: &str| {
+        reading.setting(&arguments, &[flag], &[variable])
+    };
+    open_all(&arguments, reading);
+    presets::file(&arguments, reading);
+    reading.path(
+        Part::ChatTemplate,
+        get(reading, "--chat-template-file", "LLAMA_ARG_CHAT_TEMPLATE_FILE"),
+    );
+    beside(&arguments, reading);
+    reading.models_dir(get(reading, "--models-dir", "LLAMA_ARG_MODELS_DIR"));
+    let alias = get(reading, "--alias", "LLAMA_ARG_ALIAS");
+    if let Some(alias) = reading.text(alias) {
+        let names = alias.value.split(',').map(str::trim).filter(|name| !name.is_empty());
+        reading.invocation.served_names = names.map(str::to_owned).collect();
+    }
+    reading.port(get(reading, "--port", "LLAMA_ARG_PORT"));
+    reading.invocation.host = reading.text(get(reading, "--host", "LLAMA_ARG_HOST"));
+    let prefix = get(reading, "--api-prefix", "LLAMA_ARG_API_PREFIX");
+    reading.invocation.api_prefix = reading.text(prefix);
+    let context = reading.number(get(reading, "--ctx-size", "LLAMA_ARG_CTX_SIZE"));
+    // 0 is the length that the model was trained with.
+    reading.invocation.context = context.filter(|context| context.value != 0);
+    reading.invocation.overrides = arguments.any(&["--override-kv"]);
+    let offline = arguments.is_on("--offline") || reading.environment.is_on("LLAMA_ARG_OFFLINE");
+    reading.invocation.offline = offline;
+    reading.invocation.without_projector = without_projector(&arguments, reading);
+    cache(reading);
+}
+
+/// Whether the projector of a repository is left where it is. The variables are those of older and
+/// of current builds (common/arg.cpp).
+fn without_projector(arguments: &Arguments, reading: &Reading<'_>) -> bool {
+    let off = |word: &str| {
+        matches!(word.to_ascii_lowercase().as_str(), "0" | "off" | "false" | "disabled")
+    };
+    match arguments.last_of(&["--mmproj-auto", "--no-mmproj"]) {
+        Some(given) => given == "--no-mmproj",
+        None => {
+            let environment = &reading.environment;
+            environment.get("LLAMA_ARG_MMPROJ_AUTO").is_some_and(|word| off(&word.text))
+                || environment.get("LLAMA_ARG_NO_MMPROJ_AUTO").is_some()
+                || environment.is_on("LLAMA_ARG_NO_MMPROJ")
+        }
+    }
+}
+
+/// The model and what is loaded with it.
+fn open_all(arguments: &Arguments, reading: &mut Reading<'_>) {
+    let get = |reading: &Reading<'_>, flag: &str, variable: &str| {
+        reading.setting(arguments, &[flag], &[variable])
+    };
+    model(arguments, reading);
+    let mmproj = get(reading, "--mmproj", "LLAMA_ARG_MMPROJ");
+    match (mmproj, get(reading, "--mmproj-url", "LLAMA_ARG_MMPROJ_URL")) {
+        (Some(path), _) => reading.path(Part::Mmproj, Some(path)),
+        (None, url) => open_url(Part::Mmproj, url, reading),
+    }
+    listed(Part::Lora, ["--lora", "--lora-scaled"], arguments, reading);
+    let draft = ["LLAMA_ARG_SPEC_DRAFT_MODEL", "LLAMA_ARG_MODEL_DRAFT"];
+    let draft = reading.setting(arguments, &["--model-draft"], &draft);
+    let repository = ["LLAMA_ARG_SPEC_DRAFT_HF_REPO", "LLAMA_ARG_HFD_REPO"];
+    let repository = reading.setting(arguments, &["--hf-repo-draft"], &repository);
+    match repository {
+        Some(repository) => hub(Part::Draft, Some(repository), None, reading),
+        None => reading.path(Part::Draft, draft),
+    }
+}
+
+/// The model: of the hub, of Docker's registry, of a URL, or a file; in the order in which the
+/// server looks.
+fn model(arguments: &Arguments, reading: &mut Reading<'_>) {
+    let get = |reading: &Reading<'_>, flag: &str, variable: &str| {
+        reading.setting(arguments, &[flag], &[variable])
+    };
+    let path = get(reading, "--model", "LLAMA_ARG_MODEL");
+    let repository = get(reading, "--hf-repo", "LLAMA_ARG_HF_REPO");
+    if repository.is_some() {
+        // Without `--hf-file`, `--model` names the file inside the repository.
+        let file = get(reading, "--hf-file", "LLAMA_ARG_HF_FILE").or(path);
+        let file = reading.text(file).map(|file| file.value);
+        hub(Part::Model, repository, file, reading);
+        return;
+    }
+    let docker = get(reading, "--docker-repo", "LLAMA_ARG_DOCKER_REPO");
+    let by = docker.as_ref().map(|setting| setting.by.clone()).unwrap_or_default();
+    if let Some(name) = reading.text(docker) {
+        let owner = if name.value.contains('/') { "" } else { "ai/" };
+        let url = format!("docker://{owner}{}", name.value);
+        reading.open(Part::Model, Named::Url(url), by, name.place);
+    } else if path.is_some() {
+        reading.path(Part::Model, path);
+    } else if let url @ Some(_) = get(reading, "--model-url", "LLAMA_ARG_MODEL_URL") {
+        open_url(Part::Model, url, reading);
+    } else {
+        presets::built_in(arguments, reading);
+    }
+}
+
+/// Opens a file of the hub: `owner/name[:quantisation]`, or `file` inside it.
+fn hub(part: Part, setting: Option<Setting>, file: Option<String>, reading: &mut Reading<'_>) {
+    let by = setting.as_ref().map(|setting| setting.by.clone()).unwrap_or_default();
+    let Some(Spanned { value, place }) = reading.text(setting) else { return };
+    let (id, quantisation) = match value.split_once(':') {
+        Some((id, quantisation)) => (id.to_owned(), Some(quantisation.to_owned())),
+        None => (value, None),
+    };
+    let file = file.or(quantisation).filter(|file| !file.is_empty());
+    reading.open(part, Named::Repository { id, revision: None, file }, by, place);
+}
+
+/// What is read at the start and holds no model. Each of them stops the server when it is not there
+/// (seen with build 11669), but for the control vectors, without which it goes on.
+fn beside(arguments: &Arguments, reading: &mut Reading<'_>) {
+    let texts = [
+        ("--grammar-file", None),
+        ("--json-schema-file", None),
+        ("--api-key-file", Some("LLAMA_ARG_API_KEY_FILE")),
+        ("--ui-config-file", Some("LLAMA_ARG_UI_CONFIG_FILE")),
+        ("--mcp-servers-config", None),
+    ];
+    let folders = [
+        ("--path", Some("LLAMA_ARG_STATIC_PATH")),
+        ("--slot-save-path", Some("LLAMA_ARG_SLOT_SAVE_PATH")),
+        ("--media-path", None),
+    ];
+    let of = |part: Part, list: &[(&'static str, Option<&'static str>)]| {
+        list.iter().map(|(flag, variable)| (part, *flag, *variable)).collect::<Vec<_>>()
+    };
+    for (part, flag, variable) in
+        of(Part::Text, &texts).into_iter().chain(of(Part::Folder, &folders))
+    {
+        let setting = reading.setting(arguments, &[flag], variable.as_slice());
+        reading.path(part, setting);
+    }
+    // With one of the two alone the server speaks plain HTTP and opens neither.
+    let key = reading.setting(arguments, &["--ssl-key-file"], &["LLAMA_ARG_SSL_KEY_FILE"]);
+    let certificate =
+        reading.setting(arguments, &["--ssl-cert-file"], &["LLAMA_ARG_SSL_CERT_FILE"]);
+    if let (Some(key), Some(certificate)) = (key, certificate) {
+        reading.path(Part::Text, Some(key));
+        reading.path(Part::Text, Some(certificate));
+    }
+    listed(
+        Part::ControlVector,
+        ["--control-vector", "--control-vector-scaled"],
+        arguments,
+        reading,
+    );
+}
+
+fn open_url(part: Part, setting: Option<Setting>, reading: &mut Reading<'_>) {
+    let by = setting.as_ref().map(|setting| setting.by.clone()).unwrap_or_default();
+    if let Some(url) = reading.text(setting) {
+        reading.open(part, Named::Url(url.value), by, url.place);
+    }
+}
+
+/// Joins `--lora-scaled FILE SCALE`, which older builds read as two values, to `FILE:SCALE`.
+fn lora_scales(words: &[Word]) -> Vec<Word> {
+    let mut joined: Vec<Word> = Vec::with_capacity(words.len());
+    let mut file_next = false;
+    let mut scale_next = false;
+    for word in words {
+        let is_number = word.text.parse::<f64>().is_ok();
+        match joined.last_mut() {
+            Some(file) if scale_next && is_number && word.unknown.is_none() => {
+                file.text = format!("{}:{}", file.text, word.text);
+                scale_next = false;
+                continue;
+            }
+            Some(_) | None => {}
+        }
+        scale_next = file_next && scaled(&word.text).is_none();
+        file_next = matches!(word.text.as_str(), "--lora-scaled" | "--lora_scaled");
+        joined.push(word.clone());
+    }
+    joined
+}
+
+/// The file of `FILE:SCALE`.
+fn scaled(text: &str) -> Option<&str> {
+    let (file, scale) = text.rsplit_once(':')?;
+    scale.parse::<f64>().is_ok().then_some(file)
+}
+
+/// Opens the files of a flag that takes a list, and of another that takes `FILE:SCALE`.
+fn listed(
+    part: Part,
+    [plain, with_scale]: [&str; 2],
+    arguments: &Arguments,
+    reading: &mut Reading<'_>,
+) {
+    for flag in [plain, with_scale] {
+        let given: Vec<(Word, String)> = arguments
+            .all(flag)
+            .filter_map(|given| Some((given.values.first()?.clone(), given.written.clone())))
+            .collect();
+        for (word, by) in given {
+            for one in word.text.split(',') {
+                let file = if flag == plain { one } else { scaled(one).unwrap_or(one) };
+                let word = Word { text: file.to_owned(), ..word.clone() };
+                reading.path(part, Some(Setting { word, by: by.clone() }));
+            }
+        }
+    }
+}
+
+/// `LLAMA_CACHE` stands before the variables of the hub's own client.
+fn cache(reading: &mut Reading<'_>) {
+    match reading.variable("LLAMA_CACHE") {
+        Some(setting) => {
+            let by = Some(setting.by.clone());
+            let folder = reading.folder(Some(setting));
+            reading.invocation.hub_cache =
+                folder.map(|folder| HubCache { path: folder.value, by, place: folder.place });
+        }
+        None => reading.hub_cache(None),
+    }
+}

@@ -1,0 +1,265 @@
+//! What is true of an engine. Each engine's own file fills in one [`Profile`].
+
+use crate::plan::engine::image::Image;
+use crate::plan::engine::launch::Launch;
+use crate::plan::engine::load_format::LoadFormat;
+use crate::plan::engine::reading::Reading;
+use crate::plan::engine::words::Word;
+use crate::plan::engine::{Engine, Named};
+
+/// All that is known about one engine.
+pub(super) struct Profile {
+    pub(super) engine: Engine,
+    /// See [`Engine::name`].
+    pub(super) name: &'static str,
+    /// See [`Engine::id`].
+    pub(super) id: &'static str,
+    /// See [`Engine::command_line`].
+    pub(super) command_line: CommandLine,
+    /// See [`Engine::models`].
+    pub(super) models: Models,
+    /// See [`Engine::releases`].
+    pub(super) releases: Releases,
+    /// See [`Engine::http`].
+    pub(super) http: Http,
+    /// See [`Engine::log`].
+    pub(super) log: &'static [LogMessage],
+    /// How it is recognised.
+    pub(super) start: Start,
+    /// Reads what stands behind the program.
+    pub(super) read: fn(&Launch<'_>, &mut Reading<'_>),
+}
+
+/// How an engine is told what to do.
+#[derive(Debug)]
+pub struct CommandLine {
+    /// How a model is named on it, with a name to be filled in.
+    pub model: &'static str,
+    /// What it does when no model is named; absent: it needs none to be named.
+    pub without_model: Option<&'static str>,
+    /// How a context length is asked for, where it is known what becomes of one that is too long.
+    pub context: Option<ContextFlag>,
+    /// The flag that says over how many devices each layer is split, where the attention heads have
+    /// to be divisible by it.
+    pub tensor_parallel: Option<&'static str>,
+    /// Whether a revision of a repository can be named.
+    pub revisions: bool,
+    /// Whether a word that is no number, given to a flag that takes one, ends it.
+    pub refuses_numbers: bool,
+    /// Whether a method of quantisation that is asked for and is not the model's own ends it.
+    pub refuses_quantization: bool,
+    /// How the variables begin that it reads beside those of its libraries. An empty one: all.
+    pub variables: &'static [&'static str],
+}
+
+/// How a context length is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct ContextFlag {
+    /// The flag.
+    pub flag: &'static str,
+    /// What becomes of a length that is more than the model was made for.
+    pub beyond: Beyond,
+}
+
+/// What an engine does with a context length that is more than the model was made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beyond {
+    /// It does not start.
+    Refused,
+    /// It takes the length that the model was made for.
+    Capped,
+}
+
+/// What an engine serves, and what it makes of a model's files.
+#[derive(Debug)]
+pub struct Models {
+    /// What it gives out.
+    pub serves: Serves,
+    /// What it opens.
+    pub layout: Layout,
+    /// Which GGUF files it opens.
+    pub gguf: Gguf,
+    /// Which ONNX graphs of a folder it loads.
+    pub onnx: Onnx,
+    /// Whether it runs code that comes with a model, where it is told to.
+    pub runs_code: bool,
+    /// Whether it has no other tokenizer than that of `tokenizer.json`.
+    pub fast_tokenizer_only: bool,
+    /// Whether a conversation can only be had with a template of the model's own.
+    pub chat_needs_template: bool,
+    /// Since which release the configuration of Mistral's own layout (`params.json`) counts only
+    /// beside its weights; absent: the engine does not know that layout, or it is not known.
+    pub mistral_wants_both_since: Option<[u32; 2]>,
+    /// The words of `--load-format` and what they make it open; what is not listed, and the absence
+    /// of the flag: what there is.
+    pub load_formats: &'static [(&'static str, LoadFormat)],
+    /// Where releases kept what they took from the hub that knew nothing of the hub's own layout.
+    pub own_cache: Option<OwnCache>,
+}
+
+/// What an engine gives out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serves {
+    /// Text, embeddings where the model makes them.
+    Text,
+    /// Embeddings.
+    Embeddings,
+}
+
+/// What an engine opens as a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// A folder in the layout of the hub.
+    HubFolder,
+    /// A GGUF file, or the first of a split set.
+    GgufFile,
+    /// A store of its own, out of which clients choose.
+    Store,
+}
+
+/// Which GGUF files an engine opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gguf {
+    /// Any file, and a split set by its first.
+    Any,
+    /// Any that is not split; newer releases only with a plugin.
+    Plugin,
+    /// None.
+    Never,
+    /// Not known.
+    NotKnown,
+}
+
+/// Which ONNX graphs of a folder an engine loads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Onnx {
+    /// None.
+    Never,
+    /// The main one (`model.onnx`).
+    Main,
+    /// The one that it is told to.
+    Any,
+}
+
+/// The cache of releases that knew nothing of the hub's own layout.
+#[derive(Debug)]
+pub struct OwnCache {
+    /// The first build that certainly knows the hub's layout.
+    pub until_build: u32,
+    /// The variable that names the folder.
+    pub variable: &'static str,
+    /// Without that variable: the folder below the user's cache.
+    pub folder: &'static str,
+}
+
+/// What is known about the releases of an engine.
+#[derive(Debug)]
+pub struct Releases {
+    /// The newest of which it was read what it refuses about a model's configuration; absent: none.
+    pub newest_read: Option<[u32; 3]>,
+    /// The one that knows the model types that are listed as known, and no others.
+    pub model_types_of: Option<[u32; 2]>,
+    /// The architectures that they have.
+    pub architectures: Option<Architectures>,
+    /// Releases are builds, counted from this one on; a smaller number is a version of some other
+    /// kind. Absent: releases have versions.
+    pub first_build: Option<u32>,
+}
+
+/// Which architectures the releases of an engine have.
+#[derive(Debug)]
+pub struct Architectures {
+    /// One line for each architecture, with a mark for each release; the file says how it is made.
+    pub table: &'static str,
+    /// An image of a release, without the release.
+    pub image: &'static str,
+    /// What it does with an architecture that it does not have.
+    pub otherwise: &'static str,
+}
+
+/// How a running engine is asked.
+#[derive(Debug)]
+pub struct Http {
+    /// The port that it listens on when nobody says otherwise.
+    pub port: u16,
+    /// The request that tells whether it serves.
+    pub probe: Probe,
+    /// Whether it has the list of its models where `OpenAI` has it.
+    pub lists_models: bool,
+    /// The names under which it serves what is named so, when nobody says otherwise; empty: not
+    /// known.
+    pub serves_as: fn(&Named) -> Vec<String>,
+}
+
+/// The request that tells whether an engine serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// A completion of a model that is not there, which is answered at once.
+    Completion,
+    /// `GET /health`.
+    Health,
+}
+
+/// A line that an engine is known to end with.
+#[derive(Debug)]
+pub struct LogMessage {
+    /// Words that are in it, in this order.
+    pub words: &'static [&'static str],
+    /// What it means.
+    pub meaning: &'static str,
+    /// What to do about it.
+    pub fix: &'static str,
+    /// Where it is written.
+    pub source: &'static str,
+}
+
+/// How an engine is recognised.
+pub(super) struct Start {
+    /// The ends of the repository paths of its official images.
+    pub(super) images: &'static [&'static str],
+    /// What the name of somebody's own image of it contains, as a whole part of the name.
+    pub(super) marks: &'static [&'static str],
+    /// What the official image runs: its entrypoint, and its default command.
+    pub(super) defaults: fn(&Image) -> Defaults,
+    /// Scripts of the official image that hand their words over to the program.
+    pub(super) scripts: &'static [&'static str],
+    /// Variables that the official image sets and that matter here.
+    pub(super) environment: &'static [(&'static str, &'static str)],
+    /// The working directory of the official image; absent: not known.
+    pub(super) working_dir: Option<&'static str>,
+    /// How many of the first words start the engine; absent: they start something else.
+    pub(super) program: fn(&[Word]) -> Option<usize>,
+    /// Whether a word behind the official entrypoint that is not a flag can be meant for it.
+    pub(super) takes: fn(&str) -> bool,
+}
+
+/// What an image runs when the service does not say otherwise.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Defaults {
+    /// Its entrypoint; empty: it has none, or it passes any program through.
+    pub(super) entrypoint: &'static [&'static str],
+    /// Its command.
+    pub(super) command: &'static [&'static str],
+}
+
+impl LogMessage {
+    /// A message of the engine in whose list it stands.
+    pub(super) const fn new(
+        words: &'static [&'static str],
+        meaning: &'static str,
+        fix: &'static str,
+        source: &'static str,
+    ) -> Self {
+        Self { words, meaning, fix, source }
+    }
+
+    /// Whether a line of a log is this one.
+    #[must_use]
+    pub fn is_in(&self, line: &str) -> bool {
+        let mut rest = Some(line);
+        for words in self.words {
+            rest = rest.and_then(|rest| Some(rest.split_once(words)?.1));
+        }
+        rest.is_some()
+    }
+}

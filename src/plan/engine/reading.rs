@@ -1,0 +1,228 @@
+//! Turns settings into what an [`Invocation`] says: the part that every engine shares.
+
+use crate::path::ServicePath;
+use crate::plan::engine::arguments::{Arguments, Setting};
+use crate::plan::engine::launch::Launch;
+use crate::plan::engine::words::{Environment, Word};
+use crate::plan::engine::{Complaint, HubCache, Invocation, ModelsDir, Named, Opens, Part, names};
+use crate::project::Service;
+use crate::source_map::{Place, Spanned};
+
+/// An invocation in the making.
+pub(super) struct Reading<'a> {
+    service: &'a Service,
+    working_dir: Option<ServicePath>,
+    /// The variables of the engine's process.
+    pub(super) environment: Environment<'a>,
+    /// What is known so far.
+    pub(super) invocation: Invocation,
+}
+
+impl<'a> Reading<'a> {
+    /// A reading of `launch`, of which nothing but the program was read.
+    pub(super) fn new(service: &'a Service, launch: &Launch<'a>) -> Self {
+        let mut invocation = Invocation::bare(launch.profile.engine);
+        invocation.version = launch.image.as_ref().and_then(|image| image.version());
+        invocation.stock = launch.image.is_some();
+        invocation.unread.clone_from(&launch.unread);
+        invocation.complaints.clone_from(&launch.complaints);
+        let environment = launch.environment.clone();
+        let working_dir = launch.working_dir.clone();
+        let mut reading = Self { service, working_dir, environment, invocation };
+        reading.invocation.offline = ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]
+            .iter()
+            .any(|name| reading.environment.is_on(name));
+        reading
+    }
+
+    /// The invocation, the model first.
+    pub(super) fn finish(mut self) -> Invocation {
+        self.invocation.opens.sort_by_key(|opens| opens.part != Part::Model);
+        self.invocation
+    }
+
+    /// Takes over what the parser could not read and what it complains about.
+    pub(super) fn took(&mut self, arguments: &mut Arguments) {
+        self.invocation.unread.append(&mut arguments.unread);
+        self.invocation.complaints.append(&mut arguments.complaints);
+    }
+
+    /// The first of `flags` that is given, else the first of `variables` that is set.
+    pub(super) fn setting(
+        &self,
+        arguments: &Arguments,
+        flags: &[&str],
+        variables: &[&str],
+    ) -> Option<Setting> {
+        flags
+            .iter()
+            .find_map(|flag| arguments.last(flag))
+            .or_else(|| variables.iter().find_map(|name| self.variable(name)))
+    }
+
+    /// A variable as a setting.
+    pub(super) fn variable(&self, name: &str) -> Option<Setting> {
+        let word = self.environment.get(name)?;
+        Some(Setting { word, by: name.to_owned() })
+    }
+
+    /// The text of a setting; what is not known or empty is noted instead.
+    pub(super) fn text(&mut self, setting: Option<Setting>) -> Option<Spanned<String>> {
+        let Setting { word, by } = setting?;
+        if let Some(why) = word.unknown {
+            self.unread(format!("the value of `{by}` is not known: {why}"), &word.place);
+            return None;
+        }
+        if word.text.is_empty() {
+            self.complain(Complaint::EmptyValue { by }, &word.place);
+            return None;
+        }
+        Some(Spanned::new(word.text, word.place))
+    }
+
+    /// The number of a setting.
+    pub(super) fn number(&mut self, setting: Option<Setting>) -> Option<Spanned<u64>> {
+        let by = setting.as_ref().map(|setting| setting.by.clone())?;
+        let text = self.text(setting)?;
+        match text.value.parse() {
+            Ok(number) => Some(Spanned::new(number, text.place)),
+            Err(_) => {
+                let value = text.value;
+                self.complain(Complaint::NotANumber { by, value }, &text.place);
+                None
+            }
+        }
+    }
+
+    /// Sets the port that the engine listens on.
+    pub(super) fn port(&mut self, setting: Option<Setting>) {
+        let by = setting.as_ref().map(|setting| setting.by.clone()).unwrap_or_default();
+        let Some(number) = self.number(setting) else { return };
+        match u16::try_from(number.value) {
+            Ok(port) => self.invocation.port = port,
+            Err(_) => {
+                let value = number.value.to_string();
+                self.complain(Complaint::NotANumber { by, value }, &number.place);
+            }
+        }
+    }
+
+    /// Opens a file or a repository.
+    pub(super) fn path_or_repository(
+        &mut self,
+        part: Part,
+        setting: Option<Setting>,
+        revision: Option<&str>,
+    ) {
+        let by = setting.as_ref().map(|setting| setting.by.clone()).unwrap_or_default();
+        let Some(text) = self.text(setting) else { return };
+        let directory = self.working_dir.as_ref();
+        let mounts = &self.service.mounts;
+        match names::path_or_repository(&text.value, revision, directory, mounts) {
+            Some(named) => self.open(part, named, by, text.place),
+            None => self.relative(&text),
+        }
+    }
+
+    /// Opens a path.
+    pub(super) fn path(&mut self, part: Part, setting: Option<Setting>) {
+        let by = setting.as_ref().map(|setting| setting.by.clone()).unwrap_or_default();
+        let Some(text) = self.text(setting) else { return };
+        if let Some(path) = self.absolute(&text) {
+            self.open(part, Named::Path(path), by, text.place);
+        }
+    }
+
+    /// The path of a folder that a setting names.
+    pub(super) fn folder(&mut self, setting: Option<Setting>) -> Option<Spanned<ServicePath>> {
+        let text = self.text(setting)?;
+        Some(Spanned::new(self.absolute(&text)?, text.place))
+    }
+
+    /// Sets the folder out of which models are loaded on request.
+    pub(super) fn models_dir(&mut self, setting: Option<Setting>) {
+        let by = setting.as_ref().map(|setting| setting.by.clone());
+        let folder = self.folder(setting);
+        self.invocation.models_dir =
+            folder.map(|folder| ModelsDir { path: folder.value, by, place: folder.place });
+    }
+
+    /// The text of a file that the command line is continued in, if it was seen.
+    pub(super) fn seen(&self, path: &ServicePath) -> Option<&'a str> {
+        self.service.texts.get(path).map(String::as_str)
+    }
+
+    /// Opens what is already known by name.
+    pub(super) fn open(&mut self, part: Part, named: Named, by: String, place: Place) {
+        self.invocation.opens.push(Opens { part, named, by, place });
+    }
+
+    /// The path that a text means; a relative one is noted if the directory is not known.
+    fn absolute(&mut self, text: &Spanned<String>) -> Option<ServicePath> {
+        let path = names::absolute(&text.value, self.working_dir.as_ref());
+        if path.is_none() {
+            self.relative(text);
+        }
+        path
+    }
+
+    fn relative(&mut self, text: &Spanned<String>) {
+        let path = &text.value;
+        self.unread(
+            format!("`{path}` is relative to the image's working directory, which is not known"),
+            &text.place,
+        );
+    }
+
+    /// Notes what cannot be read.
+    pub(super) fn unread(&mut self, what: String, place: &Place) {
+        self.invocation.unread.push(Spanned::new(what, place.clone()));
+    }
+
+    /// Notes what the engine will refuse.
+    pub(super) fn complain(&mut self, complaint: Complaint, place: &Place) {
+        self.invocation.complaints.push(Spanned::new(complaint, place.clone()));
+    }
+
+    /// Notes words that have no business on the command line.
+    pub(super) fn no_more(&mut self, words: &[Word]) {
+        for word in words {
+            let complaint = Complaint::ExtraWord { word: word.text.clone() };
+            self.complain(complaint, &word.place);
+        }
+    }
+
+    /// Notes where downloads from the hub are kept: `setting`, else what the variables of the
+    /// hub's own client say (huggingface_hub 0.36.2 constants.py), else below the home of root.
+    pub(super) fn hub_cache(&mut self, setting: Option<Setting>) {
+        let candidates = [
+            ("HF_HUB_CACHE", ""),
+            ("HUGGINGFACE_HUB_CACHE", ""),
+            ("HF_HOME", "hub"),
+            ("XDG_CACHE_HOME", "huggingface/hub"),
+            ("HOME", ".cache/huggingface/hub"),
+        ];
+        let setting = setting.map(|setting| (setting, ""));
+        let found = setting.or_else(|| {
+            candidates.iter().find_map(|(name, below)| Some((self.variable(name)?, *below)))
+        });
+        if let Some((setting, below)) = found {
+            let by = setting.by.clone();
+            let folder = self.folder(Some(setting));
+            self.invocation.hub_cache = folder.map(|folder| HubCache {
+                path: folder.value.join(below),
+                by: Some(by),
+                place: folder.place,
+            });
+            return;
+        }
+        let user = self.service.user.as_ref().map(|user| user.value.as_str());
+        if user.is_none_or(|user| matches!(user.split(':').next(), Some("0" | "root" | ""))) {
+            self.invocation.hub_cache = Some(HubCache {
+                path: ServicePath::new("/root/.cache/huggingface/hub"),
+                by: None,
+                place: Place::nowhere(),
+            });
+        }
+    }
+}

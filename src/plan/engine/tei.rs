@@ -1,0 +1,98 @@
+//! Text Embeddings Inference (0d124dc: router/src/main.rs, Dockerfile).
+
+use crate::plan::engine::arguments::{Arguments, Arity, Flags, Grammar};
+use crate::plan::engine::launch::Launch;
+use crate::plan::engine::profile::{Defaults, Profile, Start};
+use crate::plan::engine::reading::Reading;
+use crate::plan::engine::words::Word;
+use crate::plan::engine::{
+    CommandLine, Engine, Gguf, Http, Layout, Models, Onnx, Probe, Releases, Serves, hugging_face,
+};
+
+pub(super) static PROFILE: Profile = Profile {
+    engine: Engine::Tei,
+    name: "TEI",
+    id: "tei",
+    command_line: CommandLine {
+        model: "--model-id /models/NAME",
+        without_model: Some("text-embeddings-router would exit at once"),
+        context: None,
+        tensor_parallel: None,
+        revisions: true,
+        refuses_numbers: true,
+        refuses_quantization: false,
+        // Every flag can be a variable of its name.
+        variables: &[""],
+    },
+    models: Models {
+        serves: Serves::Embeddings,
+        layout: Layout::HubFolder,
+        gguf: Gguf::Never,
+        onnx: Onnx::Main,
+        runs_code: false,
+        fast_tokenizer_only: true,
+        chat_needs_template: false,
+        mistral_wants_both_since: None,
+        load_formats: &[],
+        own_cache: None,
+    },
+    releases: Releases {
+        newest_read: None,
+        model_types_of: None,
+        architectures: None,
+        first_build: None,
+    },
+    http: Http { port: 3000, probe: Probe::Health, lists_models: false, serves_as: |_| Vec::new() },
+    log: &[],
+    start: Start {
+        images: &["huggingface/text-embeddings-inference"],
+        marks: &["text-embeddings-inference", "text-embeddings-router"],
+        defaults: |_| Defaults {
+            entrypoint: &["text-embeddings-router"],
+            command: &["--json-output"],
+        },
+        scripts: &[],
+        environment: &[("PORT", "80"), ("HUGGINGFACE_HUB_CACHE", "/data")],
+        working_dir: Some("/"),
+        program,
+        takes: |_| false,
+    },
+    read,
+};
+
+fn program(words: &[Word]) -> Option<usize> {
+    (words.first()?.program() == "text-embeddings-router").then_some(1)
+}
+
+static GRAMMAR: Grammar = Grammar::plain(FLAGS);
+
+static FLAGS: &[Flags] = &[
+    (
+        Arity::One,
+        &[
+            &["--model-id"],
+            &["--revision"],
+            &["--served-model-name"],
+            &["--port", "-p"],
+            &["--hostname"],
+            &["--dtype"],
+            &["--pooling"],
+            &["--dense-path"],
+            &["--hf-token"],
+            &["--huggingface-hub-cache"],
+        ],
+    ),
+    (Arity::Switch, &[&["--json-output"], &["--auto-truncate"], &["--disable-spans"]]),
+];
+
+fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
+    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments);
+    reading.took(&mut arguments);
+    hugging_face::read(&arguments, reading);
+    let name = hugging_face::setting(&arguments, reading, "--served-model-name");
+    let name = reading.text(name).map(|name| name.value);
+    reading.invocation.served_names = name.into_iter().collect();
+    let cache = arguments.last("--huggingface-hub-cache");
+    reading.hub_cache(cache.or_else(|| reading.variable("HUGGINGFACE_HUB_CACHE")));
+    reading.no_more(&arguments.positionals);
+}

@@ -1,0 +1,125 @@
+//! Text Generation Inference (db931fc: launcher/src/main.rs, Dockerfile).
+
+use crate::plan::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
+use crate::plan::engine::launch::Launch;
+use crate::plan::engine::profile::{Defaults, Profile, Start};
+use crate::plan::engine::reading::Reading;
+use crate::plan::engine::words::Word;
+use crate::plan::engine::{
+    CommandLine, Engine, Gguf, Http, Layout, Models, Onnx, Part, Probe, Releases, Serves,
+    hugging_face,
+};
+
+pub(super) static PROFILE: Profile = Profile {
+    engine: Engine::Tgi,
+    name: "TGI",
+    id: "tgi",
+    command_line: CommandLine {
+        model: "--model-id /models/NAME",
+        without_model: Some(
+            "text-generation-launcher would download and serve `bigscience/bloom-560m`",
+        ),
+        context: None,
+        tensor_parallel: None,
+        revisions: true,
+        refuses_numbers: true,
+        refuses_quantization: false,
+        // Every flag can be a variable of its name.
+        variables: &[""],
+    },
+    models: Models {
+        serves: Serves::Text,
+        layout: Layout::HubFolder,
+        gguf: Gguf::Never,
+        onnx: Onnx::Never,
+        runs_code: true,
+        fast_tokenizer_only: false,
+        chat_needs_template: true,
+        mistral_wants_both_since: None,
+        load_formats: &[],
+        own_cache: None,
+    },
+    releases: Releases {
+        newest_read: None,
+        model_types_of: None,
+        architectures: None,
+        first_build: None,
+    },
+    http: Http { port: 3000, probe: Probe::Health, lists_models: true, serves_as: |_| Vec::new() },
+    log: &[],
+    start: Start {
+        images: &["huggingface/text-generation-inference"],
+        marks: &["text-generation-inference", "text-generation-launcher"],
+        // The image's own script hands every word over to the launcher.
+        defaults: |_| Defaults { entrypoint: &["text-generation-launcher"], command: &[] },
+        scripts: &["entrypoint.sh", "tgi-entrypoint.sh"],
+        environment: &[("PORT", "80"), ("HF_HOME", "/data")],
+        working_dir: Some("/usr/src"),
+        program,
+        takes: |_| false,
+    },
+    read,
+};
+
+fn program(words: &[Word]) -> Option<usize> {
+    (words.first()?.program() == "text-generation-launcher").then_some(1)
+}
+
+static GRAMMAR: Grammar = Grammar::plain(FLAGS);
+
+static FLAGS: &[Flags] = &[
+    (
+        Arity::One,
+        &[
+            &["--model-id"],
+            &["--revision"],
+            &["--quantize"],
+            &["--dtype"],
+            &["--num-shard"],
+            &["--max-total-tokens"],
+            &["--lora-adapters"],
+            &["--tokenizer-config-path"],
+            &["--huggingface-hub-cache"],
+            &["--weights-cache-override"],
+            &["--port", "-p"],
+            &["--hostname"],
+        ],
+    ),
+    (
+        Arity::Switch,
+        &[&["--trust-remote-code"], &["--json-output"], &["--disable-grammar-support"]],
+    ),
+];
+
+fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
+    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments);
+    reading.took(&mut arguments);
+    hugging_face::read(&arguments, reading);
+    let get = |reading: &Reading<'_>, flag| hugging_face::setting(&arguments, reading, flag);
+    lora(get(reading, "--lora-adapters"), reading);
+    reading.invocation.quantization = reading.text(get(reading, "--quantize"));
+    reading.invocation.tensor_parallel = reading.number(get(reading, "--num-shard"));
+    reading.invocation.context = reading.number(get(reading, "--max-total-tokens"));
+    reading.invocation.trust_remote_code =
+        arguments.is_on("--trust-remote-code") || reading.environment.is_on("TRUST_REMOTE_CODE");
+    let flags = ["--weights-cache-override", "--huggingface-hub-cache"];
+    let variables = ["WEIGHTS_CACHE_OVERRIDE"];
+    let cache = reading.setting(&arguments, &flags, &variables);
+    reading.hub_cache(cache);
+    reading.no_more(&arguments.positionals);
+}
+
+/// `id` or `id=path`, each with an optional `@revision`, with commas between.
+fn lora(adapters: Option<Setting>, reading: &mut Reading<'_>) {
+    let Some(adapters) = adapters else { return };
+    for adapter in adapters.word.text.split(',').map(str::trim) {
+        let named = adapter.split_once('=').map_or(adapter, |(_, path)| path);
+        let (named, revision) = match named.split_once('@') {
+            Some((named, revision)) => (named, Some(revision)),
+            None => (named, None),
+        };
+        let word = Word { text: named.to_owned(), ..adapters.word.clone() };
+        let by = adapters.by.clone();
+        reading.path_or_repository(Part::Lora, Some(Setting { word, by }), revision);
+    }
+}

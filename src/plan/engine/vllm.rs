@@ -1,0 +1,381 @@
+//! vLLM's OpenAI-compatible server (vllm 0.12.0 and 0.33.0: engine/arg_utils.py,
+//! entrypoints/openai/cli_args.py, utils/argparse_utils.py, docker/Dockerfile).
+
+mod flags;
+mod log;
+
+use serde_json::Value;
+
+use crate::plan::engine::arguments::{Arguments, Grammar, Setting};
+use crate::plan::engine::image::Image;
+use crate::plan::engine::launch::Launch;
+use crate::plan::engine::profile::{Defaults, Profile, Start};
+use crate::plan::engine::reading::Reading;
+use crate::plan::engine::words::{Word, python_module};
+use crate::plan::engine::{
+    Architectures, Beyond, CommandLine, Complaint, ContextFlag, Engine, Gguf, Http, Layout, Models,
+    Onnx, Part, Probe, Releases, Serves, config, load_format, names,
+};
+use crate::source_map::Spanned;
+
+pub(super) static PROFILE: Profile = Profile {
+    engine: Engine::Vllm,
+    name: "vLLM",
+    id: "vllm",
+    command_line: CommandLine {
+        model: "--model /models/NAME",
+        without_model: Some(
+            "vLLM would download and serve a small default model of its own choice",
+        ),
+        context: Some(ContextFlag { flag: "--max-model-len", beyond: Beyond::Refused }),
+        tensor_parallel: Some("--tensor-parallel-size"),
+        revisions: true,
+        refuses_numbers: true,
+        refuses_quantization: true,
+        variables: &["VLLM_"],
+    },
+    models: Models {
+        serves: Serves::Text,
+        layout: Layout::HubFolder,
+        gguf: Gguf::Plugin,
+        onnx: Onnx::Never,
+        runs_code: true,
+        fast_tokenizer_only: false,
+        chat_needs_template: true,
+        mistral_wants_both_since: Some([0, 33]),
+        load_formats: load_format::OF_VLLM,
+        own_cache: None,
+    },
+    releases: Releases {
+        newest_read: Some([0, 33, 0]),
+        model_types_of: Some([0, 12]),
+        architectures: Some(ARCHITECTURES),
+        first_build: None,
+    },
+    http: Http {
+        port: 8000,
+        probe: Probe::Completion,
+        lists_models: true,
+        serves_as: names::as_named,
+    },
+    log: log::MESSAGES,
+    start: Start {
+        images: &[
+            "vllm/vllm-openai",
+            "vllm/vllm-openai-cpu",
+            "vllm/vllm-openai-rocm",
+            "vllm/vllm-openai-xpu",
+        ],
+        marks: &["vllm"],
+        defaults,
+        scripts: &[],
+        environment: &[],
+        working_dir: Some("/vllm-workspace"),
+        program,
+        takes: |_| true,
+    },
+    read,
+};
+
+const ARCHITECTURES: Architectures = Architectures {
+    table: include_str!("vllm/architectures.txt"),
+    image: "vllm/vllm-openai:v",
+    otherwise: "vLLM tries it with the code of transformers, which works for some models",
+};
+
+const SERVE: Defaults = Defaults { entrypoint: &["vllm", "serve"], command: &[] };
+
+/// The last release whose image ran the module instead of `vllm serve`, as far as it was looked
+/// at (0.9.2 docker/Dockerfile:527; 0.12.0 docker/Dockerfile:543).
+const MODULE_UNTIL: (u32, u32) = (0, 9);
+
+/// The last release whose image for ROCm was looked at and has no entrypoint (0.12.0
+/// docker/Dockerfile.rocm:151).
+const NO_ENTRYPOINT_UNTIL: (u32, u32) = (0, 12);
+
+fn defaults(image: &Image) -> Defaults {
+    let release = image.release();
+    if image.mentions("rocm") && release.is_some_and(|release| release <= NO_ENTRYPOINT_UNTIL) {
+        Defaults { entrypoint: &[], command: &["/bin/bash"] }
+    } else if release.is_some_and(|release| release <= MODULE_UNTIL) {
+        Defaults { entrypoint: &["python3", "-m", "vllm.entrypoints.openai.api_server"], ..SERVE }
+    } else {
+        SERVE
+    }
+}
+
+fn program(words: &[Word]) -> Option<usize> {
+    let first = words.first()?;
+    if first.program() == "vllm" && words.get(1)?.is("serve") {
+        return Some(2);
+    }
+    match python_module(words)? {
+        (length, "vllm.entrypoints.openai.api_server" | "vllm.entrypoints.api_server") => {
+            Some(length)
+        }
+        (length, "vllm.entrypoints.cli.main" | "vllm") if words.get(length)?.is("serve") => {
+            Some(length + 1)
+        }
+        _ => None,
+    }
+}
+
+static GRAMMAR: Grammar = Grammar {
+    flags: flags::FLAGS,
+    underscores: true,
+    abbreviations: true,
+    joined: true,
+    dashed_values: false,
+};
+
+/// The release in which the flags that have been removed were looked for (0.33.0
+/// engine/arg_utils.py).
+const REMOVED_IN: (u32, u32) = (0, 33);
+
+fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
+    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments);
+    if let Some(words) = config::continued(&arguments, &launch.arguments, "--model", reading) {
+        arguments = Arguments::parse(&GRAMMAR, &words);
+    }
+    reading.took(&mut arguments);
+    if launch.image.as_ref().and_then(Image::release) == Some(REMOVED_IN) {
+        removed(&arguments, reading);
+    }
+    let revision = arguments.last("--revision").and_then(|setting| known(&setting));
+    let model = model(launch, &arguments, reading);
+    reading.path_or_repository(Part::Model, model, revision.as_deref());
+    let tokenizer_revision = arguments.last("--tokenizer-revision");
+    let tokenizer_revision = tokenizer_revision.and_then(|setting| known(&setting)).or(revision);
+    let tokenizer = arguments.last("--tokenizer");
+    reading.path_or_repository(Part::Tokenizer, tokenizer, tokenizer_revision.as_deref());
+    lora(&arguments, reading);
+    draft(&arguments, reading);
+    chat_template(arguments.last("--chat-template"), reading);
+    certificates(&arguments, reading);
+    let names = arguments.all("--served-model-name").next_back();
+    reading.invocation.served_names = names
+        .map(|given| given.values.iter().filter(|word| word.unknown.is_none()))
+        .into_iter()
+        .flatten()
+        .map(|word| word.text.clone())
+        .collect();
+    settings(&arguments, reading);
+}
+
+/// Notes the flags that 0.12.0 has and 0.33.0 has not.
+fn removed(arguments: &Arguments, reading: &mut Reading<'_>) {
+    let release = reading.invocation.version.clone().unwrap_or_default();
+    for given in flags::REMOVED.iter().flat_map(|name| arguments.all(name)) {
+        let (flag, release) = (given.written.clone(), release.clone());
+        reading.complain(Complaint::RemovedFlag { flag, release }, &given.place);
+    }
+}
+
+/// The model: the word behind `serve`, else `--model`.
+fn model(launch: &Launch<'_>, arguments: &Arguments, reading: &mut Reading<'_>) -> Option<Setting> {
+    let by_flag = arguments.last("--model");
+    let is_serve = launch.program.last().is_some_and(|word| word.is("serve"));
+    let (first, more) = match arguments.positionals.split_first() {
+        Some((first, more)) if is_serve => (Some(first), more),
+        _ => (None, arguments.positionals.as_slice()),
+    };
+    reading.no_more(more);
+    let twice = first.zip(by_flag.as_ref()).filter(|(word, flag)| word.text != flag.word.text);
+    if let Some((word, flag)) = twice {
+        let other = flag.word.text.clone();
+        reading.complain(Complaint::ModelTwice { model: word.text.clone(), other }, &word.place);
+    }
+    first.map(|word| Setting { word: word.clone(), by: "MODEL".to_owned() }).or(by_flag)
+}
+
+fn settings(arguments: &Arguments, reading: &mut Reading<'_>) {
+    reading.port(arguments.last("--port"));
+    reading.invocation.host = reading.text(arguments.last("--host"));
+    reading.invocation.context = context(arguments.last("--max-model-len"), reading);
+    let quantization = reading.text(arguments.last("--quantization"));
+    reading.invocation.quantization = quantization.filter(|text| text.value != "None");
+    let mistral = reading.text(arguments.last("--config-format")).map(|text| text.value);
+    let load_format = reading.text(arguments.last("--load-format")).map(|text| text.value);
+    reading.invocation.load_format = load_format.or(mistral.filter(|format| format == "mistral"));
+    reading.invocation.dtype = reading.text(arguments.last("--dtype"));
+    reading.invocation.tensor_parallel = reading.number(arguments.last("--tensor-parallel-size"));
+    reading.invocation.trust_remote_code = arguments.is_on("--trust-remote-code");
+    let overriding = ["--hf-overrides", "--hf-config-path", "--rope-scaling", "--rope-theta"];
+    reading.invocation.overrides = arguments.any(&overriding);
+    reading.invocation.skips_tokenizer = arguments.is_on("--skip-tokenizer-init");
+    reading.invocation.download_dir = reading.folder(arguments.last("--download-dir"));
+    reading.hub_cache(None);
+    if let Some(table) = reading.text(reading.variable("VLLM_MODEL_REDIRECT_PATH")) {
+        let what = format!("the names that `{}` puts in place of others", table.value);
+        reading.unread(format!("{what} are not read yet"), &table.place);
+    }
+    if reading.environment.is_on("VLLM_USE_MODELSCOPE") {
+        let place = reading.variable("VLLM_USE_MODELSCOPE").map(|setting| setting.word.place);
+        let what = "a repository of ModelScope is not looked at yet".to_owned();
+        reading.unread(what, &place.unwrap_or_default());
+    }
+}
+
+/// `--max-model-len`: `32k` is 32 000, `32K` is 32 768, `auto` and `-1` are the model's own
+/// (0.33.0 engine/arg_utils.py `human_readable_int`).
+fn context(setting: Option<Setting>, reading: &mut Reading<'_>) -> Option<Spanned<u64>> {
+    let by = setting.as_ref()?.by.clone();
+    let text = reading.text(setting)?;
+    if matches!(text.value.as_str(), "auto" | "-1" | "None") {
+        return None;
+    }
+    let number = human_number(&text.value);
+    if number.is_none() {
+        reading.complain(Complaint::NotANumber { by, value: text.value.clone() }, &text.place);
+    }
+    number.map(|number| Spanned::new(number, text.place))
+}
+
+fn human_number(text: &str) -> Option<u64> {
+    let (digits, unit) = match text.char_indices().next_back()? {
+        (at, unit) if unit.is_ascii_alphabetic() => (text.get(..at)?, Some(unit)),
+        _ => (text, None),
+    };
+    let exponent = match unit.map(|unit| unit.to_ascii_lowercase()) {
+        None => 0,
+        Some('k') => 1,
+        Some('m') => 2,
+        Some('g') => 3,
+        Some('t') => 4,
+        Some(_) => return None,
+    };
+    let binary = unit.is_some_and(|unit| unit.is_ascii_uppercase());
+    let factor = if binary { 1024_u64 } else { 1000 }.pow(exponent);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let has_point = whole.len() < digits.len();
+    if has_point && (binary || unit.is_none() || fraction.is_empty() || 9 < fraction.len()) {
+        return None;
+    }
+    let number = whole.parse::<u64>().ok()?.checked_mul(factor)?;
+    if fraction.is_empty() {
+        return Some(number);
+    }
+    let scale = fraction.bytes().try_fold(1_u64, |scale, byte| {
+        byte.is_ascii_digit().then(|| scale.checked_mul(10)).flatten()
+    })?;
+    number.checked_add(fraction.parse::<u64>().ok()?.checked_mul(factor)? / scale)
+}
+
+/// `--lora-modules name=path ...` or JSON, and the paths of `--default-mm-loras`.
+fn lora(arguments: &Arguments, reading: &mut Reading<'_>) {
+    for word in arguments.all("--lora-modules").next_back().iter().flat_map(|given| &given.values) {
+        let by = "--lora-modules".to_owned();
+        if word.unknown.is_some() {
+            reading.path_or_repository(Part::Lora, Some(Setting { word: word.clone(), by }), None);
+        } else if let Some(value) = json(&word.text) {
+            let one = std::slice::from_ref(&value);
+            let entries = value.as_array().map_or(one, Vec::as_slice);
+            for path in entries.iter().filter_map(|entry| entry.get("path")?.as_str()) {
+                open_lora(path, word, &by, reading);
+            }
+        } else if let Some((_, path)) = word.text.split_once('=') {
+            open_lora(path, word, &by, reading);
+        } else if !word.text.is_empty() {
+            reading.no_more(std::slice::from_ref(word));
+        }
+    }
+    let Some(setting) = arguments.last("--default-mm-loras") else { return };
+    let Some(Value::Object(paths)) = setting.text().and_then(json) else { return };
+    for path in paths.values().filter_map(Value::as_str) {
+        open_lora(path, &setting.word, &setting.by, reading);
+    }
+}
+
+fn open_lora(path: &str, word: &Word, by: &str, reading: &mut Reading<'_>) {
+    let word = Word { text: path.to_owned(), ..word.clone() };
+    reading.path_or_repository(Part::Lora, Some(Setting { word, by: by.to_owned() }), None);
+}
+
+/// The draft model: of the JSON of `--speculative-config`, of its dotted form, or of the flags of
+/// other releases.
+fn draft(arguments: &Arguments, reading: &mut Reading<'_>) {
+    let whole = arguments.last("--speculative-config");
+    let mut revision = arguments.dotted("--speculative-config", "revision");
+    let mut model = arguments
+        .dotted("--speculative-config", "model")
+        .or_else(|| arguments.last("--spec-model"))
+        .or_else(|| arguments.last("--speculative-model"));
+    if let Some(setting) = whole {
+        let Some(text) = reading.text(Some(setting.clone())) else { return };
+        let Some(value) = json(&text.value) else {
+            let by = setting.by;
+            reading.unread(format!("the JSON of `{by}` cannot be read"), &text.place);
+            return;
+        };
+        let field = |key: &str| {
+            let text = value.get(key)?.as_str()?.to_owned();
+            Some(Setting { word: Word { text, ..setting.word.clone() }, by: setting.by.clone() })
+        };
+        model = model.or_else(|| field("model"));
+        revision = revision.or_else(|| field("revision"));
+    }
+    // Words that name a method, not a model (0.12.0 config/speculative.py).
+    let method = |setting: &Setting| {
+        matches!(setting.word.text.as_str(), "ngram" | "[ngram]" | "mtp" | "suffix")
+    };
+    let revision = revision.and_then(|setting| known(&setting));
+    reading.path_or_repository(
+        Part::Draft,
+        model.filter(|setting| !method(setting)),
+        revision.as_deref(),
+    );
+}
+
+/// Opens a chat template, unless the template itself is what was given.
+pub(super) fn chat_template(setting: Option<Setting>, reading: &mut Reading<'_>) {
+    let is_path = |setting: &Setting| setting.text().is_none_or(names::is_path_like);
+    reading.path(Part::ChatTemplate, setting.filter(is_path));
+}
+
+/// Opens what TLS needs; nothing of it turns TLS on but the key and the certificate (uvicorn,
+/// config.py `is_ssl`).
+fn certificates(arguments: &Arguments, reading: &mut Reading<'_>) {
+    if !arguments.any(&["--ssl-keyfile", "--ssl-certfile"]) {
+        return;
+    }
+    for flag in ["--ssl-keyfile", "--ssl-certfile", "--ssl-ca-certs"] {
+        reading.path(Part::Text, arguments.last(flag));
+    }
+}
+
+pub(super) fn known(setting: &Setting) -> Option<String> {
+    setting.text().filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// The object or list that a text is.
+pub(super) fn json(text: &str) -> Option<Value> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    (value.is_object() || value.is_array()).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_length_has_decimal_and_binary_units() {
+        for (text, expected) in [
+            ("4096", Some(4096)),
+            ("32k", Some(32_000)),
+            ("32K", Some(32_768)),
+            ("1m", Some(1_000_000)),
+            ("1M", Some(1 << 20)),
+            ("25.6k", Some(25_600)),
+            ("1.5K", None),
+            ("1.5", None),
+            ("k", None),
+            ("", None),
+            ("-5", None),
+            ("99999999999999999999", None),
+            ("9999999999999999t", None),
+            ("3ü", None),
+        ] {
+            assert_eq!(human_number(text), expected, "{text}");
+        }
+    }
+}

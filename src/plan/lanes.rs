@@ -1,0 +1,353 @@
+//! Which lanes a project has: declared + discovered + catalogue -> [`Plan`].
+//!
+//! Pure. Field by field, the first that says it wins; every field knows who said it.
+
+mod assemble;
+mod cache;
+pub mod catalogue;
+mod declared;
+mod discovered;
+mod draft;
+mod found;
+mod selection;
+mod variables;
+
+use std::fmt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::plan::engine::{Engine, Invocation, Part};
+use crate::project::mounts::{Located, Sight};
+use crate::source::Source;
+use crate::source_map::{Location, Place};
+use crate::suggest;
+
+pub use assemble::plan;
+pub use cache::{Cached, Choice};
+pub use found::of_models;
+
+/// The lanes of a project, with every path and source resolved. Inert.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// In the order: declared, discovered, catalogue.
+    pub lanes: Vec<Lane>,
+    /// What the settings of the project say about preflight itself.
+    pub settings: Settings,
+}
+
+/// What `x-preflight` says beside its lanes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// False: `fetch: never`.
+    pub fetch: bool,
+    /// Whether a models root that Docker has just fabricated may be filled.
+    pub create_root: bool,
+}
+
+/// One model role of the stack that must be servable.
+#[derive(Debug, Clone)]
+pub struct Lane {
+    /// Lower case, `_` between words.
+    pub name: String,
+    /// Whether its problems are errors.
+    pub required: bool,
+    /// The services that open it; empty for a lane that only a catalogue or a variable knows.
+    pub services: Vec<String>,
+    /// The program that will serve it, if known.
+    pub engine: Option<Engine>,
+    /// What sort of model it is, if known.
+    pub kind: Option<Kind>,
+    /// False: it is validated, and not fetched (`ARGOS_DOWNLOAD_*`, or it is not required).
+    pub fetch: bool,
+    /// How the engine is started, if a service was found.
+    pub invocation: Option<Invocation>,
+    /// What has to be there, the model first. Empty when no path is known.
+    pub artifacts: Vec<Artifact>,
+    /// What its engine opens by the name of a repository, and so in a cache of the hub; the model
+    /// first, if it is one of these.
+    pub cached: Vec<Cached>,
+    /// Where its files come from.
+    pub source: Option<Traced<Source>>,
+    /// Globs over the paths of a repository; empty: everything.
+    pub include: Vec<String>,
+    /// Globs over the paths of a repository that are left out.
+    pub exclude: Vec<String>,
+    /// Where a running engine answers, if said.
+    pub url: Option<Traced<String>>,
+    /// The model name that clients ask for, if said.
+    pub model_name: Option<Traced<String>>,
+    /// How much of a running engine is asked for.
+    pub level: Level,
+    /// Why it is not judged at all; absent: it is.
+    pub skipped: Option<String>,
+    /// Where it is declared, for findings about the lane as a whole.
+    pub place: Place,
+    /// What is contradictory or cannot be worked out.
+    pub problems: Vec<Problem>,
+}
+
+/// What sort of model a lane has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A folder that vLLM or one of its like opens.
+    Vllm,
+    /// A GGUF file.
+    Gguf,
+    /// An embedding model.
+    Embedding,
+}
+
+/// How much of a running engine is asked for; each asks for what is before it as well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// It answers.
+    Reachable,
+    /// It has the lane's model.
+    #[default]
+    Serves,
+    /// It completes a prompt, or embeds a text.
+    Generates,
+}
+
+/// A file or folder that a lane's engine opens.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    /// What it is for.
+    pub part: Part,
+    /// Where it is, in all three spaces.
+    pub located: Traced<Located>,
+}
+
+impl Artifact {
+    /// What lies at `below` in this folder, for `part`.
+    #[must_use]
+    pub fn listed(&self, part: Part, below: &Path) -> Self {
+        let mut listed = self.clone();
+        listed.part = part;
+        listed.located.from = Origin::Folder(self.located.from.to_string());
+        let located = &mut listed.located.value;
+        located.service_path = located.service_path.as_ref().map(|path| path.join(below));
+        located.host_path = located.host_path.as_ref().map(|path| path.join(below));
+        if let Sight::Visible { path, .. } = &mut located.sight {
+            *path = path.join(below);
+        }
+        listed
+    }
+}
+
+/// Something wrong with the way that a lane is wired.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// Which.
+    pub kind: ProblemKind,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// The ways in which a lane can be wired wrongly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// The engine was recognised, and no model is named.
+    NoModelNamed {
+        /// What the engine does instead, as a sentence without its full stop.
+        instead: &'static str,
+    },
+    /// The path could be a host path or a path of several services.
+    PathAmbiguous {
+        /// As written.
+        path: String,
+        /// What it could be.
+        readings: Vec<String>,
+    },
+    /// The lane says one path, and the command line of its service opens another.
+    EngineOpensOther {
+        /// What the lane says.
+        declared: String,
+        /// What the engine opens.
+        opened: String,
+    },
+    /// The lane is declared, and nobody says where its model is.
+    NoPath,
+    /// A service is named that the project does not have.
+    ServiceUnknown {
+        /// As written.
+        service: String,
+    },
+}
+
+/// A value and who said it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Traced<T> {
+    /// The value.
+    pub value: T,
+    /// Who said it.
+    pub from: Origin,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// Who said something about a lane, strongest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// A label of the service.
+    Label(String),
+    /// `x-preflight`, of the service or of the project.
+    Extension,
+    /// A lane variable (`ARGOS_LANE_CODER_MODEL_PATH`).
+    LaneVariable(String),
+    /// The engine's own words: the flag, or the variable that stands for it.
+    Engine(String),
+    /// The folder that a flag or variable of the engine names: it lies there.
+    Folder(String),
+    /// The catalogue.
+    Catalogue,
+    /// PATH on preflight's own command line.
+    CommandLine,
+}
+
+/// Why the lanes could not be worked out.
+#[derive(Debug, Error)]
+pub enum PlanError {
+    /// `--lane` names one that the project does not have.
+    #[error("there is no lane `{name}`")]
+    UnknownLane {
+        /// As typed.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// `x-preflight` or a label says something that cannot be read.
+    #[error("{location}: {message}")]
+    Declaration {
+        /// Where.
+        location: Location,
+        /// What is wrong.
+        message: String,
+    },
+    /// The same, in a value that no file states.
+    #[error("{what}: {message}")]
+    UnplacedDeclaration {
+        /// The label or variable.
+        what: String,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl Plan {
+    /// Leaves every lane unjudged that is not served by `service`, of which this process is a hook.
+    pub fn leave_out_all_but(&mut self, service: &str) {
+        for lane in self.lanes.iter_mut().filter(|lane| !lane.is_served_by(service)) {
+            let reason = || format!("preflight runs as a hook of `{service}`");
+            lane.skipped.get_or_insert_with(reason);
+        }
+    }
+}
+
+impl PlanError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownLane { known, .. } if known.is_empty() => {
+                Some("the project has no lanes; `preflight plan` lists them".to_owned())
+            }
+            Self::UnknownLane { name, known } => {
+                let likely = suggest::likely(name, known.iter().map(String::as_str));
+                let question = suggest::question(&likely).map(|question| question + " ");
+                let question = question.unwrap_or_default();
+                Some(format!("{question}the lanes are {}", known.join(", ")))
+            }
+            Self::Declaration { .. } | Self::UnplacedDeclaration { .. } => None,
+        }
+    }
+}
+
+impl Lane {
+    /// Whether `service` is one of those that serve it.
+    #[must_use]
+    pub fn is_served_by(&self, service: &str) -> bool {
+        self.services.iter().any(|name| name == service)
+    }
+
+    /// A required lane of which nothing but the name is known.
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            required: true,
+            services: Vec::new(),
+            engine: None,
+            kind: None,
+            fetch: true,
+            invocation: None,
+            artifacts: Vec::new(),
+            cached: Vec::new(),
+            source: None,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            url: None,
+            model_name: None,
+            level: Level::default(),
+            skipped: None,
+            place: Place::nowhere(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// The artifact that holds the weights.
+    #[must_use]
+    pub fn model(&self) -> Option<&Artifact> {
+        self.artifacts.iter().find(|artifact| artifact.part == Part::Model)
+    }
+
+    /// The names under which a running engine serves it: one of them has to be in its list. Empty:
+    /// the engine's own choice. A lane that no engine is started for would be served under its own
+    /// name or that of its model.
+    #[must_use]
+    pub fn served_names(&self) -> Vec<String> {
+        if let Some(name) = &self.model_name {
+            return vec![name.value.clone()];
+        }
+        let Some(invocation) = &self.invocation else { return self.likely_names() };
+        invocation.names()
+    }
+
+    fn likely_names(&self) -> Vec<String> {
+        let model = self.artifacts.iter().find(|artifact| artifact.part == Part::Model);
+        let path = model.and_then(|model| model.located.value.service_path.as_ref());
+        let file = path.and_then(|path| path.as_path().file_name());
+        let file = file.map(|file| file.to_string_lossy().into_owned());
+        let mut names = vec![self.name.clone()];
+        names.extend(path.map(ToString::to_string).into_iter().chain(file));
+        names
+    }
+
+    /// Whether the weights are in a cache of the hub, in its layout: what is missing there is the
+    /// engine's to bring.
+    #[must_use]
+    pub fn in_cache(&self) -> bool {
+        self.cached.iter().any(|cached| cached.part == Part::Model)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Label(label) => write!(f, "label {label}"),
+            Self::Extension => f.write_str("x-preflight"),
+            Self::LaneVariable(name) | Self::Engine(name) => f.write_str(name),
+            Self::Folder(name) => write!(f, "folder of {name}"),
+            Self::Catalogue => f.write_str("catalogue"),
+            Self::CommandLine => f.write_str("command line"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+//! The project as it is known before its lanes are looked at: files, containers, standpoint.
+
+mod image_defaults;
+mod observed;
+
+use std::collections::BTreeSet;
+use std::mem;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use crate::project::compose::{self, LoadError};
+use crate::project::docker::archive::Archives;
+use crate::project::docker::{self, DockerError, Observation};
+
+use crate::options::{Options, ProjectOptions, Reach, Role, Target};
+use crate::path::{HostPath, LocalPath};
+use crate::project::mounts::{Sight, Standpoint, locate_on_host};
+use crate::project::{MountSource, Project, Service};
+use crate::source_map::SourceMap;
+
+pub use observed::Difference;
+
+/// How much older than this process a folder may be that the engine made for it. Without the API
+/// the moment at which the own container was created is not known; starting one takes less.
+const START: Duration = Duration::from_secs(2);
+
+/// The name of the lock file, beside the Compose file.
+pub const LOCK_FILE: &str = "preflight.lock";
+
+/// A project, its containers, and how this process sees both.
+#[derive(Debug)]
+pub struct Stack {
+    /// The project; in the init role, containers folded in.
+    pub project: Project,
+    /// What files and containers say differently.
+    pub differences: Vec<Difference>,
+    /// Why the Compose files could not be read, if they could not.
+    pub unreadable: Option<String>,
+    /// The containers, or why they could not be seen.
+    pub observation: Result<Observation, DockerError>,
+    /// How this process sees the host.
+    pub standpoint: Standpoint,
+    /// The containers as file systems; absent where there are none.
+    pub archives: Option<Archives>,
+    /// A folder of the models mount that is no older than this may have been made by the engine for
+    /// this very run.
+    pub born: SystemTime,
+}
+
+/// Reads the Compose files and asks the engine.
+///
+/// # Errors
+/// By hand, when the files cannot be loaded. In the init role the containers speak for the files,
+/// and it is an error only when neither can be read.
+pub async fn gather(options: &Options, sources: &mut SourceMap) -> Result<Stack, LoadError> {
+    match (&options.target, options.role) {
+        (Target::Models(_), _) => Ok(Stack::without_project()),
+        (_, Role::Hand) => by_hand(options, sources).await,
+        (_, Role::Init) => as_init_container(options, sources).await,
+    }
+}
+
+async fn by_hand(options: &Options, sources: &mut SourceMap) -> Result<Stack, LoadError> {
+    let project = compose::load(&options.project, sources)?;
+    let mut observation = docker::observe(&options.docker, Some(&project.name)).await;
+    let project = with_image_defaults(options, project, &mut observation).await;
+    let standpoint = Standpoint::Host;
+    let archives = archives(options, &observation, &project, &standpoint);
+    let differences = match &observation {
+        Ok(observation) => project.clone().observed(observation).1,
+        Err(_) => Vec::new(),
+    };
+    Ok(Stack {
+        project,
+        differences,
+        unreadable: None,
+        observation,
+        standpoint,
+        archives,
+        born: SystemTime::now(),
+    })
+}
+
+fn archives(
+    options: &Options,
+    observation: &Result<Observation, DockerError>,
+    project: &Project,
+    standpoint: &Standpoint,
+) -> Option<Archives> {
+    let observation = observation.as_ref().ok()?;
+    Archives::open(&options.docker, observation, &project.name, standpoint)
+}
+
+async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result<Stack, LoadError> {
+    let started = SystemTime::now();
+    let mut observation = docker::observe(&options.docker, options.project.name.as_deref()).await;
+    let loaded = compose::load(&visible_files(&options.project, &observation), sources);
+    let seen = observation.as_ref().ok();
+    let (project, unreadable) = match (loaded, seen.and_then(Project::from_observation)) {
+        (Ok(project), _) => (project, None),
+        (Err(error), Some(project)) => (project, Some(error.to_string())),
+        (Err(error), None) => return Err(error),
+    };
+    let (project, differences) = match seen {
+        Some(observation) => project.observed(observation),
+        None => (project, Vec::new()),
+    };
+    let project = with_image_defaults(options, project, &mut observation).await;
+    let seen = observation.as_ref().ok();
+    let created = seen.and_then(|seen| seen.myself.as_ref()).and_then(|myself| myself.created);
+    let standpoint = standpoint(&project, &observation);
+    Ok(Stack {
+        archives: archives(options, &observation, &project, &standpoint),
+        standpoint,
+        project,
+        differences,
+        unreadable,
+        observation,
+        born: created.unwrap_or(started - START),
+    })
+}
+
+/// What services without a container get from their images.
+async fn with_image_defaults(
+    options: &Options,
+    project: Project,
+    observation: &mut Result<Observation, DockerError>,
+) -> Project {
+    let Ok(observation) = observation else { return project };
+    let is_absent =
+        |service: &&Service| observation.container(&project.name, &service.name.value).is_none();
+    let images = project.services.iter().filter(is_absent).filter_map(|it| it.image.as_ref());
+    let images: BTreeSet<&str> = images.map(|image| image.value.as_str()).collect();
+    if images.is_empty() {
+        return project;
+    }
+    observation.images = docker::images::images(&options.docker, images).await;
+    project.with_image_defaults(observation)
+}
+
+/// Where an init container finds the project's files: those that its own labels name, through its
+/// own mounts, else `/project`.
+fn visible_files(
+    options: &ProjectOptions,
+    observation: &Result<Observation, DockerError>,
+) -> ProjectOptions {
+    let mut visible = options.clone();
+    if !options.files.is_empty() || options.directory.is_some() {
+        return visible;
+    }
+    visible.directory = Some("/project".into());
+    let Some(myself) = observation.as_ref().ok().and_then(|seen| seen.myself.as_ref()) else {
+        return visible;
+    };
+    let reach = myself
+        .mounts
+        .iter()
+        .filter_map(|mount| match &mount.source {
+            MountSource::Bind { path, .. } => {
+                Some((path.clone(), LocalPath::new(mount.target.as_path())))
+            }
+            MountSource::Volume { .. }
+            | MountSource::Anonymous
+            | MountSource::Tmpfs
+            | MountSource::Other(_) => None,
+        })
+        .collect();
+    let reach = Reach::Through(reach);
+    let label = |name: &str| myself.labels.get(&format!("com.docker.compose.project.{name}"));
+    let listed = |name: &str| label(name).map(|paths| paths.split(',').map(Into::into).collect());
+    if let Some(directory) = label("working_dir") {
+        let directory = HostPath::new(directory.as_str());
+        if reach.local(directory.as_path()).is_some() {
+            visible.reach = reach;
+            visible.directory = Some(directory.as_path().to_path_buf());
+            visible.files = listed("config_files").unwrap_or_default();
+            visible.env_files = listed("environment_file").unwrap_or_default();
+        }
+    }
+    visible.name = visible.name.or_else(|| myself.project.clone());
+    visible
+}
+
+/// How an init container sees the host: through its own mounts, as the engine tells, else as its own
+/// service in the Compose file has them.
+fn standpoint(project: &Project, observation: &Result<Observation, DockerError>) -> Standpoint {
+    let myself = observation.as_ref().ok().and_then(|seen| seen.myself.as_ref());
+    let own = match myself {
+        Some(myself) => Some(myself.mounts.clone()),
+        None => project.preflight_service().map(|service| service.mounts.clone()),
+    };
+    Standpoint::Container(own.unwrap_or_default())
+}
+
+impl Stack {
+    /// What there is to know when models are looked at on their own.
+    fn without_project() -> Self {
+        Self {
+            project: Project::empty(),
+            differences: Vec::new(),
+            unreadable: None,
+            observation: Err(DockerError::Disabled),
+            standpoint: Standpoint::Host,
+            archives: None,
+            born: SystemTime::now(),
+        }
+    }
+
+    /// Where the lock file of a run is: where `--lock-file` says, else beside the Compose file, as far as
+    /// this process sees that. Absent: there is no Compose file.
+    #[must_use]
+    pub fn lock_file(&self, options: &Options) -> Option<PathBuf> {
+        if let Some(path) = &options.files.lock_file {
+            return Some(path.clone());
+        }
+        if matches!(options.target, Target::Models(_)) {
+            return None;
+        }
+        let directory = &self.project.directory;
+        let located = locate_on_host(&self.project, &self.standpoint, directory, directory);
+        let folder = match &located.sight {
+            Sight::Visible { path, .. } => path.as_path(),
+            // In a container whose project was read from `/project`, that is its own path.
+            Sight::NotMounted | Sight::Hidden(_) => directory.as_path(),
+        };
+        Some(folder.join(LOCK_FILE))
+    }
+
+    /// Looks at the containers once more; what could not be seen now stays as it was.
+    pub async fn observe_again(&mut self, options: &Options) {
+        let name = Some(self.project.name.as_str()).filter(|name| !name.is_empty());
+        if let Ok(mut observation) = docker::observe(&options.docker, name).await {
+            if let Ok(before) = &mut self.observation {
+                observation.images = mem::take(&mut before.images);
+            }
+            self.observation = Ok(observation);
+        }
+    }
+}

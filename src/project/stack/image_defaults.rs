@@ -1,0 +1,125 @@
+//! What a service gets from its image. Pure.
+
+use crate::look::Look;
+use crate::project::docker::Observation;
+use crate::project::docker::images::Image;
+use crate::project::{Project, Service};
+use crate::source_map::Spanned;
+
+impl Project {
+    /// Fills in, for every service without a container, what the engine would take from its image:
+    /// entrypoint, command, environment, labels, user and working directory. A container tells them
+    /// itself.
+    #[must_use]
+    pub fn with_image_defaults(mut self, observation: &Observation) -> Self {
+        for service in &mut self.services {
+            if observation.container(&self.name, &service.name.value).is_some() {
+                continue;
+            }
+            let image =
+                service.image.as_ref().and_then(|image| observation.images.get(&image.value));
+            if let Some(Look::Seen(image)) = image {
+                fill_in(service, image);
+            }
+        }
+        self
+    }
+}
+
+fn fill_in(service: &mut Service, image: &Image) {
+    // An entrypoint of the service's own takes the image's command away with the image's entrypoint
+    // (moby 28, daemon/commit.go, `merge`).
+    if service.entrypoint.as_ref().is_none_or(Vec::is_empty) {
+        if service.command.as_ref().is_none_or(Vec::is_empty) {
+            service.command = Some(spanned(&image.command));
+        }
+        service.entrypoint = Some(spanned(&image.entrypoint));
+    }
+    for (name, value) in &image.environment {
+        let value = || Spanned::nowhere(value.clone());
+        service.environment.entry(name.clone()).or_insert_with(value);
+    }
+    for (name, value) in &image.labels {
+        service.labels.entry(name.clone()).or_insert_with(|| Spanned::nowhere(value.clone()));
+    }
+    if service.user.is_none() && !image.user.is_empty() {
+        service.user = Some(Spanned::nowhere(image.user.clone()));
+    }
+    service.working_dir = service.working_dir.take().or_else(|| image.working_dir.clone());
+}
+
+fn spanned(words: &[String]) -> Vec<Spanned<String>> {
+    words.iter().cloned().map(Spanned::nowhere).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::docker::Container;
+
+    fn image() -> Image {
+        Image {
+            entrypoint: vec!["vllm".to_owned(), "serve".to_owned()],
+            command: vec!["--help".to_owned()],
+            environment: [("HF_HOME", "/data"), ("A", "image"), ("GONE", "image")]
+                .map(|(name, value)| (name.to_owned(), Some(value.to_owned())))
+                .into(),
+            user: "1000".to_owned(),
+            ..Image::default()
+        }
+    }
+
+    /// `vllm` of the image above, changed by `change`, beside those containers.
+    fn filled(change: impl FnOnce(&mut Service), containers: Vec<Container>) -> Service {
+        let mut service = Service::named(Spanned::nowhere("vllm".to_owned()));
+        service.image = Some(Spanned::nowhere("vllm:1".to_owned()));
+        change(&mut service);
+        let mut observation = Observation::of(containers);
+        observation.images.insert("vllm:1".to_owned(), Look::Seen(image()));
+        let project = Project::of("demo", vec![service]).with_image_defaults(&observation);
+        project.services.into_iter().next().unwrap()
+    }
+
+    fn words(words: Option<&Vec<Spanned<String>>>) -> Vec<&str> {
+        words.into_iter().flatten().map(|word| word.value.as_str()).collect()
+    }
+
+    #[test]
+    fn what_a_service_does_not_say_is_the_image_s() {
+        let service = filled(|_| {}, Vec::new());
+        assert_eq!(words(service.entrypoint.as_ref()), ["vllm", "serve"]);
+        assert_eq!(words(service.command.as_ref()), ["--help"]);
+        assert_eq!(service.user.unwrap().value, "1000");
+        assert_eq!(service.environment["HF_HOME"].value.as_deref(), Some("/data"));
+    }
+
+    #[test]
+    fn what_a_service_says_is_its_own() {
+        let own = |text: &str| Some(vec![Spanned::nowhere(text.to_owned())]);
+        let service = filled(
+            |service| {
+                service.command = own("--model");
+                service.user = Some(Spanned::nowhere("7".to_owned()));
+                let variables = [("A", Some("file".to_owned())), ("GONE", None)];
+                let variables = variables.map(|(name, value)| (name.to_owned(), value));
+                service.environment =
+                    variables.map(|(name, value)| (name, Spanned::nowhere(value))).into();
+            },
+            Vec::new(),
+        );
+        assert_eq!(words(service.entrypoint.as_ref()), ["vllm", "serve"]);
+        assert_eq!(words(service.command.as_ref()), ["--model"]);
+        assert_eq!(service.user.unwrap().value, "7");
+        assert_eq!(service.environment["A"].value.as_deref(), Some("file"));
+        assert_eq!(service.environment["GONE"].value, None);
+        let service = filled(|service| service.entrypoint = own("sh"), Vec::new());
+        assert_eq!(words(service.entrypoint.as_ref()), ["sh"]);
+        assert_eq!(words(service.command.as_ref()), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_container_speaks_for_itself() {
+        let service = filled(|_| {}, vec![Container::of_service("demo", "vllm")]);
+        assert_eq!((service.entrypoint, service.user), (None, None));
+    }
+}
