@@ -42,9 +42,25 @@ use crate::timing::Timing;
 use text::Cleaner;
 
 pub use failure::Failure;
-pub use format::{FORMATS, Format, named};
+pub use format::Format;
 pub use verdict::{failure_verdict, verdict};
 pub use voice::Voice;
+
+/// Every format, in the order in which they are offered. The first is the default.
+pub static FORMATS: &[&Format] = &[
+    &human::FORMAT,
+    &json::FORMAT,
+    &junit::FORMAT,
+    &sarif::FORMAT,
+    &github::FORMAT,
+    &markdown::FORMAT,
+];
+
+/// The format that is called so, in any case.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static Format> {
+    FORMATS.iter().copied().find(|format| format.name.eq_ignore_ascii_case(name))
+}
 
 /// Everything that a run has to say. Inert; sorted.
 #[derive(Debug)]

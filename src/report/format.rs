@@ -1,8 +1,7 @@
-//! The formats that a run can be told in. Adding one is a new file and a line in [`FORMATS`].
+//! What a format is: its name, and how each thing that a run can tell becomes a text in it.
 
 use super::lock::Pinned;
-use super::{Failure, Report, Telling, github, human, json, junit, markdown, sarif};
-use crate::options;
+use super::{Failure, Report, Telling};
 use crate::plan::lanes::Plan;
 
 /// What a format is called, and how each thing that a run tells becomes a text in it.
@@ -20,25 +19,4 @@ pub struct Format {
     pub lock: Option<fn(&Pinned<'_>, Telling<'_>) -> String>,
     /// The format of what is appended to the summary of a step, where there is one.
     pub summary: Option<&'static Format>,
-}
-
-/// Every format, in the order in which they are offered. The first is the default.
-pub static FORMATS: &[&Format] = &[
-    &human::FORMAT,
-    &json::FORMAT,
-    &junit::FORMAT,
-    &sarif::FORMAT,
-    &github::FORMAT,
-    &markdown::FORMAT,
-];
-
-/// The format that is called so, in any case.
-#[must_use]
-pub fn named(name: &str) -> Option<&'static Format> {
-    FORMATS.iter().copied().find(|format| format.name.eq_ignore_ascii_case(name))
-}
-
-/// What a run was told to be told in.
-pub(super) fn chosen(format: options::Format) -> &'static Format {
-    named(format.name()).unwrap_or(&human::FORMAT)
 }

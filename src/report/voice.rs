@@ -3,10 +3,9 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::format::chosen;
 use super::human::Layout;
 use super::lock::Pinned;
-use super::{Failure, Format, Report, ReportError, Telling, print, verdict};
+use super::{Failure, Format, Report, ReportError, Telling, human, named, print, verdict};
 use crate::exit_code::ExitCode;
 use crate::options::{self, ConfigPart, ReportOptions, Role};
 use crate::plan::lanes::Plan;
@@ -135,6 +134,11 @@ impl Voice<'_> {
         }
         result
     }
+}
+
+/// What a run was told to be told in.
+fn chosen(format: options::Format) -> &'static Format {
+    named(format.name()).unwrap_or(&human::FORMAT)
 }
 
 fn written(path: &Path, written: io::Result<()>) -> Result<(), ReportError> {
