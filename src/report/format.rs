@@ -18,5 +18,5 @@ pub struct Format {
     /// What was pinned; absent: it has no such format.
     pub lock: Option<fn(&Pinned<'_>, Telling<'_>) -> String>,
     /// The format of what is appended to the summary of a step, where there is one.
-    pub summary: Option<&'static Format>,
+    pub summary: Option<&'static Self>,
 }

@@ -1,6 +1,8 @@
 //! Behaviour, through the real binary; one module per behaviour that a user sees.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+/// What is said about the architecture is true.
+mod architecture;
 /// What is answered to bad input.
 mod bad_input;
 /// What the command line says about itself.

@@ -15,8 +15,8 @@ const FILE: &str = "tests/it/tidy.rs";
 const LAYERS: [&[&str]; 22] = [
     &["amount", "exit_code", "file_name", "look", "path", "source"],
     &["source_map", "suggest", "timing", "whole_file", "yaml", "report::redact"],
-    &["options", "progress", "report::logging"],
-    &["project"],
+    &["options", "progress"],
+    &["project", "report::logging"],
     &["project::compose", "project::mounts"],
     &["project::docker"],
     &["project::view"],
