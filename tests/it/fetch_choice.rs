@@ -212,3 +212,17 @@ fn an_environment_file_of_the_project_names_no_hub_and_gets_no_token() {
     assert!(!sent.is_empty());
     assert!(sent.iter().all(|it| it == "Bearer hf_abcdefghijklmnopqrstuvwxyz"), "{sent:?}");
 }
+
+#[test]
+fn a_file_has_one_size_in_every_line() {
+    let hub = hub(&[]);
+    let sandbox = stack(&hub);
+    // 812 224 bytes: 793.1875 KiB.
+    let size = "793.2 KiB";
+    let planned = sandbox.run(&["fetch", "--lane", "reader", "--dry-run"]);
+    check(&planned, 0, &[&format!("hf://acme/tiny-GGUF/tiny-Q4_K_M.gguf`, {size}")]);
+    let moved = sandbox.run(&["fetch", "--lane", "reader", "--progress", "plain"]);
+    check(&moved, 0, &[&format!("reader: fetching 1 file, {size}")]);
+    assert!(moved.stdout.lines().any(|line| line.starts_with("reader") && line.contains(size)));
+    check(&sandbox.run(&["lock", "--lane", "reader"]), 0, &[&format!("1 file, {size}")]);
+}
