@@ -120,7 +120,7 @@ mod tests {
         };
         let expected = [
             "coder: fetching 2 files, 100.0 MiB",
-            "coder: 5 % (5.0 MiB of 100.0 MiB), 1.6 MiB/s, 0:58 left",
+            "coder: 5 % (5.0 MiB of 100.0 MiB), 1.7 MiB/s, 0:58 left",
             "coder: 55 % (55.0 MiB of 100.0 MiB), 33.3 MiB/s, 0:04 left",
             "coder: 100 % (100.0 MiB of 100.0 MiB), 30.0 MiB/s, 0:00 left",
             "coder: fetched and verified 2 files, 100.0 MiB in 0:06",

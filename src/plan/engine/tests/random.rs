@@ -147,7 +147,7 @@ fn limit() {
 /// How a process of its own with limited memory ends that runs the loop.
 fn ended(allocates: usize) -> std::process::Output {
     std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "engine::tests::random::child_with_limited_memory", "--nocapture"])
+        .args(["--exact", "plan::engine::tests::random::child_with_limited_memory", "--nocapture"])
         .args(["--test-threads=1"])
         .env(CHILD, allocates.to_string())
         // One arena: each further one reserves 64 MiB of addresses.
