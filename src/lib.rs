@@ -37,7 +37,7 @@ use error::Error;
 use exit_code::ExitCode;
 use facts::lockfile::{self, Lockfile, LockfileError};
 use facts::{LaneFacts, ProjectFacts, survey};
-use findings::{Findings, Severity, check, policy_sources};
+use findings::{Finding, Findings, check, policy_sources};
 use options::{Options, Task};
 use project::compose;
 use project::stack::{self, Stack};
@@ -88,7 +88,7 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
         let after = pin(&path, &before, &mut lanes, options).await?;
         findings = findings.alike();
         lanes.iter().for_each(|lane| check::sources(lane, &mut findings));
-        if findings.iter().all(|finding| finding.severity != Severity::Error) {
+        if !findings.iter().any(Finding::stops) {
             return Ok(voice.lock(&Pinned { path: &path, before: &before, after: &after })?);
         }
         watch.lap("lock");

@@ -1,6 +1,7 @@
 //! What a run has to say, and how it is said.
 //!
-//! [`Report::new`] puts it together, a [`Format`] makes a text of it, and [`Voice`] writes. Everything that is printed has gone through the redactor.
+//! [`Report::new`] puts it together, a [`Format`] makes a text of it, and [`Voice`] writes. Everything
+//! that is printed has gone through the redactor.
 
 pub mod explain;
 pub mod human;

@@ -132,3 +132,15 @@ fn a_lane_that_is_being_pinned_is_not_denied_for_not_being_pinned() {
     check(&run, 0, &["coder: hf://acme/tiny pinned to"]);
     check(&sandbox.run(&["fetch", "--deny", "revision-not-pinned"]), 0, &["ready: 2 of 2 lanes"]);
 }
+
+#[test]
+fn a_lane_that_is_not_required_and_cannot_be_pinned_is_said() {
+    let hub = hub_stack::hub(&[]);
+    let sandbox = hub_stack::stack(&hub);
+    let service = "service: inference-vllm";
+    let optional = format!("{service}\n      required: false");
+    hub_stack::edit(&sandbox, service, &optional);
+    hub_stack::edit(&sandbox, "hf://acme/tiny\n", "hf://acme/gone\n");
+    let words = ["warning[model-not-found]", "a warning because the lane is not required"];
+    check(&sandbox.run(&["lock", "--lane", "coder"]), 0, &words);
+}
