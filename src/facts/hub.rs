@@ -1,8 +1,8 @@
 //! The Hugging Face Hub: what a source holds, and its bytes on the disk.
 //!
-//! The only place that names `hf-hub`. That crate gives client, token, endpoint, revision to
-//! commit, and listing; the bytes are written here, because its own writers neither verify nor
-//! rename.
+//! The only place that names `hf-hub`. That crate says where a model is asked for and reads the
+//! answer; requests are sent and bytes are written here, because its own clients wait for ever and
+//! its writers do not verify.
 
 mod assembly;
 mod blocks;
@@ -91,8 +91,8 @@ pub struct RemoteFile {
 pub enum ObjectId {
     /// sha256 of the content (LFS).
     Sha256(String),
-    /// sha1 of the LFS pointer text that stands for the content: all that the hub's listing gives
-    /// through hf-hub 1.0.0.
+    /// sha1 of the LFS pointer text that stands for the content: all that a listing without the
+    /// content's own hash gives.
     LfsPointer(String),
     /// sha1 of `blob LEN\0` and the content (git).
     GitBlob(String),

@@ -1,16 +1,18 @@
 //! The connection: endpoint, token, and requests that keep the two together.
 //!
-//! Two HTTP clients share one configuration. hf-hub's follows redirects; ours follows none by
-//! itself, because a signed URL is kept for the next range, and because the token must stay with
-//! its origin.
+//! hf-hub says where a model is asked for; the requests are sent by a client that follows no
+//! redirect by itself, because a signed URL is kept for the next range, and because the token must
+//! stay with its origin.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hf_hub::HFClient;
+use hf_hub::api::tokio::{Api, ApiBuilder};
+use hf_hub::{Cache, Repo, RepoType};
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderValue, LOCATION, RANGE};
-use reqwest::redirect::{Attempt, Policy};
+use reqwest::redirect::Policy;
 use reqwest::{Method, Response, Url};
 
 use super::HubError;
@@ -25,8 +27,7 @@ use crate::source::Source;
 /// A client for one hub, on behalf of one token.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    /// hf-hub's own.
-    pub(crate) hf: HFClient,
+    hf: Api,
     /// Patience.
     pub(crate) pace: Pace,
     /// How long a transfer may be silent.
@@ -50,6 +51,8 @@ pub(crate) struct Range {
     pub(crate) last: u64,
 }
 
+/// No folder, and none can be made there.
+const NOWHERE: &str = "/dev/null/hub";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const MOST_REDIRECTS: usize = 5;
 const USER_AGENT: &str = concat!("compose-preflight/", env!("CARGO_PKG_VERSION"));
@@ -71,27 +74,20 @@ impl Client {
                 Some(value)
             }
         };
-        let builder =
-            || reqwest::Client::builder().user_agent(USER_AGENT).connect_timeout(CONNECT_TIMEOUT);
-        let build = |builder: reqwest::ClientBuilder| {
-            builder.build().map_err(|error| unreachable(chain(&error)))
-        };
-        let following = builder().read_timeout(options.silence).redirect(Policy::custom(follow));
-        let hf = HFClient::builder()
-            .endpoint(options.endpoint.trim_end_matches('/'))
-            // Without a token hf-hub takes that of the process's environment or home, whatever the
-            // endpoint is. One that cannot be a header is left out of its requests (1.0.0
-            // client.rs auth_headers): the only way to make it anonymous without the environment.
-            .token(options.token.as_ref().map_or("\n", |token| token.reveal()))
-            .cache_enabled(false)
-            // `Pace` waits as the server asks; hf-hub's own retries do not.
-            .retry_max_attempts(0)
-            .client(build(following)?)
+        // A cache in no folder has no token, and no token is given: the requests are sent here.
+        let hf = ApiBuilder::from_cache(Cache::new(PathBuf::from(NOWHERE)))
+            .with_endpoint(options.endpoint.trim_end_matches('/').to_owned())
             .build()
             .map_err(|error| unreachable(chain(&error)))?;
         // Silence is watched in `send` and `chunk`, where it is known what it interrupts.
         // Over HTTP/2 all ranges would share one connection, and its window.
-        let http = build(builder().redirect(Policy::none()).http1_only())?;
+        let http = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(Policy::none())
+            .http1_only()
+            .build()
+            .map_err(|error| unreachable(chain(&error)))?;
         Ok(Self {
             hf,
             pace,
@@ -125,6 +121,16 @@ impl Client {
             path.pop_if_empty().extend(segments.into_iter().filter(|segment| !segment.is_empty()));
         }
         url
+    }
+
+    /// Where the hub says which commit a revision is.
+    pub(crate) fn info_url(&self, source: &Source) -> Result<Url, Setback> {
+        let revision = source.revision().to_owned();
+        let repo = Repo::with_revision(source.repository(), RepoType::Model, revision);
+        let request = self.hf.repo(repo).info_request().build();
+        request
+            .map(|request| request.url().clone())
+            .map_err(|error| self.asked(source).failed(error))
     }
 
     /// Where the hub says where a file is.
@@ -253,22 +259,6 @@ fn parse_endpoint(endpoint: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// The redirects that hf-hub's client follows. reqwest drops the token when host or port change
-/// (0.13 redirect.rs `remove_sensitive_headers`), so only the scheme is left to watch.
-fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
-    let unsafe_step = attempt.previous().last().is_some_and(|from| {
-        let same_host = from.host_str() == attempt.url().host_str();
-        let same_port = from.port_or_known_default() == attempt.url().port_or_known_default();
-        let other_scheme = from.scheme() != attempt.url().scheme();
-        !is_safe_step(from, attempt.url()) || (other_scheme && same_host && same_port)
-    });
-    if unsafe_step || attempt.previous().len() > MOST_REDIRECTS {
-        attempt.stop()
-    } else {
-        attempt.follow()
-    }
-}
-
 /// Not from an encrypted connection to one that is not, and to nothing but http.
 fn is_safe_step(from: &Url, to: &Url) -> bool {
     match to.scheme() {
@@ -306,6 +296,19 @@ mod tests {
             assert_eq!(client(endpoint).url(path).as_str(), expected);
         }
         assert_eq!(client("http://hub").url(["", "gpt2"]).as_str(), "http://hub/gpt2");
+    }
+
+    #[test]
+    fn a_commit_is_asked_for_below_the_endpoint_by_one_segment() {
+        let source = Source {
+            owner: "o".to_owned(),
+            repo: "r".to_owned(),
+            revision: Some("feature/x+1".to_owned()),
+            path: None,
+        };
+        let url = client("http://hub/sub/").info_url(&source).ok();
+        let expected = "http://hub/sub/api/models/o/r/revision/feature%2Fx+1";
+        assert_eq!(url.as_ref().map(Url::as_str), Some(expected));
     }
 
     #[test]

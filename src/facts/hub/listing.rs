@@ -1,9 +1,9 @@
 //! From a source to a commit and the files in it.
 //!
-//! The commit comes through hf-hub. The tree is read here: hf-hub 1.0.0's `list_tree` loses the
-//! sha256 of every large file (it looks for `sha256` where the hub writes `oid`), gives every
-//! refusal the same variant, and sends the token to whatever host the next page is said to be on.
+//! hf-hub knows where the commit is asked for and reads the answer. It has no listing with sizes and
+//! hashes: the tree is read here.
 
+use hf_hub::api::RepoInfo;
 use reqwest::header::LINK;
 use reqwest::{Response, Url};
 use serde::Deserialize;
@@ -56,17 +56,21 @@ pub(crate) async fn commit(client: &Client, source: &Source) -> Result<String, H
         let revision = source.revision().to_owned();
         return Err(HubError::RevisionNotFound { repository: asked.repository.clone(), revision });
     }
-    let repository = &client.hf.model(&source.owner, &source.repo);
-    let info = client
-        .pace
-        .persist(|| async move {
-            let sent = repository.info().revision(source.revision()).send().await;
-            sent.map_err(|error| asked.failed_in_hf_hub(error))
-        })
-        .await?;
-    info.sha
-        .filter(|sha| is_hex(sha, 40))
-        .ok_or_else(|| asked.unreachable("it names no commit for the revision"))
+    let info = client.pace.persist(|| read_info(client, source, asked)).await?;
+    let named = is_hex(&info.sha, 40).then_some(info.sha);
+    named.ok_or_else(|| asked.unreachable("it names no commit for the revision"))
+}
+
+async fn read_info(client: &Client, source: &Source, asked: &Asked) -> Result<RepoInfo, Setback> {
+    let (answer, _) = client.open(&client.info_url(source)?, None, asked).await?;
+    let status = answer.status();
+    if !status.is_success() {
+        return Err(asked.refused(&Refusal::from_head(status.as_u16(), answer.headers())));
+    }
+    let text = read_text(client, answer, LONGEST_LISTING, asked).await?;
+    serde_json::from_slice(&text).map_err(|error| {
+        Setback::fatal(asked.unreachable(format!("its answer cannot be read: {error}")))
+    })
 }
 
 /// Every file of a commit, sorted by path. Names are as the hub writes them: not safe yet.

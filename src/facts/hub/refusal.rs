@@ -1,13 +1,10 @@
 //! What an answer of the hub means that is not the one that was wanted.
 //!
 //! The status alone does not tell: the hub's own word is the header `X-Error-Code`
-//! (`huggingface_hub` 1.29 `utils/_http.py hf_raise_for_status`). hf-hub 1.0.0 names a 404 by what
-//! was called rather than by that header, and every error of a listing `Http`; so its variants are
-//! looked through here, to the answer itself.
+//! (`huggingface_hub` 1.29 `utils/_http.py hf_raise_for_status`).
 
 use std::time::Duration;
 
-use hf_hub::HFError;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 use super::HubError;
@@ -127,33 +124,6 @@ impl Asked {
             Some(path) => HubError::Stalled { path: printable(path), silence },
             None => self.unreachable(format!("no byte for {silence:?}")),
         })
-    }
-
-    /// An error of hf-hub.
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "the enum is open, and no other variant carries an answer"
-    )]
-    pub(crate) fn failed_in_hf_hub(&self, error: HFError) -> Setback {
-        let wait =
-            if let HFError::RateLimited { retry_after, .. } = &error { *retry_after } else { None };
-        match error {
-            HFError::Http { context }
-            | HFError::AuthRequired { context }
-            | HFError::Forbidden { context }
-            | HFError::Conflict { context }
-            | HFError::RateLimited { context, .. }
-            | HFError::RepoNotFound { context: Some(context), .. }
-            | HFError::RevisionNotFound { context: Some(context), .. }
-            | HFError::EntryNotFound { context: Some(context), .. } => self.refused(&Refusal {
-                status: context.status.as_u16(),
-                code: context.error_code,
-                message: context.server_message,
-                wait,
-            }),
-            HFError::Request { source, .. } => self.failed(source),
-            error => Setback::fatal(self.unreachable(chain(&error))),
-        }
     }
 }
 
