@@ -7,9 +7,10 @@
 mod assembly;
 mod blocks;
 mod client;
+mod connections;
 mod delivery;
 mod digest;
-mod gate;
+mod hub_rate_limit;
 mod journal;
 mod layout;
 mod leftovers;
@@ -17,15 +18,14 @@ mod listing;
 mod lock;
 mod metadata;
 mod object;
-mod pace;
 mod partial;
-mod quota;
+mod rate_limit;
 mod refusal;
+mod retries;
 mod selection;
 mod store;
 #[cfg(test)]
 mod tests;
-mod throttle;
 mod transfer;
 
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ use self::client::Client;
 pub use self::layout::{CachedRepository, User};
 pub(crate) use self::metadata::Noted;
 pub(crate) use self::object::hex;
-use self::pace::Pace;
+use self::retries::Retries;
 pub(crate) use self::selection::is_safe as is_safe_name;
 pub(crate) use self::store::{make_folders, write_note};
 
@@ -261,11 +261,11 @@ impl Hub {
     /// # Errors
     /// [`HubError::Unreachable`] when no client can be made: no CA certificates, a bad endpoint.
     pub fn connect(options: &HubOptions) -> Result<Self, HubError> {
-        Self::connect_at(options, Pace::default())
+        Self::connect_at(options, Retries::default())
     }
 
-    fn connect_at(options: &HubOptions, pace: Pace) -> Result<Self, HubError> {
-        let client = if options.offline { None } else { Some(Client::new(options, pace)?) };
+    fn connect_at(options: &HubOptions, retries: Retries) -> Result<Self, HubError> {
+        let client = if options.offline { None } else { Some(Client::new(options, retries)?) };
         let until = |after| Some(Deadline { at: Instant::now().checked_add(after)?, after });
         let deadline = options.timeout.and_then(until);
         let (max_workers, locking) = (options.max_workers.max(1), options.locking);

@@ -16,11 +16,11 @@ use reqwest::redirect::Policy;
 use reqwest::{Method, Response, Url};
 
 use super::HubError;
-use super::gate::Gate;
-use super::pace::{Pace, Setback};
-use super::quota::Quota;
+use super::connections::Connections;
+use super::hub_rate_limit::HubRateLimit;
+use super::rate_limit::RateLimit;
 use super::refusal::{Asked, Refusal, chain};
-use super::throttle::Throttle;
+use super::retries::{Retries, Setback};
 use crate::options::HubOptions;
 use crate::source::Source;
 
@@ -28,16 +28,16 @@ use crate::source::Source;
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     hf: Api,
-    /// Patience.
-    pub(crate) pace: Pace,
+    /// How often it is tried again, and when.
+    pub(crate) retries: Retries,
     /// How long a transfer may be silent.
     pub(crate) silence: Duration,
     /// How many connections to the store of the files there may be.
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) connections: Arc<Connections>,
     /// How fast their bytes may come.
-    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) rate_limit: Arc<RateLimit>,
     /// How many requests the hub still allows.
-    quota: Arc<Quota>,
+    hub_rate_limit: Arc<HubRateLimit>,
     http: reqwest::Client,
     endpoint: Url,
     /// Marked as sensitive: its `Debug` does not show it.
@@ -59,7 +59,7 @@ const USER_AGENT: &str = concat!("compose-preflight/", env!("CARGO_PKG_VERSION")
 
 impl Client {
     /// A client for the hub that `options` name. No request is made.
-    pub(crate) fn new(options: &HubOptions, pace: Pace) -> Result<Self, HubError> {
+    pub(crate) fn new(options: &HubOptions, retries: Retries) -> Result<Self, HubError> {
         let unreachable = |reason: String| HubError::Unreachable {
             endpoint: options.endpoint.escape_debug().to_string(),
             reason,
@@ -90,11 +90,11 @@ impl Client {
             .map_err(|error| unreachable(chain(&error)))?;
         Ok(Self {
             hf,
-            pace,
+            retries,
             silence: options.silence,
-            gate: Arc::new(Gate::new(options.max_workers)),
-            throttle: Arc::new(Throttle::new(options.limit_rate)),
-            quota: Arc::new(Quota::new()),
+            connections: Arc::new(Connections::new(options.max_workers)),
+            rate_limit: Arc::new(RateLimit::new(options.limit_rate)),
+            hub_rate_limit: Arc::new(HubRateLimit::new()),
             http,
             endpoint,
             authorization,
@@ -152,7 +152,7 @@ impl Client {
         range: Option<Range>,
         asked: &Asked,
     ) -> Result<Response, Setback> {
-        self.wait_for_quota(url).await?;
+        self.wait_for_rate_limit(url).await?;
         let mut request = self.http.request(method, url.clone());
         // A compressed body has no length and no ranges.
         request = request.header(ACCEPT_ENCODING, "identity");
@@ -165,7 +165,7 @@ impl Client {
         match tokio::time::timeout(self.silence, request.send()).await {
             Ok(Ok(answer)) => {
                 if self.is_home(url) {
-                    self.quota.note(url, answer.headers());
+                    self.hub_rate_limit.note(url, answer.headers());
                 }
                 Ok(answer)
             }
@@ -178,9 +178,9 @@ impl Client {
     }
 
     /// A hub that allows few more requests gets them slowly rather than has to refuse them.
-    async fn wait_for_quota(&self, url: &Url) -> Result<(), Setback> {
-        let wait = if self.is_home(url) { self.quota.wait(url) } else { Duration::ZERO };
-        if wait > self.pace.longest {
+    async fn wait_for_rate_limit(&self, url: &Url) -> Result<(), Setback> {
+        let wait = if self.is_home(url) { self.hub_rate_limit.wait(url) } else { Duration::ZERO };
+        if wait > self.retries.longest {
             return Err(Setback::fatal(HubError::RateLimited { retry_after: Some(wait) }));
         }
         if !wait.is_zero() {
@@ -238,7 +238,7 @@ impl Client {
     ) -> Result<(), HubError> {
         let asked = &self.asked(source).file(path);
         let url = &self.resolve_url(source, commit, path);
-        self.pace
+        self.retries
             .persist(|| async move {
                 let answer = self.send(Method::HEAD, url, None, asked).await?;
                 let status = answer.status();
@@ -283,7 +283,7 @@ mod tests {
             silence: Duration::from_secs(1),
             locking: crate::options::Locking::default(),
         };
-        Client::new(&options, Pace::default()).unwrap()
+        Client::new(&options, Retries::default()).unwrap()
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use fs_err as fs;
 
 use super::lock::Latch;
-use super::pace::random;
+use super::retries::random;
 use super::{Errand, HubError, Listing, ObjectId, RemoteFile, store};
 use crate::file_name::hub_cache;
 

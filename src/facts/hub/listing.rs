@@ -9,8 +9,8 @@ use reqwest::{Response, Url};
 use serde::Deserialize;
 
 use super::client::Client;
-use super::pace::Setback;
 use super::refusal::{Asked, Refusal};
+use super::retries::Setback;
 use super::{HubError, ObjectId, RemoteFile, store};
 use crate::source::Source;
 
@@ -56,7 +56,7 @@ pub(crate) async fn commit(client: &Client, source: &Source) -> Result<String, H
         let revision = source.revision().to_owned();
         return Err(HubError::RevisionNotFound { repository: asked.repository.clone(), revision });
     }
-    let info = client.pace.persist(|| read_info(client, source, asked)).await?;
+    let info = client.retries.persist(|| read_info(client, source, asked)).await?;
     let named = is_hex(&info.sha, 40).then_some(info.sha);
     named.ok_or_else(|| asked.unreachable("it names no commit for the revision"))
 }
@@ -86,7 +86,7 @@ pub(crate) async fn files(
     let mut budget = LONGEST_LISTING;
     loop {
         let page = client
-            .pace
+            .retries
             .persist(|| {
                 let url = url.clone();
                 async move { read_page(client, &url, budget, asked).await }

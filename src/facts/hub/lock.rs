@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use self::lease::{Bid, Lease};
 use self::owner::Owner;
-use super::pace::random;
+use super::retries::random;
 use super::transfer::blocking;
 use super::{HubError, store};
 use crate::options::{LockMethod, Locking};

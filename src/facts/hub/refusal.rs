@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 use super::HubError;
-use super::pace::{Again, Setback};
+use super::retries::{Again, Setback};
 use super::store::printable;
 
 /// What a request was about.

@@ -10,8 +10,8 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::HubError;
-use super::pace::random;
 use super::partial::{DATA, stem};
+use super::retries::random;
 
 /// The name of something temporary that no other run knows. Dropping it removes the file, if there
 /// still is one.

@@ -15,8 +15,8 @@ const REPOSITORY: &str = "acme/tiny";
 const MODEL: &str = "model.gguf";
 
 /// As many attempts as in earnest, without the waits.
-const HASTE: Pace =
-    Pace { attempts: 5, base: Duration::from_millis(2), longest: Duration::from_secs(300) };
+const HASTE: Retries =
+    Retries { attempts: 5, base: Duration::from_millis(2), longest: Duration::from_secs(300) };
 
 fn content() -> Vec<u8> {
     (0..3_000_000_u32).map(|index| (index % 251) as u8).collect()

@@ -12,7 +12,7 @@ use fs_err as fs;
 
 use super::owner::{self, Owner};
 use super::{LOCK_MODE, store};
-use crate::facts::hub::pace::random;
+use crate::facts::hub::retries::random;
 
 /// A lease that is held.
 #[derive(Debug, Clone)]

@@ -5,8 +5,8 @@ use reqwest::{Response, StatusCode, Url};
 
 use super::Transfer;
 use crate::facts::hub::HubError;
-use crate::facts::hub::pace::Setback;
 use crate::facts::hub::refusal::Refusal;
+use crate::facts::hub::retries::Setback;
 use crate::facts::hub::store::printable;
 
 /// A body that has something of the file.

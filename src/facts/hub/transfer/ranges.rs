@@ -17,8 +17,8 @@ use crate::facts::hub::HubError;
 use crate::facts::hub::assembly::{Completes, Piece, UNSETTLED};
 use crate::facts::hub::blocks::Wanted;
 use crate::facts::hub::client;
-use crate::facts::hub::gate::Slot;
-use crate::facts::hub::pace::Setback;
+use crate::facts::hub::connections::Slot;
+use crate::facts::hub::retries::Setback;
 
 /// No connection has to read the whole body.
 pub(super) const NOBODY: usize = usize::MAX;
@@ -131,7 +131,7 @@ impl Transfer<'_> {
     }
 
     async fn work_together(&self, pieces: &Sender<Piece>) -> Result<(), HubError> {
-        let workers = self.client.gate.most().min(self.blocks.count());
+        let workers = self.client.connections.most().min(self.blocks.count());
         try_join_all((0..workers).map(|number| self.work(number, pieces))).await?;
         Ok(())
     }
@@ -157,7 +157,7 @@ impl Transfer<'_> {
     /// Waits after a failure of an attempt that brought so many bytes.
     async fn pause(&self, setbacks: usize, came: u64, setback: Setback) -> Result<(), HubError> {
         let failures = self.count_failure(setbacks, came);
-        self.client.pace.pause(failures, setback).await
+        self.client.retries.pause(failures, setback).await
     }
 
     /// Failures in a row, with this one. One that began before the last one counted is the same.
@@ -182,7 +182,7 @@ impl Transfer<'_> {
         let range = client::Range { first: run.next, last: run.end - 1 };
         let (body, slot) = if let Some(known) = found.clone() {
             drop(found);
-            let Some(slot) = self.client.gate.enter().await else { return Ok(None) };
+            let Some(slot) = self.client.connections.acquire().await else { return Ok(None) };
             connection.setbacks = self.setbacks.load(SeqCst);
             match self.open(&known.url, range, &slot).await {
                 Ok((body, _)) => (body, slot),
@@ -212,7 +212,7 @@ impl Transfer<'_> {
         let (source, commit) = (&self.listing.source, &self.listing.commit);
         let home = self.client.resolve_url(source, commit, &self.errand.file.path);
         loop {
-            let Some(slot) = self.client.gate.enter().await else { return Ok(None) };
+            let Some(slot) = self.client.connections.acquire().await else { return Ok(None) };
             let setbacks = self.setbacks.load(SeqCst);
             match self.open(&home, range, &slot).await {
                 Ok((body, url)) => return Ok(Some((body, url, slot))),
@@ -230,7 +230,7 @@ impl Transfer<'_> {
         let blocks = if sole == number {
             wanted.take_from(0)
         } else if sole == NOBODY {
-            wanted.take(self.client.gate.most())
+            wanted.take(self.client.connections.most())
         } else {
             None
         };
@@ -284,7 +284,7 @@ impl Transfer<'_> {
                 let error = self.asked.unreachable("the connection ended early");
                 return Err(Setback::transient(error));
             };
-            self.client.throttle.pay(chunk.len()).await;
+            self.client.rate_limit.pay(chunk.len()).await;
             while !chunk.is_empty() {
                 let Some(run) = self.wanted_at(at, body.whole, connection) else {
                     slot.served();

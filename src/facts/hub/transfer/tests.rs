@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::facts::hub::blocks::BLOCK;
-use crate::facts::hub::pace::Pace;
+use crate::facts::hub::retries::Retries;
 use crate::facts::hub::{Errand, Hub, HubError, Listing};
 use crate::options::HubOptions;
 use crate::options::Locking;
@@ -25,8 +25,8 @@ const SIZE: u64 = 9 * BLOCK + 1_000_000;
 const BLOCKS: usize = 10;
 
 /// As many attempts as in earnest, without the waits.
-const HASTE: Pace =
-    Pace { attempts: 5, base: Duration::from_millis(2), longest: Duration::from_secs(300) };
+const HASTE: Retries =
+    Retries { attempts: 5, base: Duration::from_millis(2), longest: Duration::from_secs(300) };
 
 fn made() -> Made {
     Made::new(b"GGUF", SIZE, 42)

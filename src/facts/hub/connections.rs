@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// The one limit that all files of all lanes share.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub(crate) struct Connections {
     slots: Semaphore,
     most: usize,
     /// Between 1 and `most`.
@@ -28,13 +28,13 @@ pub(crate) struct Gate {
 /// The right to one connection, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Slot<'a> {
-    gate: &'a Gate,
+    connections: &'a Connections,
     halvings: usize,
     _permit: SemaphorePermit<'a>,
 }
 
-impl Gate {
-    /// A gate for at most `most` connections; at least one.
+impl Connections {
+    /// At most `most` connections; at least one.
     pub(crate) fn new(most: usize) -> Self {
         let most = most.clamp(1, Semaphore::MAX_PERMITS);
         Self {
@@ -47,18 +47,18 @@ impl Gate {
         }
     }
 
-    /// The most that it ever lets through.
+    /// The most that there ever are.
     pub(crate) fn most(&self) -> usize {
         self.most
     }
 
-    /// Waits for a slot, first come first served. Absent: the gate is closed, which it never is.
-    pub(crate) async fn enter(&self) -> Option<Slot<'_>> {
+    /// Waits for a slot, first come first served. Absent: they were closed, which they never are.
+    pub(crate) async fn acquire(&self) -> Option<Slot<'_>> {
         loop {
             let permit = self.slots.acquire().await.ok()?;
             if !decrease(&self.owed) {
                 return Some(Slot {
-                    gate: self,
+                    connections: self,
                     halvings: self.halvings.load(SeqCst),
                     _permit: permit,
                 });
@@ -71,16 +71,16 @@ impl Gate {
 impl Slot<'_> {
     /// The store refused this connection, and perhaps only because there are so many.
     pub(crate) fn refused(&self) {
-        let gate = self.gate;
+        let connections = self.connections;
         let next = self.halvings.wrapping_add(1);
-        if gate.halvings.compare_exchange(self.halvings, next, SeqCst, SeqCst).is_err() {
+        if connections.halvings.compare_exchange(self.halvings, next, SeqCst, SeqCst).is_err() {
             return;
         }
-        let limit = gate.limit.load(SeqCst);
+        let limit = connections.limit.load(SeqCst);
         let halved = (limit / 2).max(1);
-        gate.limit.store(halved, SeqCst);
-        gate.served.store(0, SeqCst);
-        gate.owed.fetch_add(limit - halved, SeqCst);
+        connections.limit.store(halved, SeqCst);
+        connections.served.store(0, SeqCst);
+        connections.owed.fetch_add(limit - halved, SeqCst);
         if halved < limit {
             tracing::debug!(connections = halved, "the store refuses; fewer connections");
         }
@@ -88,16 +88,16 @@ impl Slot<'_> {
 
     /// The store served what was asked for.
     pub(crate) fn served(&self) {
-        let gate = self.gate;
-        let limit = gate.limit.load(SeqCst);
-        if limit >= gate.most || gate.served.fetch_add(1, SeqCst) + 1 < limit {
+        let connections = self.connections;
+        let limit = connections.limit.load(SeqCst);
+        if limit >= connections.most || connections.served.fetch_add(1, SeqCst) + 1 < limit {
             return;
         }
-        gate.served.store(0, SeqCst);
-        if gate.limit.compare_exchange(limit, limit + 1, SeqCst, SeqCst).is_ok()
-            && !decrease(&gate.owed)
+        connections.served.store(0, SeqCst);
+        if connections.limit.compare_exchange(limit, limit + 1, SeqCst, SeqCst).is_ok()
+            && !decrease(&connections.owed)
         {
-            gate.slots.add_permits(1);
+            connections.slots.add_permits(1);
         }
     }
 }
@@ -114,9 +114,9 @@ mod tests {
     use super::*;
 
     /// How many slots can be had at once.
-    fn open(gate: &Gate) -> usize {
+    fn open(connections: &Connections) -> usize {
         let mut slots = Vec::new();
-        while let Some(slot) = gate.enter().now_or_never() {
+        while let Some(slot) = connections.acquire().now_or_never() {
             slots.push(slot);
         }
         slots.len()
@@ -124,25 +124,25 @@ mod tests {
 
     #[test]
     fn a_burst_of_refusals_halves_once_and_service_raises_by_one() {
-        let gate = Gate::new(8);
-        let enter = || gate.enter().now_or_never().flatten().unwrap();
-        let burst: Vec<_> = (0..5).map(|_| enter()).collect();
+        let connections = Connections::new(8);
+        let acquire = || connections.acquire().now_or_never().flatten().unwrap();
+        let burst: Vec<_> = (0..5).map(|_| acquire()).collect();
         burst.iter().for_each(Slot::refused);
         drop(burst);
-        assert_eq!(open(&gate), 4);
+        assert_eq!(open(&connections), 4);
         for expected in [5, 6, 7, 8, 8] {
-            (0..expected).for_each(|_| enter().served());
-            assert_eq!(open(&gate), expected);
+            (0..expected).for_each(|_| acquire().served());
+            assert_eq!(open(&connections), expected);
         }
     }
 
     #[test]
     fn one_connection_is_always_left() {
-        let gate = Gate::new(3);
+        let connections = Connections::new(3);
         for _ in 0..4 {
-            gate.enter().now_or_never().flatten().unwrap().refused();
+            connections.acquire().now_or_never().flatten().unwrap().refused();
         }
-        assert_eq!(open(&gate), 1);
-        assert_eq!(open(&Gate::new(0)), 1);
+        assert_eq!(open(&connections), 1);
+        assert_eq!(open(&Connections::new(0)), 1);
     }
 }

@@ -1,4 +1,5 @@
-//! What the hub says about how many requests are left, and waiting before there are none.
+//! The rate limit of the hub: how many requests it says are left, and waiting before there are
+//! none.
 //!
 //! Every answer carries `RateLimit: "resolvers";r=LEFT;t=SECONDS` (hub documentation, "Rate
 //! limits"): fixed windows, one for the API and one for resolving files.
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 
 /// When the next request of each kind may be made.
 #[derive(Debug)]
-pub(crate) struct Quota {
+pub(crate) struct HubRateLimit {
     start: Instant,
     /// In milliseconds since `start`.
     api: AtomicU64,
@@ -22,7 +23,7 @@ pub(crate) struct Quota {
 /// From here on, what is left is spread over what is left of the window.
 const FEW: u64 = 10;
 
-impl Quota {
+impl HubRateLimit {
     pub(crate) fn new() -> Self {
         Self { start: Instant::now(), api: AtomicU64::new(0), resolvers: AtomicU64::new(0) }
     }
@@ -83,14 +84,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn each_kind_of_request_has_its_own_window() {
-        let quota = Quota::new();
+        let limit = HubRateLimit::new();
         let api = Url::parse("http://hub/api/models/o/r/tree/main").unwrap();
         let file = Url::parse("http://hub/o/r/resolve/main/a").unwrap();
         let header = ("ratelimit".parse().unwrap(), HeaderValue::from_static("\"x\";r=0;t=9"));
-        quota.note(&file, &[header].into_iter().collect());
-        assert_eq!(quota.wait(&file), Duration::from_secs(9));
-        assert_eq!(quota.wait(&api), Duration::ZERO);
+        limit.note(&file, &[header].into_iter().collect());
+        assert_eq!(limit.wait(&file), Duration::from_secs(9));
+        assert_eq!(limit.wait(&api), Duration::ZERO);
         tokio::time::advance(Duration::from_secs(10)).await;
-        assert_eq!(quota.wait(&file), Duration::ZERO);
+        assert_eq!(limit.wait(&file), Duration::ZERO);
     }
 }

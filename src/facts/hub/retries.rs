@@ -1,4 +1,4 @@
-//! How often something is tried, and how long is waited between.
+//! How often something is tried again, and how long is waited between.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::HubError;
 
 /// Patience with a network. Waits grow twofold, with jitter.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
+pub(crate) struct Retries {
     /// Tries without progress before the error stands; at least 1.
     pub(crate) attempts: u32,
     /// The first wait.
@@ -41,7 +41,7 @@ const RATE_LIMIT_WINDOW: Duration = Duration::from_secs(300);
 
 const LONGEST_BACKOFF: Duration = Duration::from_secs(8);
 
-impl Default for Pace {
+impl Default for Retries {
     fn default() -> Self {
         Self { attempts: 5, base: Duration::from_millis(500), longest: RATE_LIMIT_WINDOW }
     }
@@ -59,7 +59,7 @@ impl Setback {
     }
 }
 
-impl Pace {
+impl Retries {
     /// Repeats `attempt` until it succeeds or there is no hope.
     pub(crate) async fn persist<T, F, Attempt>(&self, mut attempt: F) -> Result<T, HubError>
     where
@@ -130,7 +130,7 @@ mod tests {
     async fn check(again: Again) -> (u32, u64) {
         let start = Instant::now();
         let mut tries = 0;
-        let result: Result<(), _> = Pace::default()
+        let result: Result<(), _> = Retries::default()
             .persist(|| {
                 tries += 1;
                 async { Err(setback(again)) }

@@ -1,4 +1,4 @@
-//! `--limit-rate`: how many bytes a second arrive, over all connections.
+//! Our own rate limit, `--limit-rate`: how many bytes a second arrive, over all connections.
 
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 /// Whoever has received bytes pays for them before asking for more; what the network holds back
 /// meanwhile, TCP holds back at the sender.
 #[derive(Debug)]
-pub(crate) struct Throttle {
+pub(crate) struct RateLimit {
     /// Bytes a second; absent: no limit.
     rate: Option<NonZeroU64>,
     start: Instant,
@@ -22,7 +22,7 @@ pub(crate) struct Throttle {
 const BURST: Duration = Duration::from_millis(250);
 const NANOSECONDS: u128 = 1_000_000_000;
 
-impl Throttle {
+impl RateLimit {
     /// At most `rate` bytes a second.
     pub(crate) fn new(rate: Option<NonZeroU64>) -> Self {
         Self { rate, start: Instant::now(), paid_at: AtomicU64::new(0) }
@@ -49,20 +49,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn many_payers_share_one_rate() {
-        let throttle = Throttle::new(NonZeroU64::new(1000));
+        let rate_limit = RateLimit::new(NonZeroU64::new(1000));
         let pay = || async {
             for _ in 0..25 {
-                throttle.pay(100).await;
+                rate_limit.pay(100).await;
             }
         };
         join_all((0..4).map(|_| pay())).await;
-        assert!((9..=10).contains(&throttle.start.elapsed().as_secs()));
+        assert!((9..=10).contains(&rate_limit.start.elapsed().as_secs()));
     }
 
     #[tokio::test(start_paused = true)]
     async fn without_a_limit_nothing_waits() {
-        let throttle = Throttle::new(None);
-        throttle.pay(usize::MAX).await;
-        assert_eq!(throttle.start.elapsed(), Duration::ZERO);
+        let rate_limit = RateLimit::new(None);
+        rate_limit.pay(usize::MAX).await;
+        assert_eq!(rate_limit.start.elapsed(), Duration::ZERO);
     }
 }
