@@ -230,7 +230,7 @@ pub struct ArtifactFacts {
 pub enum Through {
     /// The mounts of this process.
     Mounts,
-    /// The engine, inside a container of the service.
+    /// Docker, inside a container of the service.
     Container {
         /// Its name.
         name: String,
@@ -296,7 +296,7 @@ pub struct RootFacts {
     pub stat: Look<Stat>,
     /// Whether nothing is in it.
     pub empty: Look<bool>,
-    /// Whether it was made by the engine for this very run: empty, owned by root, and no older
+    /// Whether it was made by Docker for this very run: empty, owned by root, and no older
     /// than preflight's own container.
     pub fabricated: bool,
     /// Whether this process may make a file where the artifact is to be.

@@ -45,7 +45,7 @@ pub struct Options {
     pub selection: Selection,
     /// How to reach the hub.
     pub hub: HubOptions,
-    /// How to reach the engine.
+    /// How to reach the Docker Engine.
     pub docker: DockerOptions,
     /// Where the report goes and what it looks like.
     pub report: ReportOptions,
@@ -242,9 +242,9 @@ pub struct Token(String);
 pub struct DockerOptions {
     /// `DOCKER_HOST`; absent: the default socket.
     pub host: Option<String>,
-    /// The folder with `ca.pem`, `cert.pem` and `key.pem`, if the engine is asked with TLS.
+    /// The folder with `ca.pem`, `cert.pem` and `key.pem`, if Docker is asked with TLS.
     pub certificates: Option<PathBuf>,
-    /// False: the engine is not asked at all.
+    /// False: Docker is not asked at all.
     pub enabled: bool,
     /// The id of the container that this process runs in, if its own files tell.
     pub container: Option<String>,

@@ -149,7 +149,7 @@ pub struct ContainerReport {
     pub health: Option<String>,
     /// Whether its last run was ended for memory.
     pub killed_for_memory: bool,
-    /// How often the engine started it again.
+    /// How often Docker started it again.
     pub restarts: i64,
 }
 

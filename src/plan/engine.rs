@@ -88,7 +88,7 @@ pub fn names_variable(service: &Service, name: &str) -> bool {
 /// How `service` starts its engine; absent when it does not look like one that is known.
 ///
 /// Image defaults are not in the Compose file: where a created container was inspected, `service`
-/// carries the words that the engine (Docker) has resolved.
+/// carries the words that Docker has resolved.
 #[must_use]
 pub fn invocation(service: &Service) -> Option<Invocation> {
     let launch = launch::launch(service)?;

@@ -33,8 +33,8 @@ use crate::project::{Dependency, Hardware, Mount, MountSource};
 /// What was seen through the API.
 #[derive(Debug, Clone)]
 pub struct Observation {
-    /// The engine's release (`28.5.2`).
-    pub engine_version: String,
+    /// Docker's release (`28.5.2`).
+    pub docker_version: String,
     /// The API version that both sides speak (`1.41`).
     pub api_version: String,
     /// The container that this process runs in; absent on a host.
@@ -48,21 +48,21 @@ pub struct Observation {
     /// The images of services that have no container, by reference, as far as they were asked
     /// about.
     pub images: IndexMap<String, Look<Image>>,
-    /// What the engine has beside containers.
-    pub engine: EngineFacts,
+    /// What Docker has beside containers.
+    pub docker: DockerFacts,
     /// The last lines of containers that are not as they should be, by id.
     pub logs: IndexMap<String, Vec<String>>,
 }
 
-/// What the engine and its host have.
+/// What Docker and its host have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EngineFacts {
+pub struct DockerFacts {
     /// The runtimes that a service can ask for, sorted; absent: not told.
     pub runtimes: Option<Vec<String>>,
     /// Devices of the Container Device Interface; absent: not told (before API 1.50).
     pub cdi_devices: Option<Vec<String>>,
     /// Whether the numbers of users inside containers are others than outside (user namespaces,
-    /// rootless), as far as the engine tells.
+    /// rootless), as far as Docker tells.
     pub maps_users: bool,
     /// Device files that a container asks for, and those of drivers, and whether the host has
     /// them. What is not here could not be asked.
@@ -90,7 +90,7 @@ pub struct Container {
     pub environment: IndexMap<String, Option<String>>,
     /// Labels, the image's included.
     pub labels: IndexMap<String, String>,
-    /// Where everything is mounted, as the engine resolved it.
+    /// Where everything is mounted, as Docker resolved it.
     pub mounts: Vec<Mount>,
     /// The ids of the containers whose mounts it has taken over (`volumes_from`); those mounts are
     /// among [`Container::mounts`].
@@ -127,9 +127,9 @@ pub struct State {
     pub exit_code: i64,
     /// Whether the kernel killed it for memory.
     pub oom_killed: bool,
-    /// How often the engine restarted it.
+    /// How often Docker restarted it.
     pub restart_count: i64,
-    /// What the engine says about a failed start; empty if nothing.
+    /// What Docker says about a failed start; empty if nothing.
     pub error: String,
     /// `healthy`, `unhealthy`, `starting`; absent without a health check.
     pub health: Option<Health>,
@@ -144,7 +144,7 @@ pub struct Health {
     pub last_output: String,
 }
 
-/// Why the engine could not be asked.
+/// Why Docker could not be asked.
 #[derive(Debug, Clone, Error)]
 pub enum DockerError {
     /// It may not be asked.
@@ -182,7 +182,7 @@ pub enum DockerError {
         /// What about them.
         reason: String,
     },
-    /// Nobody answers, or something that is not an engine.
+    /// Nobody answers, or something that is not Docker.
     #[error("the Docker Engine at `{host}` does not answer: {reason}")]
     Unreachable {
         /// As configured.
@@ -190,7 +190,7 @@ pub enum DockerError {
         /// The cause.
         reason: String,
     },
-    /// The engine, or a proxy before it, refuses a request.
+    /// Docker, or a proxy before it, refuses a request.
     #[error("the Docker Engine refuses `{request}`: status {status}{}{reason}", colon(.reason))]
     Refused {
         /// Method and path.
@@ -200,7 +200,7 @@ pub enum DockerError {
         /// The message; that of a proxy may be anything.
         reason: String,
     },
-    /// The answer is not what an engine answers.
+    /// The answer is not what Docker answers.
     #[error("the answer of the Docker Engine to `{request}` cannot be read: {reason}")]
     Unreadable {
         /// Method and path.
@@ -229,7 +229,7 @@ mod label {
 /// log.
 ///
 /// # Errors
-/// When the engine cannot be asked, or not even list containers.
+/// When Docker cannot be asked, or not even list containers.
 pub async fn observe(
     options: &DockerOptions,
     project: Option<&str>,
@@ -246,16 +246,16 @@ pub async fn observe(
         None => Vec::new(),
     };
     let volume_devices = volume_devices(&connection, siblings.iter().chain(&myself)).await;
-    let engine = devices::engine(&connection, siblings.iter()).await;
+    let docker = devices::available(&connection, siblings.iter()).await;
     let logs = logs_of(&connection, &siblings).await;
     Ok(Observation {
-        engine_version: version.version.unwrap_or_default(),
+        docker_version: version.version.unwrap_or_default(),
         api_version: common_version(&version.api_version.unwrap_or_default()),
         myself,
         siblings,
         volume_devices,
         images: IndexMap::new(),
-        engine,
+        docker,
         logs,
     })
 }
@@ -286,20 +286,20 @@ fn colon(message: &str) -> &'static str {
     if message.is_empty() { "" } else { ": " }
 }
 
-/// The older of the engine's version and ours. The client puts no version into its requests, so the
-/// engine answers with its latest in any case (bollard 0.21.1 src/uri.rs).
-fn common_version(engine: &str) -> String {
+/// The older of Docker's version and ours. The client puts no version into its requests, so
+/// Docker answers with its latest in any case (bollard 0.21.1 src/uri.rs).
+fn common_version(docker: &str) -> String {
     let ours = bollard::API_DEFAULT_VERSION;
-    let parsed = engine
+    let parsed = docker
         .split_once('.')
         .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
     match parsed {
         Some(version) if version > (ours.major_version, ours.minor_version) => ours.to_string(),
-        Some(_) | None => engine.to_owned(),
+        Some(_) | None => docker.to_owned(),
     }
 }
 
-/// The container that this process runs in, once the engine has confirmed that there is one.
+/// The container that this process runs in, once Docker has confirmed that there is one.
 async fn own_container(connection: &Connection, proposed: Option<&str>) -> Option<Container> {
     let id = proposed.map(str::to_owned).or_else(myself::propose)?;
     match inspect(connection, &id).await {
@@ -393,7 +393,7 @@ async fn volume_devices(
 /// How the container `id` is now.
 ///
 /// # Errors
-/// When the engine does not say.
+/// When Docker does not say.
 pub async fn state(options: &DockerOptions, id: &str) -> Result<State, DockerError> {
     let connection = Connection::open(options)?;
     Ok(inspect(&connection, id).await?.state)
@@ -402,7 +402,7 @@ pub async fn state(options: &DockerOptions, id: &str) -> Result<State, DockerErr
 /// The last lines that a container has written, without the values of its variables.
 ///
 /// # Errors
-/// When the engine does not say.
+/// When Docker does not say.
 pub async fn last_lines(
     options: &DockerOptions,
     container: &Container,
@@ -499,7 +499,7 @@ impl DockerError {
                     .to_owned(),
             ),
             Self::Unreachable { .. } | Self::Unreadable { .. } => {
-                Some("check `DOCKER_HOST`, and that the engine runs: `docker version`".to_owned())
+                Some("check `DOCKER_HOST`, and that Docker runs: `docker version`".to_owned())
             }
             // In the words of Go's net/http.
             Self::Refused { reason, .. } if reason.contains("HTTP request to an HTTPS server") => {
@@ -554,13 +554,13 @@ impl Observation {
     /// What is seen when these are all the containers.
     pub(crate) fn of(siblings: Vec<Container>) -> Self {
         Self {
-            engine_version: "28.5.2".to_owned(),
+            docker_version: "28.5.2".to_owned(),
             api_version: "1.51".to_owned(),
             myself: None,
             siblings,
             volume_devices: IndexMap::new(),
             images: IndexMap::new(),
-            engine: EngineFacts::default(),
+            docker: DockerFacts::default(),
             logs: IndexMap::new(),
         }
     }

@@ -7,13 +7,13 @@ use serde_json::Value;
 pub struct Hardware {
     /// `gpus` and `deploy.resources.reservations.devices`.
     pub requests: Vec<DeviceRequest>,
-    /// `runtime`; absent: the engine's default.
+    /// `runtime`; absent: Docker's default.
     pub runtime: Option<String>,
     /// `devices`: paths of the host, and names of the Container Device Interface.
     pub devices: Vec<String>,
 }
 
-/// One request for devices that the engine has to find.
+/// One request for devices that Docker has to find.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceRequest {
     /// Which driver has to find them; empty: whichever can.
@@ -47,7 +47,7 @@ impl Hardware {
         }
     }
 
-    /// Whether a GPU is asked for in a way that the engine has to answer.
+    /// Whether a GPU is asked for in a way that Docker has to answer.
     #[must_use]
     pub fn requests_gpu(&self) -> bool {
         self.requests.iter().any(DeviceRequest::is_for_gpu)

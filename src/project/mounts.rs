@@ -186,7 +186,7 @@ impl Standpoint {
 
     fn see_volume(&self, name: &str, below: &Path) -> Sight {
         let own = match self {
-            Self::Host => return Sight::Hidden(format!("volume `{name}` belongs to the engine")),
+            Self::Host => return Sight::Hidden(format!("volume `{name}` belongs to Docker")),
             Self::Container(own) => own,
         };
         own.iter()
@@ -295,7 +295,7 @@ mod tests {
     fn a_volume_with_a_device_is_a_folder_of_the_host() {
         let mounts = [volume("p_weights", "/w"), volume("p_plain", "/p")];
         check(&mounts, &Standpoint::Host, "/w/a", "/data/weights/a", "/data/weights/a");
-        check(&mounts, &Standpoint::Host, "/p/a", "", "volume `p_plain` belongs to the engine");
+        check(&mounts, &Standpoint::Host, "/p/a", "", "volume `p_plain` belongs to Docker");
     }
 
     #[test]

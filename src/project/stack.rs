@@ -20,7 +20,7 @@ use crate::source_map::SourceMap;
 
 pub use observed::Difference;
 
-/// How much older than this process a folder may be that the engine made for it. Without the API
+/// How much older than this process a folder may be that Docker made for it. Without the API
 /// the moment at which the own container was created is not known; starting one takes less.
 const START: Duration = Duration::from_secs(2);
 
@@ -42,12 +42,12 @@ pub struct Stack {
     pub standpoint: Standpoint,
     /// The containers as file systems; absent where there are none.
     pub archives: Option<Archives>,
-    /// A folder of the models mount that is no older than this may have been made by the engine for
+    /// A folder of the models mount that is no older than this may have been made by Docker for
     /// this very run.
     pub born: SystemTime,
 }
 
-/// Reads the Compose files and asks the engine.
+/// Reads the Compose files and asks Docker.
 ///
 /// # Errors
 /// By hand, when the files cannot be loaded. In the init role the containers speak for the files,
@@ -181,7 +181,7 @@ fn visible_files(
     visible
 }
 
-/// How an init container sees the host: through its own mounts, as the engine tells, else as its own
+/// How an init container sees the host: through its own mounts, as Docker tells, else as its own
 /// service in the Compose file has them.
 fn standpoint(project: &Project, observation: &Result<Observation, DockerError>) -> Standpoint {
     let myself = observation.as_ref().ok().and_then(|seen| seen.myself.as_ref());

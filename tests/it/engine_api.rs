@@ -76,7 +76,7 @@ fn services(observation: &Observation) -> Vec<&str> {
 async fn the_own_container_tells_the_project_and_its_siblings_are_seen() {
     let (observation, _) = look(demo(), Some(PREFLIGHT), None).await;
     let observation = observation.unwrap();
-    assert_eq!(observation.engine_version, "20.10.24");
+    assert_eq!(observation.docker_version, "20.10.24");
     assert_eq!(observation.api_version, "1.41");
     assert_eq!(services(&observation), ["gpu", "loop", "sick", "vllm"]);
 

@@ -15,7 +15,7 @@ use crate::project::view::View as _;
 use crate::project::view::container::ContainerView;
 use crate::project::{Mount, MountSource, Project, Service};
 
-/// The mode of a folder that the engine makes.
+/// The mode of a folder that Docker makes.
 const MADE: u32 = 0o755;
 
 /// The containers of a stack, and how to ask about them.
@@ -76,7 +76,7 @@ impl Insides {
         self.runtime.block_on(archive.missing()).iter().cloned().collect()
     }
 
-    /// The root of the mount that something is below, as its container shows it. Where the engine
+    /// The root of the mount that something is below, as its container shows it. Where Docker
     /// may have made it just now, that it holds no model and is no older than this run is all that
     /// there is to tell. Blocking.
     pub(super) fn root(
@@ -94,7 +94,7 @@ impl Insides {
             stat,
             empty: Look::Unknown("it cannot be listed".to_owned()),
             fabricated,
-            writable: Look::Unknown("it was only looked at through the engine".to_owned()),
+            writable: Look::Unknown("it was only looked at through the Docker Engine".to_owned()),
         })
     }
 

@@ -14,7 +14,7 @@ use crate::project::view::View as _;
 use crate::project::view::local::LocalView;
 
 /// Looks at the root of the mount that an artifact is below. `born` is given in a container: a
-/// folder that is empty, owned by root and no older was made by the engine for this run.
+/// folder that is empty, owned by root and no older was made by Docker for this run.
 pub(super) fn look(artifact: &Artifact, born: Option<SystemTime>) -> Option<RootFacts> {
     let Sight::Visible { path, root, read_only } = &artifact.located.value.sight else {
         return None;
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_young_folder_of_root_was_made_by_the_engine() {
+    fn only_a_young_folder_of_root_was_made_by_docker() {
         let born = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 - 10);
         assert!(fresh_of_root(&folder(0, 5), born));
         assert!(!fresh_of_root(&folder(0, 3600), born));

@@ -187,7 +187,7 @@ fn exited(service: &str, container: &Container) -> Finding {
     let why = meaning(code).map(|why| format!(" ({why})")).unwrap_or_default();
     let message = format!("`{service}` has ended with exit code {code}{why}");
     let finding = Finding::new(&EXITED, message, logs(service));
-    with_engine_error(finding, container)
+    with_start_error(finding, container)
 }
 
 fn not_started(service: &str, container: &Container) -> Finding {
@@ -226,12 +226,12 @@ fn logs(service: &str) -> String {
     format!("read why with `docker compose logs --tail 50 {service}`")
 }
 
-fn with_engine_error(finding: Finding, container: &Container) -> Finding {
+fn with_start_error(finding: Finding, container: &Container) -> Finding {
     let error = one_line(&container.state.error);
     if error.is_empty() { finding } else { finding.with("Docker says", error) }
 }
 
-/// Errors of the runtime below the engine come with line breaks.
+/// Errors of the runtime below Docker come with line breaks.
 fn one_line(error: &str) -> String {
     error.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -155,7 +155,7 @@ fn volume_mount(mount: &Node, root: &Node) -> Result<Mount, Fault> {
     let source = match (kind, string("source")) {
         ("bind", Some(path)) => {
             let create = option("bind", "create_host_path").and_then(|node| node.as_bool());
-            // Without `bind:` the engine is asked in a way that makes missing folders.
+            // Without `bind:` Docker is asked in a way that makes missing folders.
             let create_host_path = create.unwrap_or_else(|| mount.get("bind").is_none());
             MountSource::Bind { path: HostPath::new(path), create_host_path }
         }

@@ -10,7 +10,7 @@ use crate::source_map::Place;
 #[derive(Debug, PartialEq, Eq)]
 struct ShortPort {
     target: u16,
-    /// A port or, for a single target, a range to choose from; empty: chosen by the engine.
+    /// A port or, for a single target, a range to choose from; empty: chosen by Docker.
     published: String,
     host_ip: String,
     protocol: String,

@@ -1,4 +1,4 @@
-//! Files of a container, through the engine's archive endpoints. They work before the container
+//! Files of a container, through Docker's archive endpoints. They work before the container
 //! was ever started, and through its mounts.
 //!
 //! Never streams a folder: only an [`Entry`] that is a regular file has content. Never holds a
@@ -39,19 +39,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What is wrong with an answer that is something else.
 const NO_ARCHIVE: &str = "it is no tar archive of one file";
 
-/// An image that no engine can have: the name is reserved (RFC 6761) and nothing is pulled.
+/// An image that no machine can have: the name is reserved (RFC 6761) and nothing is pulled.
 const NO_IMAGE: &str = "preflight.invalid/host-path-probe:none";
 
 /// The containers of a project as file systems.
 #[derive(Debug, Clone)]
 pub struct Archives {
-    engine: Arc<Engine>,
+    daemon: Arc<Daemon>,
     /// By service.
     containers: Arc<IndexMap<String, Arc<Space>>>,
 }
 
 #[derive(Debug)]
-struct Engine {
+struct Daemon {
     connection: Connection,
     /// How many containers may be looked into.
     turns: Semaphore,
@@ -74,7 +74,7 @@ struct Space {
 /// The files of one container.
 #[derive(Debug, Clone)]
 pub struct Archive {
-    engine: Arc<Engine>,
+    daemon: Arc<Daemon>,
     space: Arc<Space>,
 }
 
@@ -121,7 +121,7 @@ impl Content {
 /// Some bytes of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
-    /// Owner and group; absent where the engine maps them (user namespaces).
+    /// Owner and group; absent where Docker maps them (user namespaces).
     pub owner: Option<(u32, u32)>,
     /// Those from where was asked, as many as were asked for or there are.
     pub bytes: Vec<u8>,
@@ -147,16 +147,16 @@ impl Archives {
             }
         }
         let turns = Semaphore::new(CONTAINERS_AT_ONCE);
-        let engine = Engine { connection, turns, owners: !observation.engine.maps_users };
+        let daemon = Daemon { connection, turns, owners: !observation.docker.maps_users };
         (!containers.is_empty())
-            .then(|| Self { engine: Arc::new(engine), containers: Arc::new(containers) })
+            .then(|| Self { daemon: Arc::new(daemon), containers: Arc::new(containers) })
     }
 
     /// The first container of a service.
     #[must_use]
     pub fn of(&self, service: &str) -> Option<Archive> {
         let space = Arc::clone(self.containers.get(service)?);
-        Some(Archive { engine: Arc::clone(&self.engine), space })
+        Some(Archive { daemon: Arc::clone(&self.daemon), space })
     }
 }
 
@@ -165,7 +165,7 @@ fn is_of(container: &Container, project: &str) -> bool {
         && !matches!(container.state.status.as_str(), "removing" | "dead")
 }
 
-/// The host folders of a container's mounts that the engine would make, and that this process
+/// The host folders of a container's mounts that Docker would make, and that this process
 /// does not see itself.
 fn doubtful(
     container: &Container,
@@ -219,13 +219,13 @@ impl Archive {
     }
 
     /// Which of [`Archive::doubtful`] are not there. Asked once, in a way that makes nothing: a
-    /// container of an image that cannot exist is refused for its mount first. Where the engine,
+    /// container of an image that cannot exist is refused for its mount first. Where Docker,
     /// or a proxy before it, does not let this be asked, none is known to be missing.
     pub async fn missing(&self) -> &BTreeSet<HostPath> {
         let ask = async || {
             let mut missing = BTreeSet::new();
             for path in &self.space.doubtful {
-                match has_host_path(&self.engine.connection, path).await {
+                match has_host_path(&self.daemon.connection, path).await {
                     Some(true) => {}
                     Some(false) => {
                         missing.insert(path.clone());
@@ -242,15 +242,15 @@ impl Archive {
     /// folder, and a link that leads in a circle, are nothing.
     ///
     /// # Errors
-    /// When the engine does not say.
+    /// When Docker does not say.
     pub async fn entry(&self, path: &Path) -> Result<Option<Entry>, DockerError> {
         let request = format!("HEAD /containers/{}/archive", self.space.id);
         let options = ContainerArchiveInfoOptionsBuilder::new().path(&path.to_string_lossy());
-        let docker = &self.engine.connection.docker;
+        let docker = &self.daemon.connection.docker;
         let asked = docker.get_container_archive_info(&self.space.id, Some(options.build()));
         let answer = {
             let _turn = self.turn().await;
-            self.engine.connection.ask(&request, asked).await
+            self.daemon.connection.ask(&request, asked).await
         };
         match answer {
             Ok(stat) => Ok(Some(entry(path, stat))),
@@ -276,7 +276,7 @@ impl Archive {
     /// At most `length` bytes of a file, from `start` on, and its owner.
     ///
     /// # Errors
-    /// When the engine does not send them, and beyond [`REACH`].
+    /// When Docker does not send them, and beyond [`REACH`].
     pub async fn piece(
         &self,
         content: &Content,
@@ -289,13 +289,13 @@ impl Archive {
             reason: reason.to_owned(),
         };
         if REACH < start {
-            return Err(unreadable("only the beginning of a file is read through the engine"));
+            return Err(unreadable("only the beginning of a file is read through Docker"));
         }
         let _turn = self.turn().await;
         let read = tokio::time::timeout(PATIENCE, self.read(content, start, length));
         match read.await {
             Ok(Ok(piece)) => piece.map_err(unreadable),
-            Ok(Err(error)) => Err(self.engine.connection.meaning(&request, &error)),
+            Ok(Err(error)) => Err(self.daemon.connection.meaning(&request, &error)),
             Err(_) => Err(unreadable("it takes too long")),
         }
     }
@@ -308,7 +308,7 @@ impl Archive {
     ) -> Result<Result<Piece, &'static str>, bollard::errors::Error> {
         let options =
             DownloadFromContainerOptionsBuilder::new().path(&content.path.to_string_lossy());
-        let docker = &self.engine.connection.docker;
+        let docker = &self.daemon.connection.docker;
         let stream = docker.download_from_container(&self.space.id, Some(options.build()));
         pin_mut!(stream);
         let mut bytes: Vec<u8> = Vec::new();
@@ -341,7 +341,7 @@ impl Archive {
             }
         }
         bytes.truncate(usize::try_from(end.saturating_sub(skipped)).unwrap_or(0));
-        let owner = self.engine.owners.then_some((header.uid, header.gid));
+        let owner = self.daemon.owners.then_some((header.uid, header.gid));
         Ok(Ok(Piece { owner, bytes }))
     }
 
@@ -349,7 +349,7 @@ impl Archive {
     async fn turn(&self) -> [Option<tokio::sync::SemaphorePermit<'_>>; 2] {
         // Neither is ever closed. The container's own first: who waits for it takes no other's place.
         let own = self.space.turn.acquire().await.ok();
-        [own, self.engine.turns.acquire().await.ok()]
+        [own, self.daemon.turns.acquire().await.ok()]
     }
 }
 
@@ -382,13 +382,13 @@ pub(super) async fn has_host_path(connection: &Connection, path: &HostPath) -> O
             None
         }
         Ok(created) => {
-            debug!(id = created.id, "an engine that makes containers of no image");
+            debug!(id = created.id, "it makes containers of no image");
             None
         }
     }
 }
 
-/// What the engine says of a path through a file, and of links in a circle.
+/// What Docker says of a path through a file, and of links in a circle.
 fn is_nowhere(reason: &str) -> bool {
     ["not a directory", "too many links", "too many levels of symbolic links"]
         .iter()

@@ -1,4 +1,4 @@
-//! The way to the engine: where it is, one question at a time, and what went wrong by meaning.
+//! The way to Docker: where it is, one question at a time, and what went wrong by meaning.
 
 use std::error::Error as _;
 use std::io;
@@ -11,10 +11,10 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use super::DockerError;
 use crate::options::DockerOptions;
 
-/// Where the engine listens if nothing else is said.
+/// Where Docker listens if nothing else is said.
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 
-/// The engine's port without TLS, and the one with.
+/// Docker's port without TLS, and the one with.
 const DEFAULT_PORTS: [u16; 2] = [2375, 2376];
 
 /// How long one question may take, its answer's body included.
@@ -38,7 +38,7 @@ enum Address {
 }
 
 impl Connection {
-    /// Works out where the engine is; absent or empty: the default socket. Blocking, briefly.
+    /// Works out where Docker is; absent or empty: the default socket. Blocking, briefly.
     pub(super) fn open(options: &DockerOptions) -> Result<Self, DockerError> {
         let host = options.host.as_deref().filter(|host| !host.is_empty()).unwrap_or(DEFAULT_HOST);
         let (docker, socket) = match address(host, options.certificates.is_some())? {
@@ -130,7 +130,7 @@ impl Connection {
 }
 
 /// A client that trusts the authority in `folder`, and those of the system, and shows the
-/// certificate in `folder` where there is one: an engine need not ask for it.
+/// certificate in `folder` where there is one: Docker need not ask for it.
 fn encrypted(
     host: &str,
     address: &str,
@@ -139,7 +139,7 @@ fn encrypted(
     let refuse = |reason: String| DockerError::Certificates { host: host.to_owned(), reason };
     let [authority, certificate, key] =
         ["ca.pem", "cert.pem", "key.pem"].map(|name| folder.join(name));
-    // The client reads the last two when the engine asks for them, and has no words for what it
+    // The client reads the last two when Docker asks for them, and has no words for what it
     // then misses.
     let is_read = |path: &Path| match fs_err::read_to_string(path) {
         Ok(_) => Ok(true),
@@ -195,7 +195,7 @@ fn address(host: &str, encrypted: bool) -> Result<Address, DockerError> {
     }
 }
 
-/// Tells a socket that is not there from one that the engine of the outer world never made: a bind
+/// Tells a socket that is not there from one that the Docker of the outer world never made: a bind
 /// mount of a missing socket makes a folder of its name.
 fn look_at_socket(host: &str, path: &Path) -> Result<(), DockerError> {
     match fs_err::metadata(path) {

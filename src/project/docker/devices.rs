@@ -1,4 +1,4 @@
-//! What the engine and its host have for services that want more than processor and memory.
+//! What Docker and its host have for services that want more than processor and memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use bollard::models::{HostConfig, SystemInfo};
 
 use super::archive::has_host_path;
 use super::connection::Connection;
-use super::{Container, EngineFacts};
+use super::{Container, DockerFacts};
 use crate::path::HostPath;
 use crate::project::{DeviceRequest, Hardware};
 
@@ -31,11 +31,11 @@ pub(super) fn hardware(host: &HostConfig) -> Hardware {
     }
 }
 
-/// What the engine has, as far as it tells, for `containers`.
-pub(super) async fn engine(
+/// What Docker has, as far as it tells, for `containers`.
+pub(super) async fn available(
     connection: &Connection,
     containers: impl Iterator<Item = &Container>,
-) -> EngineFacts {
+) -> DockerFacts {
     let info = connection.ask("GET /info", connection.docker.info()).await.ok();
     let mut facts = info.map(of_info).unwrap_or_default();
     let mut files = BTreeSet::new();
@@ -54,7 +54,7 @@ pub(super) async fn engine(
     facts
 }
 
-fn of_info(info: SystemInfo) -> EngineFacts {
+fn of_info(info: SystemInfo) -> DockerFacts {
     let mut runtimes: Vec<String> = info.runtimes.unwrap_or_default().into_keys().collect();
     runtimes.sort_unstable();
     let options = info.security_options.unwrap_or_default();
@@ -62,7 +62,7 @@ fn of_info(info: SystemInfo) -> EngineFacts {
         let cdi = devices.into_iter().filter(|it| it.source.as_deref() == Some("cdi"));
         cdi.filter_map(|device| device.id).collect()
     });
-    EngineFacts {
+    DockerFacts {
         runtimes: (!runtimes.is_empty()).then_some(runtimes),
         cdi_devices: found,
         maps_users: options
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_engine_does_not_tell_is_not_known() {
+    fn what_docker_does_not_tell_is_not_known() {
         let facts = of_info(SystemInfo::default());
         assert_eq!((facts.runtimes, facts.cdi_devices, facts.maps_users), (None, None, false));
     }

@@ -30,7 +30,7 @@ pub struct Image {
     pub working_dir: Option<ServicePath>,
 }
 
-/// What the engine has of the images with these references. What can be no reference is left out.
+/// What Docker has of the images with these references. What can be no reference is left out.
 pub async fn images(
     options: &DockerOptions,
     references: BTreeSet<&str>,

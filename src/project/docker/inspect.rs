@@ -1,4 +1,4 @@
-//! Containers and volumes as the engine resolved them: its answers into our types. Pure.
+//! Containers and volumes as Docker resolved them: its answers into our types. Pure.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::source_map::Place;
 /// What is kept of a health probe's output, from its end.
 const OUTPUT_KEPT: usize = 1024;
 
-/// Digits of the name that the engine gives a volume without one.
+/// Digits of the name that Docker gives a volume without one.
 const ANONYMOUS_NAME_LENGTH: usize = 64;
 
 /// An inspected container; absent if the answer names none.
@@ -77,7 +77,7 @@ fn address(networks: HashMap<String, EndpointSettings>) -> Option<String> {
 }
 
 /// The host folder that a volume of the `local` driver stands for; absent for one that is a folder
-/// of the engine's own, or a file system of its own.
+/// of Docker's own, or a file system of its own.
 pub(super) fn volume_device(volume: &Volume) -> Option<HostPath> {
     let option = |name: &str| volume.options.get(name).map(String::as_str);
     let binds = option("o")?.split(',').any(|word| matches!(word.trim(), "bind" | "rbind"));
@@ -115,7 +115,7 @@ fn dependencies(text: &str) -> Vec<Dependency> {
         .collect()
 }
 
-/// The mounts in the engine's order of targets, and the `tmpfs` ones that it keeps elsewhere.
+/// The mounts in Docker's order of targets, and the `tmpfs` ones that it keeps elsewhere.
 fn mounts(points: Vec<MountPoint>, host: &HostConfig) -> Vec<Mount> {
     let requests: HashMap<&str, &MountRequest> = host
         .mounts

@@ -1,10 +1,10 @@
 //! Which container this process runs in, as far as its own files tell.
 //!
-//! What is found here is a proposal: only the engine knows whether there is such a container.
+//! What is found here is a proposal: only Docker knows whether there is such a container.
 
 use std::path::Path;
 
-/// The bind mounts that every engine makes from the container's own folder.
+/// The bind mounts that Docker makes from the container's own folder.
 const INJECTED: [&str; 3] = ["hostname", "hosts", "resolv.conf"];
 
 /// Digits of a whole container id.

@@ -1,4 +1,4 @@
-//! The engine's way to write instants: RFC 3339, as Go's `time.RFC3339Nano` prints it.
+//! Docker's way to write instants: RFC 3339, as Go's `time.RFC3339Nano` prints it.
 
 use std::time::SystemTime;
 
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instants_are_read_as_the_engine_prints_them() {
+    fn instants_are_read_as_docker_prints_them() {
         for (text, expected) in [
             ("1970-01-01T00:00:00Z", Some((0, 0))),
             ("2000-02-29T12:00:00Z", Some((951_825_600, 0))),

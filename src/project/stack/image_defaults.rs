@@ -7,7 +7,7 @@ use crate::project::{Project, Service};
 use crate::source_map::Spanned;
 
 impl Project {
-    /// Fills in, for every service without a container, what the engine would take from its image:
+    /// Fills in, for every service without a container, what Docker would take from its image:
     /// entrypoint, command, environment, labels, user and working directory. A container tells them
     /// itself.
     #[must_use]

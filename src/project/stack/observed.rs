@@ -1,4 +1,4 @@
-//! A project as its created containers have it: what the engine resolved wins over what a file
+//! A project as its created containers have it: what Docker resolved wins over what a file
 //! says, and where the two disagree that is a fact. Pure.
 
 mod sources;

@@ -1,7 +1,7 @@
-//! The files of a container as the engine shows them: nothing is mounted, nothing runs.
+//! The files of a container as Docker shows them: nothing is mounted, nothing runs.
 //!
 //! Folders cannot be listed, and of a long file only the beginning is read; what would need more is
-//! unknown. Every call blocks, and waits on the runtime that the engine is asked on.
+//! unknown. Every call blocks, and waits on the runtime that Docker is asked on.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -74,7 +74,7 @@ impl ContainerView {
         entry
     }
 
-    /// Of a container that is gone, the engine says the same as of a file that is not there.
+    /// Of a container that is gone, Docker says the same as of a file that is not there.
     fn absent(&self, path: &Path) -> Look<Entry> {
         match path.parent() {
             None => Look::Unknown(format!("the container `{}` is gone", self.container())),

@@ -147,7 +147,7 @@ impl ServiceView {
             Sight::Visible { path, .. } => path.as_path().to_path_buf(),
             sight @ (Sight::NotMounted | Sight::Hidden(_)) => return Next::Elsewhere(sight),
         };
-        // Where a mount begins, the engine has followed the links of the host already.
+        // Where a mount begins, Docker has followed the links of the host already.
         let is_root = located.mount.is_some_and(|mount| mount.target.as_path() == path);
         if !is_root && let Ok(target) = fs_err::read_link(&local) {
             return Next::Link(target);

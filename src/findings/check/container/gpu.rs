@@ -1,4 +1,4 @@
-//! Whether the engine and its host have the devices that services ask for.
+//! Whether Docker and its host have the devices that services ask for.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::plan::lanes::Lane;
 use crate::project::docker::devices::NVIDIA_FILES;
-use crate::project::docker::{EngineFacts, Observation};
+use crate::project::docker::{DockerFacts, Observation};
 use crate::project::{Hardware, Service};
 
 /// A lane's service asks for devices that are not there.
@@ -40,7 +40,7 @@ fn run(facts: &ProjectFacts<'_>, observation: &Observation, findings: &mut Findi
                 Some(container) => Cow::Borrowed(&container.hardware),
                 None => Cow::Owned(Hardware::of_document(&facts.project.document, name)),
             };
-            for finding in judge(service, &hardware, &observation.engine) {
+            for finding in judge(service, &hardware, &observation.docker) {
                 findings.push(placed(finding, lane, service));
             }
         }
@@ -51,14 +51,14 @@ fn placed(finding: Finding, lane: &Lane, service: &Service) -> Finding {
     finding.lane(&lane.name).service(&service.name.value).at(&service.name.place)
 }
 
-fn judge(service: &Service, hardware: &Hardware, engine: &EngineFacts) -> Vec<Finding> {
+fn judge(service: &Service, hardware: &Hardware, docker: &DockerFacts) -> Vec<Finding> {
     let name = &service.name.value;
     let missing =
-        hardware.device_files().filter(|file| engine.host_files.get(*file) == Some(&false));
+        hardware.device_files().filter(|file| docker.host_files.get(*file) == Some(&false));
     let mut findings: Vec<Finding> = missing.map(|file| device_missing(name, file)).collect();
-    findings.extend(runtime(name, hardware, engine));
-    findings.extend(cdi(name, hardware, engine));
-    findings.extend(driver(name, hardware, engine));
+    findings.extend(runtime(name, hardware, docker));
+    findings.extend(cdi(name, hardware, docker));
+    findings.extend(driver(name, hardware, docker));
     findings.extend(group(service, hardware));
     findings
 }
@@ -73,8 +73,8 @@ fn device_missing(name: &str, file: &str) -> Finding {
 }
 
 /// A runtime that the service asks for by name.
-fn runtime(name: &str, hardware: &Hardware, engine: &EngineFacts) -> Option<Finding> {
-    let (wanted, known) = (hardware.runtime.as_ref()?, engine.runtimes.as_ref()?);
+fn runtime(name: &str, hardware: &Hardware, docker: &DockerFacts) -> Option<Finding> {
+    let (wanted, known) = (hardware.runtime.as_ref()?, docker.runtimes.as_ref()?);
     // A shim is found by its name, without being configured.
     if known.contains(wanted) || wanted.contains(['.', '/']) {
         return None;
@@ -86,8 +86,8 @@ fn runtime(name: &str, hardware: &Hardware, engine: &EngineFacts) -> Option<Find
 }
 
 /// Devices that the service asks for by their names in the Container Device Interface.
-fn cdi(name: &str, hardware: &Hardware, engine: &EngineFacts) -> Option<Finding> {
-    let known = engine.cdi_devices.as_ref()?;
+fn cdi(name: &str, hardware: &Hardware, docker: &DockerFacts) -> Option<Finding> {
+    let known = docker.cdi_devices.as_ref()?;
     let missing =
         hardware.cdi_names().find(|wanted| known.iter().all(|device| device != wanted))?;
     let message = format!("`{name}` asks for the device `{missing}`, which Docker does not know");
@@ -96,16 +96,16 @@ fn cdi(name: &str, hardware: &Hardware, engine: &EngineFacts) -> Option<Finding>
     Some(Finding::new(&RUNTIME_MISSING, message, fix).with("CDI devices", listed(known)))
 }
 
-/// A GPU that the engine has to find. That no runtime is configured is only a sign: the toolkit
+/// A GPU that Docker has to find. That no runtime is configured is only a sign: the toolkit
 /// may be installed all the same. That the host has no driver either is enough.
-fn driver(name: &str, hardware: &Hardware, engine: &EngineFacts) -> Option<Finding> {
-    let runtimes = engine.runtimes.as_ref().filter(|_| hardware.requests_gpu())?;
+fn driver(name: &str, hardware: &Hardware, docker: &DockerFacts) -> Option<Finding> {
+    let runtimes = docker.runtimes.as_ref().filter(|_| hardware.requests_gpu())?;
     let for_gpus = |name: &String| ["nvidia", "amd"].iter().any(|vendor| name.contains(vendor));
-    let cdi = engine.cdi_devices.as_deref().unwrap_or_default();
+    let cdi = docker.cdi_devices.as_deref().unwrap_or_default();
     if runtimes.iter().any(for_gpus) || cdi.iter().any(|device| device.contains("/gpu")) {
         return None;
     }
-    let files = NVIDIA_FILES.map(|file| engine.host_files.get(file).copied());
+    let files = NVIDIA_FILES.map(|file| docker.host_files.get(file).copied());
     let message = format!("`{name}` asks for a GPU, and Docker has no runtime for one");
     let (message, severity) = if files.iter().all(|here| *here == Some(false)) {
         (format!("{message}, nor does the host have a driver of NVIDIA"), Severity::Error)
@@ -139,7 +139,7 @@ fn group(service: &Service, hardware: &Hardware) -> Option<Finding> {
     )
 }
 
-/// The runtimes that a user knows; the engine lists its own shims as well.
+/// The runtimes that a user knows; Docker lists its own shims as well.
 fn short(runtimes: &[String]) -> String {
     let known: Vec<_> = runtimes.iter().filter(|name| !name.contains('.')).cloned().collect();
     listed(&known)
@@ -159,14 +159,14 @@ mod tests {
     use crate::source_map::Spanned;
 
     /// What is said about a service with that hardware, without the fixes.
-    fn check(hardware: Hardware, engine: EngineFacts, user: &str, expected: &[&str]) {
+    fn check(hardware: Hardware, docker: DockerFacts, user: &str, expected: &[&str]) {
         let mut stack = Stack::new(Role::Init);
         stack.service("vllm").user = Some(Spanned::nowhere(user.to_owned()));
         stack.lane("coder", &["vllm"], true);
         let mut container = Container::of_service("demo", "vllm");
         container.hardware = hardware;
         let mut observation = Observation::of(vec![container]);
-        observation.engine = engine;
+        observation.docker = docker;
         stack.observation = Ok(observation);
         let told = stack.told(&CHECK);
         let told: Vec<_> = told.iter().map(|told| told.split(" = ").next().unwrap()).collect();
@@ -178,11 +178,11 @@ mod tests {
         Hardware { requests: vec![request], ..Hardware::default() }
     }
 
-    fn engine(runtimes: &[&str], files: &[(&str, bool)]) -> EngineFacts {
-        EngineFacts {
+    fn docker(runtimes: &[&str], files: &[(&str, bool)]) -> DockerFacts {
+        DockerFacts {
             runtimes: Some(runtimes.iter().map(|name| (*name).to_owned()).collect()),
             host_files: files.iter().map(|(file, here)| ((*file).to_owned(), *here)).collect(),
-            ..EngineFacts::default()
+            ..DockerFacts::default()
         }
     }
 
@@ -191,7 +191,7 @@ mod tests {
         let none = NVIDIA_FILES.map(|file| (file, false));
         check(
             gpu(),
-            engine(&["runc"], &none),
+            docker(&["runc"], &none),
             "0",
             &[
                 "error gpu-runtime-missing [coder]: `vllm` asks for a GPU, and Docker has no runtime \
@@ -201,13 +201,13 @@ mod tests {
         let warning =
             ["warning gpu-runtime-missing [coder]: `vllm` asks for a GPU, and Docker has \
                         no runtime for one"];
-        check(gpu(), engine(&["runc"], &[]), "0", &warning);
-        check(gpu(), engine(&["runc"], &[(NVIDIA_FILES[0], true)]), "0", &warning);
-        check(gpu(), engine(&["nvidia", "runc"], &none), "0", &[]);
-        check(gpu(), EngineFacts::default(), "0", &[]);
+        check(gpu(), docker(&["runc"], &[]), "0", &warning);
+        check(gpu(), docker(&["runc"], &[(NVIDIA_FILES[0], true)]), "0", &warning);
+        check(gpu(), docker(&["nvidia", "runc"], &none), "0", &[]);
+        check(gpu(), DockerFacts::default(), "0", &[]);
         let cdi = Some(vec!["nvidia.com/gpu=all".to_owned()]);
-        check(gpu(), EngineFacts { cdi_devices: cdi, ..engine(&["runc"], &none) }, "0", &[]);
-        check(Hardware::default(), engine(&["runc"], &none), "0", &[]);
+        check(gpu(), DockerFacts { cdi_devices: cdi, ..docker(&["runc"], &none) }, "0", &[]);
+        check(Hardware::default(), docker(&["runc"], &none), "0", &[]);
     }
 
     #[test]
@@ -216,18 +216,18 @@ mod tests {
             |runtime: &str| Hardware { runtime: Some(runtime.to_owned()), ..Hardware::default() };
         check(
             of("nvidia"),
-            engine(&["io.containerd.runc.v2", "runc"], &[]),
+            docker(&["io.containerd.runc.v2", "runc"], &[]),
             "0",
             &["error gpu-runtime-missing [coder]: `vllm` asks for the runtime `nvidia`, which \
                Docker does not have"],
         );
-        check(of("runc"), engine(&["runc"], &[]), "0", &[]);
-        check(of("io.containerd.kata.v2"), engine(&["runc"], &[]), "0", &[]);
+        check(of("runc"), docker(&["runc"], &[]), "0", &[]);
+        check(of("io.containerd.kata.v2"), docker(&["runc"], &[]), "0", &[]);
         let cdi =
             || Hardware { devices: vec!["nvidia.com/gpu=all".to_owned()], ..Hardware::default() };
-        let known = |names: &[&str]| EngineFacts {
+        let known = |names: &[&str]| DockerFacts {
             cdi_devices: Some(names.iter().map(|name| (*name).to_owned()).collect()),
-            ..EngineFacts::default()
+            ..DockerFacts::default()
         };
         check(
             cdi(),
@@ -239,7 +239,7 @@ mod tests {
             ],
         );
         check(cdi(), known(&["nvidia.com/gpu=all"]), "0", &[]);
-        check(cdi(), EngineFacts::default(), "0", &[]);
+        check(cdi(), DockerFacts::default(), "0", &[]);
     }
 
     #[test]
@@ -250,20 +250,20 @@ mod tests {
         };
         check(
             amd(),
-            engine(&["runc"], &[("/dev/kfd", false), ("/dev/dri", true)]),
+            docker(&["runc"], &[("/dev/kfd", false), ("/dev/dri", true)]),
             "0:0",
             &["error gpu-device-missing [coder]: `vllm` gets the device `/dev/kfd`, and the host \
                does not have it"],
         );
         check(
             amd(),
-            engine(&["runc"], &[("/dev/kfd", true), ("/dev/dri", true)]),
+            docker(&["runc"], &[("/dev/kfd", true), ("/dev/dri", true)]),
             "1000:1000",
             &[
                 "warning gpu-group-missing [coder]: `vllm` runs as 1000:1000 and is in no group that \
                `/dev/kfd` belongs to",
             ],
         );
-        check(amd(), engine(&["runc"], &[]), "vllm", &[]);
+        check(amd(), docker(&["runc"], &[]), "vllm", &[]);
     }
 }

@@ -28,7 +28,7 @@ fn run(facts: &ProjectFacts<'_>, observation: &Observation, findings: &mut Findi
     }
 }
 
-/// Whether the engine says that it does not have the image of a service.
+/// Whether Docker says that it does not have the image of a service.
 pub(super) fn is_missing(observation: &Observation, service: &Service) -> bool {
     let image = service.image.as_ref().and_then(|image| observation.images.get(&image.value));
     matches!(image, Some(Look::Absent))
@@ -66,7 +66,7 @@ mod tests {
     use crate::project::docker::images::Image;
     use crate::source_map::Spanned;
 
-    /// A lane whose service is written so and has no container, and an engine with that image.
+    /// A lane whose service is written so and has no container, and a Docker that has that image.
     fn check(
         role: Role,
         task: Task,

@@ -1,4 +1,4 @@
-//! Files that were only seen through the engine.
+//! Files that were only seen through Docker.
 
 use crate::exit_code::ExitCode;
 use crate::facts::{LaneFacts, Through};

@@ -44,7 +44,7 @@ fn matters(facts: &ProjectFacts<'_>, service: &str) -> bool {
         || facts.plan.lanes.iter().any(|lane| lane.is_served_by(service))
 }
 
-/// What the content is written in, if it is no file and not the engine's own.
+/// What the content is written in, if it is no file and not Docker's own.
 fn origin(declared: &Value) -> Option<&'static str> {
     ["environment", "content"].into_iter().find(|key| !declared[*key].is_null())
 }

@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_may_not_be_asked_is_not_missed() {
+    fn docker_that_may_not_be_asked_is_not_missed() {
         check(Role::Init, DockerError::Disabled, &[]);
     }
 

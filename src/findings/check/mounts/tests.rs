@@ -166,7 +166,7 @@ fn the_folder_to_make_is_never_the_file_that_is_missing() {
 }
 
 #[test]
-fn a_folder_that_the_engine_has_just_made_is_refused_unless_that_is_allowed() {
+fn a_folder_that_docker_has_just_made_is_refused_unless_that_is_allowed() {
     let made = || Some(RootFacts { fabricated: true, ..root(Writable::Yes) });
     let words: &[&str] = &["`/data`", "create_root: true"];
     check(&lane(data(), made()), Some(("mount-source-fabricated", words)));

@@ -13,7 +13,7 @@ fn an_answer_without_an_id_is_no_container() {
 }
 
 #[test]
-fn a_container_that_says_nothing_has_the_engine_s_defaults() {
+fn a_container_that_says_nothing_has_the_defaults_of_docker() {
     let container = read(&serde_json::json!({"Id": "abc", "Name": "/demo-vllm-1"}));
     assert_eq!((container.id.as_str(), container.name.as_str()), ("abc", "demo-vllm-1"));
     assert_eq!(container.restart, "no");
@@ -54,7 +54,7 @@ fn the_depends_on_label_is_read_edge_by_edge() {
 }
 
 #[test]
-fn mounts_keep_what_the_engine_resolved() {
+fn mounts_keep_what_docker_resolved() {
     let anonymous = "a".repeat(64);
     let container = read(&serde_json::json!({
         "Id": "abc",

@@ -77,7 +77,7 @@ fn what_is_the_same_is_no_difference() {
 }
 
 #[test]
-fn what_the_image_or_the_engine_adds_is_no_difference() {
+fn what_the_image_or_docker_adds_is_no_difference() {
     check_mounts(
         vec![mount(MountSource::Tmpfs, "/scratch")],
         vec![
