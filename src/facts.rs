@@ -9,7 +9,7 @@ pub mod survey;
 
 use std::path::PathBuf;
 
-use crate::facts::hub::{Errand, HubError, Listing, RemoteFile};
+use crate::facts::hub::{Download, HubError, Listing, RemoteFile};
 use crate::facts::lockfile::{LockDifference, Pin};
 use crate::facts::model::{Lack, ModelFacts};
 use crate::facts::proof::Proof;
@@ -109,7 +109,7 @@ pub struct SourceFacts {
     /// Files that are not brought, because the lane's engine does not load them.
     pub left_out: Vec<RemoteFile>,
     /// What a fetch would bring; absent: this is no dry run, or nothing is missing.
-    pub planned: Option<Vec<Errand>>,
+    pub planned: Option<Vec<Download>>,
     /// The disk below the lane's folder, where something has to be fetched.
     pub disk: Option<DiskFacts>,
     /// How the fetch ended; absent: nothing was fetched.

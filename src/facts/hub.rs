@@ -100,7 +100,7 @@ pub enum ObjectId {
 
 /// One file to bring.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Errand {
+pub struct Download {
     /// What.
     pub file: RemoteFile,
     /// Its final name, as this process sees it.
@@ -309,24 +309,25 @@ impl Hub {
     pub async fn fetch(
         &self,
         listing: &Listing,
-        errands: &[Errand],
+        downloads: &[Download],
         progress: &Progress,
     ) -> Result<(), HubError> {
         let client = self.client.as_ref().ok_or(HubError::Offline)?;
-        if errands.is_empty() {
+        if downloads.is_empty() {
             return Ok(());
         }
-        told_apart(listing, errands).await?;
+        told_apart(listing, downloads).await?;
         // Small files first: they are what can be judged, and what fails soonest.
-        let mut errands: Vec<_> = errands.iter().collect();
-        errands.sort_by_key(|errand| errand.file.size);
-        progress.started(errands.len(), errands.iter().map(|errand| errand.file.size).sum());
-        let bring = |errand| delivery::deliver(client, self.locking, listing, errand, progress);
+        let mut downloads: Vec<_> = downloads.iter().collect();
+        downloads.sort_by_key(|download| download.file.size);
+        progress
+            .started(downloads.len(), downloads.iter().map(|download| download.file.size).sum());
+        let bring = |download| delivery::deliver(client, self.locking, listing, download, progress);
         // Collected, because a stream over the closure is not `Send`.
-        let transfers: Vec<_> = errands.iter().copied().map(bring).collect();
+        let transfers: Vec<_> = downloads.iter().copied().map(bring).collect();
         let all = stream::iter(transfers).buffer_unordered(self.max_workers).try_collect::<()>();
         self.in_time(all).await?;
-        leftovers::sweep(&errands).await;
+        leftovers::sweep(&downloads).await;
         Ok(())
     }
 
@@ -343,15 +344,15 @@ impl Hub {
     /// Bytes of the disk that an unfinished file of an earlier run holds already: so much less has
     /// to be free to bring this one. Blocking.
     #[must_use]
-    pub fn held(errand: &Errand) -> u64 {
-        partial::held(errand)
+    pub fn held(download: &Download) -> u64 {
+        partial::held(download)
     }
 }
 
 /// Refuses names that are one to the file system that they are brought to.
-async fn told_apart(listing: &Listing, errands: &[Errand]) -> Result<(), HubError> {
+async fn told_apart(listing: &Listing, downloads: &[Download]) -> Result<(), HubError> {
     let Some(name) = selection::clash_without_case(&listing.files) else { return Ok(()) };
-    let folder = errands.first().and_then(|errand| errand.found_at().parent());
+    let folder = downloads.first().and_then(|download| download.found_at().parent());
     let folder = folder.unwrap_or(Path::new("/")).to_path_buf();
     let ignores_case = move || {
         make_folders(&folder)?;

@@ -30,14 +30,14 @@ pub struct Promise {
     /// Its content, if promised.
     pub id: Option<ObjectId>,
     /// Who promises.
-    pub witness: Witness,
+    pub promised_by: PromisedBy,
     /// Whether a stamp may be left.
     pub stamps: bool,
 }
 
 /// Who promises what a file hashes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Witness {
+pub enum PromisedBy {
     /// `preflight.lock`.
     Lock,
     /// The hub's listing, in this run.
@@ -58,7 +58,7 @@ pub struct Proof {
     /// As this process sees it.
     pub path: PathBuf,
     /// Who has promised.
-    pub witness: Witness,
+    pub promised_by: PromisedBy,
     /// What was seen.
     pub outcome: Outcome,
 }
@@ -226,7 +226,7 @@ fn differs(expected: String, actual: String) -> Outcome {
     Outcome::Differs { expected, actual }
 }
 
-impl Witness {
+impl PromisedBy {
     /// In a sentence: `X says that`.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -256,7 +256,7 @@ mod tests {
             name: name.to_owned(),
             size: Some(6),
             id: ObjectId::of_etag(id),
-            witness: Witness::Lock,
+            promised_by: PromisedBy::Lock,
             stamps: true,
         }
     }

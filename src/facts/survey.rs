@@ -4,7 +4,7 @@ mod ask;
 mod bring;
 mod cache;
 mod disk;
-mod errands;
+mod downloads;
 mod inside;
 mod judge;
 mod pin;
@@ -17,7 +17,7 @@ use futures_util::future::join_all;
 use tokio::task;
 
 use crate::facts::lockfile::Lockfile;
-use crate::facts::survey::way::Eyes;
+use crate::facts::survey::way::Views;
 use crate::facts::{LaneFacts, Orders, Pinning};
 use crate::options::Options;
 use crate::plan::lanes::{Artifact, Lane, Plan};
@@ -36,7 +36,7 @@ pub async fn look(
     lock: Option<&Lockfile>,
 ) -> Vec<LaneFacts> {
     let may_fetch = options.fetch && plan.settings.fetch;
-    let eyes = Eyes::of(stack);
+    let views = Views::of(stack);
     let looks = plan.lanes.iter().map(|lane| {
         let mut facts = LaneFacts::of(lane.clone(), options.role);
         facts.source.pinning = pinning(lane, lock);
@@ -48,16 +48,16 @@ pub async fn look(
             deep: options.files.deep,
         };
         let born = stack.born;
-        let eyes = eyes.clone();
+        let views = views.clone();
         let in_container =
             matches!(stack.standpoint, crate::project::mounts::Standpoint::Container(_));
         blocking(facts, move |mut facts| {
             if facts.lane.skipped.is_none() {
                 let judge = in_container.then_some(born);
-                let seen = |artifact: &Artifact| eyes.look(artifact, root::look(artifact, judge));
-                let artifacts = eyes.opened(&facts.lane);
+                let seen = |artifact: &Artifact| views.look(artifact, root::look(artifact, judge));
+                let artifacts = views.opened(&facts.lane);
                 facts.artifacts = artifacts.iter().map(seen).collect();
-                cache::look(&mut facts, &eyes);
+                cache::look(&mut facts, &views);
                 proof::look(&mut facts);
             }
             facts
@@ -98,10 +98,10 @@ pub async fn fetch(
         let anything = bring::wants(facts, &options.files) || cache::fill::wants(facts);
         anything && !judge.has_ended(&facts.lane.name)
     };
-    let eyes = Eyes::of(stack);
+    let views = Views::of(stack);
     let wanting: Vec<_> = lanes.iter_mut().filter(wants).collect();
     if !wanting.is_empty() {
-        bring::bring(wanting, &eyes, options, progress, judge).await;
+        bring::bring(wanting, &views, options, progress, judge).await;
     }
 }
 

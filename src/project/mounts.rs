@@ -40,7 +40,7 @@ pub enum Sight {
     Hidden(String),
 }
 
-/// The eyes of this process: how it sees the host.
+/// How this process sees the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standpoint {
     /// On the host itself: every host path is a local path.

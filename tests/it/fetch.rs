@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fake_hub::{Builder, FakeHub, Origin};
-use preflight::facts::hub::{Errand, Hub, HubError, Listing};
+use preflight::facts::hub::{Download, Hub, HubError, Listing};
 use preflight::options::{HubOptions, Token};
 use preflight::progress::Progress;
 use preflight::source::Source;
@@ -59,12 +59,12 @@ fn source(path: Option<&str>) -> Source {
     }
 }
 
-/// One errand for each file of a listing, below `folder`.
-fn errands(listing: &Listing, folder: &Path) -> Vec<Errand> {
-    let errand = |file: &preflight::facts::hub::RemoteFile| {
-        Errand::plain(file.clone(), folder.join(&file.path))
+/// One download for each file of a listing, below `folder`.
+fn downloads(listing: &Listing, folder: &Path) -> Vec<Download> {
+    let download = |file: &preflight::facts::hub::RemoteFile| {
+        Download::plain(file.clone(), folder.join(&file.path))
     };
-    listing.files.iter().map(errand).collect()
+    listing.files.iter().map(download).collect()
 }
 
 /// Probe and fetch of a whole repository or of one file of it.
@@ -72,7 +72,7 @@ async fn fetch(options: &HubOptions, source: &Source, folder: &Path) -> Result<L
     let hub = Hub::connect(options)?;
     let listing = hub.probe(source, &[], &[]).await?;
     let (events, _) = unbounded_channel();
-    hub.fetch(&listing, &errands(&listing, folder), &Progress::new(events)).await?;
+    hub.fetch(&listing, &downloads(&listing, folder), &Progress::new(events)).await?;
     Ok(listing)
 }
 
@@ -152,9 +152,9 @@ async fn a_single_file_gets_the_name_that_it_is_given_and_no_notes() {
     let [file] = listing.files.as_slice() else { panic!("{listing:?}") };
     assert_eq!(file.path, MODEL);
     let destination = folder.path().join("renamed.safetensors");
-    let errand = Errand::plain(file.clone(), destination);
+    let download = Download::plain(file.clone(), destination);
     let (events, _) = unbounded_channel();
-    hub.fetch(&listing, &[errand], &Progress::new(events)).await.unwrap();
+    hub.fetch(&listing, &[download], &Progress::new(events)).await.unwrap();
     assert_eq!(files(folder.path()), ["renamed.safetensors"]);
     let notes = folder.path().join(".cache/huggingface/download");
     assert!(!notes.join("renamed.safetensors.metadata").exists());

@@ -4,7 +4,7 @@ use fs_err as fs;
 
 use super::client::Client;
 use super::transfer::{self, blocking};
-use super::{Errand, HubError, Listing, metadata, partial, store};
+use super::{Download, HubError, Listing, metadata, partial, store};
 use crate::options::Locking;
 use crate::progress::Progress;
 
@@ -14,22 +14,22 @@ pub(super) async fn deliver(
     client: &Client,
     locking: Locking,
     listing: &Listing,
-    errand: &Errand,
+    download: &Download,
     progress: &Progress,
 ) -> Result<(), HubError> {
-    let path = errand.file.path.as_str();
+    let path = download.file.path.as_str();
     let say = |holder: &str| progress.waiting(path, holder);
-    let lock = errand.latch().take(locking, say).await?;
+    let lock = download.latch().take(locking, say).await?;
     lock.during(async {
-        let etag = match proven(errand).await? {
+        let etag = match proven(download).await? {
             Some(etag) => {
-                progress.resumed(errand.file.size);
-                progress.verified(errand.file.size);
+                progress.resumed(download.file.size);
+                progress.verified(download.file.size);
                 etag
             }
-            None => transfer::bring(client, listing, errand, progress).await?,
+            None => transfer::bring(client, listing, download, progress).await?,
         };
-        let (listing, done) = (listing.clone(), errand.clone());
+        let (listing, done) = (listing.clone(), download.clone());
         blocking(move || {
             done.make_link()?;
             if let Err(error) = metadata::note(&listing, &done, &etag) {
@@ -45,8 +45,8 @@ pub(super) async fn deliver(
 }
 
 /// What `hf` calls the content that is there, if it is the right one.
-async fn proven(errand: &Errand) -> Result<Option<String>, HubError> {
-    let Errand { file, destination, .. } = errand.clone();
+async fn proven(download: &Download) -> Result<Option<String>, HubError> {
+    let Download { file, destination, .. } = download.clone();
     blocking(move || {
         let there = |it: std::fs::Metadata| it.is_file() && it.len() == file.size;
         if !fs::metadata(&destination).is_ok_and(there) {

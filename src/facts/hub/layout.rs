@@ -11,7 +11,7 @@ use fs_err as fs;
 
 use super::lock::Latch;
 use super::retries::random;
-use super::{Errand, HubError, Listing, ObjectId, RemoteFile, store};
+use super::{Download, HubError, Listing, ObjectId, RemoteFile, store};
 use crate::file_name::hub_cache;
 
 /// What marks a folder that need not be backed up (Cache Directory Tagging Specification).
@@ -79,9 +79,9 @@ impl CachedRepository {
     /// What brings `file` of `commit` here; absent for a file of which the hub does not say by what
     /// name a cache knows its content.
     #[must_use]
-    pub fn errand(&self, file: &RemoteFile, commit: &str) -> Option<Errand> {
+    pub fn download(&self, file: &RemoteFile, commit: &str) -> Option<Download> {
         let (ObjectId::Sha256(etag) | ObjectId::GitBlob(etag)) = &file.oid else { return None };
-        Some(Errand {
+        Some(Download {
             file: file.clone(),
             destination: hub_cache::blobs(&self.folder()).join(etag),
             link: Some(self.snapshot(commit).join(&file.path)),
@@ -110,7 +110,7 @@ impl CachedRepository {
     }
 }
 
-impl Errand {
+impl Download {
     /// Brings `file` to where it is opened.
     #[must_use]
     pub fn plain(file: RemoteFile, destination: PathBuf) -> Self {
@@ -196,16 +196,16 @@ mod tests {
 
     use super::*;
 
-    fn errand(path: &str, destination: &str) -> Errand {
+    fn download(path: &str, destination: &str) -> Download {
         let oid = ObjectId::GitBlob("0a".to_owned());
         let file = RemoteFile { path: path.to_owned(), size: 1, oid };
-        Errand::plain(file, PathBuf::from(destination))
+        Download::plain(file, PathBuf::from(destination))
     }
 
-    fn cached(path: &str) -> Errand {
+    fn cached(path: &str) -> Download {
         let cache =
             CachedRepository { cache: PathBuf::from("/c"), name: "models--o--r".to_owned() };
-        cache.errand(&errand(path, "").file, "1234").unwrap()
+        cache.download(&download(path, "").file, "1234").unwrap()
     }
 
     #[test]
@@ -223,18 +223,21 @@ mod tests {
 
     #[test]
     fn locks_are_where_hf_takes_them() {
-        for (errand, expected) in [
-            (errand("a/b.json", "/m/r/a/b.json"), "/m/r/.cache/huggingface/download/a/b.json.lock"),
-            (errand("b.gguf", "/m/own.gguf"), "/m/.cache/huggingface/download/own.gguf.lock"),
+        for (download, expected) in [
+            (
+                download("a/b.json", "/m/r/a/b.json"),
+                "/m/r/.cache/huggingface/download/a/b.json.lock",
+            ),
+            (download("b.gguf", "/m/own.gguf"), "/m/.cache/huggingface/download/own.gguf.lock"),
             (cached("a/b.json"), "/c/.locks/models--o--r/0a.lock"),
         ] {
-            assert_eq!(errand.latch().file, Path::new(expected));
+            assert_eq!(download.latch().file, Path::new(expected));
         }
     }
 
     #[test]
     fn temporary_files_of_hf_show_that_it_moves() {
-        let traces = errand("a/b.json", "/m/r/a/b.json").latch().traces;
+        let traces = download("a/b.json", "/m/r/a/b.json").latch().traces;
         assert_eq!(traces[0], (PathBuf::from("/m/r/a"), ".b.json.".to_owned()));
         assert_eq!(traces[1].0, Path::new("/m/r/.cache/huggingface/download/a"));
         assert_eq!(traces[1].1, "8Pd-2OK9wD3rIcHc18pDQqAmVn0=");
@@ -242,11 +245,11 @@ mod tests {
 
     #[test]
     fn a_cache_has_blobs_and_relative_links_to_them() {
-        let errand = cached("a/b.json");
-        assert_eq!(errand.destination, Path::new("/c/models--o--r/blobs/0a"));
-        let link = errand.found_at();
+        let download = cached("a/b.json");
+        assert_eq!(download.destination, Path::new("/c/models--o--r/blobs/0a"));
+        let link = download.found_at();
         assert_eq!(link, Path::new("/c/models--o--r/snapshots/1234/a/b.json"));
-        let target = relative(link.parent().unwrap(), &errand.destination);
+        let target = relative(link.parent().unwrap(), &download.destination);
         assert_eq!(target, Path::new("../../../blobs/0a"));
     }
 
@@ -286,15 +289,15 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let cache =
             CachedRepository { cache: folder.path().to_owned(), name: "models--o--r".to_owned() };
-        let errand = cache.errand(&errand("a/b.json", "").file, "1234").unwrap();
-        fs::create_dir_all(errand.destination.parent().unwrap())?;
-        fs::write(&errand.destination, "x")?;
-        fs::create_dir_all(errand.found_at().parent().unwrap())?;
-        fs::write(errand.found_at(), "old")?;
+        let download = cache.download(&download("a/b.json", "").file, "1234").unwrap();
+        fs::create_dir_all(download.destination.parent().unwrap())?;
+        fs::write(&download.destination, "x")?;
+        fs::create_dir_all(download.found_at().parent().unwrap())?;
+        fs::write(download.found_at(), "old")?;
         for _ in 0..2 {
-            errand.make_link().unwrap();
-            assert_eq!(fs::read(errand.found_at())?, b"x");
-            assert_eq!(fs::read_dir(errand.found_at().parent().unwrap())?.count(), 1);
+            download.make_link().unwrap();
+            assert_eq!(fs::read(download.found_at())?, b"x");
+            assert_eq!(fs::read_dir(download.found_at().parent().unwrap())?.count(), 1);
         }
         Ok(())
     }

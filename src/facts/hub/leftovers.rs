@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use tokio::task::spawn_blocking;
 
-use super::Errand;
+use super::Download;
 use super::assembly::join;
 use super::partial::{DATA, JOURNAL, stem};
 
 /// Removes every temporary file and journal of the files that were just brought, whatever content
 /// it was of: a repository moves on while a file of it is unfinished. One that is being written
 /// stays.
-pub(crate) async fn sweep(errands: &[&Errand]) {
+pub(crate) async fn sweep(downloads: &[&Download]) {
     let mut stems: HashMap<PathBuf, HashSet<String>> = HashMap::new();
-    for Errand { destination, .. } in errands {
+    for Download { destination, .. } in downloads {
         let folder = destination.parent().unwrap_or(Path::new("/")).to_path_buf();
         stems.entry(folder).or_default().insert(stem(destination));
     }

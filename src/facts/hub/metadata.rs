@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::layout::CACHE_TAG;
-use super::{Errand, HubError, Listing, ObjectId, store};
+use super::{Download, HubError, Listing, ObjectId, store};
 use crate::file_name::hub_cache;
 
 /// A note has some 130 bytes.
@@ -40,13 +40,13 @@ impl Noted {
     }
 }
 
-/// Notes that `errand` has been done. Blocking; to be called after the file has its final name.
+/// Notes that `download` has been done. Blocking; to be called after the file has its final name.
 ///
 /// Nothing is noted in a cache, where names say it all, and nothing about a file that has another
 /// name than in the repository: `hf` would not look for it.
-pub(super) fn note(listing: &Listing, errand: &Errand, etag: &str) -> Result<(), HubError> {
-    let root = match errand.root() {
-        Some(root) if errand.link.is_none() => root,
+pub(super) fn note(listing: &Listing, download: &Download, etag: &str) -> Result<(), HubError> {
+    let root = match download.root() {
+        Some(root) if download.link.is_none() => root,
         Some(_) | None => return Ok(()),
     };
     let notes = root.join(hub_cache::NOTES);
@@ -56,6 +56,6 @@ pub(super) fn note(listing: &Listing, errand: &Errand, etag: &str) -> Result<(),
         }
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let path = hub_cache::note(&root, &errand.file.path);
+    let path = hub_cache::note(&root, &download.file.path);
     store::write_note(&path, &format!("{}\n{etag}\n{:.6}\n", listing.commit, now.as_secs_f64()))
 }

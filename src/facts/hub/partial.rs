@@ -25,7 +25,7 @@ use super::blocks::Blocks;
 use super::digest::Hasher;
 use super::journal::{Journal, Table, no_follow};
 use super::store::{self, failure};
-use super::{Errand, HubError, ObjectId, RemoteFile};
+use super::{Download, HubError, ObjectId, RemoteFile};
 
 /// The names of a temporary file and of its journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,20 +99,20 @@ pub(crate) fn stem(destination: &Path) -> String {
     name.char_indices().take_while(fits).map(|(_, character)| character).collect()
 }
 
-/// Bytes of the disk that the temporary file of an errand holds already: a disk that has to have
+/// Bytes of the disk that the temporary file of a download holds already: a disk that has to have
 /// room for the whole file needs that much less. Blocking.
-pub(crate) fn held(errand: &Errand) -> u64 {
-    let names = Names::beside(&errand.destination, &errand.file.oid);
+pub(crate) fn held(download: &Download) -> u64 {
+    let names = Names::beside(&download.destination, &download.file.oid);
     let blocks = fs::symlink_metadata(names.data).map_or(0, |found| found.blocks());
     // stat(2): in units of 512 bytes, whatever the file system's own are.
-    blocks.saturating_mul(512).min(errand.file.size)
+    blocks.saturating_mul(512).min(download.file.size)
 }
 
 impl Part {
     /// Makes the folders, and the temporary file with all of its space reserved; or finds what an
     /// earlier run left of it. Blocking.
-    pub(crate) fn open(errand: &Errand) -> Result<Opened, HubError> {
-        let Errand { file: remote, destination, .. } = errand;
+    pub(crate) fn open(download: &Download) -> Result<Opened, HubError> {
+        let Download { file: remote, destination, .. } = download;
         store::make_folders(destination.parent().unwrap_or(Path::new("/")))?;
         let names = Names::beside(destination, &remote.oid);
         let at = |path: &Path| {
@@ -164,8 +164,8 @@ impl Drop for Kept {
 
 /// Writes a small file as a whole, and gives it its name if its content is the right one. Returns
 /// what `hf` knows the content by. Blocking.
-pub(crate) fn write_whole(errand: &Errand, content: &[Bytes]) -> Result<String, HubError> {
-    let Errand { file: remote, destination, .. } = errand;
+pub(crate) fn write_whole(download: &Download, content: &[Bytes]) -> Result<String, HubError> {
+    let Download { file: remote, destination, .. } = download;
     let mut hasher = Hasher::for_content(remote);
     content.iter().for_each(|piece| hasher.update(piece));
     let etag = hasher.prove(remote, content.iter().map(|piece| piece.len() as u64).sum())?;

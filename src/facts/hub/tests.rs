@@ -57,10 +57,10 @@ async fn fetch(fake: &FakeHub, folder: &Path) -> (Result<(), HubError>, Vec<Even
     let hub = Hub::connect_at(&options(&fake.url()), HASTE).unwrap();
     let listing = hub.probe(&source(), &[], &[]).await.unwrap();
     let destination = folder.join("deep/er").join(MODEL);
-    let errand = Errand::plain(listing.files[0].clone(), destination);
+    let download = Download::plain(listing.files[0].clone(), destination);
     let (events, mut received) = unbounded_channel();
     let progress = Progress::new(events).for_lane("lane");
-    let result = hub.fetch(&listing, &[errand], &progress).await;
+    let result = hub.fetch(&listing, &[download], &progress).await;
     drop(progress);
     let mut said = Vec::new();
     while let Some(event) = received.recv().await {

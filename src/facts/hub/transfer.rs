@@ -15,7 +15,7 @@ use super::client::Client;
 use super::journal::Mark;
 use super::partial::{self, Names, Opened, Part};
 use super::refusal::Asked;
-use super::{Errand, HubError, Listing};
+use super::{Download, HubError, Listing};
 use crate::progress::Progress;
 
 use self::ranges::Found;
@@ -34,11 +34,11 @@ const REPAIRS: usize = 4;
 pub(crate) async fn bring(
     client: &Client,
     listing: &Listing,
-    errand: &Errand,
+    download: &Download,
     progress: &Progress,
 ) -> Result<String, HubError> {
-    let transfer = Transfer::new(client, listing, errand, progress);
-    if errand.file.size < SMALL { transfer.small().await } else { transfer.large().await }
+    let transfer = Transfer::new(client, listing, download, progress);
+    if download.file.size < SMALL { transfer.small().await } else { transfer.large().await }
 }
 
 /// A file on its way. Everything in it is shared by the connections that bring the file, which run
@@ -46,7 +46,7 @@ pub(crate) async fn bring(
 struct Transfer<'a> {
     client: &'a Client,
     listing: &'a Listing,
-    errand: &'a Errand,
+    download: &'a Download,
     progress: &'a Progress,
     asked: Asked,
     blocks: Blocks,
@@ -72,16 +72,16 @@ impl<'a> Transfer<'a> {
     fn new(
         client: &'a Client,
         listing: &'a Listing,
-        errand: &'a Errand,
+        download: &'a Download,
         progress: &'a Progress,
     ) -> Self {
         Self {
             client,
             listing,
-            errand,
+            download,
             progress,
-            asked: client.asked(&listing.source).file(&errand.file.path),
-            blocks: Blocks::of(errand.file.size),
+            asked: client.asked(&listing.source).file(&download.file.path),
+            blocks: Blocks::of(download.file.size),
             wanted: Mutex::default(),
             found: tokio::sync::Mutex::default(),
             lookups: AtomicUsize::new(0),
@@ -96,25 +96,25 @@ impl<'a> Transfer<'a> {
     async fn small(&self) -> Result<String, HubError> {
         let first = self.small_once().await;
         let Err(HubError::Corrupt { actual, .. }) = first else { return first };
-        self.look_elsewhere(self.errand.file.size, &actual).await;
+        self.look_elsewhere(self.download.file.size, &actual).await;
         self.small_once().await
     }
 
     async fn small_once(&self) -> Result<String, HubError> {
         self.want(0..self.blocks.count());
         let content = self.collect().await?;
-        let errand = self.errand.clone();
-        let etag = blocking(move || partial::write_whole(&errand, &content)).await?;
-        self.progress.verified(self.errand.file.size);
+        let download = self.download.clone();
+        let etag = blocking(move || partial::write_whole(&download, &content)).await?;
+        self.progress.verified(self.download.file.size);
         Ok(etag)
     }
 
     async fn large(&self) -> Result<String, HubError> {
-        let errand = self.errand.clone();
-        let part = match blocking(move || Part::open(&errand)).await? {
+        let download = self.download.clone();
+        let part = match blocking(move || Part::open(&download)).await? {
             Opened::InPlace { etag } => {
-                self.progress.resumed(self.errand.file.size);
-                self.progress.verified(self.errand.file.size);
+                self.progress.resumed(self.download.file.size);
+                self.progress.verified(self.download.file.size);
                 return Ok(etag);
             }
             Opened::Part(part) => part,
@@ -127,7 +127,7 @@ impl<'a> Transfer<'a> {
         let result = self.assemble_and_prove(part).await;
         if matches!(result, Err(HubError::Corrupt { .. })) {
             // Neither the bytes nor where they came from can be trusted.
-            let names = Names::beside(&self.errand.destination, &self.errand.file.oid);
+            let names = Names::beside(&self.download.destination, &self.download.file.oid);
             blocking(move || {
                 names.remove();
                 Ok(())
@@ -138,7 +138,7 @@ impl<'a> Transfer<'a> {
     }
 
     async fn assemble_and_prove(&self, part: Part) -> Result<String, HubError> {
-        let file = &self.errand.file;
+        let file = &self.download.file;
         let (mut part, mut hasher) = self.assemble(part).await?;
         let mut proof = hasher.prove(file, file.size);
         for suspects in self.suspects(&part) {
@@ -158,7 +158,7 @@ impl<'a> Transfer<'a> {
     async fn assemble(&self, part: Part) -> Result<(Part, super::digest::Hasher), HubError> {
         let missing = part.table.iter().enumerate().filter(|(_, mark)| mark.is_none());
         self.want(missing.map(|(block, _)| block));
-        let (mut assembly, pieces) = Assembly::start(part, &self.errand.file, self.progress);
+        let (mut assembly, pieces) = Assembly::start(part, &self.download.file, self.progress);
         let brought = self.bring_blocks(pieces, &mut assembly.wrong).await;
         self.report(1);
         // If the disk failed, the network only failed because nobody listened any more.
@@ -184,7 +184,7 @@ impl<'a> Transfer<'a> {
 
     /// What came is wrong: says so, and forgets where it came from.
     async fn look_elsewhere(&self, bytes: u64, actual: &str) {
-        self.progress.again(bytes, &format!("{} arrived as {actual}", self.errand.file.path));
+        self.progress.again(bytes, &format!("{} arrived as {actual}", self.download.file.path));
         *self.found.lock().await = None;
     }
 }

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 
 use crate::facts::LaneFacts;
 use crate::facts::smoke::{Answer, Endpoint, Smoke, Wanted, api_key, same_server};
-use crate::facts::survey::way::Eyes;
+use crate::facts::survey::way::Views;
 use crate::look::Look;
 use crate::options::{DockerOptions, Options, Token};
 use crate::plan::engine::{Engine, Serves};
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(500);
 
 /// One engine to ask.
-struct Question<'a> {
+struct SmokeTest<'a> {
     lane: &'a Lane,
     engine: Option<Engine>,
     url: Option<String>,
@@ -39,11 +39,11 @@ struct Question<'a> {
 /// at again, and the last lines of its log are kept.
 pub async fn ask(lanes: &mut [LaneFacts], stack: &mut Stack, options: &Options) {
     let known: Vec<&Lane> = lanes.iter().map(|facts| &facts.lane).collect();
-    let questions = known
+    let tests = known
         .iter()
-        .map(|lane| lane.skipped.is_none().then(|| question(lane, &known, stack, options)));
-    let answers = questions.map(async |question| match question {
-        Some(question) => Some(question.ask().await),
+        .map(|lane| lane.skipped.is_none().then(|| smoke_test(lane, &known, stack, options)));
+    let answers = tests.map(async |test| match test {
+        Some(test) => Some(test.run().await),
         None => None,
     });
     let answers: Vec<Option<Smoke>> = join_all(answers).await;
@@ -56,15 +56,15 @@ pub async fn ask(lanes: &mut [LaneFacts], stack: &mut Stack, options: &Options) 
     }
 }
 
-fn question<'a>(
+fn smoke_test<'a>(
     lane: &'a Lane,
     known: &[&'a Lane],
     stack: &'a Stack,
     options: &'a Options,
-) -> Question<'a> {
+) -> SmokeTest<'a> {
     let server = served_like(lane, known, stack);
     let service = server.services.first().and_then(|name| stack.project.service(name));
-    Question {
+    SmokeTest {
         lane,
         engine: server.engine,
         url: address(lane, stack).or_else(|| address(server, stack)),
@@ -110,8 +110,8 @@ fn from_container(lane: &Lane, container: &Container, standpoint: &Standpoint) -
     published.cloned().or_else(own).map(|authority| format!("http://{authority}"))
 }
 
-impl Question<'_> {
-    async fn ask(self) -> Smoke {
+impl SmokeTest<'_> {
+    async fn run(self) -> Smoke {
         let Some(url) = self.url.clone() else {
             return Smoke::answered(None, Answer::NoAddress);
         };
@@ -219,11 +219,11 @@ fn fails(facts: &LaneFacts) -> bool {
 /// Looks at the containers and at the files of what does not serve, as they are now.
 async fn look_again(lanes: &mut [LaneFacts], stack: &mut Stack, options: &Options) {
     stack.observe_again(options).await;
-    let eyes = Eyes::of(stack);
+    let views = Views::of(stack);
     for facts in lanes.iter_mut().filter(|facts| fails(facts)) {
-        let (artifacts, eyes) = (facts.artifacts.clone(), eyes.clone());
+        let (artifacts, views) = (facts.artifacts.clone(), views.clone());
         let look = move |artifacts: Vec<crate::facts::ArtifactFacts>| {
-            artifacts.into_iter().map(|seen| eyes.look(&seen.artifact, seen.root)).collect()
+            artifacts.into_iter().map(|seen| views.look(&seen.artifact, seen.root)).collect()
         };
         facts.artifacts = super::blocking(artifacts, look).await;
         if let Some(container) = container(&facts.lane, stack) {

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 
 use futures_util::future::join_all;
 
-use super::cache::fill::{self, Trip};
-use super::errands::{self, Scrutiny, Target};
+use super::cache::fill::{self, CacheDownloads};
+use super::downloads::{self, Scrutiny, Target};
 use super::judge::Judge;
 use super::update::Update;
-use super::way::Eyes;
+use super::way::Views;
 use super::{blocking, disk, proof};
 use crate::facts::LaneFacts;
-use crate::facts::hub::{Errand, Hub, HubError, Listing, Noted};
-use crate::facts::proof::{Outcome, Witness};
+use crate::facts::hub::{Download, Hub, HubError, Listing, Noted};
+use crate::facts::proof::{Outcome, PromisedBy};
 use crate::file_name::hub_cache;
 use crate::options::{FileOptions, Options};
 use crate::plan::engine::repository::Reader;
@@ -28,26 +28,26 @@ use crate::source::Source;
 const MOST_NOTES: usize = 20_000;
 
 /// A lane, and what has to be brought for it.
-pub(super) struct Task<'a> {
+pub(super) struct LaneDownloads<'a> {
     pub(super) facts: &'a mut LaneFacts,
     /// From its own source; absent: nothing is wanted from it.
-    source: Option<OfSource>,
+    source: Option<SourceDownloads>,
     /// Into the caches of its engine.
-    trips: Vec<Trip>,
+    caches: Vec<CacheDownloads>,
 }
 
 /// What has to be brought from the source of a lane.
 #[derive(Default)]
-struct OfSource {
+struct SourceDownloads {
     /// Where files wait for others, the waiting ones.
-    errands: Vec<Errand>,
-    /// What the errands replace, if they do; with their own destinations.
-    update: Option<(Update, Vec<Errand>)>,
+    downloads: Vec<Download>,
+    /// What the downloads replace, if they do; with their own destinations.
+    update: Option<(Update, Vec<Download>)>,
 }
 
 /// What a source is asked for a lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Question {
+pub(super) struct ListingRequest {
     /// As it is declared.
     declared: Source,
     /// At the commit that is pinned or here already, if there is one.
@@ -58,25 +58,25 @@ pub(super) struct Question {
     exclude: Vec<String>,
 }
 
-impl<'a> Task<'a> {
+impl<'a> LaneDownloads<'a> {
     /// One that brings from a source, and replaces nothing.
     #[cfg(test)]
-    pub(super) fn of(facts: &'a mut LaneFacts, errands: Vec<Errand>) -> Self {
-        let source = Some(OfSource { errands, update: None });
-        Self { facts, source, trips: Vec::new() }
+    pub(super) fn of(facts: &'a mut LaneFacts, downloads: Vec<Download>) -> Self {
+        let source = Some(SourceDownloads { downloads, update: None });
+        Self { facts, source, caches: Vec::new() }
     }
 
     /// Every file that is brought for the lane.
-    pub(super) fn errands(&self) -> impl Iterator<Item = &Errand> {
-        let of_source = self.source.iter().flat_map(|source| &source.errands);
-        of_source.chain(self.trips.iter().flat_map(|trip| &trip.errands))
+    pub(super) fn downloads(&self) -> impl Iterator<Item = &Download> {
+        let of_source = self.source.iter().flat_map(|source| &source.downloads);
+        of_source.chain(self.caches.iter().flat_map(|cache| &cache.downloads))
     }
 }
 
-/// What is needed to bring anything.
-struct Means<'a> {
+/// Brings what lanes lack.
+struct Fetcher<'a> {
     hub: &'a Result<Hub, HubError>,
-    eyes: &'a Eyes,
+    views: &'a Views,
     files: &'a FileOptions,
     progress: &'a Progress,
     judge: &'a dyn Judge,
@@ -106,34 +106,34 @@ pub(super) fn wants(facts: &LaneFacts, files: &FileOptions) -> bool {
 /// Asks every source, checks the disk, and brings; or, for a dry run, notes what it would bring.
 pub(super) async fn bring(
     lanes: Vec<&mut LaneFacts>,
-    eyes: &Eyes,
+    views: &Views,
     options: &Options,
     progress: &Progress,
     judge: &dyn Judge,
 ) {
     let hub = Hub::connect(&options.hub);
-    let means = Means { hub: &hub, eyes, files: &options.files, progress, judge };
-    let mut tasks = means.probe(lanes).await;
-    for task in &mut tasks {
-        task.trips = fill::trips_of(task.facts).await;
+    let fetcher = Fetcher { hub: &hub, views, files: &options.files, progress, judge };
+    let mut lanes = fetcher.probe(lanes).await;
+    for lane in &mut lanes {
+        lane.caches = fill::downloads_of(lane.facts).await;
     }
-    disk::budget(&mut tasks);
+    disk::budget(&mut lanes);
     if options.files.dry_run {
-        for task in tasks {
-            let errands: Vec<Errand> = task.errands().cloned().collect();
-            task.facts.source.planned = Some(errands).filter(|errands| !errands.is_empty());
+        for lane in lanes {
+            let downloads: Vec<Download> = lane.downloads().cloned().collect();
+            lane.facts.source.planned = Some(downloads).filter(|downloads| !downloads.is_empty());
         }
         return;
     }
-    let groups = apart(tasks).into_iter().map(|group| async {
+    let groups = apart(lanes).into_iter().map(|group| async {
         let mut brought = BTreeSet::new();
-        for Task { facts, source, trips } in group {
+        for LaneDownloads { facts, source, caches } in group {
             if let Some(source) = source {
-                means.fetch(facts, source, &mut brought).await;
+                fetcher.fetch(facts, source, &mut brought).await;
             }
-            if let (Ok(hub), false) = (means.hub, trips.is_empty()) {
-                let Means { eyes, progress, judge, .. } = means;
-                fill::Filling { hub, eyes, progress, judge }.fill(facts, trips).await;
+            if let (Ok(hub), false) = (fetcher.hub, caches.is_empty()) {
+                let Fetcher { views, progress, judge, .. } = fetcher;
+                fill::Filler { hub, views, progress, judge }.fill(facts, caches).await;
             }
         }
     });
@@ -141,25 +141,25 @@ pub(super) async fn bring(
 }
 
 /// Lanes that share a file are in one group, so that it is brought once; groups share nothing.
-fn apart(tasks: Vec<Task<'_>>) -> Vec<Vec<Task<'_>>> {
-    let mut groups: Vec<(BTreeSet<PathBuf>, Vec<Task<'_>>)> = Vec::new();
-    for task in tasks {
-        let own = task.errands().map(|errand| errand.destination.clone());
+fn apart(lanes: Vec<LaneDownloads<'_>>) -> Vec<Vec<LaneDownloads<'_>>> {
+    let mut groups: Vec<(BTreeSet<PathBuf>, Vec<LaneDownloads<'_>>)> = Vec::new();
+    for lane in lanes {
+        let own = lane.downloads().map(|download| download.destination.clone());
         let own: BTreeSet<PathBuf> = own.collect();
         let shares = |(known, _): &mut (BTreeSet<PathBuf>, _)| !known.is_disjoint(&own);
         let related: Vec<_> = groups.extract_if(.., shares).collect();
         let (mut paths, mut group) = (own, Vec::new());
-        for (known, tasks) in related {
+        for (known, lanes) in related {
             paths.extend(known);
-            group.extend(tasks);
+            group.extend(lanes);
         }
-        group.push(task);
+        group.push(lane);
         groups.push((paths, group));
     }
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
-impl Question {
+impl ListingRequest {
     /// Absent: the lane has no source.
     pub(super) async fn of(facts: &LaneFacts, update: bool) -> Option<Self> {
         let declared = facts.lane.source.as_ref()?.value.clone();
@@ -231,43 +231,43 @@ pub(super) fn without_surplus(facts: &mut LaneFacts, mut listing: Listing) -> Li
     listing
 }
 
-impl Means<'_> {
+impl Fetcher<'_> {
     /// Asks every source once, and learns what has to be brought.
-    async fn probe<'f>(&self, lanes: Vec<&'f mut LaneFacts>) -> Vec<Task<'f>> {
+    async fn probe<'f>(&self, lanes: Vec<&'f mut LaneFacts>) -> Vec<LaneDownloads<'f>> {
         let of_lanes = lanes.iter().map(|facts| async {
             if !wants(facts, self.files) {
                 return None;
             }
-            Question::of(facts, self.files.update).await
+            ListingRequest::of(facts, self.files.update).await
         });
-        let of_lanes: Vec<Option<Question>> = join_all(of_lanes).await;
-        let mut questions: Vec<Question> = Vec::new();
-        for question in of_lanes.iter().flatten() {
-            if !questions.contains(question) {
-                questions.push(question.clone());
+        let of_lanes: Vec<Option<ListingRequest>> = join_all(of_lanes).await;
+        let mut requests: Vec<ListingRequest> = Vec::new();
+        for request in of_lanes.iter().flatten() {
+            if !requests.contains(request) {
+                requests.push(request.clone());
             }
         }
-        let answers = join_all(questions.iter().map(|question| question.ask(self.hub))).await;
-        let answered: Vec<_> = questions.into_iter().zip(answers).collect();
-        let tasks = lanes.into_iter().zip(of_lanes).map(|(facts, question)| {
-            let answer = answered.iter().find(|(asked, _)| Some(asked) == question.as_ref());
+        let answers = join_all(requests.iter().map(|request| request.ask(self.hub))).await;
+        let answered: Vec<_> = requests.into_iter().zip(answers).collect();
+        let probed = lanes.into_iter().zip(of_lanes).map(|(facts, request)| {
+            let answer = answered.iter().find(|(asked, _)| Some(asked) == request.as_ref());
             let answer = answer.map(|(_, answer)| answer.clone());
             async {
                 let source = match answer {
                     Some(answer) => Some(self.of_source(facts, answer).await),
                     None => None,
                 };
-                Task { facts, source, trips: Vec::new() }
+                LaneDownloads { facts, source, caches: Vec::new() }
             }
         });
-        join_all(tasks).await
+        join_all(probed).await
     }
 
     async fn of_source(
         &self,
         facts: &mut LaneFacts,
         answer: Result<Listing, HubError>,
-    ) -> OfSource {
+    ) -> SourceDownloads {
         let listing = answer.map(|listing| match facts.source.pinning.pin() {
             Some(pin) => {
                 facts.source.lock_differences = pin.differences(&listing.files);
@@ -278,27 +278,32 @@ impl Means<'_> {
         let target = Target::of(facts);
         let (Ok(listing), Some(target)) = (&listing, target) else {
             facts.source.probe = Some(listing);
-            return OfSource::default();
+            return SourceDownloads::default();
         };
         let (listing, files) = (listing.clone(), self.files.clone());
         let progress = self.progress.for_lane(&facts.lane.name);
-        let found = blocking((), move |()| needed(&listing, &target, &files, &progress)).await;
+        let found = blocking((), move |()| needed(listing, &target, &files, &progress)).await;
         match found {
-            Ok((listing, errands, update)) => {
+            Ok((listing, downloads)) => {
                 facts.source.probe = Some(Ok(listing));
-                OfSource { errands, update }
+                downloads
             }
             Err(error) => {
                 facts.source.probe = Some(Err(error));
-                OfSource::default()
+                SourceDownloads::default()
             }
         }
     }
 
     /// Brings the small files of a lane, judges them, then brings the weights and looks again.
     /// `done` are the files that lanes of the same group have brought.
-    async fn fetch(&self, facts: &mut LaneFacts, source: OfSource, done: &mut BTreeSet<PathBuf>) {
-        let OfSource { mut errands, update } = source;
+    async fn fetch(
+        &self,
+        facts: &mut LaneFacts,
+        source: SourceDownloads,
+        done: &mut BTreeSet<PathBuf>,
+    ) {
+        let SourceDownloads { mut downloads, update } = source;
         let (Ok(hub), Some(Ok(listing))) = (self.hub, facts.source.probe.clone()) else { return };
         if self.judge.ends_at_sources(facts) {
             return;
@@ -309,11 +314,11 @@ impl Means<'_> {
         facts.proofs.clear();
         let brought: Vec<PathBuf> = match &update {
             Some((_, originals)) => originals.iter().map(|it| it.destination.clone()).collect(),
-            None => errands.iter().map(|errand| errand.destination.clone()).collect(),
+            None => downloads.iter().map(|download| download.destination.clone()).collect(),
         };
         let waits = update.is_some();
-        errands.retain(|errand| !done.contains(&errand.destination));
-        for stage in errands::in_stages(errands) {
+        downloads.retain(|download| !done.contains(&download.destination));
+        for stage in downloads::in_stages(downloads) {
             let result = hub.fetch(&listing, &stage, &progress).await;
             let failed = result.is_err();
             facts.source.fetch = Some(result);
@@ -340,9 +345,9 @@ impl Means<'_> {
 
     async fn look_again(&self, facts: &mut LaneFacts) {
         let Some(first) = facts.artifacts.first() else { return };
-        let (artifact, root, eyes) =
-            (first.artifact.clone(), first.root.clone(), self.eyes.clone());
-        let seen = blocking(artifact, move |artifact| eyes.look(&artifact, root)).await;
+        let (artifact, root, views) =
+            (first.artifact.clone(), first.root.clone(), self.views.clone());
+        let seen = blocking(artifact, move |artifact| views.look(&artifact, root)).await;
         facts.artifacts[0] = seen;
     }
 
@@ -356,29 +361,29 @@ impl Means<'_> {
 }
 
 /// What has to be brought of a listing, and the update that it is part of. Blocking.
-#[expect(clippy::type_complexity, reason = "the parts of a task, on their way out of a thread")]
 fn needed(
-    listing: &Listing,
+    listing: Listing,
     target: &Target,
     files: &FileOptions,
     progress: &Progress,
-) -> Result<(Listing, Vec<Errand>, Option<(Update, Vec<Errand>)>), HubError> {
+) -> Result<(Listing, SourceDownloads), HubError> {
     let scrutiny = if files.update || files.deep { Scrutiny::Content } else { Scrutiny::Size };
-    let errands = target.errands(listing, scrutiny, progress)?;
-    let update = Update::of(&target.model, &listing.commit, &errands)
+    let downloads = target.downloads(&listing, scrutiny, progress)?;
+    let update = Update::of(&target.model, &listing.commit, &downloads)
         .filter(|_| files.update && !files.dry_run && !target.one_file);
-    Ok(match update {
+    let (downloads, update) = match update {
         Some(update) => {
-            let mut waiting = update.divert(&errands);
+            let mut waiting = update.divert(&downloads);
             // An earlier attempt at the same commit has left them, and they were proven then.
-            waiting.retain(|errand| {
-                let there = fs_err::metadata(&errand.destination);
-                !there.is_ok_and(|there| there.is_file() && there.len() == errand.file.size)
+            waiting.retain(|download| {
+                let there = fs_err::metadata(&download.destination);
+                !there.is_ok_and(|there| there.is_file() && there.len() == download.file.size)
             });
-            (listing.clone(), waiting, Some((update, errands)))
+            (waiting, Some((update, downloads)))
         }
-        None => (listing.clone(), errands, None),
-    })
+        None => (downloads, None),
+    };
+    Ok((listing, SourceDownloads { downloads, update }))
 }
 
 /// Leaves stamps: what was brought has just been proven.
@@ -386,7 +391,7 @@ async fn remember(listing: &Listing, target: &Target, brought: &[PathBuf]) {
     let (files, target, brought) = (listing.files.clone(), target.clone(), brought.to_vec());
     blocking((), move |()| {
         for file in &files {
-            let promise = target.promise(file, Witness::Hub);
+            let promise = target.promise(file, PromisedBy::Hub);
             if brought.contains(&promise.path) {
                 crate::facts::proof::proven(&promise);
             }

@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use self::beside::Beside;
 use crate::facts::hub::{Hub, HubError, Listing};
 use crate::facts::model::{self, Lack, ModelFacts, Needs, Role};
-use crate::facts::survey::way::Eyes;
+use crate::facts::survey::way::Views;
 use crate::facts::{ArtifactFacts, CacheFacts, CacheState, LaneFacts, Through, Way};
 use crate::file_name::split::SplitName;
 use crate::file_name::weights::Weights;
@@ -33,7 +33,7 @@ const MOST_NAMES: usize = 20_000;
 
 /// Looks for every repository of a lane in its caches. What is there becomes an artifact, the model
 /// before the others. Blocking.
-pub(super) fn look(facts: &mut LaneFacts, eyes: &Eyes) {
+pub(super) fn look(facts: &mut LaneFacts, views: &Views) {
     let mut found = Vec::new();
     let other_tokenizer = facts.lane.cached.iter().any(|cached| cached.part == Part::Tokenizer)
         || facts.lane.artifacts.iter().any(|artifact| artifact.part == Part::Tokenizer);
@@ -42,10 +42,10 @@ pub(super) fn look(facts: &mut LaneFacts, eyes: &Eyes) {
         let (state, artifact) = Search { view: &LocalView, cached, own_tokenizer }.state();
         found.extend(artifact.map(|artifact| ArtifactFacts {
             model: artifact.model,
-            ..eyes.look(&artifact.artifact, None)
+            ..views.look(&artifact.artifact, None)
         }));
         let fill = fill::place(cached).and_then(fill::folder);
-        let named_user = fill::named_user(cached, eyes);
+        let named_user = fill::named_user(cached, views);
         let cached = cached.clone();
         facts.cached.push(CacheFacts { cached, state, fill, named_user, probe: None });
     }

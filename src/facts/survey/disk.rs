@@ -3,35 +3,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::bring::Task;
+use super::bring::LaneDownloads;
 use crate::facts::DiskFacts;
-use crate::facts::hub::{Errand, Hub};
+use crate::facts::hub::{Download, Hub};
 
 /// Tells every lane what it needs, what all lanes of its file system need, and what there is; of a
 /// lane with files on several, the fullest. A file that two lanes share is needed once.
 /// A lane whose file system cannot be asked is told nothing.
-pub(super) fn budget(tasks: &mut [Task<'_>]) {
-    let lanes: Vec<Vec<Part<'_>>> = tasks.iter().map(parts).collect();
+pub(super) fn budget(lanes: &mut [LaneDownloads<'_>]) {
+    let uses: Vec<Vec<DiskUse<'_>>> = lanes.iter().map(uses).collect();
     let mut totals: BTreeMap<u64, u64> = BTreeMap::new();
     let mut counted: BTreeSet<&Path> = BTreeSet::new();
-    for part in lanes.iter().flatten() {
-        if counted.insert(&part.errand.destination) {
-            let total = totals.entry(part.disk.file_system).or_default();
-            *total = total.saturating_add(part.room);
+    for used in uses.iter().flatten() {
+        if counted.insert(&used.download.destination) {
+            let total = totals.entry(used.disk.file_system).or_default();
+            *total = total.saturating_add(used.room);
         }
     }
-    let told: Vec<Option<DiskFacts>> = lanes.iter().map(|parts| fullest(parts, &totals)).collect();
-    for (task, disk) in tasks.iter_mut().zip(told) {
-        task.facts.source.disk = disk;
+    let told: Vec<Option<DiskFacts>> = uses.iter().map(|uses| fullest(uses, &totals)).collect();
+    for (lane, disk) in lanes.iter_mut().zip(told) {
+        lane.facts.source.disk = disk;
     }
 }
 
 /// Of the file systems of a lane, the one that has the least room to spare.
-fn fullest(parts: &[Part<'_>], totals: &BTreeMap<u64, u64>) -> Option<DiskFacts> {
+fn fullest(uses: &[DiskUse<'_>], totals: &BTreeMap<u64, u64>) -> Option<DiskFacts> {
     let mut needed: BTreeMap<u64, (u64, &Disk)> = BTreeMap::new();
-    for part in parts {
-        let (sum, _) = needed.entry(part.disk.file_system).or_insert((0, &part.disk));
-        *sum = sum.saturating_add(part.room);
+    for used in uses {
+        let (sum, _) = needed.entry(used.disk.file_system).or_insert((0, &used.disk));
+        *sum = sum.saturating_add(used.room);
     }
     let disks = needed.into_iter().map(|(file_system, (needed, disk))| DiskFacts {
         needed,
@@ -42,8 +42,8 @@ fn fullest(parts: &[Part<'_>], totals: &BTreeMap<u64, u64>) -> Option<DiskFacts>
 }
 
 /// A file that is brought, and what it is written to.
-struct Part<'a> {
-    errand: &'a Errand,
+struct DiskUse<'a> {
+    download: &'a Download,
     disk: Disk,
     /// Bytes that it still takes there.
     room: u64,
@@ -58,14 +58,14 @@ struct Disk {
 }
 
 /// The files of a lane whose file systems can be asked.
-fn parts<'a>(task: &'a Task<'_>) -> Vec<Part<'a>> {
+fn uses<'a>(lane: &'a LaneDownloads<'_>) -> Vec<DiskUse<'a>> {
     let mut known: BTreeMap<&Path, Option<Disk>> = BTreeMap::new();
-    let parts = task.errands().filter_map(|errand| {
-        let folder = errand.destination.ancestors().skip(1).find(|folder| folder.is_dir())?;
+    let uses = lane.downloads().filter_map(|download| {
+        let folder = download.destination.ancestors().skip(1).find(|folder| folder.is_dir())?;
         let disk = (*known.entry(folder).or_insert_with(|| disk(folder)))?;
-        Some(Part { errand, disk, room: room(errand, disk.block) })
+        Some(DiskUse { download, disk, room: room(download, disk.block) })
     });
-    parts.collect()
+    uses.collect()
 }
 
 fn disk(folder: &Path) -> Option<Disk> {
@@ -78,9 +78,9 @@ fn disk(folder: &Path) -> Option<Disk> {
 
 /// What a file still takes: whole blocks, less what an earlier run holds for it. One that replaces
 /// another takes its whole size: the old one stays until the new one is whole.
-fn room(errand: &Errand, block: u64) -> u64 {
-    let whole = errand.file.size.div_ceil(block).saturating_mul(block);
-    whole.saturating_sub(Hub::held(errand).div_ceil(block).saturating_mul(block))
+fn room(download: &Download, block: u64) -> u64 {
+    let whole = download.file.size.div_ceil(block).saturating_mul(block);
+    whole.saturating_sub(Hub::held(download).div_ceil(block).saturating_mul(block))
 }
 
 #[cfg(test)]
@@ -97,18 +97,22 @@ mod tests {
     /// `(file, blocks)`.
     fn check(folder: &Path, lanes: &[&[(&str, u64)]], expected: &[Option<(u64, u64)>]) {
         let block = rustix::fs::statvfs(folder).map_or(1, |space| space.f_frsize);
-        let errand = |(name, blocks): &(&str, u64)| {
+        let download = |(name, blocks): &(&str, u64)| {
             let oid = ObjectId::GitBlob(String::new());
             // A byte into the last block.
             let size = blocks.saturating_mul(block).saturating_sub(block - 1);
             let file = RemoteFile { path: (*name).to_owned(), size, oid };
-            Errand::plain(file, folder.join(name))
+            Download::plain(file, folder.join(name))
         };
         let mut facts: Vec<_> =
             lanes.iter().map(|_| LaneFacts::of(Lane::named("x"), Role::Hand)).collect();
-        let errands = lanes.iter().map(|files| files.iter().map(errand).collect());
-        let tasks = facts.iter_mut().zip(errands);
-        budget(&mut tasks.map(|(facts, errands)| Task::of(facts, errands)).collect::<Vec<_>>());
+        let downloads = lanes.iter().map(|files| files.iter().map(download).collect());
+        let lanes = facts.iter_mut().zip(downloads);
+        budget(
+            &mut lanes
+                .map(|(facts, downloads)| LaneDownloads::of(facts, downloads))
+                .collect::<Vec<_>>(),
+        );
         let told = facts.iter().map(|facts| {
             let disk = facts.source.disk.as_ref()?;
             assert!(disk.available > 0);
@@ -131,11 +135,11 @@ mod tests {
         let block = rustix::fs::statvfs(root.path()).unwrap().f_frsize;
         let oid = ObjectId::GitBlob("0".repeat(40));
         let file = RemoteFile { path: "a".to_owned(), size: 3 * block, oid };
-        let errand = Errand::plain(file, root.path().join("a"));
-        assert_eq!(room(&errand, block), 3 * block);
+        let download = Download::plain(file, root.path().join("a"));
+        assert_eq!(room(&download, block), 3 * block);
         let held = vec![7; usize::try_from(2 * block).unwrap()];
         fs_err::write(root.path().join(".a.00000000.incomplete"), held).unwrap();
-        assert_eq!(room(&errand, block), block);
+        assert_eq!(room(&download, block), block);
     }
 
     #[test]

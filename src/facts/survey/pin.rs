@@ -4,7 +4,7 @@ use std::path::Path;
 
 use futures_util::future::join_all;
 
-use super::errands::Target;
+use super::downloads::Target;
 use super::{blocking, bring};
 use crate::facts::hub::{Hub, HubError, Listing, ObjectId};
 use crate::facts::lockfile::{Lockfile, Pin};
@@ -54,8 +54,8 @@ async fn pin_of(facts: &mut LaneFacts, hub: &Result<Hub, HubError>, update: bool
     }
     // Neither what was pinned nor what it was pinned for binds any more.
     facts.source.pinning = Pinning::NoLock;
-    let question = bring::Question::of(facts, update).await?;
-    let listing = question.ask(hub).await;
+    let request = bring::ListingRequest::of(facts, update).await?;
+    let listing = request.ask(hub).await;
     let listing = listing.and_then(|listing| super::cache::of_lane(facts, listing));
     let listing = listing.map(|listing| bring::without_surplus(facts, listing));
     facts.source.probe = Some(listing.clone());

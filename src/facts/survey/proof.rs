@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::blocking;
-use super::errands::Target;
+use super::downloads::Target;
 use crate::facts::hub::{Noted, ObjectId};
 use crate::facts::model::Listed;
 use crate::facts::proof::stamp::{self, Recall, Trace};
-use crate::facts::proof::{self, Promise, Proof, Witness};
+use crate::facts::proof::{self, Promise, PromisedBy, Proof};
 use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::file_name::hub_cache;
 use crate::progress::Progress;
@@ -20,8 +20,8 @@ pub(super) fn look(facts: &mut LaneFacts) {
 }
 
 fn seen(promise: &Promise) -> Proof {
-    let (path, witness) = (promise.path.clone(), promise.witness);
-    Proof { path, witness, outcome: proof::look(promise) }
+    let (path, promised_by) = (promise.path.clone(), promise.promised_by);
+    Proof { path, promised_by, outcome: proof::look(promise) }
 }
 
 /// Hashes every file of every lane that no stamp vouches for.
@@ -42,7 +42,7 @@ pub(super) async fn hash(lanes: &mut [LaneFacts], progress: Progress) {
         let outcomes = proof::hash_all(&promises);
         let proofs = promises.into_iter().zip(outcomes).map(|((promise, _), outcome)| Proof {
             path: promise.path,
-            witness: promise.witness,
+            promised_by: promise.promised_by,
             outcome,
         });
         owners.into_iter().zip(proofs).collect::<Vec<_>>()
@@ -75,7 +75,7 @@ fn pinned(facts: &LaneFacts) -> Option<Vec<Promise>> {
     let pin = facts.source.pinning.pin()?;
     let target = Target::of(facts)?;
     let files = pin.remote_files();
-    Some(files.iter().map(|file| target.promise(file, Witness::Lock)).collect())
+    Some(files.iter().map(|file| target.promise(file, PromisedBy::Lock)).collect())
 }
 
 /// What is known of the files that an engine loads. `is_apart`: not all of them lie together.
@@ -94,27 +94,27 @@ fn loaded(artifact: &ArtifactFacts, is_apart: bool) -> Vec<Promise> {
         if is_apart && fs_err::symlink_metadata(&file.path).is_err() {
             return None;
         }
-        let (id, witness) = testimony(&file, root, &name);
+        let (id, promised_by) = promised_content(&file, root, &name);
         let (path, root) = (file.path, root.to_path_buf());
-        Some(Promise { path, root, name, size: None, id, witness, stamps: !read_only })
+        Some(Promise { path, root, name, size: None, id, promised_by, stamps: !read_only })
     })
     .collect()
 }
 
 /// What a file has to hash to, and who says so.
-fn testimony(file: &Listed, root: &Path, name: &str) -> (Option<ObjectId>, Witness) {
+fn promised_content(file: &Listed, root: &Path, name: &str) -> (Option<ObjectId>, PromisedBy) {
     if let Some(id) = named_by_cache(&file.path) {
-        return (Some(id), Witness::Cache);
+        return (Some(id), PromisedBy::Cache);
     }
     if let Some(noted) = Noted::read(root, name) {
-        return (Some(noted.id), Witness::Note);
+        return (Some(noted.id), PromisedBy::Note);
     }
     let recalled = Trace::of(&file.path).map(|trace| stamp::recall(root, name, &trace));
     match recalled {
         Ok(Recall::Same(id) | Recall::Moved(id) | Recall::Written(id)) => {
-            (Some(id), Witness::Stamp)
+            (Some(id), PromisedBy::Stamp)
         }
-        Ok(Recall::Nothing) | Err(_) => (None, Witness::Nobody),
+        Ok(Recall::Nothing) | Err(_) => (None, PromisedBy::Nobody),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::project::{Project, Service};
 
 /// What the files of a project are looked at through.
 #[derive(Debug, Clone)]
-pub(super) struct Eyes {
+pub(super) struct Views {
     project: Arc<Project>,
     standpoint: Arc<Standpoint>,
     insides: Insides,
@@ -33,7 +33,7 @@ struct Seen {
     root: Option<RootFacts>,
 }
 
-impl Eyes {
+impl Views {
     /// Those of a stack. Called on its runtime.
     pub(super) fn of(stack: &Stack) -> Self {
         Self {

@@ -9,7 +9,7 @@ mod tests;
 use std::time::Duration;
 
 use crate::amount::size;
-use crate::facts::hub::{Errand, HubError, RemoteFile};
+use crate::facts::hub::{Download, HubError, RemoteFile};
 use crate::facts::{DiskFacts, LaneFacts};
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings};
@@ -124,13 +124,13 @@ fn pin(facts: &LaneFacts, findings: &mut Findings) {
 }
 
 fn planned(facts: &LaneFacts, findings: &mut Findings) {
-    let (Some(errands), Some(Ok(listing))) = (&facts.source.planned, &facts.source.probe) else {
+    let (Some(downloads), Some(Ok(listing))) = (&facts.source.planned, &facts.source.probe) else {
         return;
     };
-    let bytes = sum(errands.iter().map(|errand| &errand.file));
+    let bytes = sum(downloads.iter().map(|download| &download.file));
     let message = format!(
         "a fetch would bring {} of `{}`, {}",
-        count(errands.len()),
+        count(downloads.len()),
         listing.source,
         size(bytes)
     );
@@ -141,7 +141,7 @@ fn planned(facts: &LaneFacts, findings: &mut Findings) {
     if let Some(disk) = &facts.source.disk {
         finding = finding.with("available_bytes", disk.available);
     }
-    for Errand { file, destination, .. } in errands {
+    for Download { file, destination, .. } in downloads {
         finding = finding.with("file", format!("{} ({})", destination.display(), size(file.size)));
     }
     findings.push(about(facts, finding));

@@ -6,7 +6,7 @@ use super::model::rules::{FILE_CORRUPT, FILES_MISSING};
 use super::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::model::FileState;
-use crate::facts::proof::{Outcome, Proof, Witness};
+use crate::facts::proof::{Outcome, PromisedBy, Proof};
 use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::findings::{Finding, Findings, Rule};
 use crate::project::mounts::Sight;
@@ -79,11 +79,11 @@ impl Speaker<'_> {
         let message = format!(
             "`{}` is not what {} says: {actual} instead of {expected}",
             shown.display(),
-            proof.witness.name()
+            proof.promised_by.name()
         );
         let name = &self.facts.lane.name;
-        let fix = match (&self.facts.lane.source, proof.witness) {
-            (Some(_), Witness::Lock) => format!("run `preflight fetch --lane {name}`"),
+        let fix = match (&self.facts.lane.source, proof.promised_by) {
+            (Some(_), PromisedBy::Lock) => format!("run `preflight fetch --lane {name}`"),
             (Some(_), _) => format!("run `preflight fetch --deep --lane {name}`"),
             (None, _) => format!("bring `{}` again", shown.display()),
         };

@@ -28,7 +28,7 @@ pub(super) struct Body {
 impl Transfer<'_> {
     /// Looks at the head of an answer to a request for the bytes from `first` on.
     pub(super) fn body(&self, answer: Response, url: &Url, first: u64) -> Result<Body, Setback> {
-        let size = self.errand.file.size;
+        let size = self.download.file.size;
         let tag = tag(answer.headers());
         let range = text(answer.headers(), CONTENT_RANGE.as_str());
         match answer.status() {
@@ -66,8 +66,8 @@ impl Transfer<'_> {
 
     fn wrong_size(&self, actual: &str) -> Setback {
         Setback::fatal(HubError::Corrupt {
-            path: printable(&self.errand.file.path),
-            expected: format!("{} bytes", self.errand.file.size),
+            path: printable(&self.download.file.path),
+            expected: format!("{} bytes", self.download.file.size),
             actual: format!("{actual} bytes"),
         })
     }

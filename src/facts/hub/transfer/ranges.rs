@@ -125,7 +125,11 @@ impl Transfer<'_> {
     }
 
     fn want_again(&self, block: usize) {
-        tracing::warn!(file = self.errand.file.path, block, "not as it was written; fetched again");
+        tracing::warn!(
+            file = self.download.file.path,
+            block,
+            "not as it was written; fetched again"
+        );
         self.progress.again(self.blocks.length(block), "what was on the disk has changed");
         self.wanted().put(block..block + 1);
     }
@@ -210,7 +214,7 @@ impl Transfer<'_> {
         range: client::Range,
     ) -> Result<Option<(Body, Url, Slot<'_>)>, Setback> {
         let (source, commit) = (&self.listing.source, &self.listing.commit);
-        let home = self.client.resolve_url(source, commit, &self.errand.file.path);
+        let home = self.client.resolve_url(source, commit, &self.download.file.path);
         loop {
             let Some(slot) = self.client.connections.acquire().await else { return Ok(None) };
             let setbacks = self.setbacks.load(SeqCst);

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use crate::facts::hub::blocks::BLOCK;
 use crate::facts::hub::retries::Retries;
-use crate::facts::hub::{Errand, Hub, HubError, Listing};
+use crate::facts::hub::{Download, Hub, HubError, Listing};
 use crate::options::HubOptions;
 use crate::options::Locking;
 use crate::progress::{Event, Progress};
@@ -60,17 +60,17 @@ fn source(path: &str) -> Source {
     }
 }
 
-fn errand(listing: &Listing, destination: PathBuf) -> Errand {
-    Errand { file: listing.files[0].clone(), destination, link: None }
+fn download(listing: &Listing, destination: PathBuf) -> Download {
+    Download { file: listing.files[0].clone(), destination, link: None }
 }
 
 async fn fetch(options: &HubOptions, folder: &Path) -> (Result<(), HubError>, Vec<Event>) {
     let hub = Hub::connect_at(options, HASTE).unwrap();
     let listing = hub.probe(&source(MODEL), &[], &[]).await.unwrap();
-    let errand = errand(&listing, folder.join(MODEL));
+    let download = download(&listing, folder.join(MODEL));
     let (events, mut received) = unbounded_channel();
     let progress = Progress::new(events);
-    let result = hub.fetch(&listing, &[errand], &progress).await;
+    let result = hub.fetch(&listing, &[download], &progress).await;
     drop(progress);
     let mut said = Vec::new();
     while let Some(event) = received.recv().await {
@@ -267,8 +267,8 @@ async fn a_mirror_may_lie_below_a_path_and_compress_what_is_not_wanted_as_it_is(
     let hub = Hub::connect_at(&HubOptions { endpoint, ..options(&fake, 2) }, HASTE).unwrap();
     for path in ["config.json", MODEL] {
         let listing = hub.probe(&source(path), &[], &[]).await.unwrap();
-        let errand = errand(&listing, folder.path().join(path));
-        hub.fetch(&listing, &[errand], &Progress::new(unbounded_channel().0)).await.unwrap();
+        let download = download(&listing, folder.path().join(path));
+        hub.fetch(&listing, &[download], &Progress::new(unbounded_channel().0)).await.unwrap();
     }
     assert_eq!(fs::read_to_string(folder.path().join("config.json")).unwrap(), "{}");
     fs::remove_file(folder.path().join("config.json")).unwrap();

@@ -6,10 +6,10 @@ use std::path::Path;
 use rustix::fs::Access;
 
 use super::super::judge::Judge;
-use super::super::way::Eyes;
-use super::super::{blocking, errands};
+use super::super::way::Views;
+use super::super::{blocking, downloads};
 use super::{judged_at, look};
-use crate::facts::hub::{CachedRepository, Errand, Hub, HubError, Listing, User};
+use crate::facts::hub::{CachedRepository, Download, Hub, HubError, Listing, User};
 use crate::facts::{CacheFacts, CacheState, LaneFacts};
 use crate::file_name::weights::Weights;
 use crate::path::LocalPath;
@@ -23,12 +23,12 @@ use crate::project::mounts::{Located, Sight};
 const PRESET: &str = "preset.ini";
 
 /// What is brought from one repository into one cache.
-pub(in crate::facts::survey) struct Trip {
+pub(in crate::facts::survey) struct CacheDownloads {
     /// Which of the lane's.
     index: usize,
     repository: CachedRepository,
     listing: Listing,
-    pub(in crate::facts::survey) errands: Vec<Errand>,
+    pub(in crate::facts::survey) downloads: Vec<Download>,
 }
 
 /// How much of a repository was brought.
@@ -66,42 +66,46 @@ pub(in crate::facts::survey) fn wants(facts: &LaneFacts) -> bool {
 }
 
 /// What the caches of a lane lack. A cache that cannot be filled after all is left to the engine.
-pub(in crate::facts::survey) async fn trips_of(facts: &mut LaneFacts) -> Vec<Trip> {
+pub(in crate::facts::survey) async fn downloads_of(facts: &mut LaneFacts) -> Vec<CacheDownloads> {
     if !wants(facts) {
         return Vec::new();
     }
-    let trips = blocking(facts.clone(), |facts| trips(&facts)).await;
+    let caches = blocking(facts.clone(), |facts| all_downloads(&facts)).await;
     for (index, cached) in facts.cached.iter_mut().enumerate() {
-        cached.fill.take_if(|_| trips.iter().all(|trip| trip.index != index));
+        cached.fill.take_if(|_| caches.iter().all(|cache| cache.index != index));
     }
-    trips
+    caches
 }
 
-/// What is needed to fill caches.
-pub(in crate::facts::survey) struct Filling<'a> {
+/// Fills the caches of lanes.
+pub(in crate::facts::survey) struct Filler<'a> {
     pub(in crate::facts::survey) hub: &'a Hub,
-    pub(in crate::facts::survey) eyes: &'a Eyes,
+    pub(in crate::facts::survey) views: &'a Views,
     pub(in crate::facts::survey) progress: &'a Progress,
     pub(in crate::facts::survey) judge: &'a dyn Judge,
 }
 
-impl Filling<'_> {
+impl Filler<'_> {
     /// Brings what the caches of a lane lack, and looks again. A lane that the judge ends goes no
     /// further.
-    pub(in crate::facts::survey) async fn fill(&self, facts: &mut LaneFacts, trips: Vec<Trip>) {
+    pub(in crate::facts::survey) async fn fill(
+        &self,
+        facts: &mut LaneFacts,
+        caches: Vec<CacheDownloads>,
+    ) {
         facts.source.fetch.take_if(|fetch| fetch.is_ok());
         if self.judge.ends_at_sources(facts) {
             return;
         }
         let progress = self.progress.for_lane(&facts.lane.name);
-        for trip in trips {
-            let result = self.fetch(facts, &trip, &progress).await;
+        for cache in caches {
+            let result = self.fetch(facts, &cache, &progress).await;
             let failed = result.is_err();
             let in_vain = matches!(result, Ok(Brought::InVain));
             facts.source.fetch = Some(result.map(drop));
             if in_vain {
                 // What is wrong with it is in the facts, and nothing leads there.
-                facts.cached[trip.index].state = CacheState::Held;
+                facts.cached[cache.index].state = CacheState::Held;
                 return;
             }
             if failed {
@@ -110,42 +114,43 @@ impl Filling<'_> {
             facts
                 .source
                 .fetched
-                .extend(trip.errands.iter().map(|errand| errand.found_at().to_path_buf()));
+                .extend(cache.downloads.iter().map(|download| download.found_at().to_path_buf()));
         }
-        look_again(facts, self.eyes).await;
+        look_again(facts, self.views).await;
     }
 
     /// The small files, a look at them, then the weights; at last the revision leads there.
     async fn fetch(
         &self,
         facts: &mut LaneFacts,
-        trip: &Trip,
+        cache: &CacheDownloads,
         progress: &Progress,
     ) -> Result<Brought, HubError> {
-        let (repository, user) = (trip.repository.clone(), user_of(facts, self.eyes, trip.index));
+        let (repository, user) =
+            (cache.repository.clone(), user_of(facts, self.views, cache.index));
         blocking((), move |()| repository.make_cache(user)).await?;
-        for stage in errands::in_stages(trip.errands.clone()) {
-            self.hub.fetch(&trip.listing, &stage, progress).await?;
-            if self.condemns(facts, trip).await {
+        for stage in downloads::in_stages(cache.downloads.clone()) {
+            self.hub.fetch(&cache.listing, &stage, progress).await?;
+            if self.condemns(facts, cache).await {
                 return Ok(Brought::InVain);
             }
         }
-        let (repository, listing) = (trip.repository.clone(), trip.listing.clone());
+        let (repository, listing) = (cache.repository.clone(), cache.listing.clone());
         blocking((), move |()| repository.name_revision(&listing)).await?;
         Ok(Brought::All)
     }
 
     /// Whether the configuration of a model shows that its weights would be brought in vain: judged
     /// as it lies there, though nothing leads there yet.
-    async fn condemns(&self, facts: &mut LaneFacts, trip: &Trip) -> bool {
-        let cached = &facts.cached[trip.index].cached;
+    async fn condemns(&self, facts: &mut LaneFacts, cache: &CacheDownloads) -> bool {
+        let cached = &facts.cached[cache.index].cached;
         let Some(place) = place(cached).filter(|_| cached.choice == Choice::Folder).cloned() else {
             return false;
         };
         if cached.part != Part::Model {
             return false;
         }
-        let snapshot = trip.repository.snapshot(&trip.listing.commit);
+        let snapshot = cache.repository.snapshot(&cache.listing.commit);
         let cached = cached.clone();
         let seen = blocking((), move |()| judged_at(&cached, &place, &snapshot)).await;
         let before = facts.artifacts.clone();
@@ -159,13 +164,13 @@ impl Filling<'_> {
 }
 
 /// Looks at the caches anew; what the hub has said stays said.
-async fn look_again(facts: &mut LaneFacts, eyes: &Eyes) {
+async fn look_again(facts: &mut LaneFacts, views: &Views) {
     let old = std::mem::take(&mut facts.cached);
     let found = facts.artifacts.len().saturating_sub(facts.lane.artifacts.len());
     facts.artifacts.drain(..found);
-    let eyes = eyes.clone();
+    let views = views.clone();
     *facts = blocking(facts.clone(), move |mut facts| {
-        look(&mut facts, &eyes);
+        look(&mut facts, &views);
         facts
     })
     .await;
@@ -174,13 +179,13 @@ async fn look_again(facts: &mut LaneFacts, eyes: &Eyes) {
     }
 }
 
-fn trips(facts: &LaneFacts) -> Vec<Trip> {
+fn all_downloads(facts: &LaneFacts) -> Vec<CacheDownloads> {
     let wanted = facts.cached.iter().enumerate();
-    wanted.filter_map(|(index, cached)| trip(facts, index, cached)).collect()
+    wanted.filter_map(|(index, cached)| cache_downloads(facts, index, cached)).collect()
 }
 
 /// Absent: it is there, or it is the engine's to bring.
-fn trip(facts: &LaneFacts, index: usize, cached: &CacheFacts) -> Option<Trip> {
+fn cache_downloads(facts: &LaneFacts, index: usize, cached: &CacheFacts) -> Option<CacheDownloads> {
     let (Some(cache), Some(Ok(listing))) = (&cached.fill, &cached.probe) else { return None };
     if cached.state == CacheState::Held || listing.files.iter().any(|file| file.path == PRESET) {
         return None;
@@ -190,13 +195,13 @@ fn trip(facts: &LaneFacts, index: usize, cached: &CacheFacts) -> Option<Trip> {
         cache: cache.as_path().to_path_buf(),
         name: cached.cached.folder_name(),
     };
-    let errand = |file| repository.errand(file, &listing.commit);
-    let mut errands: Vec<Errand> = listing.files.iter().map(errand).collect::<Option<_>>()?;
-    errands.retain(|errand| {
-        let found = fs_err::metadata(errand.found_at());
-        !found.is_ok_and(|found| found.is_file() && found.len() == errand.file.size)
+    let download = |file| repository.download(file, &listing.commit);
+    let mut downloads: Vec<Download> = listing.files.iter().map(download).collect::<Option<_>>()?;
+    downloads.retain(|download| {
+        let found = fs_err::metadata(download.found_at());
+        !found.is_ok_and(|found| found.is_file() && found.len() == download.file.size)
     });
-    Some(Trip { index, repository, listing, errands })
+    Some(CacheDownloads { index, repository, listing, downloads })
 }
 
 /// What of a repository the engine loads.
@@ -221,19 +226,19 @@ fn needed(facts: &LaneFacts, cached: &Cached, mut listing: Listing) -> Listing {
 }
 
 /// As whom the service runs, where that is known in numbers.
-fn user_of(facts: &LaneFacts, eyes: &Eyes, index: usize) -> Option<User> {
-    User::parse(user_as_written(&facts.cached.get(index)?.cached, eyes)?)
+fn user_of(facts: &LaneFacts, views: &Views, index: usize) -> Option<User> {
+    User::parse(user_as_written(&facts.cached.get(index)?.cached, views)?)
 }
 
 /// As whom the service runs, where that is only known by name.
-pub(super) fn named_user(cached: &Cached, eyes: &Eyes) -> Option<String> {
-    let user = user_as_written(cached, eyes)?;
+pub(super) fn named_user(cached: &Cached, views: &Views) -> Option<String> {
+    let user = user_as_written(cached, views)?;
     User::parse(user).is_none().then(|| user.to_owned())
 }
 
-fn user_as_written<'a>(cached: &Cached, eyes: &'a Eyes) -> Option<&'a str> {
+fn user_as_written<'a>(cached: &Cached, views: &'a Views) -> Option<&'a str> {
     let service = place(cached)?.service.as_deref()?;
-    Some(&eyes.service(service)?.user.as_ref()?.value)
+    Some(&views.service(service)?.user.as_ref()?.value)
 }
 
 /// The folder of a cache as this process sees it.

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::facts::LaneFacts;
-use crate::facts::hub::{Errand, HubError, Listing, RemoteFile};
-use crate::facts::proof::{self, Outcome, Promise, Witness};
+use crate::facts::hub::{Download, HubError, Listing, RemoteFile};
+use crate::facts::proof::{self, Outcome, Promise, PromisedBy};
 use crate::file_name::hub_cache;
 use crate::file_name::split::SplitName;
 use crate::file_name::weights::Weights;
@@ -55,43 +55,44 @@ impl Target {
     ///
     /// # Errors
     /// [`HubError::LinkLeaves`], where a file would end up outside the lane's folder.
-    pub(super) fn errands(
+    pub(super) fn downloads(
         &self,
         listing: &Listing,
         scrutiny: Scrutiny,
         progress: &Progress,
-    ) -> Result<Vec<Errand>, HubError> {
-        let errand = |file: &RemoteFile| Errand::plain(file.clone(), self.destination(&file.path));
-        let errands: Vec<Errand> = listing.files.iter().map(errand).collect();
-        let errands = match scrutiny {
-            Scrutiny::Size => self.missing(errands),
-            Scrutiny::Content => self.not_proven(errands, progress),
+    ) -> Result<Vec<Download>, HubError> {
+        let download =
+            |file: &RemoteFile| Download::plain(file.clone(), self.destination(&file.path));
+        let downloads: Vec<Download> = listing.files.iter().map(download).collect();
+        let downloads = match scrutiny {
+            Scrutiny::Size => self.missing(downloads),
+            Scrutiny::Content => self.not_proven(downloads, progress),
         };
-        errands.iter().try_for_each(|errand| self.stays_inside(&errand.destination))?;
-        Ok(errands)
+        downloads.iter().try_for_each(|download| self.stays_inside(&download.destination))?;
+        Ok(downloads)
     }
 
     /// Those that are not there with their size, and those of which a stamp says another content. Blocking.
-    fn missing(&self, mut errands: Vec<Errand>) -> Vec<Errand> {
-        errands.retain(|errand| {
-            let seen = proof::look(&self.promise(&errand.file, Witness::Hub));
+    fn missing(&self, mut downloads: Vec<Download>) -> Vec<Download> {
+        downloads.retain(|download| {
+            let seen = proof::look(&self.promise(&download.file, PromisedBy::Hub));
             !matches!(seen, Outcome::Proven | Outcome::NotHashed | Outcome::Written)
         });
-        errands
+        downloads
     }
 
-    fn not_proven(&self, errands: Vec<Errand>, progress: &Progress) -> Vec<Errand> {
+    fn not_proven(&self, downloads: Vec<Download>, progress: &Progress) -> Vec<Download> {
         let promise =
-            |errand: &Errand| (self.promise(&errand.file, Witness::Hub), progress.clone());
-        let promises: Vec<_> = errands.iter().map(promise).collect();
+            |download: &Download| (self.promise(&download.file, PromisedBy::Hub), progress.clone());
+        let promises: Vec<_> = downloads.iter().map(promise).collect();
         let outcomes = proof::hash_all(&promises);
-        let with_outcome = errands.into_iter().zip(outcomes);
+        let with_outcome = downloads.into_iter().zip(outcomes);
         let missing = with_outcome.filter(|(_, outcome)| *outcome != Outcome::Proven);
-        missing.map(|(errand, _)| errand).collect()
+        missing.map(|(download, _)| download).collect()
     }
 
     /// What a file of the source has to be, where it belongs.
-    pub(super) fn promise(&self, file: &RemoteFile, witness: Witness) -> Promise {
+    pub(super) fn promise(&self, file: &RemoteFile, promised_by: PromisedBy) -> Promise {
         let path = self.destination(&file.path);
         let beside = path.parent().unwrap_or(Path::new("/")).to_path_buf();
         let own_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -101,7 +102,7 @@ impl Target {
             (self.model.clone(), file.path.clone())
         };
         let (size, id) = (Some(file.size), Some(file.oid.clone()));
-        Promise { path, root, name, size, id, witness, stamps: self.stamps }
+        Promise { path, root, name, size, id, promised_by, stamps: self.stamps }
     }
 
     /// A whole repository goes below the lane's folder; a single file takes the name that the engine
@@ -149,10 +150,10 @@ fn visible(artifact: &Artifact) -> Option<(&Path, bool)> {
 }
 
 /// The small files first: a lane whose configuration shows that it cannot work costs no weights.
-pub(super) fn in_stages(errands: Vec<Errand>) -> Vec<Vec<Errand>> {
-    let (small, weights): (Vec<_>, Vec<_>) = errands
-        .into_iter()
-        .partition(|errand| errand.file.size <= SMALL && Weights::of(&errand.file.path).is_none());
+pub(super) fn in_stages(downloads: Vec<Download>) -> Vec<Vec<Download>> {
+    let (small, weights): (Vec<_>, Vec<_>) = downloads.into_iter().partition(|download| {
+        download.file.size <= SMALL && Weights::of(&download.file.path).is_none()
+    });
     [small, weights].into_iter().filter(|stage| !stage.is_empty()).collect()
 }
 
@@ -162,9 +163,9 @@ mod tests {
     use crate::facts::hub::ObjectId;
     use crate::source::Source;
 
-    fn errand(path: &str, size: u64) -> Errand {
+    fn download(path: &str, size: u64) -> Download {
         let oid = ObjectId::GitBlob(String::new());
-        Errand::plain(RemoteFile { path: path.to_owned(), size, oid }, PathBuf::from(path))
+        Download::plain(RemoteFile { path: path.to_owned(), size, oid }, PathBuf::from(path))
     }
 
     fn target(model: &Path, one_file: bool) -> Target {
@@ -172,21 +173,21 @@ mod tests {
     }
 
     fn missing(target: &Target, files: &[(&str, u64)]) -> Result<Vec<String>, HubError> {
-        let files = files.iter().map(|(path, size)| errand(path, *size).file).collect();
+        let files = files.iter().map(|(path, size)| download(path, *size).file).collect();
         let source: Source = "hf://o/r".parse().unwrap();
         let listing = Listing { source, commit: String::new(), files };
         let (events, _receiver) = tokio::sync::mpsc::unbounded_channel();
         let progress = Progress::new(events);
-        let errands = target.errands(&listing, Scrutiny::Size, &progress)?;
-        Ok(errands.into_iter().map(|errand| errand.file.path).collect())
+        let downloads = target.downloads(&listing, Scrutiny::Size, &progress)?;
+        Ok(downloads.into_iter().map(|download| download.file.path).collect())
     }
 
     #[test]
     fn the_configuration_comes_before_the_weights() {
-        let stages = in_stages(vec![errand("a.safetensors", 10), errand("config.json", 10)]);
+        let stages = in_stages(vec![download("a.safetensors", 10), download("config.json", 10)]);
         let paths: Vec<Vec<_>> = stages
             .iter()
-            .map(|stage| stage.iter().map(|errand| errand.file.path.as_str()).collect())
+            .map(|stage| stage.iter().map(|download| download.file.path.as_str()).collect())
             .collect();
         assert_eq!(paths, [["config.json"], ["a.safetensors"]]);
         assert!(in_stages(Vec::new()).is_empty());
