@@ -15,7 +15,7 @@ use preflight::options::Base;
 use preflight::options::{Charset, Role};
 use preflight::plan::lanes::Lane;
 use preflight::report::redact::Redactor;
-use preflight::report::{FORMATS, LaneOutcome, Outcome, Report, Telling, human, verdict};
+use preflight::report::{FORMATS, LaneOutcome, Report, RunOutcome, Telling, human, verdict};
 use preflight::source_map::{Place, SourceMap, Span, Variable, VariableSource};
 use preflight::timing::Timing;
 
@@ -87,7 +87,7 @@ fn report(sources: &mut SourceMap) -> Report {
             .with("expected_bytes", 4_920_734_272_u64);
         findings.push(finding);
     }
-    Report::new(Outcome {
+    Report::new(RunOutcome {
         role: Role::Hand,
         project: Some("stack".to_owned()),
         lanes: lanes

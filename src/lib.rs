@@ -43,7 +43,7 @@ use project::compose;
 use project::stack::{self, Stack};
 use report::lock::Pinned;
 use report::progress::shown;
-use report::{Outcome, Report, Voice};
+use report::{Report, RunOutcome, Voice};
 use source_map::SourceMap;
 use timing::Stopwatch;
 
@@ -98,7 +98,7 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
         watch.lap("checks");
     }
     let project = ProjectFacts::of(&stack, &plan, options);
-    let outcome = Outcome::of(&project, &lanes, findings, options, watch.stop());
+    let outcome = RunOutcome::of(&project, &lanes, findings, options, watch.stop());
     Ok(voice.report(&Report::new(outcome), &sources)?)
 }
 

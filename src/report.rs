@@ -168,7 +168,7 @@ pub enum Verdict {
 
 /// What a run has found out, before it is sorted and judged as a whole.
 #[derive(Debug)]
-pub struct Outcome<'a> {
+pub struct RunOutcome<'a> {
     /// In which role preflight ran.
     pub role: Role,
     /// The project's name; absent when models were looked at without one.
@@ -222,8 +222,8 @@ impl Report {
     /// ([`check::verdict`]), unless they were raised before, so that the exit code follows from the
     /// findings alone.
     #[must_use]
-    pub fn new(outcome: Outcome<'_>) -> Self {
-        let Outcome { role, project, lanes, mut findings, containers, allow_unknown, timing } =
+    pub fn new(outcome: RunOutcome<'_>) -> Self {
+        let RunOutcome { role, project, lanes, mut findings, containers, allow_unknown, timing } =
             outcome;
         if lanes.is_empty() && !findings.iter().any(|found| found.rule.id == "no-lane") {
             findings.push(check::verdict::no_lane());

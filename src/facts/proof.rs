@@ -60,12 +60,12 @@ pub struct Proof {
     /// Who has promised.
     pub promised_by: PromisedBy,
     /// What was seen.
-    pub outcome: Outcome,
+    pub outcome: ProofOutcome,
 }
 
 /// What was seen of a promise.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ProofOutcome {
     /// It is kept: by hash, in this run or in one that left a stamp.
     Proven,
     /// It is broken.
@@ -89,20 +89,22 @@ pub enum Outcome {
 
 /// Compares size and stamp. Blocking.
 #[must_use]
-pub fn look(promise: &Promise) -> Outcome {
+pub fn look(promise: &Promise) -> ProofOutcome {
     let trace = match Trace::of(&promise.path) {
         Ok(trace) => trace,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Outcome::Missing,
-        Err(error) => return Outcome::Unreadable(error.to_string()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return ProofOutcome::Missing,
+        Err(error) => return ProofOutcome::Unreadable(error.to_string()),
     };
     if let Some(size) = promise.size.filter(|size| *size != trace.size) {
         return differs(format!("{size} bytes"), format!("{} bytes", trace.size));
     }
-    let Some(id) = &promise.id else { return Outcome::Unproven };
+    let Some(id) = &promise.id else { return ProofOutcome::Unproven };
     match stamp::recall(&promise.root, &promise.name, &trace) {
-        Recall::Same(known) => judge(id, &known, trace.size).unwrap_or(Outcome::NotHashed),
-        Recall::Written(known) if id.agrees(&known, trace.size) == Some(true) => Outcome::Written,
-        Recall::Nothing | Recall::Moved(_) | Recall::Written(_) => Outcome::NotHashed,
+        Recall::Same(known) => judge(id, &known, trace.size).unwrap_or(ProofOutcome::NotHashed),
+        Recall::Written(known) if id.agrees(&known, trace.size) == Some(true) => {
+            ProofOutcome::Written
+        }
+        Recall::Nothing | Recall::Moved(_) | Recall::Written(_) => ProofOutcome::NotHashed,
     }
 }
 
@@ -110,9 +112,11 @@ pub fn look(promise: &Promise) -> Outcome {
 /// cores; each `Progress` is told of the files of its promise. One outcome for each promise, in
 /// order. Blocking.
 #[must_use]
-pub fn hash_all(promises: &[(Promise, Progress)]) -> Vec<Outcome> {
-    let mut outcomes: Vec<Outcome> = promises.iter().map(|(promise, _)| look(promise)).collect();
-    let wants = |outcome: &Outcome| matches!(outcome, Outcome::NotHashed | Outcome::Written);
+pub fn hash_all(promises: &[(Promise, Progress)]) -> Vec<ProofOutcome> {
+    let mut outcomes: Vec<ProofOutcome> =
+        promises.iter().map(|(promise, _)| look(promise)).collect();
+    let wants =
+        |outcome: &ProofOutcome| matches!(outcome, ProofOutcome::NotHashed | ProofOutcome::Written);
     // What two lanes share is hashed once.
     let mut first: HashMap<(&Path, &Option<ObjectId>), usize> = HashMap::new();
     let mut same: Vec<(usize, usize)> = Vec::new();
@@ -158,7 +162,10 @@ fn announce(promises: &[(Promise, Progress)], work: &[(u64, usize)]) {
     }
 }
 
-fn in_parallel(promises: &[(Promise, Progress)], work: &[(u64, usize)]) -> Vec<(usize, Outcome)> {
+fn in_parallel(
+    promises: &[(Promise, Progress)],
+    work: &[(u64, usize)],
+) -> Vec<(usize, ProofOutcome)> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
     let worker = || {
@@ -179,22 +186,22 @@ fn in_parallel(promises: &[(Promise, Progress)], work: &[(u64, usize)]) -> Vec<(
     })
 }
 
-fn hash(promise: &Promise, progress: &Progress) -> Outcome {
-    let Some(id) = &promise.id else { return Outcome::Unproven };
+fn hash(promise: &Promise, progress: &Progress) -> ProofOutcome {
+    let Some(id) = &promise.id else { return ProofOutcome::Unproven };
     let hashed = Trace::of(&promise.path).and_then(|before| {
         let actual = hash::hash(&promise.path, id, &|bytes| progress.verified(bytes))?;
         Ok((before, Trace::of(&promise.path)?, actual))
     });
     let (before, after, actual) = match hashed {
         Ok(hashed) => hashed,
-        Err(error) => return Outcome::Unreadable(error.to_string()),
+        Err(error) => return ProofOutcome::Unreadable(error.to_string()),
     };
     progress.finished(&promise.name);
     if before != after {
-        return Outcome::Unreadable("it was written while it was hashed".to_owned());
+        return ProofOutcome::Unreadable("it was written while it was hashed".to_owned());
     }
-    let outcome = judge(id, &actual, after.size).unwrap_or(Outcome::Unproven);
-    if outcome == Outcome::Proven && promise.stamps {
+    let outcome = judge(id, &actual, after.size).unwrap_or(ProofOutcome::Unproven);
+    if outcome == ProofOutcome::Proven && promise.stamps {
         remember(promise, &after, &actual);
     }
     outcome
@@ -214,16 +221,16 @@ fn remember(promise: &Promise, trace: &Trace, id: &ObjectId) {
 }
 
 /// Absent: the two cannot be compared.
-fn judge(promised: &ObjectId, actual: &ObjectId, size: u64) -> Option<Outcome> {
+fn judge(promised: &ObjectId, actual: &ObjectId, size: u64) -> Option<ProofOutcome> {
     Some(if promised.agrees(actual, size)? {
-        Outcome::Proven
+        ProofOutcome::Proven
     } else {
         differs(promised.to_string(), actual.to_string())
     })
 }
 
-fn differs(expected: String, actual: String) -> Outcome {
-    Outcome::Differs { expected, actual }
+fn differs(expected: String, actual: String) -> ProofOutcome {
+    ProofOutcome::Differs { expected, actual }
 }
 
 impl PromisedBy {
@@ -261,7 +268,7 @@ mod tests {
         }
     }
 
-    fn hashed(promises: &[Promise]) -> Vec<Outcome> {
+    fn hashed(promises: &[Promise]) -> Vec<ProofOutcome> {
         let (events, _receiver) = unbounded_channel();
         let progress = Progress::new(events);
         let promises: Vec<_> =
@@ -275,21 +282,24 @@ mod tests {
         let path = root.path().join("a");
         fs_err::write(&path, "hello\n").unwrap();
         let promise = promise(root.path(), "a", HELLO);
-        assert_eq!(look(&promise), Outcome::NotHashed);
-        assert_eq!(hashed(&[promise.clone(), promise.clone()]), [Outcome::Proven, Outcome::Proven]);
-        assert_eq!(look(&promise), Outcome::Proven);
+        assert_eq!(look(&promise), ProofOutcome::NotHashed);
+        assert_eq!(
+            hashed(&[promise.clone(), promise.clone()]),
+            [ProofOutcome::Proven, ProofOutcome::Proven]
+        );
+        assert_eq!(look(&promise), ProofOutcome::Proven);
 
         // The same size, another content.
         fs_err::write(&path, "hellO\n").unwrap();
         let opened = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
         opened.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
-        assert_eq!(look(&promise), Outcome::Written);
-        let [Outcome::Differs { expected, .. }] = &hashed(std::slice::from_ref(&promise))[..]
+        assert_eq!(look(&promise), ProofOutcome::Written);
+        let [ProofOutcome::Differs { expected, .. }] = &hashed(std::slice::from_ref(&promise))[..]
         else {
             panic!("{:?}", look(&promise))
         };
         assert_eq!(*expected, format!("sha256 {HELLO}"));
-        assert_eq!(look(&promise), Outcome::Written, "only what is proven is remembered");
+        assert_eq!(look(&promise), ProofOutcome::Written, "only what is proven is remembered");
     }
 
     #[test]
@@ -302,9 +312,10 @@ mod tests {
         let silent = Promise { size: None, id: None, ..short.clone() };
         let folder = promise(root.path(), "b", HELLO);
         let outcomes = hashed(&[missing, short, silent, folder]);
-        let differs = Outcome::Differs { expected: "6 bytes".into(), actual: "5 bytes".into() };
-        assert_eq!(outcomes[..3], [Outcome::Missing, differs, Outcome::Unproven]);
-        assert!(matches!(outcomes[3], Outcome::Unreadable(_)));
+        let differs =
+            ProofOutcome::Differs { expected: "6 bytes".into(), actual: "5 bytes".into() };
+        assert_eq!(outcomes[..3], [ProofOutcome::Missing, differs, ProofOutcome::Unproven]);
+        assert!(matches!(outcomes[3], ProofOutcome::Unreadable(_)));
     }
 
     #[test]
@@ -312,8 +323,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         fs_err::write(root.path().join("a"), "hello\n").unwrap();
         let promise = Promise { stamps: false, ..promise(root.path(), "a", HELLO) };
-        assert_eq!(hashed(std::slice::from_ref(&promise)), [Outcome::Proven]);
-        assert_eq!(look(&promise), Outcome::NotHashed);
+        assert_eq!(hashed(std::slice::from_ref(&promise)), [ProofOutcome::Proven]);
+        assert_eq!(look(&promise), ProofOutcome::NotHashed);
         assert!(!root.path().join(".cache").exists());
     }
 }

@@ -58,7 +58,7 @@ pub struct Lane {
     /// The program that will serve it, if known.
     pub engine: Option<Engine>,
     /// What sort of model it is, if known.
-    pub kind: Option<Kind>,
+    pub kind: Option<ModelKind>,
     /// False: it is validated, and not fetched (`ARGOS_DOWNLOAD_*`, or it is not required).
     pub fetch: bool,
     /// How the engine is started, if a service was found.
@@ -91,7 +91,7 @@ pub struct Lane {
 /// What sort of model a lane has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum ModelKind {
     /// A folder that vLLM or one of its like opens.
     Vllm,
     /// A GGUF file.

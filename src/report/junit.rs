@@ -22,10 +22,10 @@ struct Suite {
 
 struct Case {
     name: String,
-    outcome: Outcome,
+    outcome: CaseOutcome,
 }
 
-enum Outcome {
+enum CaseOutcome {
     Passed { said: Option<String> },
     Failed { kind: String, message: String, text: String },
     Errored { kind: String, message: String, text: String },
@@ -59,7 +59,7 @@ fn render(report: &Report, telling: Telling<'_>) -> String {
 /// The document of a run that ended without a report.
 fn render_failure(failure: &Failure, telling: Telling<'_>) -> String {
     let text = super::failure_verdict(failure, telling.redactor, Charset::Unicode);
-    let outcome = Outcome::Errored {
+    let outcome = CaseOutcome::Errored {
         kind: format!("exit {}", failure.exit.code()),
         message: failure.message.clone(),
         text,
@@ -86,23 +86,23 @@ fn suite<'a>(
     suite
 }
 
-fn outcome(finding: &Finding, telling: Telling<'_>) -> Outcome {
+fn outcome(finding: &Finding, telling: Telling<'_>) -> CaseOutcome {
     let text = format!("{}\n\n{}", human::finding_alone(finding, telling), finding.rule.link());
     match finding.severity {
-        Severity::Error => Outcome::Failed {
+        Severity::Error => CaseOutcome::Failed {
             kind: finding.rule.id.to_owned(),
             message: finding.message.clone(),
             text,
         },
-        Severity::Warning | Severity::Note => Outcome::Passed { said: Some(text) },
+        Severity::Warning | Severity::Note => CaseOutcome::Passed { said: Some(text) },
     }
 }
 
 fn project_case(report: &Report) -> Case {
     let outcome = if report.exit == ExitCode::Ready {
-        Outcome::Passed { said: None }
+        CaseOutcome::Passed { said: None }
     } else {
-        Outcome::Failed {
+        CaseOutcome::Failed {
             kind: format!("exit {}", report.exit.code()),
             message: report.exit.meaning().to_owned(),
             text: super::verdict::headline(report),
@@ -114,15 +114,17 @@ fn project_case(report: &Report) -> Case {
 fn lane_case(lane: &LaneReport, cleaner: Cleaner<'_>) -> Case {
     let reason = || cleaner.joined(lane.reason.as_deref().unwrap_or("no reason is known"));
     let outcome = match lane.verdict {
-        Verdict::Ready => Outcome::Passed { said: lane.summary.clone() },
-        Verdict::NotReady if lane.required => Outcome::Failed {
+        Verdict::Ready => CaseOutcome::Passed { said: lane.summary.clone() },
+        Verdict::NotReady if lane.required => CaseOutcome::Failed {
             kind: "not ready".to_owned(),
             message: "the lane is not ready".to_owned(),
             text: "each of its findings is a case of its own".to_owned(),
         },
-        Verdict::NotReady => Outcome::Skipped { message: "not ready, and not required".to_owned() },
-        Verdict::Unknown => Outcome::Skipped { message: format!("unknown: {}", reason()) },
-        Verdict::Skipped => Outcome::Skipped { message: reason() },
+        Verdict::NotReady => {
+            CaseOutcome::Skipped { message: "not ready, and not required".to_owned() }
+        }
+        Verdict::Unknown => CaseOutcome::Skipped { message: format!("unknown: {}", reason()) },
+        Verdict::Skipped => CaseOutcome::Skipped { message: reason() },
     };
     Case { name: "ready".to_owned(), outcome }
 }
@@ -152,17 +154,17 @@ fn counts<'a>(cases: impl Iterator<Item = &'a Case>) -> String {
     for case in cases {
         tests += 1;
         match case.outcome {
-            Outcome::Passed { .. } => {}
-            Outcome::Failed { .. } => failures += 1,
-            Outcome::Errored { .. } => errors += 1,
-            Outcome::Skipped { .. } => skipped += 1,
+            CaseOutcome::Passed { .. } => {}
+            CaseOutcome::Failed { .. } => failures += 1,
+            CaseOutcome::Errored { .. } => errors += 1,
+            CaseOutcome::Skipped { .. } => skipped += 1,
         }
     }
     format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\"")
 }
 
 /// What stands behind the attributes of a `testcase`.
-fn body(outcome: &Outcome, cleaner: Cleaner<'_>) -> String {
+fn body(outcome: &CaseOutcome, cleaner: Cleaner<'_>) -> String {
     let failure = |tag: &str, kind: &str, message: &str, text: &str| {
         let (kind, message) = (attribute(kind, cleaner), attribute(message, cleaner));
         let text = content(text, cleaner);
@@ -171,14 +173,14 @@ fn body(outcome: &Outcome, cleaner: Cleaner<'_>) -> String {
         )
     };
     match outcome {
-        Outcome::Passed { said: None } => "/>\n".to_owned(),
-        Outcome::Passed { said: Some(text) } => {
+        CaseOutcome::Passed { said: None } => "/>\n".to_owned(),
+        CaseOutcome::Passed { said: Some(text) } => {
             let text = content(text, cleaner);
             format!(">\n      <system-out>{text}</system-out>\n    </testcase>\n")
         }
-        Outcome::Failed { kind, message, text } => failure("failure", kind, message, text),
-        Outcome::Errored { kind, message, text } => failure("error", kind, message, text),
-        Outcome::Skipped { message } => {
+        CaseOutcome::Failed { kind, message, text } => failure("failure", kind, message, text),
+        CaseOutcome::Errored { kind, message, text } => failure("error", kind, message, text),
+        CaseOutcome::Skipped { message } => {
             let message = attribute(message, cleaner);
             format!(">\n      <skipped message=\"{message}\"/>\n    </testcase>\n")
         }

@@ -12,9 +12,9 @@ use crate::project::docker::Container;
 use crate::project::mounts::Sight;
 use crate::timing::Timing;
 
-use super::{ContainerReport, FileReport, FileState, LaneOutcome, Outcome};
+use super::{ContainerReport, FileReport, FileState, LaneOutcome, RunOutcome};
 
-impl<'a> Outcome<'a> {
+impl<'a> RunOutcome<'a> {
     /// Puts together what was seen and what was found.
     #[must_use]
     pub fn of(

@@ -65,7 +65,7 @@ fn outcome(lanes: &[Lane], unknown: &[(&str, &str)], found: Vec<Finding>) -> Rep
     for finding in found {
         findings.push(finding);
     }
-    Report::new(Outcome {
+    Report::new(RunOutcome {
         role: Role::Hand,
         project: Some("cortex".to_owned()),
         lanes: lanes
@@ -161,7 +161,7 @@ fn a_part_that_was_not_looked_at_leaves_its_lane_unknown() {
 fn an_unknown_lane_can_be_accepted() {
     let coder = lane("coder", true);
     let unknown = Some("not mounted".to_owned());
-    let outcome = Outcome {
+    let outcome = RunOutcome {
         role: Role::Init,
         project: None,
         lanes: vec![LaneOutcome { lane: &coder, files: vec![], summary: None, unknown }],
@@ -305,7 +305,7 @@ pub(super) fn rich() -> (Report, SourceMap) {
     let (shards, gguf) = (file("/models/a", Some(5 << 30), FileState::Missing), "/models/r.gguf");
     let files = [vec![shards], vec![file(gguf, Some(1234), FileState::Invalid)]];
     let mut files = files.into_iter();
-    let report = Report::new(Outcome {
+    let report = Report::new(RunOutcome {
         role: Role::Hand,
         project: Some("stack".to_owned()),
         lanes: lanes

@@ -20,7 +20,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::blocks::{BLOCK, Blocks};
 use super::digest::Hasher;
 use super::journal::{Mark, Table};
-use super::partial::{Kept, Part, READ_BUFFER};
+use super::partial::{Kept, PartialFile, READ_BUFFER};
 use super::store::failure;
 use super::{HubError, RemoteFile};
 use crate::progress::Progress;
@@ -80,10 +80,10 @@ struct Settling {
 }
 
 impl Assembly {
-    /// Starts the threads for a part of `remote`. What it lacks is expected through the sender; the
-    /// threads end when that is gone.
+    /// Starts the threads for a partial file of `remote`. What it lacks is expected through the
+    /// sender; the threads end when that is gone.
     pub(crate) fn start(
-        part: Part,
+        partial: PartialFile,
         remote: &RemoteFile,
         progress: &Progress,
     ) -> (Self, Sender<Piece>) {
@@ -91,7 +91,7 @@ impl Assembly {
         let (complete, settling) = mpsc::unbounded_channel();
         let (written, known) = mpsc::unbounded_channel();
         let (report, wrong) = mpsc::unbounded_channel();
-        let Part { kept, file, table, destination } = part;
+        let PartialFile { kept, file, table, destination } = partial;
         let blocks = Blocks::of(remote.size);
         let writer =
             Writer { file: Arc::clone(&file), blocks, open: Vec::new(), complete, written };
@@ -120,7 +120,7 @@ impl Assembly {
     ///
     /// # Errors
     /// What went wrong with the disk.
-    pub(crate) async fn end(self) -> Result<Option<(Part, Hasher)>, HubError> {
+    pub(crate) async fn end(self) -> Result<Option<(PartialFile, Hasher)>, HubError> {
         let Self { writer, keeper, prover, rest, .. } = self;
         let (written, (kept, settled), proven) =
             (join(writer).await, join(keeper).await, join(prover).await);
@@ -129,7 +129,7 @@ impl Assembly {
         settled.map_err(at)?;
         let Some((hasher, table)) = proven.map_err(at)? else { return Ok(None) };
         let Rest { file, destination } = rest;
-        Ok(Some((Part { kept, file, table, destination }, hasher)))
+        Ok(Some((PartialFile { kept, file, table, destination }, hasher)))
     }
 }
 

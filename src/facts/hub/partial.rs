@@ -36,7 +36,7 @@ pub(crate) struct Names {
 
 /// A temporary file that is being written.
 #[derive(Debug)]
-pub(crate) struct Part {
+pub(crate) struct PartialFile {
     pub(crate) kept: Kept,
     /// Locked.
     pub(crate) file: Arc<std::fs::File>,
@@ -58,7 +58,7 @@ pub(crate) struct Kept {
 #[derive(Debug)]
 pub(crate) enum Opened {
     /// Something is still missing, or has yet to be proven.
-    Part(Part),
+    Partial(PartialFile),
     /// A run that ended just before the last step left everything; the file has its name now.
     InPlace {
         /// What `hf` knows the content by.
@@ -108,7 +108,7 @@ pub(crate) fn held(download: &Download) -> u64 {
     blocks.saturating_mul(512).min(download.file.size)
 }
 
-impl Part {
+impl PartialFile {
     /// Makes the folders, and the temporary file with all of its space reserved; or finds what an
     /// earlier run left of it. Blocking.
     pub(crate) fn open(download: &Download) -> Result<Opened, HubError> {
@@ -142,7 +142,7 @@ impl Part {
             reserve(&file, remote.size, &kept.names.data)?;
         }
         let destination = destination.clone();
-        Ok(Opened::Part(Self { kept, file: Arc::new(file), table, destination }))
+        Ok(Opened::Partial(Self { kept, file: Arc::new(file), table, destination }))
     }
 
     /// Gives the file its final name. Its content has been proven. Blocking.

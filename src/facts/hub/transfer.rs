@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
 use super::assembly::{Assembly, join};
 use super::blocks::{Blocks, Wanted};
 use super::client::Client;
+use super::digest::Hasher;
 use super::journal::Mark;
-use super::partial::{self, Names, Opened, Part};
+use super::partial::{self, Names, Opened, PartialFile};
 use super::refusal::Asked;
 use super::{Download, HubError, Listing};
 use crate::progress::Progress;
@@ -111,20 +112,20 @@ impl<'a> Transfer<'a> {
 
     async fn large(&self) -> Result<String, HubError> {
         let download = self.download.clone();
-        let part = match blocking(move || Part::open(&download)).await? {
+        let partial = match blocking(move || PartialFile::open(&download)).await? {
             Opened::InPlace { etag } => {
                 self.progress.resumed(self.download.file.size);
                 self.progress.verified(self.download.file.size);
                 return Ok(etag);
             }
-            Opened::Part(part) => part,
+            Opened::Partial(partial) => partial,
         };
-        let there = part.table.iter().enumerate().filter(|(_, mark)| mark.is_some());
+        let there = partial.table.iter().enumerate().filter(|(_, mark)| mark.is_some());
         let resumed = there.map(|(block, _)| self.blocks.length(block)).sum();
         if resumed > 0 {
             self.progress.resumed(resumed);
         }
-        let result = self.assemble_and_prove(part).await;
+        let result = self.assemble_and_prove(partial).await;
         if matches!(result, Err(HubError::Corrupt { .. })) {
             // Neither the bytes nor where they came from can be trusted.
             let names = Names::beside(&self.download.destination, &self.download.file.oid);
@@ -137,28 +138,28 @@ impl<'a> Transfer<'a> {
         result
     }
 
-    async fn assemble_and_prove(&self, part: Part) -> Result<String, HubError> {
+    async fn assemble_and_prove(&self, partial: PartialFile) -> Result<String, HubError> {
         let file = &self.download.file;
-        let (mut part, mut hasher) = self.assemble(part).await?;
+        let (mut partial, mut hasher) = self.assemble(partial).await?;
         let mut proof = hasher.prove(file, file.size);
-        for suspects in self.suspects(&part) {
+        for suspects in self.suspects(&partial) {
             let Err(HubError::Corrupt { actual, .. }) = &proof else { break };
             let bytes = suspects.iter().map(|block| self.blocks.length(*block)).sum();
             self.look_elsewhere(bytes, actual).await;
-            suspects.iter().for_each(|block| part.table[*block] = None);
-            (part, hasher) = self.assemble(part).await?;
+            suspects.iter().for_each(|block| partial.table[*block] = None);
+            (partial, hasher) = self.assemble(partial).await?;
             proof = hasher.prove(file, file.size);
         }
         let etag = proof?;
-        blocking(move || part.name()).await?;
+        blocking(move || partial.name()).await?;
         Ok(etag)
     }
 
-    /// Brings the blocks that a part lacks, and hashes all of it.
-    async fn assemble(&self, part: Part) -> Result<(Part, super::digest::Hasher), HubError> {
-        let missing = part.table.iter().enumerate().filter(|(_, mark)| mark.is_none());
+    /// Brings the blocks that a partial file lacks, and hashes all of it.
+    async fn assemble(&self, partial: PartialFile) -> Result<(PartialFile, Hasher), HubError> {
+        let missing = partial.table.iter().enumerate().filter(|(_, mark)| mark.is_none());
         self.want(missing.map(|(block, _)| block));
-        let (mut assembly, pieces) = Assembly::start(part, &self.download.file, self.progress);
+        let (mut assembly, pieces) = Assembly::start(partial, &self.download.file, self.progress);
         let brought = self.bring_blocks(pieces, &mut assembly.wrong).await;
         self.report(1);
         // If the disk failed, the network only failed because nobody listened any more.
@@ -167,12 +168,12 @@ impl<'a> Transfer<'a> {
         assembled.ok_or_else(|| self.asked.unreachable("not every block came"))
     }
 
-    /// Which blocks of a part to fetch again, although all of them came: the likely ones first. The
+    /// Which blocks of a file to fetch again, although all of them came: the likely ones first. The
     /// hub says what the whole file is, and nobody what its blocks are.
-    fn suspects(&self, part: &Part) -> Vec<Vec<usize>> {
+    fn suspects(&self, partial: &PartialFile) -> Vec<Vec<usize>> {
         let last = self.tag.load(SeqCst);
         let other = |mark: &Option<Mark>| mark.is_some_and(|mark| mark.tag != last);
-        let numbered = part.table.iter().enumerate();
+        let numbered = partial.table.iter().enumerate();
         let (likely, rest): (Vec<_>, Vec<_>) = numbered.partition(|(_, mark)| other(mark));
         let numbers =
             |blocks: Vec<(usize, _)>| blocks.into_iter().map(|(block, _)| block).collect();

@@ -12,7 +12,7 @@ use crate::look::Look;
 use crate::options::{DockerOptions, Options, Token};
 use crate::plan::engine::{Engine, Serves};
 use crate::plan::lanes::Level;
-use crate::plan::lanes::{Kind, Lane};
+use crate::plan::lanes::{Lane, ModelKind};
 use crate::project::docker::{self, Container};
 use crate::project::mounts::Standpoint;
 use crate::project::stack::Stack;
@@ -167,7 +167,7 @@ fn lists_models(engine: Option<Engine>) -> bool {
 }
 
 fn wanted(lane: &Lane) -> Wanted {
-    let embeds = lane.kind == Some(Kind::Embedding)
+    let embeds = lane.kind == Some(ModelKind::Embedding)
         || lane.engine.is_some_and(|engine| engine.models().serves == Serves::Embeddings);
     if embeds { Wanted::Embedding } else { Wanted::Text }
 }

@@ -15,11 +15,11 @@ use super::way::Views;
 use super::{blocking, disk, proof};
 use crate::facts::LaneFacts;
 use crate::facts::hub::{Download, Hub, HubError, Listing, Noted};
-use crate::facts::proof::{Outcome, PromisedBy};
+use crate::facts::proof::{PromisedBy, ProofOutcome};
 use crate::file_name::hub_cache;
 use crate::options::{FileOptions, Options};
 use crate::plan::engine::repository::Reader;
-use crate::plan::lanes::Kind;
+use crate::plan::lanes::ModelKind;
 use crate::progress::Progress;
 use crate::project::mounts::Sight;
 use crate::source::Source;
@@ -87,13 +87,15 @@ pub(super) fn wants(facts: &LaneFacts, files: &FileOptions) -> bool {
     let Some(model) = facts.artifacts.first() else { return false };
     let visible =
         matches!(model.artifact.located.value.sight, Sight::Visible { read_only: false, .. });
-    let broken = |outcome: &Outcome| matches!(outcome, Outcome::Differs { .. } | Outcome::Missing);
+    let broken = |outcome: &ProofOutcome| {
+        matches!(outcome, ProofOutcome::Differs { .. } | ProofOutcome::Missing)
+    };
     let is_broken = facts.proofs.iter().any(|proof| broken(&proof.outcome));
     let source = facts.lane.source.as_ref().map(|source| &source.value);
     let moves = files.update
         && facts.source.pinning.pin().is_none()
         && source.is_some_and(|source| !source.is_pinned());
-    let unproven = |outcome: &Outcome| !matches!(outcome, Outcome::Proven);
+    let unproven = |outcome: &ProofOutcome| !matches!(outcome, ProofOutcome::Proven);
     let in_doubt = files.deep
         && (facts.proofs.is_empty() || facts.proofs.iter().any(|it| unproven(&it.outcome)));
     facts.orders.may_fetch
@@ -217,7 +219,8 @@ fn is_commit(text: &str) -> bool {
 pub(super) fn without_surplus(facts: &mut LaneFacts, mut listing: Listing) -> Listing {
     let lane = &facts.lane;
     let chosen = !lane.include.is_empty() || listing.source.path.is_some();
-    let is_known = lane.engine.is_some() || matches!(lane.kind, Some(Kind::Vllm | Kind::Embedding));
+    let is_known =
+        lane.engine.is_some() || matches!(lane.kind, Some(ModelKind::Vllm | ModelKind::Embedding));
     if chosen || !is_known {
         return listing;
     }

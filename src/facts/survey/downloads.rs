@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::facts::LaneFacts;
 use crate::facts::hub::{Download, HubError, Listing, RemoteFile};
-use crate::facts::proof::{self, Outcome, Promise, PromisedBy};
+use crate::facts::proof::{self, Promise, PromisedBy, ProofOutcome};
 use crate::file_name::hub_cache;
 use crate::file_name::split::SplitName;
 use crate::file_name::weights::Weights;
@@ -76,7 +76,7 @@ impl Target {
     fn missing(&self, mut downloads: Vec<Download>) -> Vec<Download> {
         downloads.retain(|download| {
             let seen = proof::look(&self.promise(&download.file, PromisedBy::Hub));
-            !matches!(seen, Outcome::Proven | Outcome::NotHashed | Outcome::Written)
+            !matches!(seen, ProofOutcome::Proven | ProofOutcome::NotHashed | ProofOutcome::Written)
         });
         downloads
     }
@@ -87,7 +87,7 @@ impl Target {
         let promises: Vec<_> = downloads.iter().map(promise).collect();
         let outcomes = proof::hash_all(&promises);
         let with_outcome = downloads.into_iter().zip(outcomes);
-        let missing = with_outcome.filter(|(_, outcome)| *outcome != Outcome::Proven);
+        let missing = with_outcome.filter(|(_, outcome)| *outcome != ProofOutcome::Proven);
         missing.map(|(download, _)| download).collect()
     }
 

@@ -6,7 +6,7 @@ use super::model::rules::{FILE_CORRUPT, FILES_MISSING};
 use super::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::model::FileState;
-use crate::facts::proof::{Outcome, PromisedBy, Proof};
+use crate::facts::proof::{PromisedBy, Proof, ProofOutcome};
 use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::findings::{Finding, Findings, Rule};
 use crate::project::mounts::Sight;
@@ -29,14 +29,14 @@ static FILE_NOT_PROVEN: Rule = Rule::warning(
 fn run(facts: &LaneFacts, findings: &mut Findings) {
     let speaker = Speaker { facts };
     for proof in &facts.proofs {
-        if let Outcome::Differs { expected, actual } = &proof.outcome {
+        if let ProofOutcome::Differs { expected, actual } = &proof.outcome {
             findings.push(speaker.corrupt(proof, expected, actual));
         }
     }
-    let of = |wanted: &Outcome| -> Vec<&Proof> {
+    let of = |wanted: &ProofOutcome| -> Vec<&Proof> {
         facts.proofs.iter().filter(|proof| proof.outcome == *wanted).collect()
     };
-    let unknown: Vec<&Proof> = of(&Outcome::Missing)
+    let unknown: Vec<&Proof> = of(&ProofOutcome::Missing)
         .into_iter()
         .filter(|proof| !speaker.is_known_to_be_missing(proof))
         .collect();
@@ -49,14 +49,14 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
         let fix = format!("run `preflight fetch --lane {}`", facts.lane.name);
         findings.push(speaker.finding(&FILES_MISSING, first, message, fix));
     }
-    let written = of(&Outcome::Written);
+    let written = of(&ProofOutcome::Written);
     if let Some(first) = written.first() {
         let verb = if written.len() == 1 { "has" } else { "have" };
         let message = format!("{} {verb} been written since proven", speaker.files(&written));
         let fix = format!("run `preflight verify --deep --lane {}`", facts.lane.name);
         findings.push(speaker.finding(&FILE_CHANGED, first, message, fix));
     }
-    let unproven = of(&Outcome::Unproven);
+    let unproven = of(&ProofOutcome::Unproven);
     let was_deep = facts.orders.deep;
     if let Some(first) = unproven.first().filter(|_| was_deep) {
         let message = format!("nobody says what {} must hash to", speaker.files(&unproven));

@@ -5,7 +5,7 @@ use super::catalogue::{Catalogue, Entry};
 use super::draft::{Draft, Drafts, Opened, Written, fill};
 use super::selection::{left_out, select};
 use super::{
-    Artifact, Kind, Lane, Origin, Plan, PlanError, Problem, ProblemKind, Settings, Traced,
+    Artifact, Lane, ModelKind, Origin, Plan, PlanError, Problem, ProblemKind, Settings, Traced,
     declared, discovered, variables,
 };
 use crate::file_name::weights::Weights;
@@ -210,7 +210,7 @@ impl Ground<'_> {
                     |path: &ServicePath| locate(self.project, service, self.standpoint, path);
                 cache::of_engine(service, invocation, model_too, locate)
             }
-            (_, None, Some(source)) if draft.kind == Some(Kind::Embedding) && model_too => {
+            (_, None, Some(source)) if draft.kind == Some(ModelKind::Embedding) && model_too => {
                 let found =
                     cache::of_project(self.project, self.standpoint, source, &draft.services);
                 found.into_iter().collect()
@@ -329,8 +329,10 @@ impl Ground<'_> {
         }
         let silent = nowhere && knows_nothing(draft);
         silent.then(|| match draft.kind {
-            Some(Kind::Embedding) => "no hub cache is mounted".to_owned(),
-            Some(Kind::Vllm | Kind::Gguf) | None => "nothing says where its model is".to_owned(),
+            Some(ModelKind::Embedding) => "no hub cache is mounted".to_owned(),
+            Some(ModelKind::Vllm | ModelKind::Gguf) | None => {
+                "nothing says where its model is".to_owned()
+            }
         })
     }
 }
@@ -369,7 +371,7 @@ fn declared_as(model: &Located) -> String {
 }
 
 /// What sort of model a path looks like.
-fn kind_of(draft: &Draft) -> Option<Kind> {
+fn kind_of(draft: &Draft) -> Option<ModelKind> {
     let path = draft.path.as_ref()?.value.as_path();
-    Weights::Gguf.are_in(&path.to_string_lossy()).then_some(Kind::Gguf)
+    Weights::Gguf.are_in(&path.to_string_lossy()).then_some(ModelKind::Gguf)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::Kind;
+use super::ModelKind;
 use crate::source::Source;
 use crate::yaml::{self, YamlError};
 
@@ -24,7 +24,7 @@ pub struct Entry {
     /// The lane's name; the same for its alternates.
     pub lane: String,
     /// What sort of model it is.
-    pub kind: Kind,
+    pub kind: ModelKind,
     /// Below the models root; absent for what lives in a hub cache.
     #[serde(default)]
     pub path: Option<String>,

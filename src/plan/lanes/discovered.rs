@@ -3,7 +3,7 @@
 use super::cache::source;
 use super::catalogue::Catalogue;
 use super::draft::{Draft, Drafts, Opened, Written, fill, lane_name};
-use super::{Kind, Origin, Problem, ProblemKind, Traced};
+use super::{ModelKind, Origin, Problem, ProblemKind, Traced};
 use crate::path::ServicePath;
 use crate::plan::engine::{self, Invocation, Layout, Named, Opens, Serves};
 use crate::project::mounts::{Standpoint, locate};
@@ -134,12 +134,12 @@ fn is_cached(path: &ServicePath, invocation: &Invocation) -> bool {
     invocation.hub_cache.as_ref().is_some_and(|cache| path.below(&cache.path).is_some())
 }
 
-fn kind_of(invocation: &Invocation) -> Option<Kind> {
+fn kind_of(invocation: &Invocation) -> Option<ModelKind> {
     let models = invocation.engine.models();
     match (models.layout, models.serves) {
-        (Layout::GgufFile, _) => Some(Kind::Gguf),
-        (Layout::HubFolder, Serves::Embeddings) => Some(Kind::Embedding),
-        (Layout::HubFolder, Serves::Text) => Some(Kind::Vllm),
+        (Layout::GgufFile, _) => Some(ModelKind::Gguf),
+        (Layout::HubFolder, Serves::Embeddings) => Some(ModelKind::Embedding),
+        (Layout::HubFolder, Serves::Text) => Some(ModelKind::Vllm),
         (Layout::Store, _) => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Kind, Problem, Traced};
+use super::{ModelKind, Problem, Traced};
 use crate::path::ServicePath;
 use crate::plan::engine::Invocation;
 use crate::plan::lanes::Level;
@@ -19,7 +19,7 @@ pub(super) struct Draft {
     pub declared: bool,
     pub services: Vec<String>,
     pub required: Option<bool>,
-    pub kind: Option<Kind>,
+    pub kind: Option<ModelKind>,
     pub path: Option<Traced<Written>>,
     pub source: Option<Traced<Source>>,
     pub include: Vec<String>,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::catalogue::Catalogue;
 use super::selection::{left_out, select};
-use super::{Artifact, Kind, Lane, Origin, Plan, PlanError, Settings, Traced};
+use super::{Artifact, Lane, ModelKind, Origin, Plan, PlanError, Settings, Traced};
 use crate::file_name::weights::Weights;
 use crate::options::Selection;
 use crate::path::{HostPath, LocalPath};
@@ -57,8 +57,8 @@ fn artifact(root: &Path, path: &Path) -> Artifact {
     }
 }
 
-fn kind_of(path: &Path) -> Option<Kind> {
-    Weights::Gguf.are_in(&path.to_string_lossy()).then_some(Kind::Gguf)
+fn kind_of(path: &Path) -> Option<ModelKind> {
+    Weights::Gguf.are_in(&path.to_string_lossy()).then_some(ModelKind::Gguf)
 }
 
 fn name(root: &Path, path: &Path) -> String {

@@ -1,15 +1,15 @@
 //! Which lanes a run is about: `--lane`, `--minimal`, `--skip-...`.
 
 use super::draft::lane_name;
-use super::{Kind, Lane, PlanError};
+use super::{Lane, ModelKind, PlanError};
 use crate::options::Selection;
 
 /// Why a lane of that kind is skipped, if a flag leaves it out.
-pub(super) fn left_out(kind: Option<Kind>, selection: &Selection) -> Option<String> {
+pub(super) fn left_out(kind: Option<ModelKind>, selection: &Selection) -> Option<String> {
     let flag = match kind? {
-        Kind::Vllm => selection.skip_vllm.then_some("--skip-vllm"),
-        Kind::Gguf => selection.skip_gguf.then_some("--skip-gguf"),
-        Kind::Embedding => selection.skip_embeddings.then_some("--skip-embeddings"),
+        ModelKind::Vllm => selection.skip_vllm.then_some("--skip-vllm"),
+        ModelKind::Gguf => selection.skip_gguf.then_some("--skip-gguf"),
+        ModelKind::Embedding => selection.skip_embeddings.then_some("--skip-embeddings"),
     };
     flag.map(|flag| format!("left out by {flag}"))
 }

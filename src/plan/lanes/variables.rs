@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::declared::parse_bool;
 use super::draft::{Draft, Drafts, Written, fill, lane_name};
-use super::{Kind, Origin, Traced};
+use super::{ModelKind, Origin, Traced};
 use crate::options::Selection;
 use crate::path::{HostPath, ServicePath, clean};
 use crate::plan::engine;
@@ -96,9 +96,9 @@ pub(super) fn may_fetch(draft: &Draft, project: &Project, selection: &Selection)
     let name = match (draft.name.as_str(), draft.kind) {
         ("super_reader", _) => "SUPER_READER",
         ("governance", _) => "GOVERNANCE",
-        (_, Some(Kind::Vllm)) => "VLLM",
-        (_, Some(Kind::Embedding)) => "EMBEDDINGS",
-        (_, Some(Kind::Gguf) | None) => return false,
+        (_, Some(ModelKind::Vllm)) => "VLLM",
+        (_, Some(ModelKind::Embedding)) => "EMBEDDINGS",
+        (_, Some(ModelKind::Gguf) | None) => return false,
     };
     set(name).is_some_and(|value| parse_bool(&value.value) == Some(true))
 }
