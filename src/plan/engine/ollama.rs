@@ -5,9 +5,7 @@ use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::Word;
-use crate::plan::engine::{
-    CommandLine, Engine, Gguf, Http, Layout, Models, ModelsDir, Onnx, Probe, Releases, Serves,
-};
+use crate::plan::engine::{CommandLine, Engine, Http, Models, ModelsDir, Probe, Releases};
 use crate::source_map::{Place, Spanned};
 
 pub(super) static PROFILE: Profile = Profile {
@@ -24,24 +22,8 @@ pub(super) static PROFILE: Profile = Profile {
         refuses_quantization: false,
         variables: &["OLLAMA_"],
     },
-    models: Models {
-        serves: Serves::Text,
-        layout: Layout::Store,
-        gguf: Gguf::NotKnown,
-        onnx: Onnx::Never,
-        runs_code: false,
-        fast_tokenizer_only: false,
-        chat_needs_template: false,
-        mistral_wants_both_since: None,
-        load_formats: &[],
-        own_cache: None,
-    },
-    releases: Releases {
-        newest_read: None,
-        model_types_of: None,
-        architectures: None,
-        first_build: None,
-    },
+    models: Models::STORE,
+    releases: Releases::UNREAD,
     http: Http { port: 11434, probe: Probe::Health, lists_models: true, serves_as: |_| Vec::new() },
     log: &[],
     start: Start {

@@ -242,6 +242,28 @@ pub(super) struct Defaults {
     pub(super) command: &'static [&'static str],
 }
 
+impl Models {
+    /// Those of an engine that has a store of its own, the files in which are not looked at.
+    pub(super) const STORE: Self = Self {
+        serves: Serves::Text,
+        layout: Layout::Store,
+        gguf: Gguf::NotKnown,
+        onnx: Onnx::Never,
+        runs_code: false,
+        fast_tokenizer_only: false,
+        chat_needs_template: false,
+        mistral_wants_both_since: None,
+        load_formats: &[],
+        own_cache: None,
+    };
+}
+
+impl Releases {
+    /// Those of an engine of which none was looked at.
+    pub(super) const UNREAD: Self =
+        Self { newest_read: None, model_types_of: None, architectures: None, first_build: None };
+}
+
 impl LogMessage {
     /// A message of the engine in whose list it stands.
     pub(super) const fn new(

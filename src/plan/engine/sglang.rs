@@ -37,12 +37,7 @@ pub(super) static PROFILE: Profile = Profile {
         load_formats: load_format::OF_VLLM,
         own_cache: None,
     },
-    releases: Releases {
-        newest_read: None,
-        model_types_of: None,
-        architectures: None,
-        first_build: None,
-    },
+    releases: Releases::UNREAD,
     http: Http {
         port: 30000,
         probe: Probe::Health,

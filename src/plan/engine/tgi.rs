@@ -39,12 +39,7 @@ pub(super) static PROFILE: Profile = Profile {
         load_formats: &[],
         own_cache: None,
     },
-    releases: Releases {
-        newest_read: None,
-        model_types_of: None,
-        architectures: None,
-        first_build: None,
-    },
+    releases: Releases::UNREAD,
     http: Http { port: 3000, probe: Probe::Health, lists_models: true, serves_as: |_| Vec::new() },
     log: &[],
     start: Start {
