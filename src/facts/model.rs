@@ -77,10 +77,14 @@ pub struct Listed {
     pub state: FileState,
 }
 
-/// Looks at whatever is at `path`: a GGUF file (with its split set), a safetensors file, a Hugging
-/// Face folder. Blocking.
+/// Looks at whatever is at `path` as a model: a GGUF file (with its split set), a safetensors file, a
+/// Hugging Face folder. Blocking.
 #[must_use]
 pub fn examine(view: &dyn View, path: &Path) -> ModelFacts {
+    weights(view, path, Part::Model)
+}
+
+fn weights(view: &dyn View, path: &Path, part: Part) -> ModelFacts {
     let stat = match view.stat(path) {
         Look::Seen(stat) => stat,
         Look::Absent => return ModelFacts::Absent,
@@ -90,7 +94,8 @@ pub fn examine(view: &dyn View, path: &Path) -> ModelFacts {
     match stat.kind {
         FileKind::Directory => huggingface::examine(view, path),
         FileKind::File => {
-            let mut files = vec![file::examine(view, path, Role::of_path(path), file_name(path))];
+            let mut files =
+                vec![file::examine(view, path, Role::of_part(part, path), file_name(path))];
             match &files[0].content {
                 Content::Denied(why) => return ModelFacts::Denied(why.clone()),
                 Content::Unknown(why) => return ModelFacts::Unknown(why.clone()),
@@ -130,7 +135,7 @@ pub fn examine_as(view: &dyn View, path: &Path, part: Part) -> ModelFacts {
         | Part::Mmproj
         | Part::Lora
         | Part::Draft
-        | Part::ControlVector => examine(view, path),
+        | Part::ControlVector => weights(view, path, part),
     }
 }
 

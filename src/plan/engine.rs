@@ -29,8 +29,8 @@ mod words;
 pub use self::invocation::{Complaint, HubCache, Invocation, ModelsDir, Named, Opens, Part};
 pub use self::load_format::LoadFormat;
 pub use self::profile::{
-    Architectures, Beyond, CommandLine, ContextFlag, Gguf, Http, Layout, LogMessage, Models, Onnx,
-    OwnCache, Probe, Releases, Serves,
+    Adapters, Architectures, Beyond, CommandLine, ContextFlag, Gguf, Http, Layout, LogMessage,
+    Models, Onnx, OwnCache, Probe, Releases, Serves,
 };
 
 use crate::path::ServicePath;

@@ -68,6 +68,8 @@ mod llama_flags;
 mod load_formats;
 /// What is pinned, and what that means.
 mod lock_command;
+/// Every engine and every kind of thing that it can be given as its model.
+mod opened_kinds;
 /// Who may change what a finding weighs.
 mod policy;
 /// The README's main job.

@@ -11,6 +11,7 @@ use super::safetensors::{self, SafetensorsError};
 use crate::file_name::hub_cache::{self, DOWNLOADS};
 use crate::file_name::weights::Weights;
 use crate::look::{FileKind, Look, Stat};
+use crate::plan::engine::Part;
 use crate::project::view::{ReadSeek, View};
 
 /// One file of a model.
@@ -133,11 +134,18 @@ const UNFINISHED: [&str; 12] = [
 ];
 
 impl Role {
-    /// What a file that is named by itself is for, by its ending.
-    pub(super) fn of_path(path: &Path) -> Self {
-        match path.extension().and_then(|ending| ending.to_str()) {
-            Some("jinja" | "j2" | "txt" | "json") => Self::Plain,
-            Some(_) | None => Self::Weights,
+    /// What a file that is named by itself for `part` has to be. Only a tokenizer leaves that open: it
+    /// is a text or a GGUF file, by its ending.
+    pub(super) fn of_part(part: Part, path: &Path) -> Self {
+        match part {
+            Part::Model | Part::Mmproj | Part::Lora | Part::Draft | Part::ControlVector => {
+                Self::Weights
+            }
+            Part::Tokenizer => match path.extension().and_then(|ending| ending.to_str()) {
+                Some("jinja" | "j2" | "txt" | "json") => Self::Plain,
+                Some(_) | None => Self::Weights,
+            },
+            Part::ChatTemplate | Part::Text | Part::Folder | Part::Models => Self::Plain,
         }
     }
 }

@@ -21,9 +21,10 @@ use super::rule::{Check, Run};
 use crate::facts::model::FileState;
 use crate::facts::model::{Model, ModelFacts, ModelFile, Role, Shape};
 use crate::facts::{ArtifactFacts, LaneFacts};
+use crate::file_name::weights::Weights;
 use crate::findings::Policy;
 use crate::findings::{Finding, Findings, Rule, Severity};
-use crate::plan::engine::{Engine, Layout, Part};
+use crate::plan::engine::{Engine, Layout, Models, Part};
 use crate::project::mounts::Sight;
 
 /// The whole family: what is wrong with a file decides which rule it breaks.
@@ -85,6 +86,9 @@ fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
             folder::judge(subject, model, folder, findings);
             configuration::judge(subject, model, folder, findings);
         }
+        Shape::File | Shape::Split(_) if engine::is_foreign(subject, model) => {
+            return engine::judge(subject, model, findings);
+        }
         Shape::Split(split) => content::split(subject, model, split, findings),
         Shape::File | Shape::Directory => {}
     }
@@ -112,6 +116,22 @@ struct Subject<'a> {
 impl Subject<'_> {
     fn part(&self) -> Part {
         self.artifact.artifact.part
+    }
+
+    /// The name of the engine, as far as it is known.
+    fn engine(&self) -> &'static str {
+        self.facts.lane.engine.map_or("the engine", Engine::name)
+    }
+
+    /// What the engine makes of a model's files; absent: the engine is not known.
+    fn models(&self) -> Option<&'static Models> {
+        self.facts.lane.engine.map(Engine::models)
+    }
+
+    /// A finding that what the path names is no model of the engine: what it is, and what to do.
+    fn not_a_model(&self, what: &str, fix: impl Into<String>) -> Finding {
+        let message = format!("`{}` {what}", self.shown().display());
+        self.finding(&rules::NOT_A_MODEL, message, fix)
     }
 
     /// The flag or variable that names it.
@@ -321,8 +341,13 @@ fn some_of(names: &[String]) -> String {
 }
 
 /// Whether the engine opens a GGUF file and nothing else.
-fn opens_gguf_alone(engine: Option<Engine>) -> bool {
-    engine.is_some_and(|engine| engine.models().layout == Layout::GgufFile)
+fn opens_gguf_alone(subject: &Subject<'_>) -> bool {
+    subject.models().is_some_and(|models| models.layout == Layout::GgufFile)
+}
+
+/// Whether a file has the name of a GGUF file.
+fn is_called_gguf(file: &ModelFile) -> bool {
+    Weights::Gguf.are_in(&file.name.to_string_lossy())
 }
 
 /// Whether a role belongs to the weights.

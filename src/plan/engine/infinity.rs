@@ -1,4 +1,4 @@
-//! Infinity (fcb951c: infinity_emb/env.py).
+//! Infinity (fcb951c: infinity_emb/env.py, infinity_emb/inference/select_model.py).
 
 use crate::plan::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
 use crate::plan::engine::launch::Launch;
@@ -6,7 +6,7 @@ use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    CommandLine, Engine, Gguf, Http, Layout, Models, Onnx, Part, Probe, Releases, Serves,
+    Adapters, CommandLine, Engine, Gguf, Http, Layout, Models, Onnx, Part, Probe, Releases, Serves,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -28,6 +28,7 @@ pub(super) static PROFILE: Profile = Profile {
         layout: Layout::HubFolder,
         gguf: Gguf::Never,
         onnx: Onnx::Any,
+        adapters: Adapters::Never,
         runs_code: true,
         fast_tokenizer_only: false,
         chat_needs_template: false,

@@ -11,8 +11,8 @@ use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, HubCache, Layout, Models, Named, Onnx,
-    OwnCache, Part, Probe, Releases, Serves,
+    Adapters, Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, HubCache, Layout, Models,
+    Named, Onnx, OwnCache, Part, Probe, Releases, Serves,
 };
 use crate::source_map::Spanned;
 
@@ -37,6 +37,7 @@ pub(super) static PROFILE: Profile = Profile {
         layout: Layout::GgufFile,
         gguf: Gguf::Any,
         onnx: Onnx::Never,
+        adapters: Adapters::Never,
         runs_code: false,
         fast_tokenizer_only: false,
         chat_needs_template: false,

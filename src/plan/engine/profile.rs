@@ -81,6 +81,8 @@ pub struct Models {
     pub gguf: Gguf,
     /// Which ONNX graphs of a folder it loads.
     pub onnx: Onnx,
+    /// How it takes adapters.
+    pub adapters: Adapters,
     /// Whether it runs code that comes with a model, where it is told to.
     pub runs_code: bool,
     /// Whether it has no other tokenizer than that of `tokenizer.json`.
@@ -122,12 +124,25 @@ pub enum Layout {
 pub enum Gguf {
     /// Any file, and a split set by its first.
     Any,
+    /// Any that is not split.
+    One,
     /// Any that is not split; newer releases only with a plugin.
     Plugin,
     /// None.
     Never,
     /// Not known.
     NotKnown,
+}
+
+/// How an engine takes adapters in the layout of the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adapters {
+    /// Named by this flag, beside the model.
+    Flag(&'static str),
+    /// In the place of a model as well: it merges them into the model that they were made for.
+    OwnModel,
+    /// Not at all.
+    Never,
 }
 
 /// Which ONNX graphs of a folder an engine loads.
@@ -249,6 +264,7 @@ impl Models {
         layout: Layout::Store,
         gguf: Gguf::NotKnown,
         onnx: Onnx::Never,
+        adapters: Adapters::Never,
         runs_code: false,
         fast_tokenizer_only: false,
         chat_needs_template: false,

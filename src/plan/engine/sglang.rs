@@ -1,4 +1,4 @@
-//! SGLang (sglang 0.5.23: srt/arg_groups/fields).
+//! SGLang (sglang 0.5.23: srt/arg_groups/fields, `check_gguf_file`).
 
 use crate::plan::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
 use crate::plan::engine::launch::Launch;
@@ -7,8 +7,8 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::vllm::{chat_template, json, known};
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
-    Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, Layout, Models, Onnx, Part, Probe,
-    Releases, Serves, config, load_format, names,
+    Adapters, Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, Layout, Models, Onnx, Part,
+    Probe, Releases, Serves, config, load_format, names,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -28,8 +28,9 @@ pub(super) static PROFILE: Profile = Profile {
     models: Models {
         serves: Serves::Text,
         layout: Layout::HubFolder,
-        gguf: Gguf::NotKnown,
+        gguf: Gguf::One,
         onnx: Onnx::Never,
+        adapters: Adapters::Flag("--lora-paths"),
         runs_code: true,
         fast_tokenizer_only: false,
         chat_needs_template: true,

@@ -1,4 +1,4 @@
-//! Text Embeddings Inference (0d124dc: router/src/main.rs, Dockerfile).
+//! Text Embeddings Inference (0d124dc: router/src/main.rs, router/src/lib.rs, Dockerfile).
 
 use crate::plan::engine::arguments::{Arguments, Arity, Flags, Grammar};
 use crate::plan::engine::launch::Launch;
@@ -6,7 +6,8 @@ use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    CommandLine, Engine, Gguf, Http, Layout, Models, Onnx, Probe, Releases, Serves, hugging_face,
+    Adapters, CommandLine, Engine, Gguf, Http, Layout, Models, Onnx, Probe, Releases, Serves,
+    hugging_face,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -29,6 +30,7 @@ pub(super) static PROFILE: Profile = Profile {
         layout: Layout::HubFolder,
         gguf: Gguf::Never,
         onnx: Onnx::Main,
+        adapters: Adapters::Never,
         runs_code: false,
         fast_tokenizer_only: true,
         chat_needs_template: false,

@@ -1,4 +1,5 @@
-//! Text Generation Inference (db931fc: launcher/src/main.rs, Dockerfile).
+//! Text Generation Inference (db931fc: launcher/src/main.rs, server/text_generation_server/cli.py,
+//! Dockerfile).
 
 use crate::plan::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
 use crate::plan::engine::launch::Launch;
@@ -6,7 +7,7 @@ use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    CommandLine, Engine, Gguf, Http, Layout, Models, Onnx, Part, Probe, Releases, Serves,
+    Adapters, CommandLine, Engine, Gguf, Http, Layout, Models, Onnx, Part, Probe, Releases, Serves,
     hugging_face,
 };
 
@@ -32,6 +33,7 @@ pub(super) static PROFILE: Profile = Profile {
         layout: Layout::HubFolder,
         gguf: Gguf::Never,
         onnx: Onnx::Never,
+        adapters: Adapters::OwnModel,
         runs_code: true,
         fast_tokenizer_only: false,
         chat_needs_template: true,

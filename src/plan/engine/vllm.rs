@@ -1,5 +1,6 @@
 //! vLLM's OpenAI-compatible server (vllm 0.12.0 and 0.33.0: engine/arg_utils.py,
-//! entrypoints/openai/cli_args.py, utils/argparse_utils.py, docker/Dockerfile).
+//! entrypoints/openai/cli_args.py, utils/argparse_utils.py, transformers_utils/config.py,
+//! docker/Dockerfile).
 
 mod flags;
 mod log;
@@ -13,8 +14,8 @@ use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
-    Architectures, Beyond, CommandLine, Complaint, ContextFlag, Engine, Gguf, Http, Layout, Models,
-    Onnx, Part, Probe, Releases, Serves, config, load_format, names,
+    Adapters, Architectures, Beyond, CommandLine, Complaint, ContextFlag, Engine, Gguf, Http,
+    Layout, Models, Onnx, Part, Probe, Releases, Serves, config, load_format, names,
 };
 use crate::source_map::Spanned;
 
@@ -39,6 +40,7 @@ pub(super) static PROFILE: Profile = Profile {
         layout: Layout::HubFolder,
         gguf: Gguf::Plugin,
         onnx: Onnx::Never,
+        adapters: Adapters::Flag("--lora-modules"),
         runs_code: true,
         fast_tokenizer_only: false,
         chat_needs_template: true,

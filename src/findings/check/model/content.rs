@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use super::{Subject, is_weights, opens_gguf_alone, reach, rules, some_of};
+use super::{Subject, is_called_gguf, is_weights, opens_gguf_alone, reach, rules, some_of};
 use crate::facts::model::FileState;
 use crate::facts::model::archive::ArchiveError;
 use crate::facts::model::file::WINDOWS;
 use crate::facts::model::gguf::{self, GgufError};
 use crate::facts::model::safetensors::{self, SafetensorsError};
 use crate::facts::model::{Content, Defect, Lookalike, Model, ModelFile, Role, Shape, Split};
-use crate::file_name::weights::Weights;
 use crate::findings::{Finding, Findings, Rule, Severity};
 
 /// Smaller files may well be stored in less than they are long.
@@ -195,16 +194,12 @@ impl About<'_> {
         findings.push(self.sized(rule, &what, expected, actual));
     }
 
-    fn is_called_gguf(&self) -> bool {
-        Weights::Gguf.are_in(&self.file.name.to_string_lossy())
-    }
-
     fn pickle(&self, findings: &mut Findings) {
         if !is_weights(self.file.role) {
             return;
         }
         // Of a lane of llama.cpp it is said already.
-        if self.is_called_gguf() && !opens_gguf_alone(self.subject.facts.lane.engine) {
+        if is_called_gguf(self.file) && !opens_gguf_alone(self.subject) {
             return findings.push(self.finding(&rules::NOT_A_MODEL, "is not a GGUF file"));
         }
         let message = format!(
@@ -231,7 +226,7 @@ impl About<'_> {
             Defect::Safetensors(error) => {
                 self.finding(&rules::SAFETENSORS_INVALID, &error.to_string())
             }
-            Defect::Archive(_) if self.is_called_gguf() => self.lookalike(&Lookalike::Zip),
+            Defect::Archive(_) if is_called_gguf(self.file) => self.lookalike(&Lookalike::Zip),
             Defect::Archive(error @ ArchiveError::NoEnd) => {
                 self.finding(&rules::FILE_TRUNCATED, &error.to_string())
             }
@@ -260,7 +255,7 @@ impl About<'_> {
             | Lookalike::Unrecognised(_)
                 if is_weights(self.file.role) =>
             {
-                self.finding(&rules::NOT_A_MODEL, &format!("{is} and not a model"))
+                self.no_model(&is)
             }
             Lookalike::Html
             | Lookalike::Json
@@ -271,6 +266,20 @@ impl About<'_> {
             | Lookalike::Safetensors
             | Lookalike::Folder
             | Lookalike::Unrecognised(_) => self.finding(self.document_rule(), &is),
+        }
+    }
+
+    /// Something else under the name of a model is to be downloaded again, and something else that is
+    /// named for a model is the wrong name.
+    fn no_model(&self, is: &str) -> Finding {
+        let finding = self.finding(&rules::NOT_A_MODEL, &format!("{is} and not a model"));
+        let is_misnamed = opens_gguf_alone(self.subject)
+            && !is_called_gguf(self.file)
+            && self.subject.facts.lane.source.is_none();
+        if is_misnamed {
+            Finding { fix: "name a GGUF file in the service's command".to_owned(), ..finding }
+        } else {
+            finding
         }
     }
 

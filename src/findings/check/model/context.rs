@@ -19,7 +19,7 @@ pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Finding
     let found = match engine.models().gguf {
         Gguf::Any => length(subject, header),
         Gguf::Plugin => in_vllm(subject, model),
-        Gguf::Never | Gguf::NotKnown => None,
+        Gguf::One | Gguf::Never | Gguf::NotKnown => None,
     };
     found.into_iter().for_each(|finding| findings.push(finding));
 }

@@ -1,15 +1,21 @@
-//! What the lane's engine makes of a model that is whole.
+//! What the lane's engine makes of what the path names, if that is whole.
 
-use super::{Subject, opens_gguf_alone, rules, severity};
+use super::{Subject, is_called_gguf, opens_gguf_alone, rules, severity};
 use crate::facts::model::gguf::{Newer, architectures};
-use crate::facts::model::huggingface::Weights;
-use crate::facts::model::{Content, Model, Shape};
+use crate::facts::model::huggingface::{FolderKind, Weights};
+use crate::facts::model::{Content, Defect, Folder, Lookalike, Model, Shape};
 use crate::findings::{Finding, Findings};
-use crate::plan::engine::{Engine, Layout, Onnx, Part};
+use crate::plan::engine::{Adapters, Gguf, Layout, Models, Onnx, Part};
+
+/// What opens a GGUF file, whatever else does.
+const LLAMA_CPP: &str = "llama.cpp (`ghcr.io/ggml-org/llama.cpp:server`)";
 
 pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
     if let Some(finding) = wrong_kind(subject, model) {
         findings.push(finding);
+    }
+    if is_foreign(subject, model) {
+        return;
     }
     if let Some(header) = model.gguf() {
         for newer in &header.newer {
@@ -18,84 +24,207 @@ pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Finding
     }
 }
 
-/// A sound model that this engine does not open, or not for this.
-fn wrong_kind(subject: &Subject<'_>, model: &Model) -> Option<Finding> {
-    let shown = subject.shown();
-    let finding = |what: String, fix: String| {
-        Some(subject.finding(&rules::NOT_A_MODEL, format!("`{}` {what}", shown.display()), fix))
-    };
-    let engine = subject.facts.lane.engine;
-    let name = engine.map_or("the engine", Engine::name);
-    match (&model.shape, model.files.first().map(|file| &file.content)) {
-        (Shape::Folder(folder), _) if folder.holds_only_ggufs() || opens_gguf_alone(engine) => {
-            finding(
-                "is a folder, and llama.cpp opens a file".to_owned(),
-                match folder.ggufs.first() {
-                    Some(file) => {
-                        format!("name `{}` in the service's command", shown.join(file).display())
-                    }
-                    None => "name a GGUF file in the service's command".to_owned(),
-                },
-            )
-        }
-        (Shape::Folder(folder), _)
-            if folder.weights == Some(Weights::Onnx)
-                && subject.part() == Part::Model
-                && opens_folders(engine)
-                && engine.is_some_and(|engine| engine.models().onnx == Onnx::Never) =>
-        {
-            finding(
-                format!("holds its weights as an ONNX graph alone, and {name} does not open one"),
-                "fetch the `.safetensors` files of the model".to_owned(),
-            )
-        }
-        (Shape::File, Some(Content::Safetensors(_)))
-            if subject.part() == Part::Model && opens_folders(engine) =>
-        {
-            finding(
-                format!("is a file, and {name} opens a folder with `config.json` in it"),
-                "name the folder of the file in the service's command".to_owned(),
-            )
-        }
-        (_, Some(Content::Safetensors(_) | Content::Archive | Content::Pickle))
-            if opens_gguf_alone(engine) =>
-        {
-            finding(
-                format!("is not a GGUF file, and {name} opens nothing else"),
-                "name a GGUF file in the service's command".to_owned(),
-            )
-        }
-        (_, Some(Content::Gguf(header))) => {
-            let expected = match subject.part() {
-                Part::Model | Part::Draft if !header.metadata.is_model() => "a model",
-                Part::Mmproj if header.metadata.is_model() => "a multimodal projector",
-                Part::Lora if header.metadata.kind.as_deref() != Some("adapter") => "an adapter",
-                Part::Model
-                | Part::Draft
-                | Part::Mmproj
-                | Part::Lora
-                | Part::Tokenizer
-                | Part::ControlVector
-                | Part::ChatTemplate
-                | Part::Text
-                | Part::Folder
-                | Part::Models => return None,
-            };
-            let kind = header.metadata.kind.as_deref().unwrap_or("model");
-            let architecture = header.metadata.architecture.as_deref().unwrap_or_default();
-            finding(
-                format!(
-                    "is of type `{kind}` and architecture `{architecture}`, and {expected} is needed"
-                ),
-                format!("name {expected} in the service's command"),
-            )
-        }
-        (_, _) => None,
+/// Whether a file is of no use to the engine however whole it is, so that nothing is to be said but
+/// that.
+pub(super) fn is_foreign(subject: &Subject<'_>, model: &Model) -> bool {
+    if !opens_folder(subject) || is_meant_as_gguf(subject, model) {
+        return false;
+    }
+    match (&model.shape, content(model)) {
+        (Shape::File | Shape::Split(_), Some(Content::Gguf(_))) => !opens_gguf(subject),
+        (Shape::File, Some(Content::Broken(Defect::Lookalike(lookalike)))) => match lookalike {
+            Lookalike::Empty | Lookalike::Pointer { .. } | Lookalike::Zeros => false,
+            Lookalike::Html
+            | Lookalike::Json
+            | Lookalike::Zip
+            | Lookalike::Compressed
+            | Lookalike::OldGgml
+            | Lookalike::Gguf
+            | Lookalike::Safetensors
+            | Lookalike::Folder
+            | Lookalike::Unrecognised(_) => true,
+        },
+        _ => false,
     }
 }
 
-fn opens_folders(engine: Option<Engine>) -> bool {
-    engine.is_some_and(|engine| engine.models().layout == Layout::HubFolder)
+/// What is in the file that the path names; absent: it names a folder.
+fn content(model: &Model) -> Option<&Content> {
+    match model.shape {
+        Shape::File | Shape::Split(_) => model.files.first().map(|file| &file.content),
+        Shape::Folder(_) | Shape::Directory => None,
+    }
+}
+
+/// Whether the engine opens this as a folder in the layout of the hub.
+fn opens_folder(subject: &Subject<'_>) -> bool {
+    matches!(subject.part(), Part::Model | Part::Draft)
+        && subject.models().is_some_and(|models| models.layout == Layout::HubFolder)
+}
+
+/// Whether the engine may open a GGUF file.
+fn opens_gguf(subject: &Subject<'_>) -> bool {
+    subject.models().is_none_or(|models| models.gguf != Gguf::Never)
+}
+
+/// Whether the engine takes the file for a GGUF file because of its name, whatever is in it.
+fn is_meant_as_gguf(subject: &Subject<'_>, model: &Model) -> bool {
+    opens_gguf(subject) && model.files.first().is_some_and(is_called_gguf)
+}
+
+/// Something that this engine does not open, or not for this.
+fn wrong_kind(subject: &Subject<'_>, model: &Model) -> Option<Finding> {
+    match (&model.shape, content(model)) {
+        (Shape::Folder(folder), _) => wrong_folder(subject, folder),
+        (_, Some(content)) if opens_folder(subject) && !is_meant_as_gguf(subject, model) => {
+            folder_instead(subject, content).or_else(|| other_part(subject, content))
+        }
+        (_, Some(Content::Safetensors(_) | Content::Archive | Content::Pickle))
+            if opens_gguf_alone(subject) =>
+        {
+            Some(subject.not_a_model(
+                &format!("is not a GGUF file, and {} opens nothing else", subject.engine()),
+                "name a GGUF file in the service's command",
+            ))
+        }
+        (_, Some(content)) => other_part(subject, content),
+        (_, None) => None,
+    }
+}
+
+fn wrong_folder(subject: &Subject<'_>, folder: &Folder) -> Option<Finding> {
+    match subject.models() {
+        None if folder.holds_only_ggufs() => Some(file_instead(subject, folder)),
+        None => None,
+        Some(models) => match models.layout {
+            Layout::GgufFile => Some(file_instead(subject, folder)),
+            Layout::HubFolder => wrong_hub_folder(subject, models, folder),
+            Layout::Store => None,
+        },
+    }
+}
+
+fn wrong_hub_folder(subject: &Subject<'_>, models: &Models, folder: &Folder) -> Option<Finding> {
+    if folder.holds_only_ggufs() {
+        return Some(ggufs_instead(subject, models, folder));
+    }
+    if opens_folder(subject) && folder.kind == FolderKind::Adapter {
+        return adapter_instead(subject, models);
+    }
+    let is_graph = folder.weights == Some(Weights::Onnx) && models.onnx == Onnx::Never;
+    (is_graph && subject.part() == Part::Model).then(|| {
+        let engine = subject.engine();
+        subject.not_a_model(
+            &format!("holds its weights as an ONNX graph alone, and {engine} does not open one"),
+            "fetch the `.safetensors` files of the model",
+        )
+    })
+}
+
+/// A folder where the engine opens a file.
+fn file_instead(subject: &Subject<'_>, folder: &Folder) -> Finding {
+    let fix = match folder.ggufs.first() {
+        Some(file) => {
+            format!("name `{}` in the service's command", subject.shown().join(file).display())
+        }
+        None => "name a GGUF file in the service's command".to_owned(),
+    };
+    subject.not_a_model("is a folder, and llama.cpp opens a file", fix)
+}
+
+/// A folder of GGUF files where the engine opens one in the layout of the hub.
+fn ggufs_instead(subject: &Subject<'_>, models: &Models, folder: &Folder) -> Finding {
+    let first = folder.ggufs.first().map(String::as_str).unwrap_or_default();
+    let first = subject.shown().join(first);
+    let first = first.display();
+    let fix = match models.gguf {
+        Gguf::Any | Gguf::One => {
+            format!("name `{first}` in the service's command, or a folder with safetensors")
+        }
+        Gguf::Plugin | Gguf::Never | Gguf::NotKnown => {
+            format!("serve `{first}` with {LLAMA_CPP}, or name a folder with safetensors")
+        }
+    };
+    let message = format!(
+        "is a folder of GGUF files, and {} opens one with {} in it",
+        subject.engine(),
+        match subject.part() {
+            Part::Lora => "`adapter_config.json`",
+            Part::Tokenizer => "a tokenizer",
+            Part::Model
+            | Part::Draft
+            | Part::Mmproj
+            | Part::ControlVector
+            | Part::ChatTemplate
+            | Part::Text
+            | Part::Folder
+            | Part::Models => "`config.json`",
+        }
+    );
+    subject.not_a_model(&message, fix)
+}
+
+/// An adapter in the place of the model that it was made for.
+fn adapter_instead(subject: &Subject<'_>, models: &Models) -> Option<Finding> {
+    let fix = match models.adapters {
+        Adapters::OwnModel => return None,
+        Adapters::Flag(flag) => format!(
+            "name the folder of the model that it was made for, and the adapter with `{flag}`"
+        ),
+        Adapters::Never => {
+            "name the folder of a model, with the adapter merged into it, in the service's command"
+                .to_owned()
+        }
+    };
+    let message =
+        format!("is an adapter, and {} opens a model, which has a `config.json`", subject.engine());
+    Some(subject.not_a_model(&message, fix))
+}
+
+/// A file where the engine opens a folder.
+fn folder_instead(subject: &Subject<'_>, content: &Content) -> Option<Finding> {
+    let engine = subject.engine();
+    let (what, fix) = match content {
+        Content::Gguf(_) if opens_gguf(subject) => return None,
+        Content::Gguf(_) => {
+            ("a GGUF file", format!("serve it with {LLAMA_CPP}, or name a folder with safetensors"))
+        }
+        Content::Safetensors(_) | Content::Archive | Content::Pickle => {
+            ("a file", "name the folder of the file in the service's command".to_owned())
+        }
+        Content::Broken(_) | Content::Document => {
+            ("a file", "name the folder of a model in the service's command".to_owned())
+        }
+        Content::Absent | Content::Denied(_) | Content::Unknown(_) => return None,
+    };
+    let message = format!("is {what}, and {engine} opens a folder with `config.json` in it");
+    Some(subject.not_a_model(&message, fix))
+}
+
+/// A GGUF file that is for something else.
+fn other_part(subject: &Subject<'_>, content: &Content) -> Option<Finding> {
+    let Content::Gguf(header) = content else { return None };
+    let expected = match subject.part() {
+        Part::Model | Part::Draft if !header.metadata.is_model() => "a model",
+        Part::Mmproj if header.metadata.is_model() => "a multimodal projector",
+        Part::Lora if header.metadata.kind.as_deref() != Some("adapter") => "an adapter",
+        Part::Model
+        | Part::Draft
+        | Part::Mmproj
+        | Part::Lora
+        | Part::Tokenizer
+        | Part::ControlVector
+        | Part::ChatTemplate
+        | Part::Text
+        | Part::Folder
+        | Part::Models => return None,
+    };
+    let kind = header.metadata.kind.as_deref().unwrap_or("model");
+    let architecture = header.metadata.architecture.as_deref().unwrap_or_default();
+    Some(subject.not_a_model(
+        &format!("is of type `{kind}` and architecture `{architecture}`, and {expected} is needed"),
+        format!("name {expected} in the service's command"),
+    ))
 }
 
 fn unknown_to_llama_cpp(subject: &Subject<'_>, newer: &Newer) -> Finding {
