@@ -285,8 +285,6 @@ pub struct Starter {
     pub groups: Vec<String>,
     /// Whether root may read what others own: no `cap_drop` takes that away.
     pub root_reads_all: bool,
-    /// Whether `VLLM_ALLOW_LONG_MAX_MODEL_LEN` is set to something that vLLM takes for yes.
-    pub long_context: bool,
 }
 
 /// The root of a models mount.

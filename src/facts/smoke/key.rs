@@ -1,10 +1,8 @@
 //! The key that a service wants from its clients, from its own words. Pure.
 
 use crate::options::Token;
+use crate::plan::engine::Engine;
 use crate::project::Service;
-
-/// The variables in which engines look for it: vLLM, llama.cpp, TEI and TGI.
-const VARIABLES: [&str; 3] = ["VLLM_API_KEY", "LLAMA_API_KEY", "API_KEY"];
 
 const FLAG: &str = "--api-key";
 
@@ -14,7 +12,9 @@ pub fn api_key(service: &Service) -> Option<Token> {
     let words = || service.entrypoint.iter().chain(&service.command).flatten();
     let after = words().skip_while(|word| word.value != FLAG).nth(1);
     let joined = words().find_map(|word| word.value.strip_prefix(FLAG)?.strip_prefix('='));
-    let variable = VARIABLES.into_iter().find_map(|name| service.variable(name));
+    // Which engine a service starts is not always known.
+    let mut variables = Engine::ALL.into_iter().filter_map(|engine| engine.http().key_variable);
+    let variable = variables.find_map(|name| service.variable(name));
     let said = after.map(|word| word.value.as_str()).or(joined).or(variable)?;
     // llama.cpp takes several, separated by commas.
     let first = said.split(',').next().unwrap_or(said).trim();

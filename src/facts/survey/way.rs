@@ -236,12 +236,9 @@ fn undecided(way: &Way, service: &Service) -> Option<String> {
 
 /// What decides about files in the way that a service is started.
 fn starter(service: &Service) -> Starter {
-    let allowed = service.variable("VLLM_ALLOW_LONG_MAX_MODEL_LEN");
     Starter {
         user: service.user.clone(),
         groups: service.group_add.clone(),
         root_reads_all: service.root_reads_all,
-        long_context: allowed
-            .is_some_and(|value| ["1", "true"].contains(&value.trim().to_lowercase().as_str())),
     }
 }

@@ -37,7 +37,13 @@ pub(super) static PROFILE: Profile = Profile {
         own_cache: None,
     },
     releases: Releases::UNREAD,
-    http: Http { port: 7997, probe: Probe::Health, lists_models: false, serves_as: |_| Vec::new() },
+    http: Http {
+        port: 7997,
+        probe: Probe::Health,
+        lists_models: false,
+        key_variable: None,
+        serves_as: |_| Vec::new(),
+    },
     log: &[],
     start: Start {
         images: &["michaelf34/infinity"],

@@ -28,6 +28,8 @@ pub struct Invocation {
     pub stock: bool,
     /// The context length that was asked for, in tokens; absent: the model's own.
     pub context: Option<Spanned<u64>>,
+    /// Whether a length that is more than the model was made for is taken all the same.
+    pub exceeds_context: bool,
     /// `--quantization` of vLLM and SGLang, `--quantize` of TGI.
     pub quantization: Option<Spanned<String>>,
     /// How vLLM and SGLang are told to read weights: `--load-format`, or `mistral` where
@@ -253,6 +255,7 @@ impl Invocation {
             version: None,
             stock: false,
             context: None,
+            exceeds_context: false,
             quantization: None,
             load_format: None,
             dtype: None,

@@ -52,7 +52,13 @@ pub(super) static PROFILE: Profile = Profile {
         // They are counted in thousands since it reads GGUF.
         first_build: Some(1000),
     },
-    http: Http { port: 8080, probe: Probe::Health, lists_models: true, serves_as },
+    http: Http {
+        port: 8080,
+        probe: Probe::Health,
+        lists_models: true,
+        key_variable: Some("LLAMA_API_KEY"),
+        serves_as,
+    },
     log: log::MESSAGES,
     start: Start {
         images: &["ggml-org/llama.cpp", "ggerganov/llama.cpp"],

@@ -24,7 +24,13 @@ pub(super) static PROFILE: Profile = Profile {
     },
     models: Models::STORE,
     releases: Releases::UNREAD,
-    http: Http { port: 11434, probe: Probe::Health, lists_models: true, serves_as: |_| Vec::new() },
+    http: Http {
+        port: 11434,
+        probe: Probe::Health,
+        lists_models: true,
+        key_variable: None,
+        serves_as: |_| Vec::new(),
+    },
     log: &[],
     start: Start {
         images: &["ollama/ollama"],

@@ -201,6 +201,9 @@ pub struct Http {
     pub probe: Probe,
     /// Whether it has the list of its models where `OpenAI` has it.
     pub lists_models: bool,
+    /// The variable in which it looks for the key that clients have to show; absent: there is none,
+    /// or it is not known.
+    pub key_variable: Option<&'static str>,
     /// The names under which it serves what is named so, when nobody says otherwise; empty: not
     /// known.
     pub serves_as: fn(&Named) -> Vec<String>,

@@ -43,6 +43,7 @@ pub(super) static PROFILE: Profile = Profile {
         port: 30000,
         probe: Probe::Health,
         lists_models: true,
+        key_variable: None,
         serves_as: names::as_named,
     },
     log: &[],

@@ -39,7 +39,13 @@ pub(super) static PROFILE: Profile = Profile {
         own_cache: None,
     },
     releases: Releases::UNREAD,
-    http: Http { port: 3000, probe: Probe::Health, lists_models: false, serves_as: |_| Vec::new() },
+    http: Http {
+        port: 3000,
+        probe: Probe::Health,
+        lists_models: false,
+        key_variable: Some("API_KEY"),
+        serves_as: |_| Vec::new(),
+    },
     log: &[],
     start: Start {
         images: &["huggingface/text-embeddings-inference"],

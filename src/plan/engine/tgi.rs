@@ -42,7 +42,13 @@ pub(super) static PROFILE: Profile = Profile {
         own_cache: None,
     },
     releases: Releases::UNREAD,
-    http: Http { port: 3000, probe: Probe::Health, lists_models: true, serves_as: |_| Vec::new() },
+    http: Http {
+        port: 3000,
+        probe: Probe::Health,
+        lists_models: true,
+        key_variable: Some("API_KEY"),
+        serves_as: |_| Vec::new(),
+    },
     log: &[],
     start: Start {
         images: &["huggingface/text-generation-inference"],

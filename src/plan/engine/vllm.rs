@@ -58,6 +58,7 @@ pub(super) static PROFILE: Profile = Profile {
         port: 8000,
         probe: Probe::Completion,
         lists_models: true,
+        key_variable: Some("VLLM_API_KEY"),
         serves_as: names::as_named,
     },
     log: log::MESSAGES,
@@ -194,6 +195,7 @@ fn settings(arguments: &Arguments, reading: &mut Reading<'_>) {
     reading.port(arguments.last("--port"));
     reading.invocation.host = reading.text(arguments.last("--host"));
     reading.invocation.context = context(arguments.last("--max-model-len"), reading);
+    reading.invocation.exceeds_context = exceeds_context(reading);
     let quantization = reading.text(arguments.last("--quantization"));
     reading.invocation.quantization = quantization.filter(|text| text.value != "None");
     let mistral = reading.text(arguments.last("--config-format")).map(|text| text.value);
@@ -216,6 +218,13 @@ fn settings(arguments: &Arguments, reading: &mut Reading<'_>) {
         let what = "a repository of ModelScope is not looked at yet".to_owned();
         reading.unread(what, &place.unwrap_or_default());
     }
+}
+
+/// What vLLM takes for yes (0.12.0 and 0.33.0 envs.py).
+fn exceeds_context(reading: &Reading<'_>) -> bool {
+    let allowed = reading.variable("VLLM_ALLOW_LONG_MAX_MODEL_LEN");
+    let allowed = allowed.as_ref().and_then(Setting::text);
+    allowed.is_some_and(|value| ["1", "true"].contains(&value.trim().to_lowercase().as_str()))
 }
 
 /// `--max-model-len`: `32k` is 32 000, `32K` is 32 768, `auto` and `-1` are the model's own

@@ -194,15 +194,17 @@ impl Judge<'_> {
 
     fn context(&self, config: &Config, invocation: &Invocation) -> Option<Finding> {
         let (asked, most) = (invocation.context.as_ref()?, config.longest_context?);
-        let starter = self.subject.artifact.starter.as_ref();
-        let allowed = starter.is_some_and(|starter| starter.long_context);
         let context = invocation.engine.command_line().context;
         let flag = context.filter(|context| context.beyond == Beyond::Refused)?.flag;
         // A pipeline has a length of its own, in a file of its own.
         if asked.value <= most || self.folder.kind != FolderKind::Model || invocation.overrides {
             return None;
         }
-        let severity = if allowed { Severity::Note } else { self.severity(invocation.engine) };
+        let severity = if invocation.exceeds_context {
+            Severity::Note
+        } else {
+            self.severity(invocation.engine)
+        };
         let finding = self.subject.finding(
             &CONTEXT_TOO_LONG,
             format!(

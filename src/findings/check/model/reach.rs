@@ -264,7 +264,6 @@ mod tests {
             user: user.map(|user| Spanned::nowhere(user.to_owned())),
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             root_reads_all: true,
-            long_context: false,
         };
         let step = Step {
             path: "/models/x".into(),
@@ -280,8 +279,7 @@ mod tests {
     #[test]
     fn root_without_its_capabilities_is_a_user_like_others() {
         let user = Some(Spanned::nowhere("0:0".to_owned()));
-        let starter =
-            Starter { user, groups: Vec::new(), root_reads_all: false, long_context: false };
+        let starter = Starter { user, groups: Vec::new(), root_reads_all: false };
         let step = |mode, uid| Step {
             path: "/models/x".into(),
             kind: FileKind::File,

@@ -25,6 +25,17 @@ fn vllm_opens_what_its_command_line_names() {
 }
 
 #[test]
+fn vllm_may_be_told_to_exceed_the_context_of_a_model() {
+    for (value, expected) in [("1", true), (" True ", true), ("0", false), ("yes", false)] {
+        let variables = [("VLLM_ALLOW_LONG_MAX_MODEL_LEN", value)];
+        let service = with_environment(service(VLLM, &["/m", "--max-model-len", "8k"]), &variables);
+        assert_eq!(invocation(&service).unwrap().exceeds_context, expected, "{value}");
+    }
+    let service = service(VLLM, &["/m"]);
+    assert!(!invocation(&service).unwrap().exceeds_context);
+}
+
+#[test]
 fn vllm_flags_are_read_by_the_rules_of_argparse() {
     check(VLLM, "--max_model_len=32k /m", "vLLM | model=/m | context=32000");
     check(VLLM, "/m --max-model-l 32K", "vLLM | model=/m | context=32768");

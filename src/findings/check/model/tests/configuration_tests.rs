@@ -1,7 +1,7 @@
 //! Configurations against command lines.
 
 use super::*;
-use crate::facts::Starter;
+
 use crate::source_map::Spanned;
 
 const CONFIG: &str = r#"{"architectures":["LlamaForCausalLM"],"model_type":"llama",
@@ -74,9 +74,10 @@ fn a_context_longer_than_the_models_is_refused_by_vllm() {
     let rope = r#","rope_scaling":{"rope_type":"linear","factor":2}"#;
     asks(rope, 512).check("");
     asks(rope, 513).check(&format!("error[{}", message(513, 512)));
-    let mut allowed = asks("", 257);
-    allowed.starter =
-        Some(Starter { user: None, groups: Vec::new(), root_reads_all: true, long_context: true });
+    let allowed = folder("").started(|with| {
+        with.context = word(257);
+        with.exceeds_context = true;
+    });
     allowed.check(&format!("note[{}", message(257, 256)));
     let other = Stack::new(FOLDER).served_by(Engine::Sglang, None);
     let found = other.started(|with| with.context = word(1 << 20)).findings();

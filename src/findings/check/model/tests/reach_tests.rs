@@ -16,8 +16,7 @@ fn run_as(user: &str, steps: Vec<Step>) -> Stack {
     let mut stack = Stack::new(GGUF);
     stack.way.steps = steps;
     let user = (!user.is_empty()).then(|| Spanned::nowhere(user.to_owned()));
-    stack.starter =
-        Some(Starter { user, groups: Vec::new(), root_reads_all: true, long_context: false });
+    stack.starter = Some(Starter { user, groups: Vec::new(), root_reads_all: true });
     stack
 }
 
