@@ -22,6 +22,7 @@ use crate::facts::{LaneFacts, Orders, Pinning};
 use crate::options::Options;
 use crate::plan::lanes::{Artifact, Lane, Plan};
 use crate::progress::Progress;
+use crate::project::mounts::Standpoint;
 use crate::project::stack::Stack;
 
 pub use self::ask::ask;
@@ -49,8 +50,7 @@ pub async fn look(
         };
         let born = stack.born;
         let views = views.clone();
-        let in_container =
-            matches!(stack.standpoint, crate::project::mounts::Standpoint::Container(_));
+        let in_container = matches!(stack.standpoint, Standpoint::Container(_));
         blocking(facts, move |mut facts| {
             if facts.lane.skipped.is_none() {
                 let judge = in_container.then_some(born);

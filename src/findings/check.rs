@@ -25,9 +25,9 @@ use crate::exit_code::ExitCode;
 use crate::facts::survey::Judge;
 use crate::facts::{LaneFacts, ProjectFacts};
 use crate::findings::{Finding, Findings, Rule};
+use crate::look::Look;
 use crate::suggest;
 
-use crate::look::Look;
 pub use rule::{Check, Run};
 
 /// An id that is no check's.

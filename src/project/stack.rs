@@ -8,12 +8,11 @@ use std::mem;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use crate::options::{Options, ProjectOptions, Reach, Role, Target};
+use crate::path::{HostPath, LocalPath};
 use crate::project::compose::{self, LoadError};
 use crate::project::docker::archive::Archives;
 use crate::project::docker::{self, DockerError, Observation};
-
-use crate::options::{Options, ProjectOptions, Reach, Role, Target};
-use crate::path::{HostPath, LocalPath};
 use crate::project::mounts::{Sight, Standpoint, locate_on_host};
 use crate::project::{MountSource, Project, Service};
 use crate::source_map::SourceMap;
