@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 
 pub use self::config::Config;
 pub use self::index::Index;
+pub use self::tokenizer::PROCESSOR;
 use super::file::{self, Content, Defect, ModelFile, Role};
 use super::lookalike::Lookalike;
 use super::safetensors::Dtype;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::huggingface::Presence;
+use super::huggingface::{PROCESSOR, Presence};
 use super::{FileState, Model, ModelFile, Role};
 
 /// What of a model is needed.
@@ -26,9 +26,6 @@ pub enum Lack {
     /// Any tokenizer.
     Tokenizer,
 }
-
-/// What prepares pictures and sounds, where a model needs that.
-const PROCESSOR: &str = "preprocessor_config.json";
 
 impl Model {
     /// What is needed of it and not there; empty as well where a file of it will not load, which is

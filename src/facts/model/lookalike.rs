@@ -38,6 +38,14 @@ pub enum Lookalike {
     Unrecognised([u8; 4]),
 }
 
+impl Lookalike {
+    /// Whether it is a file of another kind; false: it is what remains of any kind, or stands for it.
+    #[must_use]
+    pub fn is_other_kind(&self) -> bool {
+        !matches!(self, Self::Empty | Self::Pointer { .. } | Self::Zeros)
+    }
+}
+
 /// How many bytes are enough to tell.
 pub(super) const HEAD: u64 = 1024;
 

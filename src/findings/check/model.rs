@@ -75,6 +75,9 @@ fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
     if beside::judge(subject, model, findings) {
         return;
     }
+    if let Some(finding) = engine::foreign(subject, model) {
+        return findings.push(finding);
+    }
     match &model.shape {
         Shape::Folder(folder) => {
             if folder::is_nothing(subject, folder, findings) {
@@ -85,9 +88,6 @@ fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
             }
             folder::judge(subject, model, folder, findings);
             configuration::judge(subject, model, folder, findings);
-        }
-        Shape::File | Shape::Split(_) if engine::is_foreign(subject, model) => {
-            return engine::judge(subject, model, findings);
         }
         Shape::Split(split) => content::split(subject, model, split, findings),
         Shape::File | Shape::Directory => {}

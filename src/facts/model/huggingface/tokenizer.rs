@@ -28,6 +28,9 @@ const ALONE: [&str; 8] = [
 /// Byte-pair encoding in its older form: both are needed.
 const PAIR: [&str; 2] = ["vocab.json", "merges.txt"];
 
+/// What prepares pictures and sounds, where a model needs that.
+pub const PROCESSOR: &str = "preprocessor_config.json";
+
 /// Tokenizer configurations hold every added token and take up to a few megabytes.
 const LONGEST_CONFIGURATION: u64 = 16 << 20;
 
@@ -40,7 +43,7 @@ struct Settings {
 
 pub(super) fn examine(examination: &mut Examination<'_>) {
     if examination.folder.multimodal() {
-        let names = ["preprocessor_config.json", "processor_config.json"];
+        let names = [PROCESSOR, "processor_config.json"];
         let here = names.iter().any(|name| examination.has(name));
         examination.folder.processor = if here { Presence::Here } else { Presence::Missing };
     }

@@ -252,20 +252,13 @@ impl About<'_> {
             | Lookalike::Gguf
             | Lookalike::Safetensors
             | Lookalike::Folder
-            | Lookalike::Unrecognised(_)
-                if is_weights(self.file.role) =>
-            {
-                self.no_model(&is)
+            | Lookalike::Unrecognised(_) => {
+                if is_weights(self.file.role) {
+                    self.no_model(&is)
+                } else {
+                    self.finding(self.document_rule(), &is)
+                }
             }
-            Lookalike::Html
-            | Lookalike::Json
-            | Lookalike::Zip
-            | Lookalike::Compressed
-            | Lookalike::OldGgml
-            | Lookalike::Gguf
-            | Lookalike::Safetensors
-            | Lookalike::Folder
-            | Lookalike::Unrecognised(_) => self.finding(self.document_rule(), &is),
         }
     }
 

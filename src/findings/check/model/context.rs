@@ -5,7 +5,7 @@ use super::configuration::{CONTEXT_NOT_LIMITED, CONTEXT_TOO_LONG, GGUF_IN_VLLM};
 use crate::facts::model::gguf::{Header, Metadata};
 use crate::facts::model::{Model, Shape};
 use crate::findings::{Finding, Findings, Severity};
-use crate::plan::engine::{Gguf, Part};
+use crate::plan::engine::{Beyond, Gguf, Part};
 
 /// A cache of this size surprises; a model with 8B parameters takes it for 131072 tokens.
 const SURPRISING: u64 = 16 << 30;
@@ -16,15 +16,16 @@ pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Finding
     let is_told = subject.part() == Part::Model && !subject.overrides();
     let Some(header) = model.gguf().filter(|_| is_told) else { return };
     let Some(engine) = subject.facts.lane.engine else { return };
-    let found = match engine.models().gguf {
-        Gguf::Any => length(subject, header),
-        Gguf::Plugin => in_vllm(subject, model),
-        Gguf::One | Gguf::Never | Gguf::NotKnown => None,
+    let context = engine.command_line().context;
+    let found = match context.filter(|context| context.beyond == Beyond::Capped) {
+        Some(context) => length(subject, header, context.flag),
+        None if engine.models().gguf == Gguf::Plugin => in_vllm(subject, model),
+        None => None,
     };
     found.into_iter().for_each(|finding| findings.push(finding));
 }
 
-fn length(subject: &Subject<'_>, header: &Header) -> Option<Finding> {
+fn length(subject: &Subject<'_>, header: &Header, flag: &str) -> Option<Finding> {
     let trained = header.metadata.context_length?;
     let invocation = subject.facts.lane.invocation.as_ref()?;
     // 0 stands for the model's own.
@@ -35,12 +36,12 @@ fn length(subject: &Subject<'_>, header: &Header) -> Option<Finding> {
             let finding = subject.finding(
                 &CONTEXT_TOO_LONG,
                 format!(
-                    "`-c {}` is more than the {trained} tokens that `{}` was trained for; \
+                    "`{flag} {}` is more than the {trained} tokens that `{}` was trained for; \
                      llama-server caps it",
                     asked.value,
                     shown.display()
                 ),
-                format!("say `-c {trained}` or less"),
+                format!("say `{flag} {trained}` or less"),
             );
             let finding = finding.with("asked", asked.value).with("allowed", trained);
             Some(finding.also(&asked.place, "asked for here").severity(Severity::Warning))
@@ -58,7 +59,9 @@ fn length(subject: &Subject<'_>, header: &Header) -> Option<Finding> {
                             shown.display(),
                             bytes / GIB
                         ),
-                        "add `-c 32768` (or what is needed) to the command of the service",
+                        format!(
+                            "add `{flag} 32768` (or what is needed) to the command of the service"
+                        ),
                     )
                     .with("context_length", trained)
                     .with("kv_bytes", bytes)

@@ -3,7 +3,7 @@
 use super::{Subject, is_called_gguf, opens_gguf_alone, rules, severity};
 use crate::facts::model::gguf::{Newer, architectures};
 use crate::facts::model::huggingface::{FolderKind, Weights};
-use crate::facts::model::{Content, Defect, Folder, Lookalike, Model, Shape};
+use crate::facts::model::{Content, Defect, Folder, Model, Shape};
 use crate::findings::{Finding, Findings};
 use crate::plan::engine::{Adapters, Gguf, Layout, Models, Onnx, Part};
 
@@ -14,9 +14,6 @@ pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Finding
     if let Some(finding) = wrong_kind(subject, model) {
         findings.push(finding);
     }
-    if is_foreign(subject, model) {
-        return;
-    }
     if let Some(header) = model.gguf() {
         for newer in &header.newer {
             findings.push(unknown_to_llama_cpp(subject, newer));
@@ -24,28 +21,15 @@ pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Finding
     }
 }
 
-/// Whether a file is of no use to the engine however whole it is, so that nothing is to be said but
-/// that.
-pub(super) fn is_foreign(subject: &Subject<'_>, model: &Model) -> bool {
-    if !opens_folder(subject) || is_meant_as_gguf(subject, model) {
-        return false;
-    }
-    match (&model.shape, content(model)) {
-        (Shape::File | Shape::Split(_), Some(Content::Gguf(_))) => !opens_gguf(subject),
-        (Shape::File, Some(Content::Broken(Defect::Lookalike(lookalike)))) => match lookalike {
-            Lookalike::Empty | Lookalike::Pointer { .. } | Lookalike::Zeros => false,
-            Lookalike::Html
-            | Lookalike::Json
-            | Lookalike::Zip
-            | Lookalike::Compressed
-            | Lookalike::OldGgml
-            | Lookalike::Gguf
-            | Lookalike::Safetensors
-            | Lookalike::Folder
-            | Lookalike::Unrecognised(_) => true,
-        },
-        _ => false,
-    }
+/// A file that is of no use to the engine however whole it is, so that nothing is to be said but that.
+pub(super) fn foreign(subject: &Subject<'_>, model: &Model) -> Option<Finding> {
+    let content = content(model)?;
+    let is_gguf = matches!(content, Content::Gguf(_));
+    let is_other = matches!(content, Content::Broken(Defect::Lookalike(it)) if it.is_other_kind());
+    let is_foreign = (is_gguf && !opens_gguf(subject)) || is_other;
+    (is_foreign && opens_folder(subject) && !is_meant_as_gguf(subject, model))
+        .then(|| folder_instead(subject, content))
+        .flatten()
 }
 
 /// What is in the file that the path names; absent: it names a folder.

@@ -2,7 +2,7 @@
 
 use super::load_format;
 use super::{Subject, rules, some_of};
-use crate::facts::model::huggingface::{FolderKind, Index, Presence};
+use crate::facts::model::huggingface::{FolderKind, Index, PROCESSOR, Presence};
 use crate::facts::model::{Content, Folder, Model, ModelFile, Role};
 use crate::findings::{Findings, Severity};
 use crate::plan::engine::{LoadFormat, Part};
@@ -116,11 +116,8 @@ fn processor(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
     }
     findings.push(subject.finding_of_absence(
         &rules::PROCESSOR_MISSING,
-        format!(
-            "`{}` takes images or sound and has no `preprocessor_config.json`",
-            subject.shown().display()
-        ),
-        subject.how_to_get(&subject.on_host().join("preprocessor_config.json")),
+        format!("`{}` takes images or sound and has no `{PROCESSOR}`", subject.shown().display()),
+        subject.how_to_get(&subject.on_host().join(PROCESSOR)),
     ));
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Subject, is_weights, rules, some_of};
-use crate::facts::model::{Folder, ModelFile};
+use crate::facts::model::{Folder, ModelFile, Role};
 use crate::findings::Findings;
 use crate::plan::engine::{LoadFormat, Part};
 
@@ -20,7 +20,7 @@ pub(super) fn of(subject: &Subject<'_>) -> LoadFormat {
 
 /// Whether a file of weights is not opened by the format that was chosen.
 pub(super) fn is_left_alone(subject: &Subject<'_>, file: &ModelFile) -> bool {
-    if !is_weights(file.role) && file.role != crate::facts::model::Role::Index {
+    if !is_weights(file.role) && file.role != Role::Index {
         return false;
     }
     let name = file.name.to_string_lossy();
