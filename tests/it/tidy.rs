@@ -119,23 +119,41 @@ fn room<'a>(path: impl Iterator<Item = &'a str>) -> Option<(usize, &'static str)
     listed(&path.join("::")).or_else(|| listed(path.first()?))
 }
 
-/// The rooms that a text names.
-fn named(text: &str) -> BTreeSet<(usize, &'static str)> {
-    let names = |rest: &str| {
-        let is_path = |next: char| next == '_' || next == ':' || next.is_ascii_alphanumeric();
-        let end = rest.find(|next| !is_path(next)).unwrap_or(rest.len());
-        // Of several in braces each begins with the same module.
-        let listed = rest[end..].strip_prefix('{').and_then(|list| list.split('}').next());
-        let path = &rest[..end];
-        let each = listed.map_or_else(
-            || vec![path.to_owned()],
-            |list| list.split(',').map(|item| format!("{path}{}", item.trim())).collect(),
-        );
-        each.into_iter()
-            .filter_map(|path| room(path.split("::").filter(|name| !name.is_empty())))
-            .collect::<Vec<_>>()
-    };
-    code(text).split("crate::").skip(1).flat_map(names).collect()
+/// The path at the beginning of `rest`, or each of those that it has in braces.
+fn paths(rest: &str) -> Vec<String> {
+    let is_path = |next: char| next == '_' || next == ':' || next.is_ascii_alphanumeric();
+    let end = rest.find(|next| !is_path(next)).unwrap_or(rest.len());
+    let path = rest[..end].to_owned();
+    let Some(list) = rest[end..].strip_prefix('{') else { return vec![path] };
+    let mut depth = 0;
+    let mut starts = vec![0];
+    for (at, next) in list.char_indices() {
+        match next {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => starts.push(at + 1),
+            _ => {}
+        }
+    }
+    let each = starts.into_iter().flat_map(|start| paths(list[start..].trim_start()));
+    each.map(|below| format!("{path}{below}")).collect()
+}
+
+/// The rooms that a text names, which is that of the module at `own`.
+fn named(text: &str, own: &[&str]) -> BTreeSet<(usize, &'static str)> {
+    let code = code(text);
+    let from_root = code.split("crate::").skip(1).flat_map(paths);
+    let is_of_super = |at: usize| !code[..at].ends_with("super::");
+    let relative = code.match_indices("super::").filter(|(at, _)| is_of_super(*at));
+    let relative = relative.flat_map(|(at, _)| {
+        let rest = code[at..].trim_start_matches("super::");
+        let ups = (code.len() - at - rest.len()) / "super::".len();
+        let above = own[..own.len().saturating_sub(ups)].join("::");
+        paths(rest).into_iter().map(move |path| format!("{above}::{path}"))
+    });
+    let paths = from_root.chain(relative);
+    paths.filter_map(|path| room(path.split("::").filter(|name| !name.is_empty()))).collect()
 }
 
 #[test]
@@ -143,9 +161,11 @@ fn every_import_points_down_the_layers() {
     let (mut wrong, mut seen) = (Vec::new(), 0);
     for (name, text) in sources().iter().filter(|(name, _)| name.starts_with("src/")) {
         let modules = name.trim_start_matches("src/").trim_end_matches(".rs").split('/');
-        let (layer, own) = room(modules).unwrap_or_else(|| panic!("{name} stands in no layer"));
+        let modules: Vec<&str> = modules.collect();
+        let room = room(modules.iter().copied());
+        let (layer, own) = room.unwrap_or_else(|| panic!("{name} stands in no layer"));
         let is_test = name.ends_with("tests.rs") || name.contains("/tests/");
-        for (below, used) in named(text).into_iter().filter(|_| !is_test) {
+        for (below, used) in named(text, &modules).into_iter().filter(|_| !is_test) {
             seen += 1;
             if used != own && layer <= below {
                 wrong.push(format!("{name} uses {used}"));
@@ -158,11 +178,14 @@ fn every_import_points_down_the_layers() {
 
 #[test]
 fn the_imports_of_a_text_are_seen() {
-    let text = "use crate::plan::{engine::Engine, lanes};\nuse crate::facts::LaneFacts;\nfn f() { \
+    let text = "use crate::plan::{engine::{Engine, Part}, lanes};\nuse crate::facts::LaneFacts;\nuse \
+                super::client::{self, Client};\nuse super::super::survey;\nfn f() { \
                 crate::project::compose::load() }";
-    let rooms: BTreeSet<&str> = named(text).into_iter().map(|(_, room)| room).collect();
-    let expected = ["facts", "plan::engine", "plan::lanes", "project::compose"];
-    assert_eq!(rooms.into_iter().collect::<Vec<_>>(), expected);
+    let rooms = named(text, &["facts", "hub", "listing"]);
+    let rooms: Vec<&str> = rooms.into_iter().map(|(_, room)| room).collect();
+    let expected =
+        ["project::compose", "plan::engine", "plan::lanes", "facts::hub", "facts", "facts::survey"];
+    assert_eq!(rooms, expected);
 }
 
 #[test]
