@@ -19,14 +19,17 @@ fn the_image_does_not_run_as_root() {
     }
 }
 
-/// Of the image that users build; the one that tests run is built to be built quickly.
+/// The image that users build; the one that tests run is built to be built quickly.
 #[test]
-fn the_image_is_smaller_than_15_mb() {
+fn the_image_as_it_is_shipped_is_smaller_than_15_mb_and_runs() {
     let Some(shipped) = std::env::var_os("PREFLIGHT_TEST_SHIPPED_IMAGE") else {
         return skipped("the image as it is shipped was not built");
     };
-    let bytes: u64 = inspect(&shipped.to_string_lossy(), ".Size").parse().unwrap();
+    let shipped = shipped.to_string_lossy();
+    let bytes: u64 = inspect(&shipped, ".Size").parse().unwrap();
     assert!(bytes < 15_000_000, "the image has {bytes} bytes");
+    assert_eq!(inspect(&shipped, ".Config.User"), "65532:65532");
+    verifies_without_any_right(&shipped);
 }
 
 #[test]
@@ -44,9 +47,12 @@ fn the_binary_and_the_labels_of_the_image_say_the_same_version() {
 
 #[test]
 fn a_model_is_verified_with_every_right_taken_away() {
-    if !docker_tests_run() {
-        return;
+    if docker_tests_run() {
+        verifies_without_any_right(IMAGE);
     }
+}
+
+fn verifies_without_any_right(image: &str) {
     let mount = format!("{MODEL}:/models/tiny-Q4_K_M.gguf:ro");
     let run = outcome(&mut docker([
         "run",
@@ -57,7 +63,7 @@ fn a_model_is_verified_with_every_right_taken_away() {
         "--security-opt=no-new-privileges",
         "--volume",
         &mount,
-        IMAGE,
+        image,
         "verify",
         "/models/tiny-Q4_K_M.gguf",
     ]));
