@@ -61,9 +61,9 @@ pub(crate) fn is_consolidated(name: &str) -> bool {
     name.starts_with(CONSOLIDATED)
 }
 
-/// Whether a file is what a training run leaves beside weights, one for each process or optimizer;
-/// no engine loads it (vLLM 0.33.0 `filter_files_not_needed_for_inference`, transformers 4.57.6
-/// `trainer.py`, accelerate `checkpointing.py`).
+/// Whether a file is what a training run leaves beside weights, with a number where there are several
+/// processes or optimizers (transformers 4.57.6 `trainer.py`, accelerate `checkpointing.py`): it holds
+/// no weights. vLLM 0.33.0 `filter_files_not_needed_for_inference` leaves out those without a number.
 pub(crate) fn is_of_training(name: &str) -> bool {
     let starts = ["training_args", "optimizer", "scheduler", "scaler", "rng_state"];
     Weights::of(name) == Some(Weights::Pickles) && starts.iter().any(|it| name.starts_with(it))
