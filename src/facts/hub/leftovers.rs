@@ -6,34 +6,38 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use tokio::task::spawn_blocking;
 
-use super::Download;
 use super::assembly::join;
 use super::partial::{DATA, JOURNAL, stem};
+use super::{Download, metadata};
 
 /// Removes every temporary file and journal of the files that were just brought, whatever content
-/// it was of: a repository moves on while a file of it is unfinished. One that is being written
-/// stays.
+/// it was of: a repository moves on while a file of it is unfinished; and every temporary file beside
+/// the notes about them. One that is being written stays.
 pub(crate) async fn sweep(downloads: &[&Download]) {
     let mut stems: HashMap<PathBuf, HashSet<String>> = HashMap::new();
-    for Download { destination, .. } in downloads {
+    let mut of_notes = HashSet::new();
+    for download in downloads {
+        let destination = &download.destination;
         let folder = destination.parent().unwrap_or(Path::new("/")).to_path_buf();
         stems.entry(folder).or_default().insert(stem(destination));
+        of_notes.extend(metadata::folders(download));
     }
     let sweep_all = move || {
         for (folder, stems) in &stems {
-            sweep_folder(folder, stems);
+            sweep_folder(folder, |stem| stems.contains(stem));
         }
+        of_notes.iter().for_each(|folder| sweep_folder(folder, |_| true));
     };
     join(spawn_blocking(sweep_all)).await;
 }
 
-fn sweep_folder(folder: &Path, stems: &HashSet<String>) {
+fn sweep_folder(folder: &Path, is_wanted: impl Fn(&str) -> bool) {
     // What cannot be listed or removed does no harm.
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let unfinished = name.to_str().and_then(stem_of_unfinished);
-        if unfinished.is_some_and(|stem| stems.contains(stem)) && !is_locked(&entry.path()) {
+        if unfinished.is_some_and(&is_wanted) && !is_locked(&entry.path()) {
             drop(fs::remove_file(entry.path()));
         }
     }
@@ -57,6 +61,7 @@ fn is_locked(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::hub::{ObjectId, RemoteFile};
 
     #[test]
     fn only_unfinished_files_of_the_same_names_go() {
@@ -76,12 +81,31 @@ mod tests {
         }
         let busy = fs::File::open(folder.path().join(".a.gguf.89abcdef.incomplete")).unwrap();
         busy.file().lock().unwrap();
-        sweep_folder(folder.path(), &HashSet::from(["a.gguf".to_owned()]));
+        sweep_folder(folder.path(), |stem| stem == "a.gguf");
         for name in stays {
             assert!(folder.path().join(name).exists(), "{name}");
         }
         for name in goes {
             assert!(!folder.path().join(name).exists(), "{name}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_was_left_beside_notes_goes_whoever_it_was_about() {
+        let root = tempfile::tempdir().unwrap();
+        let notes = root.path().join(".cache/huggingface");
+        fs::create_dir_all(notes.join("download")).unwrap();
+        let goes = ["..gitignore.01234567.incomplete", "download/.b.metadata.01234567.incomplete"];
+        let stays = ["download/.c.metadata.89abcdef.incomplete", "download/b.metadata", "b.lock"];
+        for name in goes.iter().chain(&stays) {
+            fs::write(notes.join(name), "").unwrap();
+        }
+        let busy = fs::File::open(notes.join(stays[0])).unwrap();
+        busy.file().lock().unwrap();
+        let file =
+            RemoteFile { path: "a".to_owned(), size: 1, oid: ObjectId::GitBlob(String::new()) };
+        sweep(&[&Download::plain(file, root.path().join("a"))]).await;
+        assert!(goes.iter().all(|name| !notes.join(name).exists()));
+        assert!(stays.iter().all(|name| notes.join(name).exists()));
     }
 }

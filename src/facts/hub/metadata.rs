@@ -8,7 +8,7 @@
 //! saves one request, and offline it makes `hf` refuse a folder in which a file of the list is
 //! missing, which a folder that has only what its engine loads always is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::layout::CACHE_TAG;
@@ -45,10 +45,7 @@ impl Noted {
 /// Nothing is noted in a cache, where names say it all, and nothing about a file that has another
 /// name than in the repository: `hf` would not look for it.
 pub(super) fn note(listing: &Listing, download: &Download, etag: &str) -> Result<(), HubError> {
-    let root = match download.root() {
-        Some(root) if download.link.is_none() => root,
-        Some(_) | None => return Ok(()),
-    };
+    let Some(root) = noted_in(download) else { return Ok(()) };
     let notes = root.join(hub_cache::NOTES);
     for (name, text) in [(".gitignore", "*"), CACHE_TAG] {
         if !notes.join(name).exists() {
@@ -58,4 +55,17 @@ pub(super) fn note(listing: &Listing, download: &Download, etag: &str) -> Result
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let path = hub_cache::note(&root, &download.file.path);
     store::write_note(&path, &format!("{}\n{etag}\n{:.6}\n", listing.commit, now.as_secs_f64()))
+}
+
+/// The folder whose notes have one about a file; absent: nothing is noted of it.
+fn noted_in(download: &Download) -> Option<PathBuf> {
+    download.root().filter(|_| download.link.is_none())
+}
+
+/// The folders in which something is written to note that a file is there.
+pub(super) fn folders(download: &Download) -> Vec<PathBuf> {
+    let Some(root) = noted_in(download) else { return Vec::new() };
+    let note = hub_cache::note(&root, &download.file.path);
+    let beside = note.parent().map(Path::to_path_buf);
+    beside.into_iter().chain([root.join(hub_cache::NOTES)]).collect()
 }

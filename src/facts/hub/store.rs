@@ -92,14 +92,21 @@ fn name_folder(scratch: &Path, folder: &Path) -> io::Result<()> {
 pub(crate) fn write_note(path: &Path, text: &str) -> Result<(), HubError> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     make_folders(folder)?;
-    let scratch = Scratch::beside(path);
     let write = || -> io::Result<()> {
+        let scratch = Scratch::beside(path);
         let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&scratch.0)?;
+        // What is locked is not swept away as a leftover; not every file system has locks.
+        drop(file.file().try_lock());
         file.write_all(text.as_bytes())?;
         hand_over(file.file(), FILE_MODE, folder)?;
         fs::rename(&scratch.0, path)
     };
-    write().map_err(|error| failure(path, &error))
+    let written = match write() {
+        // Swept away between its making and its lock.
+        Err(error) if error.kind() == ErrorKind::NotFound => write(),
+        result => result,
+    };
+    written.map_err(|error| failure(path, &error))
 }
 
 /// Gets a file ready for its final name in `folder`: mode, owner, and every byte on the disk.
