@@ -56,6 +56,8 @@ pub struct Service {
     pub entrypoint: Option<Vec<Spanned<String>>>,
     /// The words of `command`; absent: the image's own; empty: cleared.
     pub command: Option<Vec<Spanned<String>>>,
+    /// These two as they are written, where that is one text.
+    pub lines: Vec<Line>,
     /// Environment, env files folded in. A `None` value is a variable that Compose removes from
     /// the image's environment.
     pub environment: IndexMap<String, Spanned<Option<String>>>,
@@ -84,6 +86,19 @@ pub struct Service {
     /// The texts of the scripts that start its engine and of the files that its command line is
     /// continued in, as far as they were seen.
     pub texts: IndexMap<ServicePath, String>,
+}
+
+/// A command line that is written as one text. Compose runs no shell for it: it splits the text into
+/// words, and takes those before the first operator outside quotes (docker/compose 2.40.3,
+/// `mattn/go-shellwords`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// `command` or `entrypoint`.
+    pub key: &'static str,
+    /// All of the text, variables expanded.
+    pub text: Spanned<String>,
+    /// The operator that it is cut off at: `&&`, `;`, `|`, `>`. Absent: all of it is taken.
+    pub cut_at: Option<String>,
 }
 
 /// One mount of a service.
@@ -219,6 +234,7 @@ impl Service {
             image: None,
             entrypoint: None,
             command: None,
+            lines: Vec::new(),
             environment: IndexMap::new(),
             labels: IndexMap::new(),
             mounts: Vec::new(),

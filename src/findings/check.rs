@@ -54,7 +54,7 @@ pub static CHECKS: &[&Check] = &[
     &project::CHECK,
     &container::differences::CHECK,
     &mounts::WIRING,
-    &engine::VARIABLES,
+    &engine::WORDS,
     &engine::WIRING,
     &engine::COMMAND_LINE,
     &waiting::CHECK,

@@ -26,7 +26,9 @@ mod tgi;
 mod vllm;
 mod words;
 
-pub use self::invocation::{Complaint, HubCache, Invocation, ModelsDir, Named, Opens, Part};
+pub use self::invocation::{
+    Complaint, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable,
+};
 pub use self::load_format::LoadFormat;
 pub use self::profile::{
     Adapters, Architectures, Beyond, CommandLine, ContextFlag, Gguf, Http, Layout, LogMessage,

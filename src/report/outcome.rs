@@ -72,6 +72,9 @@ fn unread(facts: &LaneFacts) -> Option<String> {
     let is_known = !facts.artifacts.is_empty() || facts.lane.in_cache();
     let invocation = facts.lane.invocation.as_ref().filter(|_| !is_known)?;
     let unread: Vec<&str> = invocation.unread.iter().map(|said| said.value.as_str()).collect();
+    if unread.is_empty() && invocation.lost_model() {
+        return Some("the command line names no model".to_owned());
+    }
     (!unread.is_empty()).then(|| format!("its model is not known: {}", unread.join("; ")))
 }
 

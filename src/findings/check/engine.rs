@@ -1,6 +1,7 @@
 //! What is wrong with how the engines are started and how the lanes are wired, told by the Compose
 //! files alone.
 
+mod complaints;
 mod rules;
 
 use std::collections::HashSet;
@@ -10,10 +11,10 @@ use crate::file_name::weights::Weights;
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Severity};
 use crate::path::{HostPath, ServicePath};
-use crate::plan::engine::{Complaint, Engine};
-use crate::plan::lanes::{Lane, Problem, ProblemKind};
-use crate::project::Service;
-use crate::source_map::{Spanned, VariableSource};
+use crate::plan::engine::Complaint;
+use crate::plan::lanes::{Lane, Plan, Problem, ProblemKind};
+use crate::project::{Line, Service};
+use crate::source_map::{Place, VariableSource};
 
 /// The wiring of a lane: what the planner found contradictory.
 pub static WIRING: Check = Check {
@@ -30,13 +31,20 @@ pub static WIRING: Check = Check {
 
 /// What an engine refuses about its command line.
 pub static COMMAND_LINE: Check = Check {
-    rules: &[&rules::FLAG_UNKNOWN_TO_ENGINE, &rules::COMMAND_LINE_REFUSED],
+    rules: &[
+        &rules::COMMAND_CUT_BY_SHELL_WORDS,
+        &rules::FLAG_UNKNOWN_TO_ENGINE,
+        &rules::COMMAND_LINE_REFUSED,
+        &rules::VARIABLE_CONSUMED_BY_COMPOSE,
+    ],
     run: Run::Mount(command_line),
 };
 
-/// Variables that Compose takes out of a command.
-pub static VARIABLES: Check =
-    Check { rules: &[&rules::VARIABLE_CONSUMED_BY_COMPOSE], run: Run::Project(variables) };
+/// What Compose takes out of a command.
+pub static WORDS: Check = Check {
+    rules: &[&rules::VARIABLE_CONSUMED_BY_COMPOSE, &rules::COMMAND_CUT_BY_SHELL_WORDS],
+    run: Run::Project(words),
+};
 
 fn wiring(facts: &LaneFacts, findings: &mut Findings) {
     for problem in &facts.lane.problems {
@@ -124,75 +132,9 @@ fn wired(lane: &Lane, problem: &Problem) -> Finding {
 fn command_line(facts: &LaneFacts, findings: &mut Findings) {
     let Some(invocation) = &facts.lane.invocation else { return };
     for complaint in &invocation.complaints {
-        let finding = refused(invocation.engine, &facts.lane, complaint);
+        let finding = complaints::told(facts, invocation, complaint);
         findings.push(about(finding, &facts.lane).at(&complaint.place));
     }
-}
-
-fn refused(engine: Engine, lane: &Lane, complaint: &Spanned<Complaint>) -> Finding {
-    let name = engine.name();
-    let of = of_service(lane);
-    match &complaint.value {
-        Complaint::JoinedValue { flag, value } => {
-            let value = if is_secret(flag) { "..." } else { value };
-            Finding::new(
-                &rules::FLAG_UNKNOWN_TO_ENGINE,
-                format!("{name} does not know the flag `{flag}={value}` and exits"),
-                format!("write the flag and its value as two words: `{flag} {value}`"),
-            )
-        }
-        Complaint::RemovedFlag { flag, release } => Finding::new(
-            &rules::FLAG_UNKNOWN_TO_ENGINE,
-            format!("{name} {release} has no flag `{flag}` any more and exits"),
-            format!("remove `{flag}` from the command{of}, or pin the image to an older release"),
-        ),
-        Complaint::NoValue { flag } => Finding::new(
-            &rules::COMMAND_LINE_REFUSED,
-            format!("`{flag}` needs a value and none follows it, so {name} exits"),
-            format!("write the value behind `{flag}`, or set the variable that was to hold it"),
-        ),
-        Complaint::EmptyValue { by } => Finding::new(
-            &rules::COMMAND_LINE_REFUSED,
-            format!("the value of `{by}` is empty"),
-            format!("write the value of `{by}`, or set the variable that was to hold it"),
-        )
-        .severity(Severity::Warning),
-        Complaint::NotANumber { by, value } => {
-            // llama-server reads the digits at the beginning; a variable may be ignored.
-            let certain = engine.command_line().refuses_numbers && by.starts_with('-');
-            Finding::new(
-                &rules::COMMAND_LINE_REFUSED,
-                format!("`{by}` takes a number in its range, and `{value}` is none"),
-                format!("write a number that `{by}` takes"),
-            )
-            .severity(if certain { Severity::Error } else { Severity::Warning })
-        }
-        Complaint::ModelTwice { model, other } => Finding::new(
-            &rules::COMMAND_LINE_REFUSED,
-            format!("the command{of} names two models, `{model}` and `{other}`"),
-            format!("remove one of the two from the command{of}"),
-        )
-        .severity(Severity::Warning),
-        Complaint::ExtraWord { word } => Finding::new(
-            &rules::COMMAND_LINE_REFUSED,
-            format!("{name} does not take the word `{word}` where it stands, and exits"),
-            format!("remove `{word}`, or write the flag in front that it is a value of"),
-        ),
-        Complaint::ProgramRepeated { program } => Finding::new(
-            &rules::COMMAND_LINE_REFUSED,
-            format!(
-                "the command{of} starts {name} again: the entrypoint is `{program}` already, so \
-                 the name of the program is taken for an argument"
-            ),
-            "remove the program's name from `command` and leave only what stands behind it, or \
-             set `entrypoint: []`",
-        ),
-    }
-}
-
-/// Whether the value of a flag must not be shown.
-fn is_secret(flag: &str) -> bool {
-    ["key", "token", "password"].iter().any(|secret| flag.to_ascii_lowercase().contains(secret))
 }
 
 /// Names the lane and its service.
@@ -208,21 +150,55 @@ fn of_service(lane: &Lane) -> String {
     lane.services.first().map(|service| format!(" of service `{service}`")).unwrap_or_default()
 }
 
-fn variables(facts: &ProjectFacts<'_>, findings: &mut Findings) {
+fn words(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     for service in &facts.project.services {
-        consumed(service, findings);
+        consumed(facts.plan, service, findings);
+        cut(facts.plan, service, findings);
+    }
+}
+
+/// Whether a lane is told that the variables of this place are not set.
+pub(super) fn tells_unset(plan: &Plan, place: &Place) -> bool {
+    let invocations = plan.lanes.iter().filter_map(|lane| lane.invocation.as_ref());
+    let mut complaints = invocations.flat_map(|it| it.complaints.iter().map(move |one| (it, one)));
+    complaints.any(|(invocation, complaint)| {
+        complaint.place == *place && !complaints::lost_to(invocation, complaint).is_empty()
+    })
+}
+
+/// Command lines that Compose takes the first command of, where that is not what keeps a lane down.
+fn cut(plan: &Plan, service: &Service, findings: &mut Findings) {
+    let is_told = |place: &Place| {
+        let invocations = plan.lanes.iter().filter_map(|lane| lane.invocation.as_ref());
+        let mut complaints = invocations.flat_map(|invocation| &invocation.complaints);
+        complaints.any(|complaint| {
+            matches!(complaint.value, Complaint::CommandCut { .. }) && complaint.place == *place
+        })
+    };
+    for Line { key, text, cut_at } in &service.lines {
+        let Some(at) = cut_at.as_ref().filter(|_| !is_told(&text.place)) else { continue };
+        let name = &service.name.value;
+        let message = format!(
+            "Compose ends the `{key}` of service `{name}` at its first `{at}` outside quotes, and \
+             nothing runs what stands behind it"
+        );
+        let fix = format!("remove `{at}` and what follows, or have a shell run it: `sh -c '...'`");
+        let finding = Finding::new(&rules::COMMAND_CUT_BY_SHELL_WORDS, message, fix);
+        let finding = finding.severity(Severity::Warning);
+        findings.push(finding.service(name.as_str()).at(&text.place));
     }
 }
 
 /// Every variable that the service defines and that Compose has expanded to nothing in its words.
-fn consumed(service: &Service, findings: &mut Findings) {
+fn consumed(plan: &Plan, service: &Service, findings: &mut Findings) {
     let mut seen = HashSet::new();
     for word in service.entrypoint.iter().chain(&service.command).flatten() {
         for variable in &word.place.variables {
             let name = variable.name.as_str();
             let is_unset = variable.set_by == VariableSource::Unset;
             let is_defined = service.variable(name).is_some_and(|value| !value.is_empty());
-            if !is_unset || !is_defined || !seen.insert(name) {
+            let is_told = || tells_unset(plan, &word.place);
+            if !is_unset || !is_defined || !seen.insert(name) || is_told() {
                 continue;
             }
             let own = &service.name.value;

@@ -1,5 +1,6 @@
 //! What Docker Compose itself would warn about, and what it would not know.
 
+use super::engine;
 use super::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
@@ -27,11 +28,13 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether an unset variable is in the mount of a lane, where it is an error of its own.
+/// Whether an unset variable is in the mount or the command of a lane, where it is an error of its own.
 fn is_judged(facts: &ProjectFacts<'_>, warning: &Spanned<String>) -> bool {
     let artifacts = facts.plan.lanes.iter().flat_map(|lane| &lane.artifacts);
     let mut mounts = artifacts.filter_map(|artifact| artifact.located.value.mount.as_ref());
-    unset(warning).is_some() && mounts.any(|mount| mount.place == warning.place)
+    let mut in_mount = || mounts.any(|mount| mount.place == warning.place);
+    let in_command = || engine::tells_unset(facts.plan, &warning.place);
+    unset(warning).is_some() && (in_mount() || in_command())
 }
 
 fn fix(warning: &Spanned<String>) -> String {

@@ -130,6 +130,11 @@ impl Arguments {
                 let guess = if given.key.is_some() { Arity::One } else { Arity::Maybe(&[]) };
                 let arity = known.map_or(guess, |(_, arity)| arity);
                 let is_known = known.is_some() || given.key.is_some();
+                if let Some(complaint) = grammar.swallowed(arity, written, behind) {
+                    self.complaints.push(Spanned::new(complaint, word.place.clone()));
+                    self.given.push(given);
+                    return behind;
+                }
                 let count = grammar.count(arity, is_known, behind);
                 let (values, left) = behind.split_at(count.min(behind.len()));
                 given.values.extend_from_slice(values);
@@ -233,6 +238,17 @@ impl Grammar {
         let mut longer = spellings().filter(|(spelling, _, _)| spelling.starts_with(name));
         let (_, first, arity) = longer.next()?;
         longer.all(|(_, other, _)| other == first).then_some((first, arity))
+    }
+
+    /// That the word behind a flag is a flag as well, and is taken for its value. It is read as it was
+    /// meant: the value is missing.
+    fn swallowed(&self, arity: Arity, flag: &str, behind: &[Word]) -> Option<Complaint> {
+        let takes_any = self.dashed_values && matches!(arity, Arity::One | Arity::Two);
+        let next = behind.first().filter(|next| takes_any && next.unknown.is_none())?;
+        let (name, _) = self.name(&next.text);
+        let (_, arity) = self.known(&name).filter(|_| next.text.starts_with('-'))?;
+        let (flag, next) = (flag.to_owned(), next.text.clone());
+        Some(Complaint::SwallowedFlag { flag, next, exits: arity != Arity::Switch })
     }
 
     /// How many of the words behind a flag are its values.

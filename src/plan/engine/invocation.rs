@@ -61,6 +61,10 @@ pub struct Invocation {
     /// A file that the command line is continued in (`--config` of vLLM): read if it is one of
     /// [`Service::texts`], else one of [`Invocation::unread`].
     pub config: Option<Spanned<ServicePath>>,
+    /// The variables that Compose has expanded to nothing in the command line.
+    pub unset: Vec<UnsetVariable>,
+    /// Whether a shell in the container reads the command line.
+    pub in_shell: bool,
     /// What about this invocation cannot be read yet or cannot be known, each with its place.
     pub unread: Vec<Spanned<String>>,
     /// What the engine will refuse about its words. They were read as they were meant.
@@ -148,6 +152,16 @@ pub struct ModelsDir {
     pub place: Place,
 }
 
+/// A variable that Compose has expanded to nothing, because neither its own environment nor an env
+/// file sets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnsetVariable {
+    /// Its name.
+    pub name: String,
+    /// Where the service's own environment sets it, of which Compose takes no notice; absent: nowhere.
+    pub set_in_service: Option<Place>,
+}
+
 /// Something about its words that an engine refuses, so that it will exit at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Complaint {
@@ -174,6 +188,34 @@ pub enum Complaint {
     EmptyValue {
         /// The flag or variable.
         by: String,
+    },
+    /// The same of the flag that names the model.
+    EmptyModel {
+        /// The flag.
+        by: String,
+        /// What the engine does then, as a sentence without its full stop; absent: it exits.
+        instead: Option<&'static str>,
+    },
+    /// The word behind a flag is a flag itself, and the engine takes it for the value (llama.cpp).
+    SwallowedFlag {
+        /// The flag that is without its value.
+        flag: String,
+        /// The one behind it.
+        next: String,
+        /// Whether `next` takes a value itself: the engine exits at that.
+        exits: bool,
+    },
+    /// A line that starts the engine as it is written, and not as Compose takes it.
+    CommandCut {
+        /// `command` or `entrypoint`.
+        key: &'static str,
+        /// The operator that it is cut off at; absent: all of its words are taken, and the first of
+        /// them alone is the script of a shell.
+        at: Option<String>,
+        /// The words that are left of entrypoint and command.
+        left: String,
+        /// Whether the service says its entrypoint, so that these words are all that is run.
+        own_entrypoint: bool,
     },
     /// A number was expected.
     NotANumber {
@@ -269,6 +311,8 @@ impl Invocation {
             without_projector: false,
             models_dir: None,
             config: None,
+            unset: Vec::new(),
+            in_shell: false,
             unread: Vec::new(),
             complaints: Vec::new(),
         }
@@ -290,15 +334,40 @@ impl Invocation {
             .filter(|_| self.engine.models().layout == Layout::GgufFile && is_router)
     }
 
+    /// Whether the command line has no model because a flag of it has lost its value.
+    #[must_use]
+    pub fn lost_model(&self) -> bool {
+        let named = self.model().is_some() || self.models_dir.is_some();
+        !named && self.complaints.iter().any(|complaint| complaint.value.loses_value())
+    }
+
     /// What the engine does because no model is named. Absent when one is, when the engine needs
     /// none, and when what could not be read may name one.
     #[must_use]
     pub fn without_model(&self) -> Option<&'static str> {
         let named = self.model().is_some() || self.models_dir.is_some();
-        if named || !self.unread.is_empty() {
+        if named || self.lost_model() || !self.unread.is_empty() {
             None
         } else {
             self.engine.command_line().without_model
+        }
+    }
+}
+
+impl Complaint {
+    /// Whether a flag is without its value.
+    #[must_use]
+    pub fn loses_value(&self) -> bool {
+        match self {
+            Self::NoValue { .. } | Self::EmptyModel { .. } | Self::SwallowedFlag { .. } => true,
+            Self::JoinedValue { .. }
+            | Self::RemovedFlag { .. }
+            | Self::EmptyValue { .. }
+            | Self::CommandCut { .. }
+            | Self::NotANumber { .. }
+            | Self::ModelTwice { .. }
+            | Self::ExtraWord { .. }
+            | Self::ProgramRepeated { .. } => false,
         }
     }
 }

@@ -168,6 +168,7 @@ fn search(service: &Service) -> (Option<Launch<'_>>, Option<ServicePath>) {
         }
         (None, _, _) => search.start(&command, DEEPEST),
     };
+    let start = search.as_written(start);
     let image = image.filter(|_| official.is_some());
     let launch = match start {
         Start::Engine(found) => Some(search.once(*found).launch(directory, image)),
@@ -261,6 +262,37 @@ impl<'a> Search<'a> {
         self.start(&words, DEEPEST)
     }
 
+    /// What a command line starts as it is written, if what Compose makes of it starts no engine: it
+    /// takes the first command alone, and a shell that is the entrypoint gets the first word alone.
+    fn as_written(&mut self, start: Start<'a>) -> Start<'a> {
+        if matches!(start, Start::Engine(_)) {
+            return start;
+        }
+        for line in &self.service.lines {
+            // A line break is a blank to Compose, and meant as one.
+            let text = Word::known(line.text.value.replace('\n', " "), &line.text.place);
+            let shell = written(&["/bin/sh", "-c"]).into_iter().chain([text]);
+            if let Start::Engine(mut found) = self.start(&shell.collect::<Vec<_>>(), DEEPEST) {
+                let complaint = Complaint::CommandCut {
+                    key: line.key,
+                    at: line.cut_at.clone(),
+                    left: self.left_by_compose(),
+                    own_entrypoint: self.service.entrypoint.is_some(),
+                };
+                found.complaints.push(Spanned::new(complaint, line.text.place.clone()));
+                return Start::Engine(found);
+            }
+        }
+        start
+    }
+
+    /// The words that Compose gives to Docker.
+    fn left_by_compose(&self) -> String {
+        let words = self.service.entrypoint.iter().chain(&self.service.command).flatten();
+        let texts: Vec<&str> = words.map(|word| word.value.as_str()).collect();
+        texts.join(" ")
+    }
+
     /// Looks through a program that is named twice: by the image's entrypoint, and again by the
     /// command behind it.
     fn once(&mut self, found: Found<'a>) -> Found<'a> {
@@ -333,7 +365,7 @@ impl<'a> Search<'a> {
             }
         }
         let Some(first) = words.first() else { return Start::Other };
-        if matches!(first.program(), "sh" | "bash" | "ash" | "dash" | "zsh") {
+        if first.is_shell() {
             return self.shell(words, depth);
         }
         let is_script = [".sh", ".bash", ".py"].iter().any(|end| first.text.ends_with(end));

@@ -4,9 +4,11 @@ use crate::path::ServicePath;
 use crate::plan::engine::arguments::{Arguments, Setting};
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::words::{Environment, Word};
-use crate::plan::engine::{Complaint, HubCache, Invocation, ModelsDir, Named, Opens, Part, names};
+use crate::plan::engine::{
+    Complaint, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable, names,
+};
 use crate::project::Service;
-use crate::source_map::{Place, Spanned};
+use crate::source_map::{Place, Spanned, VariableSource};
 
 /// An invocation in the making.
 pub(super) struct Reading<'a> {
@@ -26,6 +28,9 @@ impl<'a> Reading<'a> {
         invocation.stock = launch.image.is_some();
         invocation.unread.clone_from(&launch.unread);
         invocation.complaints.clone_from(&launch.complaints);
+        invocation.unset = unset(service);
+        invocation.in_shell =
+            words(service).any(|word| Word::known(word.value.as_str(), &word.place).is_shell());
         let environment = launch.environment.clone();
         let working_dir = launch.working_dir.clone();
         let mut reading = Self { service, working_dir, environment, invocation };
@@ -80,6 +85,22 @@ impl<'a> Reading<'a> {
         Some(Spanned::new(word.text, word.place))
     }
 
+    /// The text of a setting that names what is opened.
+    fn name(
+        &mut self,
+        part: Part,
+        setting: Option<Setting>,
+        instead: Option<&'static str>,
+    ) -> Option<Spanned<String>> {
+        match setting {
+            Some(Setting { word, by }) if part == Part::Model && word.is("") => {
+                self.complain(Complaint::EmptyModel { by, instead }, &word.place);
+                None
+            }
+            setting => self.text(setting),
+        }
+    }
+
     /// The number of a setting.
     pub(super) fn number(&mut self, setting: Option<Setting>) -> Option<Spanned<u64>> {
         let by = setting.as_ref().map(|setting| setting.by.clone())?;
@@ -115,7 +136,7 @@ impl<'a> Reading<'a> {
         revision: Option<&str>,
     ) {
         let by = setting.as_ref().map(|setting| setting.by.clone()).unwrap_or_default();
-        let Some(text) = self.text(setting) else { return };
+        let Some(text) = self.name(part, setting, None) else { return };
         let directory = self.working_dir.as_ref();
         let mounts = &self.service.mounts;
         match names::path_or_repository(&text.value, revision, directory, mounts) {
@@ -127,7 +148,9 @@ impl<'a> Reading<'a> {
     /// Opens a path.
     pub(super) fn path(&mut self, part: Part, setting: Option<Setting>) {
         let by = setting.as_ref().map(|setting| setting.by.clone()).unwrap_or_default();
-        let Some(text) = self.text(setting) else { return };
+        // What takes paths alone takes an empty one for none.
+        let instead = self.invocation.engine.command_line().without_model;
+        let Some(text) = self.name(part, setting, instead) else { return };
         if let Some(path) = self.absolute(&text) {
             self.open(part, Named::Path(path), by, text.place);
         }
@@ -225,4 +248,26 @@ impl<'a> Reading<'a> {
             });
         }
     }
+}
+
+/// The words of a service's entrypoint and command.
+fn words(service: &Service) -> impl Iterator<Item = &Spanned<String>> {
+    service.entrypoint.iter().chain(&service.command).flatten()
+}
+
+/// The variables that Compose has expanded to nothing in the words of a service, each once.
+fn unset(service: &Service) -> Vec<UnsetVariable> {
+    let mut unset: Vec<UnsetVariable> = Vec::new();
+    let variables = words(service).flat_map(|word| &word.place.variables);
+    for variable in variables.filter(|variable| variable.set_by == VariableSource::Unset) {
+        if unset.iter().all(|known| known.name != variable.name) {
+            let set = service.environment.get(&variable.name);
+            let set = set.filter(|value| value.value.as_ref().is_some_and(|text| !text.is_empty()));
+            unset.push(UnsetVariable {
+                name: variable.name.clone(),
+                set_in_service: set.map(|value| value.place.clone()),
+            });
+        }
+    }
+    unset
 }

@@ -252,6 +252,30 @@ fn the_cache_of_the_hub_is_where_the_service_says() {
 #[test]
 fn an_empty_value_is_a_complaint_and_names_nothing() {
     let empty = service(VLLM, &["--model", "", "--port", "81"]);
-    let expected = "vLLM | port=81 | EmptyValue { by: \"--model\" }";
+    let expected = "vLLM | port=81 | EmptyModel { by: \"--model\", instead: None }";
     assert_eq!(shown(&empty), expected);
+    let empty = service(VLLM, &["/m", "--tokenizer", ""]);
+    assert_eq!(shown(&empty), "vLLM | model=/m | EmptyValue { by: \"--tokenizer\" }");
+    let started = invocation(&service(LLAMA, &["-m", ""])).unwrap();
+    assert!(started.lost_model() && started.without_model().is_none());
+    let [complaint] = started.complaints.as_slice() else { panic!("{:?}", started.complaints) };
+    assert!(matches!(complaint.value, Complaint::EmptyModel { instead: Some(_), .. }));
+}
+
+/// llama-server 11669: `-m -c 2048` is `error: invalid argument: 2048`; `-m --no-mmap` is a model that
+/// cannot be opened.
+#[test]
+fn llama_server_takes_a_flag_for_the_value_that_is_missing() {
+    let swallowed = |flag: &str, next: &str, exits: bool| {
+        format!("SwallowedFlag {{ flag: {flag:?}, next: {next:?}, exits: {exits} }}")
+    };
+    let lost = swallowed("--model", "--ctx-size", true);
+    check(LLAMA, "--model --ctx-size 2048", &format!("llama.cpp | context=2048 | {lost}"));
+    check(
+        LLAMA,
+        "-m -c 2048",
+        &format!("llama.cpp | context=2048 | {}", swallowed("-m", "-c", true)),
+    );
+    check(LLAMA, "-m --no-mmap", &format!("llama.cpp | {}", swallowed("-m", "--no-mmap", false)));
+    check(LLAMA, "-m /m -ngl -1", "llama.cpp | model=/m");
 }

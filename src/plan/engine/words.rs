@@ -49,6 +49,11 @@ impl Word {
         self.text.rsplit('/').next().unwrap_or("")
     }
 
+    /// Whether it names a shell.
+    pub(super) fn is_shell(&self) -> bool {
+        matches!(self.program(), "sh" | "bash" | "ash" | "dash" | "zsh")
+    }
+
     /// Whether it is this word.
     pub(super) fn is(&self, text: &str) -> bool {
         self.unknown.is_none() && self.text == text

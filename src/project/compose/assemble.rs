@@ -6,7 +6,6 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::attribute::{plain, printed};
-use super::command;
 use super::consistency;
 use super::document::{Printer, SECTIONS};
 use super::environment::Environment;
@@ -48,7 +47,6 @@ pub(super) fn project(
         let mut service = lower::service(name, entry, root)?;
         service.environment = resolve::environment(loader, &about.environment, &entry.value)?;
         service.labels = resolve::labels(loader, &entry.value)?;
-        warn_of_cut(loader, &entry.value);
         if let Some(document) = printed.get_mut(*name) {
             finish(document, &service);
         }
@@ -75,18 +73,6 @@ pub(super) fn project(
         warnings: std::mem::take(&mut loader.warnings),
         document,
     })
-}
-
-/// Compose says nothing about the part of a command line that it throws away.
-fn warn_of_cut(loader: &mut Loader<'_>, service: &Node) {
-    for key in ["command", "entrypoint"] {
-        let Some(node) = service.get(key) else { continue };
-        if node.as_str().is_some_and(command::is_cut) {
-            let message =
-                format!("`{key}` ends before its first unquoted `;`, `&`, `|`, `<` or `>`");
-            loader.warn(message, &node.place);
-        }
-    }
 }
 
 /// Every service as it is printed; refuses values of the wrong type, disabled services included.

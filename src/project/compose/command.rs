@@ -16,12 +16,19 @@ pub(super) fn words(line: &str) -> Option<Vec<String>> {
     splitter.finish()
 }
 
-/// Whether the command goes on behind an unquoted `;`, `&`, `|`, `<` or `>`, which Compose cuts off.
+/// The first unquoted `&&`, `;`, `|`, `>` or the like: Compose cuts the command off there. Absent: it
+/// takes all of it.
 #[must_use]
-pub(super) fn is_cut(line: &str) -> bool {
+pub(super) fn cut_at(line: &str) -> Option<&str> {
     let mut splitter = Splitter::default();
-    line.chars().any(|c| splitter.take(c) == Step::Cut)
+    let (at, _) = line.char_indices().find(|(_, c)| splitter.take(*c) == Step::Cut)?;
+    let rest = line.get(at..)?;
+    let end = rest.find(|c| !OPERATORS.contains(&c)).unwrap_or(rest.len());
+    rest.get(..end)
 }
+
+/// What ends a command outside quotes.
+const OPERATORS: [char; 5] = [';', '&', '|', '<', '>'];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -141,6 +148,18 @@ mod tests {
         for line in ["a (b)", "a 'b", "a \"b", "a \\", "`a"] {
             assert_eq!(words(line), None, "{line}");
         }
-        assert!(is_cut("a; b") && !is_cut("sh -c 'a; b'"));
+    }
+
+    #[test]
+    fn a_command_is_cut_off_at_its_first_operator_outside_quotes() {
+        for (line, expected) in [
+            ("a; b", Some(";")),
+            ("a \"x && y\" && b || c", Some("&&")),
+            ("a 2>&1", Some(">&")),
+            ("sh -c 'a; b'", None),
+            ("a b", None),
+        ] {
+            assert_eq!(cut_at(line), expected, "{line}");
+        }
     }
 }

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use super::attribute::{command_words, plain};
+use super::command;
 use super::fault::Fault;
 use super::resolve;
 use super::tree::{Entry, Kind, Node};
 use super::validate::{entries, items};
 use crate::path::{HostPath, ServicePath, clean};
-use crate::project::{Dependency, Mount, MountSource, Port, Service, Volume};
+use crate::project::{Dependency, Line, Mount, MountSource, Port, Service, Volume};
 use crate::source_map::{Place, Spanned};
 
 /// The typed service; environment, labels and inherited mounts are added by the caller.
@@ -18,6 +19,7 @@ pub(super) fn service(name: &str, entry: &Entry, root: &Node) -> Result<Service,
     service.image = text(node.get("image"));
     service.entrypoint = words(name, node, "entrypoint")?;
     service.command = words(name, node, "command")?;
+    service.lines = ["entrypoint", "command"].iter().filter_map(|key| line(node, key)).collect();
     service.user = text(node.get("user"));
     service.group_add = items(node.get("group_add")).iter().filter_map(Node::printed).collect();
     service.root_reads_all = root_reads_all(node);
@@ -73,6 +75,13 @@ fn words(service: &str, node: &Node, key: &str) -> Result<Option<Vec<Spanned<Str
         Spanned::new(word, place.clone())
     });
     Ok(Some(spanned.collect()))
+}
+
+fn line(service: &Node, key: &'static str) -> Option<Line> {
+    let node = service.get(key)?;
+    let text = node.as_str()?;
+    let cut_at = command::cut_at(text).map(str::to_owned);
+    Some(Line { key, text: Spanned::new(text.to_owned(), node.place.clone()), cut_at })
 }
 
 fn dependencies(node: &Node) -> Vec<Dependency> {

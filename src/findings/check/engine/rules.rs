@@ -30,6 +30,12 @@ pub(super) static LANE_SERVICE_UNKNOWN: Rule = Rule::error(
     include_str!("rules/lane-service-unknown.md"),
 );
 
+pub(super) static COMMAND_CUT_BY_SHELL_WORDS: Rule = Rule::error(
+    "command-cut-by-shell-words",
+    ExitCode::Lane,
+    include_str!("rules/command-cut-by-shell-words.md"),
+);
+
 pub(super) static FLAG_UNKNOWN_TO_ENGINE: Rule = Rule::error(
     "flag-unknown-to-engine",
     ExitCode::Lane,

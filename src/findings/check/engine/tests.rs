@@ -4,7 +4,8 @@ use super::*;
 use crate::findings::Policy;
 use crate::options::Role;
 use crate::plan::engine::invocation;
-use crate::source_map::{Place, Variable};
+use crate::plan::lanes::Settings;
+use crate::source_map::{Place, Spanned, Variable};
 
 fn service(image: &str, command: &[&str]) -> Service {
     let mut service = Service::named(Spanned::nowhere("llm".to_owned()));
@@ -124,7 +125,7 @@ fn what_the_engine_refuses_is_a_finding() {
     check_command(
         vllm,
         &["--model", ""],
-        "warning[command-line-refused]: the value of `--model` is empty / write the value of \
+        "error[command-line-refused]: vLLM gets an empty `--model` and exits / write the value of \
          `--model`, or set the variable that was to hold it",
     );
     check_command(
@@ -157,7 +158,8 @@ fn a_variable_of_the_service_that_compose_expands_to_nothing_is_a_warning() {
         let value = Spanned::nowhere(value.map(str::to_owned));
         service.environment.insert("MODEL".to_owned(), value);
         let mut findings = Findings::new(Policy::default());
-        consumed(&service, &mut findings);
+        let settings = Settings { fetch: true, create_root: false };
+        consumed(&Plan { lanes: Vec::new(), settings }, &service, &mut findings);
         assert_eq!(shown(findings), expected);
     };
     check(
@@ -171,4 +173,34 @@ fn a_variable_of_the_service_that_compose_expands_to_nothing_is_a_warning() {
     check(VariableSource::Unset, None, "");
     check(VariableSource::Unset, Some(""), "");
     check(VariableSource::Default, Some("/m"), "");
+}
+
+#[test]
+fn a_value_that_compose_expands_to_nothing_is_an_error_by_hand() {
+    let check = |role: Role, set: bool, expected: &str| {
+        let mut service = service("ghcr.io/ggml-org/llama.cpp:server", &["--model", "-c", "9"]);
+        let variable = Variable { name: "READER".to_owned(), set_by: VariableSource::Unset };
+        for word in service.command.iter_mut().flatten() {
+            word.place.variables.push(variable.clone());
+        }
+        let value = Spanned::nowhere(set.then(|| "/m.gguf".to_owned()));
+        service.environment.insert("READER".to_owned(), value);
+        let mut facts = facts(&service, &[]);
+        facts.orders.role = role;
+        let mut findings = Findings::new(Policy::default());
+        command_line(&facts, &mut findings);
+        assert_eq!(shown(findings), expected);
+    };
+    let consumed = "[variable-consumed-by-compose]: Compose expands `READER` in the command of \
+                    service `llm` to nothing, before the service's own environment exists: \
+                    llama.cpp takes `-c` for the value of `--model` / set `READER` in `.env`, where \
+                    Compose looks, or write the value into the command";
+    check(Role::Hand, true, &format!("error{consumed}"));
+    check(Role::Init, true, &format!("warning{consumed}"));
+    check(
+        Role::Hand,
+        false,
+        "error[command-line-refused]: `READER` is not set, so llama.cpp takes `-c` for the value of \
+         `--model` / set `READER` in `.env`",
+    );
 }

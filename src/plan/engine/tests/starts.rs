@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::project::{Mount, MountSource};
+use crate::project::{Line, Mount, MountSource};
 use crate::source_map::{SourceMap, Span};
 
 #[test]
@@ -123,6 +123,46 @@ fn a_relative_path_needs_a_known_working_directory() {
         place: Place::nowhere(),
     });
     assert_eq!(shown(&service), "vLLM | model=/srv/models/m");
+}
+
+/// `command` as one text, which Compose makes these words of.
+fn check_line(entrypoint: &[&str], text: &str, words: &[&str], expected: &str) {
+    let mut service = service("acme/x", words);
+    service.entrypoint = Some(spanned(entrypoint)).filter(|_| !entrypoint.is_empty());
+    let cut_at = text.contains("&&").then(|| "&&".to_owned());
+    service.lines = vec![Line { key: "command", text: Spanned::nowhere(text.to_owned()), cut_at }];
+    assert_eq!(shown(&service), expected, "{text}");
+}
+
+#[test]
+fn a_line_of_which_compose_takes_no_engine_is_read_as_it_was_meant() {
+    let shell = ["/bin/sh", "-c"];
+    let cut = |at: &str, left: &str, own_entrypoint: bool| {
+        format!(
+            "CommandCut {{ key: \"command\", at: {at}, left: {left:?}, own_entrypoint: \
+             {own_entrypoint} }}"
+        )
+    };
+    check_line(
+        &shell,
+        "/check.sh /m &&\n exec vllm serve\n   /m\n",
+        &["/check.sh", "/m"],
+        &format!("vLLM | model=/m | {}", cut("Some(\"&&\")", "/bin/sh -c /check.sh /m", true)),
+    );
+    check_line(
+        &shell,
+        "vllm serve /m",
+        &["vllm", "serve", "/m"],
+        &format!("vLLM | model=/m | {}", cut("None", "/bin/sh -c vllm serve /m", true)),
+    );
+    check_line(
+        &[],
+        "/check.sh && vllm serve /m",
+        &["/check.sh"],
+        &format!("vLLM | model=/m | {}", cut("Some(\"&&\")", "/check.sh", false)),
+    );
+    check_line(&[], "vllm serve /m && echo", &["vllm", "serve", "/m"], "vLLM | model=/m");
+    check_line(&shell, "sleep 1 && echo", &["sleep", "1"], "none");
 }
 
 /// What a service whose files have these texts starts.
