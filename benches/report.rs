@@ -92,7 +92,13 @@ fn report(sources: &mut SourceMap) -> Report {
         project: Some("stack".to_owned()),
         lanes: lanes
             .iter()
-            .map(|lane| LaneOutcome { lane, files: Vec::new(), summary: None, unknown: None })
+            .map(|lane| LaneOutcome {
+                lane,
+                files: Vec::new(),
+                summary: None,
+                unknown: None,
+                skipped: None,
+            })
             .collect(),
         findings,
         containers: Vec::new(),

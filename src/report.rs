@@ -196,6 +196,8 @@ pub struct LaneOutcome<'a> {
     pub summary: Option<String>,
     /// Why its files could not be looked at, if they could not.
     pub unknown: Option<String>,
+    /// Why it is not judged, if it is not.
+    pub skipped: Option<String>,
 }
 
 /// Why the report could not be written.
@@ -229,9 +231,9 @@ impl Report {
             findings.push(check::verdict::no_lane());
         }
         let mut reports = Vec::with_capacity(lanes.len());
-        for LaneOutcome { lane, files, summary, unknown } in lanes {
+        for LaneOutcome { lane, files, summary, unknown, skipped } in lanes {
             let unknown = unknown.or_else(|| not_looked_at(lane, &findings));
-            let (verdict, reason) = judge(lane, unknown, &findings);
+            let (verdict, reason) = judge(&lane.name, skipped, unknown, &findings);
             if let (Verdict::Unknown, Some(reason)) = (verdict, &reason) {
                 findings.push(check::verdict::lane_unknown(lane, reason, allow_unknown));
             }
@@ -253,10 +255,15 @@ impl Report {
     }
 }
 
-fn judge(lane: &Lane, unknown: Option<String>, findings: &Findings) -> (Verdict, Option<String>) {
-    if let Some(reason) = &lane.skipped {
-        (Verdict::Skipped, Some(reason.clone()))
-    } else if findings.stops(&lane.name) {
+fn judge(
+    lane: &str,
+    skipped: Option<String>,
+    unknown: Option<String>,
+    findings: &Findings,
+) -> (Verdict, Option<String>) {
+    if skipped.is_some() {
+        (Verdict::Skipped, skipped)
+    } else if findings.stops(lane) {
         (Verdict::NotReady, None)
     } else if unknown.is_some() {
         (Verdict::Unknown, unknown)

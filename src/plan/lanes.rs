@@ -2,6 +2,7 @@
 //!
 //! Pure. Field by field, the first that says it wins; every field knows who said it.
 
+mod address;
 mod assemble;
 mod cache;
 pub mod catalogue;
@@ -63,6 +64,9 @@ pub struct Lane {
     pub fetch: bool,
     /// How the engine is started, if a service was found.
     pub invocation: Option<Invocation>,
+    /// How its service starts its engine for another lane: they are served one at a time. Absent where
+    /// [`Lane::invocation`] is there.
+    pub standby: Option<Invocation>,
     /// What has to be there, the model first. Empty when no path is known.
     pub artifacts: Vec<Artifact>,
     /// What its engine opens by the name of a repository, and so in a cache of the hub; the model
@@ -80,6 +84,10 @@ pub struct Lane {
     pub model_name: Option<Traced<String>>,
     /// How much of a running engine is asked for.
     pub level: Level,
+    /// Whether its URL leads to nobody in this project.
+    pub outside: bool,
+    /// The source and the path that the catalogue has for a lane of its name, where it has neither.
+    pub known_as: Option<Source>,
     /// Why it is not judged at all; absent: it is.
     pub skipped: Option<String>,
     /// Where it is declared, for findings about the lane as a whole.
@@ -286,6 +294,7 @@ impl Lane {
             kind: None,
             fetch: true,
             invocation: None,
+            standby: None,
             artifacts: Vec::new(),
             cached: Vec::new(),
             source: None,
@@ -294,6 +303,8 @@ impl Lane {
             url: None,
             model_name: None,
             level: Level::default(),
+            outside: false,
+            known_as: None,
             skipped: None,
             place: Place::nowhere(),
             problems: Vec::new(),

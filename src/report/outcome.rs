@@ -57,6 +57,8 @@ impl<'a> LaneOutcome<'a> {
         let model = facts.artifacts.first();
         Self {
             lane: &facts.lane,
+            // One that is served elsewhere is judged by what it answers.
+            skipped: facts.lane.skipped.clone().filter(|_| facts.smoke.is_none()),
             files: facts.artifacts.iter().flat_map(|artifact| files(artifact, facts)).collect(),
             summary: model.and_then(|artifact| artifact.model.summary()),
             unknown: unread(facts)

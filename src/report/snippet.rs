@@ -48,7 +48,7 @@ struct Line<'a> {
     marks: Vec<(Range<usize>, &'a Mark)>,
 }
 
-/// The excerpts that show all of `marks`: the file of the first one first, then by line.
+/// The excerpts that show all of `marks`: what the finding is about first, then by file and line.
 pub(super) fn excerpts(
     marks: &[Mark],
     sources: &SourceMap,
@@ -85,6 +85,8 @@ pub(super) fn excerpts(
         }
         excerpts.extend(current.map(Builder::finish));
     }
+    let is_primary = |excerpt: &Excerpt| excerpt.marks.iter().any(|(_, _, primary)| *primary);
+    excerpts.sort_by_key(|excerpt| !is_primary(excerpt));
     excerpts
 }
 

@@ -71,6 +71,7 @@ fn outcome(lanes: &[Lane], unknown: &[(&str, &str)], found: Vec<Finding>) -> Rep
         lanes: lanes
             .iter()
             .map(|lane| LaneOutcome {
+                skipped: lane.skipped.clone(),
                 lane,
                 files: Vec::new(),
                 summary: None,
@@ -164,7 +165,13 @@ fn an_unknown_lane_can_be_accepted() {
     let outcome = RunOutcome {
         role: Role::Init,
         project: None,
-        lanes: vec![LaneOutcome { lane: &coder, files: vec![], summary: None, unknown }],
+        lanes: vec![LaneOutcome {
+            lane: &coder,
+            files: vec![],
+            summary: None,
+            unknown,
+            skipped: None,
+        }],
         findings: Findings::new(Policy::default()),
         containers: Vec::new(),
         allow_unknown: true,
@@ -311,6 +318,7 @@ pub(super) fn rich() -> (Report, SourceMap) {
         lanes: lanes
             .iter()
             .map(|lane| LaneOutcome {
+                skipped: lane.skipped.clone(),
                 lane,
                 files: files.next().unwrap_or_default(),
                 summary: (lane.name == "coder").then(|| "Qwen2 32B bf16, 32k".to_owned()),

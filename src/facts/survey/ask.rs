@@ -39,9 +39,9 @@ struct SmokeTest<'a> {
 /// at again, and the last lines of its log are kept.
 pub async fn ask(lanes: &mut [LaneFacts], stack: &mut Stack, options: &Options) {
     let known: Vec<&Lane> = lanes.iter().map(|facts| &facts.lane).collect();
-    let tests = known
-        .iter()
-        .map(|lane| lane.skipped.is_none().then(|| smoke_test(lane, &known, stack, options)));
+    let tests = known.iter().map(|lane| {
+        (lane.skipped.is_none() || lane.outside).then(|| smoke_test(lane, &known, stack, options))
+    });
     let answers = tests.map(async |test| match test {
         Some(test) => Some(test.run().await),
         None => None,
@@ -78,7 +78,7 @@ fn smoke_test<'a>(
 /// The lane itself; where nothing starts an engine for it, one with an engine at the same address or
 /// in the same service: they are served one at a time.
 fn served_like<'a>(lane: &'a Lane, known: &[&'a Lane], stack: &Stack) -> &'a Lane {
-    if lane.engine.is_some() {
+    if lane.invocation.is_some() {
         return lane;
     }
     let own = address(lane, stack);
@@ -87,12 +87,21 @@ fn served_like<'a>(lane: &'a Lane, known: &[&'a Lane], stack: &Stack) -> &'a Lan
         address.is_some_and(|(own, other)| same_server(own, &other))
             || other.services.iter().any(|service| lane.services.contains(service))
     };
-    known.iter().filter(|other| other.engine.is_some()).find(shares).map_or(lane, |other| *other)
+    known
+        .iter()
+        .filter(|other| other.invocation.is_some())
+        .find(shares)
+        .map_or(lane, |other| *other)
 }
 
-/// Where the engine of a lane answers: as somebody says, else as its container does.
+/// Where the engine of a lane answers: as somebody says, else as its container does. The name that
+/// containers have for the host is `localhost` on the host itself.
 fn address(lane: &Lane, stack: &Stack) -> Option<String> {
-    let said = lane.url.as_ref().map(|url| url.value.clone());
+    let here = stack.standpoint == Standpoint::Host;
+    let said = lane.url.as_ref().map(|url| match &url.value {
+        url if here => url.replacen("//host.docker.internal", "//localhost", 1),
+        url => url.clone(),
+    });
     said.or_else(|| from_container(lane, container(lane, stack)?, &stack.standpoint))
 }
 

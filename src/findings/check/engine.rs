@@ -130,7 +130,8 @@ fn wired(lane: &Lane, problem: &Problem) -> Finding {
 }
 
 fn command_line(facts: &LaneFacts, findings: &mut Findings) {
-    let Some(invocation) = &facts.lane.invocation else { return };
+    let lane = &facts.lane;
+    let Some(invocation) = lane.invocation.as_ref().or(lane.standby.as_ref()) else { return };
     for complaint in &invocation.complaints {
         let finding = complaints::told(facts, invocation, complaint);
         findings.push(about(finding, &facts.lane).at(&complaint.place));
@@ -195,17 +196,25 @@ fn consumed(plan: &Plan, service: &Service, findings: &mut Findings) {
     for word in service.entrypoint.iter().chain(&service.command).flatten() {
         for variable in &word.place.variables {
             let name = variable.name.as_str();
-            let is_unset = variable.set_by == VariableSource::Unset;
-            let is_defined = service.variable(name).is_some_and(|value| !value.is_empty());
-            let is_told = || tells_unset(plan, &word.place);
-            if !is_unset || !is_defined || !seen.insert(name) || is_told() {
+            let Some(value) = service.variable(name).filter(|value| !value.is_empty()) else {
+                continue;
+            };
+            let becomes = match variable.set_by {
+                VariableSource::Unset => "nothing",
+                VariableSource::Default if !says(service, &word.place, value) => "its default",
+                VariableSource::Default
+                | VariableSource::Environment
+                | VariableSource::EnvFile(_)
+                | VariableSource::Compose => continue,
+            };
+            if !seen.insert(name) || tells_unset(plan, &word.place) {
                 continue;
             }
             let own = &service.name.value;
             let mut finding = Finding::new(
                 &rules::VARIABLE_CONSUMED_BY_COMPOSE,
                 format!(
-                    "Compose expands `${{{name}}}` in the command of service `{own}` to nothing, \
+                    "Compose expands `${{{name}}}` in the command of service `{own}` to {becomes}, \
                      before the `{name}` of the service's own environment exists"
                 ),
                 format!(
@@ -221,6 +230,13 @@ fn consumed(plan: &Plan, service: &Service, findings: &mut Findings) {
             findings.push(finding);
         }
     }
+}
+
+/// Whether what is written at `place` of a service's command line has become words with `value` in
+/// one of them.
+fn says(service: &Service, place: &Place, value: &str) -> bool {
+    let words = service.entrypoint.iter().chain(&service.command).flatten();
+    words.into_iter().any(|word| word.place == *place && word.value.contains(value))
 }
 
 #[cfg(test)]

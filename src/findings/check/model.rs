@@ -228,10 +228,20 @@ impl Subject<'_> {
                 self.facts.lane.name, source.value
             ),
             None => format!(
-                "put it at `{}`, or correct the path that the service is given",
-                place.display()
+                "put it at `{}`, or correct the path that the service is given{}",
+                place.display(),
+                self.known_as()
             ),
         }
+    }
+
+    /// What the catalogue has for a lane of that name, as the end of a sentence.
+    fn known_as(&self) -> String {
+        let known = self.facts.lane.known_as.as_ref().filter(|_| self.part() == Part::Model);
+        let lane = &self.facts.lane.name;
+        known
+            .map(|source| format!("; the `{lane}` of the catalogue is `{source}`"))
+            .unwrap_or_default()
     }
 
     /// How to get a sound file in place of one that is not.

@@ -1,5 +1,6 @@
 //! Drafts -> lanes: paths settled, defaults filled, selection applied.
 
+use super::address;
 use super::cache::{self, Cached};
 use super::catalogue::{Catalogue, Entry};
 use super::draft::{Draft, Drafts, Opened, Written, fill};
@@ -39,7 +40,7 @@ pub fn plan(
     consult(&catalogue, whole_catalogue, selection.minimal, &mut drafts);
 
     let root = variables::models_root(project, selection, standpoint);
-    let ground = Ground { project, standpoint, selection, root };
+    let ground = Ground { project, standpoint, selection, catalogue, root };
     let lanes = drafts.0.into_iter().map(|draft| ground.settle(draft)).collect();
     Ok(Plan {
         lanes: select(lanes, selection)?,
@@ -99,6 +100,7 @@ struct Ground<'a> {
     project: &'a Project,
     standpoint: &'a Standpoint,
     selection: &'a Selection,
+    catalogue: Catalogue,
     root: Spanned<HostPath>,
 }
 
@@ -117,16 +119,21 @@ impl Ground<'_> {
             let kind = ProblemKind::NoPath;
             draft.problems.push(Problem { kind, place: draft.place.clone() });
         }
-        let skipped = draft.skipped.take().or_else(|| self.skipped(&draft, nowhere));
-        let url = draft.url.take().or_else(|| self.url(&draft));
+        let outside = self.is_outside(&draft);
+        let skipped = draft.skipped.take().or_else(|| self.skipped(&draft, nowhere, outside));
+        let known_as = self.catalogue.by_lane(&draft.name).filter(|_| draft.source.is_none());
+        let url = self.url(&mut draft);
         Lane {
             required: draft.required.unwrap_or(true),
-            engine: draft.invocation.as_ref().map(|invocation| invocation.engine),
+            engine: draft.invocation.as_ref().or(draft.standby.as_ref()).map(|it| it.engine),
+            outside,
+            known_as: known_as.map(|entry| entry.source.clone()),
             fetch: variables::may_fetch(&draft, self.project, self.selection),
             name: draft.name,
             services: draft.services,
             kind,
             invocation: draft.invocation,
+            standby: draft.standby,
             artifacts,
             cached,
             source: draft.source,
@@ -219,9 +226,27 @@ impl Ground<'_> {
         }
     }
 
-    /// Where the engine answers: by the service's name inside the stack, by a published port from
-    /// the host.
-    fn url(&self, draft: &Draft) -> Option<Traced<String>> {
+    /// Whether somebody serves the lane, and nobody in this project does.
+    fn is_outside(&self, draft: &Draft) -> bool {
+        let url = draft.url.as_ref();
+        draft.services.is_empty()
+            && url.is_some_and(|url| address::service_at(self.project, &url.value).is_none())
+    }
+
+    /// Where the engine answers: as somebody says, but for a name of the host where that means the
+    /// container that preflight is in; else as its service does.
+    fn url(&self, draft: &mut Draft) -> Option<Traced<String>> {
+        let in_container = matches!(self.standpoint, Standpoint::Container(_));
+        let said = draft.url.take();
+        let is_usable = |url: &Traced<String>| !in_container || !address::is_on_host(&url.value);
+        match said {
+            Some(url) if is_usable(&url) => Some(url),
+            said => self.url_of_service(draft).or(said),
+        }
+    }
+
+    /// Where the service answers: by its name inside the stack, by a published port from the host.
+    fn url_of_service(&self, draft: &Draft) -> Option<Traced<String>> {
         let service = draft.services.first().and_then(|name| self.project.service(name))?;
         let invocation = draft.invocation.as_ref()?;
         let authority = match self.standpoint {
@@ -295,6 +320,9 @@ impl Ground<'_> {
         path: &Traced<Written>,
     ) -> Located {
         let host = HostPath::new(text);
+        if self.is_outside(draft) {
+            return self.outside(draft, &host);
+        }
         let on_host = host.below(&self.root.value).is_some().then(|| self.on_host(draft, &host));
         let inside = self.in_services(draft, &ServicePath::new(text));
         let inside = inside.into_iter().filter(|located| located.mount.is_some());
@@ -319,13 +347,35 @@ impl Ground<'_> {
         readings.into_iter().next().unwrap_or_else(|| self.on_host(draft, &host))
     }
 
+    /// The path of a lane that is served outside the project: that of a service which is told it and
+    /// mounts it, else the host's own.
+    fn outside(&self, draft: &Draft, path: &HostPath) -> Located {
+        let inside = ServicePath::new(path.as_path());
+        let services = draft.told_in.iter().filter_map(|name| self.project.service(name));
+        services
+            .map(|service| locate(self.project, service, self.standpoint, &inside))
+            .find(|located| located.mount.is_some())
+            .unwrap_or_else(|| {
+                locate_on_host(self.project, self.standpoint, path, &self.root.value)
+            })
+    }
+
     fn engines(&self) -> impl Iterator<Item = &Service> {
         self.project.services.iter().filter(|service| engine::invocation(service).is_some())
     }
 
-    fn skipped(&self, draft: &Draft, nowhere: bool) -> Option<String> {
+    fn skipped(&self, draft: &Draft, nowhere: bool, outside: bool) -> Option<String> {
         if let Some(left_out) = left_out(draft.kind, self.selection) {
             return Some(left_out);
+        }
+        if let Some(url) = draft.url.as_ref().filter(|_| nowhere && knows_nothing(draft)) {
+            let who = draft.services.first().map(|service| format!(" by `{service}`"));
+            let who = who.unwrap_or_default();
+            return Some(if outside {
+                format!("served outside this project, at {}", url.value)
+            } else {
+                format!("served{who} at {}, and nothing says where its model is", url.value)
+            });
         }
         let silent = nowhere && knows_nothing(draft);
         silent.then(|| match draft.kind {

@@ -1,17 +1,21 @@
 //! Lanes that a service opens: the engine's own words.
 
+use super::address;
 use super::cache::source;
 use super::catalogue::Catalogue;
 use super::draft::{Draft, Drafts, Opened, Written, fill, lane_name};
+use super::variables;
 use super::{ModelKind, Origin, Problem, ProblemKind, Traced};
+use crate::file_name::weights::Weights;
 use crate::path::ServicePath;
-use crate::plan::engine::{self, Invocation, Layout, Named, Opens, Serves};
+use crate::plan::engine::{self, Engine, Invocation, Layout, Named, Opens, Serves};
 use crate::project::mounts::{Standpoint, locate};
 use crate::project::{Project, Service};
 use crate::source_map::Place;
 
 /// Reads every service that starts an engine, and gives what it opens to the lane that it belongs
-/// to, or to a lane of its own.
+/// to, or to a lane of its own. Who serves a lane is said, in this order, by a declaration, by the
+/// host of its URL, by the command that opens its path, by the kind of its files.
 pub(super) fn engines(project: &Project, catalogue: &Catalogue, drafts: &mut Drafts) {
     serve_by_url(project, drafts);
     for service in &project.services {
@@ -20,10 +24,22 @@ pub(super) fn engines(project: &Project, catalogue: &Catalogue, drafts: &mut Dra
             open(draft, service, invocation);
         }
     }
+    serve_by_kind(project, drafts);
+    let started: Vec<(String, Invocation)> = drafts
+        .0
+        .iter()
+        .filter_map(|draft| Some((draft.services.first()?.clone(), draft.invocation.clone()?)))
+        .collect();
+    for draft in drafts.0.iter_mut().filter(|draft| draft.invocation.is_none()) {
+        let mut shared = started.iter().filter(|(service, _)| draft.services.contains(service));
+        draft.standby = shared.next().map(|(_, invocation)| invocation.clone());
+    }
 }
 
 /// Which lane a service's model is: one that says this very path, else the one that the catalogue
-/// knows by it, else the only lane of that service, else one named like the service.
+/// knows by it, else the only lane of that service, else, where the command names no model, the lane
+/// that the lost variable is called after or the first of that service, else one named like the
+/// service.
 fn lane_of<'a>(
     drafts: &'a mut Drafts,
     project: &Project,
@@ -37,9 +53,23 @@ fn lane_of<'a>(
     let said = drafts.0.iter().find(says_path).map(|draft| draft.name.clone());
     let known = opened.and_then(|path| catalogue.by_path(path.as_path()));
     let known = known.map(|entry| entry.lane.clone()).filter(|lane| free(drafts, lane, name));
-    let mut own = drafts.0.iter().filter(|draft| draft.services.contains(name));
-    let only = own.next().filter(|_| own.next().is_none()).map(|draft| draft.name.clone());
-    let chosen = said.or(known).or(only).unwrap_or_else(|| lane_name(name));
+    let is_own = |draft: &&Draft| {
+        let alone = draft.services.is_empty() && draft.spoken_in.as_slice() == [name.clone()];
+        draft.services.contains(name) || alone && fits(draft, invocation.engine)
+    };
+    let mut own = drafts.0.iter().filter(is_own).map(|draft| draft.name.clone());
+    let (first, second) = (own.next(), own.next());
+    let of_variable = invocation.unset.iter().filter_map(|unset| variables::model_of(&unset.name));
+    let of_variable = of_variable.filter(|lane| drafts.has(lane));
+    let unnamed = invocation.model().is_none() && invocation.models_dir.is_none();
+    let nameless = || first.clone().filter(|_| unnamed);
+    let only = || first.clone().filter(|_| second.is_none());
+    let chosen = said
+        .or(known)
+        .or_else(|| of_variable.filter(|_| unnamed).next())
+        .or_else(only)
+        .or_else(nameless);
+    let chosen = chosen.unwrap_or_else(|| lane_name(name));
     let draft = drafts.lane(&chosen, &service.name.place);
     draft.serve(name);
     draft
@@ -56,7 +86,7 @@ fn free(drafts: &Drafts, lane: &str, service: &str) -> bool {
 
 /// Whether a draft's path is what `service` calls `path`.
 fn says(draft: &Draft, project: &Project, service: &Service, path: &ServicePath) -> bool {
-    let mine = draft.services.is_empty() || draft.services.contains(&service.name.value);
+    let mine = draft.may_be_served_by(&service.name.value);
     match draft.path.as_ref().map(|path| &path.value) {
         Some(Written::InService(written)) => mine && written == path,
         Some(Written::Somewhere(written)) => {
@@ -157,13 +187,47 @@ fn command_place(service: &Service) -> Place {
     first.map_or_else(|| service.name.place.clone(), |word| word.place.clone())
 }
 
-/// Gives a lane that only says a URL the service that answers there: `http://NAME:PORT`.
+/// Gives a lane of which nobody says who serves it the service that answers at its URL, if that starts
+/// an engine or at least mounts the model: it may be a proxy as well.
 fn serve_by_url(project: &Project, drafts: &mut Drafts) {
     for draft in drafts.0.iter_mut().filter(|draft| draft.services.is_empty()) {
         let Some(url) = &draft.url else { continue };
-        let host = url.value.split("//").nth(1).unwrap_or("").split([':', '/']).next();
-        if let Some(service) = host.and_then(|host| project.service(host)) {
+        let Some(service) = address::service_at(project, &url.value) else { continue };
+        let is_mounted = draft.path.as_ref().is_none_or(|path| match &path.value {
+            Written::InService(path) => mounts(service, path),
+            Written::Somewhere(path) => mounts(service, &ServicePath::new(path.as_path())),
+            Written::UnderModelsRoot(_) => false,
+        });
+        if is_mounted || engine::invocation(service).is_some() {
             draft.serve(&service.name.value);
         }
+    }
+}
+
+fn mounts(service: &Service, path: &ServicePath) -> bool {
+    service.mounts.iter().any(|mount| path.below(&mount.target).is_some())
+}
+
+/// Gives a lane that is only spoken of in the environment of engines to those of them that open
+/// files of its kind.
+fn serve_by_kind(project: &Project, drafts: &mut Drafts) {
+    for draft in drafts.0.iter_mut().filter(|draft| draft.services.is_empty()) {
+        for name in draft.spoken_in.clone() {
+            let invocation = project.service(&name).and_then(engine::invocation);
+            if invocation.is_some_and(|invocation| fits(draft, invocation.engine)) {
+                draft.serve(&name);
+            }
+        }
+    }
+}
+
+/// Whether `engine` opens files of the kind that the lane's path names.
+fn fits(draft: &Draft, engine: Engine) -> bool {
+    let Some(path) = &draft.path else { return true };
+    let is_gguf = Weights::Gguf.are_in(&path.value.as_path().to_string_lossy());
+    match engine.models().layout {
+        Layout::GgufFile => is_gguf,
+        Layout::HubFolder => !is_gguf,
+        Layout::Store => false,
     }
 }

@@ -18,6 +18,11 @@ pub(super) struct Draft {
     /// knows, or of which only the address is said.
     pub declared: bool,
     pub services: Vec<String>,
+    /// The engines in whose environment a variable says where its model is: those that may be meant
+    /// to serve it, where nobody says which does.
+    pub spoken_in: Vec<String>,
+    /// The other services in whose environment it does: its path may be one of theirs.
+    pub told_in: Vec<String>,
     pub required: Option<bool>,
     pub kind: Option<ModelKind>,
     pub path: Option<Traced<Written>>,
@@ -28,6 +33,8 @@ pub(super) struct Draft {
     pub model_name: Option<Traced<String>>,
     pub level: Option<Level>,
     pub invocation: Option<Invocation>,
+    /// How its service starts its engine for another lane.
+    pub standby: Option<Invocation>,
     /// What the command lines of its services open as their model.
     pub opened: Vec<Opened>,
     pub skipped: Option<String>,
@@ -63,6 +70,8 @@ impl Draft {
             place,
             declared: false,
             services: Vec::new(),
+            spoken_in: Vec::new(),
+            told_in: Vec::new(),
             required: None,
             kind: None,
             path: None,
@@ -73,6 +82,7 @@ impl Draft {
             model_name: None,
             level: None,
             invocation: None,
+            standby: None,
             opened: Vec::new(),
             skipped: None,
             problems: Vec::new(),
@@ -83,6 +93,23 @@ impl Draft {
     pub(super) fn serve(&mut self, service: &str) {
         if !self.services.iter().any(|known| known == service) {
             self.services.push(service.to_owned());
+        }
+    }
+
+    /// Notes an engine in whose environment its model is spoken of.
+    pub(super) fn speak_in(&mut self, service: &str) {
+        if !self.spoken_in.iter().any(|known| known == service) {
+            self.spoken_in.push(service.to_owned());
+        }
+    }
+
+    /// Whether `service` serves it, or may be meant to.
+    pub(super) fn may_be_served_by(&self, service: &str) -> bool {
+        let is_in = |services: &[String]| services.iter().any(|known| known == service);
+        if self.services.is_empty() {
+            self.spoken_in.is_empty() || is_in(&self.spoken_in)
+        } else {
+            is_in(&self.services)
         }
     }
 

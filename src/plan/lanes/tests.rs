@@ -323,8 +323,9 @@ services:
         &[
             "nowhere, from hf://o/r <- x-preflight, problem: NoPath",
             "unserved, ? not mounted <- x-preflight, problem: ServiceUnknown",
-            "far, at http://elsewhere:1, skipped: nothing says where its model is",
-            "far_too, at http://elsewhere:2, skipped: nothing says where its model is",
+            "far, at http://elsewhere:1, skipped: served outside this project, at http://elsewhere:1",
+            "far_too, at http://elsewhere:2, skipped: served outside this project, at \
+             http://elsewhere:2",
         ],
     );
 }
@@ -472,4 +473,143 @@ services:
     refused("x-preflight: {fetch: always}\nservices: {a: {image: x}}", "always");
     refused("x-preflight: {catalogue: own.yaml}\nservices: {a: {image: x}}", "not supported yet");
     refused("x-preflight: {lanes: {a: {source: o/r}}}\nservices: {a: {image: x}}", "hf://");
+}
+
+/// Two engines that get every lane variable through one shared block.
+const SHARED: &str = "
+x-paths: &paths
+  ARGOS_LANE_CODER_MODEL_PATH: /models/coder
+  ARGOS_LANE_RAG_MODEL_PATH: /models/rag
+  ARGOS_LANE_READER_MODEL_PATH: /models/reader.gguf
+services:
+  v: {image: VLLM, command: COMMAND, environment: *paths, volumes: ['/m:/models']}
+  l: {image: LLAMA, command: -m /models/reader.gguf, environment: *paths, volumes: ['/m:/models']}
+";
+
+/// What is said of each lane, of its engine, and of whether that is started for another lane.
+fn served(compose: &str) -> Vec<String> {
+    let compose: &'static str = Box::leak(compose.to_owned().into_boxed_str());
+    let plan = planned(&Case::of(compose)).unwrap();
+    let served = plan.lanes.iter().map(|lane| {
+        let engine = lane.engine.map_or("-", Engine::id);
+        let standby = if lane.standby.is_some() { ", standby" } else { "" };
+        format!("{}: {} {engine}{standby}", lane.name, lane.services.join(" "))
+    });
+    served.collect()
+}
+
+#[test]
+fn a_lane_in_a_shared_block_is_served_by_the_engine_that_its_url_its_path_or_its_kind_names() {
+    let paths = SHARED.replace("COMMAND", "--model /models/coder");
+    let by_path = ["coder: v vllm", "rag: v vllm, standby", "reader: l llama-cpp"];
+    assert_eq!(served(&paths), by_path);
+
+    let gateway = "
+  gateway:
+    image: nginx
+    environment: {ARGOS_LANE_RAG_URL: 'http://second:8000/v1', ARGOS_LANE_READER_URL: 'http://v/v1'}
+  w:
+    {image: VLLM, container_name: second, command: --model /models/x, volumes: ['/n:/models']}
+";
+    let by_url = ["coder: v vllm", "rag: w vllm", "reader: v vllm, standby", "l: l llama-cpp"];
+    assert_eq!(served(&format!("{paths}{gateway}")), by_url);
+}
+
+#[test]
+fn a_command_that_has_lost_its_model_starts_the_lane_that_the_lost_variable_is_called_after() {
+    let lost = SHARED.replace("COMMAND", "'--model ${ARGOS_LANE_RAG_MODEL_PATH}'");
+    let expected = ["coder: v vllm, standby", "rag: v vllm", "reader: l llama-cpp"];
+    assert_eq!(
+        served(&format!(
+            "{lost}
+  gateway:
+    image: nginx
+    environment: {{ARGOS_LANE_RAG_URL: 'http://v:8000', ARGOS_LANE_CODER_URL: 'http://v:8000'}}
+"
+        )),
+        expected
+    );
+}
+
+#[test]
+fn a_model_that_begins_with_a_slash_is_its_path() {
+    check(
+        &Case::of(
+            "
+services:
+  v:
+    image: VLLM
+    command: --model /models/coder
+    volumes: ['/m:/models']
+    environment:
+      CORTEX_LANE_CODER_MODEL: /models/coder
+      CORTEX_LANE_RAG_MODEL: /models/rag
+      CORTEX_LANE_RAG_MODEL_PATH: /models/other
+",
+        ),
+        &[
+            "rag, [v], /m/other <- CORTEX_LANE_RAG_MODEL_PATH",
+            "coder, [v], /m/coder <- CORTEX_LANE_CODER_MODEL",
+        ],
+    );
+}
+
+#[test]
+fn a_port_that_an_engine_publishes_is_that_engine_on_the_host() {
+    check(
+        &Case {
+            dotenv: "ARGOS_LANE_READER_URL=http://localhost:9000/v1\n\
+                     ARGOS_LANE_FAR_URL=http://localhost:9001/v1",
+            ..Case::of(
+                "
+services:
+  v: {image: VLLM, command: --model /models/x, volumes: ['/m:/models'], ports: ['9000:8000']}
+",
+            )
+        },
+        &[
+            "reader, [v], /m/x <- --model, at http://localhost:9000/v1",
+            "far, at http://localhost:9001/v1, skipped: served outside this project, at \
+             http://localhost:9001/v1",
+        ],
+    );
+}
+
+#[test]
+fn the_files_of_a_lane_that_is_served_on_the_host_are_where_whoever_says_so_sees_them() {
+    check(
+        &Case::of(
+            "
+services:
+  backend:
+    image: acme/backend
+    volumes: ['/data:/models']
+    environment:
+      ARGOS_LANE_READER_URL: http://host.docker.internal:8080/v1
+      ARGOS_LANE_READER_MODEL_PATH: /models/reader.gguf
+      ARGOS_LANE_CODER_URL: http://host.docker.internal:8000/v1
+      ARGOS_LANE_CODER_MODEL_PATH: /srv/coder
+  v: {image: VLLM, command: --model /models/x, volumes: ['/elsewhere:/models']}
+",
+        ),
+        &[
+            "reader, /data/reader.gguf <- ARGOS_LANE_READER_MODEL_PATH, at \
+             http://host.docker.internal:8080/v1",
+            "coder, /srv/coder <- ARGOS_LANE_CODER_MODEL_PATH, at \
+             http://host.docker.internal:8000/v1",
+            "v, [v], /elsewhere/x <- --model",
+        ],
+    );
+}
+
+#[test]
+fn a_lane_of_the_catalogue_with_another_path_is_known_by_name_alone() {
+    let plan = planned(&Case {
+        dotenv: "ARGOS_LANE_GOVERNANCE_MODEL_PATH=/models/granite-3.0.Q4_K_M.gguf",
+        ..Case::of(ONE)
+    });
+    let lane = plan.unwrap().lanes.remove(0);
+    assert!(lane.source.is_none());
+    let known = lane.known_as.map(|source| source.to_string()).unwrap_or_default();
+    assert!(known.ends_with("/granite-3.0-8b-instruct-Q4_K_M.gguf"), "{known}");
 }

@@ -24,51 +24,93 @@ enum Field {
 }
 
 /// Reads every lane variable: of preflight's own environment, of the project's env files, of every
-/// service's environment.
+/// service's environment. `_MODEL` comes last: it names the model's path only where no `_MODEL_PATH`
+/// does.
 pub(super) fn lanes(project: &Project, selection: &Selection, drafts: &mut Drafts) {
+    let mut said: Vec<Said<'_>> = Vec::new();
     for (name, value) in &selection.variables {
-        lane_variable(drafts, name, &Spanned::nowhere(value.clone()), None);
+        said.extend(Said::of(name, &Spanned::nowhere(value.clone()), Speaker::Caller));
     }
     for (name, value) in &project.variables {
-        lane_variable(drafts, name, value, None);
+        said.extend(Said::of(name, value, Speaker::Caller));
     }
     for service in &project.services {
-        let in_engine = engine::invocation(service).map(|_| service.name.value.as_str());
+        let name = service.name.value.as_str();
+        let speaker = match engine::invocation(service) {
+            Some(_) => Speaker::Engine(name),
+            None => Speaker::Service(name),
+        };
         for (name, value) in &service.environment {
             if let Some(text) = &value.value {
                 let value = Spanned::new(text.clone(), value.place.clone());
-                lane_variable(drafts, name, &value, in_engine);
+                said.extend(Said::of(name, &value, speaker));
             }
         }
     }
+    let (models, others): (Vec<_>, Vec<_>) =
+        said.into_iter().partition(|said| said.field == Field::Model);
+    others.into_iter().chain(models).for_each(|said| said.put(drafts));
 }
 
-fn lane_variable(drafts: &mut Drafts, name: &str, value: &Spanned<String>, engine: Option<&str>) {
-    let Some((lane, field)) = parse(name) else { return };
-    if value.value.trim().is_empty() {
-        return;
+/// The lane whose model a variable of that name is about.
+pub(super) fn model_of(name: &str) -> Option<String> {
+    let (lane, field) = parse(name)?;
+    matches!(field, Field::ModelPath | Field::Model).then_some(lane)
+}
+
+/// One lane variable.
+struct Said<'a> {
+    lane: String,
+    field: Field,
+    name: String,
+    value: Spanned<String>,
+    speaker: Speaker<'a>,
+}
+
+/// In whose environment a variable stands.
+#[derive(Debug, Clone, Copy)]
+enum Speaker<'a> {
+    /// That of whoever calls preflight or Compose.
+    Caller,
+    /// That of a service which starts an engine.
+    Engine(&'a str),
+    /// That of another service.
+    Service(&'a str),
+}
+
+impl<'a> Said<'a> {
+    fn of(name: &str, value: &Spanned<String>, speaker: Speaker<'a>) -> Option<Self> {
+        let (lane, field) = parse(name)?;
+        let text = value.value.trim();
+        let value = Spanned::new(text.to_owned(), value.place.clone());
+        (!text.is_empty()).then(|| Self { lane, field, name: name.to_owned(), value, speaker })
     }
-    let draft = drafts.lane(&lane, &value.place);
-    let from = Origin::LaneVariable(name.to_owned());
-    let place = value.place.clone();
-    match field {
-        Field::ModelPath => {
-            let path = clean(Path::new(value.value.trim()));
-            let written = match engine {
-                Some(service) => {
-                    draft.serve(service);
-                    Written::InService(ServicePath::new(path))
-                }
-                None => Written::Somewhere(path),
-            };
-            draft.declared = true;
-            fill(&mut draft.path, Some(Traced { value: written, from, place }));
-        }
-        Field::Url => {
-            fill(&mut draft.url, Some(Traced { value: value.value.clone(), from, place }));
-        }
-        Field::Model => {
-            fill(&mut draft.model_name, Some(Traced { value: value.value.clone(), from, place }));
+
+    fn put(self, drafts: &mut Drafts) {
+        let Self { lane, field, name, value: Spanned { value, place }, speaker } = self;
+        let draft = drafts.lane(&lane, &place);
+        let from = Origin::LaneVariable(name);
+        match field {
+            Field::Url => fill(&mut draft.url, Some(Traced { value, from, place })),
+            Field::Model if !value.starts_with('/') => {
+                fill(&mut draft.model_name, Some(Traced { value, from, place }));
+            }
+            Field::ModelPath | Field::Model => {
+                let path = clean(Path::new(&value));
+                let written = match speaker {
+                    Speaker::Engine(service) => {
+                        draft.speak_in(service);
+                        Written::InService(ServicePath::new(path))
+                    }
+                    Speaker::Service(service) => {
+                        draft.told_in.push(service.to_owned());
+                        Written::Somewhere(path)
+                    }
+                    Speaker::Caller => Written::Somewhere(path),
+                };
+                draft.declared = true;
+                fill(&mut draft.path, Some(Traced { value: written, from, place }));
+            }
         }
     }
 }

@@ -154,7 +154,9 @@ fn a_variable_of_the_service_that_compose_expands_to_nothing_is_a_warning() {
         let mut service = service("acme/x", &["sh", "-c", "vllm serve ", "x"]);
         let variable = Variable { name: "MODEL".to_owned(), set_by };
         let place = Place { span: None, variables: vec![variable.clone(), variable] };
-        service.command.as_mut().unwrap()[2].place = place;
+        for word in service.command.iter_mut().flatten() {
+            word.place = place.clone();
+        }
         let value = Spanned::nowhere(value.map(str::to_owned));
         service.environment.insert("MODEL".to_owned(), value);
         let mut findings = Findings::new(Policy::default());
@@ -172,7 +174,16 @@ fn a_variable_of_the_service_that_compose_expands_to_nothing_is_a_warning() {
     );
     check(VariableSource::Unset, None, "");
     check(VariableSource::Unset, Some(""), "");
-    check(VariableSource::Default, Some("/m"), "");
+    check(
+        VariableSource::Default,
+        Some("/m"),
+        "warning[variable-consumed-by-compose]: Compose expands `${MODEL}` in the command of \
+         service `llm` to its default, before the `MODEL` of the service's own environment exists \
+         / write `$${MODEL}` if a shell in the container is to expand it, or set `MODEL` in `.env` \
+         so that Compose can",
+    );
+    check(VariableSource::Default, Some("serve"), "");
+    check(VariableSource::Environment, Some("/m"), "");
 }
 
 #[test]
