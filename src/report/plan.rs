@@ -69,6 +69,12 @@ impl Printer<'_> {
             let place = self.location(fact.place.span);
             text.push_str(&row(fact.name, &self.text(&fact.value), &place));
         }
+        if lane.standby.is_some() {
+            text.push_str(&row("standby", "its service starts another lane", ""));
+        }
+        if lane.outside && lane.skipped.is_none() {
+            text.push_str(&row("served", "outside this project", ""));
+        }
         for (name, value) in [("url", &lane.url), ("serves as", &lane.model_name)] {
             if let Some(value) = value {
                 text.push_str(&row(name, &self.text(&value.value), &self.origin(value)));
@@ -267,6 +273,8 @@ struct WireLane {
     services: Vec<String>,
     engine: Option<&'static str>,
     skipped: Option<String>,
+    standby: bool,
+    outside: bool,
     place: Option<WirePlace>,
     source: Option<WireTraced>,
     include: Vec<String>,
@@ -371,6 +379,8 @@ fn wire_lane(lane: &Lane, texts: Texts<'_>) -> WireLane {
         services: all(&lane.services),
         engine: lane.engine.map(Engine::id),
         skipped: texts.option(lane.skipped.as_deref()),
+        standby: lane.standby.is_some(),
+        outside: lane.outside,
         place: texts.place(lane.place.span),
         source: lane.source.as_ref().map(|source| wire_traced(source, texts)),
         include: all(&lane.include),

@@ -61,6 +61,7 @@ mod hub_cache;
 /// Not a behaviour: the quickstart without its models, and a hub that has them.
 mod hub_stack;
 /// What llama-server opens beside a model, judged by preflight and by the genuine one.
+mod lanes_elsewhere;
 mod llama_files;
 /// The flags of llama-server, read by preflight and listed by the genuine one.
 mod llama_flags;

@@ -4,8 +4,6 @@
 mod complaints;
 mod rules;
 
-use std::collections::HashSet;
-
 use crate::facts::{LaneFacts, ProjectFacts};
 use crate::file_name::weights::Weights;
 use crate::findings::check::rule::{Check, Run};
@@ -158,8 +156,18 @@ fn words(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     }
 }
 
+/// Whether it is told elsewhere that a variable of this place is not set: as the value that a lane's
+/// engine misses, or as one that the service itself defines.
+pub(super) fn tells(facts: &ProjectFacts<'_>, place: &Place) -> bool {
+    let is_consumed = |service: &Service| {
+        let mut words = service.entrypoint.iter().chain(&service.command).flatten();
+        words.any(|word| word.place == *place) && !overlooked(service, place, "nothing").is_empty()
+    };
+    tells_unset(facts.plan, place) || facts.project.services.iter().any(is_consumed)
+}
+
 /// Whether a lane is told that the variables of this place are not set.
-pub(super) fn tells_unset(plan: &Plan, place: &Place) -> bool {
+fn tells_unset(plan: &Plan, place: &Place) -> bool {
     let invocations = plan.lanes.iter().filter_map(|lane| lane.invocation.as_ref());
     let mut complaints = invocations.flat_map(|it| it.complaints.iter().map(move |one| (it, one)));
     complaints.any(|(invocation, complaint)| {
@@ -190,46 +198,64 @@ fn cut(plan: &Plan, service: &Service, findings: &mut Findings) {
     }
 }
 
-/// Every variable that the service defines and that Compose has expanded to nothing in its words.
+/// Every variable that the service defines and of which Compose has taken no notice in its words:
+/// one finding for each text.
 fn consumed(plan: &Plan, service: &Service, findings: &mut Findings) {
-    let mut seen = HashSet::new();
+    let mut told: Vec<(&Place, &str)> = Vec::new();
     for word in service.entrypoint.iter().chain(&service.command).flatten() {
-        for variable in &word.place.variables {
-            let name = variable.name.as_str();
-            let Some(value) = service.variable(name).filter(|value| !value.is_empty()) else {
-                continue;
-            };
-            let becomes = match variable.set_by {
-                VariableSource::Unset => "nothing",
-                VariableSource::Default if !says(service, &word.place, value) => "its default",
-                VariableSource::Default
-                | VariableSource::Environment
-                | VariableSource::EnvFile(_)
-                | VariableSource::Compose => continue,
-            };
-            if !seen.insert(name) || tells_unset(plan, &word.place) {
+        for becomes in ["nothing", "its default"] {
+            let names = overlooked(service, &word.place, becomes);
+            let is_told = told.contains(&(&word.place, becomes)) || tells_unset(plan, &word.place);
+            if names.is_empty() || is_told {
                 continue;
             }
-            let own = &service.name.value;
-            let mut finding = Finding::new(
-                &rules::VARIABLE_CONSUMED_BY_COMPOSE,
-                format!(
-                    "Compose expands `${{{name}}}` in the command of service `{own}` to {becomes}, \
-                     before the `{name}` of the service's own environment exists"
-                ),
-                format!(
-                    "write `$${{{name}}}` if a shell in the container is to expand it, or set \
-                     `{name}` in `.env` so that Compose can"
-                ),
-            )
-            .service(own.as_str())
-            .at(&word.place);
-            if let Some(value) = service.environment.get(name) {
-                finding = finding.also(&value.place, format!("`{name}` is set here"));
-            }
-            findings.push(finding);
+            told.push((&word.place, becomes));
+            findings.push(consumed_finding(service, &word.place, &names, becomes));
         }
     }
+}
+
+/// The variables at `place` that the service defines and that have become `nothing` or `its default`.
+fn overlooked<'a>(service: &Service, place: &'a Place, becomes: &str) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for variable in &place.variables {
+        let name = variable.name.as_str();
+        let value = service.variable(name).filter(|value| !value.is_empty());
+        let is_overlooked = value.is_some_and(|value| match variable.set_by {
+            VariableSource::Unset => becomes == "nothing",
+            VariableSource::Default => becomes == "its default" && !says(service, place, value),
+            VariableSource::Environment | VariableSource::EnvFile(_) | VariableSource::Compose => {
+                false
+            }
+        });
+        if is_overlooked && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn consumed_finding(service: &Service, place: &Place, names: &[&str], becomes: &str) -> Finding {
+    let own = &service.name.value;
+    let listed =
+        |written: fn(&&str) -> String| names.iter().map(written).collect::<Vec<_>>().join(", ");
+    let message = format!(
+        "Compose expands {} in the command of service `{own}` to {becomes}, before the service's \
+         own environment exists",
+        listed(|name| format!("`${{{name}}}`"))
+    );
+    let fix = format!(
+        "write {} if a shell in the container is to expand it, or set {} in `.env` so that Compose \
+         can",
+        listed(|name| format!("`$${{{name}}}`")),
+        listed(|name| format!("`{name}`"))
+    );
+    let finding = Finding::new(&rules::VARIABLE_CONSUMED_BY_COMPOSE, message, fix);
+    let finding = finding.service(own.as_str()).at(place);
+    let set = names.iter().filter_map(|name| Some((name, service.environment.get(*name)?)));
+    set.fold(finding, |finding, (name, value)| {
+        finding.also(&value.place, format!("`{name}` is set here"))
+    })
 }
 
 /// Whether what is written at `place` of a service's command line has become words with `value` in

@@ -33,7 +33,7 @@ fn is_judged(facts: &ProjectFacts<'_>, warning: &Spanned<String>) -> bool {
     let artifacts = facts.plan.lanes.iter().flat_map(|lane| &lane.artifacts);
     let mut mounts = artifacts.filter_map(|artifact| artifact.located.value.mount.as_ref());
     let mut in_mount = || mounts.any(|mount| mount.place == warning.place);
-    let in_command = || engine::tells_unset(facts.plan, &warning.place);
+    let in_command = || engine::tells(facts, &warning.place);
     unset(warning).is_some() && (in_mount() || in_command())
 }
 

@@ -56,6 +56,7 @@ fn rich() -> (Plan, SourceMap) {
         artifacts: vec![artifact(Part::Model, Origin::Catalogue, &place, located(hidden))],
         engine: None,
         services: Vec::new(),
+        outside: true,
         source: None,
         problems: vec![Problem {
             kind: ProblemKind::PathAmbiguous {

@@ -168,8 +168,7 @@ fn a_variable_of_the_service_that_compose_expands_to_nothing_is_a_warning() {
         VariableSource::Unset,
         Some("/m"),
         "warning[variable-consumed-by-compose]: Compose expands `${MODEL}` in the command of \
-         service `llm` to nothing, before the `MODEL` of the service's own environment exists / \
-         write `$${MODEL}` if a shell in the container is to expand it, or set `MODEL` in `.env` \
+         service `llm` to nothing, before the service's own environment exists / write `$${MODEL}` if a shell in the container is to expand it, or set `MODEL` in `.env` \
          so that Compose can",
     );
     check(VariableSource::Unset, None, "");
@@ -178,8 +177,7 @@ fn a_variable_of_the_service_that_compose_expands_to_nothing_is_a_warning() {
         VariableSource::Default,
         Some("/m"),
         "warning[variable-consumed-by-compose]: Compose expands `${MODEL}` in the command of \
-         service `llm` to its default, before the `MODEL` of the service's own environment exists \
-         / write `$${MODEL}` if a shell in the container is to expand it, or set `MODEL` in `.env` \
+         service `llm` to its default, before the service's own environment exists / write `$${MODEL}` if a shell in the container is to expand it, or set `MODEL` in `.env` \
          so that Compose can",
     );
     check(VariableSource::Default, Some("serve"), "");
