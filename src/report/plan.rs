@@ -72,8 +72,9 @@ impl Printer<'_> {
         if lane.standby.is_some() {
             text.push_str(&row("standby", "its service starts another lane", ""));
         }
-        if lane.outside && lane.skipped.is_none() {
-            text.push_str(&row("served", "outside this project", ""));
+        if let Some(url) = lane.url.as_ref().filter(|_| lane.outside && lane.skipped.is_none()) {
+            let who = format!("served outside this project, at {}", url.value);
+            text.push_str(&row("outside", &self.text(&who), ""));
         }
         for (name, value) in [("url", &lane.url), ("serves as", &lane.model_name)] {
             if let Some(value) = value {

@@ -71,7 +71,7 @@ fn a_lane_that_a_url_places_on_the_host_is_planned_and_its_files_are_judged_ther
       model         in service /models/gguf/tiny-Q4_K_M.gguf                <- ARGOS_LANE_READER_MODEL_PATH, compose.yaml:9:37
                     on host    [DIR]/models/gguf/tiny-Q4_K_M.gguf
                     seen at    [DIR]/models/gguf/tiny-Q4_K_M.gguf
-      served        outside this project
+      outside       served outside this project, at http://host.docker.internal:8080/v1
       url           http://host.docker.internal:8080/v1                     <- ARGOS_LANE_READER_URL, compose.yaml:7:30
       serves as     tiny                                                    <- ARGOS_LANE_READER_MODEL, compose.yaml:8:32
 

@@ -1,5 +1,7 @@
 //! Drafts -> lanes: paths settled, defaults filled, selection applied.
 
+use std::path::Path;
+
 use super::address;
 use super::cache::{self, Cached};
 use super::catalogue::{Catalogue, Entry};
@@ -269,6 +271,9 @@ impl Ground<'_> {
 
     fn locate(&self, draft: &mut Draft, path: Traced<Written>) -> Traced<Located> {
         let value = match &path.value {
+            Written::InService(_) | Written::Somewhere(_) if self.is_outside(draft) => {
+                self.outside(draft, path.value.as_path())
+            }
             Written::InService(written) => self.in_service(draft, written),
             Written::UnderModelsRoot(tail) => self.on_host(draft, &self.root.value.join(tail)),
             Written::Somewhere(text) => self.somewhere(draft, text, &path),
@@ -313,16 +318,8 @@ impl Ground<'_> {
     /// A lane variable's path: of the host if it lies under the models root, else of the services
     /// that mount it; if more than one reading holds and they differ, the lane says so. Services that
     /// the lane has are each judged for themselves.
-    fn somewhere(
-        &self,
-        draft: &mut Draft,
-        text: &std::path::Path,
-        path: &Traced<Written>,
-    ) -> Located {
+    fn somewhere(&self, draft: &mut Draft, text: &Path, path: &Traced<Written>) -> Located {
         let host = HostPath::new(text);
-        if self.is_outside(draft) {
-            return self.outside(draft, &host);
-        }
         let on_host = host.below(&self.root.value).is_some().then(|| self.on_host(draft, &host));
         let inside = self.in_services(draft, &ServicePath::new(text));
         let inside = inside.into_iter().filter(|located| located.mount.is_some());
@@ -349,14 +346,15 @@ impl Ground<'_> {
 
     /// The path of a lane that is served outside the project: that of a service which is told it and
     /// mounts it, else the host's own.
-    fn outside(&self, draft: &Draft, path: &HostPath) -> Located {
-        let inside = ServicePath::new(path.as_path());
-        let services = draft.told_in.iter().filter_map(|name| self.project.service(name));
-        services
+    fn outside(&self, draft: &Draft, path: &Path) -> Located {
+        let inside = ServicePath::new(path);
+        let told = draft.told_in.iter().chain(&draft.spoken_in);
+        told.filter_map(|name| self.project.service(name))
             .map(|service| locate(self.project, service, self.standpoint, &inside))
             .find(|located| located.mount.is_some())
             .unwrap_or_else(|| {
-                locate_on_host(self.project, self.standpoint, path, &self.root.value)
+                let path = HostPath::new(path);
+                locate_on_host(self.project, self.standpoint, &path, &self.root.value)
             })
     }
 

@@ -589,7 +589,13 @@ services:
       ARGOS_LANE_READER_MODEL_PATH: /models/reader.gguf
       ARGOS_LANE_CODER_URL: http://host.docker.internal:8000/v1
       ARGOS_LANE_CODER_MODEL_PATH: /srv/coder
-  v: {image: VLLM, command: --model /models/x, volumes: ['/elsewhere:/models']}
+  v:
+    image: VLLM
+    command: --model /models/x
+    volumes: ['/elsewhere:/models']
+    environment:
+      ARGOS_LANE_FAR_URL: http://host.docker.internal:8081/v1
+      ARGOS_LANE_FAR_MODEL_PATH: /srv/far.gguf
 ",
         ),
         &[
@@ -597,6 +603,7 @@ services:
              http://host.docker.internal:8080/v1",
             "coder, /srv/coder <- ARGOS_LANE_CODER_MODEL_PATH, at \
              http://host.docker.internal:8000/v1",
+            "far, /srv/far.gguf <- ARGOS_LANE_FAR_MODEL_PATH, at http://host.docker.internal:8081/v1",
             "v, [v], /elsewhere/x <- --model",
         ],
     );
