@@ -86,7 +86,8 @@ pub struct Lane {
     pub level: Level,
     /// Whether its URL leads to nobody in this project.
     pub outside: bool,
-    /// The source and the path that the catalogue has for a lane of its name, where it has neither.
+    /// The source that the catalogue has for a lane of its name, where a lane variable says its path
+    /// and nobody where it comes from.
     pub known_as: Option<Source>,
     /// Why it is not judged at all; absent: it is.
     pub skipped: Option<String>,

@@ -228,9 +228,8 @@ impl Subject<'_> {
                 self.facts.lane.name, source.value
             ),
             None => format!(
-                "put it at `{}`, or correct the path that the service is given{}",
-                place.display(),
-                self.known_as()
+                "put it at `{}`, or correct the path that the service is given",
+                place.display()
             ),
         }
     }
@@ -238,10 +237,10 @@ impl Subject<'_> {
     /// What the catalogue has for a lane of that name, as the end of a sentence.
     fn known_as(&self) -> String {
         let known = self.facts.lane.known_as.as_ref().filter(|_| self.part() == Part::Model);
-        let lane = &self.facts.lane.name;
-        known
-            .map(|source| format!("; the `{lane}` of the catalogue is `{source}`"))
-            .unwrap_or_default()
+        let known = known.map(|source| {
+            format!("; the `{}` of the catalogue is `{source}`", self.facts.lane.name)
+        });
+        known.unwrap_or_default()
     }
 
     /// How to get a sound file in place of one that is not.
@@ -287,7 +286,7 @@ impl Subject<'_> {
             ),
             None => format!("{what} is not there{goes_on}"),
         };
-        let fix = self.how_to_get(&self.on_host());
+        let fix = self.how_to_get(&self.on_host()) + &self.known_as();
         let finding = self.finding_of_absence(&rules::FILES_MISSING, message, fix);
         findings.push(if explained { finding.consequence() } else { finding });
         content::leftovers(self, &self.artifact.way.leftovers, findings);

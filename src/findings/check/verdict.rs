@@ -32,6 +32,8 @@ pub fn lane_unknown(lane: &Lane, reason: &str, allow_unknown: bool) -> Finding {
     let cached = lane.cached.first().filter(|_| lane.in_cache());
     let what = if cached.is_some() {
         "run with `--fetch` to ask the hub, mount the engine's cache into preflight"
+    } else if lane.invocation.is_some() && lane.model().is_none() {
+        "name the model in `command`, or say its path with the label `preflight.path` of the service"
     } else {
         "mount the models into preflight as the service has them"
     };

@@ -123,7 +123,10 @@ impl Ground<'_> {
         }
         let outside = self.is_outside(&draft);
         let skipped = draft.skipped.take().or_else(|| self.skipped(&draft, nowhere, outside));
-        let known_as = self.catalogue.by_lane(&draft.name).filter(|_| draft.source.is_none());
+        // Strangers have lanes of these names as well, but not variables that say so.
+        let from = artifacts.first().map(|model| &model.located.from);
+        let is_told = matches!(from, Some(Origin::LaneVariable(_))) && draft.source.is_none();
+        let known_as = self.catalogue.by_lane(&draft.name).filter(|_| is_told);
         let url = self.url(&mut draft);
         Lane {
             required: draft.required.unwrap_or(true),
