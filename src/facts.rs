@@ -1,5 +1,6 @@
 //! What was observed: the typed facts that cross from doing to judging.
 
+pub mod binds;
 pub mod hub;
 pub mod lockfile;
 pub mod model;
@@ -9,6 +10,7 @@ pub mod survey;
 
 use std::path::PathBuf;
 
+use crate::facts::binds::BindFacts;
 use crate::facts::hub::{Download, HubError, Listing, RemoteFile};
 use crate::facts::lockfile::{LockDifference, Pin};
 use crate::facts::model::{Lack, ModelFacts};
@@ -71,6 +73,9 @@ pub struct LaneFacts {
     pub artifacts: Vec<ArtifactFacts>,
     /// One for each of the lane's repositories in a cache of the hub, in its order.
     pub cached: Vec<CacheFacts>,
+    /// What its services, and those that they wait for, mount of the host; and whatever mounts the
+    /// same.
+    pub binds: Vec<BindFacts>,
     /// What its source holds, and what came of bringing it.
     pub source: SourceFacts,
     /// What is known about the content of its files: of all that `preflight.lock` pins, else of
@@ -133,6 +138,7 @@ impl LaneFacts {
             },
             artifacts: Vec::new(),
             cached: Vec::new(),
+            binds: Vec::new(),
             source: SourceFacts::default(),
             proofs: Vec::new(),
             smoke: None,

@@ -1,6 +1,7 @@
 //! Gathers the facts of every lane, stage by stage: mounts and files, then sources, then bytes.
 
 mod ask;
+mod binds;
 mod bring;
 mod cache;
 mod disk;
@@ -38,8 +39,11 @@ pub async fn look(
 ) -> Vec<LaneFacts> {
     let may_fetch = options.fetch && plan.settings.fetch;
     let views = Views::of(stack);
+    let project = (plan.clone(), views.clone());
+    let binds = blocking(project, |(plan, views)| binds::look(&plan, &views)).await;
     let looks = plan.lanes.iter().map(|lane| {
         let mut facts = LaneFacts::of(lane.clone(), options.role);
+        facts.binds = binds::of_lane(lane, &stack.project, &binds);
         facts.source.pinning = pinning(lane, lock);
         facts.orders = Orders {
             role: options.role,

@@ -165,7 +165,9 @@ pub fn files(facts: &LaneFacts, findings: &mut Findings) {
 /// Whether there is a folder in which the files of a lane could be.
 fn reachable(facts: &LaneFacts) -> bool {
     let roots = || facts.artifacts.iter().filter_map(|artifact| artifact.root.as_ref());
-    roots().count() > 0 && roots().all(|root| root.stat != Look::Absent && !root.fabricated)
+    roots().count() > 0
+        && roots().all(|root| root.stat != Look::Absent && !root.fabricated)
+        && !mounts::sources::hides_model(facts)
 }
 
 /// Judges the containers, as far as they were seen.

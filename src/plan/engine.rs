@@ -21,6 +21,7 @@ mod reading;
 pub mod repository;
 mod sglang;
 mod shell;
+mod started;
 mod tei;
 mod tgi;
 mod vllm;
@@ -34,6 +35,7 @@ pub use self::profile::{
     Adapters, Architectures, Beyond, CommandLine, ContextFlag, Gguf, Http, Layout, LogMessage,
     Models, Onnx, OwnCache, Probe, Releases, Serves,
 };
+pub use self::started::started_files;
 
 use crate::path::ServicePath;
 use crate::plan::engine::profile::Profile;

@@ -21,6 +21,7 @@ mod docker_forms;
 mod docker_fragments;
 mod docker_image;
 mod docker_inspect;
+mod docker_mount_sources;
 mod docker_mounts;
 mod docker_placement;
 mod docker_proxy;
@@ -69,6 +70,8 @@ mod llama_flags;
 mod load_formats;
 /// What is pinned, and what that means.
 mod lock_command;
+/// What services mount of the host, and is not there.
+mod mount_sources;
 /// Every engine and every kind of thing that it can be given as its model.
 mod opened_kinds;
 /// Who may change what a finding weighs.

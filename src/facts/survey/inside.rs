@@ -8,7 +8,7 @@ use crate::facts::model::ModelFacts;
 use crate::facts::{RootFacts, Through};
 use crate::look::{FileKind, Look, Stat};
 use crate::path::HostPath;
-use crate::project::docker::archive::{Archive, Archives};
+use crate::project::docker::archive::{Archive, Archives, Entry, EntryKind};
 use crate::project::mounts::{Located, Standpoint};
 use crate::project::stack::Stack;
 use crate::project::view::View as _;
@@ -96,6 +96,33 @@ impl Insides {
             fabricated,
             writable: Look::Unknown("it was only looked at through the Docker Engine".to_owned()),
         })
+    }
+
+    /// What the container of a service shows at the target of a mount, and whether that is a folder
+    /// as Docker makes one. One question, which makes nothing on the host. Blocking.
+    pub(super) fn behind(
+        &self,
+        service: &Service,
+        mount: &Mount,
+        source: &HostPath,
+    ) -> (Look<FileKind>, bool) {
+        let unseen = || (Look::Unknown(format!("preflight has not mounted `{source}`")), false);
+        let archive = self.archives.as_ref().and_then(|it| it.of(&service.name.value));
+        let Some(archive) = archive else { return unseen() };
+        let missing = self.missing(&archive);
+        if missing.contains(source) {
+            return (Look::Absent, false);
+        }
+        if !missing.is_empty() {
+            return unseen();
+        }
+        match self.runtime.block_on(archive.entry(mount.target.as_path())) {
+            Ok(Some(Entry { kind: EntryKind::Directory, mode, .. })) => {
+                (Look::Seen(FileKind::Directory), mode == MADE)
+            }
+            Ok(Some(Entry { kind: EntryKind::File(_), .. })) => (Look::Seen(FileKind::File), false),
+            Ok(Some(_) | None) | Err(_) => unseen(),
+        }
     }
 
     fn is_fresh(&self, stat: &Stat) -> bool {

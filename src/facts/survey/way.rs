@@ -20,9 +20,9 @@ use crate::project::{Project, Service};
 /// What the files of a project are looked at through.
 #[derive(Debug, Clone)]
 pub(super) struct Views {
-    project: Arc<Project>,
-    standpoint: Arc<Standpoint>,
-    insides: Insides,
+    pub(super) project: Arc<Project>,
+    pub(super) standpoint: Arc<Standpoint>,
+    pub(super) insides: Insides,
 }
 
 /// What was seen, and how.

@@ -1,5 +1,7 @@
 //! Whether the files of a lane can be reached at all: wiring of paths, mounts, rights.
 
+pub(in crate::findings::check) mod sources;
+
 use std::path::Path;
 
 use super::hub::NOT_WRITABLE;
@@ -120,12 +122,18 @@ fn models_path_differs(facts: &ProjectFacts<'_>, findings: &mut Findings) {
 }
 
 fn mount(facts: &LaneFacts, findings: &mut Findings) {
+    let told = sources::judge(facts, findings);
+    let is_told = |located: &Located| {
+        let mut binds = facts.binds.iter().filter(|bind| told.contains(&bind.source));
+        binds.any(|bind| located.mount.as_ref() == Some(&bind.mount))
+    };
     for artifact in &facts.artifacts {
         let located = &artifact.artifact.located.value;
         let finding = match &located.sight {
             Sight::NotMounted if is_in_image(artifact) => None,
             Sight::NotMounted if may_be_in_image(artifact) => None,
             Sight::NotMounted => Some(not_mounted(located, artifact)),
+            Sight::Hidden(_) | Sight::Visible { .. } if is_told(located) => None,
             Sight::Hidden(_) | Sight::Visible { .. } => {
                 artifact.root.as_ref().and_then(|root| judge_root(facts, artifact, root))
             }
@@ -168,11 +176,10 @@ fn judge_root(facts: &LaneFacts, artifact: &ArtifactFacts, root: &RootFacts) -> 
     let located = &artifact.artifact.located.value;
     let place =
         located.mount.as_ref().map_or(&artifact.artifact.located.place, |mount| &mount.place);
-    let host = host_root(located);
-    if root.stat == Look::Absent && !makes_root(facts, located) {
-        let message = format!("the models folder `{host}` does not exist on the host");
-        let fix = format!("{}, or make the folder: `mkdir -p {host}`", correct(place));
-        return Some(Finding::new(&SOURCE_MISSING, message, fix).at(place));
+    let bind = facts.binds.iter().find(|bind| located.mount.as_ref() == Some(&bind.mount));
+    let host = bind.map_or_else(|| host_root(located), |bind| bind.source.to_string());
+    if root.stat == Look::Absent && !sources::makes_root(facts, located) {
+        return Some(sources::no_models(&host, place));
     }
     if root.fabricated && !facts.orders.create_root {
         let message = format!("Docker has just made the models folder `{host}`: it did not exist");
@@ -193,16 +200,6 @@ fn judge_root(facts: &LaneFacts, artifact: &ArtifactFacts, root: &RootFacts) -> 
         return Some(Finding::new(&NOT_WRITABLE, message, fix).at(place));
     }
     None
-}
-
-/// Whether the folder is made when files are fetched into it, by an init container that has mounted
-/// one above it.
-fn makes_root(facts: &LaneFacts, located: &Located) -> bool {
-    let writes = matches!(located.sight, Sight::Visible { read_only: false, .. });
-    facts.orders.role == Role::Init
-        && writes
-        && facts.orders.may_fetch
-        && facts.lane.source.is_some()
 }
 
 /// Why nothing can be written, and what to do; absent when it can.

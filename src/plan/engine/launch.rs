@@ -39,7 +39,7 @@ pub(super) struct Launch<'a> {
 }
 
 /// Programs that run the program which their own words name.
-const WRAPPERS: [&str; 26] = [
+pub(super) const WRAPPERS: [&str; 26] = [
     "catatonit",
     "chrt",
     "conda",

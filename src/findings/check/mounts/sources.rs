@@ -1,0 +1,218 @@
+//! Whether everything of the host that a lane's services mount is there, and is what it has to be.
+
+use super::{SOURCE_MISSING, correct};
+use crate::facts::LaneFacts;
+use crate::facts::binds::{BindFacts, FileSign, Need};
+use crate::findings::{Finding, Findings, Severity};
+use crate::look::{FileKind, Look};
+use crate::options::Role;
+use crate::path::HostPath;
+use crate::project::MountSource;
+use crate::project::mounts::{Located, Sight};
+use crate::source_map::Place;
+
+/// Judges every source once, whoever mounts it; those about which something was said. One in which
+/// a model is looked for is left to the caller, if it is there.
+pub(super) fn judge(facts: &LaneFacts, findings: &mut Findings) -> Vec<HostPath> {
+    let mut judged: Vec<&HostPath> = Vec::new();
+    let mut told = Vec::new();
+    for bind in &facts.binds {
+        if judged.contains(&&bind.source) {
+            continue;
+        }
+        judged.push(&bind.source);
+        let group: Vec<_> =
+            facts.binds.iter().filter(|other| other.source == bind.source).collect();
+        if let Some(finding) = of_source(facts, &group) {
+            findings.push(finding.lane(&facts.lane.name));
+            told.push(bind.source.clone());
+        }
+    }
+    told
+}
+
+/// Whether a folder lies where the file of a lane's model would have to be.
+pub(in crate::findings::check) fn hides_model(facts: &LaneFacts) -> bool {
+    let mut mine = facts.binds.iter().filter(|bind| holds_artifact(facts, bind));
+    mine.any(is_in_place_of_file)
+}
+
+fn of_source(facts: &LaneFacts, group: &[&BindFacts]) -> Option<Finding> {
+    let seen = group.iter().find(|bind| !matches!(bind.found, Look::Unknown(_)))?;
+    if seen.found == Look::Absent {
+        return absent(facts, group);
+    }
+    let first = group.iter().find(|bind| is_in_place_of_file(bind))?;
+    Some(with_others(in_place_of_file(first), first, group, need(group)))
+}
+
+fn is_in_place_of_file(bind: &BindFacts) -> bool {
+    bind.found == Look::Seen(FileKind::Directory)
+        && match bind.file {
+            Some(FileSign::Use) => true,
+            Some(FileSign::Name) => bind.empty,
+            None => false,
+        }
+}
+
+/// The most that the lane needs of a service that mounts this.
+fn need(group: &[&BindFacts]) -> Need {
+    group.iter().map(|bind| bind.need).max().unwrap_or(Need::Nothing)
+}
+
+fn absent(facts: &LaneFacts, group: &[&BindFacts]) -> Option<Finding> {
+    if will_be_made(facts, group) {
+        return None;
+    }
+    let first =
+        |is_first: &dyn Fn(&BindFacts) -> bool| group.iter().copied().find(|bind| is_first(bind));
+    let holds_models = group.iter().any(|bind| bind.holds_model);
+    if let Some(bind) = first(&is_never_made) {
+        let finding = never_made(bind, holds_models);
+        Some(with_others(finding, bind, group, Need::Success))
+    } else if let Some(bind) = first(&|bind| bind.volume.is_some()) {
+        Some(no_device(bind, group, holds_models))
+    } else if let Some(bind) = first(&|bind| bind.file.is_some()) {
+        Some(with_others(no_file(bind), bind, group, need(group)))
+    } else {
+        let holding: Vec<&BindFacts> =
+            group.iter().copied().filter(|bind| bind.holds_model).collect();
+        let bind = holding.first()?;
+        let is_mine = holding.iter().any(|bind| holds_artifact(facts, bind));
+        let finding = is_mine.then(|| no_models(&bind.source.to_string(), &bind.mount.place))?;
+        Some(with_others(finding, bind, &holding, Need::Success))
+    }
+}
+
+/// Whether the lane's own files are fetched into it.
+fn will_be_made(facts: &LaneFacts, group: &[&BindFacts]) -> bool {
+    facts.artifacts.iter().map(|artifact| &artifact.artifact.located.value).any(|located| {
+        group.iter().any(|bind| located.mount.as_ref() == Some(&bind.mount))
+            && makes_root(facts, located)
+    })
+}
+
+/// Whether a model of this very lane lies below a mount.
+fn holds_artifact(facts: &LaneFacts, bind: &BindFacts) -> bool {
+    facts.artifacts.iter().any(|artifact| {
+        let located = &artifact.artifact.located.value;
+        located.service.as_ref() == Some(&bind.service)
+            && located.mount.as_ref() == Some(&bind.mount)
+    })
+}
+
+/// Whether the folder is made when files are fetched into it, by an init container that has mounted
+/// one above it.
+pub(super) fn makes_root(facts: &LaneFacts, located: &Located) -> bool {
+    let writes = matches!(located.sight, Sight::Visible { read_only: false, .. });
+    facts.orders.role == Role::Init
+        && writes
+        && facts.orders.may_fetch
+        && facts.lane.source.is_some()
+}
+
+fn is_never_made(bind: &BindFacts) -> bool {
+    matches!(bind.mount.source, MountSource::Bind { create_host_path: false, .. })
+}
+
+/// Docker Engine 28 and Compose 2.40: `bind source path does not exist`, before anything starts.
+fn never_made(bind: &BindFacts, holds_models: bool) -> Finding {
+    let BindFacts { source, service, mount, .. } = bind;
+    let message = format!(
+        "`{source}` does not exist on the host, and Docker does not make it: the container of \
+         `{service}` cannot be created"
+    );
+    let correct = correct(&mount.place);
+    let fix = match bind.file {
+        Some(_) => format!("put the file there, or {correct}"),
+        None => format!("{correct}, or make the folder: {}", make(source, holds_models)),
+    };
+    Finding::new(&SOURCE_MISSING, message, fix).at(&mount.place)
+}
+
+/// Docker mounts the device when the first container with the volume is made or started.
+fn no_device(bind: &BindFacts, group: &[&BindFacts], holds_models: bool) -> Finding {
+    let source = &bind.source;
+    let volume = bind.volume.as_ref().map_or("", |volume| &volume.value);
+    let message = format!(
+        "`{source}`, the device of the volume `{volume}`, does not exist on the host: Docker \
+         cannot mount it, and no service that has the volume starts"
+    );
+    let place = device_place(bind);
+    let fix = format!("{}, or make the folder: {}", correct(place), make(source, holds_models));
+    let mut services: Vec<String> =
+        group.iter().map(|bind| format!("`{}`", bind.service)).collect();
+    services.dedup();
+    let finding = Finding::new(&SOURCE_MISSING, message, fix).at(place);
+    finding.with("mounted by", services.join(", "))
+}
+
+fn make(source: &HostPath, holds_models: bool) -> String {
+    let fill = if holds_models { ", and put the models into it" } else { "" };
+    format!("`mkdir -p {source}`{fill}")
+}
+
+fn no_file(bind: &BindFacts) -> Finding {
+    let BindFacts { source, service, mount, .. } = bind;
+    let target = &mount.target;
+    let message = format!(
+        "`{source}` does not exist on the host: Docker makes a folder of that name, and `{target}` \
+         is then a folder in `{service}`"
+    );
+    let fix = format!("put the file there, or {}", correct(&mount.place));
+    Finding::new(&SOURCE_MISSING, message, fix).at(&mount.place)
+}
+
+fn in_place_of_file(bind: &BindFacts) -> Finding {
+    let BindFacts { source, service, mount, .. } = bind;
+    let target = &mount.target;
+    let (message, fix) = if bind.empty {
+        (
+            format!(
+                "`{source}` is an empty folder, as Docker makes one for a file that is missing: \
+                 `{target}` is no file in `{service}`"
+            ),
+            format!("remove the folder, `rmdir {source}`, and put the file there"),
+        )
+    } else {
+        (
+            format!("`{source}` is a folder, and `{service}` needs a file at `{target}`"),
+            format!("{}, or put the file there in place of the folder", correct(&mount.place)),
+        )
+    };
+    Finding::new(&SOURCE_MISSING, message, fix).at(&mount.place)
+}
+
+/// The folder of a lane's models is not there.
+pub(super) fn no_models(host: &str, place: &Place) -> Finding {
+    let message = format!("the models folder `{host}` does not exist on the host");
+    let fix = format!("{}, or make the folder: `mkdir -p {host}`", correct(place));
+    Finding::new(&SOURCE_MISSING, message, fix).at(place)
+}
+
+/// Where the device of a volume is written; of a volume that only Docker knows, where it is mounted.
+fn device_place(bind: &BindFacts) -> &Place {
+    let device = bind.volume.as_ref().map(|volume| &volume.place);
+    device.filter(|place| place.span.is_some()).unwrap_or(&bind.mount.place)
+}
+
+/// With the service, if it is the only one, else with everyone who mounts the same. A service that
+/// only has to be started lets the lane come up without it.
+fn with_others(finding: Finding, first: &BindFacts, group: &[&BindFacts], need: Need) -> Finding {
+    let finding = if need < Need::Success { finding.severity(Severity::Warning) } else { finding };
+    let mut finding = match group.iter().any(|bind| bind.service != first.service) {
+        true => finding,
+        false => finding.service(&first.service),
+    };
+    let mut places = vec![finding.place.span];
+    for BindFacts { service, mount, .. } in group.iter().copied() {
+        if mount.place.span.is_some() && !places.contains(&mount.place.span) {
+            places.push(mount.place.span);
+            finding = finding.also(&mount.place, format!("`{service}` mounts it here as well"));
+        }
+    }
+    finding
+}
+
+#[cfg(test)]
+mod tests;

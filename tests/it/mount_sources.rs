@@ -1,0 +1,134 @@
+//! What the services of a stack mount of the host, and is not there: by hand, before anything is
+//! started.
+
+use crate::sandbox::{Run, Sandbox};
+
+const MODEL: &str = "models/gguf/tiny-Q4_K_M.gguf";
+
+/// The quickstart's files, and an engine that waits for a gate, which has `service` for its lines.
+fn judged(service: &str, rest: &str) -> Run {
+    ready(Sandbox::quickstart(), service, rest).run(&[])
+}
+
+fn ready(sandbox: Sandbox, service: &str, rest: &str) -> Sandbox {
+    let compose = format!(
+        "services:
+  reader:
+    image: ghcr.io/ggml-org/llama.cpp:server
+    command: [-m, /{MODEL}, -c, '256']
+    volumes: ['./models:/models:ro']
+    depends_on: {{gate: {{condition: service_completed_successfully}}}}
+  gate:
+    image: alpine:3.20
+    {service}
+{rest}"
+    );
+    sandbox.file("compose.yaml", compose)
+}
+
+fn check(run: &Run, said: &[&str]) {
+    let expected = if said.is_empty() { 0 } else { 16 };
+    assert_eq!(run.code, Some(expected), "{}{}", run.stdout, run.stderr);
+    let count = run.stdout.matches("[mount-source-missing]").count();
+    assert_eq!(count, usize::from(!said.is_empty()), "{}", run.stdout);
+    for words in said {
+        assert!(run.stdout.contains(words), "`{words}` is not in:\n{}", run.stdout);
+    }
+}
+
+#[test]
+fn a_script_that_a_gate_runs_is_looked_for_on_the_host() {
+    let gate = "entrypoint: [/check/models, /models]
+    volumes: ['./models:/models:ro', './gate:/check/models:ro']";
+    let run = judged(gate, "");
+    let file = "`[DIR]/gate` does not exist on the host: Docker makes a folder of that name, and \
+                `/check/models` is then a folder in `gate`";
+    check(&run, &[file, "compose.yaml:10:38", "put the file there, or correct the path"]);
+    assert!(!run.stdout.contains("mkdir"), "{}", run.stdout);
+
+    let sandbox = ready(Sandbox::quickstart(), gate, "");
+    fs_err::create_dir(sandbox.path().join("gate")).unwrap();
+    check(&sandbox.run(&[]), &["`[DIR]/gate` is an empty folder", "`rmdir [DIR]/gate`"]);
+
+    check(&ready(Sandbox::quickstart().file("gate", "#!/bin/sh\n"), gate, "").run(&[]), &[]);
+}
+
+#[test]
+fn a_file_that_only_a_health_check_runs_is_one_as_well() {
+    let gate = "volumes: ['./health:/check/health:ro']
+    healthcheck: {test: /check/health && wget -q -O- http://localhost}";
+    check(&judged(gate, ""), &["`/check/health` is then a folder in `gate`"]);
+}
+
+#[test]
+fn a_folder_that_docker_makes_may_be_missing() {
+    let volumes = "volumes:
+      - ./cache:/cache
+      - {type: bind, source: ./logs, target: /logs}
+      - {type: bind, source: ./state, target: /state, bind: {create_host_path: true}}
+      - ./conf.d:/etc/conf.d";
+    check(&judged(volumes, ""), &[]);
+}
+
+#[test]
+fn what_docker_does_not_make_is_missed_whatever_it_is() {
+    let cannot = "Docker does not make it: the container of `gate` cannot be created";
+    let folder = "volumes:
+      - {type: bind, source: ./cache, target: /cache, bind: {create_host_path: false}}";
+    check(&judged(folder, ""), &[cannot, "make the folder: `mkdir -p [DIR]/cache`"]);
+
+    let secret = "secrets: [token]";
+    let run = judged(secret, "secrets: {token: {file: ./hf}}\n");
+    check(&run, &["`[DIR]/hf` does not exist", cannot, "put the file there"]);
+    assert!(!run.stdout.contains("mkdir"), "{}", run.stdout);
+}
+
+#[test]
+fn the_folder_of_a_volume_is_named_by_its_path_and_its_variable() {
+    let sandbox = Sandbox::quickstart().file(".env", "STATE=/nowhere/state\n");
+    let volume = "volumes:
+  state: {driver: local, driver_opts: {type: none, o: bind, device: \"${STATE}\"}}
+";
+    let run = ready(sandbox, "volumes: ['state:/state']", volume).run(&[]);
+    check(
+        &run,
+        &[
+            "`/nowhere/state`, the device of the volume `state`, does not exist on the host",
+            "compose.yaml:11:69",
+            "`STATE` is set here",
+            "correct `STATE`, or make the folder: `mkdir -p /nowhere/state`",
+        ],
+    );
+}
+
+#[test]
+fn a_service_that_nothing_waits_for_may_miss_what_it_likes() {
+    let other = "  other:
+    image: nginx
+    volumes: ['./nginx.conf:/etc/nginx/nginx.conf:ro']
+";
+    check(&judged("command: ['true']", other), &[]);
+    let started = "depends_on: [other]";
+    let run = judged(started, other);
+    assert_eq!(run.code, Some(0), "{}", run.stdout);
+    let warning = "warning[mount-source-missing]: `[DIR]/nginx.conf` does not exist";
+    assert!(run.stdout.contains(warning), "{}", run.stdout);
+}
+
+#[test]
+fn a_model_that_is_mounted_alone_is_a_file_to_be_put_there() {
+    let compose = "services:
+  reader:
+    image: ghcr.io/ggml-org/llama.cpp:server
+    command: [-m, /models/tiny.gguf, -c, '256']
+    volumes: ['./tiny.gguf:/models/tiny.gguf:ro']
+";
+    let sandbox = Sandbox::new().file("compose.yaml", compose);
+    let missing = sandbox.run(&[]);
+    check(&missing, &["`/models/tiny.gguf` is then a folder in `reader`", "put the file there"]);
+    assert!(!missing.stdout.contains("mkdir"), "{}", missing.stdout);
+    fs_err::create_dir(sandbox.path().join("tiny.gguf")).unwrap();
+    let left = sandbox.run(&[]);
+    check(&left, &["`rmdir [DIR]/tiny.gguf`"]);
+    assert_eq!(left.stdout.matches("error[").count(), 1, "{}", left.stdout);
+}
