@@ -1,6 +1,7 @@
 //! What is said about a user's set-up, and the sink that every check says it into.
 
 pub mod check;
+pub mod once;
 pub mod policy;
 pub mod policy_sources;
 
@@ -48,6 +49,9 @@ pub struct Finding {
     pub severity: Severity,
     /// The lane it is about; absent for the project as a whole.
     pub lane: Option<String>,
+    /// The lanes of which the same is to be said, beside [`Finding::lane`]. Checks speak of one lane
+    /// at a time: see [`once`].
+    pub other_lanes: Vec<String>,
     /// The service it is about.
     pub service: Option<String>,
     /// The value to edit.
@@ -123,6 +127,7 @@ impl Finding {
             rule,
             severity: rule.severity,
             lane: None,
+            other_lanes: Vec::new(),
             service: None,
             place: Place::nowhere(),
             related: Vec::new(),
@@ -192,6 +197,17 @@ impl Finding {
         self
     }
 
+    /// The lanes it is about; none for the project as a whole.
+    pub fn lanes(&self) -> impl Iterator<Item = &String> {
+        self.lane.iter().chain(&self.other_lanes)
+    }
+
+    /// Whether it is about this lane.
+    #[must_use]
+    pub fn is_about(&self, lane: &str) -> bool {
+        self.lanes().any(|known| known == lane)
+    }
+
     /// Whether the lane that it is about will not come up because of it, required or not.
     #[must_use]
     pub fn stops(&self) -> bool {
@@ -233,7 +249,7 @@ impl Findings {
     /// Whether a lane has a finding that stops its later stages.
     #[must_use]
     pub fn stops(&self, lane: &str) -> bool {
-        self.found.iter().any(|finding| finding.stops() && finding.lane.as_deref() == Some(lane))
+        self.found.iter().any(|finding| finding.stops() && finding.is_about(lane))
     }
 
     /// Everything that was found, in the order it was found.

@@ -33,6 +33,7 @@ use std::path::PathBuf;
 use crate::exit_code::ExitCode;
 use crate::facts::model::FileState;
 use crate::findings::check;
+use crate::findings::once::once;
 use crate::findings::{Finding, Findings, Severity};
 use crate::options::{Base, Role};
 use crate::plan::engine::Engine;
@@ -74,7 +75,7 @@ pub struct Report {
     pub project: Option<String>,
     /// Every lane, in the plan's order.
     pub lanes: Vec<LaneReport>,
-    /// Sorted by severity, lane, place.
+    /// Sorted by severity, lane, place; what is the same of several lanes is one.
     pub findings: Vec<Finding>,
     /// The containers of the project; empty when there are none or they could not be seen, which
     /// is a finding.
@@ -249,7 +250,7 @@ impl Report {
                 files,
             });
         }
-        let findings = sorted(findings.into_vec(), &reports);
+        let findings = once(sorted(findings.into_vec(), &reports));
         let exit = exit_code(&findings);
         Self { role, exit, project, lanes: reports, findings, containers, timing }
     }
@@ -274,9 +275,8 @@ fn judge(
 
 /// Why a part of a lane that matters was not looked at: what matters, only the checks know.
 fn not_looked_at(lane: &Lane, findings: &Findings) -> Option<String> {
-    let of_lane = |finding: &&Finding| {
-        finding.rule.id == "not-looked-at" && finding.lane.as_ref() == Some(&lane.name)
-    };
+    let of_lane =
+        |finding: &&Finding| finding.rule.id == "not-looked-at" && finding.is_about(&lane.name);
     let finding = findings.iter().find(of_lane)?;
     let reason = finding.evidence.iter().find(|(name, _)| *name == "reason");
     Some(reason.map_or(&finding.message, |(_, why)| why).clone())

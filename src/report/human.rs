@@ -4,7 +4,7 @@ use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet
 
 use super::format::Format;
 use super::snippet::{Excerpt, Mark, excerpts};
-use super::text::Cleaner;
+use super::text::{Cleaner, listed};
 use super::{Report, Telling, containers, lock, plan, table};
 use crate::findings::{Finding, Severity};
 use crate::options::Charset;
@@ -174,7 +174,11 @@ fn remarks(finding: &Finding, cleaner: Cleaner<'_>) -> Vec<String> {
     if finding.evidence.len() > MOST_SHOWN {
         remarks.push(format!("... and {} more", finding.evidence.len() - MOST_SHOWN));
     }
-    let lane = finding.lane.as_ref().map(|lane| format!("lane `{}`", cleaner.line(lane)));
+    let lanes: Vec<_> = finding.lanes().map(|lane| format!("`{}`", cleaner.line(lane))).collect();
+    let lane = (!lanes.is_empty()).then(|| {
+        let word = if lanes.len() == 1 { "lane" } else { "lanes" };
+        format!("{word} {}", listed(&lanes))
+    });
     let service =
         finding.service.as_ref().map(|service| format!("service `{}`", cleaner.line(service)));
     let mut about: Vec<_> = lane.into_iter().chain(service).collect();

@@ -79,6 +79,7 @@ struct WireFinding {
     severity: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     lane: Option<String>,
+    lanes: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -263,6 +264,7 @@ impl Texts<'_> {
                 Severity::Note => "note",
             },
             lane: self.option(finding.lane.as_deref()),
+            lanes: finding.lanes().map(|lane| self.text(lane)).collect(),
             service: self.option(finding.service.as_deref()),
             place: self.place(finding.place.span),
             related: finding.related.iter().map(|label| self.related(label)).collect(),

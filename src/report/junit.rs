@@ -1,7 +1,8 @@
 //! The report as JUnit XML: one suite for each lane and one for the project as a whole.
 //!
 //! A suite always has the case `ready`, so that a dashboard has something to follow from run to
-//! run; every finding is a case of its own. An error is a failure; a warning and a note pass and
+//! run; every finding is a case of its own in the
+//! suite of each lane that it is about. An error is a failure; a warning and a note pass and
 //! say what they have to say in `system-out`.
 
 use super::format::Format;
@@ -46,11 +47,10 @@ pub(super) static FORMAT: Format = Format {
 fn render(report: &Report, telling: Telling<'_>) -> String {
     let cleaner = telling.cleaner();
     let is_known = |name: &String| report.lanes.iter().any(|lane| lane.name == *name);
-    let of_project =
-        report.findings.iter().filter(|finding| !finding.lane.as_ref().is_some_and(is_known));
+    let of_project = report.findings.iter().filter(|finding| !finding.lanes().any(is_known));
     let mut suites = vec![suite(PROJECT, project_case(report), of_project, telling)];
     for lane in &report.lanes {
-        let own = report.findings.iter().filter(|found| found.lane.as_ref() == Some(&lane.name));
+        let own = report.findings.iter().filter(|found| found.is_about(&lane.name));
         suites.push(suite(&lane.name, lane_case(lane, cleaner), own, telling));
     }
     document(&suites, report.timing.total().as_secs_f64(), cleaner)

@@ -144,6 +144,10 @@ fn properties(finding: &Finding, texts: Texts<'_>) -> Map<String, Value> {
             properties.insert(name.to_owned(), texts.text(value).into());
         }
     }
+    if !finding.other_lanes.is_empty() {
+        let lanes: Vec<Value> = finding.lanes().map(|lane| texts.text(lane).into()).collect();
+        properties.insert("lanes".to_owned(), lanes.into());
+    }
     let evidence = finding.evidence.iter();
     let evidence: Vec<Value> =
         evidence.map(|(name, value)| json!({"name": name, "value": texts.text(value)})).collect();

@@ -395,6 +395,53 @@ fn the_same_run_is_told_to_every_program() {
 }
 
 #[test]
+fn what_keeps_several_lanes_down_is_told_once_and_counts_in_each() {
+    let lanes = ["coder", "reader", "rag", "spare"].map(|name| lane(name, name != "spare"));
+    let of = |lane: &Lane| found(&MOUNT, &lane.name);
+    let report = outcome(&lanes, &[], lanes.iter().map(of).collect());
+    assert!(report.lanes.iter().all(|lane| lane.verdict == Verdict::NotReady));
+    let told: Vec<Vec<&String>> = report.findings.iter().map(|it| it.lanes().collect()).collect();
+    // That of the lane which is not required weighs less, so it is not the same.
+    assert_eq!(told, [vec!["coder", "reader", "rag"], vec!["spare"]]);
+
+    let (sources, redactor) = (SourceMap::default(), Redactor::default());
+    let telling = telling(&sources, &redactor, human::Layout::default());
+    let text = |name: &str| (named(name).unwrap().report)(&report, telling);
+    for (format, words, count) in [
+        ("human", "= note: lanes `coder`, `reader` and `rag`\n", 1),
+        (
+            "json",
+            "\"lanes\": [\n        \"coder\",\n        \"reader\",\n        \"rag\"\n      ]",
+            1,
+        ),
+        ("github", "::lanes coder, reader, rag: something is wrong", 1),
+        ("markdown", "\nlanes coder, reader, rag\n", 1),
+        ("sarif", "\"ruleId\": \"mount-source-missing\"", 2),
+        ("junit", "name=\"mount-source-missing\"", 4),
+    ] {
+        let text = text(format);
+        assert_eq!(text.matches(words).count(), count, "{format}: {text}");
+    }
+    let verdict = verdict(&report, &sources, &redactor, Charset::Unicode);
+    let lines: Vec<&str> = verdict.lines().skip(1).collect();
+    let line = "mount-source-missing: something is wrong; fix: put it right";
+    assert_eq!(
+        lines,
+        [format!("  coder, reader, rag: {line}"), format!("  spare (optional): {line}")]
+    );
+}
+
+#[test]
+fn no_verdict_names_more_lanes_than_can_be_read() {
+    let lanes: Vec<Lane> = (1..=9).map(|index| lane(&format!("l{index}"), true)).collect();
+    let found = lanes.iter().map(|lane| found(&MOUNT, &lane.name)).collect();
+    let report = outcome(&lanes, &[], found);
+    let verdict = verdict(&report, &SourceMap::default(), &Redactor::default(), Charset::Unicode);
+    let named = "\n  l1, l2, l3, l4, l5, l6 and 3 more: mount-source-missing: ";
+    assert!(verdict.contains(named), "{verdict}");
+}
+
+#[test]
 fn no_secret_is_in_any_format() {
     let (report, sources) = rich();
     let redactor = Redactor::new(["modles"]);

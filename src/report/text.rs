@@ -193,6 +193,15 @@ pub(super) fn squeeze(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{head}...{tail}"))
 }
 
+/// `a, b and c`.
+pub(super) fn listed(items: &[String]) -> String {
+    match items.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((last, _)) => last.clone(),
+        None => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,10 +21,13 @@ const MOST_BYTES: usize = 2048;
 /// Bytes that are kept for `... and N more`.
 const REST_BYTES: usize = 40;
 
-/// Something that has to be put right.
+/// The most lanes that a line names.
+const MOST_NAMED: usize = 6;
+
+/// Something that has to be put right, in all of the lanes that it keeps down.
 struct Trouble<'a> {
     name: String,
-    lane: Option<&'a LaneReport>,
+    lanes: Vec<&'a LaneReport>,
     finding: Option<&'a Finding>,
 }
 
@@ -100,10 +103,12 @@ pub(super) fn headline(report: &Report) -> String {
 
 /// The lane or the service that a finding is about, with `: ` behind it; nothing for the project.
 pub(super) fn about(finding: &Finding, cleaner: Cleaner<'_>) -> String {
-    match (&finding.lane, &finding.service) {
-        (Some(lane), _) => format!("lane {}: ", cleaner.line(lane)),
-        (None, Some(service)) => format!("service {}: ", cleaner.line(service)),
-        (None, None) => String::new(),
+    let lanes: Vec<_> = finding.lanes().map(|lane| cleaner.line(lane)).collect();
+    match (lanes.as_slice(), &finding.service) {
+        ([], Some(service)) => format!("service {}: ", cleaner.line(service)),
+        ([], None) => String::new(),
+        ([lane], _) => format!("lane {lane}: "),
+        (lanes, _) => format!("lanes {}: ", lanes.join(", ")),
     }
 }
 
@@ -112,10 +117,9 @@ fn troubles(report: &Report) -> Vec<Trouble<'_>> {
     let mut troubles = Vec::new();
     let is_lane = |name: &String| report.lanes.iter().any(|lane| lane.name == *name);
     for finding in &report.findings {
-        let lane = finding.lane.as_ref();
-        if finding.severity == Severity::Error && !lane.is_some_and(is_lane) {
-            let name = lane.cloned().unwrap_or_else(|| "project".to_owned());
-            troubles.push(Trouble { name, lane: None, finding: Some(finding) });
+        if finding.severity == Severity::Error && !finding.lanes().any(is_lane) {
+            let name = finding.lane.clone().unwrap_or_else(|| "project".to_owned());
+            troubles.push(Trouble { name, lanes: Vec::new(), finding: Some(finding) });
         }
     }
     for required in [true, false] {
@@ -128,8 +132,7 @@ fn troubles(report: &Report) -> Vec<Trouble<'_>> {
                 }
             };
             if is_bad {
-                let name = lane.name.clone();
-                troubles.push(Trouble { name, lane: Some(lane), finding });
+                add(&mut troubles, lane, finding);
             }
         }
     }
@@ -142,9 +145,24 @@ fn troubles(report: &Report) -> Vec<Trouble<'_>> {
     troubles
 }
 
+/// Names a lane in the trouble that it has with others, or in one of its own.
+fn add<'a>(troubles: &mut Vec<Trouble<'a>>, lane: &'a LaneReport, finding: Option<&'a Finding>) {
+    let is_shared = |trouble: &&mut Trouble<'_>| {
+        let is_same = finding.zip(trouble.finding).is_some_and(|(one, it)| std::ptr::eq(one, it));
+        is_same && trouble.lanes.iter().any(|known| known.required == lane.required)
+    };
+    match troubles.iter_mut().find(is_shared) {
+        Some(trouble) => trouble.lanes.push(lane),
+        None => {
+            let name = lane.name.clone();
+            troubles.push(Trouble { name, lanes: vec![lane], finding });
+        }
+    }
+}
+
 /// The finding that a lane is not ready for: its worst cause.
 fn culprit<'a>(report: &'a Report, lane: &LaneReport) -> Option<&'a Finding> {
-    let of_lane = || report.findings.iter().filter(|it| it.lane.as_ref() == Some(&lane.name));
+    let of_lane = || report.findings.iter().filter(|it| it.is_about(&lane.name));
     let mut stopping: Vec<_> = of_lane().filter(|it| it.stops()).collect();
     if stopping.iter().any(|finding| !finding.consequence) {
         stopping.retain(|finding| !finding.consequence);
@@ -160,12 +178,12 @@ fn culprit<'a>(report: &'a Report, lane: &LaneReport) -> Option<&'a Finding> {
 }
 
 fn line(trouble: &Trouble<'_>, sources: &SourceMap, cleaner: Cleaner<'_>, budget: usize) -> String {
-    let name = cleaner.line(&trouble.name);
-    let name = squeeze(&name, 48);
-    let optional = if trouble.lane.is_some_and(|lane| !lane.required) { " (optional)" } else { "" };
+    let name = names(trouble, cleaner);
+    let lane = trouble.lanes.first();
+    let optional = if lane.is_some_and(|lane| !lane.required) { " (optional)" } else { "" };
     let Some(finding) = trouble.finding else {
-        let verdict = trouble.lane.map_or("", |lane| word(lane.verdict));
-        let reason = trouble.lane.and_then(|lane| lane.reason.as_deref()).unwrap_or("");
+        let verdict = lane.map_or("", |lane| word(lane.verdict));
+        let reason = lane.and_then(|lane| lane.reason.as_deref()).unwrap_or("");
         let line = format!("  {name}{optional}: {verdict}: {}", cleaner.joined(reason));
         return cut_end(&line, budget).into_owned();
     };
@@ -185,7 +203,21 @@ fn line(trouble: &Trouble<'_>, sources: &SourceMap, cleaner: Cleaner<'_>, budget
     cut_end(&format!("{head}{place}{separator}fix: {fix}"), budget).into_owned()
 }
 
-/// The line to edit, and the file that is bad.
+/// The lanes that a trouble keeps down, else what it is in.
+fn names(trouble: &Trouble<'_>, cleaner: Cleaner<'_>) -> String {
+    let short = |name: &str| squeeze(&cleaner.line(name), 48).into_owned();
+    if trouble.lanes.is_empty() {
+        return short(&trouble.name);
+    }
+    let shown = trouble.lanes.iter().take(MOST_NAMED).map(|lane| short(&lane.name));
+    let names = shown.collect::<Vec<String>>().join(", ");
+    match trouble.lanes.len().saturating_sub(MOST_NAMED) {
+        0 => names,
+        more => format!("{names} and {more} more"),
+    }
+}
+
+/// The line to edit, and the file that is bad where only one lane is meant.
 fn place(
     trouble: &Trouble<'_>,
     finding: &Finding,
@@ -193,7 +225,10 @@ fn place(
     cleaner: Cleaner<'_>,
 ) -> String {
     let span = finding.place.span.map(|span| sources.location(span).to_string());
-    let files = trouble.lane.map_or(&[][..], |lane| &lane.files);
+    let files = match trouble.lanes.as_slice() {
+        [lane] => lane.files.as_slice(),
+        _ => &[],
+    };
     let file = files
         .iter()
         .find(|file| matches!(file.state, FileState::Missing | FileState::Invalid))

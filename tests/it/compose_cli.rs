@@ -241,24 +241,7 @@ fn a_mistyped_path_is_shown_where_it_is_used_and_where_it_is_set() {
      2 | MODELS=./modles
        | --------------- `MODELS` is set here
        |
-       = note: lane `reader`
-       = help: correct `MODELS`, or make the folder: `mkdir -p [DIR]/modles`
-
-    error[mount-source-missing]: the models folder `[DIR]/modles` does not exist on the host
-      --> compose.yaml:17:9
-       |
-    17 |       - ${MODELS}:/models:ro
-       |         ^^^^^^^^^^^^^^^^^^^^
-    ...
-    27 |       - ${MODELS}:/models:ro
-       |         -------------------- `inference-vllm` mounts it here as well
-       |
-      ::: .env:2:1
-       |
-     2 | MODELS=./modles
-       | --------------- `MODELS` is set here
-       |
-       = note: lane `coder`
+       = note: lanes `reader` and `coder`
        = help: correct `MODELS`, or make the folder: `mkdir -p [DIR]/modles`
 
     LANE    SERVICE             ENGINE     MODEL  SIZE  VERDICT
@@ -269,8 +252,7 @@ fn a_mistyped_path_is_shown_where_it_is_used_and_where_it_is_set() {
     "#);
     insta::assert_snapshot!(run.stderr, @r#"
     preflight: not ready: exit 16, mount or permission; 0 of 2 lanes ready
-      reader: mount-source-missing: the models folder `[DIR]/modles` does not exist on the host (compose.yaml:17:9, [DIR]/modles/gguf/tiny-Q4_K_M.gguf); fix: correct `MODELS`, or make the folder: `mkdir -p [DIR]/modles`
-      coder: mount-source-missing: the models folder `[DIR]/modles` does not exist on the host (compose.yaml:17:9, [DIR]/modles/vllm/tiny/bf16); fix: correct `MODELS`, or make the folder: `mkdir -p [DIR]/modles`
+      reader, coder: mount-source-missing: the models folder `[DIR]/modles` does not exist on the host (compose.yaml:17:9); fix: correct `MODELS`, or make the folder: `mkdir -p [DIR]/modles`
     "#);
 }
 

@@ -1,0 +1,101 @@
+//! What is the same of several lanes, said once.
+
+use super::Finding;
+
+/// `findings` in their order, with those that differ in nothing but the lane put together where the
+/// first of them is. Each keeps every place that led to it.
+#[must_use]
+pub fn once(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut told: Vec<Finding> = Vec::with_capacity(findings.len());
+    for finding in findings {
+        match told.iter_mut().find(|known| is_same(known, &finding)) {
+            Some(known) => add(known, finding),
+            None => told.push(finding),
+        }
+    }
+    told
+}
+
+/// Whether two findings are about lanes, and say the same of them.
+fn is_same(one: &Finding, other: &Finding) -> bool {
+    let of_two_lanes = match (&one.lane, &other.lane) {
+        (Some(_), Some(lane)) => !one.is_about(lane),
+        (Some(_) | None, None) | (None, Some(_)) => false,
+    };
+    of_two_lanes
+        && one.rule.id == other.rule.id
+        && one.severity == other.severity
+        && one.service == other.service
+        && one.place == other.place
+        && one.message == other.message
+        && one.fix == other.fix
+        && one.evidence == other.evidence
+        && one.consequence == other.consequence
+        && one.lowered == other.lowered
+        && one.ruling == other.ruling
+        && one.hides_values == other.hides_values
+}
+
+fn add(known: &mut Finding, other: Finding) {
+    known.other_lanes.extend(other.lane);
+    for label in other.related {
+        let is_known = |it: &super::Label| it.place == label.place && it.text == label.text;
+        if !known.related.iter().any(is_known) {
+            known.related.push(label);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit_code::ExitCode;
+    use crate::findings::{Rule, Severity};
+    use crate::source_map::Place;
+
+    static RULE: Rule = Rule::error("mount-source-missing", ExitCode::Mount, "");
+
+    fn of(lane: &str) -> Finding {
+        let finding = Finding::new(&RULE, "`/data` does not exist", "make it");
+        if lane.is_empty() { finding } else { finding.lane(lane) }
+    }
+
+    fn check(findings: Vec<Finding>, expected: &[&[&str]]) {
+        let told = once(findings);
+        let lanes: Vec<Vec<&String>> = told.iter().map(|it| it.lanes().collect()).collect();
+        assert_eq!(lanes, expected);
+    }
+
+    #[test]
+    fn what_is_the_same_of_several_lanes_is_one_finding() {
+        check(vec![of("coder"), of("reader"), of("spare")], &[&["coder", "reader", "spare"]]);
+    }
+
+    #[test]
+    fn whatever_else_differs_keeps_findings_apart() {
+        let others = [
+            of("reader").service("vllm"),
+            of("reader").with("seen", "nothing"),
+            of("reader").severity(Severity::Warning),
+            of("reader").consequence(),
+            Finding::new(&RULE, "`/other` does not exist", "make it").lane("reader"),
+            Finding::new(&RULE, "`/data` does not exist", "correct it").lane("reader"),
+        ];
+        for other in others {
+            check(vec![of("coder"), other], &[&["coder"], &["reader"]]);
+        }
+        // Of one lane, and of none, what is said twice was meant twice.
+        check(vec![of("coder"), of("coder")], &[&["coder"], &["coder"]]);
+        check(vec![of(""), of(""), of("coder")], &[&[], &[], &["coder"]]);
+    }
+
+    #[test]
+    fn every_place_that_led_there_is_kept_once() {
+        let (here, there) = ("mounted here", "mounted there");
+        let one = of("coder").also(&Place::nowhere(), here);
+        let other = of("reader").also(&Place::nowhere(), here).also(&Place::nowhere(), there);
+        let told = once(vec![one, other]);
+        let texts: Vec<&str> = told[0].related.iter().map(|label| label.text.as_str()).collect();
+        assert_eq!(texts, [here, there]);
+    }
+}
