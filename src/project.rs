@@ -39,10 +39,23 @@ pub struct Project {
     /// What variables are set to for this project: the environment over the env files.
     pub variables: IndexMap<String, Spanned<String>>,
     /// Everything that Compose would warn about, and unknown keys.
-    pub warnings: Vec<Spanned<String>>,
+    pub warnings: Vec<Warning>,
     /// The canonical document that `preflight config` prints; null for a project that was only
     /// seen through the API.
     pub document: Value,
+}
+
+/// Something that Compose would warn about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// One sentence, lower case, no full stop.
+    pub message: String,
+    /// The value that it is about.
+    pub place: Place,
+    /// The variable that nobody set, if it is about one.
+    pub variable: Option<String>,
+    /// The service in which it is written; absent: in none, or that is not known.
+    pub service: Option<String>,
 }
 
 /// One service of a [`Project`].
@@ -222,6 +235,14 @@ impl Project {
     #[must_use]
     pub fn volume(&self, name: &str) -> Option<&Volume> {
         self.volumes.values().find(|volume| volume.name == name)
+    }
+}
+
+impl Warning {
+    /// A warning about a value, whatever that belongs to.
+    #[must_use]
+    pub fn new(message: impl Into<String>, place: Place) -> Self {
+        Self { message: message.into(), place, variable: None, service: None }
     }
 }
 

@@ -257,6 +257,48 @@ fn a_mistyped_path_is_shown_where_it_is_used_and_where_it_is_set() {
 }
 
 #[test]
+fn a_variable_that_is_not_set_is_told_once_and_only_where_a_lane_may_miss_it() {
+    let compose = "x-shared: &shared
+  SHARED: ${SHARED}
+x-other: &other
+  OTHER: ${OTHER}
+services:
+  reader:
+    image: ghcr.io/ggml-org/llama.cpp:${TAG}
+    command: [-m, /models/gguf/tiny-Q4_K_M.gguf, -c, '256']
+    volumes: ['./models:/models:ro']
+    environment: {<<: *shared, MORE: '${TAG}'}
+    depends_on: [gate]
+  gate:
+    extends: {file: base.yaml, service: base}
+    labels: {tag: '${TAG}', own: '${GATE}'}
+  web:
+    image: nginx:${TAG}
+    environment: {<<: [*shared, *other], WEB: '${WEB}'}
+";
+    let base = "services: {base: {image: 'alpine:${BASE}'}}\n";
+    let sandbox = Sandbox::quickstart().file("compose.yaml", compose).file("base.yaml", base);
+    let run = sandbox.run(&["--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let line = |value: &serde_json::Value| value["place"]["line"].as_u64().unwrap();
+    let mut told: Vec<(String, Vec<u64>)> = Vec::new();
+    for finding in report["findings"].as_array().unwrap() {
+        if finding["id"] == "compose-warning" {
+            let also = finding["related"].as_array().unwrap().iter().map(line);
+            let lines = std::iter::once(line(finding)).chain(also).collect();
+            told.push((finding["message"].as_str().unwrap().to_owned(), lines));
+        }
+    }
+    told.sort();
+    let of = |name: &str, lines: &[u64]| {
+        (format!("variable `{name}` is not set: it expands to nothing"), lines.to_vec())
+    };
+    let expected =
+        [of("BASE", &[1]), of("GATE", &[14]), of("SHARED", &[2]), of("TAG", &[7, 10, 14])];
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn what_lies_on_another_machine_is_refused_at_its_line() {
     let check = |text: &str, arguments: &[&str], expected: &str| {
         let run = Sandbox::new().file("compose.yaml", text).run(arguments);

@@ -273,7 +273,7 @@ fn unset_variables_and_unknown_keys_are_warnings() {
     let seen: Vec<_> = project
         .warnings
         .iter()
-        .map(|warning| format!("{} {}", loaded.at(&warning.place), warning.value))
+        .map(|warning| format!("{} {}", loaded.at(&warning.place), warning.message))
         .collect();
     assert_eq!(
         seen,

@@ -1,12 +1,17 @@
 //! What Docker Compose itself would warn about, and what it would not know.
 
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+
 use super::engine;
 use super::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::options::Role;
-use crate::source_map::{Spanned, VariableSource};
+use crate::project::Warning;
+use crate::source_map::Span;
 
 /// The warnings of the loader.
 pub static CHECK: Check = Check { rules: &[&COMPOSE_WARNING], run: Run::Project(run) };
@@ -18,68 +23,151 @@ static COMPOSE_WARNING: Rule = Rule::warning(
 );
 
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
-    for warning in facts.project.warnings.iter().filter(|warning| !is_judged(facts, warning)) {
-        let finding = Finding::new(&COMPOSE_WARNING, &warning.value, fix(warning));
-        let finding = finding.at(&warning.place);
-        findings.push(match (facts.role, unset(warning)) {
-            (Role::Init, Some(_)) => finding.severity(Severity::Note),
-            (Role::Init | Role::Hand, _) => finding,
-        });
+    let needed = needed(facts);
+    let mut unset: IndexMap<&str, Vec<&Warning>> = IndexMap::new();
+    for warning in &facts.project.warnings {
+        if let Some(name) = warning.variable.as_deref() {
+            unset.entry(name).or_default().push(warning);
+        } else {
+            let fix = "correct the line; `docker compose config` says what becomes of it";
+            let finding = Finding::new(&COMPOSE_WARNING, &warning.message, fix);
+            findings.push(finding.at(&warning.place));
+        }
     }
+    for (name, warnings) in unset {
+        let mut uses = uses(&needed, &warnings);
+        uses.retain(|warning| !is_judged(facts, warning));
+        if let Some((first, others)) = uses.split_first() {
+            findings.push(unset_variable(facts.role, name, first, others));
+        }
+    }
+}
+
+/// The texts in which a variable that is not set can harm a lane: not those of services that no lane
+/// needs. What is written outside of services may be part of several.
+fn uses<'a>(needed: &BTreeSet<&str>, warnings: &[&'a Warning]) -> Vec<&'a Warning> {
+    let mut uses: IndexMap<Option<Span>, (&Warning, Vec<&str>)> = IndexMap::new();
+    for warning in warnings {
+        let (_, services) = uses.entry(warning.place.span).or_insert_with(|| (warning, Vec::new()));
+        services.extend(warning.service.as_deref());
+    }
+    let matters = |services: &[&str]| {
+        needed.is_empty()
+            || services.is_empty()
+            || services.iter().any(|service| needed.contains(service))
+    };
+    uses.into_values().filter(|(_, services)| matters(services)).map(|(it, _)| it).collect()
+}
+
+fn unset_variable(role: Role, name: &str, first: &Warning, others: &[&Warning]) -> Finding {
+    // The other variables of a text are another matter.
+    let place = |warning: &Warning| {
+        let mut place = warning.place.clone();
+        place.variables.retain(|variable| variable.name == name);
+        place.variables.dedup();
+        place
+    };
+    let fix = format!("set `{name}` in `.env`, or give it a default: `${{{name}:-...}}`");
+    let finding = Finding::new(&COMPOSE_WARNING, &first.message, fix).at(&place(first));
+    let finding = match role {
+        Role::Init => finding.severity(Severity::Note),
+        Role::Hand => finding,
+    };
+    others.iter().fold(finding, |finding, warning| finding.also(&place(warning), "and here"))
+}
+
+/// The services of lanes, preflight, and all that has to come before them; none without a lane.
+fn needed<'a>(facts: &ProjectFacts<'a>) -> BTreeSet<&'a str> {
+    let mut open: Vec<&str> =
+        facts.plan.lanes.iter().flat_map(|lane| &lane.services).map(String::as_str).collect();
+    if !open.is_empty() {
+        open.extend(facts.project.preflight_service().map(|service| service.name.value.as_str()));
+    }
+    let mut needed = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        if needed.insert(name) {
+            let edges = facts.project.service(name).map(|service| &service.depends_on);
+            open.extend(edges.into_iter().flatten().map(|edge| edge.service.as_str()));
+        }
+    }
+    needed
 }
 
 /// Whether an unset variable is in the mount or the command of a lane, where it is an error of its own.
-fn is_judged(facts: &ProjectFacts<'_>, warning: &Spanned<String>) -> bool {
+fn is_judged(facts: &ProjectFacts<'_>, warning: &Warning) -> bool {
     let artifacts = facts.plan.lanes.iter().flat_map(|lane| &lane.artifacts);
     let mut mounts = artifacts.filter_map(|artifact| artifact.located.value.mount.as_ref());
-    let mut in_mount = || mounts.any(|mount| mount.place == warning.place);
-    let in_command = || engine::tells(facts, &warning.place);
-    unset(warning).is_some() && (in_mount() || in_command())
-}
-
-fn fix(warning: &Spanned<String>) -> String {
-    match unset(warning) {
-        Some(name) => format!("set `{name}` in `.env`, or give it a default: `${{{name}:-...}}`"),
-        None => "correct the line; `docker compose config` says what becomes of it".to_owned(),
-    }
-}
-
-/// The variable that is not set, if that is what the warning is about.
-fn unset(warning: &Spanned<String>) -> Option<&str> {
-    let mut variables = warning.place.variables.iter();
-    variables.find(|var| var.set_by == VariableSource::Unset).map(|var| var.name.as_str())
+    mounts.any(|mount| mount.place == warning.place) || engine::tells(facts, &warning.place)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::findings::check::container::tests::Stack;
-    use crate::source_map::{Place, Variable};
+    use crate::project::Dependency;
+    use crate::source_map::{Place, SourceMap};
 
-    fn check(role: Role, variables: &[&str], expected: &str) {
-        let mut stack = Stack::new(role);
-        let variable =
-            |name: &&str| Variable { name: (*name).to_owned(), set_by: VariableSource::Unset };
-        let place = Place { span: None, variables: variables.iter().map(variable).collect() };
-        stack.project.warnings.push(Spanned::new("something is odd".to_owned(), place));
-        assert_eq!(stack.told(&CHECK), [expected]);
+    /// A use of `TAG`, written as the `index`th byte of a file.
+    fn unset(index: usize, service: &str) -> Warning {
+        let mut sources = SourceMap::default();
+        let source = sources.add(std::path::Path::new("compose.yaml"), "0123456789".to_owned());
+        Warning {
+            variable: Some("TAG".to_owned()),
+            service: (!service.is_empty()).then(|| service.to_owned()),
+            ..Warning::new("`TAG` is odd", Place::at(Span { source, start: index, end: index + 1 }))
+        }
+    }
+
+    /// How many places are told of the one finding about `TAG`; absent: it is not told.
+    fn check(uses: &[Warning], expected: Option<usize>) {
+        let mut stack = Stack::new(Role::Hand);
+        stack.lane("coder", &["vllm"], true);
+        stack.service("vllm").depends_on.push(Dependency {
+            service: "gate".to_owned(),
+            condition: "service_started".to_owned(),
+            required: true,
+            place: Place::nowhere(),
+        });
+        for name in ["gate", "web"] {
+            stack.service(name);
+        }
+        stack.project.warnings = uses.to_vec();
+        let found = stack.found(&CHECK).into_vec();
+        assert!(found.len() < 2, "{found:?}");
+        assert_eq!(found.first().map(|finding| 1 + finding.related.len()), expected, "{uses:?}");
     }
 
     #[test]
     fn what_compose_warns_about_is_a_warning() {
-        check(
-            Role::Init,
-            &[],
-            "warning compose-warning: something is odd = correct the line; `docker compose config` \
-             says what becomes of it",
-        );
+        let mut stack = Stack::new(Role::Init);
+        stack.project.warnings.push(Warning::new("something is odd", Place::nowhere()));
+        let fix = "correct the line; `docker compose config` says what becomes of it";
+        let expected = format!("warning compose-warning: something is odd = {fix}");
+        assert_eq!(stack.told(&CHECK), [expected]);
     }
 
     #[test]
     fn an_unset_variable_is_only_a_note_where_the_shell_cannot_be_seen() {
-        let fix = "set `TAG` in `.env`, or give it a default: `${TAG:-...}`";
-        let said = format!("compose-warning: something is odd = {fix}");
-        check(Role::Hand, &["TAG"], &format!("warning {said}"));
-        check(Role::Init, &["TAG"], &format!("note {said}"));
+        for (role, severity) in [(Role::Hand, "warning"), (Role::Init, "note")] {
+            let mut stack = Stack::new(role);
+            stack.project.warnings.push(unset(0, ""));
+            let fix = "set `TAG` in `.env`, or give it a default: `${TAG:-...}`";
+            let expected = format!("{severity} compose-warning: `TAG` is odd = {fix}");
+            assert_eq!(stack.told(&CHECK), [expected]);
+        }
+    }
+
+    #[test]
+    fn an_unset_variable_is_told_once_with_all_of_its_uses() {
+        check(&[unset(0, "vllm"), unset(3, "gate"), unset(0, "vllm"), unset(5, "")], Some(3));
+    }
+
+    #[test]
+    fn what_only_services_use_that_no_lane_needs_is_not_told() {
+        check(&[unset(0, "web")], None);
+        check(&[unset(0, "web"), unset(1, "vllm")], Some(1));
+        // A text that several services share is written where none of them is.
+        check(&[unset(0, ""), unset(0, "web")], None);
+        check(&[unset(0, ""), unset(0, "web"), unset(0, "vllm")], Some(1));
     }
 }

@@ -5,10 +5,11 @@ use super::merge::{named, started};
 use super::ports;
 use super::tree::{Entry, Kind, Mapping, Node};
 use super::volume;
-use crate::source_map::{Place, Spanned};
+use crate::project::Warning;
+use crate::source_map::Place;
 
 /// Rewrites every short form in a merged document.
-pub(super) fn transform(root: &mut Node, warnings: &mut Vec<Spanned<String>>) -> Result<(), Fault> {
+pub(super) fn transform(root: &mut Node, warnings: &mut Vec<Warning>) -> Result<(), Fault> {
     if let Some(name) = root.get("name").filter(|name| name.as_str().is_none()) {
         return Err(name.expected("name", "a string"));
     }
@@ -276,7 +277,7 @@ fn assignments(path: &str, node: &mut Node) -> Result<(), Fault> {
 }
 
 /// `external: {name: x}` is an old way to write `external: true` and `name: x`.
-fn external(path: &str, node: &mut Node, warnings: &mut Vec<Spanned<String>>) -> Result<(), Fault> {
+fn external(path: &str, node: &mut Node, warnings: &mut Vec<Warning>) -> Result<(), Fault> {
     if node.is_null() {
         return Ok(());
     }
@@ -292,7 +293,7 @@ fn external(path: &str, node: &mut Node, warnings: &mut Vec<Spanned<String>>) ->
     if let Some(old) = old {
         let message =
             format!("`{path}.external.name` is deprecated: set `name` and `external: true`");
-        warnings.push(Spanned::new(message, place.clone()));
+        warnings.push(Warning::new(message, place.clone()));
         match node.get("name") {
             Some(name) if name.kind != old.kind => {
                 return Err(old.refuse(format!("`{path}` has two different names")));

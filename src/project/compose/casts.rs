@@ -6,7 +6,7 @@ use super::environment::Environment;
 use super::fault::Fault;
 use super::interpolate::expand;
 use super::tree::{Kind, Node};
-use crate::source_map::Spanned;
+use crate::project::Warning;
 
 /// How many bytes all values of a document may expand to.
 const TOTAL_LIMIT: usize = 32 << 20;
@@ -15,7 +15,7 @@ const TOTAL_LIMIT: usize = 32 << 20;
 pub(super) fn interpolate(
     root: &mut Node,
     environment: &Environment,
-    warnings: &mut Vec<Spanned<String>>,
+    warnings: &mut Vec<Warning>,
 ) -> Result<(), Fault> {
     let mut walk = Walk { environment, warnings, path: Vec::new(), total: 0 };
     walk.node(root)
@@ -23,7 +23,7 @@ pub(super) fn interpolate(
 
 struct Walk<'a, 'tree> {
     environment: &'a Environment,
-    warnings: &'a mut Vec<Spanned<String>>,
+    warnings: &'a mut Vec<Warning>,
     path: Vec<&'tree str>,
     total: usize,
 }
@@ -67,7 +67,12 @@ impl<'tree> Walk<'_, 'tree> {
         self.total += expansion.text.len();
         node.kind = Kind::String(expansion.text);
         node.place.variables = expansion.variables;
-        self.warnings.extend(unset(&node.place));
+        let service = match self.path.as_slice() {
+            ["services", service, ..] => Some((*service).to_owned()),
+            _ => None,
+        };
+        let warnings = unset(&node.place);
+        self.warnings.extend(warnings.map(|it| Warning { service: service.clone(), ..it }));
         if self.total > TOTAL_LIMIT {
             return Err(node.refuse("the values of the file expand to too many bytes"));
         }
@@ -88,7 +93,7 @@ impl<'tree> Walk<'_, 'tree> {
         };
         if cast == Cast::Bool && !matches!(text.to_ascii_lowercase().as_str(), "true" | "false") {
             let message = format!("`{text}` is no boolean in YAML 1.2: write `true` or `false`");
-            self.warnings.push(Spanned::new(message, node.place.clone()));
+            self.warnings.push(Warning::new(message, node.place.clone()));
         }
         node.kind = kind;
         Ok(())

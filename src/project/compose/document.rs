@@ -14,11 +14,11 @@ use super::fault::Fault;
 use super::shape::{CONFIG, Field, MODEL, NETWORK, SECRET, SERVICE, Shape, VOLUME};
 use super::tree::Node;
 use super::validate::entries;
-use crate::source_map::Spanned;
+use crate::project::Warning;
 
 /// Prints values and collects warnings about them.
 pub(super) struct Printer<'a> {
-    pub(super) warnings: &'a mut Vec<Spanned<String>>,
+    pub(super) warnings: &'a mut Vec<Warning>,
     /// Whether what is printed is wanted; else only what is refused is.
     pub(super) keeps: bool,
 }
@@ -90,7 +90,7 @@ impl Printer<'_> {
                     "pre_start" => format!("`{path}.pre_start` needs Docker Compose 5.3"),
                     _ => format!("unknown key `{path}.{key}`"),
                 };
-                self.warnings.push(Spanned::new(message, entry.key_place()));
+                self.warnings.push(Warning::new(message, entry.key_place()));
                 printed.insert(key.clone(), super::attribute::printed(&entry.value));
                 continue;
             };

@@ -5,7 +5,8 @@ use indexmap::IndexMap;
 
 use super::fault::Fault;
 use super::interpolate::{Known, Lookup, expand};
-use crate::source_map::{Place, SourceId, Span, Spanned, Variable, VariableSource};
+use crate::project::Warning;
+use crate::source_map::{Place, SourceId, Span, Variable, VariableSource};
 
 /// The variables of one or more files, in order of appearance.
 pub(super) type Variables = IndexMap<String, Entry>;
@@ -31,7 +32,7 @@ pub(super) struct Sink<'a> {
     /// What earlier files and lines said; overwritten by this one.
     pub(super) variables: &'a mut Variables,
     /// What Compose warns about.
-    pub(super) warnings: &'a mut Vec<Spanned<String>>,
+    pub(super) warnings: &'a mut Vec<Warning>,
 }
 
 /// Reads `text`; values are expanded with `lookup` first, then with what was read before.
@@ -301,11 +302,12 @@ pub(super) fn refuse(place: &Place, error: &super::interpolate::TemplateError) -
 }
 
 /// A warning for every variable in `place` that nobody set.
-pub(super) fn unset(place: &Place) -> impl Iterator<Item = Spanned<String>> + '_ {
+pub(super) fn unset(place: &Place) -> impl Iterator<Item = Warning> + '_ {
     let unset = |variable: &&Variable| variable.set_by == VariableSource::Unset;
     place.variables.iter().filter(unset).map(|variable| {
         let message = format!("variable `{}` is not set: it expands to nothing", variable.name);
-        Spanned::new(message, place.clone())
+        let warning = Warning::new(message, place.clone());
+        Warning { variable: Some(variable.name.clone()), ..warning }
     })
 }
 

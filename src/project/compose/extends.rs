@@ -218,7 +218,11 @@ impl Chain<'_, '_> {
         let mut model = Node::mapping([], &Place::nowhere());
         let mut resets = Vec::new();
         for document in self.loader.parse(path)?.documents {
+            let known = self.loader.warnings.len();
             let root = interpolated(self.loader, self.scope, document.root)?;
+            // Whose they become is not known here.
+            let warnings = self.loader.warnings.iter_mut().skip(known);
+            warnings.for_each(|warning| warning.service = None);
             merge::reset(&mut model, &document.resets);
             model = merge::merge(model, root)?;
             unique::enforce(&mut model)?;

@@ -21,7 +21,8 @@ use super::unique;
 use super::validate;
 use super::written;
 use crate::options::Reach;
-use crate::source_map::{Place, SourceId, SourceMap, Spanned};
+use crate::project::Warning;
+use crate::source_map::{Place, SourceId, SourceMap};
 
 /// How many files one project may consist of.
 const FILE_LIMIT: usize = 1000;
@@ -31,7 +32,7 @@ pub(super) struct Loader<'a> {
     /// Every text.
     pub(super) sources: &'a mut SourceMap,
     /// What Compose warns about.
-    pub(super) warnings: Vec<Spanned<String>>,
+    pub(super) warnings: Vec<Warning>,
     /// The Compose files that were opened.
     pub(super) files: Vec<PathBuf>,
     /// The working directory, by which the user names files.
@@ -134,7 +135,7 @@ impl<'a> Loader<'a> {
 
     /// Warns about something that is written at `place`.
     pub(super) fn warn(&mut self, message: impl Into<String>, place: &Place) {
-        self.warnings.push(Spanned::new(message.into(), place.clone()));
+        self.warnings.push(Warning::new(message, place.clone()));
     }
 
     /// Warns that a file was chosen among several.

@@ -49,8 +49,13 @@ impl Stack {
         self.plan.lanes.push(lane(name, services, required));
     }
 
-    /// What a check says.
+    /// What a check says, in a line for each finding.
     pub(in crate::findings::check) fn told(&self, check: &Check) -> Vec<String> {
+        tell(self.found(check))
+    }
+
+    /// What a check says.
+    pub(in crate::findings::check) fn found(&self, check: &Check) -> Findings {
         let facts = ProjectFacts {
             role: self.role,
             task: self.task,
@@ -66,7 +71,7 @@ impl Stack {
             (Run::Container(run), Ok(observation)) => run(&facts, observation, &mut findings),
             (other, _) => panic!("{other:?} is not a check of projects"),
         }
-        tell(findings)
+        findings
     }
 }
 
