@@ -24,6 +24,18 @@ pub fn likely<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a 
     likely.into_iter().take(MOST).map(|(_, name)| name).collect()
 }
 
+/// The name that `typed` is but for a slip of the hand: one letter, in a long name two. A short one
+/// has to be right.
+pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let slips = |name: &str| match name.len() {
+        ..8 => 0,
+        8..12 => 1,
+        12.. => 2,
+    };
+    let off = |name: &&str| strsim::damerau_levenshtein(typed, name);
+    names.filter(|name| off(name) <= slips(name)).min_by_key(off)
+}
+
 /// "did you mean `a`, `b`?"; nothing for no name.
 #[must_use]
 pub fn question(names: &[&str]) -> Option<String> {
@@ -56,6 +68,22 @@ mod tests {
             assert_eq!(found, expected, "{typed}");
         }
         assert_eq!(likely("super-reader", ["super_reader"].into_iter()), ["super_reader"]);
+    }
+
+    #[test]
+    fn a_slip_of_the_hand_is_one_letter_or_in_a_long_name_two() {
+        let names = ["PORT", "MODEL_ID", "MAX_BATCH_TOKENS"];
+        for (typed, expected) in [
+            ("PORTS", None),
+            ("PORT", Some("PORT")),
+            ("MODELID", Some("MODEL_ID")),
+            ("MODEL_DIR", None),
+            ("MAX_BATCH_TOKEN", Some("MAX_BATCH_TOKENS")),
+            ("MAX_BACTH_TOKEN", Some("MAX_BATCH_TOKENS")),
+            ("MAX_BATCH_SIZE", None),
+        ] {
+            assert_eq!(nearest(typed, names.into_iter()), expected, "{typed}");
+        }
     }
 
     #[test]

@@ -57,6 +57,7 @@ pub static CHECKS: &[&Check] = &[
     &engine::WORDS,
     &engine::WIRING,
     &engine::COMMAND_LINE,
+    &engine::environment::CHECK,
     &waiting::CHECK,
     &container::secrets::CHECK,
     &mounts::ROOT,

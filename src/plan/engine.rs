@@ -18,12 +18,14 @@ mod names;
 mod ollama;
 mod profile;
 mod reading;
+pub mod release_table;
 pub mod repository;
 mod sglang;
 mod shell;
 mod started;
 mod tei;
 mod tgi;
+mod variables;
 mod vllm;
 mod words;
 
@@ -36,6 +38,7 @@ pub use self::profile::{
     Models, Onnx, OwnCache, Probe, Releases, Serves,
 };
 pub use self::started::started_files;
+pub use self::variables::{Elsewhere, KnownVariables, Meant, UnreadVariable};
 
 use crate::path::ServicePath;
 use crate::plan::engine::profile::Profile;
@@ -75,10 +78,12 @@ const LIBRARIES: [&str; 8] = [
     "NVIDIA_",
 ];
 
-/// Whether a shell would expand the variable `name` in the command line of `service`.
+/// Whether a shell would expand the variable `name` in the command line of `service`, or in a script
+/// of it that was seen.
 #[must_use]
 pub fn names_variable(service: &Service, name: &str) -> bool {
     let words = service.entrypoint.iter().chain(&service.command).flatten();
+    let words = words.map(|word| &word.value).chain(service.texts.values());
     let expands = |rest: &str| {
         let rest = rest.strip_prefix('{').unwrap_or(rest);
         let rest = rest.strip_prefix(name);
@@ -86,7 +91,7 @@ pub fn names_variable(service: &Service, name: &str) -> bool {
             !rest.starts_with(|next: char| next == '_' || next.is_ascii_alphanumeric())
         })
     };
-    words.into_iter().any(|word| word.value.split('$').skip(1).any(expands))
+    words.into_iter().any(|word| word.split('$').skip(1).any(expands))
 }
 
 /// How `service` starts its engine; absent when it does not look like one that is known.

@@ -2,6 +2,7 @@
 //! files alone.
 
 mod complaints;
+pub mod environment;
 mod rules;
 
 use crate::facts::{LaneFacts, ProjectFacts};

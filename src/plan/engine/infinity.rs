@@ -22,6 +22,7 @@ pub(super) static PROFILE: Profile = Profile {
         refuses_numbers: true,
         refuses_quantization: false,
         variables: &["INFINITY_"],
+        known_variables: None,
     },
     models: Models {
         serves: Serves::Embeddings,

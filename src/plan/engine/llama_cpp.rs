@@ -9,10 +9,11 @@ use crate::plan::engine::image::Image;
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
+use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, HubCache, Layout, Models,
-    Named, Onnx, OwnCache, Part, Probe, Releases, Serves,
+    Adapters, Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, HubCache, KnownVariables,
+    Layout, Models, Named, Onnx, OwnCache, Part, Probe, Releases, Serves,
 };
 use crate::source_map::Spanned;
 
@@ -31,6 +32,7 @@ pub(super) static PROFILE: Profile = Profile {
         refuses_numbers: false,
         refuses_quantization: false,
         variables: &["LLAMA_"],
+        known_variables: Some(VARIABLES),
     },
     models: Models {
         serves: Serves::Text,
@@ -71,6 +73,15 @@ pub(super) static PROFILE: Profile = Profile {
         takes: |_| false,
     },
     read,
+};
+
+const VARIABLES: KnownVariables = KnownVariables {
+    table: ReleaseTable::new(include_str!("llama_cpp/variables.txt")),
+    prefix: Some("LLAMA_ARG_"),
+    plugins: &[],
+    flags: flags::FLAGS,
+    addresses: &[],
+    strict: None,
 };
 
 /// Before `common/hf-cache.cpp` (March 2026) there was `fs_get_cache_directory` in

@@ -21,6 +21,7 @@ pub(super) static PROFILE: Profile = Profile {
         refuses_numbers: false,
         refuses_quantization: false,
         variables: &["LOCALAI_", "MODELS_PATH"],
+        known_variables: None,
     },
     models: Models::STORE,
     releases: Releases::UNREAD,

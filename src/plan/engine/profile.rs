@@ -4,6 +4,8 @@ use crate::plan::engine::image::Image;
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::load_format::LoadFormat;
 use crate::plan::engine::reading::Reading;
+use crate::plan::engine::release_table::ReleaseTable;
+use crate::plan::engine::variables::KnownVariables;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{Engine, Named};
 
@@ -50,6 +52,8 @@ pub struct CommandLine {
     pub refuses_quantization: bool,
     /// How the variables begin that it reads beside those of its libraries. An empty one: all.
     pub variables: &'static [&'static str],
+    /// The variables that its releases read; absent: that was not looked at.
+    pub known_variables: Option<KnownVariables>,
 }
 
 /// How a context length is asked for.
@@ -184,8 +188,8 @@ pub struct Releases {
 /// Which architectures the releases of an engine have.
 #[derive(Debug)]
 pub struct Architectures {
-    /// One line for each architecture, with a mark for each release; the file says how it is made.
-    pub table: &'static str,
+    /// The architectures.
+    pub table: ReleaseTable,
     /// An image of a release, without the release.
     pub image: &'static str,
     /// What it does with an architecture that it does not have.

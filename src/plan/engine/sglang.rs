@@ -24,6 +24,7 @@ pub(super) static PROFILE: Profile = Profile {
         refuses_numbers: true,
         refuses_quantization: true,
         variables: &["SGLANG_", "SGL_"],
+        known_variables: None,
     },
     models: Models {
         serves: Serves::Text,

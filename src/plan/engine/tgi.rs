@@ -5,10 +5,11 @@ use crate::plan::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
+use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, Engine, Gguf, Http, Layout, Models, Onnx, Part, Probe, Releases, Serves,
-    hugging_face,
+    Adapters, CommandLine, Engine, Gguf, Http, KnownVariables, Layout, Models, Onnx, Part, Probe,
+    Releases, Serves, hugging_face,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -27,6 +28,7 @@ pub(super) static PROFILE: Profile = Profile {
         refuses_quantization: false,
         // Every flag can be a variable of its name.
         variables: &[""],
+        known_variables: Some(VARIABLES),
     },
     models: Models {
         serves: Serves::Text,
@@ -62,6 +64,15 @@ pub(super) static PROFILE: Profile = Profile {
         takes: |_| false,
     },
     read,
+};
+
+const VARIABLES: KnownVariables = KnownVariables {
+    table: ReleaseTable::new(include_str!("tgi/variables.txt")),
+    prefix: None,
+    plugins: &[],
+    flags: FLAGS,
+    addresses: &[],
+    strict: None,
 };
 
 fn program(words: &[Word]) -> Option<usize> {

@@ -12,10 +12,12 @@ use crate::plan::engine::image::Image;
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
+use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
     Adapters, Architectures, Beyond, CommandLine, Complaint, ContextFlag, Engine, Gguf, Http,
-    Layout, Models, Onnx, Part, Probe, Releases, Serves, config, load_format, names,
+    KnownVariables, Layout, Models, Onnx, Part, Probe, Releases, Serves, config, load_format,
+    names,
 };
 use crate::source_map::Spanned;
 
@@ -34,6 +36,7 @@ pub(super) static PROFILE: Profile = Profile {
         refuses_numbers: true,
         refuses_quantization: true,
         variables: &["VLLM_"],
+        known_variables: Some(VARIABLES),
     },
     models: Models {
         serves: Serves::Text,
@@ -81,10 +84,23 @@ pub(super) static PROFILE: Profile = Profile {
 };
 
 const ARCHITECTURES: Architectures = Architectures {
-    table: include_str!("vllm/architectures.txt"),
+    table: ReleaseTable::new(include_str!("vllm/architectures.txt")),
     image: "vllm/vllm-openai:v",
     otherwise: "vLLM tries it with the code of transformers, which works for some models",
 };
+
+const VARIABLES: KnownVariables = KnownVariables {
+    table: ReleaseTable::new(include_str!("vllm/variables.txt")),
+    prefix: Some("VLLM_"),
+    plugins: PLUGINS,
+    flags: flags::FLAGS,
+    addresses: &["--host", "--port", "--model", "--served-model-name", "--api-key", "--root-path"],
+    strict: Some("--fail-on-environ-validation"),
+};
+
+/// The platforms and extensions that are packages of their own (`vllm.platform_plugins`).
+const PLUGINS: &[&str] =
+    &["ASCEND_", "GAUDI_", "HPU_", "METAL_", "NEURON_", "OMNI_", "SPYRE_", "TPU_"];
 
 const SERVE: Defaults = Defaults { entrypoint: &["vllm", "serve"], command: &[] };
 

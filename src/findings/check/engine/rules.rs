@@ -53,3 +53,9 @@ pub(super) static VARIABLE_CONSUMED_BY_COMPOSE: Rule = Rule::warning(
     ExitCode::Lane,
     include_str!("rules/variable-consumed-by-compose.md"),
 );
+
+pub(super) static VARIABLE_UNKNOWN_TO_ENGINE: Rule = Rule::warning(
+    "variable-unknown-to-engine",
+    ExitCode::Lane,
+    include_str!("rules/variable-unknown-to-engine.md"),
+);

@@ -1,0 +1,186 @@
+//! Variables of a service that look like its engine's own, and that the engine does not read.
+
+use super::{is_secret, rules};
+use crate::facts::ProjectFacts;
+use crate::findings::check::rule::{Check, Run};
+use crate::findings::{Finding, Findings, Severity};
+use crate::plan::engine::{self, Elsewhere, Invocation, Meant, UnreadVariable};
+use crate::project::{Project, Service};
+use crate::source_map::{Place, Spanned};
+
+/// What the environment of an engine says in vain.
+pub static CHECK: Check =
+    Check { rules: &[&rules::VARIABLE_UNKNOWN_TO_ENGINE], run: Run::Project(run) };
+
+/// A variable of a service that starts an engine.
+struct Subject<'a> {
+    service: &'a Service,
+    invocation: &'a Invocation,
+    name: &'a str,
+    value: &'a str,
+    place: &'a Place,
+    unread: UnreadVariable,
+}
+
+fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
+    for service in &facts.project.services {
+        let name = service.name.value.as_str();
+        if !facts.plan.lanes.iter().any(|lane| lane.is_served_by(name)) {
+            continue;
+        }
+        // A script that was not seen may read anything.
+        if let Some(invocation) = engine::invocation(service)
+            && engine::unseen_text(service).is_none()
+        {
+            judge(facts.project, service, &invocation, findings);
+        }
+    }
+}
+
+fn judge(project: &Project, service: &Service, invocation: &Invocation, findings: &mut Findings) {
+    for (name, Spanned { value, place }) in &service.environment {
+        // What no file states is the image's own.
+        let Some(value) = value.as_deref().filter(|value| !value.is_empty()) else { continue };
+        if place.span.is_none() || engine::names_variable(service, name) {
+            continue;
+        }
+        let version = invocation.version.as_deref();
+        let Some(unread) = invocation.engine.unread_variable(name, version) else { continue };
+        let subject = Subject { service, invocation, name, value, place, unread };
+        let is_for_others = subject.is_shared(project) && !subject.is_plain_setting();
+        let is_of_plugin = !invocation.stock && !subject.is_plain_setting();
+        if !is_for_others && !is_of_plugin && !expands(project, name) {
+            findings.push(subject.finding());
+        }
+    }
+}
+
+/// Whether Compose expands the variable in a value of the project other than itself.
+fn expands(project: &Project, name: &str) -> bool {
+    project.services.iter().any(|service| {
+        let words = service.entrypoint.iter().chain(&service.command).flatten();
+        let others = service.environment.iter().filter(|(other, _)| *other != name);
+        let places = words
+            .map(|word| &word.place)
+            .chain(service.image.iter().map(|image| &image.place))
+            .chain(service.mounts.iter().map(|mount| &mount.place))
+            .chain(service.labels.values().map(|label| &label.place))
+            .chain(others.map(|(_, value)| &value.place));
+        places.flat_map(|place| &place.variables).any(|variable| variable.name == name)
+    })
+}
+
+impl Subject<'_> {
+    /// Whether a service that does not start this engine has the variable as well.
+    fn is_shared(&self, project: &Project) -> bool {
+        let engine = Some(self.invocation.engine);
+        project.services.iter().any(|other| {
+            other.environment.contains_key(self.name)
+                && engine::invocation(other).map(|invocation| invocation.engine) != engine
+        })
+    }
+
+    /// Whether it can hardly be anything but a setting of the engine.
+    fn is_plain_setting(&self) -> bool {
+        match self.unread.meant {
+            Meant::Flag { is_address, .. } => !is_address,
+            Meant::Variable(_) => true,
+            Meant::Any(_) => self.unread.elsewhere.is_some(),
+        }
+    }
+
+    fn finding(&self) -> Finding {
+        let finding = Finding::new(&rules::VARIABLE_UNKNOWN_TO_ENGINE, self.message(), self.fix())
+            .service(self.service.name.value.as_str())
+            .at(self.place);
+        if self.is_strict() {
+            finding.severity(Severity::Error)
+        } else if self.script_of_image() {
+            finding.severity(Severity::Note)
+        } else {
+            finding
+        }
+    }
+
+    fn message(&self) -> String {
+        let Self { name, unread, .. } = self;
+        let engine = self.invocation.engine;
+        let known = engine.command_line().known_variables.as_ref();
+        let newest = known.map(|known| known.table.newest()).unwrap_or_default();
+        let said = match (&unread.release, unread.elsewhere) {
+            (None, _) => format!("no release of {} up to {newest} reads `{name}`", engine.name()),
+            (Some(release), None) => format!("{} {release} does not read `{name}`", engine.name()),
+            (Some(release), Some(Elsewhere::Earlier(last))) => {
+                format!("{} {release} does not read `{name}` any more; {last} did", engine.name())
+            }
+            (Some(release), Some(Elsewhere::Later(first))) => {
+                format!("{} {release} does not read `{name}`; {first} does", engine.name())
+            }
+        };
+        if self.is_strict() {
+            return format!("{said}, and it is told to end over that");
+        }
+        if self.script_of_image() {
+            return format!("{said}, unless a script of the image does");
+        }
+        said
+    }
+
+    fn fix(&self) -> String {
+        let Self { name, service, .. } = self;
+        let to = format!("to the `command` of service `{}`", service.name.value);
+        match &self.unread.meant {
+            Meant::Flag { flag, .. } if self.has_word(flag) => {
+                format!("remove `{name}`: `{flag}` of the command is what counts")
+            }
+            Meant::Flag { flag, is_switch: true, .. } if is_off(self.value) => {
+                format!("remove `{name}`: `{flag}` in the `command` would turn it on")
+            }
+            Meant::Flag { flag, is_switch: true, .. } => {
+                format!("add `{flag}` {to}, and remove `{name}`")
+            }
+            Meant::Flag { flag, .. } => {
+                format!("add `{flag} {}` {to}, and remove `{name}`", self.shown_value())
+            }
+            Meant::Variable(near) => format!("write `{near}` in place of `{name}`"),
+            Meant::Any(likely) => match (self.unread.elsewhere, likely.as_slice()) {
+                (Some(Elsewhere::Later(first)), _) => {
+                    let engine = self.invocation.engine.name();
+                    format!("take {engine} {first} or newer, or remove `{name}`")
+                }
+                (Some(Elsewhere::Earlier(_)), _) => format!("remove `{name}`"),
+                (None, []) => format!("remove `{name}`, or correct its name"),
+                (_, likely) => {
+                    format!("remove `{name}`, or write what is meant: `{}`", likely.join("`, `"))
+                }
+            },
+        }
+    }
+
+    /// Whether the engine is told to end over a variable that it does not know.
+    fn is_strict(&self) -> bool {
+        let known = self.invocation.engine.command_line().known_variables.as_ref();
+        known.and_then(|known| known.strict).is_some_and(|flag| self.has_word(flag))
+    }
+
+    /// Whether the entrypoint is that of somebody's own image, which may be a script.
+    fn script_of_image(&self) -> bool {
+        !self.invocation.stock && self.service.entrypoint.as_ref().is_none_or(Vec::is_empty)
+    }
+
+    fn has_word(&self, flag: &str) -> bool {
+        let mut words = self.service.entrypoint.iter().chain(&self.service.command).flatten();
+        words.any(|word| word.value.split(['=', ' ']).any(|part| part == flag))
+    }
+
+    /// The value as a word of a command; `...` for a secret, and for what would have to be quoted.
+    fn shown_value(&self) -> &str {
+        let is_plain = |it: char| it.is_ascii_alphanumeric() || "._-/:,+@".contains(it);
+        if is_secret(self.name) || !self.value.chars().all(is_plain) { "..." } else { self.value }
+    }
+}
+
+/// Whether a value of a switch turns it off.
+fn is_off(value: &str) -> bool {
+    matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "no" | "off")
+}
