@@ -35,6 +35,8 @@ mod docker_vllm;
 mod documentation;
 /// What the Docker Engine's answers become, and what it is asked.
 mod engine_api;
+/// Variables that an engine does not read, judged by preflight and by the genuine ones.
+mod engine_variables;
 /// How every check is told.
 mod every_check;
 /// What is fetched is what the hub has, or nothing is there.

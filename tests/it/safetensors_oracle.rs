@@ -190,7 +190,7 @@ fn a_changed_byte_is_refused_by_both_or_by_none() {
 
 /// The Python, or nothing after having said so; it is an error where all tests are required.
 #[expect(clippy::print_stdout, reason = "a skipped test says so")]
-fn python() -> Option<String> {
+pub(crate) fn python() -> Option<String> {
     let variable = |name: &str| {
         #[expect(clippy::disallowed_methods, reason = "a test is told where Python is")]
         std::env::var(name).ok()

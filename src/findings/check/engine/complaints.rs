@@ -213,7 +213,7 @@ fn refused(lane: &Lane, invocation: &Invocation, complaint: &Complaint) -> Findi
 }
 
 /// Whether the value of a flag must not be shown.
-fn is_secret(flag: &str) -> bool {
+pub(super) fn is_secret(flag: &str) -> bool {
     ["key", "token", "password"].iter().any(|secret| flag.to_ascii_lowercase().contains(secret))
 }
 

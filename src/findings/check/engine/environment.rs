@@ -1,6 +1,7 @@
 //! Variables of a service that look like its engine's own, and that the engine does not read.
 
-use super::{is_secret, rules};
+use super::complaints::is_secret;
+use super::rules;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Severity};
@@ -48,8 +49,7 @@ fn judge(project: &Project, service: &Service, invocation: &Invocation, findings
         let Some(unread) = invocation.engine.unread_variable(name, version) else { continue };
         let subject = Subject { service, invocation, name, value, place, unread };
         let is_for_others = subject.is_shared(project) && !subject.is_plain_setting();
-        let is_of_plugin = !invocation.stock && !subject.is_plain_setting();
-        if !is_for_others && !is_of_plugin && !expands(project, name) {
+        if !is_for_others && !expands(project, name) {
             findings.push(subject.finding());
         }
     }
@@ -95,7 +95,7 @@ impl Subject<'_> {
             .at(self.place);
         if self.is_strict() {
             finding.severity(Severity::Error)
-        } else if self.script_of_image() {
+        } else if self.may_be_the_image_s() {
             finding.severity(Severity::Note)
         } else {
             finding
@@ -120,8 +120,8 @@ impl Subject<'_> {
         if self.is_strict() {
             return format!("{said}, and it is told to end over that");
         }
-        if self.script_of_image() {
-            return format!("{said}, unless a script of the image does");
+        if self.may_be_the_image_s() {
+            return format!("{said}, unless something in the image does");
         }
         said
     }
@@ -163,9 +163,12 @@ impl Subject<'_> {
         known.and_then(|known| known.strict).is_some_and(|flag| self.has_word(flag))
     }
 
-    /// Whether the entrypoint is that of somebody's own image, which may be a script.
-    fn script_of_image(&self) -> bool {
-        !self.invocation.stock && self.service.entrypoint.as_ref().is_none_or(Vec::is_empty)
+    /// Whether something in somebody's own image may read it: a script that is its entrypoint, or a
+    /// plugin.
+    fn may_be_the_image_s(&self) -> bool {
+        let own_entrypoint = self.service.entrypoint.as_ref().is_some_and(|it| !it.is_empty());
+        let is_plain = own_entrypoint && self.is_plain_setting();
+        !self.invocation.stock && !is_plain
     }
 
     fn has_word(&self, flag: &str) -> bool {
