@@ -4,9 +4,11 @@ use crate::plan::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
+use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, Engine, Gguf, Http, Layout, Models, Onnx, Part, Probe, Releases, Serves,
+    Adapters, CommandLine, Engine, Gguf, Http, KnownVariables, Layout, Models, Onnx, Part, Probe,
+    Releases, Serves,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -22,7 +24,7 @@ pub(super) static PROFILE: Profile = Profile {
         refuses_numbers: true,
         refuses_quantization: false,
         variables: &["INFINITY_"],
-        known_variables: None,
+        known_variables: Some(VARIABLES),
     },
     models: Models {
         serves: Serves::Embeddings,
@@ -58,6 +60,15 @@ pub(super) static PROFILE: Profile = Profile {
         takes: |word| word == "v2",
     },
     read,
+};
+
+const VARIABLES: KnownVariables = KnownVariables {
+    table: ReleaseTable::new(include_str!("infinity/variables.txt")),
+    prefix: Some("INFINITY_"),
+    plugins: &[],
+    flags: FLAGS,
+    addresses: &[],
+    strict: None,
 };
 
 fn program(words: &[Word]) -> Option<usize> {

@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_without_a_beginning_of_its_own_is_told_if_it_is_nearly_a_variable() {
+    fn what_is_nearly_the_name_of_a_variable_is_told_of_engines_without_flags_in_the_table() {
         for (engine, name, expected) in [
             (Engine::Tei, "MAX_BATCH_TOKEN", "any: MAX_BATCH_TOKENS"),
             (Engine::Tei, "MAX_BATCH_TOKENS", "-"),
@@ -309,6 +309,9 @@ mod tests {
             (Engine::Tgi, "MAX_INPUT_TOKEN", "any: MAX_INPUT_TOKENS"),
             (Engine::Tgi, "NUM_SHARDS", "any: NUM_SHARD"),
             (Engine::Tgi, "ROPE_SCALING", "-"),
+            (Engine::Infinity, "INFINITY_BATCHSIZE", "any: INFINITY_BATCH_SIZE"),
+            (Engine::Infinity, "INFINITY_PORT", "-"),
+            (Engine::Infinity, "INFINITY_PORT_7997_TCP", "-"),
             (Engine::Sglang, "SGLANG_NO_SUCH", "-"),
         ] {
             assert_eq!(said(engine, name, None), expected, "{name} of {engine:?}");
