@@ -1,9 +1,11 @@
-//! `vllm serve FOLDER`: opens what vLLM opens in the folder of a model, and then answers its requests
-//! until SIGTERM or SIGINT. It computes nothing: every prompt is completed by the same words.
+//! `vllm serve FOLDER`, or `python3 -m vllm.entrypoints.openai.api_server --model FOLDER` where it is
+//! called so: opens what vLLM opens in the folder of a model, and then answers its requests until
+//! SIGTERM or SIGINT. It computes nothing: every prompt is completed by the same words.
 
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -26,7 +28,7 @@ struct Command {
 }
 
 fn main() -> ExitCode {
-    match run(std::env::args().skip(1)) {
+    match run(std::env::args()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("{message}");
@@ -50,7 +52,12 @@ fn run(words: impl Iterator<Item = String>) -> Result<(), String> {
 
 impl Command {
     fn read(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        if words.next().as_deref() != Some("serve") {
+        let program = words.next().unwrap_or_default();
+        let beginning: &[&str] = match Path::new(&program).file_name().and_then(OsStr::to_str) {
+            Some("python" | "python3") => &["-m", "vllm.entrypoints.openai.api_server"],
+            _ => &["serve"],
+        };
+        if !beginning.iter().all(|word| words.next().as_deref() == Some(word)) {
             return Err("usage: vllm serve FOLDER [--served-model-name NAME] [--port PORT]".into());
         }
         let (mut model, mut names, mut port) = (None, Vec::new(), 8000);
@@ -60,7 +67,12 @@ impl Command {
                 "--model" => model = Some(value()?),
                 "--served-model-name" => names.push(value()?),
                 "--port" => port = value()?.parse().map_err(|_| "the port is no number")?,
-                "--host" | "--max-model-len" => drop(value()?),
+                "--host"
+                | "--max-model-len"
+                | "--gpu-memory-utilization"
+                | "--quantization"
+                | "--kv-cache-dtype" => drop(value()?),
+                "--enforce-eager" => {}
                 flag if flag.starts_with('-') => {
                     return Err(format!("vllm: error: unrecognized arguments: {flag}"));
                 }
