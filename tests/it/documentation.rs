@@ -14,8 +14,9 @@ use std::path::Path;
 
 use crate::sandbox::{Sandbox, repository};
 
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
+    "examples/cortex/README.md",
     "docs/configuration.md",
     "docs/exit-codes.md",
     "docs/limits.md",
@@ -29,8 +30,10 @@ const DOCUMENTS: [&str; 11] = [
 ];
 
 /// How commands begin that other tests run, or that have nothing to show.
-const ELSEWHERE: [(&str, &str); 2] = [
+const ELSEWHERE: [(&str, &str); 4] = [
     ("HF_HOME=./huggingface hf download ", "tests/it/hf_interop.rs"),
+    ("docker compose up -d --wait", "tests/it/docker_cortex.rs"),
+    ("docker compose run --rm preflight smoke", "tests/it/docker_cortex.rs"),
     ("export ", "a variable of the shell"),
 ];
 
