@@ -14,6 +14,7 @@ mod compose_config;
 /// Projects as Docker Compose itself resolves them.
 mod compose_oracle;
 mod docker_corpus;
+mod docker_cortex;
 mod docker_damage;
 mod docker_eyes;
 mod docker_fetch;
