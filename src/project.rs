@@ -69,7 +69,10 @@ pub struct Service {
     pub entrypoint: Option<Vec<Spanned<String>>>,
     /// The words of `command`; absent: the image's own; empty: cleared.
     pub command: Option<Vec<Spanned<String>>>,
-    /// These two as they are written, where that is one text.
+    /// Whether these two, and the environment, are those of its container: nothing in them hangs on
+    /// who calls Compose.
+    pub observed: bool,
+    /// Entrypoint and command as they are written, where that is one text.
     pub lines: Vec<Line>,
     /// Environment, env files folded in. A `None` value is a variable that Compose removes from
     /// the image's environment.
@@ -255,6 +258,7 @@ impl Service {
             image: None,
             entrypoint: None,
             command: None,
+            observed: false,
             lines: Vec::new(),
             environment: IndexMap::new(),
             labels: IndexMap::new(),

@@ -2,7 +2,7 @@
 //!
 //! Pure. Field by field, the first that says it wins; every field knows who said it.
 
-mod address;
+pub mod address;
 mod assemble;
 mod cache;
 pub mod catalogue;

@@ -11,8 +11,7 @@ use crate::facts::survey::way::Views;
 use crate::look::Look;
 use crate::options::{DockerOptions, Options, Token};
 use crate::plan::engine::{Engine, Serves};
-use crate::plan::lanes::Level;
-use crate::plan::lanes::{Lane, ModelKind};
+use crate::plan::lanes::{Lane, Level, ModelKind, address};
 use crate::project::docker::{self, Container};
 use crate::project::mounts::Standpoint;
 use crate::project::stack::Stack;
@@ -94,15 +93,38 @@ fn served_like<'a>(lane: &'a Lane, known: &[&'a Lane], stack: &Stack) -> &'a Lan
         .map_or(lane, |other| *other)
 }
 
-/// Where the engine of a lane answers: as somebody says, else as its container does. The name that
-/// containers have for the host is `localhost` on the host itself.
+/// Where the engine of a lane answers: as somebody says, else as its container does.
 fn address(lane: &Lane, stack: &Stack) -> Option<String> {
-    let here = stack.standpoint == Standpoint::Host;
-    let said = lane.url.as_ref().map(|url| match &url.value {
-        url if here => url.replacen("//host.docker.internal", "//localhost", 1),
-        url => url.clone(),
+    let said = lane.url.as_ref().map(|url| match stack.standpoint {
+        Standpoint::Host => from_host(&url.value, stack),
+        Standpoint::Container(_) => url.value.clone(),
     });
     said.or_else(|| from_container(lane, container(lane, stack)?, &stack.standpoint))
+}
+
+/// A URL that is meant for containers, as the host reaches it: a service at the port that it
+/// publishes, else at its container's own address; the host's name for containers as `localhost`.
+fn from_host(url: &str, stack: &Stack) -> String {
+    let Some((service, port)) = address::named_by(&stack.project, url) else {
+        return url.replacen("//host.docker.internal", "//localhost", 1);
+    };
+    let container =
+        stack.observation.as_ref().ok().and_then(|observation| {
+            observation.container(&stack.project.name, &service.name.value)
+        });
+    let published = container.and_then(|container| container.published.get(&port).cloned());
+    let in_file = || {
+        let port = service.ports.iter().find(|it| it.target == port)?.published?;
+        Some(format!("127.0.0.1:{port}"))
+    };
+    let own = || Some(format!("{}:{port}", container?.address.as_ref()?));
+    let (Some(authority), Some((scheme, rest))) =
+        (published.or_else(in_file).or_else(own), url.split_once("://"))
+    else {
+        return url.to_owned();
+    };
+    let path = rest.split_once('/').map(|(_, path)| format!("/{path}")).unwrap_or_default();
+    format!("{scheme}://{authority}{path}")
 }
 
 fn container<'a>(lane: &Lane, stack: &'a Stack) -> Option<&'a Container> {

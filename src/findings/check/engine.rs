@@ -133,7 +133,7 @@ fn command_line(facts: &LaneFacts, findings: &mut Findings) {
     let Some(invocation) = lane.invocation.as_ref().or(lane.standby.as_ref()) else { return };
     for complaint in &invocation.complaints {
         let finding = complaints::told(facts, invocation, complaint);
-        findings.push(about(finding, &facts.lane).at(&complaint.place));
+        findings.push(about(finding, lane));
     }
 }
 
@@ -157,22 +157,24 @@ fn words(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether it is told elsewhere that a variable of this place is not set: as the value that a lane's
-/// engine misses, or as one that the service itself defines.
-pub(super) fn tells(facts: &ProjectFacts<'_>, place: &Place) -> bool {
+/// Whether it is told elsewhere that the variable `name` of this place is not set: as the value that a
+/// lane's engine misses, or as one that the service itself defines.
+pub(super) fn tells(facts: &ProjectFacts<'_>, place: &Place, name: &str) -> bool {
     let is_consumed = |service: &Service| {
         let mut words = service.entrypoint.iter().chain(&service.command).flatten();
-        words.any(|word| word.place == *place) && !overlooked(service, place, "nothing").is_empty()
+        words.any(|word| word.place == *place)
+            && overlooked(service, place, "nothing").contains(&name)
     };
-    tells_unset(facts.plan, place) || facts.project.services.iter().any(is_consumed)
+    tells_unset(facts.plan, place, name) || facts.project.services.iter().any(is_consumed)
 }
 
-/// Whether a lane is told that the variables of this place are not set.
-fn tells_unset(plan: &Plan, place: &Place) -> bool {
+/// Whether a lane is told that the variable `name` of this place is not set.
+fn tells_unset(plan: &Plan, place: &Place, name: &str) -> bool {
     let invocations = plan.lanes.iter().filter_map(|lane| lane.invocation.as_ref());
-    let mut complaints = invocations.flat_map(|it| it.complaints.iter().map(move |one| (it, one)));
-    complaints.any(|(invocation, complaint)| {
-        complaint.place == *place && !complaints::lost_to(invocation, complaint).is_empty()
+    let complaints = invocations.flat_map(|it| it.complaints.iter().map(move |one| (it, one)));
+    let mut here = complaints.filter(|(_, complaint)| complaint.place == *place);
+    here.any(|(invocation, complaint)| {
+        complaints::lost_to(invocation, complaint).iter().any(|unset| unset.name == name)
     })
 }
 
@@ -205,9 +207,9 @@ fn consumed(plan: &Plan, service: &Service, findings: &mut Findings) {
     let mut told: Vec<(&Place, &str)> = Vec::new();
     for word in service.entrypoint.iter().chain(&service.command).flatten() {
         for becomes in ["nothing", "its default"] {
-            let names = overlooked(service, &word.place, becomes);
-            let is_told = told.contains(&(&word.place, becomes)) || tells_unset(plan, &word.place);
-            if names.is_empty() || is_told {
+            let mut names = overlooked(service, &word.place, becomes);
+            names.retain(|name| !tells_unset(plan, &word.place, name));
+            if names.is_empty() || told.contains(&(&word.place, becomes)) {
                 continue;
             }
             told.push((&word.place, becomes));
@@ -252,7 +254,9 @@ fn consumed_finding(service: &Service, place: &Place, names: &[&str], becomes: &
         listed(|name| format!("`{name}`"))
     );
     let finding = Finding::new(&rules::VARIABLE_CONSUMED_BY_COMPOSE, message, fix);
-    let finding = finding.service(own.as_str()).at(place);
+    let mut place = place.clone();
+    place.variables.retain(|variable| names.contains(&variable.name.as_str()));
+    let finding = finding.service(own.as_str()).at(&place);
     let set = names.iter().filter_map(|name| Some((name, service.environment.get(*name)?)));
     set.fold(finding, |finding, (name, value)| {
         finding.also(&value.place, format!("`{name}` is set here"))

@@ -97,7 +97,8 @@ fn needed<'a>(facts: &ProjectFacts<'a>) -> BTreeSet<&'a str> {
 fn is_judged(facts: &ProjectFacts<'_>, warning: &Warning) -> bool {
     let artifacts = facts.plan.lanes.iter().flat_map(|lane| &lane.artifacts);
     let mut mounts = artifacts.filter_map(|artifact| artifact.located.value.mount.as_ref());
-    mounts.any(|mount| mount.place == warning.place) || engine::tells(facts, &warning.place)
+    mounts.any(|mount| mount.place == warning.place)
+        || engine::tells(facts, &warning.place, warning.variable.as_deref().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -61,6 +61,8 @@ pub struct Invocation {
     /// A file that the command line is continued in (`--config` of vLLM): read if it is one of
     /// [`Service::texts`], else one of [`Invocation::unread`].
     pub config: Option<Spanned<ServicePath>>,
+    /// Whether the command line is that of a container, and so just what will be run.
+    pub observed: bool,
     /// The variables that Compose has expanded to nothing in the command line.
     pub unset: Vec<UnsetVariable>,
     /// Whether a shell in the container reads the command line.
@@ -311,6 +313,7 @@ impl Invocation {
             without_projector: false,
             models_dir: None,
             config: None,
+            observed: false,
             unset: Vec::new(),
             in_shell: false,
             unread: Vec::new(),

@@ -28,6 +28,7 @@ impl<'a> Reading<'a> {
         invocation.stock = launch.image.is_some();
         invocation.unread.clone_from(&launch.unread);
         invocation.complaints.clone_from(&launch.complaints);
+        invocation.observed = service.observed;
         invocation.unset = unset(service);
         invocation.in_shell =
             words(service).any(|word| Word::known(word.value.as_str(), &word.place).is_shell());

@@ -20,12 +20,20 @@ pub(super) fn is_on_host(url: &str) -> bool {
     authority(url).is_some_and(|(host, _)| HOST_NAMES.contains(&host.as_str()))
 }
 
+/// The service whose name, or that of its container, or an alias, is the host of `url`, and the port.
+#[must_use]
+pub fn named_by<'a>(project: &'a Project, url: &str) -> Option<(&'a Service, u16)> {
+    let (host, port) = authority(url)?;
+    let mut services = project.services.iter();
+    Some((services.find(|service| is_called(project, service, &host))?, port))
+}
+
 /// The service that answers at `url`: the one of that name, else the engine that the host reaches at
 /// that port. Absent: nobody in this project.
 pub(super) fn service_at<'a>(project: &'a Project, url: &str) -> Option<&'a Service> {
     let (host, asked) = authority(url)?;
     if !HOST_NAMES.contains(&host.as_str()) {
-        return project.services.iter().find(|service| is_called(project, service, &host));
+        return named_by(project, url).map(|(service, _)| service);
     }
     project.services.iter().find(|service| {
         engine::invocation(service).is_some_and(|invocation| {

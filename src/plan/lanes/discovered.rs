@@ -59,16 +59,13 @@ fn lane_of<'a>(
     };
     let mut own = drafts.0.iter().filter(is_own).map(|draft| draft.name.clone());
     let (first, second) = (own.next(), own.next());
-    let of_variable = invocation.unset.iter().filter_map(|unset| variables::model_of(&unset.name));
-    let of_variable = of_variable.filter(|lane| drafts.has(lane));
+    let mut unset = invocation.unset.iter().filter_map(|unset| variables::model_of(&unset.name));
+    let of_variable = unset.find(|lane| drafts.has(lane));
     let unnamed = invocation.model().is_none() && invocation.models_dir.is_none();
     let nameless = || first.clone().filter(|_| unnamed);
     let only = || first.clone().filter(|_| second.is_none());
-    let chosen = said
-        .or(known)
-        .or_else(|| of_variable.filter(|_| unnamed).next())
-        .or_else(only)
-        .or_else(nameless);
+    let chosen =
+        said.or(known).or_else(|| of_variable.filter(|_| unnamed)).or_else(only).or_else(nameless);
     let chosen = chosen.unwrap_or_else(|| lane_name(name));
     let draft = drafts.lane(&chosen, &service.name.place);
     draft.serve(name);

@@ -125,6 +125,7 @@ fn from_container(name: &str, container: &Container) -> Service {
     service.user = some_text(&container.user).map(Spanned::nowhere);
     service.group_add.clone_from(&container.group_add);
     service.working_dir.clone_from(&container.working_dir);
+    service.observed = true;
     service
 }
 
@@ -144,6 +145,7 @@ fn merge(
     service.image = text("image", service.image.take(), &container.image, familiar, &mut report);
     service.group_add.clone_from(&container.group_add);
     service.working_dir = container.working_dir.clone().or(service.working_dir.take());
+    service.observed = true;
 }
 
 /// Collects what differs in one service.

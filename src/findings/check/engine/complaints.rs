@@ -15,14 +15,19 @@ pub(super) fn told(
     complaint: &Spanned<Complaint>,
 ) -> Finding {
     let lost = lost_to(invocation, complaint);
+    let mut place = complaint.place.clone();
+    // The other variables of the same text are not to blame.
+    place.variables.retain(|variable| lost.iter().any(|unset| unset.name == variable.name));
     if lost.is_empty() {
-        return refused(&facts.lane, invocation, &complaint.value);
+        let is_cut = matches!(complaint.value, Complaint::CommandCut { .. });
+        let place = if is_cut { &place } else { &complaint.place };
+        return refused(&facts.lane, invocation, &complaint.value).at(place);
     }
-    let finding = lost_value(&facts.lane, invocation, complaint, &lost);
+    let finding = lost_value(&facts.lane, invocation, complaint, &lost).at(&place);
     match facts.orders.role {
         // The shell that Compose was started from may set it.
-        Role::Init => finding.severity(Severity::Warning),
-        Role::Hand => finding,
+        Role::Init if !invocation.observed => finding.severity(Severity::Warning),
+        Role::Init | Role::Hand => finding,
     }
 }
 
