@@ -318,12 +318,17 @@ fn environment(
     file: &IndexMap<String, Spanned<Option<String>>>,
     container: &Container,
 ) -> IndexMap<String, Spanned<Option<String>>> {
-    let place = |name: &str| file.get(name).map(|value| value.place.clone()).unwrap_or_default();
-    container
-        .environment
-        .iter()
-        .map(|(name, value)| (name.clone(), Spanned::new(value.clone(), place(name))))
-        .collect()
+    let written = file.iter().filter_map(|(name, value)| {
+        let seen = container.environment.get(name)?;
+        Some((name.clone(), Spanned::new(seen.clone(), value.place.clone())))
+    });
+    // Compose gives Docker the variables in another order each time.
+    let mut others: Vec<_> =
+        container.environment.iter().filter(|(name, _)| !file.contains_key(*name)).collect();
+    others.sort();
+    let others = others.into_iter();
+    let others = others.map(|(name, value)| (name.clone(), Spanned::nowhere(value.clone())));
+    written.chain(others).collect()
 }
 
 /// The container's value of a scalar; compared in the form that `normal` gives both.

@@ -29,9 +29,9 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
         if !facts.plan.lanes.iter().any(|lane| lane.is_served_by(name)) {
             continue;
         }
-        // A script that was not seen may read anything.
+        // A script that was not seen and starts the engine may read anything.
         if let Some(invocation) = engine::invocation(service)
-            && engine::unseen_text(service).is_none()
+            && (invocation.unread.is_empty() || engine::unseen_text(service).is_none())
         {
             judge(facts.project, service, &invocation, findings);
         }
