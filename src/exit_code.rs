@@ -133,6 +133,13 @@ impl ExitCode {
         }
     }
 
+    /// How many causes would be named before it: what keeps everything from starting stands before
+    /// what is missing or wrong in one place.
+    #[must_use]
+    pub fn rank(self) -> usize {
+        PRECEDENCE.iter().position(|code| *code == self).unwrap_or(PRECEDENCE.len())
+    }
+
     /// The one of several causes that the process exits with; `Ready` for none.
     #[must_use]
     pub fn worst(causes: &[Self]) -> Self {

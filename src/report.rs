@@ -282,7 +282,8 @@ fn not_looked_at(lane: &Lane, findings: &Findings) -> Option<String> {
     Some(reason.map_or(&finding.message, |(_, why)| why).clone())
 }
 
-/// By severity, lane, cause before consequence, place, id; what is equal keeps its order.
+/// By severity, lane, cause before consequence, worst cause first, place, id; what is equal keeps its
+/// order.
 fn sorted(mut findings: Vec<Finding>, lanes: &[LaneReport]) -> Vec<Finding> {
     let position = |lane: &Option<String>| {
         let lane = lane.as_ref()?;
@@ -291,7 +292,8 @@ fn sorted(mut findings: Vec<Finding>, lanes: &[LaneReport]) -> Vec<Finding> {
     findings.sort_by_key(|finding| {
         let span = finding.place.span;
         let lane = position(&finding.lane);
-        (finding.severity, lane, finding.consequence, span.is_none(), span, finding.rule.id)
+        let cause = (finding.consequence, finding.rule.exit.rank());
+        (finding.severity, lane, cause, span.is_none(), span, finding.rule.id)
     });
     findings
 }

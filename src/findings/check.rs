@@ -143,8 +143,9 @@ pub fn models(facts: &LaneFacts, findings: &mut Findings) {
     }
 }
 
-/// Judges a lane's source and files, behind the mounts. What an earlier stage caused is reported as
-/// a consequence, without a say in the exit code; files that cannot be reached are not judged.
+/// Judges a lane's source and files, behind the mounts. What an earlier stage may have caused is
+/// reported as a consequence, without a say in the exit code; files that cannot be reached are not
+/// judged.
 pub fn files(facts: &LaneFacts, findings: &mut Findings) {
     if !reachable(facts) && findings.stops(&facts.lane.name) {
         return;
@@ -153,7 +154,8 @@ pub fn files(facts: &LaneFacts, findings: &mut Findings) {
     let judged = if facts.source.planned.is_some() { 1 } else { 2 };
     let stages: [fn(&LaneFacts, &mut Findings); 2] = [sources, models];
     for stage in stages.into_iter().take(judged) {
-        let caused = findings.stops(&facts.lane.name);
+        let of_lane = |finding: &&Finding| finding.is_about(&facts.lane.name);
+        let caused = findings.iter().filter(of_lane).any(|it| it.stops() && !is_apart(it));
         let mut found = findings.alike();
         stage(facts, &mut found);
         for mut finding in found.into_vec() {
@@ -161,6 +163,13 @@ pub fn files(facts: &LaneFacts, findings: &mut Findings) {
             findings.push(finding);
         }
     }
+}
+
+/// Whether a finding has nothing to do with whether the lane's files are there: it is about the words
+/// that start the engine, or about what is mounted beside the files.
+fn is_apart(finding: &Finding) -> bool {
+    engine::COMMAND_LINE.rules.contains(&finding.rule)
+        || finding.rule.id == mounts::SOURCE_MISSING.id
 }
 
 /// Whether there is a folder in which the files of a lane could be.

@@ -1,5 +1,7 @@
 //! What is the same of several lanes, said once.
 
+use std::collections::HashMap;
+
 use super::Finding;
 
 /// `findings` in their order, with those that differ in nothing but the lane put together where the
@@ -7,10 +9,15 @@ use super::Finding;
 #[must_use]
 pub fn once(findings: Vec<Finding>) -> Vec<Finding> {
     let mut told: Vec<Finding> = Vec::with_capacity(findings.len());
+    let mut alike: HashMap<(&str, String), Vec<usize>> = HashMap::new();
     for finding in findings {
-        match told.iter_mut().find(|known| is_same(known, &finding)) {
-            Some(known) => add(known, finding),
-            None => told.push(finding),
+        let known = alike.entry((finding.rule.id, finding.message.clone())).or_default();
+        match known.iter().find(|index| is_same(&told[**index], &finding)) {
+            Some(index) => add(&mut told[*index], finding),
+            None => {
+                known.push(told.len());
+                told.push(finding);
+            }
         }
     }
     told

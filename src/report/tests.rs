@@ -211,7 +211,7 @@ fn a_denied_note_fails_the_run() {
 }
 
 #[test]
-fn findings_are_sorted_by_severity_lane_cause_place_and_id() {
+fn findings_are_sorted_by_severity_lane_worst_cause_place_and_id() {
     let mut sources = SourceMap::default();
     let source = sources.add(Path::new("c.yaml"), "abcdef".to_owned());
     let at = |start| Place::at(Span { source, start, end: start + 1 });
@@ -226,10 +226,10 @@ fn findings_are_sorted_by_severity_lane_cause_place_and_id() {
         vec![
             named(&PIN, "one", "8"),
             named(&FILES, "two", "7"),
-            named(&MOUNT, "one", "5"),
-            named(&FILES, "one", "4"),
+            named(&MOUNT, "one", "3"),
+            named(&FILES, "one", "5"),
             named(&FILES, "one", "6").consequence(),
-            named(&SHARD, "one", "3").at(&at(4)),
+            named(&FILES, "one", "4").at(&at(4)),
             named(&MOUNT, "one", "2").at(&at(1)),
             named(&PROJECT, "", "1"),
         ],

@@ -44,7 +44,7 @@ static PATH_NOT_MOUNTED: Rule = Rule::error(
     include_str!("mounts/rules/model-path-not-mounted.md"),
 );
 
-static SOURCE_MISSING: Rule = Rule::error(
+pub(super) static SOURCE_MISSING: Rule = Rule::error(
     "mount-source-missing",
     ExitCode::Mount,
     include_str!("mounts/rules/mount-source-missing.md"),

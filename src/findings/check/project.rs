@@ -29,7 +29,7 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
         if let Some(name) = warning.variable.as_deref() {
             unset.entry(name).or_default().push(warning);
         } else {
-            let fix = "correct the line; `docker compose config` says what becomes of it";
+            let fix = "remove or correct it; `docker compose config` says what becomes of it";
             let finding = Finding::new(&COMPOSE_WARNING, &warning.message, fix);
             findings.push(finding.at(&warning.place));
         }
@@ -142,7 +142,7 @@ mod tests {
     fn what_compose_warns_about_is_a_warning() {
         let mut stack = Stack::new(Role::Init);
         stack.project.warnings.push(Warning::new("something is odd", Place::nowhere()));
-        let fix = "correct the line; `docker compose config` says what becomes of it";
+        let fix = "remove or correct it; `docker compose config` says what becomes of it";
         let expected = format!("warning compose-warning: something is odd = {fix}");
         assert_eq!(stack.told(&CHECK), [expected]);
     }

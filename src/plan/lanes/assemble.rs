@@ -110,18 +110,18 @@ impl Ground<'_> {
     fn settle(&self, mut draft: Draft) -> Lane {
         let kind = draft.kind.or_else(|| kind_of(&draft));
         draft.kind = kind;
-        let model = draft.path.take().map(|path| self.locate(&mut draft, path));
+        let outside = self.is_outside(&draft);
+        let model = draft.path.take().and_then(|path| self.locate(&mut draft, path));
         let mut artifacts: Vec<Artifact> =
             model.into_iter().map(|located| Artifact { part: Part::Model, located }).collect();
         let cached = self.cached(&draft, artifacts.is_empty());
         self.compare(&mut draft, &mut artifacts);
         artifacts.extend(self.companions(&draft));
         let nowhere = artifacts.is_empty() && cached.is_empty();
-        if draft.declared && nowhere && knows_nothing(&draft) {
+        if draft.declared && nowhere && !outside && knows_nothing(&draft) {
             let kind = ProblemKind::NoPath;
             draft.problems.push(Problem { kind, place: draft.place.clone() });
         }
-        let outside = self.is_outside(&draft);
         let skipped = draft.skipped.take().or_else(|| self.skipped(&draft, nowhere, outside));
         // Strangers have lanes of these names as well, but not variables that say so.
         let from = artifacts.first().map(|model| &model.located.from);
@@ -272,16 +272,18 @@ impl Ground<'_> {
         })
     }
 
-    fn locate(&self, draft: &mut Draft, path: Traced<Written>) -> Traced<Located> {
+    /// Where the lane's model is; absent for one that is served where nobody here can look.
+    fn locate(&self, draft: &mut Draft, path: Traced<Written>) -> Option<Traced<Located>> {
+        let is_variable = matches!(path.from, Origin::LaneVariable(_));
         let value = match &path.value {
-            Written::InService(_) | Written::Somewhere(_) if self.is_outside(draft) => {
-                self.outside(draft, path.value.as_path())
+            written if is_variable && self.is_outside(draft) => {
+                self.outside(draft, written.as_path())?
             }
             Written::InService(written) => self.in_service(draft, written),
             Written::UnderModelsRoot(tail) => self.on_host(draft, &self.root.value.join(tail)),
             Written::Somewhere(text) => self.somewhere(draft, text, &path),
         };
-        Traced { value, from: path.from, place: path.place }
+        Some(Traced { value, from: path.from, place: path.place })
     }
 
     /// Where the path is in each of the lane's services; where those are not known, of the engines.
@@ -348,17 +350,20 @@ impl Ground<'_> {
     }
 
     /// The path of a lane that is served outside the project: that of a service which is told it and
-    /// mounts it, else the host's own.
-    fn outside(&self, draft: &Draft, path: &Path) -> Located {
+    /// mounts it, else the host's own, if it is the host that serves it.
+    fn outside(&self, draft: &Draft, path: &Path) -> Option<Located> {
         let inside = ServicePath::new(path);
         let told = draft.told_in.iter().chain(&draft.spoken_in);
-        told.filter_map(|name| self.project.service(name))
+        let told = told.filter_map(|name| self.project.service(name));
+        let mut mounted = told
             .map(|service| locate(self.project, service, self.standpoint, &inside))
-            .find(|located| located.mount.is_some())
-            .unwrap_or_else(|| {
-                let path = HostPath::new(path);
-                locate_on_host(self.project, self.standpoint, &path, &self.root.value)
-            })
+            .filter(|located| located.mount.is_some());
+        let here = draft.url.as_ref().is_some_and(|url| address::is_on_host(&url.value));
+        let path = HostPath::new(path);
+        let is_below_root = path.below(&self.root.value).is_some();
+        let root = if is_below_root { &self.root.value } else { &HostPath::new("/") };
+        let on_host = || locate_on_host(self.project, self.standpoint, &path, root);
+        mounted.next().or_else(|| here.then(on_host))
     }
 
     fn engines(&self) -> impl Iterator<Item = &Service> {

@@ -596,6 +596,8 @@ services:
     environment:
       ARGOS_LANE_FAR_URL: http://host.docker.internal:8081/v1
       ARGOS_LANE_FAR_MODEL_PATH: /srv/far.gguf
+      ARGOS_LANE_AWAY_URL: http://gpu.example:8081/v1
+      ARGOS_LANE_AWAY_MODEL_PATH: /srv/away.gguf
 ",
         ),
         &[
@@ -604,6 +606,8 @@ services:
             "coder, /srv/coder <- ARGOS_LANE_CODER_MODEL_PATH, at \
              http://host.docker.internal:8000/v1",
             "far, /srv/far.gguf <- ARGOS_LANE_FAR_MODEL_PATH, at http://host.docker.internal:8081/v1",
+            "away, at http://gpu.example:8081/v1, skipped: served outside this project, at \
+             http://gpu.example:8081/v1",
             "v, [v], /elsewhere/x <- --model",
         ],
     );

@@ -297,8 +297,8 @@ fn the_container_s_environment_wins_and_keeps_the_places_of_the_file() {
     assert_eq!(
         environment,
         [
-            ("PATH".to_owned(), value("/bin", Place::nowhere())),
             ("HF_HOME".to_owned(), value("/container", place(3))),
+            ("PATH".to_owned(), value("/bin", Place::nowhere())),
         ]
     );
 }
