@@ -1,7 +1,7 @@
 //! What the services of a lane, and those that have to come before them, are given of the host.
 
 use crate::look::{FileKind, Look};
-use crate::path::HostPath;
+use crate::path::{HostPath, ServicePath};
 use crate::project::Mount;
 use crate::source_map::Spanned;
 
@@ -14,8 +14,10 @@ pub struct BindFacts {
     pub need: Need,
     /// The mount.
     pub mount: Mount,
-    /// The path on the host.
+    /// The path on the host: what is mounted, or what the service runs of that.
     pub source: HostPath,
+    /// The same, as the service sees it.
+    pub inside: ServicePath,
     /// The volume, at the place of its device; absent for a bind.
     pub volume: Option<Spanned<String>>,
     /// What says that it is a file; absent: nothing does.

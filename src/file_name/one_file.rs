@@ -6,17 +6,15 @@ use std::path::Path;
 /// the content of one file is read. Those that folders have as well (`.d`, `.app`, `.git`, `.db`,
 /// `.cache`) are not among them, nor what another process makes when it runs (`.sock`, `.log`,
 /// `.pid`), nor numbers (`Qwen2.5`).
-const EXTENSIONS: [&str; 49] = [
+const EXTENSIONS: [&str; 43] = [
     "bash",
     "bat",
-    "bin",
     "cer",
     "cfg",
     "cnf",
     "conf",
     "crt",
     "csv",
-    "env",
     "fish",
     "gbnf",
     "ggml",
@@ -27,12 +25,10 @@ const EXTENSIONS: [&str; 49] = [
     "j2",
     "jinja",
     "jinja2",
-    "js",
     "json",
     "jsonl",
     "key",
     "lua",
-    "md",
     "mjs",
     "onnx",
     "pem",
@@ -44,12 +40,10 @@ const EXTENSIONS: [&str; 49] = [
     "py",
     "rb",
     "safetensors",
-    "service",
     "sh",
     "sql",
     "tmpl",
     "toml",
-    "ts",
     "txt",
     "xml",
     "yaml",
@@ -59,18 +53,8 @@ const EXTENSIONS: [&str; 49] = [
 ];
 
 /// Names of files that have no extension.
-const NAMES: [&str; 10] = [
-    ".env",
-    ".gitconfig",
-    ".netrc",
-    ".npmrc",
-    "Caddyfile",
-    "Containerfile",
-    "Dockerfile",
-    "Makefile",
-    "Modelfile",
-    "Procfile",
-];
+const NAMES: [&str; 7] =
+    [".env", "Caddyfile", "Containerfile", "Dockerfile", "Makefile", "Modelfile", "Procfile"];
 
 /// Whether nothing but a file is called so: `models.sh`, `Caddyfile`, `.env.prod`; not `conf.d`.
 pub(crate) fn is_named_as_file(path: &Path) -> bool {

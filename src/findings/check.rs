@@ -174,7 +174,8 @@ fn is_apart(finding: &Finding) -> bool {
 
 /// Whether there is a folder in which the files of a lane could be.
 fn reachable(facts: &LaneFacts) -> bool {
-    let roots = || facts.artifacts.iter().filter_map(|artifact| artifact.root.as_ref());
+    let expected = || facts.artifacts.iter().filter(|it| !it.artifact.is_made_by_docker());
+    let roots = || expected().filter_map(|artifact| artifact.root.as_ref());
     roots().count() > 0
         && roots().all(|root| root.stat != Look::Absent && !root.fabricated)
         && !mounts::sources::hides_model(facts)

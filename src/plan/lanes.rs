@@ -9,6 +9,7 @@ pub mod catalogue;
 mod declared;
 mod discovered;
 mod draft;
+mod engines;
 mod found;
 mod selection;
 mod variables;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::plan::engine::{Engine, Invocation, Part};
+use crate::project::MountSource;
 use crate::project::mounts::{Located, Sight};
 use crate::source::Source;
 use crate::source_map::{Location, Place};
@@ -132,6 +134,17 @@ pub struct Artifact {
 }
 
 impl Artifact {
+    /// Whether it is a folder that Docker makes where it is missing, which is all that is wanted.
+    #[must_use]
+    pub fn is_made_by_docker(&self) -> bool {
+        let located = &self.located.value;
+        let is_made = located.mount.as_ref().is_some_and(|mount| {
+            let makes = matches!(mount.source, MountSource::Bind { create_host_path: true, .. });
+            makes && located.service_path.as_ref() == Some(&mount.target)
+        });
+        self.part == Part::Folder && is_made
+    }
+
     /// What lies at `below` in this folder, for `part`.
     #[must_use]
     pub fn listed(&self, part: Part, below: &Path) -> Self {
@@ -282,6 +295,12 @@ impl Lane {
     #[must_use]
     pub fn is_served_by(&self, service: &str) -> bool {
         self.services.iter().any(|name| name == service)
+    }
+
+    /// How the engine is started that serves it now or when its turn comes.
+    #[must_use]
+    pub fn start(&self) -> Option<&Invocation> {
+        self.invocation.as_ref().or(self.standby.as_ref())
     }
 
     /// A required lane of which nothing but the name is known.

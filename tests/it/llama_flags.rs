@@ -2,11 +2,13 @@
 
 use std::process::Command;
 
-use preflight::plan::engine::{Named, invocation};
+use preflight::plan::engine::{Complaint, Named, invocation};
 use preflight::project::Service;
 use preflight::source_map::Spanned;
 
 use crate::gguf_oracle::server;
+use crate::llama_files::words_until;
+use crate::sandbox::repository;
 
 /// The flags of `--help`: all spellings of each, and whether it takes a value.
 fn listed(help: &str) -> Vec<(Vec<String>, bool)> {
@@ -27,8 +29,9 @@ fn listed(help: &str) -> Vec<(Vec<String>, bool)> {
 fn misread(flag: &str, takes: bool) -> Option<String> {
     let mut service = Service::named(Spanned::nowhere("llm".to_owned()));
     service.image = Some(Spanned::nowhere("ghcr.io/ggml-org/llama.cpp:server".to_owned()));
+    let value = if ON_OR_OFF.contains(&flag) { "on" } else { "-7" };
     let words: &[&str] =
-        if takes { &[flag, "-7", "-m", "/m.gguf"] } else { &[flag, "-m", "/m.gguf"] };
+        if takes { &[flag, value, "-m", "/m.gguf"] } else { &[flag, "-m", "/m.gguf"] };
     let words = words.iter().map(|word| Spanned::nowhere((*word).to_owned())).collect();
     service.command = Some(words);
     let invocation = invocation(&service)?;
@@ -37,6 +40,9 @@ fn misread(flag: &str, takes: bool) -> Option<String> {
     let is_clean = invocation.complaints.is_empty();
     (!is_read || !is_clean).then(|| format!("{flag}: {model:?} {:?}", invocation.complaints))
 }
+
+/// Flags that were switches in older builds.
+const ON_OR_OFF: [&str; 5] = ["-fa", "--flash-attn", "--log-colors", "-rea", "--reasoning"];
 
 /// Flags that are asked for another model, or that end the program.
 const APART: [&str; 14] = [
@@ -68,5 +74,48 @@ fn every_flag_of_llama_server_is_read_with_its_value() {
         .filter(|(flag, _)| !APART.contains(&flag.as_str()))
         .filter_map(|(flag, takes)| misread(flag, takes))
         .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What preflight says of a flag that has another one in the place of its value: that the server
+/// exits; absent: it says nothing of it.
+fn swallows(flag: &str) -> Option<bool> {
+    let mut service = Service::named(Spanned::nowhere("llm".to_owned()));
+    service.image = Some(Spanned::nowhere("ghcr.io/ggml-org/llama.cpp:server".to_owned()));
+    let words = ["-m", "/m.gguf", flag, "--metrics"];
+    service.command = Some(words.map(|word| Spanned::nowhere(word.to_owned())).into());
+    let complaints = invocation(&service)?.complaints;
+    complaints.iter().find_map(|complaint| {
+        let Complaint::SwallowedFlag { exits, .. } = complaint.value else { return None };
+        Some(exits)
+    })
+}
+
+#[test]
+fn a_flag_that_has_another_in_the_place_of_its_value_ends_the_server_as_preflight_says() {
+    let Some(server) = server() else { return };
+    let output = Command::new(&server).arg("--help").output().unwrap();
+    let flags = listed(&String::from_utf8(output.stdout).unwrap());
+    let taking = flags.iter().filter(|(_, takes)| *takes).filter_map(|(spellings, _)| {
+        let is_apart = |flag: &&String| {
+            matches!(flag.as_str(), "--model" | "--port") || ON_OR_OFF.contains(&flag.as_str())
+        };
+        spellings.last().filter(|flag| !is_apart(flag))
+    });
+    let model = repository().join("examples/quickstart/models/gguf/tiny-Q4_K_M.gguf");
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for flag in taking {
+        let folder = tempfile::tempdir().unwrap();
+        let words = ["-m", model.to_str().unwrap(), "-c", "128", "-np", "1", "--no-warmup"];
+        let more = ["--offline", "--port", "0", flag, "--metrics"];
+        let words: Vec<&str> = words.into_iter().chain(more).collect();
+        let (serves, said) = words_until(&server, &words, folder.path(), "listening on");
+        count += 1;
+        if swallows(flag) != Some(!serves) {
+            wrong.push(format!("{flag}: serves {serves}: {}", said.lines().last().unwrap_or("")));
+        }
+    }
+    assert!(count > 150, "{count} flags");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -132,3 +132,35 @@ fn a_model_that_is_mounted_alone_is_a_file_to_be_put_there() {
     check(&left, &["`rmdir [DIR]/tiny.gguf`"]);
     assert_eq!(left.stdout.matches("error[").count(), 1, "{}", left.stdout);
 }
+
+#[test]
+fn a_script_is_looked_for_in_the_folder_that_it_is_run_out_of() {
+    let gate = "entrypoint: [timeout, '9', /scripts/gate.sh]
+    volumes: ['./scripts:/scripts:ro']";
+    let sandbox = ready(Sandbox::quickstart().file("scripts/other.sh", "#!/bin/sh\n"), gate, "");
+    let runs = "`[DIR]/scripts/gate.sh` does not exist on the host, and `gate` runs it as \
+                `/scripts/gate.sh`";
+    check(&sandbox.run(&[]), &[runs, "compose.yaml:10:15"]);
+    fs_err::write(sandbox.path().join("scripts/gate.sh"), "#!/bin/sh\n").unwrap();
+    check(&sandbox.run(&[]), &[]);
+}
+
+#[test]
+fn a_file_that_another_service_makes_before_may_be_missing() {
+    let gate = "volumes: ['./shared/key.pem:/key.pem:ro']
+    depends_on: {maker: {condition: service_completed_successfully}}";
+    let maker = "  maker: {image: 'alpine:3.20', volumes: ['./shared:/out']}\n";
+    let sandbox = || Sandbox::quickstart().file("shared/readme.txt", "");
+    check(&ready(sandbox(), gate, maker).run(&[]), &[]);
+    let reader = maker.replace(":/out", ":/out:ro");
+    check(&ready(sandbox(), gate, &reader).run(&[]), &["`[DIR]/shared/key.pem` does not exist"]);
+}
+
+#[test]
+fn a_folder_for_saved_states_is_no_folder_of_models() {
+    let sandbox = ready(Sandbox::quickstart(), "command: 'true'", "");
+    let text = fs_err::read_to_string(sandbox.path().join("compose.yaml")).unwrap();
+    let text = text.replace("-c, '256']", "-c, '256', --slot-save-path, /slots]");
+    let text = text.replace("'./models:/models:ro']", "'./models:/models:ro', './slots:/slots']");
+    check(&sandbox.file("compose.yaml", text).run(&[]), &[]);
+}

@@ -71,9 +71,15 @@ fn of_service(service: &Service, artifacts: &[&Artifact], views: &Views) -> Vec<
     used.extend(texts.filter_map(|artifact| artifact.located.value.service_path.clone()));
     let binds = service.mounts.iter().filter_map(|mount| {
         let (source, volume) = source(&views.project, mount)?;
+        let holds_model = opened().any(|artifact| {
+            let is_here = artifact.located.value.mount.as_ref() == Some(mount);
+            is_here && artifact.part != Part::Folder
+        });
         let file = file_sign(&views.project, mount, source, &used);
-        let holds_model =
-            opened().any(|artifact| artifact.located.value.mount.as_ref() == Some(mount));
+        let file = file.or_else(|| {
+            let is_weights = holds_model && is_named_as_file(source.as_path());
+            is_weights.then_some(FileSign::Name)
+        });
         let is_asked_for = file.is_some() || holds_model;
         let (found, empty) = found(service, mount, source, is_asked_for, views);
         Some(BindFacts {
@@ -81,6 +87,7 @@ fn of_service(service: &Service, artifacts: &[&Artifact], views: &Views) -> Vec<
             need: Need::Nothing,
             mount: mount.clone(),
             source: source.clone(),
+            inside: mount.target.clone(),
             volume,
             file,
             holds_model,
@@ -88,7 +95,35 @@ fn of_service(service: &Service, artifacts: &[&Artifact], views: &Views) -> Vec<
             empty,
         })
     });
-    binds.collect()
+    // A health check that fails keeps no engine from starting.
+    let run = started_files(service, &[]);
+    let below = run.iter().filter_map(|path| run_below(service, path, views));
+    binds.chain(below).collect()
+}
+
+/// A file that a service runs, in a folder of the host that it mounts and that is there.
+fn run_below(service: &Service, path: &ServicePath, views: &Views) -> Option<BindFacts> {
+    let located = locate(&views.project, service, &views.standpoint, path);
+    let mount = located.mount.filter(|mount| mount.target != *path)?;
+    let (Sight::Visible { path: local, root, .. }, Some(source)) =
+        (located.sight, located.host_path)
+    else {
+        return None;
+    };
+    let folder = LocalView.stat(root.as_path());
+    folder.seen().filter(|stat| stat.kind == FileKind::Directory)?;
+    Some(BindFacts {
+        service: service.name.value.clone(),
+        need: Need::Nothing,
+        mount,
+        source,
+        inside: path.clone(),
+        volume: None,
+        file: Some(FileSign::Use),
+        holds_model: false,
+        found: LocalView.stat(local.as_path()).map(|stat| stat.kind),
+        empty: false,
+    })
 }
 
 /// Whether what is opened for `part` is one file, whoever opens it.
@@ -134,7 +169,7 @@ fn file_sign(
     if matches!(mount.source, MountSource::Volume { .. }) {
         return None;
     }
-    let is_named = is_named_as_file(mount.target.as_path()) || is_named_as_file(source.as_path());
+    let is_named = is_named_as_file(mount.target.as_path()) && is_named_as_file(source.as_path());
     if used.contains(&mount.target) {
         Some(FileSign::Use)
     } else {
@@ -238,6 +273,7 @@ mod tests {
                 place: Place::nowhere(),
             },
             source: HostPath::new(source),
+            inside: ServicePath::new("/x"),
             volume: None,
             file: None,
             holds_model: false,

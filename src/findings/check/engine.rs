@@ -130,7 +130,7 @@ fn wired(lane: &Lane, problem: &Problem) -> Finding {
 
 fn command_line(facts: &LaneFacts, findings: &mut Findings) {
     let lane = &facts.lane;
-    let Some(invocation) = lane.invocation.as_ref().or(lane.standby.as_ref()) else { return };
+    let Some(invocation) = lane.start() else { return };
     for complaint in &invocation.complaints {
         let finding = complaints::told(facts, invocation, complaint);
         findings.push(about(finding, lane));
@@ -170,8 +170,11 @@ pub(super) fn tells(facts: &ProjectFacts<'_>, place: &Place, name: &str) -> bool
 
 /// Whether a lane is told that the variable `name` of this place is not set.
 fn tells_unset(plan: &Plan, place: &Place, name: &str) -> bool {
-    let invocations = plan.lanes.iter().filter_map(|lane| lane.invocation.as_ref());
-    let complaints = invocations.flat_map(|it| it.complaints.iter().map(move |one| (it, one)));
+    let complaints = plan
+        .lanes
+        .iter()
+        .filter_map(Lane::start)
+        .flat_map(|it| it.complaints.iter().map(move |one| (it, one)));
     let mut here = complaints.filter(|(_, complaint)| complaint.place == *place);
     here.any(|(invocation, complaint)| {
         complaints::lost_to(invocation, complaint).iter().any(|unset| unset.name == name)
@@ -181,8 +184,8 @@ fn tells_unset(plan: &Plan, place: &Place, name: &str) -> bool {
 /// Command lines that Compose takes the first command of, where that is not what keeps a lane down.
 fn cut(plan: &Plan, service: &Service, findings: &mut Findings) {
     let is_told = |place: &Place| {
-        let invocations = plan.lanes.iter().filter_map(|lane| lane.invocation.as_ref());
-        let mut complaints = invocations.flat_map(|invocation| &invocation.complaints);
+        let starts = plan.lanes.iter().filter_map(Lane::start);
+        let mut complaints = starts.flat_map(|invocation| &invocation.complaints);
         complaints.any(|complaint| {
             matches!(complaint.value, Complaint::CommandCut { .. }) && complaint.place == *place
         })

@@ -273,6 +273,9 @@ impl Subject<'_> {
     }
 
     fn absent(&self, findings: &mut Findings) {
+        if self.artifact.artifact.is_made_by_docker() {
+            return;
+        }
         let what = self.what();
         // Seen with build 11669.
         let is_optional = self.part() == Part::ControlVector;

@@ -127,7 +127,7 @@ fn mount(facts: &LaneFacts, findings: &mut Findings) {
         let mut binds = facts.binds.iter().filter(|bind| told.contains(&bind.source));
         binds.any(|bind| located.mount.as_ref() == Some(&bind.mount))
     };
-    for artifact in &facts.artifacts {
+    for artifact in facts.artifacts.iter().filter(|it| !it.artifact.is_made_by_docker()) {
         let located = &artifact.artifact.located.value;
         let finding = match &located.sight {
             Sight::NotMounted if is_in_image(artifact) => None,

@@ -36,6 +36,9 @@ pub(super) struct Grammar {
     pub(super) joined: bool,
     /// A flag takes its value even if that begins with `-`.
     pub(super) dashed_values: bool,
+    /// The flags that go on with any text as their value, be it another flag; by one of their
+    /// spellings.
+    pub(super) any_text: &'static [&'static str],
 }
 
 /// A command line, read.
@@ -199,7 +202,14 @@ impl Grammar {
     /// The rules of clap, click and kong: flags are written in full, and `--flag=value` is
     /// `--flag value`.
     pub(super) const fn plain(flags: &'static [Flags]) -> Self {
-        Self { flags, underscores: false, abbreviations: false, joined: true, dashed_values: false }
+        Self {
+            flags,
+            underscores: false,
+            abbreviations: false,
+            joined: true,
+            dashed_values: false,
+            any_text: &[],
+        }
     }
 
     /// The name of a flag as written, without a dotted key, and that key.
@@ -247,8 +257,11 @@ impl Grammar {
         let next = behind.first().filter(|next| takes_any && next.unknown.is_none())?;
         let (name, _) = self.name(&next.text);
         let (_, arity) = self.known(&name).filter(|_| next.text.starts_with('-'))?;
-        let (flag, next) = (flag.to_owned(), next.text.clone());
-        Some(Complaint::SwallowedFlag { flag, next, exits: arity != Arity::Switch })
+        let first = |flag: &str| self.known(&self.name(flag).0).map(|(first, _)| first);
+        let takes_text = self.any_text.iter().any(|text| first(text) == first(flag));
+        // The value that the next flag would have had is a word that is refused.
+        let exits = arity != Arity::Switch || !takes_text;
+        Some(Complaint::SwallowedFlag { flag: flag.to_owned(), next: next.text.clone(), exits })
     }
 
     /// How many of the words behind a flag are its values.

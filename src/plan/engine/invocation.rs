@@ -218,6 +218,10 @@ pub enum Complaint {
         left: String,
         /// Whether the service says its entrypoint, so that these words are all that is run.
         own_entrypoint: bool,
+        /// Whether they start the engine after all, without a word of its command line.
+        bare: bool,
+        /// Whether the line is several lines, each a command.
+        lines: bool,
     },
     /// A number was expected.
     NotANumber {
@@ -358,6 +362,25 @@ impl Invocation {
 }
 
 impl Complaint {
+    /// Whether it is about something that is empty or not there: a variable that is not set may be why.
+    #[must_use]
+    pub fn misses_something(&self) -> bool {
+        let is_empty = match self {
+            Self::EmptyValue { .. } => true,
+            Self::NotANumber { value, .. } => value.is_empty(),
+            Self::ExtraWord { word } => word.is_empty(),
+            Self::JoinedValue { .. }
+            | Self::RemovedFlag { .. }
+            | Self::NoValue { .. }
+            | Self::EmptyModel { .. }
+            | Self::SwallowedFlag { .. }
+            | Self::CommandCut { .. }
+            | Self::ModelTwice { .. }
+            | Self::ProgramRepeated { .. } => false,
+        };
+        is_empty || self.loses_value()
+    }
+
     /// Whether a flag is without its value.
     #[must_use]
     pub fn loses_value(&self) -> bool {

@@ -7,7 +7,7 @@ use crate::plan::engine::profile::{Defaults, Profile};
 use crate::plan::engine::shell::{self, Scope};
 use crate::plan::engine::words::{Environment, Word};
 use crate::plan::engine::{Complaint, Engine, names};
-use crate::project::Service;
+use crate::project::{Line, Service};
 use crate::source_map::{Place, Spanned};
 
 /// How many starts are looked at before a command is given up: wrappers and shells can be nested.
@@ -262,28 +262,69 @@ impl<'a> Search<'a> {
         self.start(&words, DEEPEST)
     }
 
-    /// What a command line starts as it is written, if what Compose makes of it starts no engine: it
-    /// takes the first command alone, and a shell that is the entrypoint gets the first word alone.
+    /// What a command line starts as it is written, where what Compose makes of it does not start that:
+    /// it takes the first command alone, and a shell that is the entrypoint gets the first word alone.
     fn as_written(&mut self, start: Start<'a>) -> Start<'a> {
-        if matches!(start, Start::Engine(_)) {
-            return start;
-        }
         for line in &self.service.lines {
-            // A line break is a blank to Compose, and meant as one.
-            let text = Word::known(line.text.value.replace('\n', " "), &line.text.place);
-            let shell = written(&["/bin/sh", "-c"]).into_iter().chain([text]);
-            if let Start::Engine(mut found) = self.start(&shell.collect::<Vec<_>>(), DEEPEST) {
-                let complaint = Complaint::CommandCut {
-                    key: line.key,
-                    at: line.cut_at.clone(),
-                    left: self.left_by_compose(),
-                    own_entrypoint: self.service.entrypoint.is_some(),
-                };
-                found.complaints.push(Spanned::new(complaint, line.text.place.clone()));
-                return Start::Engine(found);
+            if !self.is_doubtful(&start, line) {
+                continue;
             }
+            let Some((mut found, lines)) = self.read_whole(&line.text) else { continue };
+            if matches!(&start, Start::Engine(_)) && found.arguments.is_empty() {
+                continue;
+            }
+            let complaint = Complaint::CommandCut {
+                key: line.key,
+                at: line.cut_at.clone(),
+                left: self.left_by_compose(),
+                own_entrypoint: self.service.entrypoint.is_some(),
+                bare: matches!(start, Start::Engine(_)) && self.service.entrypoint.is_some(),
+                lines,
+            };
+            found.complaints.push(Spanned::new(complaint, line.text.place.clone()));
+            return Start::Engine(found);
         }
         start
+    }
+
+    /// Whether `line` may start an engine that `start` does not: what runs is known, and it is none, or
+    /// one that is started without any of its words, or one that the image alone brings along while
+    /// the line is cut off behind another program.
+    fn is_doubtful(&mut self, start: &Start<'a>, line: &Line) -> bool {
+        let in_shell = self.service.entrypoint.iter().flatten().any(|it| word(it).is_shell());
+        match start {
+            Start::Other => true,
+            Start::Opaque(_) => in_shell || self.service.entrypoint.is_none(),
+            Start::Engine(found) if in_shell => found.arguments.is_empty(),
+            Start::Engine(_) if self.service.entrypoint.is_some() || line.cut_at.is_none() => false,
+            Start::Engine(_) => {
+                let words: Vec<Word> = self.service.command.iter().flatten().map(word).collect();
+                let is_flag = words.first().is_some_and(|first| first.text.starts_with('-'));
+                !is_flag && !matches!(self.start(&words, DEEPEST), Start::Engine(_))
+            }
+        }
+    }
+
+    /// The engine that a shell starts from a whole text, and whether its lines are commands. To Compose
+    /// a line break is a blank, and in a folded text it is often meant as one: before a flag, and where
+    /// the engine gets none of its words without that.
+    fn read_whole(&mut self, text: &Spanned<String>) -> Option<(Box<Found<'a>>, bool)> {
+        let mut read = |script: String| {
+            let script = Word::known(script, &text.place);
+            let shell = written(&["/bin/sh", "-c"]).into_iter().chain([script]);
+            match self.start(&shell.collect::<Vec<_>>(), DEEPEST) {
+                Start::Engine(found) => Some(found),
+                Start::Opaque(_) | Start::Other => None,
+            }
+        };
+        let lines = text.value.trim();
+        let is_flag = |line: &str| line.trim_start().starts_with('-');
+        let as_it_is = Some(lines).filter(|lines| !lines.lines().skip(1).any(is_flag));
+        let as_it_is = as_it_is.and_then(|lines| read(lines.to_owned()));
+        match as_it_is {
+            Some(found) if !found.arguments.is_empty() => Some((found, lines.contains('\n'))),
+            as_it_is => read(lines.replace('\n', " ")).or(as_it_is).map(|found| (found, false)),
+        }
     }
 
     /// The words that Compose gives to Docker.

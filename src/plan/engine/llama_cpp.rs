@@ -122,11 +122,47 @@ static GRAMMAR: Grammar = Grammar {
     abbreviations: false,
     joined: false,
     dashed_values: true,
+    any_text: &ANY_TEXT,
 };
+
+/// Flags that build 11669 starts with whatever their value is; every other one refuses a flag in its
+/// place: it is no number, no file and none of the words that it knows.
+const ANY_TEXT: [&str; 29] = [
+    "--alias",
+    "--api-key",
+    "--api-prefix",
+    "--chat-template",
+    "--control-vector",
+    "--cors-headers",
+    "--cors-methods",
+    "--cors-origins",
+    "--defrag-thold",
+    "--dry-sequence-breaker",
+    "--hf-file",
+    "--hf-token",
+    "--log-file",
+    "--log-prompts-dir",
+    "--lookup-cache-dynamic",
+    "--lookup-cache-static",
+    "--model-url",
+    "--models-dir",
+    "--models-preset",
+    "--reasoning-budget-message",
+    "--reasoning-effort",
+    "--reverse-prompt",
+    "--sampler-seq",
+    "--samplers",
+    "--ssl-cert-file",
+    "--ssl-key-file",
+    "--tags",
+    "--tools-runtime",
+    "--video-ffmpeg-dir",
+];
 
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let mut arguments = Arguments::parse(&GRAMMAR, &lora_scales(&launch.arguments));
     reading.took(&mut arguments);
+    reading.no_more(&arguments.positionals);
     let get = |reading: &Reading<'_>, flag: &str, variable: &str| {
         reading.setting(&arguments, &[flag], &[variable])
     };

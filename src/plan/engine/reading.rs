@@ -105,6 +105,11 @@ impl<'a> Reading<'a> {
     /// The number of a setting.
     pub(super) fn number(&mut self, setting: Option<Setting>) -> Option<Spanned<u64>> {
         let by = setting.as_ref().map(|setting| setting.by.clone())?;
+        if let Some(Setting { word, by }) = setting.as_ref().filter(|setting| setting.word.is("")) {
+            let (by, value) = (by.clone(), String::new());
+            self.complain(Complaint::NotANumber { by, value }, &word.place);
+            return None;
+        }
         let text = self.text(setting)?;
         match text.value.parse() {
             Ok(number) => Some(Spanned::new(number, text.place)),

@@ -74,6 +74,7 @@ static GRAMMAR: Grammar = Grammar {
     abbreviations: true,
     joined: true,
     dashed_values: false,
+    any_text: &[],
 };
 
 static FLAGS: &[Flags] = &[

@@ -11,7 +11,8 @@ use crate::source_map::Place;
 /// How deep shells are followed into shells.
 const DEEPEST: usize = 4;
 
-const SHELLS: [&str; 5] = ["ash", "bash", "dash", "sh", "zsh"];
+/// Wrappers whose first word is not the program.
+const OWN_WORD: [&str; 5] = ["chrt", "gosu", "su-exec", "taskset", "timeout"];
 
 /// The files, by absolute paths, that the words of `service` run, and those of its health check
 /// (`health`: as in `healthcheck.test`). Where the image has the entrypoint, the first word of
@@ -22,7 +23,7 @@ pub fn started_files(service: &Service, health: &[String]) -> Vec<ServicePath> {
     let written = service.entrypoint.iter().chain(&service.command).flatten();
     let words: Vec<Word> =
         written.map(|word| Word::known(word.value.as_str(), &word.place)).collect();
-    let is_shell = words.first().is_some_and(|word| SHELLS.contains(&word.program()));
+    let is_shell = words.first().is_some_and(Word::is_shell);
     if service.entrypoint.is_some() || is_shell {
         reader.words(&words, DEEPEST);
     }
@@ -52,9 +53,11 @@ impl Reader<'_> {
         let program = first.program();
         if WRAPPERS.contains(&program) {
             let is_own = |word: &&Word| word.text.starts_with('-') || word.text.contains('=');
-            let own = rest.iter().take_while(is_own).count();
+            let mut own = rest.iter().take_while(is_own).count();
+            // Of these the first word is a user, a time or a priority.
+            own += usize::from(OWN_WORD.contains(&program));
             self.words(rest.get(own..).unwrap_or_default(), depth - 1);
-        } else if SHELLS.contains(&program) {
+        } else if first.is_shell() {
             self.shell(rest, depth - 1);
         } else if matches!(first.text.as_str(), "." | "source") {
             rest.first().into_iter().for_each(|script| self.file(script));
@@ -123,6 +126,8 @@ mod tests {
         // A folder is as good as a file for Python.
         check(Some(&["python3", "/app/serve"]), &["/models"], &[], &[]);
         check(Some(&["tini", "-g", "/start"]), &[], &[], &["/start"]);
+        check(Some(&["timeout", "9", "/start"]), &[], &[], &["/start"]);
+        check(Some(&["gosu", "app", "/start", "/x"]), &[], &[], &["/start"]);
         let script = "X=1 /check/models /a && exec vllm serve /a";
         check(Some(&["sh", "-c", script]), &[], &[], &["/check/models"]);
         check(None, &["sh", "-ec", ". /etc/keys; /check $HOME/a"], &[], &["/etc/keys", "/check"]);

@@ -276,6 +276,9 @@ fn llama_server_takes_a_flag_for_the_value_that_is_missing() {
         "-m -c 2048",
         &format!("llama.cpp | context=2048 | {}", swallowed("-m", "-c", true)),
     );
-    check(LLAMA, "-m --no-mmap", &format!("llama.cpp | {}", swallowed("-m", "--no-mmap", false)));
+    check(LLAMA, "-m --no-mmap", &format!("llama.cpp | {}", swallowed("-m", "--no-mmap", true)));
+    let may_serve = swallowed("-a", "--no-mmap", false);
+    check(LLAMA, "-m /m -a --no-mmap", &format!("llama.cpp | model=/m | {may_serve}"));
     check(LLAMA, "-m /m -ngl -1", "llama.cpp | model=/m");
+    check(LLAMA, "-m /m more", "llama.cpp | model=/m | ExtraWord { word: \"more\" }");
 }

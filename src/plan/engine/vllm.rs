@@ -145,6 +145,7 @@ static GRAMMAR: Grammar = Grammar {
     abbreviations: true,
     joined: true,
     dashed_values: false,
+    any_text: &[],
 };
 
 /// The release in which the flags that have been removed were looked for (0.33.0

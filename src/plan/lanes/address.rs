@@ -2,7 +2,8 @@
 
 use url::Url;
 
-use crate::plan::engine;
+use super::engines::Engines;
+use crate::plan::engine::Invocation;
 use crate::project::{Project, Service};
 
 /// Names under which containers and hosts call the host itself.
@@ -30,20 +31,23 @@ pub fn named_by<'a>(project: &'a Project, url: &str) -> Option<(&'a Service, u16
 
 /// The service that answers at `url`: the one of that name, else the engine that the host reaches at
 /// that port. Absent: nobody in this project.
-pub(super) fn service_at<'a>(project: &'a Project, url: &str) -> Option<&'a Service> {
+pub(super) fn service_at<'a>(
+    project: &'a Project,
+    engines: &Engines<'a>,
+    url: &str,
+) -> Option<&'a Service> {
     let (host, asked) = authority(url)?;
     if !HOST_NAMES.contains(&host.as_str()) {
         return named_by(project, url).map(|(service, _)| service);
     }
-    project.services.iter().find(|service| {
-        engine::invocation(service).is_some_and(|invocation| {
-            let port = invocation.port;
-            let document = &project.document["services"][&service.name.value];
-            let on_host = document["network_mode"] == "host" && port == asked;
-            let mut ports = service.ports.iter();
-            on_host || ports.any(|it| it.target == port && it.published == Some(asked))
-        })
-    })
+    let is_at_port = |(service, invocation): &(&Service, &Invocation)| {
+        let port = invocation.port;
+        let document = &project.document["services"][&service.name.value];
+        let on_host = document["network_mode"] == "host" && port == asked;
+        let mut ports = service.ports.iter();
+        on_host || ports.any(|it| it.target == port && it.published == Some(asked))
+    };
+    engines.iter().find(is_at_port).map(|(service, _)| service)
 }
 
 /// Whether a container of the stack reaches `service` by the name `host`: its own, that of its

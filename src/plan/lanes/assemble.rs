@@ -6,6 +6,7 @@ use super::address;
 use super::cache::{self, Cached};
 use super::catalogue::{Catalogue, Entry};
 use super::draft::{Draft, Drafts, Opened, Written, fill};
+use super::engines::Engines;
 use super::selection::{left_out, select};
 use super::{
     Artifact, Lane, ModelKind, Origin, Plan, PlanError, Problem, ProblemKind, Settings, Traced,
@@ -14,7 +15,7 @@ use super::{
 use crate::file_name::weights::Weights;
 use crate::options::Selection;
 use crate::path::{HostPath, ServicePath};
-use crate::plan::engine::{self, Invocation, Named, Part};
+use crate::plan::engine::{Invocation, Named, Part};
 use crate::project::mounts::{Located, Sight, Standpoint, locate, locate_on_host, service_path};
 use crate::project::{Project, Service};
 use crate::source_map::{SourceMap, Spanned};
@@ -31,18 +32,19 @@ pub fn plan(
     sources: &SourceMap,
 ) -> Result<Plan, PlanError> {
     let catalogue = Catalogue::cortex();
+    let engines = Engines::of(project);
     let mut drafts = Drafts::default();
     declared::labels(project, sources, &mut drafts)?;
     declared::service_extensions(project, sources, &mut drafts)?;
     let extension = declared::extension(project, sources, &mut drafts)?;
-    variables::lanes(project, selection, &mut drafts);
-    discovered::engines(project, &catalogue, &mut drafts);
+    variables::lanes(project, &engines, selection, &mut drafts);
+    discovered::engines(project, &engines, &catalogue, &mut drafts);
 
     let whole_catalogue = extension.catalogue.is_some() || selection.minimal;
     consult(&catalogue, whole_catalogue, selection.minimal, &mut drafts);
 
     let root = variables::models_root(project, selection, standpoint);
-    let ground = Ground { project, standpoint, selection, catalogue, root };
+    let ground = Ground { project, engines, standpoint, selection, catalogue, root };
     let lanes = drafts.0.into_iter().map(|draft| ground.settle(draft)).collect();
     Ok(Plan {
         lanes: select(lanes, selection)?,
@@ -100,6 +102,7 @@ fn apply(entry: &Entry, draft: &mut Draft) {
 /// What paths are settled on.
 struct Ground<'a> {
     project: &'a Project,
+    engines: Engines<'a>,
     standpoint: &'a Standpoint,
     selection: &'a Selection,
     catalogue: Catalogue,
@@ -235,7 +238,9 @@ impl Ground<'_> {
     fn is_outside(&self, draft: &Draft) -> bool {
         let url = draft.url.as_ref();
         draft.services.is_empty()
-            && url.is_some_and(|url| address::service_at(self.project, &url.value).is_none())
+            && url.is_some_and(|url| {
+                address::service_at(self.project, &self.engines, &url.value).is_none()
+            })
     }
 
     /// Where the engine answers: as somebody says, but for a name of the host where that means the
@@ -346,28 +351,33 @@ impl Ground<'_> {
             };
             draft.problems.push(Problem { kind, place: path.place.clone() });
         }
-        readings.into_iter().next().unwrap_or_else(|| self.on_host(draft, &host))
+        let told = || self.told(draft, text).and_then(|located| located.host_path);
+        let first = readings.into_iter().next();
+        first.unwrap_or_else(|| self.on_host(draft, &told().unwrap_or(host)))
     }
 
     /// The path of a lane that is served outside the project: that of a service which is told it and
     /// mounts it, else the host's own, if it is the host that serves it.
     fn outside(&self, draft: &Draft, path: &Path) -> Option<Located> {
-        let inside = ServicePath::new(path);
-        let told = draft.told_in.iter().chain(&draft.spoken_in);
-        let told = told.filter_map(|name| self.project.service(name));
-        let mut mounted = told
-            .map(|service| locate(self.project, service, self.standpoint, &inside))
-            .filter(|located| located.mount.is_some());
         let here = draft.url.as_ref().is_some_and(|url| address::is_on_host(&url.value));
         let path = HostPath::new(path);
         let is_below_root = path.below(&self.root.value).is_some();
         let root = if is_below_root { &self.root.value } else { &HostPath::new("/") };
         let on_host = || locate_on_host(self.project, self.standpoint, &path, root);
-        mounted.next().or_else(|| here.then(on_host))
+        self.told(draft, path.as_path()).or_else(|| here.then(on_host))
+    }
+
+    /// A path as a service sees it that is told it and mounts it.
+    fn told(&self, draft: &Draft, path: &Path) -> Option<Located> {
+        let inside = ServicePath::new(path);
+        let told = draft.told_in.iter().chain(&draft.spoken_in);
+        told.filter_map(|name| self.project.service(name))
+            .map(|service| locate(self.project, service, self.standpoint, &inside))
+            .find(|located| located.mount.is_some())
     }
 
     fn engines(&self) -> impl Iterator<Item = &Service> {
-        self.project.services.iter().filter(|service| engine::invocation(service).is_some())
+        self.engines.iter().map(|(service, _)| service)
     }
 
     fn skipped(&self, draft: &Draft, nowhere: bool, outside: bool) -> Option<String> {

@@ -4,11 +4,12 @@ use super::address;
 use super::cache::source;
 use super::catalogue::Catalogue;
 use super::draft::{Draft, Drafts, Opened, Written, fill, lane_name};
+use super::engines::Engines;
 use super::variables;
 use super::{ModelKind, Origin, Problem, ProblemKind, Traced};
 use crate::file_name::weights::Weights;
 use crate::path::ServicePath;
-use crate::plan::engine::{self, Engine, Invocation, Layout, Named, Opens, Serves};
+use crate::plan::engine::{Engine, Invocation, Layout, Named, Opens, Serves};
 use crate::project::mounts::{Standpoint, locate};
 use crate::project::{Project, Service};
 use crate::source_map::Place;
@@ -16,15 +17,22 @@ use crate::source_map::Place;
 /// Reads every service that starts an engine, and gives what it opens to the lane that it belongs
 /// to, or to a lane of its own. Who serves a lane is said, in this order, by a declaration, by the
 /// host of its URL, by the command that opens its path, by the kind of its files.
-pub(super) fn engines(project: &Project, catalogue: &Catalogue, drafts: &mut Drafts) {
-    serve_by_url(project, drafts);
-    for service in &project.services {
-        if let Some(invocation) = engine::invocation(service) {
-            let draft = lane_of(drafts, project, service, &invocation, catalogue);
-            open(draft, service, invocation);
-        }
+pub(super) fn engines(
+    project: &Project,
+    engines: &Engines<'_>,
+    catalogue: &Catalogue,
+    drafts: &mut Drafts,
+) {
+    serve_by_url(project, engines, drafts);
+    for draft in &mut drafts.0 {
+        draft.settled = !draft.services.is_empty();
     }
-    serve_by_kind(project, drafts);
+    for (service, invocation) in engines.iter() {
+        let draft = lane_of(drafts, project, service, invocation, catalogue);
+        open(draft, service, invocation.clone());
+    }
+    serve_by_kind(engines, drafts);
+    serve_by_proxy(project, drafts);
     let started: Vec<(String, Invocation)> = drafts
         .0
         .iter()
@@ -86,13 +94,13 @@ fn says(draft: &Draft, project: &Project, service: &Service, path: &ServicePath)
     let mine = draft.may_be_served_by(&service.name.value);
     match draft.path.as_ref().map(|path| &path.value) {
         Some(Written::InService(written)) => mine && written == path,
-        Some(Written::Somewhere(written)) => {
+        Some(Written::Somewhere(written)) if mine => {
             written == path.as_path()
                 || locate(project, service, &Standpoint::Host, path)
                     .host_path
                     .is_some_and(|host| host.as_path() == written)
         }
-        Some(Written::UnderModelsRoot(_)) | None => false,
+        Some(Written::Somewhere(_) | Written::UnderModelsRoot(_)) | None => false,
     }
 }
 
@@ -130,6 +138,8 @@ fn name_model(draft: &mut Draft, service: &Service, invocation: &Invocation, mod
             let written = Written::InService(path.value.clone());
             let first =
                 Traced { value: written, from: path.from.clone(), place: path.place.clone() };
+            // A lane that has its path from one engine is that engine's alone.
+            draft.settled |= draft.path.is_none();
             fill(&mut draft.path, Some(first));
             draft.opened.push(Opened { service: service.name.value.clone(), path });
         }
@@ -184,18 +194,30 @@ fn command_place(service: &Service) -> Place {
     first.map_or_else(|| service.name.place.clone(), |word| word.place.clone())
 }
 
-/// Gives a lane of which nobody says who serves it the service that answers at its URL, if that starts
-/// an engine or at least mounts the model: it may be a proxy as well.
-fn serve_by_url(project: &Project, drafts: &mut Drafts) {
+/// Gives a lane of which nobody says who serves it the engine that answers at its URL.
+fn serve_by_url(project: &Project, engines: &Engines<'_>, drafts: &mut Drafts) {
     for draft in drafts.0.iter_mut().filter(|draft| draft.services.is_empty()) {
         let Some(url) = &draft.url else { continue };
-        let Some(service) = address::service_at(project, &url.value) else { continue };
+        let Some(service) = address::service_at(project, engines, &url.value) else { continue };
+        let name = &service.name.value;
+        if engines.started_by(name).is_some() {
+            draft.serve(name);
+        }
+    }
+}
+
+/// Gives a lane that no engine serves the service that its URL names, if that mounts the model, or if
+/// nobody says where that is.
+fn serve_by_proxy(project: &Project, drafts: &mut Drafts) {
+    for draft in drafts.0.iter_mut().filter(|draft| draft.services.is_empty()) {
+        let Some(url) = &draft.url else { continue };
+        let Some((service, _)) = address::named_by(project, &url.value) else { continue };
         let is_mounted = draft.path.as_ref().is_none_or(|path| match &path.value {
             Written::InService(path) => mounts(service, path),
             Written::Somewhere(path) => mounts(service, &ServicePath::new(path.as_path())),
             Written::UnderModelsRoot(_) => false,
         });
-        if is_mounted || engine::invocation(service).is_some() {
+        if is_mounted {
             draft.serve(&service.name.value);
         }
     }
@@ -207,10 +229,10 @@ fn mounts(service: &Service, path: &ServicePath) -> bool {
 
 /// Gives a lane that is only spoken of in the environment of engines to those of them that open
 /// files of its kind.
-fn serve_by_kind(project: &Project, drafts: &mut Drafts) {
+fn serve_by_kind(engines: &Engines<'_>, drafts: &mut Drafts) {
     for draft in drafts.0.iter_mut().filter(|draft| draft.services.is_empty()) {
         for name in draft.spoken_in.clone() {
-            let invocation = project.service(&name).and_then(engine::invocation);
+            let invocation = engines.started_by(&name);
             if invocation.is_some_and(|invocation| fits(draft, invocation.engine)) {
                 draft.serve(&name);
             }

@@ -18,6 +18,8 @@ pub(super) struct Draft {
     /// knows, or of which only the address is said.
     pub declared: bool,
     pub services: Vec<String>,
+    /// Whether a declaration or the URL says that these are all that serve it.
+    pub settled: bool,
     /// The engines in whose environment a variable says where its model is: those that may be meant
     /// to serve it, where nobody says which does.
     pub spoken_in: Vec<String>,
@@ -70,6 +72,7 @@ impl Draft {
             place,
             declared: false,
             services: Vec::new(),
+            settled: false,
             spoken_in: Vec::new(),
             told_in: Vec::new(),
             required: None,
@@ -106,10 +109,10 @@ impl Draft {
     /// Whether `service` serves it, or may be meant to.
     pub(super) fn may_be_served_by(&self, service: &str) -> bool {
         let is_in = |services: &[String]| services.iter().any(|known| known == service);
-        if self.services.is_empty() {
-            self.spoken_in.is_empty() || is_in(&self.spoken_in)
-        } else {
+        if self.settled {
             is_in(&self.services)
+        } else {
+            self.spoken_in.is_empty() || is_in(&self.spoken_in)
         }
     }
 

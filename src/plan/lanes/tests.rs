@@ -624,3 +624,65 @@ fn a_lane_of_the_catalogue_with_another_path_is_known_by_name_alone() {
     let known = lane.known_as.map(|source| source.to_string()).unwrap_or_default();
     assert!(known.ends_with("/granite-3.0-8b-instruct-Q4_K_M.gguf"), "{known}");
 }
+
+#[test]
+fn a_url_says_who_serves_a_path_that_others_open_as_well() {
+    let replicas = "
+services:
+  one: {image: LLAMA, command: -m /models/a.gguf, volumes: ['/m:/models']}
+  two: {image: LLAMA, command: -m /models/a.gguf -c 9, volumes: ['/m:/models']}
+  proxy: {image: nginx, volumes: ['/m:/models']}
+";
+    let dotenv = "ARGOS_LANE_READER_URL=http://two:8080/v1\n\
+                  ARGOS_LANE_READER_MODEL_PATH=/models/a.gguf";
+    check(
+        &Case { dotenv, ..Case::of(replicas) },
+        &[
+            "reader, [two], /m/a.gguf <- ARGOS_LANE_READER_MODEL_PATH, at http://two:8080/v1",
+            "one, [one], /m/a.gguf <- -m",
+        ],
+    );
+    let dotenv = "ARGOS_LANE_READER_URL=http://proxy/v1\n\
+                  ARGOS_LANE_READER_MODEL_PATH=/models/a.gguf";
+    check(
+        &Case { dotenv, ..Case::of(replicas) },
+        &["reader, [one two], /m/a.gguf <- ARGOS_LANE_READER_MODEL_PATH, at http://proxy/v1"],
+    );
+}
+
+#[test]
+fn a_client_may_say_a_path_as_it_sees_the_file_itself() {
+    check(
+        &Case::of(
+            "
+services:
+  api:
+    image: acme/api
+    volumes: ['/data:/models']
+    environment:
+      ARGOS_LANE_READER_URL: http://llama:8080/v1
+      ARGOS_LANE_READER_MODEL_PATH: /models/a.gguf
+  llama: {image: LLAMA, command: -m /m/a.gguf, volumes: ['/data:/m']}
+",
+        ),
+        &["reader, [llama], /data/a.gguf <- ARGOS_LANE_READER_MODEL_PATH, at \
+             http://llama:8080/v1"],
+    );
+}
+
+#[test]
+fn a_name_that_an_engine_serves_under_is_no_path() {
+    check(
+        &Case::of(
+            "
+services:
+  v:
+    image: VLLM
+    command: --model /m/enc --served-model-name /models/coder
+    volumes: ['/d:/m']
+    environment: {ARGOS_LANE_CODER_MODEL: /models/coder, ARGOS_LANE_CODER_URL: 'http://v:8000'}
+",
+        ),
+        &["coder, [v], /d/enc <- --model, at http://v:8000"],
+    );
+}

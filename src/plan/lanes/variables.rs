@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::declared::parse_bool;
 use super::draft::{Draft, Drafts, Written, fill, lane_name};
+use super::engines::Engines;
 use super::{ModelKind, Origin, Traced};
 use crate::options::Selection;
 use crate::path::{HostPath, ServicePath, clean};
-use crate::plan::engine;
 use crate::project::mounts::Standpoint;
 use crate::project::{MountSource, Project};
 use crate::source_map::{Place, Spanned};
@@ -26,7 +26,12 @@ enum Field {
 /// Reads every lane variable: of preflight's own environment, of the project's env files, of every
 /// service's environment. `_MODEL` comes last: it names the model's path only where no `_MODEL_PATH`
 /// does.
-pub(super) fn lanes(project: &Project, selection: &Selection, drafts: &mut Drafts) {
+pub(super) fn lanes(
+    project: &Project,
+    engines: &Engines<'_>,
+    selection: &Selection,
+    drafts: &mut Drafts,
+) {
     let mut said: Vec<Said<'_>> = Vec::new();
     for (name, value) in &selection.variables {
         said.extend(Said::of(name, &Spanned::nowhere(value.clone()), Speaker::Caller));
@@ -36,7 +41,7 @@ pub(super) fn lanes(project: &Project, selection: &Selection, drafts: &mut Draft
     }
     for service in &project.services {
         let name = service.name.value.as_str();
-        let speaker = match engine::invocation(service) {
+        let speaker = match engines.started_by(name) {
             Some(_) => Speaker::Engine(name),
             None => Speaker::Service(name),
         };
@@ -46,6 +51,11 @@ pub(super) fn lanes(project: &Project, selection: &Selection, drafts: &mut Draft
                 said.extend(Said::of(name, &value, speaker));
             }
         }
+    }
+    // A name that an engine serves under is a name, whatever it looks like.
+    let served: Vec<&String> = engines.iter().flat_map(|(_, it)| &it.served_names).collect();
+    for said in &mut said {
+        said.is_name = said.field == Field::Model && served.contains(&&said.value.value);
     }
     let (models, others): (Vec<_>, Vec<_>) =
         said.into_iter().partition(|said| said.field == Field::Model);
@@ -65,6 +75,8 @@ struct Said<'a> {
     name: String,
     value: Spanned<String>,
     speaker: Speaker<'a>,
+    /// Whether an engine serves under the value.
+    is_name: bool,
 }
 
 /// In whose environment a variable stands.
@@ -83,16 +95,23 @@ impl<'a> Said<'a> {
         let (lane, field) = parse(name)?;
         let text = value.value.trim();
         let value = Spanned::new(text.to_owned(), value.place.clone());
-        (!text.is_empty()).then(|| Self { lane, field, name: name.to_owned(), value, speaker })
+        (!text.is_empty()).then(|| Self {
+            lane,
+            field,
+            name: name.to_owned(),
+            value,
+            speaker,
+            is_name: false,
+        })
     }
 
     fn put(self, drafts: &mut Drafts) {
-        let Self { lane, field, name, value: Spanned { value, place }, speaker } = self;
+        let Self { lane, field, name, value: Spanned { value, place }, speaker, is_name } = self;
         let draft = drafts.lane(&lane, &place);
         let from = Origin::LaneVariable(name);
         match field {
             Field::Url => fill(&mut draft.url, Some(Traced { value, from, place })),
-            Field::Model if !value.starts_with('/') => {
+            Field::Model if is_name || !value.starts_with('/') => {
                 fill(&mut draft.model_name, Some(Traced { value, from, place }));
             }
             Field::ModelPath | Field::Model => {

@@ -1,11 +1,13 @@
 //! Variables of a service that look like its engine's own, and that the engine does not read.
 
+use std::collections::{HashMap, HashSet};
+
 use super::complaints::is_secret;
 use super::rules;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Severity};
-use crate::plan::engine::{self, Elsewhere, Invocation, Meant, UnreadVariable};
+use crate::plan::engine::{self, Elsewhere, Engine, Invocation, Meant, UnreadVariable};
 use crate::project::{Project, Service};
 use crate::source_map::{Place, Spanned};
 
@@ -24,21 +26,34 @@ struct Subject<'a> {
 }
 
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
-    for service in &facts.project.services {
-        let name = service.name.value.as_str();
-        if !facts.plan.lanes.iter().any(|lane| lane.is_served_by(name)) {
-            continue;
-        }
+    let served: HashSet<&str> =
+        facts.plan.lanes.iter().flat_map(|lane| &lane.services).map(String::as_str).collect();
+    let services = &facts.project.services;
+    let started: Vec<Option<Invocation>> = services.iter().map(engine::invocation).collect();
+    let uses = Uses::of(facts.project, &started);
+    for (service, invocation) in services.iter().zip(&started) {
+        let Some(invocation) = invocation else { continue };
+        let is_served = served.contains(service.name.value.as_str());
         // A script that was not seen and starts the engine may read anything.
-        if let Some(invocation) = engine::invocation(service)
-            && (invocation.unread.is_empty() || engine::unseen_text(service).is_none())
-        {
-            judge(facts.project, service, &invocation, findings);
+        let is_read = invocation.unread.is_empty() || engine::unseen_text(service).is_none();
+        if is_served && is_read {
+            judge(&uses, service, invocation, findings);
         }
     }
 }
 
-fn judge(project: &Project, service: &Service, invocation: &Invocation, findings: &mut Findings) {
+/// What the variables of a project are used for beside their own service's engine.
+struct Uses<'a> {
+    /// Which engines, or none, the services start that have a variable of that name.
+    holders: HashMap<&'a str, HashSet<Option<Engine>>>,
+    /// The variables that Compose expands in a value other than their own, and that a health check
+    /// names.
+    expanded: HashSet<&'a str>,
+    /// What the health checks say.
+    health: String,
+}
+
+fn judge(uses: &Uses<'_>, service: &Service, invocation: &Invocation, findings: &mut Findings) {
     for (name, Spanned { value, place }) in &service.environment {
         // What no file states is the image's own.
         let Some(value) = value.as_deref().filter(|value| !value.is_empty()) else { continue };
@@ -48,36 +63,54 @@ fn judge(project: &Project, service: &Service, invocation: &Invocation, findings
         let version = invocation.version.as_deref();
         let Some(unread) = invocation.engine.unread_variable(name, version) else { continue };
         let subject = Subject { service, invocation, name, value, place, unread };
-        let is_for_others = subject.is_shared(project) && !subject.is_plain_setting();
-        if !is_for_others && !expands(project, name) {
+        let is_for_others = subject.is_shared(uses) && !subject.is_plain_setting();
+        if !is_for_others && !uses.expand(name) {
             findings.push(subject.finding());
         }
     }
 }
 
-/// Whether Compose expands the variable in a value of the project other than itself.
-fn expands(project: &Project, name: &str) -> bool {
-    project.services.iter().any(|service| {
-        let words = service.entrypoint.iter().chain(&service.command).flatten();
-        let others = service.environment.iter().filter(|(other, _)| *other != name);
-        let places = words
-            .map(|word| &word.place)
-            .chain(service.image.iter().map(|image| &image.place))
-            .chain(service.mounts.iter().map(|mount| &mount.place))
-            .chain(service.labels.values().map(|label| &label.place))
-            .chain(others.map(|(_, value)| &value.place));
-        places.flat_map(|place| &place.variables).any(|variable| variable.name == name)
-    })
+impl<'a> Uses<'a> {
+    /// `started` has how each service starts its engine, in the order of the project.
+    fn of(project: &'a Project, started: &[Option<Invocation>]) -> Self {
+        let mut holders: HashMap<&str, HashSet<Option<Engine>>> = HashMap::new();
+        let mut expanded = HashSet::new();
+        let mut health = String::new();
+        for (service, invocation) in project.services.iter().zip(started) {
+            for (name, value) in &service.environment {
+                let engine = invocation.as_ref().map(|invocation| invocation.engine);
+                holders.entry(name.as_str()).or_default().insert(engine);
+                let others = value.place.variables.iter().filter(|variable| variable.name != *name);
+                expanded.extend(others.map(|variable| variable.name.as_str()));
+            }
+            let words = service.entrypoint.iter().chain(&service.command).flatten();
+            let places = words
+                .map(|word| &word.place)
+                .chain(service.image.iter().map(|image| &image.place))
+                .chain(service.mounts.iter().map(|mount| &mount.place))
+                .chain(service.labels.values().map(|label| &label.place));
+            let variables = places.flat_map(|place| &place.variables);
+            expanded.extend(variables.map(|variable| variable.name.as_str()));
+            let test = &project.document["services"][&service.name.value]["healthcheck"]["test"];
+            health.push_str(&test.to_string());
+        }
+        Self { holders, expanded, health }
+    }
+
+    /// Whether something but the engine expands the variable: Compose, or the shell of a health check.
+    fn expand(&self, name: &str) -> bool {
+        let in_health =
+            || ["$", "${"].iter().any(|sign| self.health.contains(&format!("{sign}{name}")));
+        self.expanded.contains(name) || in_health()
+    }
 }
 
 impl Subject<'_> {
     /// Whether a service that does not start this engine has the variable as well.
-    fn is_shared(&self, project: &Project) -> bool {
+    fn is_shared(&self, uses: &Uses<'_>) -> bool {
         let engine = Some(self.invocation.engine);
-        project.services.iter().any(|other| {
-            other.environment.contains_key(self.name)
-                && engine::invocation(other).map(|invocation| invocation.engine) != engine
-        })
+        let holders = uses.holders.get(self.name);
+        holders.is_some_and(|holders| holders.iter().any(|holder| *holder != engine))
     }
 
     /// Whether it can hardly be anything but a setting of the engine.

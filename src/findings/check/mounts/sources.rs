@@ -61,7 +61,7 @@ fn need(group: &[&BindFacts]) -> Need {
 }
 
 fn absent(facts: &LaneFacts, group: &[&BindFacts]) -> Option<Finding> {
-    if will_be_made(facts, group) {
+    if will_be_made(facts, group) || group.iter().any(|bind| is_made_before(facts, bind)) {
         return None;
     }
     let first =
@@ -72,6 +72,8 @@ fn absent(facts: &LaneFacts, group: &[&BindFacts]) -> Option<Finding> {
         Some(with_others(finding, bind, group, Need::Success))
     } else if let Some(bind) = first(&|bind| bind.volume.is_some()) {
         Some(no_device(bind, group, holds_models))
+    } else if let Some(bind) = first(&|bind| bind.inside != bind.mount.target) {
+        Some(with_others(not_to_run(bind), bind, group, need(group)))
     } else if let Some(bind) = first(&|bind| bind.file.is_some()) {
         Some(with_others(no_file(bind), bind, group, need(group)))
     } else {
@@ -89,6 +91,17 @@ fn will_be_made(facts: &LaneFacts, group: &[&BindFacts]) -> bool {
     facts.artifacts.iter().map(|artifact| &artifact.artifact.located.value).any(|located| {
         group.iter().any(|bind| located.mount.as_ref() == Some(&bind.mount))
             && makes_root(facts, located)
+    })
+}
+
+/// Whether a service that has to end before this one starts mounts a folder above it for writing: it
+/// may well make it.
+fn is_made_before(facts: &LaneFacts, bind: &BindFacts) -> bool {
+    facts.binds.iter().any(|other| {
+        let is_above = other.source != bind.source && bind.source.below(&other.source).is_some();
+        let is_there = other.found == Look::Seen(FileKind::Directory);
+        let writes = !other.mount.read_only && other.need == Need::Success;
+        is_above && is_there && writes && other.service != bind.service
     })
 }
 
@@ -159,6 +172,15 @@ fn no_file(bind: &BindFacts) -> Finding {
         "`{source}` does not exist on the host: Docker makes a folder of that name, and `{target}` \
          is then a folder in `{service}`"
     );
+    let fix = format!("put the file there, or {}", correct(&mount.place));
+    Finding::new(&SOURCE_MISSING, message, fix).at(&mount.place)
+}
+
+/// Docker: `exec: "/scripts/start.sh": stat /scripts/start.sh: no such file or directory`.
+fn not_to_run(bind: &BindFacts) -> Finding {
+    let BindFacts { source, service, inside, mount, .. } = bind;
+    let message =
+        format!("`{source}` does not exist on the host, and `{service}` runs it as `{inside}`");
     let fix = format!("put the file there, or {}", correct(&mount.place));
     Finding::new(&SOURCE_MISSING, message, fix).at(&mount.place)
 }

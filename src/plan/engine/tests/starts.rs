@@ -138,9 +138,11 @@ fn check_line(entrypoint: &[&str], text: &str, words: &[&str], expected: &str) {
 fn a_line_of_which_compose_takes_no_engine_is_read_as_it_was_meant() {
     let shell = ["/bin/sh", "-c"];
     let cut = |at: &str, left: &str, own_entrypoint: bool| {
+        let bare = left.starts_with("/bin/sh -c llama-server");
+        let lines = ["test -f", " if ", " cd "].iter().any(|first| left.contains(first));
         format!(
             "CommandCut {{ key: \"command\", at: {at}, left: {left:?}, own_entrypoint: \
-             {own_entrypoint} }}"
+             {own_entrypoint}, bare: {bare}, lines: {lines} }}"
         )
     };
     check_line(
@@ -161,6 +163,35 @@ fn a_line_of_which_compose_takes_no_engine_is_read_as_it_was_meant() {
         &["/check.sh"],
         &format!("vLLM | model=/m | {}", cut("Some(\"&&\")", "/check.sh", false)),
     );
+    check_line(
+        &shell,
+        "test -f /m\nexec vllm serve /m\n",
+        &["test", "-f", "/m", "exec", "vllm", "serve", "/m"],
+        &format!(
+            "vLLM | model=/m | {}",
+            cut("None", "/bin/sh -c test -f /m exec vllm serve /m", true)
+        ),
+    );
+    check_line(
+        &shell,
+        "if true && test -f /m\nthen vllm serve /m; fi",
+        &["if", "true"],
+        &format!("vLLM | model=/m | {}", cut("Some(\"&&\")", "/bin/sh -c if true", true)),
+    );
+    check_line(
+        &shell,
+        "cd /m && \\\n  llama-server -m /m/x",
+        &["cd", "/m"],
+        &format!("llama.cpp | model=/m/x | {}", cut("Some(\"&&\")", "/bin/sh -c cd /m", true)),
+    );
+    check_line(
+        &shell,
+        "llama-server -m /m",
+        &["llama-server", "-m", "/m"],
+        &format!("llama.cpp | model=/m | {}", cut("None", "/bin/sh -c llama-server -m /m", true)),
+    );
+    check_line(&shell, "llama-server", &["llama-server"], "llama.cpp");
+    check_line(&["/start.sh"], "test -f /m && vllm serve /m", &["test", "-f", "/m"], "none");
     check_line(&[], "vllm serve /m && echo", &["vllm", "serve", "/m"], "vLLM | model=/m");
     check_line(&shell, "sleep 1 && echo", &["sleep", "1"], "none");
 }

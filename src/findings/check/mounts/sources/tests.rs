@@ -19,6 +19,7 @@ fn bind(service: &str, target: &str) -> BindFacts {
         need: Need::Success,
         mount,
         source,
+        inside: ServicePath::new(target),
         volume: None,
         file: None,
         holds_model: false,
