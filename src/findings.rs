@@ -77,7 +77,7 @@ pub struct Finding {
 }
 
 /// A second place of a finding.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
     /// Where.
     pub place: Place,

@@ -45,9 +45,11 @@ fn is_same(one: &Finding, other: &Finding) -> bool {
 
 fn add(known: &mut Finding, other: Finding) {
     known.other_lanes.extend(other.lane);
+    if known.related == other.related {
+        return;
+    }
     for label in other.related {
-        let is_known = |it: &super::Label| it.place == label.place && it.text == label.text;
-        if !known.related.iter().any(is_known) {
+        if !known.related.contains(&label) {
             known.related.push(label);
         }
     }

@@ -1,5 +1,7 @@
 //! Looks at everything of the host that the services of lanes, and those that they wait for, mount.
 
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 
 use crate::facts::binds::{BindFacts, FileSign, Need};
@@ -31,10 +33,9 @@ pub(super) fn of_lane(lane: &Lane, project: &Project, all: &[BindFacts]) -> Vec<
     let needed = needs(project, &lane.services);
     let need =
         |bind: &BindFacts| needed.get(bind.service.as_str()).copied().unwrap_or(Need::Nothing);
-    let is_shared = |bind: &BindFacts| {
-        all.iter().any(|other| other.source == bind.source && need(other) > Need::Nothing)
-    };
-    let mine = all.iter().filter(|bind| is_shared(bind));
+    let mine = all.iter().filter(|bind| need(bind) > Need::Nothing);
+    let sources: HashSet<&HostPath> = mine.map(|bind| &bind.source).collect();
+    let mine = all.iter().filter(|bind| sources.contains(&bind.source));
     mine.map(|bind| BindFacts { need: need(bind), ..bind.clone() }).collect()
 }
 
