@@ -30,7 +30,7 @@ mod vllm;
 mod words;
 
 pub use self::invocation::{
-    Complaint, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable,
+    Complaint, CutCommand, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable,
 };
 pub use self::load_format::LoadFormat;
 pub use self::profile::{

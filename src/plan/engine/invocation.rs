@@ -207,22 +207,8 @@ pub enum Complaint {
         /// Whether `next` takes a value itself: the engine exits at that.
         exits: bool,
     },
-    /// A line that starts the engine as it is written, and not as Compose takes it.
-    CommandCut {
-        /// `command` or `entrypoint`.
-        key: &'static str,
-        /// The operator that it is cut off at; absent: all of its words are taken, and the first of
-        /// them alone is the script of a shell.
-        at: Option<String>,
-        /// The words that are left of entrypoint and command.
-        left: String,
-        /// Whether the service says its entrypoint, so that these words are all that is run.
-        own_entrypoint: bool,
-        /// Whether they start the engine after all, without a word of its command line.
-        bare: bool,
-        /// Whether the line is several lines, each a command.
-        lines: bool,
-    },
+    /// A line starts the engine as it is written, and not as Compose takes it.
+    CommandCut(CutCommand),
     /// A number was expected.
     NotANumber {
         /// The flag or variable.
@@ -359,6 +345,24 @@ impl Invocation {
             self.engine.command_line().without_model
         }
     }
+}
+
+/// A line of which Compose does not take what its author means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CutCommand {
+    /// `command` or `entrypoint`.
+    pub key: &'static str,
+    /// The operator that it is cut off at; absent: all of its words are taken, and the first of them
+    /// alone is the script of a shell.
+    pub at: Option<String>,
+    /// The words that are left of entrypoint and command.
+    pub left: String,
+    /// Whether the service says its entrypoint, so that these words are all that is run.
+    pub own_entrypoint: bool,
+    /// Whether they start the engine after all, without a word of its command line.
+    pub bare: bool,
+    /// Whether the line is several lines, each a command.
+    pub lines: bool,
 }
 
 impl Complaint {

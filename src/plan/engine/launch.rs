@@ -6,7 +6,7 @@ use crate::plan::engine::image::{Image, Trust};
 use crate::plan::engine::profile::{Defaults, Profile};
 use crate::plan::engine::shell::{self, Scope};
 use crate::plan::engine::words::{Environment, Word};
-use crate::plan::engine::{Complaint, Engine, names};
+use crate::plan::engine::{Complaint, CutCommand, Engine, names};
 use crate::project::{Line, Service};
 use crate::source_map::{Place, Spanned};
 
@@ -273,7 +273,7 @@ impl<'a> Search<'a> {
             if matches!(&start, Start::Engine(_)) && found.arguments.is_empty() {
                 continue;
             }
-            let complaint = Complaint::CommandCut {
+            let cut = CutCommand {
                 key: line.key,
                 at: line.cut_at.clone(),
                 left: self.left_by_compose(),
@@ -281,6 +281,7 @@ impl<'a> Search<'a> {
                 bare: matches!(start, Start::Engine(_)) && self.service.entrypoint.is_some(),
                 lines,
             };
+            let complaint = Complaint::CommandCut(cut);
             found.complaints.push(Spanned::new(complaint, line.text.place.clone()));
             return Start::Engine(found);
         }

@@ -2,9 +2,9 @@
 
 use super::{of_service, rules};
 use crate::facts::LaneFacts;
-use crate::findings::{Finding, Severity};
+use crate::findings::{Finding, Rule, Severity};
 use crate::options::Role;
-use crate::plan::engine::{Complaint, Engine, Invocation, UnsetVariable};
+use crate::plan::engine::{Complaint, CutCommand, Invocation, UnsetVariable};
 use crate::plan::lanes::Lane;
 use crate::source_map::Spanned;
 
@@ -86,107 +86,42 @@ fn listed(names: impl Iterator<Item = String>) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-fn empty_model(name: &str, by: &str, instead: Option<&str>) -> String {
-    match instead {
-        Some(instead) => format!("`{by}` is empty: {instead}"),
-        None => format!("{name} gets an empty `{by}` and exits"),
-    }
-}
-
-fn swallowed(name: &str, flag: &str, next: &str) -> String {
-    format!("{name} takes `{next}` for the value of `{flag}`")
-}
-
-/// An error where the engine is sure to refuse it.
-fn certain(is_certain: bool) -> Severity {
-    if is_certain { Severity::Error } else { Severity::Warning }
-}
-
 fn refused(lane: &Lane, invocation: &Invocation, complaint: &Complaint) -> Finding {
-    let engine = invocation.engine;
-    let name = engine.name();
-    let write =
-        |by: &str| format!("write the value of `{by}`, or set the variable that was to hold it");
-    let behind = |by: &str| {
-        format!("write the value behind `{by}`, or set the variable that was to hold it")
-    };
-    match complaint {
-        Complaint::JoinedValue { flag, value } => {
-            let value = if is_secret(flag) { "..." } else { value };
-            Finding::new(
-                &rules::FLAG_UNKNOWN_TO_ENGINE,
-                format!("{name} does not know the flag `{flag}={value}` and exits"),
-                format!("write the flag and its value as two words: `{flag} {value}`"),
-            )
-        }
-        Complaint::NoValue { flag } => Finding::new(
-            &rules::COMMAND_LINE_REFUSED,
-            format!("`{flag}` needs a value and none follows it, so {name} exits"),
-            behind(flag),
-        ),
-        Complaint::EmptyValue { by } => {
-            let message = format!("the value of `{by}` is empty");
-            Finding::new(&rules::COMMAND_LINE_REFUSED, message, write(by))
-                .severity(Severity::Warning)
-        }
-        Complaint::EmptyModel { by, instead } => {
-            Finding::new(&rules::COMMAND_LINE_REFUSED, empty_model(name, by, *instead), write(by))
-        }
-        Complaint::SwallowedFlag { flag, next, exits } => {
-            let message = swallowed(name, flag, next);
-            Finding::new(&rules::COMMAND_LINE_REFUSED, message, behind(flag))
-                .severity(certain(*exits || invocation.lost_model()))
-        }
-        Complaint::NotANumber { by, value } => not_a_number(engine, by, value),
-        Complaint::RemovedFlag { .. }
-        | Complaint::CommandCut { .. }
-        | Complaint::ModelTwice { .. }
-        | Complaint::ExtraWord { .. }
-        | Complaint::ProgramRepeated { .. } => refused_words(name, &of_service(lane), complaint),
-    }
-}
-
-fn not_a_number(engine: Engine, by: &str, value: &str) -> Finding {
-    // llama-server takes the digits at the beginning for the number.
-    let number = value.trim_start_matches(['-', '+']);
-    let is_read = number.starts_with(|first: char| first.is_ascii_digit());
-    let refuses = engine.command_line().refuses_numbers || !is_read;
-    let what = if value.is_empty() { "nothing" } else { &format!("`{value}`") };
-    Finding::new(
-        &rules::COMMAND_LINE_REFUSED,
-        format!("`{by}` takes a number in its range, and {what} is none"),
-        format!("write a number that `{by}` takes"),
-    )
-    .severity(certain(refuses && by.starts_with('-')))
-}
-
-/// What is said about words, not about the value of one flag. `of` names the service.
-fn refused_words(name: &str, of: &str, complaint: &Complaint) -> Finding {
+    let (name, of) = (invocation.engine.name(), of_service(lane));
     let (rule, message, fix) = match complaint {
-        Complaint::CommandCut { .. } => {
-            let (message, fix) = cut(name, of, complaint);
-            (&rules::COMMAND_CUT_BY_SHELL_WORDS, message, fix)
-        }
+        Complaint::JoinedValue { flag, value } => joined(name, flag, value),
         Complaint::RemovedFlag { flag, release } => (
             &rules::FLAG_UNKNOWN_TO_ENGINE,
             format!("{name} {release} has no flag `{flag}` any more and exits"),
             format!("remove `{flag}` from the command{of}, or pin the image to an older release"),
         ),
+        Complaint::NoValue { flag } => {
+            let message = format!("`{flag}` needs a value and none follows it, so {name} exits");
+            (&rules::COMMAND_LINE_REFUSED, message, write("behind", flag))
+        }
+        Complaint::EmptyValue { by } => {
+            let message = format!("the value of `{by}` is empty");
+            (&rules::COMMAND_LINE_REFUSED, message, write("of", by))
+        }
+        Complaint::EmptyModel { by, instead } => {
+            (&rules::COMMAND_LINE_REFUSED, empty_model(name, by, *instead), write("of", by))
+        }
+        Complaint::SwallowedFlag { flag, next, .. } => {
+            let message = format!("{name} takes `{next}` for the value of `{flag}`");
+            (&rules::COMMAND_LINE_REFUSED, message, write("behind", flag))
+        }
+        Complaint::CommandCut(command) => cut(name, &of, command),
+        Complaint::NotANumber { by, value } => {
+            let what = if value.is_empty() { "nothing" } else { &format!("`{value}`") };
+            let message = format!("`{by}` takes a number in its range, and {what} is none");
+            (&rules::COMMAND_LINE_REFUSED, message, format!("write a number that `{by}` takes"))
+        }
         Complaint::ModelTwice { model, other } => (
             &rules::COMMAND_LINE_REFUSED,
             format!("the command{of} names two models, `{model}` and `{other}`"),
             format!("remove one of the two from the command{of}"),
         ),
-        Complaint::ExtraWord { word } if word.is_empty() => (
-            &rules::COMMAND_LINE_REFUSED,
-            format!("{name} does not take an empty word, and exits"),
-            format!("remove the empty word from the command{of}, or set the variable that it is"),
-        ),
-        Complaint::ExtraWord { word } => (
-            &rules::COMMAND_LINE_REFUSED,
-            format!("{name} does not take the word `{word}` where it stands, and exits"),
-            format!("remove `{word}`, or write the flag in front that it is a value of"),
-        ),
+        Complaint::ExtraWord { word } => extra_word(name, &of, word),
         Complaint::ProgramRepeated { program } => (
             &rules::COMMAND_LINE_REFUSED,
             format!(
@@ -197,25 +132,70 @@ fn refused_words(name: &str, of: &str, complaint: &Complaint) -> Finding {
              set `entrypoint: []`"
                 .to_owned(),
         ),
-        Complaint::JoinedValue { .. }
-        | Complaint::NoValue { .. }
-        | Complaint::EmptyValue { .. }
-        | Complaint::EmptyModel { .. }
-        | Complaint::SwallowedFlag { .. }
-        | Complaint::NotANumber { .. } => {
-            (&rules::COMMAND_LINE_REFUSED, String::new(), String::new())
-        }
     };
     let finding = Finding::new(rule, message, fix);
-    let may_work = matches!(complaint, Complaint::ModelTwice { .. });
-    if may_work { finding.severity(Severity::Warning) } else { finding }
+    if may_work(invocation, complaint) { finding.severity(Severity::Warning) } else { finding }
 }
 
-/// What is said of a line that Compose does not take as it is written, and what to do.
-fn cut(name: &str, of: &str, complaint: &Complaint) -> (String, String) {
-    let Complaint::CommandCut { key, at, left, own_entrypoint, bare, lines } = complaint else {
-        return Default::default();
+/// Whether the engine may start all the same.
+fn may_work(invocation: &Invocation, complaint: &Complaint) -> bool {
+    match complaint {
+        Complaint::EmptyValue { .. } | Complaint::ModelTwice { .. } => true,
+        Complaint::SwallowedFlag { exits, .. } => !exits && !invocation.lost_model(),
+        Complaint::NotANumber { by, value } => {
+            // llama-server takes the digits at the beginning for the number; a variable may be ignored.
+            let digits = value.trim_start_matches(['-', '+']);
+            let is_read = digits.starts_with(|first: char| first.is_ascii_digit());
+            let refuses = invocation.engine.command_line().refuses_numbers || !is_read;
+            !refuses || !by.starts_with('-')
+        }
+        Complaint::JoinedValue { .. }
+        | Complaint::RemovedFlag { .. }
+        | Complaint::NoValue { .. }
+        | Complaint::EmptyModel { .. }
+        | Complaint::CommandCut { .. }
+        | Complaint::ExtraWord { .. }
+        | Complaint::ProgramRepeated { .. } => false,
+    }
+}
+
+/// The rule, what is said, and what to do.
+type Told = (&'static Rule, String, String);
+
+fn write(where_to: &str, by: &str) -> String {
+    format!("write the value {where_to} `{by}`, or set the variable that was to hold it")
+}
+
+fn joined(name: &str, flag: &str, value: &str) -> Told {
+    let value = if is_secret(flag) { "..." } else { value };
+    (
+        &rules::FLAG_UNKNOWN_TO_ENGINE,
+        format!("{name} does not know the flag `{flag}={value}` and exits"),
+        format!("write the flag and its value as two words: `{flag} {value}`"),
+    )
+}
+
+fn empty_model(name: &str, by: &str, instead: Option<&str>) -> String {
+    match instead {
+        Some(instead) => format!("`{by}` is empty: {instead}"),
+        None => format!("{name} gets an empty `{by}` and exits"),
+    }
+}
+
+fn extra_word(name: &str, of: &str, word: &str) -> Told {
+    let (what, fix) = if word.is_empty() {
+        let fix = format!("remove the empty word from the command{of}, or set its variable");
+        ("an empty word, and exits".to_owned(), fix)
+    } else {
+        let fix = format!("remove `{word}`, or write the flag in front that it is a value of");
+        (format!("the word `{word}` where it stands, and exits"), fix)
     };
+    (&rules::COMMAND_LINE_REFUSED, format!("{name} does not take {what}"), fix)
+}
+
+/// What is said of a line that Compose does not take as it is written.
+fn cut(name: &str, of: &str, command: &CutCommand) -> Told {
+    let CutCommand { key, at, left, own_entrypoint, bare, lines } = command;
     let left = left.trim_end();
     let how = match at {
         Some(at) => format!("ends the `{key}`{of} at its first `{at}` outside quotes"),
@@ -230,7 +210,7 @@ fn cut(name: &str, of: &str, complaint: &Complaint) -> (String, String) {
     let style = if *lines { "`- |`" } else { "`- >`, with all of its lines indented alike" };
     let fix =
         format!("{shell}write the text as the one item of a list, below `{key}:` and {style}");
-    (format!("Compose {how}: {outcome}"), fix)
+    (&rules::COMMAND_CUT_BY_SHELL_WORDS, format!("Compose {how}: {outcome}"), fix)
 }
 
 /// Whether the value of a flag must not be shown.

@@ -141,8 +141,8 @@ fn a_line_of_which_compose_takes_no_engine_is_read_as_it_was_meant() {
         let bare = left.starts_with("/bin/sh -c llama-server");
         let lines = ["test -f", " if ", " cd "].iter().any(|first| left.contains(first));
         format!(
-            "CommandCut {{ key: \"command\", at: {at}, left: {left:?}, own_entrypoint: \
-             {own_entrypoint}, bare: {bare}, lines: {lines} }}"
+            "CommandCut(CutCommand {{ key: \"command\", at: {at}, left: {left:?}, own_entrypoint: \
+             {own_entrypoint}, bare: {bare}, lines: {lines} }})"
         )
     };
     check_line(
