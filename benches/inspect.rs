@@ -37,9 +37,7 @@ fn main() {
     let project = Project::create();
     let options = DockerOptions {
         host: std::env::var("DOCKER_HOST").ok(),
-        certificates: None,
-        enabled: true,
-        container: None,
+        ..DockerOptions::default_socket()
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut times: Vec<Duration> = (0..ROUNDS)

@@ -22,6 +22,7 @@ use crate::path::LocalPath;
 use crate::plan::lanes::{Artifact, Cached, Lane, Plan};
 use crate::project::Project;
 use crate::project::docker::{DockerError, Observation};
+use crate::project::mounts::Standpoint;
 use crate::project::stack::{Difference, Stack};
 use crate::source::Source;
 use crate::source_map::Spanned;
@@ -41,6 +42,9 @@ pub struct ProjectFacts<'a> {
     pub differences: &'a [Difference],
     /// Why the Compose files could not be read, if they could not.
     pub unreadable: Option<&'a str>,
+    /// Where Docker is, as configured, if its host is another machine than this one or cannot be told
+    /// from one.
+    pub elsewhere: Option<&'a str>,
     /// The containers, or why they could not be seen.
     pub observation: &'a Result<Observation, DockerError>,
 }
@@ -56,6 +60,10 @@ impl<'a> ProjectFacts<'a> {
             plan,
             differences: &stack.differences,
             unreadable: stack.unreadable.as_deref(),
+            elsewhere: match &stack.standpoint {
+                Standpoint::Elsewhere(docker) => Some(docker),
+                Standpoint::Host | Standpoint::Container(_) => None,
+            },
             observation: &stack.observation,
         }
     }

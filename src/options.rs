@@ -240,9 +240,14 @@ pub struct Token(String);
 /// How to reach the Docker Engine.
 #[derive(Debug, Clone)]
 pub struct DockerOptions {
-    /// `DOCKER_HOST`; absent: the default socket.
+    /// `DOCKER_HOST`; absent: as the context says.
     pub host: Option<String>,
-    /// The folder with `ca.pem`, `cert.pem` and `key.pem`, if Docker is asked with TLS.
+    /// `DOCKER_CONTEXT`; absent: the one that the configuration names.
+    pub context: Option<String>,
+    /// The folder of the Docker CLI, with its contexts; absent: there are none.
+    pub configuration: Option<PathBuf>,
+    /// The folder with `ca.pem`, `cert.pem` and `key.pem`, if the Docker of no context is asked with
+    /// TLS.
     pub certificates: Option<PathBuf>,
     /// False: Docker is not asked at all.
     pub enabled: bool,
@@ -404,6 +409,21 @@ impl Format {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.0
+    }
+}
+
+impl DockerOptions {
+    /// The Docker that listens where nothing else is said.
+    #[must_use]
+    pub fn default_socket() -> Self {
+        Self {
+            host: None,
+            context: None,
+            configuration: None,
+            certificates: None,
+            enabled: true,
+            container: None,
+        }
     }
 }
 

@@ -236,7 +236,7 @@ impl Report {
             let unknown = unknown.or_else(|| not_looked_at(lane, &findings));
             let (verdict, reason) = judge(&lane.name, skipped, unknown, &findings);
             if let (Verdict::Unknown, Some(reason)) = (verdict, &reason) {
-                findings.push(check::verdict::lane_unknown(lane, reason, allow_unknown));
+                findings.push(check::verdict::lane_unknown(lane, reason, role, allow_unknown));
             }
             reports.push(LaneReport {
                 name: lane.name.clone(),

@@ -92,6 +92,12 @@ impl Environment {
         self.value(name).map(|value| (name.to_owned(), value)).into_iter().collect()
     }
 
+    /// The folder of the Docker CLI.
+    pub(super) fn docker_configuration(&self) -> Option<PathBuf> {
+        let own = || self.value("HOME").map(|home| Path::new(&home).join(".docker"));
+        self.value("DOCKER_CONFIG").map(PathBuf::from).or_else(own)
+    }
+
     /// Where the certificates for the Docker Engine are, if it is asked with TLS: the variables of
     /// the Docker CLI. TLS that trusts anybody (`DOCKER_TLS` alone) is not done; it is verified.
     pub(super) fn docker_certificates(&self) -> Option<PathBuf> {

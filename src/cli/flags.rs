@@ -241,6 +241,8 @@ impl Flags {
             hub: self.hub(&environment)?,
             docker: DockerOptions {
                 host: environment.value("DOCKER_HOST"),
+                context: environment.value("DOCKER_CONTEXT"),
+                configuration: environment.docker_configuration(),
                 certificates: environment.docker_certificates(),
                 enabled: !self.no_docker && !matches!(target, Target::Models(_)),
                 container: None,

@@ -5,10 +5,12 @@
 
 pub mod archive;
 mod connection;
+mod context;
 pub mod devices;
 pub mod images;
 mod inspect;
 mod logs;
+pub mod machine;
 pub mod myself;
 mod tar;
 mod timestamp;
@@ -25,6 +27,7 @@ use tracing::warn;
 
 use self::connection::Connection;
 use self::images::Image;
+use self::machine::Identity;
 use crate::look::Look;
 use crate::options::DockerOptions;
 use crate::path::{HostPath, ServicePath};
@@ -64,6 +67,8 @@ pub struct DockerFacts {
     /// Whether the numbers of users inside containers are others than outside (user namespaces,
     /// rootless), as far as Docker tells.
     pub maps_users: bool,
+    /// What its host calls itself; absent: not told.
+    pub identity: Option<Identity>,
     /// Device files that a container asks for, and those of drivers, and whether the host has
     /// them. What is not here could not be asked.
     pub host_files: BTreeMap<String, bool>,
@@ -171,6 +176,14 @@ pub enum DockerError {
     HostNotSupported {
         /// As configured.
         host: String,
+        /// What about it.
+        reason: String,
+    },
+    /// The context that is in use is not there, or cannot be used.
+    #[error("the Docker context `{name}` cannot be used: {reason}")]
+    Context {
+        /// As configured.
+        name: String,
         /// What about it.
         reason: String,
     },
@@ -491,6 +504,11 @@ impl DockerError {
             Self::Denied { group: None, .. } => Some("run as `user: \"0:0\"`".to_owned()),
             Self::HostNotSupported { .. } => Some(
                 "set `DOCKER_HOST` to `unix:///var/run/docker.sock` or `tcp://HOST:2375`"
+                    .to_owned(),
+            ),
+            Self::Context { .. } => Some(
+                "`docker context ls` lists those that there are; `docker context use default` goes \
+                 back to the default one, where `DOCKER_CONTEXT` names none"
                     .to_owned(),
             ),
             Self::Certificates { .. } => Some(

@@ -47,7 +47,13 @@ pub enum Standpoint {
     Host,
     /// In a container, through its own mounts.
     Container(Vec<Mount>),
+    /// On another machine, or on one that cannot be told from another: no path of the host is a
+    /// local one. Where Docker is, as configured.
+    Elsewhere(String),
 }
+
+/// Why nothing is seen from another machine.
+const AWAY: &str = "the files are on the machine of the Docker Engine";
 
 /// What a path leads to outside the container.
 enum Outside {
@@ -156,6 +162,9 @@ impl Standpoint {
                 };
             }
             Self::Container(own) => own,
+            Self::Elsewhere(_) => {
+                return Sight::Hidden(AWAY.to_owned());
+            }
         };
         own.iter()
             .filter_map(|mount| match outside(project, mount, Path::new("")) {
@@ -186,7 +195,9 @@ impl Standpoint {
 
     fn see_volume(&self, name: &str, below: &Path) -> Sight {
         let own = match self {
-            Self::Host => return Sight::Hidden(format!("volume `{name}` belongs to Docker")),
+            Self::Host | Self::Elsewhere(_) => {
+                return Sight::Hidden(format!("volume `{name}` belongs to Docker"));
+            }
             Self::Container(own) => own,
         };
         own.iter()
@@ -289,6 +300,14 @@ mod tests {
         check(&mounts, &own, "/models/a.gguf", "/data/gguf/a.gguf", "/m/gguf/a.gguf");
         check(&mounts, &own, "/other/a", "/other/a", "preflight has not mounted `/other/a`");
         check(&mounts, &own, "/cache/a", "", "/c/a");
+    }
+
+    #[test]
+    fn from_another_machine_than_docker_s_nothing_is_seen() {
+        let away = Standpoint::Elsewhere("tcp://box:2375".to_owned());
+        check(&[bind("/data", "/models")], &away, "/models/a", "/data/a", AWAY);
+        check(&[volume("p_plain", "/p")], &away, "/p/a", "", "volume `p_plain` belongs to Docker");
+        check(&[], &away, "/models/a", "", "not mounted");
     }
 
     #[test]

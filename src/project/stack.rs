@@ -12,6 +12,7 @@ use crate::options::{Options, ProjectOptions, Reach, Role, Target};
 use crate::path::{HostPath, LocalPath};
 use crate::project::compose::{self, LoadError};
 use crate::project::docker::archive::Archives;
+use crate::project::docker::machine;
 use crate::project::docker::{self, DockerError, Observation};
 use crate::project::mounts::{Sight, Standpoint, locate_on_host};
 use crate::project::{MountSource, Project, Service};
@@ -63,7 +64,8 @@ async fn by_hand(options: &Options, sources: &mut SourceMap) -> Result<Stack, Lo
     let project = compose::load(&options.project, sources)?;
     let mut observation = docker::observe(&options.docker, Some(&project.name)).await;
     let project = with_image_defaults(options, project, &mut observation).await;
-    let standpoint = Standpoint::Host;
+    let elsewhere = machine::elsewhere(&options.docker, &observation, &project.directory).await;
+    let standpoint = elsewhere.map_or(Standpoint::Host, Standpoint::Elsewhere);
     let archives = archives(options, &observation, &project, &standpoint);
     let differences = match &observation {
         Ok(observation) => project.clone().observed(observation).1,

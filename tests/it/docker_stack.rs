@@ -185,7 +185,8 @@ impl Stack {
         outcome
     }
 
-    fn by_hand_command(&self, arguments: &[&str]) -> Command {
+    /// The same, not yet run.
+    pub(crate) fn by_hand_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_preflight"));
         command.args(arguments).args(["-p", &self.project]).current_dir(self.folder.path());
         command.env_clear().env("HOME", self.folder.path());
@@ -339,7 +340,7 @@ pub(crate) fn may_change_owners() -> bool {
 }
 
 /// Says that a test is left out; panics where nothing may be. Always false.
-fn skip(reason: &str) -> bool {
+pub(crate) fn skip(reason: &str) -> bool {
     assert!(!is_set("PREFLIGHT_TEST_REQUIRE_ALL"), "must not be skipped: {reason}");
     say(&format!("skipped: {reason}"));
     false

@@ -48,10 +48,9 @@ fn demo() -> FakeEngine {
 fn options(host: &str, container: Option<&str>) -> DockerOptions {
     DockerOptions {
         host: Some(host.to_owned()),
-        certificates: None,
-        enabled: true,
         // An id that no engine knows keeps the machine that runs the test out of it.
         container: Some(container.unwrap_or("0000").to_owned()),
+        ..DockerOptions::default_socket()
     }
 }
 

@@ -16,6 +16,7 @@ mod compose_oracle;
 mod docker_corpus;
 mod docker_cortex;
 mod docker_damage;
+mod docker_elsewhere;
 mod docker_eyes;
 mod docker_fetch;
 mod docker_forms;

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use url::Url;
 
 use crate::facts::LaneFacts;
 use crate::facts::smoke::{Answer, Endpoint, Smoke, Wanted, api_key, same_server};
@@ -96,10 +97,22 @@ fn served_like<'a>(lane: &'a Lane, known: &[&'a Lane], stack: &Stack) -> &'a Lan
 /// Where the engine of a lane answers: as somebody says, else as its container does.
 fn address(lane: &Lane, stack: &Stack) -> Option<String> {
     let said = lane.url.as_ref().map(|url| match stack.standpoint {
-        Standpoint::Host => from_host(&url.value, stack),
+        Standpoint::Host | Standpoint::Elsewhere(_) => from_host(&url.value, stack),
         Standpoint::Container(_) => url.value.clone(),
     });
-    said.or_else(|| from_container(lane, container(lane, stack)?, &stack.standpoint))
+    let url = said.or_else(|| from_container(lane, container(lane, stack)?, &stack.standpoint))?;
+    Some(match &stack.standpoint {
+        Standpoint::Elsewhere(docker) => on_machine_of(docker, &url),
+        Standpoint::Host | Standpoint::Container(_) => url,
+    })
+}
+
+/// A URL of the host where Docker is, from another machine.
+fn on_machine_of(docker: &str, url: &str) -> String {
+    let host = Url::parse(docker).ok().and_then(|docker| docker.host_str().map(str::to_owned));
+    let Some(host) = host else { return url.to_owned() };
+    let local = ["//127.0.0.1", "//localhost"].into_iter().find(|local| url.contains(*local));
+    local.map_or_else(|| url.to_owned(), |local| url.replacen(local, &format!("//{host}"), 1))
 }
 
 /// A URL that is meant for containers, as the host reaches it: a service at the port that it
@@ -136,7 +149,8 @@ fn container<'a>(lane: &Lane, stack: &'a Stack) -> Option<&'a Container> {
 /// address.
 fn from_container(lane: &Lane, container: &Container, standpoint: &Standpoint) -> Option<String> {
     let port = lane.invocation.as_ref()?.port;
-    let published = container.published.get(&port).filter(|_| *standpoint == Standpoint::Host);
+    let published =
+        container.published.get(&port).filter(|_| !matches!(standpoint, Standpoint::Container(_)));
     let own = || container.address.as_ref().map(|address| format!("{address}:{port}"));
     published.cloned().or_else(own).map(|authority| format!("http://{authority}"))
 }

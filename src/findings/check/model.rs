@@ -23,7 +23,9 @@ use crate::facts::model::{Model, ModelFacts, ModelFile, Role, Shape};
 use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::file_name::weights::Weights;
 use crate::findings::Policy;
+use crate::findings::check::verdict::HAND_FIX;
 use crate::findings::{Finding, Findings, Rule, Severity};
+use crate::options;
 use crate::plan::engine::{Engine, Layout, Models, Part};
 use crate::project::mounts::Sight;
 
@@ -319,7 +321,12 @@ impl Subject<'_> {
         let finding = self.finding(
             &rules::NOT_LOOKED_AT,
             format!("`{}` could not be looked at: {why}", shown.display()),
-            "mount the same models folder into the `preflight` service, read-only is enough",
+            match self.facts.orders.role {
+                options::Role::Init => {
+                    "mount the same models folder into the `preflight` service, read-only is enough"
+                }
+                options::Role::Hand => HAND_FIX,
+            },
         );
         findings.push(finding.with("reason", why));
     }

@@ -2,10 +2,16 @@
 
 use crate::exit_code::ExitCode;
 use crate::findings::{Finding, Rule, Severity};
+use crate::options::Role;
 use crate::plan::lanes::Lane;
 
 /// Every rule of this file.
 pub static RULES: [&Rule; 2] = [&NO_LANE, &LANE_UNKNOWN];
+
+/// How files that this machine does not have get seen by hand.
+pub(in crate::findings::check) const HAND_FIX: &str = "make the containers with `docker compose create`: preflight looks \
+                                   into them and nothing is started; or run it as a service of the \
+                                   stack";
 
 /// Nothing in the project serves a model, as far as preflight can tell.
 pub static NO_LANE: Rule =
@@ -28,14 +34,17 @@ pub fn no_lane() -> Finding {
 
 /// The finding for a lane whose files could not be looked at, and why.
 #[must_use]
-pub fn lane_unknown(lane: &Lane, reason: &str, allow_unknown: bool) -> Finding {
+pub fn lane_unknown(lane: &Lane, reason: &str, role: Role, allow_unknown: bool) -> Finding {
     let cached = lane.cached.first().filter(|_| lane.in_cache());
     let what = if cached.is_some() {
         "run with `--fetch` to ask the hub, mount the engine's cache into preflight"
     } else if lane.invocation.is_some() && lane.model().is_none() {
         "name the model in `command`, or say its path with the label `preflight.path` of the service"
     } else {
-        "mount the models into preflight as the service has them"
+        match role {
+            Role::Init => "mount the models into preflight as the service has them",
+            Role::Hand => HAND_FIX,
+        }
     };
     let word = cached.map_or(&lane.place, |cached| &cached.place);
     let finding = Finding::new(

@@ -261,7 +261,7 @@ impl Ground<'_> {
         let invocation = draft.invocation.as_ref()?;
         let authority = match self.standpoint {
             Standpoint::Container(_) => format!("{}:{}", service.name.value, invocation.port),
-            Standpoint::Host => {
+            Standpoint::Host | Standpoint::Elsewhere(_) => {
                 let port = service.ports.iter().find(|port| port.target == invocation.port)?;
                 let address = port.host_ip.as_deref().filter(|ip| !is_any(ip));
                 format!("{}:{}", bracketed(address.unwrap_or("127.0.0.1")), port.published?)

@@ -181,7 +181,7 @@ fn doubtful(
         | MountSource::Other(_) => None,
     });
     let own = match standpoint {
-        Standpoint::Host => &[][..],
+        Standpoint::Host | Standpoint::Elsewhere(_) => &[][..],
         Standpoint::Container(own) => own,
     };
     let is_own = |path: &HostPath| {

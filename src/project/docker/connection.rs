@@ -9,10 +9,8 @@ use std::time::Duration;
 use bollard::{API_DEFAULT_VERSION, Docker};
 
 use super::DockerError;
+use super::context::{self, Endpoint};
 use crate::options::DockerOptions;
-
-/// Where Docker listens if nothing else is said.
-const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 
 /// Docker's port without TLS, and the one with.
 const DEFAULT_PORTS: [u16; 2] = [2375, 2376];
@@ -31,17 +29,19 @@ pub(super) struct Connection {
 
 /// What `DOCKER_HOST` says.
 #[derive(Debug, PartialEq, Eq)]
-enum Address {
+pub(super) enum Address {
+    /// The path of a socket.
     Socket(PathBuf),
     /// `host:port`.
     Tcp(String),
 }
 
 impl Connection {
-    /// Works out where Docker is; absent or empty: the default socket. Blocking, briefly.
+    /// Works out where Docker is. Blocking, briefly.
     pub(super) fn open(options: &DockerOptions) -> Result<Self, DockerError> {
-        let host = options.host.as_deref().filter(|host| !host.is_empty()).unwrap_or(DEFAULT_HOST);
-        let (docker, socket) = match address(host, options.certificates.is_some())? {
+        let Endpoint { host, certificates } = context::endpoint(options)?;
+        let host = host.as_str();
+        let (docker, socket) = match address(host, certificates.is_some())? {
             Address::Socket(path) => {
                 look_at_socket(host, &path)?;
                 let docker = Docker::connect_with_unix(
@@ -52,7 +52,7 @@ impl Connection {
                 (docker, Some(path))
             }
             Address::Tcp(address) => {
-                let docker = match &options.certificates {
+                let docker = match &certificates {
                     Some(folder) => encrypted(host, &address, folder)?,
                     None => {
                         Docker::connect_with_http(&address, PATIENCE.as_secs(), API_DEFAULT_VERSION)
@@ -167,7 +167,7 @@ fn encrypted(
 }
 
 /// Reads `DOCKER_HOST` as the Docker CLI does: `unix://PATH`, `tcp://HOST[:PORT]`, `http://`.
-fn address(host: &str, encrypted: bool) -> Result<Address, DockerError> {
+pub(super) fn address(host: &str, encrypted: bool) -> Result<Address, DockerError> {
     let refuse = |reason: &str| {
         Err(DockerError::HostNotSupported { host: host.to_owned(), reason: reason.to_owned() })
     };
@@ -297,8 +297,7 @@ mod tests {
         let options = DockerOptions {
             host: Some("tcp://127.0.0.1:1".to_owned()),
             certificates: Some(folder.path().to_path_buf()),
-            enabled: true,
-            container: None,
+            ..DockerOptions::default_socket()
         };
         let told = || Connection::open(&options).unwrap_err().to_string();
         assert!(told().contains("there is no `") && told().contains("ca.pem"), "{}", told());
@@ -314,12 +313,7 @@ mod tests {
         let host = format!("unix://{}", folder.path().display());
         let open = |host: &str| {
             let host = Some(host.to_owned());
-            Connection::open(&DockerOptions {
-                host,
-                certificates: None,
-                enabled: true,
-                container: None,
-            })
+            Connection::open(&DockerOptions { host, ..DockerOptions::default_socket() })
         };
         let error = open(&host).unwrap_err();
         assert!(error.to_string().contains("it is a folder, not a socket"), "{error}");

@@ -6,6 +6,7 @@ use bollard::models::{HostConfig, SystemInfo};
 
 use super::archive::has_host_path;
 use super::connection::Connection;
+use super::machine::Identity;
 use super::{Container, DockerFacts};
 use crate::path::HostPath;
 use crate::project::{DeviceRequest, Hardware};
@@ -65,6 +66,10 @@ fn of_info(info: SystemInfo) -> DockerFacts {
     DockerFacts {
         runtimes: (!runtimes.is_empty()).then_some(runtimes),
         cdi_devices: found,
+        identity: info
+            .name
+            .zip(info.kernel_version)
+            .map(|(name, kernel)| Identity { name, kernel }),
         maps_users: options
             .iter()
             .any(|option| matches!(option.as_str(), "name=userns" | "name=rootless")),

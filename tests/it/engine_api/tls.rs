@@ -70,8 +70,8 @@ async fn look(port: &str, from: &Path, names: &[&str]) -> Result<Observation, Do
     let options = DockerOptions {
         host: Some(format!("tcp://localhost:{port}")),
         certificates: Some(folder.path().to_path_buf()),
-        enabled: true,
         container: Some("0000".to_owned()),
+        ..DockerOptions::default_socket()
     };
     observe(&options, Some("demo")).await
 }

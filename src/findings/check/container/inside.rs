@@ -4,6 +4,7 @@ use crate::exit_code::ExitCode;
 use crate::facts::{LaneFacts, Through};
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule};
+use crate::options::Role;
 
 /// A lane's files were looked at inside its container.
 pub static CHECK: Check = Check { rules: &[&SEEN_THROUGH_ENGINE], run: Run::Model(run) };
@@ -28,7 +29,15 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
             "{why}, so names, sizes, rights and the beginnings of files were looked at through the \
              Docker Engine, in `{name}`; what else is in the folders, and holes in files, was not"
         ),
-        "to have everything looked at, mount the models into preflight as the service has them",
+        match facts.orders.role {
+            Role::Init => {
+                "to have everything looked at, mount the models into preflight as the service has them"
+            }
+            Role::Hand => {
+                "to have everything looked at, run preflight as a service of the stack, with the \
+                 models mounted as the service has them"
+            }
+        },
     );
     let finding = finding.lane(&facts.lane.name).at(&facts.lane.place);
     findings.push(match facts.lane.services.first() {
@@ -44,7 +53,6 @@ mod tests {
     use crate::facts::{ArtifactFacts, Way};
     use crate::findings::Policy;
     use crate::findings::check::container::tests::{lane, tell};
-    use crate::options::Role;
     use crate::plan::engine::Part;
     use crate::plan::lanes::{Artifact, Origin, Traced};
     use crate::project::mounts::{Located, Sight};

@@ -14,6 +14,7 @@ pub(in crate::findings::check) struct Stack {
     pub(in crate::findings::check) plan: Plan,
     pub(in crate::findings::check) differences: Vec<Difference>,
     pub(in crate::findings::check) unreadable: Option<String>,
+    pub(in crate::findings::check) elsewhere: Option<String>,
     pub(in crate::findings::check) observation: Result<Observation, DockerError>,
 }
 
@@ -29,6 +30,7 @@ impl Stack {
             },
             differences: Vec::new(),
             unreadable: None,
+            elsewhere: None,
             observation: Ok(Observation::of(Vec::new())),
         }
     }
@@ -63,6 +65,7 @@ impl Stack {
             plan: &self.plan,
             differences: &self.differences,
             unreadable: self.unreadable.as_deref(),
+            elsewhere: self.elsewhere.as_deref(),
             observation: &self.observation,
         };
         let mut findings = Findings::new(Policy::default());

@@ -1,4 +1,5 @@
-//! What could not be looked at: the containers, or the files that they were made from.
+//! What could not be looked at: the containers, the disk that they mount, or the files that they were
+//! made from.
 
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
@@ -7,8 +8,9 @@ use crate::findings::{Finding, Findings, Rule};
 use crate::options::Role;
 use crate::project::docker::DockerError;
 
-/// One of the two views on the project is closed.
-pub static CHECK: Check = Check { rules: &[&UNREADABLE, &NOT_SEEN], run: Run::Project(run) };
+/// One of the views on the project is closed.
+pub static CHECK: Check =
+    Check { rules: &[&UNREADABLE, &NOT_SEEN, &ELSEWHERE], run: Run::Project(run) };
 
 static UNREADABLE: Rule = Rule::warning(
     "project-unreadable",
@@ -22,6 +24,9 @@ static NOT_SEEN: Rule = Rule::note(
     include_str!("rules/containers-not-seen.md"),
 );
 
+static ELSEWHERE: Rule =
+    Rule::note("docker-elsewhere", ExitCode::Unjudged, include_str!("rules/docker-elsewhere.md"));
+
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     if let Some(reason) = facts.unreadable {
         findings.push(Finding::new(
@@ -31,6 +36,11 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
             ),
             "mount the project read-only into preflight: `- .:/project:ro`",
         ));
+    }
+    if let Some(docker) = facts.elsewhere {
+        // Where it cannot even be asked, that is said with its address.
+        let at = facts.observation.as_ref().map(|_| format!(" at `{docker}`")).unwrap_or_default();
+        findings.push(elsewhere(&at));
     }
     match facts.observation {
         Ok(_) | Err(DockerError::Disabled) => {}
@@ -42,6 +52,18 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
             ));
         }
     }
+}
+
+fn elsewhere(at: &str) -> Finding {
+    Finding::new(
+        &ELSEWHERE,
+        format!(
+            "nothing shows that the Docker Engine{at} runs on this machine: the files that it mounts \
+             are not looked for here, only in containers that are there"
+        ),
+        "run preflight on that machine, or as a service of the stack; for containers to look into, \
+         `docker compose create`; `--no-docker` judges the files of this machine",
+    )
 }
 
 fn fix(role: Role, error: &DockerError) -> String {
@@ -119,6 +141,17 @@ mod tests {
                 assert!(!fix(role, &error).is_empty(), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn docker_on_another_machine_is_said_once() {
+        let mut stack = Stack::new(Role::Hand);
+        stack.elsewhere = Some("tcp://box:2375".to_owned());
+        let told = stack.told(&CHECK);
+        assert_eq!(told.len(), 1);
+        let said =
+            "note docker-elsewhere: nothing shows that the Docker Engine at `tcp://box:2375`";
+        assert!(told[0].starts_with(said), "{told:?}");
     }
 
     #[test]

@@ -212,6 +212,7 @@ fn wired(role: Role, theirs: Mount, ours: Mount) -> Vec<(&'static str, Severity)
         plan: &Plan { lanes: vec![reader.clone(), reader], settings },
         differences: &[],
         unreadable: None,
+        elsewhere: None,
         observation: &Err(DockerError::Disabled),
     };
     let mut findings = Findings::new(Policy::default());
