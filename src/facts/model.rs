@@ -268,7 +268,9 @@ impl Model {
     pub fn path_of(&self, path: &Path, file: &ModelFile) -> PathBuf {
         match self.shape {
             Shape::Folder(_) | Shape::Directory => path.join(&file.name),
-            Shape::File | Shape::Split(_) => path.with_file_name(&file.name),
+            // A mount may have given it another name.
+            Shape::File => path.to_path_buf(),
+            Shape::Split(_) => path.with_file_name(&file.name),
         }
     }
 

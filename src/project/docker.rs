@@ -62,15 +62,17 @@ pub struct Observation {
 pub struct DockerFacts {
     /// The runtimes that a service can ask for, sorted; absent: not told.
     pub runtimes: Option<Vec<String>>,
-    /// Devices of the Container Device Interface; absent: not told (before API 1.50).
+    /// Whether it hands out devices of the Container Device Interface; absent: not told.
+    pub knows_cdi: Option<bool>,
+    /// Those that it has found; absent: not told (before API 1.50).
     pub cdi_devices: Option<Vec<String>>,
     /// Whether the numbers of users inside containers are others than outside (user namespaces,
     /// rootless), as far as Docker tells.
     pub maps_users: bool,
     /// What its host calls itself; absent: not told.
     pub identity: Option<Identity>,
-    /// Device files that a container asks for, and those of drivers, and whether the host has
-    /// them. What is not here could not be asked.
+    /// Device files that are asked for, and those of drivers, and whether the host has them. What is
+    /// not here could not be asked.
     pub host_files: BTreeMap<String, bool>,
 }
 
@@ -259,7 +261,9 @@ pub async fn observe(
         None => Vec::new(),
     };
     let volume_devices = volume_devices(&connection, siblings.iter().chain(&myself)).await;
-    let docker = devices::available(&connection, siblings.iter()).await;
+    let mut docker = devices::available(&connection, &version).await;
+    let wanted = siblings.iter().map(|container| &container.hardware);
+    devices::look_for(&connection, wanted, &mut docker).await;
     let logs = logs_of(&connection, &siblings).await;
     Ok(Observation {
         docker_version: version.version.unwrap_or_default(),

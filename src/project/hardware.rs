@@ -53,6 +53,13 @@ impl Hardware {
         self.requests.iter().any(DeviceRequest::is_for_gpu)
     }
 
+    /// Whether devices of the Container Device Interface are asked for.
+    #[must_use]
+    pub fn requests_cdi(&self) -> bool {
+        self.requests.iter().any(|request| request.driver == "cdi")
+            || self.cdi_names().next().is_some()
+    }
+
     /// The names of the Container Device Interface (`nvidia.com/gpu=all`).
     pub fn cdi_names(&self) -> impl Iterator<Item = &str> {
         let requested = self.requests.iter().filter(|request| request.driver == "cdi");

@@ -8,6 +8,8 @@ use std::mem;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use tracing::warn;
+
 use crate::options::{Options, ProjectOptions, Reach, Role, Target};
 use crate::path::{HostPath, LocalPath};
 use crate::project::compose::{self, LoadError};
@@ -15,7 +17,7 @@ use crate::project::docker::archive::Archives;
 use crate::project::docker::machine;
 use crate::project::docker::{self, DockerError, Observation};
 use crate::project::mounts::{Sight, Standpoint, locate_on_host};
-use crate::project::{MountSource, Project, Service};
+use crate::project::{Hardware, MountSource, Project, Service};
 use crate::source_map::SourceMap;
 
 pub use observed::Difference;
@@ -63,14 +65,15 @@ pub async fn gather(options: &Options, sources: &mut SourceMap) -> Result<Stack,
 async fn by_hand(options: &Options, sources: &mut SourceMap) -> Result<Stack, LoadError> {
     let project = compose::load(&options.project, sources)?;
     let mut observation = docker::observe(&options.docker, Some(&project.name)).await;
-    let project = with_image_defaults(options, project, &mut observation).await;
-    let elsewhere = machine::elsewhere(&options.docker, &observation, &project.directory).await;
-    let standpoint = elsewhere.map_or(Standpoint::Host, Standpoint::Elsewhere);
-    let archives = archives(options, &observation, &project, &standpoint);
     let differences = match &observation {
         Ok(observation) => project.clone().observed(observation).1,
         Err(_) => Vec::new(),
     };
+    let project = with_image_defaults(options, project, &mut observation).await;
+    look_for_devices(options, &project, &mut observation).await;
+    let elsewhere = machine::elsewhere(&options.docker, &observation, &project.directory).await;
+    let standpoint = elsewhere.map_or(Standpoint::Host, Standpoint::Elsewhere);
+    let archives = archives(options, &observation, &project, &standpoint);
     Ok(Stack {
         project,
         differences,
@@ -107,6 +110,7 @@ async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result
         None => (project, Vec::new()),
     };
     let project = with_image_defaults(options, project, &mut observation).await;
+    look_for_devices(options, &project, &mut observation).await;
     let seen = observation.as_ref().ok();
     let created = seen.and_then(|seen| seen.myself.as_ref()).and_then(|myself| myself.created);
     let standpoint = standpoint(&project, &observation);
@@ -121,22 +125,43 @@ async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result
     })
 }
 
-/// What services without a container get from their images.
+/// What services get from their images, but for those that a container speaks for.
 async fn with_image_defaults(
     options: &Options,
     project: Project,
     observation: &mut Result<Observation, DockerError>,
 ) -> Project {
     let Ok(observation) = observation else { return project };
-    let is_absent =
-        |service: &&Service| observation.container(&project.name, &service.name.value).is_none();
-    let images = project.services.iter().filter(is_absent).filter_map(|it| it.image.as_ref());
+    let as_written = |service: &&Service| !service.observed;
+    let images = project.services.iter().filter(as_written).filter_map(|it| it.image.as_ref());
     let images: BTreeSet<&str> = images.map(|image| image.value.as_str()).collect();
     if images.is_empty() {
         return project;
     }
     observation.images = docker::images::images(&options.docker, images).await;
     project.with_image_defaults(observation)
+}
+
+/// Asks for the devices of services without a container.
+async fn look_for_devices(
+    options: &Options,
+    project: &Project,
+    observation: &mut Result<Observation, DockerError>,
+) {
+    let Ok(observation) = observation else { return };
+    let names = project.services.iter().map(|service| &service.name.value);
+    let wanted: Vec<Hardware> = names
+        .filter(|name| observation.container(&project.name, name).is_none())
+        .map(|name| Hardware::of_document(&project.document, name))
+        .filter(|hardware| *hardware != Hardware::default())
+        .collect();
+    if wanted.is_empty() {
+        return;
+    }
+    let facts = &mut observation.docker;
+    if let Err(error) = docker::devices::ask(&options.docker, wanted.iter(), facts).await {
+        warn!(%error, "whether the host has the devices is not known");
+    }
 }
 
 /// Where an init container finds the project's files: those that its own labels name, through its
@@ -233,6 +258,9 @@ impl Stack {
         if let Ok(mut observation) = docker::observe(&options.docker, name).await {
             if let Ok(before) = &mut self.observation {
                 observation.images = mem::take(&mut before.images);
+                let files = mem::take(&mut before.docker.host_files);
+                observation.docker.host_files =
+                    files.into_iter().chain(observation.docker.host_files).collect();
             }
             self.observation = Ok(observation);
         }

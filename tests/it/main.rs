@@ -21,6 +21,7 @@ mod docker_eyes;
 mod docker_fetch;
 mod docker_forms;
 mod docker_fragments;
+mod docker_gpu;
 mod docker_image;
 mod docker_inspect;
 mod docker_mount_sources;

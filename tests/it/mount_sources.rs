@@ -164,3 +164,17 @@ fn a_folder_for_saved_states_is_no_folder_of_models() {
     let text = text.replace("'./models:/models:ro']", "'./models:/models:ro', './slots:/slots']");
     check(&sandbox.file("compose.yaml", text).run(&[]), &[]);
 }
+
+#[test]
+fn a_model_that_a_mount_gives_another_name_is_where_the_mount_says() {
+    let compose = format!(
+        "services:
+  reader:
+    image: ghcr.io/ggml-org/llama.cpp:server
+    command: [-m, /models/model.gguf, -c, '256']
+    volumes: ['./{MODEL}:/models/model.gguf:ro']
+"
+    );
+    let run = Sandbox::quickstart().file("compose.yaml", compose).run(&[]);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+}

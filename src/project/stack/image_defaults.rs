@@ -7,13 +7,13 @@ use crate::project::{Project, Service};
 use crate::source_map::Spanned;
 
 impl Project {
-    /// Fills in, for every service without a container, what Docker would take from its image:
-    /// entrypoint, command, environment, labels, user and working directory. A container tells them
-    /// itself.
+    /// Fills in, for every service that is known as it is written, what Docker takes from its image:
+    /// entrypoint, command, environment, labels, user and working directory. One that is known as its
+    /// container has it has them.
     #[must_use]
     pub fn with_image_defaults(mut self, observation: &Observation) -> Self {
         for service in &mut self.services {
-            if observation.container(&self.name, &service.name.value).is_some() {
+            if service.observed {
                 continue;
             }
             let image =
@@ -119,7 +119,10 @@ mod tests {
 
     #[test]
     fn a_container_speaks_for_itself() {
-        let service = filled(|_| {}, vec![Container::of_service("demo", "vllm")]);
+        let container = || vec![Container::of_service("demo", "vllm")];
+        let service = filled(|service| service.observed = true, container());
         assert_eq!((service.entrypoint, service.user), (None, None));
+        let service = filled(|_| {}, container());
+        assert_eq!(service.user.unwrap().value, "1000");
     }
 }

@@ -87,6 +87,18 @@ fn runtime(name: &str, hardware: &Hardware, docker: &DockerFacts) -> Option<Find
 
 /// Devices that the service asks for by their names in the Container Device Interface.
 fn cdi(name: &str, hardware: &Hardware, docker: &DockerFacts) -> Option<Finding> {
+    if docker.knows_cdi == Some(false) && hardware.requests_cdi() {
+        let device = hardware.cdi_names().next();
+        let device = device.map_or_else(|| "devices".to_owned(), |name| format!("`{name}`"));
+        let message = format!(
+            "`{name}` asks for {device} of the Container Device Interface (CDI), which this Docker \
+             Engine does not know"
+        );
+        let fix = "use Docker Engine 28.3 or later (25 or later with `\"features\": {\"cdi\": \
+                   true}` in `/etc/docker/daemon.json`), or ask with `driver: nvidia` and \
+                   `capabilities: [gpu]`";
+        return Some(Finding::new(&RUNTIME_MISSING, message, fix));
+    }
     let known = docker.cdi_devices.as_ref()?;
     let missing =
         hardware.cdi_names().find(|wanted| known.iter().all(|device| device != wanted))?;

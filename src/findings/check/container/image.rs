@@ -20,6 +20,9 @@ fn run(facts: &ProjectFacts<'_>, observation: &Observation, findings: &mut Findi
     for lane in facts.plan.lanes.iter().filter(|lane| lane.skipped.is_none()) {
         for name in &lane.services {
             let Some(service) = facts.project.service(name) else { continue };
+            if observation.container(&facts.project.name, name).is_some() {
+                continue;
+            }
             if is_missing(observation, service) && !judged.contains(&name) {
                 judge(facts, service, findings);
                 judged.push(name);
