@@ -88,8 +88,8 @@ impl Environment {
 
     /// What an init container knows of the environment that Compose was called with.
     pub(super) fn of_the_project_alone(&self) -> IndexMap<String, String> {
-        let name = "COMPOSE_PROJECT_NAME";
-        self.value(name).map(|value| (name.to_owned(), value)).into_iter().collect()
+        let known = ["COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES"];
+        known.into_iter().filter_map(|name| Some((name.to_owned(), self.value(name)?))).collect()
     }
 
     /// The folder of the Docker CLI.

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod config;
+mod cuda;
 mod hugging_face;
 mod image;
 mod infinity;
@@ -190,9 +191,8 @@ impl Engine {
 
     /// The lines that it is known to end with. What is more particular stands first: an engine that
     /// fails says so several times, and only one of the lines says why.
-    #[must_use]
-    pub fn log(self) -> &'static [LogMessage] {
-        self.profile().log
+    pub fn log(self) -> impl Iterator<Item = &'static LogMessage> {
+        cuda::MESSAGES.iter().chain(self.profile().log)
     }
 
     /// Whether it, or a library in it, may read the variable `name`.

@@ -172,6 +172,9 @@ pub enum DockerError {
         reason: String,
         /// The id of the group that would be let in; absent: none would, or it is not known.
         group: Option<u32>,
+        /// Whether the socket belongs to nobody that this process could be: Docker gives its
+        /// container users of their own (`userns-remap`).
+        mapped: bool,
     },
     /// `DOCKER_HOST` says something that cannot be used.
     #[error("the Docker host `{host}` cannot be used: {reason}")]
@@ -500,6 +503,11 @@ impl DockerError {
             Self::NoSocket { .. } => Some(
                 "mount it: `- ${DOCKER_SOCKET:-/var/run/docker.sock}:/var/run/docker.sock:ro`, or \
                  set `DOCKER_HOST`"
+                    .to_owned(),
+            ),
+            Self::Denied { mapped: true, .. } => Some(
+                "add `userns_mode: host` to the preflight service: Docker maps its users, so that no \
+                 user or group of it is the socket's"
                     .to_owned(),
             ),
             Self::Denied { group: Some(group), .. } => {

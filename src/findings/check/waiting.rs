@@ -37,7 +37,9 @@ static RESTARTS: Rule = Rule::warning(
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let Some(preflight) = preflight(facts) else { return };
     restarts(preflight, findings);
-    let mut judged: Vec<&str> = vec![&preflight.name.value];
+    // Several may share the work, each with lanes of its own.
+    let gates: Vec<&str> = gates(facts, preflight).collect();
+    let mut judged = gates.clone();
     let mut all_wait = true;
     for lane in facts.plan.lanes.iter().filter(|lane| lane.skipped.is_none()) {
         for name in &lane.services {
@@ -45,7 +47,7 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
             let is_judged = judged.contains(&name.as_str()) || has_hook(facts.project, name);
             if !is_judged
                 && tells_dependencies(facts, name)
-                && !waits(facts.project, service, &preflight.name.value, &mut Vec::new())
+                && !gates.iter().any(|it| waits(facts.project, service, it, &mut Vec::new()))
             {
                 all_wait = false;
                 findings.push(does_not_wait(service, preflight, &lane.name));
@@ -75,6 +77,20 @@ fn preflight<'a>(facts: &ProjectFacts<'a>) -> Option<&'a Service> {
             project.services.iter().find(is_image)
         })
     })
+}
+
+/// Whatever is preflight: the service itself, and those of its image or that say so and serve nothing.
+fn gates<'a>(facts: &'a ProjectFacts<'_>, preflight: &'a Service) -> impl Iterator<Item = &'a str> {
+    let serves = |name: &str| facts.plan.lanes.iter().any(|lane| lane.is_served_by(name));
+    let is_gate = move |service: &&Service| {
+        let says = |text: &str| text.contains("preflight");
+        let image = service.image.as_ref().map(|image| &image.value);
+        let own = preflight.image.as_ref().map(|image| &image.value);
+        let is_preflight = says(&service.name.value)
+            || image.is_some_and(|image| says(image) || Some(image) == own);
+        service.name.value == preflight.name.value || (is_preflight && !serves(&service.name.value))
+    };
+    facts.project.services.iter().filter(is_gate).map(|service| service.name.value.as_str())
 }
 
 /// Compose v1 writes no label about dependencies, so containers alone cannot tell them.
@@ -210,6 +226,20 @@ mod tests {
         let told = stack.told(&CHECK);
         let messages: Vec<_> = told.iter().map(|told| told.split(" = ").next().unwrap()).collect();
         assert_eq!(messages, expected);
+    }
+
+    #[test]
+    fn of_two_that_are_preflight_either_is_waited_for() {
+        let mut stack = Stack::new(Role::Hand);
+        for (gate, engine) in [("preflight-gpu", "vllm"), ("preflight-cpu", "llama")] {
+            stack.service(gate);
+            stack.service(engine).depends_on = vec![edge(gate, COMPLETED, true)];
+            stack.lane(engine, &[engine], true);
+        }
+        assert_eq!(stack.told(&CHECK), Vec::<String>::new());
+        stack.service("tei").depends_on = vec![edge("preflight-cpu", "service_started", true)];
+        stack.lane("tei", &["tei"], true);
+        assert_eq!(stack.told(&CHECK).len(), 1);
     }
 
     #[test]

@@ -18,6 +18,9 @@ const DEFAULT_PORTS: [u16; 2] = [2375, 2376];
 /// How long one question may take, its answer's body included.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Whom a file belongs to whose owner the user namespace does not have.
+const NOBODY: u32 = 65534;
+
 /// Somewhere to send questions to. Nothing is sent before the first one.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -217,12 +220,25 @@ fn look_at_socket(host: &str, path: &Path) -> Result<(), DockerError> {
 /// Says whom the socket lets in; looking at it needs no access to it.
 fn denied(host: &str, socket: &Path) -> DockerError {
     let metadata = fs_err::metadata(socket).ok();
-    let group = metadata.filter(|metadata| metadata.mode() & 0o060 == 0o060).map(|m| m.gid());
+    let mapped = is_mapped() && metadata.as_ref().is_some_and(|it| it.uid() == NOBODY);
+    let group = metadata
+        .filter(|metadata| !mapped && metadata.mode() & 0o060 == 0o060)
+        .map(|metadata| metadata.gid());
     let reason = match group {
         Some(group) => format!("permission denied, it lets in group {group}"),
         None => "permission denied".to_owned(),
     };
-    DockerError::Denied { host: host.to_owned(), reason, group }
+    DockerError::Denied { host: host.to_owned(), reason, group, mapped }
+}
+
+/// Whether the users of this process are others outside (user_namespaces(7)).
+fn is_mapped() -> bool {
+    fs_err::read_to_string("/proc/self/uid_map").is_ok_and(|map| !is_identity(&map))
+}
+
+/// Whether a map of users leaves every one as it is: the one line of the first namespace.
+fn is_identity(map: &str) -> bool {
+    map.split_whitespace().eq(["0", "0", "4294967295"])
 }
 
 fn unreachable(host: &str, error: &bollard::errors::Error) -> DockerError {
@@ -319,6 +335,13 @@ mod tests {
         assert!(error.to_string().contains("it is a folder, not a socket"), "{error}");
         let error = open(&format!("{host}/none.sock")).unwrap_err();
         assert!(matches!(error, DockerError::NoSocket { .. }), "{error}");
+    }
+
+    #[test]
+    fn the_first_user_namespace_maps_nobody() {
+        assert!(is_identity("         0          0 4294967295\n"));
+        assert!(!is_identity("         0     165536      65536\n"));
+        assert!(!is_identity("0 1000 1\n1 100000 65536\n"));
     }
 
     #[test]

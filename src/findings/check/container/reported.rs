@@ -75,9 +75,24 @@ mod tests {
     }
 
     #[test]
+    fn a_gpu_that_is_lost_is_the_cause_of_what_an_engine_makes_of_it() {
+        // The last lines of vLLM 0.12.0 and of `nvidia-smi` in such a container.
+        let lost = "Failed to initialize NVML: Unknown Error";
+        let infer = "RuntimeError: Failed to infer device type, please set the environment variable \
+                     `VLLM_LOGGING_LEVEL=DEBUG` to turn on verbose logging to help debug the issue.";
+        let none = "RuntimeError: No CUDA GPUs are available";
+        check(Some(Engine::Vllm), &[lost, infer], Some(lost));
+        check(Some(Engine::Vllm), &[infer], Some(infer));
+        for engine in [Some(Engine::Sglang), Some(Engine::Vllm), None] {
+            check(engine, &[none], Some(none));
+        }
+    }
+
+    #[test]
     fn every_message_is_whole_and_no_other_hides_it() {
-        let all = Engine::ALL.into_iter().flat_map(|it| it.log().iter().map(move |one| (it, one)));
-        assert!(all.clone().count() > 30);
+        let all = Engine::ALL.into_iter().flat_map(|it| it.log().map(move |one| (it, one)));
+        let all: Vec<_> = all.collect();
+        assert!(all.len() > 30);
         for (engine, message) in all {
             let line = format!("before {} after", message.words.join(" between "));
             let lines = [line];

@@ -1,6 +1,8 @@
 //! What could not be looked at: the containers, the disk that they mount, or the files that they were
 //! made from.
 
+use std::path::Path;
+
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
@@ -34,7 +36,12 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
             format!(
                 "the Compose files could not be read, so the containers speak for them: {reason}"
             ),
-            "mount the project read-only into preflight: `- .:/project:ro`",
+            if has_project(facts) {
+                "the project is mounted: give preflight what Compose had beside it, the variables of \
+                 the shell under `environment`, and folders outside of the project as mounts"
+            } else {
+                "mount the project read-only into preflight: `- .:/project:ro`"
+            },
         ));
     }
     if let Some(docker) = facts.elsewhere {
@@ -52,6 +59,15 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
             ));
         }
     }
+}
+
+/// Whether preflight has something mounted where it looks for the project.
+fn has_project(facts: &ProjectFacts<'_>) -> bool {
+    let observation = facts.observation.as_ref().ok();
+    let own = observation.and_then(|it| Some(&it.myself.as_ref()?.mounts));
+    let service = || facts.project.preflight_service().map(|service| &service.mounts);
+    let mut mounts = own.or_else(service).into_iter().flatten();
+    mounts.any(|mount| mount.target.as_path() == Path::new("/project"))
 }
 
 fn elsewhere(at: &str) -> Finding {
@@ -83,6 +99,9 @@ fn fix(role: Role, error: &DockerError) -> String {
 mod tests {
     use super::*;
     use crate::findings::check::container::tests::Stack;
+    use crate::path::{HostPath, ServicePath};
+    use crate::project::{Mount, MountSource};
+    use crate::source_map::Place;
 
     fn check(role: Role, error: DockerError, expected: &[&str]) {
         let mut stack = Stack::new(role);
@@ -96,6 +115,7 @@ mod tests {
             host: "unix:///s".to_owned(),
             reason: "permission denied, it lets in group 105".to_owned(),
             group: Some(105),
+            mapped: false,
         };
         check(
             Role::Init,
@@ -127,7 +147,7 @@ mod tests {
         let host = || "tcp://proxy:2375".to_owned();
         for error in [
             DockerError::NoSocket { host: host() },
-            DockerError::Denied { host: host(), reason: String::new(), group: None },
+            DockerError::Denied { host: host(), reason: String::new(), group: None, mapped: true },
             DockerError::HostNotSupported { host: host(), reason: String::new() },
             DockerError::Unreachable { host: host(), reason: String::new() },
             DockerError::Refused {
@@ -141,6 +161,18 @@ mod tests {
                 assert!(!fix(role, &error).is_empty(), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn a_project_that_is_mounted_is_not_to_be_mounted() {
+        let mut stack = Stack::new(Role::Init);
+        stack.unreadable = Some("required variable `TAG` is not set".to_owned());
+        let source = MountSource::Bind { path: HostPath::new("/srv/p"), create_host_path: true };
+        let target = ServicePath::new("/project");
+        stack.service("preflight").mounts =
+            vec![Mount { source, target, read_only: true, place: Place::nowhere() }];
+        let told = stack.told(&CHECK);
+        assert!(told[0].contains(" = the project is mounted: "), "{told:?}");
     }
 
     #[test]
