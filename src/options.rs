@@ -152,6 +152,8 @@ pub struct ProjectOptions {
     pub env_files: Vec<PathBuf>,
     /// `--profile`.
     pub profiles: Vec<String>,
+    /// Services that are on whatever the profiles say: those that Compose has made a container of.
+    pub switched_on: BTreeSet<String>,
     /// The environment that variables are looked up in. Empty in the init role, where the
     /// caller's shell cannot be known.
     pub environment: IndexMap<String, String>,

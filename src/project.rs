@@ -29,6 +29,9 @@ pub struct Project {
     pub files: Vec<PathBuf>,
     /// In the order of the files.
     pub services: Vec<Service>,
+    /// Those that the profiles leave out, as far as they can be read: Compose does not look at them
+    /// any closer.
+    pub disabled: Vec<Service>,
     /// The top-level `volumes`, by the key that services use.
     pub volumes: IndexMap<String, Volume>,
     /// The top-level `x-preflight` mapping, with its own place.
@@ -89,7 +92,7 @@ pub struct Service {
     pub root_reads_all: bool,
     /// What has to happen before it starts, implied edges included.
     pub depends_on: Vec<Dependency>,
-    /// `restart`, as written.
+    /// What Docker does when it has ended, as `restart` says it (`on-failure:3`), whoever says it.
     pub restart: Option<Spanned<String>>,
     /// `working_dir`.
     pub working_dir: Option<ServicePath>,
@@ -202,6 +205,7 @@ impl Project {
             directory: HostPath::new("/"),
             files: Vec::new(),
             services: Vec::new(),
+            disabled: Vec::new(),
             volumes: IndexMap::new(),
             extension: None,
             extension_places: IndexMap::new(),

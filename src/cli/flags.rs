@@ -1,5 +1,6 @@
 //! The flags that every subcommand takes, and the options that they are made into.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
@@ -347,6 +348,7 @@ impl Flags {
             directory,
             env_files: self.env_file,
             profiles: self.profile,
+            switched_on: BTreeSet::new(),
             reach: Reach::Directly,
             working_directory: environment.working_directory.clone(),
             environment: match role {

@@ -150,6 +150,7 @@ fn load_with(options: &ProjectOptions, loader: &mut Loader<'_>) -> Result<Projec
         name,
         directory: &found.directory,
         profiles: profiles(options, &found.environment),
+        switched_on: &options.switched_on,
         environment: found.environment.clone(),
     };
     assemble::project(loader, &model, about)

@@ -45,6 +45,8 @@ pub struct Observation {
     /// Every container of the project but the own one, one-off ones (`compose run`) left out, by
     /// service and number.
     pub siblings: Vec<Container>,
+    /// Containers of the project's name that belong to a project in another folder.
+    pub strangers: Vec<Container>,
     /// The host folder behind each named volume that a container of the project mounts, where its
     /// options say so (`o=bind`).
     pub volume_devices: IndexMap<String, HostPath>,
@@ -110,7 +112,7 @@ pub struct Container {
     pub working_dir: Option<ServicePath>,
     /// What it waits for, from its labels.
     pub depends_on: Vec<Dependency>,
-    /// The restart policy (`no`, `always`, `on-failure`, `unless-stopped`).
+    /// The restart policy (`no`, `always`, `on-failure`, `on-failure:3`, `unless-stopped`).
     pub restart: String,
     /// The devices that it asks for.
     pub hardware: Hardware,
@@ -132,6 +134,8 @@ pub struct State {
     pub status: String,
     /// Of the last run; meaningless before one.
     pub exit_code: i64,
+    /// When the last run that is over ended; absent: there was none.
+    pub ended: Option<SystemTime>,
     /// Whether the kernel killed it for memory.
     pub oom_killed: bool,
     /// How often Docker restarted it.
@@ -237,6 +241,7 @@ mod label {
     pub(super) const SERVICE: &str = "com.docker.compose.service";
     pub(super) const NUMBER: &str = "com.docker.compose.container-number";
     pub(super) const ONE_OFF: &str = "com.docker.compose.oneoff";
+    pub(super) const TRUE: &str = "True";
     pub(super) const HOOK: &str = "com.docker.compose.hook";
     pub(super) const DEPENDS_ON: &str = "com.docker.compose.depends_on";
     pub(super) const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
@@ -273,6 +278,7 @@ pub async fn observe(
         api_version: common_version(&version.api_version.unwrap_or_default()),
         myself,
         siblings,
+        strangers: Vec::new(),
         volume_devices,
         images: IndexMap::new(),
         docker,
@@ -353,7 +359,7 @@ async fn siblings(
         .await?;
     let ids = listed.into_iter().filter_map(|container| {
         let labels = container.labels.unwrap_or_default();
-        let one_off = labels.get(label::ONE_OFF).is_some_and(|value| value == "True");
+        let one_off = labels.get(label::ONE_OFF).is_some_and(|value| value == label::TRUE);
         container.id.filter(|id| {
             !one_off
                 && !labels.contains_key(label::HOOK)
@@ -473,6 +479,12 @@ impl Container {
         self.labels.contains_key(label::HOOK)
     }
 
+    /// Whether `docker compose run` has made it.
+    #[must_use]
+    pub fn is_one_off(&self) -> bool {
+        self.labels.get(label::ONE_OFF).is_some_and(|value| value == label::TRUE)
+    }
+
     /// Whether its labels tell what it waits for; Compose v1 did not write that down.
     #[must_use]
     pub fn tells_dependencies(&self) -> bool {
@@ -485,6 +497,11 @@ impl Observation {
     pub fn containers<'a>(&'a self, project: &str) -> impl Iterator<Item = &'a Container> {
         let own = self.myself.iter().filter(move |own| own.project.as_deref() == Some(project));
         self.siblings.iter().chain(own)
+    }
+
+    /// Takes the containers that are not the project's own out of what is known of it.
+    pub fn set_apart(&mut self, is_stranger: impl Fn(&Container) -> bool) {
+        self.strangers.extend(self.siblings.extract_if(.., |container| is_stranger(container)));
     }
 
     /// The first container of a service of the project `project`.
@@ -570,6 +587,7 @@ impl Container {
             state: State {
                 status: "created".to_owned(),
                 exit_code: 0,
+                ended: None,
                 oom_killed: false,
                 restart_count: 0,
                 error: String::new(),
@@ -588,6 +606,7 @@ impl Observation {
             api_version: "1.51".to_owned(),
             myself: None,
             siblings,
+            strangers: Vec::new(),
             volume_devices: IndexMap::new(),
             images: IndexMap::new(),
             docker: DockerFacts::default(),

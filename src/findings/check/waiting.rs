@@ -36,7 +36,7 @@ static RESTARTS: Rule = Rule::warning(
 
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let Some(preflight) = preflight(facts) else { return };
-    restarts(preflight, findings);
+    restarts(facts, preflight, findings);
     // Several may share the work, each with lanes of its own.
     let gates: Vec<&str> = gates(facts, preflight).collect();
     let mut judged = gates.clone();
@@ -131,23 +131,28 @@ fn fails_wait(facts: &ProjectFacts<'_>, preflight: &Service, findings: &mut Find
     findings.push(Finding::new(&FAILS_WAIT, message, fix).service(name).at(place));
 }
 
-fn restarts(preflight: &Service, findings: &mut Findings) {
+fn restarts(facts: &ProjectFacts<'_>, preflight: &Service, findings: &mut Findings) {
     let Some(restart) = &preflight.restart else { return };
     let name = &preflight.name.value;
-    if matches!(restart.value.as_str(), "always" | "unless-stopped") {
-        findings.push(
-            Finding::new(
-                &RESTARTS,
-                format!(
-                    "`{name}` is restarted whenever it ends, so whoever waits for it waits forever"
-                ),
-                "write `restart: \"no\"`, or `restart: on-failure:3`",
-            )
-            .service(name)
-            .at(&restart.place)
-            .with("restart", &restart.value),
-        );
-    }
+    let (policy, attempts) = restart.value.split_once(':').unwrap_or((&restart.value, "0"));
+    let message = match policy {
+        "always" | "unless-stopped" => {
+            format!("`{name}` is restarted whenever it ends, so whoever waits for it waits forever")
+        }
+        "on-failure" if attempts.parse() == Ok(0) => format!(
+            "`{name}` is restarted whenever it fails, so `docker compose up` hangs instead of saying \
+             what is missing"
+        ),
+        _ => return,
+    };
+    let deploy = &facts.project.document["services"][name]["deploy"]["restart_policy"];
+    let fix = if deploy.is_null() {
+        "write `restart: \"no\"`, or `restart: on-failure:3`"
+    } else {
+        "remove `deploy.restart_policy`, or write `{condition: on-failure, max_attempts: 3}`"
+    };
+    let finding = Finding::new(&RESTARTS, message, fix).service(name).at(&restart.place);
+    findings.push(finding.with("restart", &restart.value));
 }
 
 fn does_not_wait(service: &Service, preflight: &Service, lane: &str) -> Finding {
@@ -388,7 +393,8 @@ mod tests {
         for (restart, expected) in [
             ("always", 1),
             ("unless-stopped", 1),
-            ("on-failure", 0),
+            ("on-failure", 1),
+            ("on-failure:0", 1),
             ("on-failure:3", 0),
             ("no", 0),
         ] {

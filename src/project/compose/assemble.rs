@@ -1,6 +1,6 @@
 //! The last steps: profiles, consistency, env files, the typed project and its document.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -15,7 +15,7 @@ use super::lower;
 use super::merge;
 use super::resolve::{self, ServiceVariables};
 use super::shape::SERVICE;
-use super::tree::{Node, Services};
+use super::tree::{Entry, Node, Services};
 use super::validate::entries;
 use crate::path::HostPath;
 use crate::project::{Mount, MountSource, Project, Service};
@@ -30,6 +30,8 @@ pub(super) struct About<'a> {
     pub(super) name: String,
     pub(super) directory: &'a std::path::Path,
     pub(super) profiles: Vec<String>,
+    /// Services that are on whatever the profiles say.
+    pub(super) switched_on: &'a BTreeSet<String>,
     pub(super) environment: Environment,
 }
 
@@ -40,19 +42,18 @@ pub(super) fn project(
     about: About<'_>,
 ) -> Result<Project, Fault> {
     let mut printed = printed_services(loader, root)?;
-    let (enabled, disabled) = split_by_profile(root, &about.profiles);
+    let (enabled, disabled) = split_by_profile(root, &about);
     consistency::check(root, &enabled, &disabled)?;
     let mut services = Vec::new();
     for (name, entry) in &enabled {
-        let mut service = lower::service(name, entry, root)?;
-        service.environment = resolve::environment(loader, &about.environment, &entry.value)?;
-        service.labels = resolve::labels(loader, &entry.value)?;
+        let service = service(loader, root, &about, (name, entry))?;
         if let Some(document) = printed.get_mut(*name) {
             finish(document, &service);
         }
         services.push(service);
     }
     inherit_mounts(loader, &enabled, &mut services);
+    let disabled = left_out(loader, root, &about, &disabled);
     printed.retain(|name, _| enabled.contains_key(name.as_str()));
     let document = document(loader, root, &about.name, &enabled, printed)?;
     let extension = extension(loader, root)?;
@@ -62,6 +63,7 @@ pub(super) fn project(
         directory: HostPath::new(about.directory),
         files: loader.files.clone(),
         services,
+        disabled,
         volumes: volumes
             .into_iter()
             .flatten()
@@ -73,6 +75,34 @@ pub(super) fn project(
         warnings: std::mem::take(&mut loader.warnings),
         document,
     })
+}
+
+fn service(
+    loader: &mut Loader<'_>,
+    root: &Node,
+    about: &About<'_>,
+    (name, entry): (&str, &Entry),
+) -> Result<Service, Fault> {
+    let mut service = lower::service(name, entry, root)?;
+    service.environment = resolve::environment(loader, &about.environment, &entry.value)?;
+    service.labels = resolve::labels(loader, &entry.value)?;
+    Ok(service)
+}
+
+/// The services that profiles leave out. Nobody is told what is wrong with them.
+fn left_out(
+    loader: &mut Loader<'_>,
+    root: &Node,
+    about: &About<'_>,
+    disabled: &Services<'_>,
+) -> Vec<Service> {
+    let warned = loader.warnings.len();
+    let read = disabled.iter().filter_map(|(name, entry)| {
+        service(loader, root, about, (name, entry)).ok()
+    });
+    let services = read.collect();
+    loader.warnings.truncate(warned);
+    services
 }
 
 /// Every service as it is printed; refuses values of the wrong type, disabled services included.
@@ -89,11 +119,13 @@ fn printed_services(
     Ok(printed)
 }
 
-fn split_by_profile<'t>(root: &'t Node, profiles: &[String]) -> (Services<'t>, Services<'t>) {
+fn split_by_profile<'t>(root: &'t Node, about: &About<'_>) -> (Services<'t>, Services<'t>) {
     let services = root.get("services").and_then(Node::as_mapping).into_iter().flatten();
     services
         .map(|(name, entry)| (name.as_str(), entry))
-        .partition(|(_, entry)| lower::is_enabled(&entry.value, profiles))
+        .partition(|(name, entry)| {
+            about.switched_on.contains(*name) || lower::is_enabled(&entry.value, &about.profiles)
+        })
 }
 
 /// What Compose prints differently once env files are folded in.

@@ -23,7 +23,7 @@ pub(super) fn service(name: &str, entry: &Entry, root: &Node) -> Result<Service,
     service.user = text(node.get("user"));
     service.group_add = items(node.get("group_add")).iter().filter_map(Node::printed).collect();
     service.root_reads_all = root_reads_all(node);
-    service.restart = text(node.get("restart"));
+    service.restart = restart(node);
     service.working_dir = node
         .get("working_dir")
         .and_then(Node::as_str)
@@ -38,6 +38,26 @@ pub(super) fn service(name: &str, entry: &Entry, root: &Node) -> Result<Service,
         service.extension_places = resolve::places(extension);
     }
     Ok(service)
+}
+
+/// `deploy.restart_policy` wins over `restart`, and has other words for the same. Without a condition
+/// it means no restart at all (docker/compose 2.40.3 pkg/compose/create.go, `getRestartPolicy`).
+fn restart(node: &Node) -> Option<Spanned<String>> {
+    let policy = node.get("deploy").and_then(|deploy| deploy.get("restart_policy"));
+    let Some(policy) = policy.filter(|policy| !policy.is_null()) else {
+        return text(node.get("restart"));
+    };
+    let condition = policy.get("condition");
+    let place = condition.map_or(&policy.place, |condition| &condition.place);
+    let name = match condition.and_then(Node::as_str).unwrap_or_default() {
+        "any" => "always",
+        "none" | "" => "no",
+        other => other,
+    };
+    let attempts = policy.get("max_attempts").and_then(Node::printed);
+    let attempts = attempts.filter(|attempts| attempts != "0" && name == "on-failure");
+    let attempts = attempts.map(|attempts| format!(":{attempts}")).unwrap_or_default();
+    Some(Spanned::new(format!("{name}{attempts}"), place.clone()))
 }
 
 /// Whether a service has a capability that lets root read what others own. With `ALL` in `cap_add` it

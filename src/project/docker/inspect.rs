@@ -27,7 +27,6 @@ pub(super) fn container(response: ContainerInspectResponse) -> Option<Container>
     let host = response.host_config.unwrap_or_default();
     let labels = sorted(config.labels.unwrap_or_default());
     let network = response.network_settings.unwrap_or_default();
-    let restart = host.restart_policy.as_ref().and_then(|policy| policy.name);
     Some(Container {
         id,
         name: response.name.unwrap_or_default().trim_start_matches('/').to_owned(),
@@ -43,10 +42,7 @@ pub(super) fn container(response: ContainerInspectResponse) -> Option<Container>
         group_add: host.group_add.clone().unwrap_or_default(),
         working_dir: config.working_dir.filter(|path| !path.is_empty()).map(ServicePath::new),
         depends_on: dependencies(labels.get(label::DEPENDS_ON).map_or("", String::as_str)),
-        restart: restart
-            .map(|name| name.to_string())
-            .filter(|name| !name.is_empty())
-            .unwrap_or_else(|| "no".to_owned()),
+        restart: restart(&host),
         hardware: devices::hardware(&host),
         published: published(network.ports.unwrap_or_default()),
         address: address(network.networks.unwrap_or_default()),
@@ -54,6 +50,17 @@ pub(super) fn container(response: ContainerInspectResponse) -> Option<Container>
         state: state(response.state.unwrap_or_default(), response.restart_count.unwrap_or(0)),
         labels,
     })
+}
+
+/// As Compose writes it: `on-failure:3` where the number of attempts is limited.
+fn restart(host: &HostConfig) -> String {
+    let policy = host.restart_policy.as_ref();
+    let name = policy.and_then(|policy| policy.name).map(|name| name.to_string());
+    let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "no".to_owned());
+    match policy.and_then(|policy| policy.maximum_retry_count) {
+        Some(attempts) if attempts > 0 => format!("{name}:{attempts}"),
+        Some(_) | None => name,
+    }
 }
 
 /// The first binding of each TCP port; any address of the host is its own.
@@ -194,6 +201,7 @@ fn state(state: ContainerState, restart_count: i64) -> State {
     State {
         status: state.status.map(|status| status.to_string()).unwrap_or_default(),
         exit_code: state.exit_code.unwrap_or(0),
+        ended: state.finished_at.as_deref().and_then(timestamp::parse),
         oom_killed: state.oom_killed.unwrap_or(false),
         restart_count,
         error: state.error.unwrap_or_default(),
