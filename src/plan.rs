@@ -3,11 +3,12 @@
 pub mod engine;
 pub mod lanes;
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::Path;
 
 use crate::look::Look;
-use crate::options::{Options, Target};
+use crate::options::{Options, Selection, Target};
 use crate::plan::lanes::{Plan, PlanError};
 use crate::project::Project;
 use crate::project::mounts::{Sight, locate};
@@ -33,13 +34,33 @@ pub fn of(stack: &Stack, options: &Options, sources: &SourceMap) -> Result<Plan,
         Target::Models(root) => lanes::of_models(root, &walk::models(root), &options.selection),
         Target::Discover | Target::ComposeFile(_) | Target::ProjectDirectory(_) => {
             let project = with_texts(stack);
-            let mut plan = lanes::plan(&project, &stack.standpoint, &options.selection, sources)?;
+            let plan_of = |project: &Project, selection: &Selection| {
+                lanes::plan(project, &stack.standpoint, selection, sources)
+            };
+            let mut plan = plan_of(&project, &options.selection)?;
+            let idle = idle(stack, &project);
+            if !idle.is_empty() {
+                let selection = Selection { lanes: Vec::new(), ..options.selection.clone() };
+                plan = plan.narrowed(plan_of(&without(project, &idle), &selection)?, idle);
+            }
             if let Some(service) = hooked(stack) {
                 plan.leave_out_all_but(service);
             }
             Ok(plan)
         }
     }
+}
+
+/// The services that are not part of the `docker compose up` that waits for this process.
+fn idle(stack: &Stack, project: &Project) -> BTreeSet<String> {
+    let Some(up) = &stack.up else { return BTreeSet::new() };
+    let names = project.services.iter().map(|service| service.name.value.clone());
+    names.filter(|name| !up.contains(name)).collect()
+}
+
+fn without(mut project: Project, services: &BTreeSet<String>) -> Project {
+    project.services.retain(|service| !services.contains(&service.name.value));
+    project
 }
 
 /// The service that this process is a hook of: it is before the others as well, but sees
@@ -50,9 +71,12 @@ fn hooked(stack: &Stack) -> Option<&str> {
 }
 
 /// The project, with the scripts that start engines and the files that command lines are continued
-/// in. Blocking.
+/// in; and where it is known what an `up` starts, with the services that profiles leave out. Blocking.
 fn with_texts(stack: &Stack) -> Project {
     let mut project = stack.project.clone();
+    if stack.up.is_some() {
+        project.services.append(&mut project.disabled);
+    }
     for service in &mut project.services {
         for _ in 0..MOST_TEXTS {
             let Some(path) = engine::unseen_text(service) else { break };

@@ -28,6 +28,8 @@ pub struct Policy {
     pub extension: Choices,
     /// The lanes that are not required. Their errors become warnings that still stop the lane.
     pub optional_lanes: BTreeSet<String>,
+    /// Services that nobody starts now. Their errors become warnings.
+    pub idle_services: BTreeSet<String>,
 }
 
 /// A comment `# preflight: allow[ID, ID]`: the findings of these checks that point at its line
@@ -70,6 +72,10 @@ impl Policy {
         if is_optional && finding.severity == Severity::Error {
             finding.severity = Severity::Warning;
             finding.lowered = true;
+        }
+        let mut service = finding.service.iter().filter(|_| finding.lane.is_none());
+        if service.any(|service| self.idle_services.contains(service)) {
+            finding.severity = finding.severity.max(Severity::Warning);
         }
     }
 

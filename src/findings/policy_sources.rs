@@ -82,13 +82,14 @@ pub fn of(
     for (flag, ids) in [("--allow", &flags.allowed), ("--deny", &flags.denied)] {
         ids.iter().try_for_each(|id| known(id, || flag.to_owned()))?;
     }
-    let optional = plan.lanes.iter().filter(|lane| !lane.required);
+    let optional = plan.lanes.iter().filter(|lane| !lane.required || plan.is_idle(lane));
     Ok(Policy {
         containers_advisory: !options.task.is_about_containers(),
         flags: flags.clone(),
         comments: comments(sources)?,
         extension: extension(project, sources)?,
         optional_lanes: optional.map(|lane| lane.name.clone()).collect(),
+        idle_services: plan.idle.clone(),
     })
 }
 

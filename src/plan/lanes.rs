@@ -14,6 +14,7 @@ mod found;
 mod selection;
 mod variables;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
@@ -38,6 +39,9 @@ pub struct Plan {
     pub lanes: Vec<Lane>,
     /// What the settings of the project say about preflight itself.
     pub settings: Settings,
+    /// Services that are not part of the `docker compose up` that waits for this process. Empty
+    /// where none does.
+    pub idle: BTreeSet<String>,
 }
 
 /// What `x-preflight` says beside its lanes.
@@ -268,6 +272,47 @@ impl Plan {
             let reason = || format!("preflight runs as a hook of `{service}`");
             lane.skipped.get_or_insert_with(reason);
         }
+    }
+
+    /// Leaves every lane unjudged that only `idle` services serve or speak of. `started` is the plan
+    /// of the others alone.
+    #[must_use]
+    pub fn narrowed(mut self, started: Self, idle: BTreeSet<String>) -> Self {
+        self.idle = idle;
+        let mut started = started.lanes;
+        for index in 0..self.lanes.len() {
+            let lane = &self.lanes[index];
+            let is_judged = |other: &Lane| other.name == lane.name && !self.is_idle(lane);
+            match started.iter().position(is_judged).map(|index| started.swap_remove(index)) {
+                Some(mut judged) => {
+                    judged.problems.retain(|problem| !self.is_about_idle(problem));
+                    judged.fetch = lane.fetch;
+                    self.lanes[index] = judged;
+                }
+                None => {
+                    let reason = || "not part of this `up`".to_owned();
+                    self.lanes[index].skipped.get_or_insert_with(reason);
+                }
+            }
+        }
+        self
+    }
+
+    /// A service that is not started looks, in the plan of those that are, as if there were none.
+    fn is_about_idle(&self, problem: &Problem) -> bool {
+        match &problem.kind {
+            ProblemKind::ServiceUnknown { service } => self.idle.contains(service),
+            ProblemKind::NoModelNamed { .. }
+            | ProblemKind::PathAmbiguous { .. }
+            | ProblemKind::EngineOpensOther { .. }
+            | ProblemKind::NoPath => false,
+        }
+    }
+
+    /// Whether none of the services that serve `lane` is part of the `up` that waits.
+    #[must_use]
+    pub fn is_idle(&self, lane: &Lane) -> bool {
+        !lane.services.is_empty() && lane.services.iter().all(|service| self.idle.contains(service))
     }
 }
 

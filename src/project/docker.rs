@@ -17,6 +17,7 @@ mod timestamp;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem;
 use std::time::SystemTime;
 
 use bollard::query_parameters::ListContainersOptionsBuilder;
@@ -377,10 +378,15 @@ async fn siblings(
         .filter_map(std::future::ready)
         .collect()
         .await;
-    siblings.sort_by_cached_key(|container| {
+    in_order(&mut siblings);
+    Ok(siblings)
+}
+
+/// By service and number, the newest first.
+fn in_order(containers: &mut [Container]) {
+    containers.sort_by_cached_key(|container| {
         (container.service.clone(), container.number(), Reverse(container.created))
     });
-    Ok(siblings)
 }
 
 /// The host folders behind the named volumes that `containers` mount, in the order of the names.
@@ -499,9 +505,12 @@ impl Observation {
         self.siblings.iter().chain(own)
     }
 
-    /// Takes the containers that are not the project's own out of what is known of it.
-    pub fn set_apart(&mut self, is_stranger: impl Fn(&Container) -> bool) {
-        self.strangers.extend(self.siblings.extract_if(.., |container| is_stranger(container)));
+    /// Makes the containers siblings that are the project's own, and the others strangers.
+    pub fn tell_apart(&mut self, is_own: impl Fn(&Container) -> bool) {
+        let all = mem::take(&mut self.siblings).into_iter().chain(mem::take(&mut self.strangers));
+        (self.siblings, self.strangers) = all.partition(is_own);
+        in_order(&mut self.siblings);
+        in_order(&mut self.strangers);
     }
 
     /// The first container of a service of the project `project`.

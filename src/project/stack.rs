@@ -2,6 +2,8 @@
 
 mod image_defaults;
 mod observed;
+mod strangers;
+mod up;
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -15,7 +17,7 @@ use crate::path::{HostPath, LocalPath};
 use crate::project::compose::{self, LoadError};
 use crate::project::docker::archive::Archives;
 use crate::project::docker::machine;
-use crate::project::docker::{self, DockerError, Observation};
+use crate::project::docker::{self, Container, DockerError, Observation};
 use crate::project::mounts::{Sight, Standpoint, locate_on_host};
 use crate::project::{Hardware, MountSource, Project, Service};
 use crate::source_map::SourceMap;
@@ -40,6 +42,9 @@ pub struct Stack {
     pub unreadable: Option<String>,
     /// The containers, or why they could not be seen.
     pub observation: Result<Observation, DockerError>,
+    /// The services that the `docker compose up` is about that waits for this process; absent: none
+    /// does, as far as is known.
+    pub up: Option<BTreeSet<String>>,
     /// How this process sees the host.
     pub standpoint: Standpoint,
     /// The containers as file systems; absent where there are none.
@@ -65,6 +70,10 @@ pub async fn gather(options: &Options, sources: &mut SourceMap) -> Result<Stack,
 async fn by_hand(options: &Options, sources: &mut SourceMap) -> Result<Stack, LoadError> {
     let project = compose::load(&options.project, sources)?;
     let mut observation = docker::observe(&options.docker, Some(&project.name)).await;
+    if let Ok(seen) = &mut observation {
+        strangers::set_apart(seen, |label| strangers::is_same_folder(label, &project.directory));
+        strangers::take_back(seen, &project);
+    }
     let differences = match &observation {
         Ok(observation) => project.clone().observed(observation).1,
         Err(_) => Vec::new(),
@@ -79,6 +88,7 @@ async fn by_hand(options: &Options, sources: &mut SourceMap) -> Result<Stack, Lo
         differences,
         unreadable: None,
         observation,
+        up: None,
         standpoint,
         archives,
         born: SystemTime::now(),
@@ -98,7 +108,14 @@ fn archives(
 async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result<Stack, LoadError> {
     let started = SystemTime::now();
     let mut observation = docker::observe(&options.docker, options.project.name.as_deref()).await;
+    let folder = own_folder(&observation);
+    if let (Ok(seen), Some(folder)) = (&mut observation, &folder) {
+        strangers::set_apart(seen, |label| label == folder);
+    }
     let loaded = compose::load(&visible_files(&options.project, &observation), sources);
+    if let (Ok(seen), Ok(project)) = (&mut observation, &loaded) {
+        strangers::take_back(seen, project);
+    }
     let seen = observation.as_ref().ok();
     let (project, unreadable) = match (loaded, seen.and_then(Project::from_observation)) {
         (Ok(project), _) => (project, None),
@@ -116,6 +133,7 @@ async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result
     let standpoint = standpoint(&project, &observation);
     Ok(Stack {
         archives: archives(options, &observation, &project, &standpoint),
+        up: seen.and_then(|seen| up::services(&project, seen)),
         standpoint,
         project,
         differences,
@@ -123,6 +141,12 @@ async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result
         observation,
         born: created.unwrap_or(started - START),
     })
+}
+
+/// The project directory that the own container was made from.
+fn own_folder(observation: &Result<Observation, DockerError>) -> Option<String> {
+    let myself = observation.as_ref().ok()?.myself.as_ref()?;
+    myself.project_directory().map(str::to_owned)
 }
 
 /// What services get from their images, but for those that a container speaks for.
@@ -171,6 +195,9 @@ fn visible_files(
     observation: &Result<Observation, DockerError>,
 ) -> ProjectOptions {
     let mut visible = options.clone();
+    let seen = observation.as_ref().ok();
+    let own = seen.and_then(|seen| Some((seen, seen.myself.as_ref()?.project.as_deref()?)));
+    visible.switched_on = own.map(|(seen, project)| up::created(seen, project)).unwrap_or_default();
     if !options.files.is_empty() || options.directory.is_some() {
         return visible;
     }
@@ -226,6 +253,7 @@ impl Stack {
             differences: Vec::new(),
             unreadable: None,
             observation: Err(DockerError::Disabled),
+            up: None,
             standpoint: Standpoint::Host,
             archives: None,
             born: SystemTime::now(),
@@ -261,6 +289,9 @@ impl Stack {
                 let files = mem::take(&mut before.docker.host_files);
                 observation.docker.host_files =
                     files.into_iter().chain(observation.docker.host_files).collect();
+                let strangers = mem::take(&mut before.strangers);
+                let is_stranger = |it: &Container| strangers.iter().any(|known| known.id == it.id);
+                observation.tell_apart(|container| !is_stranger(container));
             }
             self.observation = Ok(observation);
         }

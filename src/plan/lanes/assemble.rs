@@ -1,5 +1,6 @@
 //! Drafts -> lanes: paths settled, defaults filled, selection applied.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::address;
@@ -52,6 +53,7 @@ pub fn plan(
             fetch: extension.fetch == declared::FetchPolicy::Missing,
             create_root: extension.create_root,
         },
+        idle: BTreeSet::new(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! Lanes of models that were found on the disk, without a project.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::catalogue::Catalogue;
@@ -38,6 +39,7 @@ pub fn of_models(
     Ok(Plan {
         lanes: select(models.iter().map(lane).collect(), selection)?,
         settings: Settings { fetch: false, create_root: false },
+        idle: BTreeSet::new(),
     })
 }
 

@@ -97,9 +97,9 @@ fn left_out(
     disabled: &Services<'_>,
 ) -> Vec<Service> {
     let warned = loader.warnings.len();
-    let read = disabled.iter().filter_map(|(name, entry)| {
-        service(loader, root, about, (name, entry)).ok()
-    });
+    let read = disabled
+        .iter()
+        .filter_map(|(name, entry)| service(loader, root, about, (name, entry)).ok());
     let services = read.collect();
     loader.warnings.truncate(warned);
     services
@@ -121,11 +121,9 @@ fn printed_services(
 
 fn split_by_profile<'t>(root: &'t Node, about: &About<'_>) -> (Services<'t>, Services<'t>) {
     let services = root.get("services").and_then(Node::as_mapping).into_iter().flatten();
-    services
-        .map(|(name, entry)| (name.as_str(), entry))
-        .partition(|(name, entry)| {
-            about.switched_on.contains(*name) || lower::is_enabled(&entry.value, &about.profiles)
-        })
+    services.map(|(name, entry)| (name.as_str(), entry)).partition(|(name, entry)| {
+        about.switched_on.contains(*name) || lower::is_enabled(&entry.value, &about.profiles)
+    })
 }
 
 /// What Compose prints differently once env files are folded in.

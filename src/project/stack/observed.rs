@@ -55,6 +55,19 @@ impl Project {
         (self, differences)
     }
 
+    /// Whether a container has everything as the file says of its service. Never so for a service
+    /// that the file does not have.
+    #[must_use]
+    pub fn is_as_written(&self, container: &Container, observation: &Observation) -> bool {
+        let service = container.service.as_deref().and_then(|name| self.service(name));
+        let Some(mut service) = service.cloned() else { return false };
+        let mut differences = Vec::new();
+        variables(&service, container, &mut differences);
+        let sources = Sources::new(self, observation);
+        merge(&mut service, container, &sources, &mut differences);
+        differences.is_empty()
+    }
+
     /// The project that is known through the API alone. Absent if there is no container of a
     /// Compose project.
     #[must_use]

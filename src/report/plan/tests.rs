@@ -69,7 +69,7 @@ fn rich() -> (Plan, SourceMap) {
     };
     let chat = Lane { skipped: Some("Ollama keeps its models".to_owned()), ..lane("chat", true) };
     let settings = Settings { fetch: false, create_root: false };
-    (Plan { lanes: vec![coder, reader, chat], settings }, sources)
+    (Plan { lanes: vec![coder, reader, chat], settings, idle: Default::default() }, sources)
 }
 
 #[test]
@@ -87,7 +87,11 @@ fn every_lane_is_shown_with_its_paths_and_who_said_so() {
 
 #[test]
 fn a_plan_without_lanes_says_how_to_declare_one() {
-    let plan = Plan { lanes: vec![], settings: Settings { fetch: true, create_root: false } };
+    let plan = Plan {
+        lanes: vec![],
+        settings: Settings { fetch: true, create_root: false },
+        idle: Default::default(),
+    };
     let (sources, redactor) = (SourceMap::default(), Redactor::default());
     let text = human(&plan, telling(&sources, &redactor, Layout::default()));
     assert_eq!(text, "there is no lane; `preflight explain no-lane` says how to declare one\n");
@@ -111,7 +115,11 @@ fn an_artifact_without_a_service_has_its_local_path_alone() {
         engine: None,
         ..lane("x", true)
     };
-    let plan = Plan { lanes: vec![lane], settings: Settings { fetch: true, create_root: false } };
+    let plan = Plan {
+        lanes: vec![lane],
+        settings: Settings { fetch: true, create_root: false },
+        idle: Default::default(),
+    };
     let (sources, redactor) = (SourceMap::default(), Redactor::default());
     let text = human(&plan, telling(&sources, &redactor, Layout::default()));
     let expected = format!("{:<70}  <- command line", "  model         seen at    /home/me/x.gguf");

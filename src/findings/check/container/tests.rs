@@ -27,6 +27,7 @@ impl Stack {
             plan: Plan {
                 lanes: Vec::new(),
                 settings: Settings { fetch: true, create_root: false },
+                idle: Default::default(),
             },
             differences: Vec::new(),
             unreadable: None,

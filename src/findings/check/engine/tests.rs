@@ -161,7 +161,11 @@ fn a_variable_of_the_service_that_compose_expands_to_nothing_is_a_warning() {
         service.environment.insert("MODEL".to_owned(), value);
         let mut findings = Findings::new(Policy::default());
         let settings = Settings { fetch: true, create_root: false };
-        consumed(&Plan { lanes: Vec::new(), settings }, &service, &mut findings);
+        consumed(
+            &Plan { lanes: Vec::new(), settings, idle: Default::default() },
+            &service,
+            &mut findings,
+        );
         assert_eq!(shown(findings), expected);
     };
     check(

@@ -209,7 +209,7 @@ fn wired(role: Role, theirs: Mount, ours: Mount) -> Vec<(&'static str, Severity)
         role,
         task: Task::Check,
         project: &project,
-        plan: &Plan { lanes: vec![reader.clone(), reader], settings },
+        plan: &Plan { lanes: vec![reader.clone(), reader], settings, idle: Default::default() },
         differences: &[],
         unreadable: None,
         elsewhere: None,
