@@ -53,6 +53,7 @@ impl UnknownCheck {
 pub static CHECKS: &[&Check] = &[
     &project::CHECK,
     &container::differences::CHECK,
+    &container::strangers::CHECK,
     &mounts::WIRING,
     &engine::WORDS,
     &engine::WIRING,
@@ -75,6 +76,7 @@ pub static CHECKS: &[&Check] = &[
     &container::unseen::CHECK,
     &container::gpu::CHECK,
     &container::image::CHECK,
+    &container::left_over::CHECK,
     &container::CHECK,
     &container::reported::CHECK,
     &smoke::CHECK,

@@ -7,8 +7,10 @@ pub mod differences;
 pub mod gpu;
 pub mod image;
 pub mod inside;
+pub mod left_over;
 pub mod reported;
 pub mod secrets;
+pub mod strangers;
 pub mod unseen;
 
 use super::rule::{Check, Run};
