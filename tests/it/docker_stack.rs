@@ -24,6 +24,9 @@ pub(crate) const MODEL_PATH: &str = "models/gguf/tiny-Q4_K_M.gguf";
 /// The source of the lane `tiny` at the hub.
 pub(crate) const SOURCE: &str = "hf://acme/tiny-GGUF/tiny-Q4_K_M.gguf";
 
+/// When a container was started that never was.
+const NEVER: &str = "0001-01-01T00:00:00Z";
+
 /// What a command left behind.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -90,8 +93,10 @@ impl Stack {
 
     /// Writes `.env`: the test's image and hub, the models folder, and what the test adds.
     pub(crate) fn set_environment(&self, more: &[(&str, &str)]) {
+        // Another build, where several are tested on one engine.
+        let image = std::env::var("PREFLIGHT_TEST_IMAGE").ok();
         let fixed = [
-            ("PREFLIGHT_IMAGE", "preflight:test"),
+            ("PREFLIGHT_IMAGE", image.as_deref().unwrap_or("preflight:test")),
             ("HF_ENDPOINT", "http://hub:8080"),
             ("MODELS_PATH", "./models"),
         ];
@@ -143,11 +148,16 @@ impl Stack {
 
     /// Fails when a container of another service than these has ever been started.
     pub(crate) fn assert_started(&self, allowed: &[&str]) {
-        let never = "0001-01-01T00:00:00Z";
         for life in self.lives() {
             let service = life.split(' ').next().unwrap_or_default();
-            assert!(life.ends_with(never) || allowed.contains(&service), "was started: {life}");
+            assert!(life.ends_with(NEVER) || allowed.contains(&service), "was started: {life}");
         }
+    }
+
+    /// The services whose containers have ever been started, one entry for each container.
+    pub(crate) fn started(&self) -> Vec<String> {
+        let lives = self.lives().into_iter().filter(|life| !life.ends_with(NEVER));
+        lives.filter_map(|life| Some(life.split(' ').next()?.to_owned())).collect()
     }
 
     /// Service, id and last start of every container of the project, in order.
@@ -314,7 +324,8 @@ impl Drop for Stack {
             let logs = self.compose(&["logs", "--no-color"]);
             say(&format!("{}\n{}{}", state.stdout, logs.stdout, logs.stderr));
         }
-        self.compose(&["down", "--volumes", "--remove-orphans", "--timeout", "0"]);
+        let all = ["--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "0"];
+        self.compose(&all);
         if self.path("image").exists() {
             outcome(&mut docker(["image", "rm", "--force", &format!("{}:model", self.project)]));
         }
@@ -392,8 +403,11 @@ pub(crate) fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T 
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a test says why it was skipped or how it failed")]
-fn say(text: &str) {
+#[expect(
+    clippy::print_stderr,
+    reason = "a test says why it was skipped, how it failed, its figures"
+)]
+pub(crate) fn say(text: &str) {
     eprintln!("{text}");
 }
 

@@ -33,6 +33,8 @@ mod docker_smoke;
 /// Not a behaviour: what the modules `docker_*` share.
 mod docker_stack;
 mod docker_stop;
+mod docker_up_matrix;
+mod docker_up_parts;
 mod docker_vllm;
 /// Every command block and every help text in the documentation.
 mod documentation;
