@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use preflight::options::ProjectOptions;
 use preflight::path::{HostPath, ServicePath};
 use preflight::project::compose::{self, ConfigFormat, LoadError};
-use preflight::project::{MountSource, Project};
+use preflight::project::{MountSource, Project, Service};
 use preflight::source_map::{Place, SourceMap, VariableSource};
 use proptest::prelude::*;
 
@@ -350,5 +350,69 @@ proptest! {
                 prop_assert!(text.get(span.start..span.end).is_some(), "{span:?}");
             }
         }
+    }
+}
+
+#[test]
+fn the_restart_policy_is_the_one_that_compose_gives_to_docker() {
+    for (written, expected) in [
+        ("restart: on-failure:0", "on-failure:0"),
+        ("deploy: {restart_policy: {}}", "no"),
+        ("deploy: {restart_policy: {condition: any}}", "always"),
+        ("deploy: {restart_policy: {condition: on-failure}}", "on-failure"),
+        ("deploy: {restart_policy: {condition: on-failure, max_attempts: 3}}", "on-failure:3"),
+        (
+            "deploy: {restart_policy: {condition: unless-stopped, max_attempts: 0}}",
+            "unless-stopped",
+        ),
+        ("restart: always\n    deploy: {restart_policy: {condition: none}}", "no"),
+        ("restart: always\n    deploy: {restart_policy: {max_attempts: 2}}", "no"),
+        ("restart: always\n    deploy: {replicas: 1}", "always"),
+    ] {
+        let text = format!("services:\n  a:\n    image: x\n    {written}\n");
+        let (project, _) = project(&[("compose.yaml", &text)]);
+        let restart = project.service("a").unwrap().restart.as_ref().unwrap();
+        assert_eq!(restart.value, expected, "{written}");
+    }
+}
+
+#[test]
+fn what_profiles_leave_out_is_known_and_can_be_switched_on() {
+    let text = "\
+services:
+  web:
+    image: web
+  gpu:
+    image: vllm
+    profiles: [gpu]
+    depends_on: [db]
+  cpu:
+    image: llama
+    profiles: [cpu]
+    env_file: gone.env
+  db:
+    image: db
+    profiles: [gpu]
+";
+    let names = |services: &[Service]| -> Vec<String> {
+        services.iter().map(|service| service.name.value.clone()).collect()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    fs_err::write(folder.path().join("compose.yaml"), text).unwrap();
+    for (switched_on, services, disabled) in [
+        // What cannot be read whole is not known; Compose does not look at it.
+        (&[][..], &["web"][..], &["gpu", "db"][..]),
+        (&["gpu", "db"], &["web", "gpu", "db"], &[]),
+        (&["db"], &["web", "db"], &["gpu"]),
+    ] {
+        let options = ProjectOptions {
+            switched_on: switched_on.iter().map(|name| (*name).to_owned()).collect(),
+            working_directory: folder.path().to_path_buf(),
+            ..ProjectOptions::default()
+        };
+        let project = compose::load(&options, &mut SourceMap::default()).unwrap();
+        assert_eq!(names(&project.services), services, "{switched_on:?}");
+        assert_eq!(names(&project.disabled), disabled, "{switched_on:?}");
+        assert!(project.warnings.is_empty(), "{:?}", project.warnings);
     }
 }

@@ -20,8 +20,7 @@ fn add_engine(stack: &Stack, name: &str, more: &str) {
 /// Puts the only engine behind the profile `gpu`, and a service beside it that is not.
 fn behind_a_profile(stack: &Stack) {
     stack.edit("compose.yaml", |text| {
-        let web =
-            format!("\n  web:\n    image: llama.cpp:local\n    command: [--version]\n{WAITS}");
+        let web = format!("\n  web:\n    image: fake-hub:test\n    command: [--help]\n{WAITS}");
         text.replace("  llama:\n", "  llama:\n    profiles: [gpu]\n") + &web
     });
 }

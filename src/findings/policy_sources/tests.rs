@@ -133,3 +133,19 @@ fn a_finding_is_allowed_on_the_line_that_it_points_at_and_nowhere_else() {
     check(&policy, at("b #"), (Severity::Note, false, Some(Ruling::Comment)));
     check(&policy, at("d\n"), (Severity::Error, true, None));
 }
+
+#[test]
+fn an_error_about_a_service_that_nobody_starts_now_is_a_warning() {
+    let policy = Policy { idle_services: ["vllm".to_owned()].into(), ..Policy::default() };
+    for (service, lane, expected) in [
+        ("vllm", None, Severity::Warning),
+        ("llama", None, Severity::Error),
+        // A lane that is judged is, whatever else serves it.
+        ("vllm", Some("coder"), Severity::Error),
+    ] {
+        let mut finding = Finding::new(files_missing(), "m", "f").service(service);
+        finding.lane = lane.map(str::to_owned);
+        policy.apply(&mut finding);
+        assert_eq!(finding.severity, expected, "{service} {lane:?}");
+    }
+}

@@ -1,5 +1,7 @@
 //! Compose texts in, one line for each lane out.
 
+use std::borrow::Cow;
+
 use super::*;
 use crate::options::{ProjectOptions, Selection};
 use crate::path::HostPath;
@@ -12,7 +14,7 @@ const LLAMA: &str = "ghcr.io/ggml-org/llama.cpp:server";
 /// What a project is made of, and how it is asked about.
 #[derive(Default)]
 struct Case {
-    compose: &'static str,
+    compose: Cow<'static, str>,
     dotenv: &'static str,
     selection: Selection,
     init: bool,
@@ -20,7 +22,7 @@ struct Case {
 
 impl Case {
     fn of(compose: &'static str) -> Self {
-        Self { compose, ..Self::default() }
+        Self { compose: compose.into(), ..Self::default() }
     }
 }
 
@@ -684,5 +686,77 @@ services:
 ",
         ),
         &["coder, [v], /d/enc <- --model, at http://v:8000"],
+    );
+}
+
+/// A lane that two services share, one that a service has alone, and one that only a service that
+/// serves nothing speaks of.
+const PAIR: &str = "\
+services:
+  cpu:
+    image: LLAMA
+    command: -m /models/small.gguf
+    volumes: ['/data:/models']
+    labels: {preflight.lane: chat}
+  gpu:
+    image: LLAMA
+    command: -m /models/big.gguf
+    volumes: ['/data:/models']
+    labels: {preflight.lane: chat}
+  reader:
+    image: LLAMA
+    command: -m /models/reader.gguf
+    volumes: ['/data:/models']
+  web:
+    image: web
+    environment: {ARGOS_LANE_FAR_MODEL_PATH: /data/far.gguf}
+x-preflight: {lanes: {chat: {required: true}, documents: {service: reader}}}
+";
+
+/// The lanes of [`PAIR`] when an `up` starts none of `idle`.
+fn check_without(idle: &[&str], expected: &[&str]) {
+    let (head, lanes) = PAIR.split_once("x-preflight").unwrap();
+    let (first, services) = head.split_once('\n').unwrap();
+    let mut started = format!("{first}\n");
+    let mut is_idle = false;
+    for line in services.lines() {
+        if line.starts_with("  ") && !line.starts_with("    ") {
+            is_idle = idle.contains(&line.trim().trim_end_matches(':'));
+        }
+        if !is_idle {
+            started.push_str(&format!("{line}\n"));
+        }
+    }
+    let started = format!("{started}x-preflight{lanes}");
+    let of = |compose: &str| {
+        planned(&Case { compose: compose.to_owned().into(), ..Case::default() }).unwrap()
+    };
+    let idle = idle.iter().map(|name| (*name).to_owned()).collect();
+    let plan = of(PAIR).narrowed(of(&started), idle);
+    assert_eq!(plan.lanes.iter().map(line).collect::<Vec<_>>(), expected, "{started}");
+}
+
+#[test]
+fn what_an_up_does_not_start_is_skipped_and_has_no_say_in_what_it_starts() {
+    let far = "far, /data/far.gguf <- ARGOS_LANE_FAR_MODEL_PATH";
+    check_without(
+        &[],
+        &[
+            "chat, [cpu gpu], /data/small.gguf <- -m, problem: EngineOpensOther",
+            "documents, [reader], /data/reader.gguf <- -m",
+            far,
+        ],
+    );
+    check_without(
+        &["cpu"],
+        &["chat, [gpu], /data/big.gguf <- -m", "documents, [reader], /data/reader.gguf <- -m", far],
+    );
+    check_without(
+        &["reader", "gpu", "web"],
+        &[
+            "chat, [cpu], /data/small.gguf <- -m",
+            "documents, [reader], /data/reader.gguf <- -m, skipped: not part of this `up`",
+            "far, /data/far.gguf <- ARGOS_LANE_FAR_MODEL_PATH, skipped: not part of this `up`",
+        ],
     );
 }
