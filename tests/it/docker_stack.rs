@@ -94,7 +94,8 @@ impl Stack {
     /// Writes `.env`: the test's image and hub, the models folder, and what the test adds.
     pub(crate) fn set_environment(&self, more: &[(&str, &str)]) {
         // Another build, where several are tested on one engine.
-        let image = std::env::var("PREFLIGHT_TEST_IMAGE").ok();
+        let image = std::env::var_os("PREFLIGHT_TEST_IMAGE");
+        let image = image.as_ref().map(|image| image.to_string_lossy());
         let fixed = [
             ("PREFLIGHT_IMAGE", image.as_deref().unwrap_or("preflight:test")),
             ("HF_ENDPOINT", "http://hub:8080"),
