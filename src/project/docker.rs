@@ -50,6 +50,8 @@ pub struct Observation {
     pub siblings: Vec<Container>,
     /// Containers of the project's name that belong to a project in another folder.
     pub strangers: Vec<Container>,
+    /// Whether these are all that Docker has listed: none could not be inspected.
+    pub complete: bool,
     /// The host folder behind each named volume that a container of the project mounts, where its
     /// options say so (`o=bind`).
     pub volume_devices: IndexMap<String, HostPath>,
@@ -267,9 +269,9 @@ pub async fn observe(
     let version = connection.ask("GET /version", connection.docker.version()).await?;
     let myself = own_container(&connection, options.container.as_deref()).await;
     let project = project.or_else(|| myself.as_ref()?.project.as_deref());
-    let siblings = match project {
+    let (siblings, complete) = match project {
         Some(project) => siblings(&connection, project, myself.as_ref()).await?,
-        None => Vec::new(),
+        None => (Vec::new(), true),
     };
     let volume_devices = volume_devices(&connection, siblings.iter().chain(&myself)).await;
     let mut docker = devices::available(&connection, &version).await;
@@ -282,6 +284,7 @@ pub async fn observe(
         myself,
         siblings,
         strangers: Vec::new(),
+        complete,
         volume_devices,
         images: IndexMap::new(),
         docker,
@@ -349,26 +352,31 @@ async fn inspect(connection: &Connection, id: &str) -> Result<Container, DockerE
         .ok_or(DockerError::Unreadable { request, reason: "there is no id in it".to_owned() })
 }
 
-/// The containers of `project` but the own one, one-off ones and hooks.
+/// The containers of `project` but the own one, one-off ones and hooks; and whether every one of
+/// them could be inspected.
 async fn siblings(
     connection: &Connection,
     project: &str,
     myself: Option<&Container>,
-) -> Result<Vec<Container>, DockerError> {
+) -> Result<(Vec<Container>, bool), DockerError> {
     let filter = HashMap::from([("label", vec![format!("{}={project}", label::PROJECT)])]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filter).build();
     let listed = connection
         .ask("GET /containers/json", connection.docker.list_containers(Some(options)))
         .await?;
-    let ids = listed.into_iter().filter_map(|container| {
-        let labels = container.labels.unwrap_or_default();
-        let one_off = labels.get(label::ONE_OFF).is_some_and(|value| value == label::TRUE);
-        container.id.filter(|id| {
-            !one_off
-                && !labels.contains_key(label::HOOK)
-                && myself.is_none_or(|myself| myself.id != *id)
+    let ids: Vec<String> = listed
+        .into_iter()
+        .filter_map(|container| {
+            let labels = container.labels.unwrap_or_default();
+            let one_off = labels.get(label::ONE_OFF).is_some_and(|value| value == label::TRUE);
+            container.id.filter(|id| {
+                !one_off
+                    && !labels.contains_key(label::HOOK)
+                    && myself.is_none_or(|myself| myself.id != *id)
+            })
         })
-    });
+        .collect();
+    let listed = ids.len();
     let mut siblings: Vec<Container> = futures_util::stream::iter(ids)
         .map(async |id| {
             inspect(connection, &id)
@@ -381,7 +389,8 @@ async fn siblings(
         .collect()
         .await;
     in_order(&mut siblings);
-    Ok(siblings)
+    let complete = siblings.len() == listed;
+    Ok((siblings, complete))
 }
 
 /// By service and number, the newest first.

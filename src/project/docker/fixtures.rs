@@ -53,6 +53,7 @@ impl Observation {
             myself: None,
             siblings,
             strangers: Vec::new(),
+            complete: true,
             volume_devices: IndexMap::new(),
             images: IndexMap::new(),
             docker: DockerFacts::default(),

@@ -12,9 +12,11 @@ pub(super) fn created(observation: &Observation, project: &str) -> BTreeSet<Stri
 }
 
 /// The services that the `up` is about: those with a container, and where only preflight itself was
-/// called up, every one that the profiles enable. Absent: this is no container of an `up`.
+/// called up, every one that the profiles enable. Absent: this is no container of an `up`, or not
+/// every container could be seen.
 pub(super) fn services(project: &Project, observation: &Observation) -> Option<BTreeSet<String>> {
-    let own = observation.myself.as_ref().filter(|own| is_service(own, &project.name))?;
+    let own = observation.myself.as_ref().filter(|_| observation.complete);
+    let own = own.filter(|own| is_service(own, &project.name))?;
     let created = created(observation, &project.name);
     let waits = |name: &String| {
         let own = own.service.as_deref().unwrap_or_default();
@@ -106,6 +108,16 @@ mod tests {
             check(own, &["llama"], None);
         }
         check(Container::of_service("other", "preflight"), &["llama"], None);
+    }
+
+    #[test]
+    fn a_container_that_could_not_be_inspected_may_be_of_any_service() {
+        let project = Project::of("demo", Vec::new());
+        let mut observation = Observation::of(vec![Container::of_service("demo", "llama")]);
+        observation.myself = Some(own());
+        assert!(services(&project, &observation).is_some());
+        observation.complete = false;
+        assert_eq!(services(&project, &observation), None);
     }
 
     #[test]
