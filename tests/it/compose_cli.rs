@@ -165,6 +165,42 @@ fn config_shows_secrets_only_when_asked_to() {
 }
 
 #[test]
+fn the_password_of_a_mount_is_in_nothing_that_is_printed() {
+    let sandbox = stack().file(
+        "compose.yaml",
+        r#"services:
+  llama:
+    image: ghcr.io/ggml-org/llama.cpp:server
+    command: -m /models/gguf/tiny.gguf
+    volumes: ["nas:/models"]
+volumes:
+  nas:
+    driver_opts:
+      type: cifs
+      device: //nas/models
+      o: 'addr=nas,username=me,password=p"q${NAS}x,vers=3.0'
+"#,
+    );
+    let sandbox = sandbox.variable("NAS", "o'p").variable("RUST_LOG", "trace");
+    for arguments in [
+        &["config"][..],
+        &["config", "--format", "json"],
+        &["check"],
+        &["check", "--format", "json"],
+        &["check", "--format", "sarif"],
+        &["plan"],
+    ] {
+        let run = sandbox.run(arguments);
+        for secret in ["p\"q", "o'p", "'px", "qo"] {
+            let printed = run.stdout.contains(secret) || run.stderr.contains(secret);
+            assert!(!printed, "{secret} {arguments:?}: {}{}", run.stdout, run.stderr);
+        }
+    }
+    let shown = sandbox.run(&["config", "--show-secrets"]);
+    assert!(shown.stdout.contains("o'p"), "{}", shown.stdout);
+}
+
+#[test]
 fn config_prints_the_names_of_services_and_volumes() {
     insta::assert_snapshot!(stdout(&["config", "--services"]), @r#"
     engine

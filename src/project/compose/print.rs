@@ -89,6 +89,7 @@ fn mask(document: &mut Value) {
                 let holds_variables = matches!(key.as_str(), "environment" | "args");
                 match value.as_object_mut().filter(|_| holds_variables) {
                     Some(pairs) => mask_pairs(pairs),
+                    None if key == "driver_opts" => mask_mount_options(value),
                     None => mask(value),
                 }
             }
@@ -96,6 +97,22 @@ fn mask(document: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(mask),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+/// The passwords among the options that a volume is mounted with, whatever is in them.
+fn mask_mount_options(options: &mut Value) {
+    let Some(Value::String(options)) = options.get_mut("o") else { return };
+    let masked = options.split(',').map(|option| match option.split_once('=') {
+        Some((name, value)) if is_password(name) && !value.is_empty() => format!("{name}=***"),
+        Some(_) | None => option.to_owned(),
+    });
+    *options = masked.collect::<Vec<_>>().join(",");
+}
+
+/// Whether an option of a mount is a password (mount.cifs(8)).
+fn is_password(option: &str) -> bool {
+    let option = option.trim().to_ascii_lowercase();
+    matches!(option.as_str(), "password" | "password2" | "pass" | "passwd")
 }
 
 fn mask_pairs(pairs: &mut serde_json::Map<String, Value>) {

@@ -20,6 +20,13 @@ const VARIABLE_ENDINGS: [&str; 8] =
 const PARAMETERS: [&str; 6] =
     ["access_token=", "token=", "signature=", "x-amz-signature=", "x-amz-security-token=", "sig="];
 
+/// Options of a mount whose values are secrets (mount.cifs(8), Linux fs/smb/client/fs_context.c), lower
+/// case.
+const MOUNT_OPTIONS: [&str; 4] = ["password=", "pass=", "password2=", "passwd="];
+
+/// Options of a mount that may have a password behind the name of the user: `user=NAME%PASSWORD`.
+const MOUNT_USERS: [&str; 2] = ["username=", "user="];
+
 /// A user name without a password is a token when it is this long (`https://TOKEN@host`).
 const LONG_USER: usize = 16;
 
@@ -34,6 +41,7 @@ pub(super) fn find(text: &str, found: &mut Vec<Range<usize>>) {
     passwords(text, found);
     // ASCII only, so that every offset stays where it is.
     let lower = text.to_ascii_lowercase();
+    mount_options(text, &lower, found);
     authorizations(text, &lower, found);
     bearers(text, &lower, found);
     parameters(text, &lower, found);
@@ -173,6 +181,46 @@ fn bearers(text: &str, lower: &str, found: &mut Vec<Range<usize>>) {
             push(text, value, found);
         }
     }
+}
+
+/// `o: username=NAME,password=VALUE,vers=3.0`, and `username=NAME%VALUE`.
+fn mount_options(text: &str, lower: &str, found: &mut Vec<Range<usize>>) {
+    for option in MOUNT_OPTIONS {
+        for value in mount_values(text, lower, option) {
+            push(text, value, found);
+        }
+    }
+    for option in MOUNT_USERS {
+        for value in mount_values(text, lower, option) {
+            let sign = text.get(value.clone()).and_then(|value| value.find('%'));
+            if let Some(sign) = sign {
+                push(text, value.start + sign + 1..value.end, found);
+            }
+        }
+    }
+}
+
+/// The values of an option among others, each up to a comma, white space, or the quote that the
+/// options are in.
+fn mount_values(text: &str, lower: &str, option: &'static str) -> Vec<Range<usize>> {
+    let is_quote = |byte: u8| matches!(byte, b'"' | b'\'' | b'`');
+    let ends = |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b'\\');
+    let begins = |at: usize| {
+        before(lower, at).is_none_or(|byte| ends(byte) || is_quote(byte) || byte == b'=')
+    };
+    let found = lower.match_indices(option).filter(|(at, _)| begins(*at));
+    found
+        .map(|(at, option)| {
+            let start = at + option.len();
+            let line = text.get(..at).and_then(|before| before.rsplit('\n').next()).unwrap_or("");
+            let quote = line.bytes().rev().find(|byte| is_quote(*byte));
+            let is_end = |byte: u8| match quote {
+                Some(quote) => byte == quote,
+                None => is_quote(byte),
+            };
+            start..start + run(text, start, |byte| !ends(byte) && !is_end(byte))
+        })
+        .collect()
 }
 
 /// `?X-Amz-Signature=VALUE` and its like.

@@ -103,6 +103,30 @@ fn passwords_headers_and_signed_urls_are_hidden() {
 }
 
 #[test]
+fn the_password_of_a_mount_is_hidden() {
+    for (text, expected) in [
+        (
+            r#"o: "addr=nas,username=me,password=p@ss:w/rd,vers=3.0""#,
+            r#"o: "addr=nas,username=me,password=***,vers=3.0""#,
+        ),
+        ("o: password=abc", "o: password=***"),
+        (r#"o: 'username=me,password=a"b`c,uid=0'"#, "o: 'username=me,password=***,uid=0'"),
+        ("      o: 'pass=abc'", "      o: 'pass=***'"),
+        ("data: password=abc,password2=def: refused", "data: password=***,password2=*** refused"),
+        ("o=username=WORK/me%abc,uid=0", "o=username=WORK/me%***,uid=0"),
+        (
+            "o: username=me,password=${NAS_PASSWORD},uid=0",
+            "o: username=me,password=${NAS_PASSWORD},uid=0",
+        ),
+        ("o: password=${NAS_PASS:-abc}", "o: password=***"),
+        ("o: credentials=/etc/nas,user=me", "o: credentials=/etc/nas,user=me"),
+        ("bypass=1", "bypass=1"),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
 fn debug_does_not_show_a_secret() {
     assert_eq!(format!("{:?}", Redactor::new(["sekrit"])), "Redactor(1 secrets)");
 }
