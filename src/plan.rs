@@ -2,6 +2,7 @@
 
 pub mod engine;
 pub mod lanes;
+mod written;
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -10,12 +11,12 @@ use std::path::Path;
 use crate::look::Look;
 use crate::options::{Options, Selection, Target};
 use crate::plan::lanes::{Plan, PlanError};
-use crate::project::Project;
-use crate::project::mounts::{Sight, locate};
+use crate::project::mounts::{Located, Sight, locate};
 use crate::project::stack::Stack;
 use crate::project::view::View as _;
 use crate::project::view::local::LocalView;
 use crate::project::view::walk;
+use crate::project::{Copied, MountSource, Project, Text};
 use crate::source_map::SourceMap;
 
 /// The most bytes of a file that a command line is continued in.
@@ -33,7 +34,7 @@ pub fn of(stack: &Stack, options: &Options, sources: &SourceMap) -> Result<Plan,
     match &options.target {
         Target::Models(root) => lanes::of_models(root, &walk::models(root), &options.selection),
         Target::Discover | Target::ComposeFile(_) | Target::ProjectDirectory(_) => {
-            let project = with_texts(stack);
+            let project = with_texts(stack, sources);
             let plan_of = |project: &Project, selection: &Selection| {
                 lanes::plan(project, &stack.standpoint, selection, sources)
             };
@@ -72,7 +73,7 @@ fn hooked(stack: &Stack) -> Option<&str> {
 
 /// The project, with the scripts that start engines and the files that command lines are continued
 /// in; and where it is known what an `up` starts, with the services that profiles leave out. Blocking.
-fn with_texts(stack: &Stack) -> Project {
+fn with_texts(stack: &Stack, sources: &SourceMap) -> Project {
     let mut project = stack.project.clone();
     if stack.up.is_some() {
         project.services.append(&mut project.disabled);
@@ -81,12 +82,22 @@ fn with_texts(stack: &Stack) -> Project {
         for _ in 0..MOST_TEXTS {
             let Some(path) = engine::unseen_text(service) else { break };
             let located = locate(&stack.project, service, &stack.standpoint, &path);
-            let Sight::Visible { path: local, .. } = &located.sight else { break };
-            let Some(text) = text(local.as_path()) else { break };
+            let Some(text) = text_of(&located, sources) else { break };
             service.texts.insert(path, text);
         }
     }
     project
+}
+
+fn text_of(located: &Located, sources: &SourceMap) -> Option<Text> {
+    match (&located.sight, located.mount.as_ref().map(|mount| &mount.source)) {
+        (Sight::Visible { path, .. }, _) => text(path.as_path()).map(Text::from),
+        (Sight::Written, Some(MountSource::Copied(Copied::Text(text)))) => {
+            let lines = written::lines(&text.value, &text.place, sources);
+            Some(Text { text: text.value.clone(), lines })
+        }
+        _ => None,
+    }
 }
 
 /// A file as text, if it is a small one.

@@ -104,7 +104,16 @@ pub struct Service {
     pub extension_places: IndexMap<String, Place>,
     /// The texts of the scripts that start its engine and of the files that its command line is
     /// continued in, as far as they were seen.
-    pub texts: IndexMap<ServicePath, String>,
+    pub texts: IndexMap<ServicePath, Text>,
+}
+
+/// The text of a file that an engine or a shell reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Text {
+    /// All of it.
+    pub text: String,
+    /// Where each of its lines is written in the project's files; empty for a file of its own.
+    pub lines: Vec<Place>,
 }
 
 /// A command line that is written as one text. Compose runs no shell for it: it splits the text into
@@ -154,8 +163,22 @@ pub enum MountSource {
     Anonymous,
     /// Memory.
     Tmpfs,
+    /// A file that Compose copies into the container when it starts it: a config or a secret without
+    /// a `file`.
+    Copied(Copied),
     /// Something else that hides what lies below the target (`image`, `npipe`, `cluster`).
     Other(String),
+}
+
+/// What a file holds that Compose copies into a container (docker/compose 2.40.3
+/// pkg/compose/secrets.go).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Copied {
+    /// This text, at the place where it is written or its variable is named. Of an empty one no file
+    /// is made.
+    Text(Spanned<String>),
+    /// What a variable holds that is not set for preflight, by its name, where that is written.
+    Variable(Spanned<String>),
 }
 
 /// A top-level volume.
@@ -250,6 +273,21 @@ impl Warning {
     #[must_use]
     pub fn new(message: impl Into<String>, place: Place) -> Self {
         Self { message: message.into(), place, variable: None, service: None }
+    }
+}
+
+impl Text {
+    /// The place of a line, counted from 0; absent: the project's files do not have it.
+    #[must_use]
+    pub fn line(&self, index: usize) -> Option<&Place> {
+        self.lines.get(index)
+    }
+}
+
+impl From<String> for Text {
+    /// The text of a file of its own.
+    fn from(text: String) -> Self {
+        Self { text, lines: Vec::new() }
     }
 }
 

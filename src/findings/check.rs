@@ -55,6 +55,7 @@ pub static CHECKS: &[&Check] = &[
     &container::differences::CHECK,
     &container::strangers::CHECK,
     &mounts::WIRING,
+    &mounts::copied::CHECK,
     &engine::WORDS,
     &engine::WIRING,
     &engine::COMMAND_LINE,

@@ -412,6 +412,7 @@ async fn volume_devices(
             MountSource::Bind { .. }
             | MountSource::Anonymous
             | MountSource::Tmpfs
+            | MountSource::Copied(_)
             | MountSource::Other(_) => None,
         })
         .collect();

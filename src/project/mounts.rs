@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::path::{HostPath, LocalPath, ServicePath};
-use crate::project::{Mount, MountSource, Project, Service};
+use crate::project::{Copied, Mount, MountSource, Project, Service};
 
 /// Where something is, in all three spaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,16 @@ pub struct Located {
     pub mount: Option<Mount>,
 }
 
+impl Located {
+    /// Whether it is a file that holds what a variable holds which is not set here.
+    #[must_use]
+    pub fn holds_variable(&self) -> bool {
+        self.mount
+            .as_ref()
+            .is_some_and(|mount| matches!(mount.source, MountSource::Copied(Copied::Variable(_))))
+    }
+}
+
 /// Whether this process can open a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sight {
@@ -34,8 +44,12 @@ pub enum Sight {
         /// Whether this process may not write below it, because its own mount says so.
         read_only: bool,
     },
+    /// What it holds stands in the project: Compose copies it into the container.
+    Written,
     /// No mount of the service reaches it: it would be in the container's own file system.
     NotMounted,
+    /// It is not there, because a tmpfs that is empty at every start lies over it.
+    Covered,
     /// Preflight has not mounted it, so nothing can be said about it.
     Hidden(String),
 }
@@ -57,9 +71,19 @@ const AWAY: &str = "the files are on the machine of the Docker Engine";
 
 /// What a path leads to outside the container.
 enum Outside {
-    Host { path: HostPath, root: HostPath },
-    Volume { name: String, below: PathBuf },
-    Nowhere(&'static str),
+    Host {
+        path: HostPath,
+        root: HostPath,
+    },
+    Volume {
+        name: String,
+        below: PathBuf,
+    },
+    /// In the project itself.
+    Written,
+    /// In memory that nothing is in yet.
+    Memory,
+    Nowhere(String),
 }
 
 /// Where `path` of `service` is.
@@ -85,8 +109,10 @@ pub fn locate(
             located.host_path = Some(path);
         }
         Outside::Volume { name, below } => located.sight = standpoint.see_volume(&name, &below),
+        Outside::Written => located.sight = Sight::Written,
+        Outside::Memory => located.sight = Sight::Covered,
         Outside::Nowhere(what) => {
-            located.sight = Sight::Hidden(format!("`{}` is {what}", mount.target));
+            located.sight = Sight::Hidden(format!("`{}` {what}", mount.target));
         }
     }
     located
@@ -117,17 +143,39 @@ pub fn service_path(project: &Project, service: &Service, host: &HostPath) -> Op
             .below(&path)
             .filter(|below| !is_hidden(&service.mounts, mount, below))
             .map(|below| mount.target.join(below)),
-        Outside::Volume { .. } | Outside::Nowhere(_) => None,
+        Outside::Volume { .. } | Outside::Written | Outside::Memory | Outside::Nowhere(_) => None,
     })
 }
 
+/// Whether a volume without a name lies over another mount, where `path` would be: nothing is in it
+/// but what the image has there.
+#[must_use]
+pub fn lies_over_another(service: &Service, path: &ServicePath) -> bool {
+    longest(&service.mounts, path).is_some_and(|(mount, _)| {
+        mount.source == MountSource::Anonymous && is_below_another(&service.mounts, &mount.target)
+    })
+}
+
+/// Whether `target` is inside of what one of the mounts shows.
+#[must_use]
+pub fn is_below_another(mounts: &[Mount], target: &ServicePath) -> bool {
+    mounts.iter().any(|mount| mount.target != *target && target.below(&mount.target).is_some())
+}
+
 /// The mount whose target is the longest prefix of `path`, and what is left behind it. Of equal
-/// targets the last one hides the others.
+/// targets the last one hides the others. What is copied into a container lies below its memory,
+/// which is mounted last.
 fn longest<'a>(mounts: &'a [Mount], path: &'a ServicePath) -> Option<(&'a Mount, &'a Path)> {
-    mounts
-        .iter()
-        .filter_map(|mount| path.below(&mount.target).map(|below| (mount, below)))
-        .max_by_key(|(mount, _)| mount.target.as_path().components().count())
+    let depth = |mount: &Mount| mount.target.as_path().components().count();
+    let reaching =
+        || mounts.iter().filter_map(|mount| path.below(&mount.target).map(|below| (mount, below)));
+    let longest = reaching().max_by_key(|(mount, _)| depth(mount))?;
+    if !matches!(longest.0.source, MountSource::Copied(_)) {
+        return Some(longest);
+    }
+    let others = reaching().filter(|(mount, _)| !matches!(mount.source, MountSource::Copied(_)));
+    let above = others.max_by_key(|(mount, _)| depth(mount));
+    Some(above.filter(|(mount, _)| mount.source == MountSource::Tmpfs).unwrap_or(longest))
 }
 
 fn outside(project: &Project, mount: &Mount, below: &Path) -> Outside {
@@ -144,9 +192,21 @@ fn outside(project: &Project, mount: &Mount, below: &Path) -> Outside {
                 None => Outside::Volume { name: name.clone(), below },
             }
         }
-        MountSource::Anonymous => Outside::Nowhere("an anonymous volume, empty at every start"),
-        MountSource::Tmpfs => Outside::Nowhere("a tmpfs, empty at every start"),
-        MountSource::Other(_) => Outside::Nowhere("a mount that cannot be looked into"),
+        MountSource::Anonymous => {
+            Outside::Nowhere("is an anonymous volume, empty at every start".to_owned())
+        }
+        MountSource::Tmpfs => Outside::Memory,
+        MountSource::Copied(Copied::Text(text)) if text.value.is_empty() => {
+            Outside::Nowhere("has no content, and of an empty one Compose makes no file".to_owned())
+        }
+        MountSource::Copied(Copied::Text(_)) => Outside::Written,
+        MountSource::Copied(Copied::Variable(name)) => Outside::Nowhere(format!(
+            "holds what the variable `{}` holds when Compose is called, which is not set here",
+            name.value
+        )),
+        MountSource::Other(_) => {
+            Outside::Nowhere("is a mount that cannot be looked into".to_owned())
+        }
     }
 }
 
@@ -172,7 +232,10 @@ impl Standpoint {
                     let below = path.below(&source)?.to_path_buf();
                     Some((source.as_path().components().count(), mount, below))
                 }
-                Outside::Volume { .. } | Outside::Nowhere(_) => None,
+                Outside::Volume { .. }
+                | Outside::Written
+                | Outside::Memory
+                | Outside::Nowhere(_) => None,
             })
             .filter(|(_, mount, below)| !is_hidden(own, mount, below))
             .max_by_key(|(depth, ..)| *depth)
@@ -210,6 +273,7 @@ impl Standpoint {
                 | MountSource::Bind { .. }
                 | MountSource::Anonymous
                 | MountSource::Tmpfs
+                | MountSource::Copied(_)
                 | MountSource::Other(_) => None,
             })
             .find(|(mount, below)| !is_hidden(own, mount, below))
@@ -276,7 +340,9 @@ mod tests {
         let host_path = located.host_path.map(|path| path.to_string()).unwrap_or_default();
         let sight = match located.sight {
             Sight::Visible { path, .. } => path.to_string(),
+            Sight::Written => "written".to_owned(),
             Sight::NotMounted => "not mounted".to_owned(),
+            Sight::Covered => "covered".to_owned(),
             Sight::Hidden(why) => why,
         };
         assert_eq!((host_path.as_str(), sight.as_str()), (host, local), "{path}");
@@ -308,6 +374,29 @@ mod tests {
         check(&[bind("/data", "/models")], &away, "/models/a", "/data/a", AWAY);
         check(&[volume("p_plain", "/p")], &away, "/p/a", "", "volume `p_plain` belongs to Docker");
         check(&[], &away, "/models/a", "", "not mounted");
+    }
+
+    #[test]
+    fn below_a_tmpfs_only_a_deeper_mount_shows_anything() {
+        let memory = |target: &str| Mount { source: MountSource::Tmpfs, ..bind("", target) };
+        let copied = |target: &str| {
+            let text = Copied::Text(Spanned::nowhere("x".to_owned()));
+            Mount { source: MountSource::Copied(text), ..bind("", target) }
+        };
+        let mounts = [
+            bind("/data", "/models"),
+            memory("/models/gguf"),
+            bind("/fast", "/models/gguf/fast"),
+            copied("/models/gguf/x.ini"),
+            copied("/models/x.ini"),
+        ];
+        let host = &Standpoint::Host;
+        check(&mounts, host, "/models/a", "/data/a", "/data/a");
+        check(&mounts, host, "/models/gguf/a", "", "covered");
+        check(&mounts, host, "/models/gguf/fast/a", "/fast/a", "/fast/a");
+        check(&mounts, host, "/models/x.ini", "", "written");
+        // The memory is mounted when the container starts, over what was copied before.
+        check(&mounts, host, "/models/gguf/x.ini", "", "covered");
     }
 
     #[test]

@@ -215,6 +215,7 @@ fn visible_files(
             MountSource::Volume { .. }
             | MountSource::Anonymous
             | MountSource::Tmpfs
+            | MountSource::Copied(_)
             | MountSource::Other(_) => None,
         })
         .collect();
@@ -275,7 +276,9 @@ impl Stack {
         let folder = match &located.sight {
             Sight::Visible { path, .. } => path.as_path(),
             // In a container whose project was read from `/project`, that is its own path.
-            Sight::NotMounted | Sight::Hidden(_) => directory.as_path(),
+            Sight::Written | Sight::NotMounted | Sight::Covered | Sight::Hidden(_) => {
+                directory.as_path()
+            }
         };
         Some(folder.join(LOCK_FILE))
     }

@@ -85,6 +85,7 @@ fn unread(facts: &LaneFacts) -> Option<String> {
 fn unknown(artifact: &ArtifactFacts) -> Option<String> {
     let is_outside = matches!(artifact.artifact.located.value.sight, Sight::NotMounted);
     match &artifact.model {
+        ModelFacts::Unknown(_) if artifact.artifact.located.value.holds_variable() => None,
         ModelFacts::Unknown(_) if is_outside && artifact.artifact.part.may_be_in_image() => None,
         ModelFacts::Unknown(why) => Some(why.clone()),
         ModelFacts::Absent | ModelFacts::Denied(_) | ModelFacts::Seen(_) => None,
@@ -96,7 +97,7 @@ fn files(artifact: &ArtifactFacts, facts: &LaneFacts) -> Vec<FileReport> {
     let located = &artifact.artifact.located.value;
     let visible = match &located.sight {
         Sight::Visible { path, .. } => Some(path.as_path()),
-        Sight::NotMounted | Sight::Hidden(_) => None,
+        Sight::Written | Sight::NotMounted | Sight::Covered | Sight::Hidden(_) => None,
     };
     let host = located.host_path.as_ref().map(HostPath::as_path);
     let opened = located.service_path.as_ref().map(ServicePath::as_path).or(visible).or(host);

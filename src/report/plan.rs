@@ -30,6 +30,9 @@ pub(super) fn human(plan: &Plan, telling: Telling<'_>) -> String {
     lanes.join("\n")
 }
 
+/// Why nothing is seen where a tmpfs is.
+const COVERED: &str = "a tmpfs lies over it";
+
 #[derive(Clone, Copy)]
 struct Printer<'a> {
     sources: &'a SourceMap,
@@ -113,6 +116,8 @@ impl Printer<'_> {
         let name = self.text(&path.or_else(|| host.clone()).unwrap_or_default());
         let (host, from) = (host.map(|host| self.text(&host)), located.service_path.is_some());
         match (&located.sight, host) {
+            (Sight::Written, _) => format!("{name} (written in the project)"),
+            (Sight::Covered, _) => format!("{name} ({COVERED})"),
             (Sight::NotMounted, _) => format!("{name} (not mounted)"),
             (Sight::Hidden(why), _) => format!("{name} ({})", self.cleaner.joined(why)),
             (Sight::Visible { .. }, Some(host)) if from => format!("{name} ({host} on the host)"),
@@ -134,6 +139,8 @@ impl Printer<'_> {
                 let rights = if *read_only { " (read-only)" } else { "" };
                 ("seen at", format!("{}{rights}", self.text(path)))
             }
+            Sight::Written => ("seen at", "the project's own files".to_owned()),
+            Sight::Covered => ("seen at", format!("nowhere: {COVERED}")),
             Sight::NotMounted => {
                 ("seen at", "nowhere: no mount of the service reaches it".to_owned())
             }
@@ -416,6 +423,8 @@ fn wire_artifact(artifact: &Artifact, texts: Texts<'_>) -> WireArtifact {
         Sight::Visible { path, read_only, .. } => {
             (Some(texts.text(&path.to_string())), Some(*read_only), None)
         }
+        Sight::Written => (None, None, None),
+        Sight::Covered => (None, None, Some(COVERED.to_owned())),
         Sight::NotMounted => (None, None, Some("not mounted".to_owned())),
         Sight::Hidden(reason) => (None, None, Some(texts.text(reason))),
     };
@@ -436,6 +445,8 @@ fn wire_cached(cached: &Cached, texts: Texts<'_>) -> WireCached {
     let place = |located: &Located| {
         let (local_path, hidden) = match &located.sight {
             Sight::Visible { path, .. } => (Some(texts.text(&path.to_string())), None),
+            Sight::Written => (None, None),
+            Sight::Covered => (None, Some(COVERED.to_owned())),
             Sight::NotMounted => (None, Some("not mounted".to_owned())),
             Sight::Hidden(why) => (None, Some(texts.text(why))),
         };

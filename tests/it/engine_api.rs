@@ -119,6 +119,7 @@ async fn a_created_container_is_known_as_the_engine_resolved_it() {
                 MountSource::Volume { name, .. } => format!("volume {name}"),
                 MountSource::Anonymous => "anonymous".to_owned(),
                 MountSource::Tmpfs => "tmpfs".to_owned(),
+                MountSource::Copied(_) => "copied".to_owned(),
                 MountSource::Other(other) => other.clone(),
             };
             let mode = if mount.read_only { "ro" } else { "rw" };

@@ -13,8 +13,10 @@ mod compose_cli;
 mod compose_config;
 /// Projects as Docker Compose itself resolves them.
 mod compose_oracle;
+mod docker_copied_files;
 mod docker_corpus;
 mod docker_cortex;
+mod docker_covered;
 mod docker_damage;
 mod docker_elsewhere;
 mod docker_eyes;

@@ -156,7 +156,10 @@ fn source<'a>(
             let device = volume.device.as_ref()?;
             (&device.value, Some(Spanned::new(key.clone(), device.place.clone())))
         }
-        MountSource::Anonymous | MountSource::Tmpfs | MountSource::Other(_) => return None,
+        MountSource::Anonymous
+        | MountSource::Tmpfs
+        | MountSource::Copied(_)
+        | MountSource::Other(_) => return None,
     };
     path.as_path().is_absolute().then_some((path, volume))
 }
@@ -197,7 +200,7 @@ fn found(
     let located = locate(&views.project, service, &views.standpoint, &mount.target);
     let is_shown = located.mount.as_ref() == Some(mount);
     match located.sight {
-        Sight::Visible { .. } | Sight::Hidden(_) | Sight::NotMounted if !is_shown => {
+        _ if !is_shown => {
             (Look::Unknown(format!("another mount lies over `{}`", mount.target)), false)
         }
         Sight::Visible { root, .. } => {
@@ -208,7 +211,9 @@ fn found(
         }
         Sight::Hidden(_) if asked_for => views.insides.behind(service, mount, source),
         Sight::Hidden(why) => (Look::Unknown(why), false),
-        Sight::NotMounted => (Look::Unknown("nothing is mounted there".to_owned()), false),
+        Sight::Written | Sight::NotMounted | Sight::Covered => {
+            (Look::Unknown("nothing is mounted there".to_owned()), false)
+        }
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) fn look(facts: &mut LaneFacts, views: &Views) {
 fn any_cache(cached: &[Cached]) -> bool {
     cached.iter().flat_map(|cached| &cached.places).any(|place| match &place.sight {
         Sight::Visible { path, .. } => LocalView.stat(path.as_path()).seen().is_some(),
-        Sight::NotMounted | Sight::Hidden(_) => false,
+        Sight::Written | Sight::NotMounted | Sight::Covered | Sight::Hidden(_) => false,
     })
 }
 
@@ -90,7 +90,7 @@ impl Search<'_> {
         }
         for place in &cached.places {
             match &place.sight {
-                Sight::NotMounted => {}
+                Sight::Written | Sight::NotMounted | Sight::Covered => {}
                 Sight::Hidden(why) => {
                     if !matches!(state, CacheState::Lacking(_)) {
                         state = CacheState::Unseen(why.clone());
@@ -236,8 +236,9 @@ fn artifact(cached: &Cached, cache: &Located, below: &Path, model: ModelFacts) -
             // Its engine writes there, and nobody else.
             read_only: true,
         },
-        Sight::NotMounted => Sight::NotMounted,
-        Sight::Hidden(why) => Sight::Hidden(why.clone()),
+        other @ (Sight::Written | Sight::NotMounted | Sight::Covered | Sight::Hidden(_)) => {
+            other.clone()
+        }
     };
     let located = Located {
         service: cache.service.clone(),

@@ -145,7 +145,7 @@ impl Target {
 fn visible(artifact: &Artifact) -> Option<(&Path, bool)> {
     match &artifact.located.value.sight {
         Sight::Visible { path, read_only, .. } => Some((path.as_path(), *read_only)),
-        Sight::NotMounted | Sight::Hidden(_) => None,
+        Sight::Written | Sight::NotMounted | Sight::Covered | Sight::Hidden(_) => None,
     }
 }
 

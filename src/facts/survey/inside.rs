@@ -143,7 +143,10 @@ impl Missing {
         let source = match &located.mount.as_ref()?.source {
             MountSource::Bind { path, .. } => path,
             MountSource::Volume { name, .. } => &project.volume(name)?.device.as_ref()?.value,
-            MountSource::Anonymous | MountSource::Tmpfs | MountSource::Other(_) => return None,
+            MountSource::Anonymous
+            | MountSource::Tmpfs
+            | MountSource::Copied(_)
+            | MountSource::Other(_) => return None,
         };
         self.folders.contains(source).then_some(RootFacts {
             stat: Look::Absent,

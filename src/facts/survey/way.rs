@@ -10,7 +10,7 @@ use crate::facts::{ArtifactFacts, RootFacts, Starter, Step, Through, Way};
 use crate::look::FileKind;
 use crate::plan::engine::Part;
 use crate::plan::lanes::{Artifact, Lane, Origin};
-use crate::project::mounts::{Sight, Standpoint};
+use crate::project::mounts::{self, Sight, Standpoint};
 use crate::project::stack::Stack;
 use crate::project::view::local::LocalView;
 use crate::project::view::service::{End, ServiceView};
@@ -63,9 +63,17 @@ impl Views {
                 };
                 Seen { model, way, through: Some(Through::Mounts), root }
             }
+            (Sight::Written | Sight::Covered, _) => self.of_project(artifact),
             (Sight::NotMounted, _) => {
                 self.inside(service, artifact, "no mount of the service reaches it")
             }
+            // Its container has it only once it has been started.
+            (Sight::Hidden(why), _) if located.holds_variable() => Seen {
+                model: ModelFacts::Unknown(why.clone()),
+                way: Way::default(),
+                through: None,
+                root: None,
+            },
             (Sight::Hidden(why), _) => self.inside(service, artifact, why),
         };
         ArtifactFacts {
@@ -118,6 +126,20 @@ impl Views {
         }
     }
 
+    /// An artifact of which the project's files say whether it is there.
+    fn of_project(&self, artifact: &Artifact) -> Seen {
+        let located = &artifact.located.value;
+        let view = located
+            .service
+            .as_deref()
+            .and_then(|name| ServiceView::new(&self.project, name, &self.standpoint));
+        let (model, way) = match (view, &located.service_path) {
+            (Some(view), Some(path)) => through(&view, path.as_path(), artifact.part),
+            (None, _) | (_, None) => (ModelFacts::Absent, Way::default()),
+        };
+        Seen { model, way, through: None, root: None }
+    }
+
     /// An artifact that this process has not mounted, looked at inside its container.
     fn inside(&self, service: Option<&Service>, artifact: &Artifact, why: &str) -> Seen {
         let located = &artifact.located.value;
@@ -131,6 +153,9 @@ impl Views {
             return unseen(why);
         };
         match self.insides.look_into(service) {
+            Inside::Closed if mounts::lies_over_another(service, path) => {
+                Seen { model: ModelFacts::Absent, ..unseen(why) }
+            }
             Inside::Closed => unseen(why),
             Inside::Doubtful(missing) => match missing.root_of(&self.project, located) {
                 Some(root) => Seen {
@@ -179,7 +204,7 @@ fn follow(view: &dyn Space, path: &Path, facts: &ModelFacts) -> Way {
     match &own.end {
         End::Absent(link) => way.dangling.clone_from(link),
         End::Outside(link) => way.leaving.push(link.clone()),
-        End::Here(_) | End::Denied(_) | End::Unknown(_) => {}
+        End::Here(_) | End::Written(_) | End::Memory | End::Denied(_) | End::Unknown(_) => {}
     }
     steps.extend(own.steps);
     for file in files.into_iter().flatten() {

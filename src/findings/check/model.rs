@@ -161,10 +161,16 @@ impl Subject<'_> {
         match (&located.host_path, &located.sight, &located.service_path) {
             (Some(path), ..) => path.as_path().to_path_buf(),
             (None, Sight::Visible { path, .. }, _) => path.as_path().to_path_buf(),
-            (None, Sight::NotMounted | Sight::Hidden(_), Some(path)) => {
-                path.as_path().to_path_buf()
-            }
-            (None, Sight::NotMounted | Sight::Hidden(_), None) => PathBuf::new(),
+            (
+                None,
+                Sight::Written | Sight::NotMounted | Sight::Covered | Sight::Hidden(_),
+                Some(path),
+            ) => path.as_path().to_path_buf(),
+            (
+                None,
+                Sight::Written | Sight::NotMounted | Sight::Covered | Sight::Hidden(_),
+                None,
+            ) => PathBuf::new(),
         }
     }
 
@@ -204,7 +210,10 @@ impl Subject<'_> {
         let finding = self.finding(rule, message, fix);
         let hub_failed = matches!(self.facts.source.probe, Some(Err(_)))
             || matches!(self.facts.source.fetch, Some(Err(_)));
-        let not_mounted = matches!(self.artifact.artifact.located.value.sight, Sight::NotMounted);
+        let not_mounted = matches!(
+            self.artifact.artifact.located.value.sight,
+            Sight::NotMounted | Sight::Covered
+        );
         if hub_failed || not_mounted { finding.consequence() } else { finding }
     }
 
@@ -310,6 +319,16 @@ impl Subject<'_> {
     }
 
     fn unknown(&self, shown: &Path, why: &str, findings: &mut Findings) {
+        let located = &self.artifact.artifact.located.value;
+        if located.holds_variable() {
+            let message = format!(
+                "`{}`, named by `{}`, was not looked at: {why}",
+                shown.display(),
+                self.by()
+            );
+            let fix = "nothing, if the variable is set where `docker compose` is called; else set it in `.env`";
+            return findings.push(self.finding(&rules::TAKEN_ON_TRUST, message, fix));
+        }
         if self.part().may_be_in_image() {
             let message = format!(
                 "`{}`, named by `{}`, was not looked at: {why}",

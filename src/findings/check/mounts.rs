@@ -1,5 +1,7 @@
 //! Whether the files of a lane can be reached at all: wiring of paths, mounts, rights.
 
+pub(in crate::findings::check) mod copied;
+mod covered;
 pub(in crate::findings::check) mod sources;
 
 use std::path::Path;
@@ -22,7 +24,7 @@ pub static WIRING: Check =
 
 /// The mounts of one lane.
 pub static ROOT: Check = Check {
-    rules: &[&PATH_NOT_MOUNTED, &SOURCE_MISSING, &SOURCE_FABRICATED],
+    rules: &[&PATH_NOT_MOUNTED, &covered::MOUNT_HIDES_FILES, &SOURCE_MISSING, &SOURCE_FABRICATED],
     run: Run::Mount(mount),
 };
 
@@ -130,9 +132,11 @@ fn mount(facts: &LaneFacts, findings: &mut Findings) {
     for artifact in facts.artifacts.iter().filter(|it| !it.artifact.is_made_by_docker()) {
         let located = &artifact.artifact.located.value;
         let finding = match &located.sight {
+            _ if let Some(finding) = covered::judge(facts, artifact) => Some(finding),
             Sight::NotMounted if is_in_image(artifact) => None,
             Sight::NotMounted if may_be_in_image(artifact) => None,
             Sight::NotMounted => Some(not_mounted(located, artifact)),
+            Sight::Written | Sight::Covered => None,
             Sight::Hidden(_) | Sight::Visible { .. } if is_told(located) => None,
             Sight::Hidden(_) | Sight::Visible { .. } => {
                 artifact.root.as_ref().and_then(|root| judge_root(facts, artifact, root))
@@ -231,9 +235,13 @@ fn host_root(located: &Located) -> String {
     match located.mount.as_ref().map(|mount| &mount.source) {
         Some(MountSource::Bind { path, .. }) => path.to_string(),
         Some(MountSource::Volume { name, .. }) => format!("volume {name}"),
-        Some(MountSource::Anonymous | MountSource::Tmpfs | MountSource::Other(_)) | None => {
-            above(located).map(|path| path.display().to_string()).unwrap_or_default()
-        }
+        Some(
+            MountSource::Anonymous
+            | MountSource::Tmpfs
+            | MountSource::Copied(_)
+            | MountSource::Other(_),
+        )
+        | None => above(located).map(|path| path.display().to_string()).unwrap_or_default(),
     }
 }
 
@@ -242,7 +250,7 @@ fn above(located: &Located) -> Option<&Path> {
     let host = located.host_path.as_ref()?.as_path();
     let depth = match &located.sight {
         Sight::Visible { path, root, .. } => path.below(root)?.components().count(),
-        Sight::NotMounted | Sight::Hidden(_) => 0,
+        Sight::Written | Sight::NotMounted | Sight::Covered | Sight::Hidden(_) => 0,
     };
     host.ancestors().nth(depth)
 }
@@ -251,7 +259,10 @@ fn source_of(mount: &Mount) -> String {
     match &mount.source {
         MountSource::Bind { path, .. } => path.to_string(),
         MountSource::Volume { name, .. } => name.clone(),
-        MountSource::Anonymous | MountSource::Tmpfs | MountSource::Other(_) => "nothing".to_owned(),
+        MountSource::Anonymous
+        | MountSource::Tmpfs
+        | MountSource::Copied(_)
+        | MountSource::Other(_) => "nothing".to_owned(),
     }
 }
 

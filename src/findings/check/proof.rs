@@ -161,6 +161,6 @@ impl Speaker<'_> {
 fn local(artifact: &ArtifactFacts) -> Option<&Path> {
     match &artifact.artifact.located.value.sight {
         Sight::Visible { path, .. } => Some(path.as_path()),
-        Sight::NotMounted | Sight::Hidden(_) => None,
+        Sight::Written | Sight::NotMounted | Sight::Covered | Sight::Hidden(_) => None,
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::plan::engine::arguments::Arguments;
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::Word;
+use crate::project::Text;
 use crate::source_map::Place;
 use crate::yaml;
 
@@ -39,12 +40,14 @@ pub(super) fn continued(
     Some(model.iter().cloned().chain(settings).chain(flags.iter().cloned()).collect())
 }
 
-/// The flags of a file by their keys, each with its values, as words at `place`. What is false, null
+/// The flags of a file by their keys, each with its values, as words at their lines, else at `place`. What is false, null
 /// or empty gives no words. Absent: the text is not a mapping.
-fn words(text: &str, place: &Place) -> Option<Vec<(String, Vec<Word>)>> {
-    let settings: IndexMap<String, Value> = yaml::from_str(text).ok()?;
-    let word = |text: String| Word::known(text, place);
+fn words(file: &Text, place: &Place) -> Option<Vec<(String, Vec<Word>)>> {
+    let settings: IndexMap<String, Value> = yaml::from_str(&file.text).ok()?;
     let flag = |(key, value): (String, Value)| {
+        let is_own = |line: &str| line.strip_prefix(&key).is_some_and(|rest| rest.starts_with(':'));
+        let line = file.text.lines().position(is_own).and_then(|line| file.line(line));
+        let word = |text: String| Word::known(text, line.unwrap_or(place));
         let flag = word(format!("--{}", key.replace('_', "-")));
         let words = match value {
             Value::Null | Value::Bool(false) => Vec::new(),

@@ -7,7 +7,7 @@ use crate::plan::engine::profile::{Defaults, Profile};
 use crate::plan::engine::shell::{self, Scope};
 use crate::plan::engine::words::{Environment, Word};
 use crate::plan::engine::{Complaint, CutCommand, Engine, names};
-use crate::project::{Line, Service};
+use crate::project::{Line, Service, Text};
 use crate::source_map::{Place, Spanned};
 
 /// How many starts are looked at before a command is given up: wrappers and shells can be nested.
@@ -419,9 +419,9 @@ impl<'a> Search<'a> {
     }
 
     /// The text of the file that a word names, if it was seen.
-    fn seen(&self, word: &Word) -> Option<&'a str> {
+    fn seen(&self, word: &Word) -> Option<&'a Text> {
         let path = names::absolute(&word.text, self.directory.as_ref())?;
-        self.service.texts.get(&path).map(String::as_str)
+        self.service.texts.get(&path)
     }
 
     /// What the script that the first of `words` names starts. One that was not seen is taken for
@@ -441,11 +441,12 @@ impl<'a> Search<'a> {
                 Start::Opaque(_) | Start::Other => Start::Opaque(unread_script(script)),
             };
         };
-        let first = text.lines().next().unwrap_or("");
+        let first = text.text.lines().next().unwrap_or("");
         let what = if first.starts_with("#!") && !first.trim_end().ends_with("sh") {
             format!("the script `{}` is none of a shell", script.text)
         } else {
-            let word = Word { text: text.to_owned(), ..script.clone() };
+            let place = text.line(0).unwrap_or(&script.place);
+            let word = Word::known(text.text.as_str(), place);
             match self.script(&word, arguments, depth) {
                 Start::Other => format!("the script `{}` starts no engine", script.text),
                 start @ (Start::Engine(_) | Start::Opaque(_)) => return start,

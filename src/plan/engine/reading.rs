@@ -7,7 +7,7 @@ use crate::plan::engine::words::{Environment, Word};
 use crate::plan::engine::{
     Complaint, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable, names,
 };
-use crate::project::Service;
+use crate::project::{Service, Text};
 use crate::source_map::{Place, Spanned, VariableSource};
 
 /// An invocation in the making.
@@ -177,8 +177,8 @@ impl<'a> Reading<'a> {
     }
 
     /// The text of a file that the command line is continued in, if it was seen.
-    pub(super) fn seen(&self, path: &ServicePath) -> Option<&'a str> {
-        self.service.texts.get(path).map(String::as_str)
+    pub(super) fn seen(&self, path: &ServicePath) -> Option<&'a Text> {
+        self.service.texts.get(path)
     }
 
     /// Opens what is already known by name.

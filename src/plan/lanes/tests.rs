@@ -64,6 +64,8 @@ fn line(lane: &Lane) -> String {
         let seen = match &located.sight {
             Sight::Visible { path, .. } if path.as_path() == Path::new(&on_host) => "",
             Sight::Visible { path, .. } => &format!(" seen at {path}"),
+            Sight::Written => " written",
+            Sight::Covered => " covered",
             Sight::NotMounted => " not mounted",
             Sight::Hidden(_) => " hidden",
         };

@@ -1,5 +1,6 @@
 //! The last steps: profiles, consistency, env files, the typed project and its document.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 
 use indexmap::IndexMap;
@@ -175,8 +176,10 @@ fn inherit_mounts(loader: &mut Loader<'_>, enabled: &Services<'_>, services: &mu
             let Some(entry) = enabled.get(service.name.value.as_str()) else { continue };
             for (from, read_only, place) in lower::volumes_from(&entry.value) {
                 for mount in known.get(&from).into_iter().flatten() {
-                    if matches!(mount.source, MountSource::Tmpfs | MountSource::Other(_))
-                        || service.mounts.iter().any(|own| own.target == mount.target)
+                    if matches!(
+                        mount.source,
+                        MountSource::Tmpfs | MountSource::Copied(_) | MountSource::Other(_)
+                    ) || service.mounts.iter().any(|own| own.target == mount.target)
                     {
                         continue;
                     }
@@ -218,13 +221,10 @@ fn document(
         let mut printer = Printer { warnings: &mut loader.warnings, keeps: true };
         let mut printed = Map::new();
         for (key, resource) in entries(root.get(section)) {
-            let mut value = printer.record(&mut format!("{section}.{key}"), resource, fields)?;
+            let resource = without_value(resource);
+            let mut value = printer.record(&mut format!("{section}.{key}"), &resource, fields)?;
             if section == "networks" {
                 value.entry("ipam").or_insert_with(|| Value::Object(Map::new()));
-            }
-            // What comes from a variable is never printed.
-            if section == "secrets" || value.contains_key("environment") {
-                value.shift_remove("content");
             }
             if used.contains(key) {
                 printed.insert(key.to_owned(), Value::Object(value));
@@ -244,6 +244,16 @@ fn document(
         document.insert(key.clone(), printed(&entry.value));
     }
     Ok(Value::Object(document))
+}
+
+/// A resource without what it has from a variable: that is never printed.
+fn without_value(resource: &Node) -> Cow<'_, Node> {
+    let mut resource = Cow::Borrowed(resource);
+    if resource.get("environment").is_some() && resource.get("content").is_some() {
+        let entries = resource.to_mut().as_mapping_mut();
+        entries.and_then(|entries| entries.shift_remove("content"));
+    }
+    resource
 }
 
 /// The project's own `x-preflight` over those of the files that it includes.

@@ -4,6 +4,7 @@
 use super::environment::Environment;
 use super::fault::Fault;
 use super::tree::{Kind, Node};
+use crate::source_map::Variable;
 
 /// Sets the defaults of a merged model.
 pub(super) fn set(root: &mut Node) -> Result<(), Fault> {
@@ -72,19 +73,23 @@ pub(super) fn resolve_environment(root: &mut Node, environment: &Environment) {
             let Some(name) = item.as_str() else { continue };
             let Some(known) = environment.get(name) else { continue };
             let text = format!("{name}={}", known.value);
-            item.place
-                .variables
-                .push(crate::source_map::Variable { name: name.to_owned(), set_by: known.set_by });
+            item.place.variables.push(Variable { name: name.to_owned(), set_by: known.set_by });
             item.kind = Kind::String(text);
         }
     }
-    let configs = root.get_mut("configs").and_then(Node::as_mapping_mut);
-    for entry in configs.into_iter().flat_map(|configs| configs.values_mut()) {
-        let Some(source) = entry.value.get("environment") else { continue };
-        let place = source.place.clone();
-        let known = source.as_str().and_then(|name| environment.get(name));
-        if let Some(known) = known {
-            entry.value.insert("content", Node::string(known.value, &place));
+    for section in ["configs", "secrets"] {
+        let resources = root.get_mut(section).and_then(Node::as_mapping_mut);
+        for entry in resources.into_iter().flat_map(|resources| resources.values_mut()) {
+            fill_from_variable(&mut entry.value, environment);
         }
     }
+}
+
+fn fill_from_variable(resource: &mut Node, environment: &Environment) {
+    let Some(source) = resource.get("environment") else { return };
+    let Some(name) = source.as_str() else { return };
+    let Some(known) = environment.get(name) else { return };
+    let mut place = source.place.clone();
+    place.variables.push(Variable { name: name.to_owned(), set_by: known.set_by });
+    resource.insert("content", Node::string(known.value, &place));
 }

@@ -9,7 +9,7 @@ use super::resolve;
 use super::tree::{Entry, Kind, Node};
 use super::validate::{entries, items};
 use crate::path::{HostPath, ServicePath, clean};
-use crate::project::{Dependency, Line, Mount, MountSource, Port, Service, Volume};
+use crate::project::{Copied, Dependency, Line, Mount, MountSource, Port, Service, Volume};
 use crate::source_map::{Place, Spanned};
 
 /// The typed service; environment, labels and inherited mounts are added by the caller.
@@ -213,7 +213,7 @@ fn volume_mount(mount: &Node, root: &Node) -> Result<Mount, Fault> {
     })
 }
 
-/// A config or secret: a read-only bind of its file; other contents are copied into the container.
+/// A config or secret: a read-only bind of its file, or what is copied into the container.
 fn file_mount(mount: &Node, resources: Option<&Node>, section: &str, folder: &str) -> Mount {
     let key = mount.get("source").and_then(Node::as_str).unwrap_or_default();
     let resource = resources.and_then(|resources| resources.get(key));
@@ -222,11 +222,21 @@ fn file_mount(mount: &Node, resources: Option<&Node>, section: &str, folder: &st
     let target = target.unwrap_or(key);
     let target =
         if target.starts_with('/') { target.to_owned() } else { format!("{folder}{target}") };
-    let source = match file {
-        Some(file) => MountSource::Bind { path: HostPath::new(file), create_host_path: false },
-        None => MountSource::Other(section.trim_end_matches('s').to_owned()),
+    let source = match (file, resource.and_then(copied)) {
+        (Some(file), _) => MountSource::Bind { path: HostPath::new(file), create_host_path: false },
+        (None, Some(copied)) => MountSource::Copied(copied),
+        (None, None) => MountSource::Other(section.trim_end_matches('s').to_owned()),
     };
     Mount { source, target: service_path(&target), read_only: true, place: mount.place.clone() }
+}
+
+/// What Compose copies of a config or secret without a file.
+fn copied(resource: &Node) -> Option<Copied> {
+    let spanned = |node: &Node| Some(Spanned::new(node.as_str()?.to_owned(), node.place.clone()));
+    match resource.get("content").and_then(spanned) {
+        Some(text) => Some(Copied::Text(text)),
+        None => resource.get("environment").and_then(spanned).map(Copied::Variable),
+    }
 }
 
 /// A top-level volume.

@@ -178,6 +178,7 @@ fn doubtful(
         MountSource::Bind { .. }
         | MountSource::Anonymous
         | MountSource::Tmpfs
+        | MountSource::Copied(_)
         | MountSource::Other(_) => None,
     });
     let own = match standpoint {

@@ -11,7 +11,7 @@ use super::connection::Connection;
 use super::{DockerError, QUESTIONS_AT_ONCE, inspect};
 use crate::look::Look;
 use crate::options::DockerOptions;
-use crate::path::ServicePath;
+use crate::path::{ServicePath, clean};
 
 /// The defaults of an image, which a service may replace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Image {
     pub user: String,
     /// The working directory.
     pub working_dir: Option<ServicePath>,
+    /// Where it has volumes (`VOLUME`), sorted.
+    pub volumes: Vec<ServicePath>,
 }
 
 /// What Docker has of the images with these references. What can be no reference is left out.
@@ -74,7 +76,12 @@ fn is_reference(text: &str) -> bool {
 
 fn of_inspect(image: ImageInspect) -> Image {
     let config = image.config.unwrap_or_default();
+    let volumes = config.volumes.unwrap_or_default().into_iter();
+    let mut volumes: Vec<ServicePath> =
+        volumes.map(|path| ServicePath::new(clean(path.as_ref()))).collect();
+    volumes.sort();
     Image {
+        volumes,
         entrypoint: config.entrypoint.unwrap_or_default(),
         command: config.cmd.unwrap_or_default(),
         environment: inspect::environment(&config.env.unwrap_or_default()),

@@ -1,10 +1,12 @@
 //! What a service gets from its image. Pure.
 
 use crate::look::Look;
+use crate::path::ServicePath;
 use crate::project::docker::Observation;
 use crate::project::docker::images::Image;
-use crate::project::{Project, Service};
-use crate::source_map::Spanned;
+use crate::project::mounts::is_below_another;
+use crate::project::{Mount, MountSource, Project, Service};
+use crate::source_map::{Place, Spanned};
 
 impl Project {
     /// Fills in, for every service that is known as it is written, what Docker takes from its image:
@@ -46,6 +48,23 @@ fn fill_in(service: &mut Service, image: &Image) {
         service.user = Some(Spanned::nowhere(image.user.clone()));
     }
     service.working_dir = service.working_dir.take().or_else(|| image.working_dir.clone());
+    for target in &image.volumes {
+        cover(service, target);
+    }
+}
+
+/// Adds a volume of the image, if it hides something that another mount shows: Docker mounts one without
+/// a name there. A mount at the same target takes its place.
+pub(super) fn cover(service: &mut Service, target: &ServicePath) {
+    let is_replaced = service.mounts.iter().any(|mount| mount.target == *target);
+    if !is_replaced && is_below_another(&service.mounts, target) {
+        service.mounts.push(Mount {
+            source: MountSource::Anonymous,
+            target: target.clone(),
+            read_only: false,
+            place: Place::nowhere(),
+        });
+    }
 }
 
 fn spanned(words: &[String]) -> Vec<Spanned<String>> {

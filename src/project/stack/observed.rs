@@ -206,6 +206,9 @@ fn mounts(
             );
         }
     }
+    // Compose copies it in when it starts the container, which then still has no mount there.
+    let is_copied = |mount: &&&Mount| matches!(mount.source, MountSource::Copied(_));
+    merged.extend(missing.iter().filter(is_copied).map(|mount| (*mount).clone()));
     for written in missing.into_iter().filter(|mount| is_deliberate(mount)) {
         let what = format!("mount {}", target(written));
         let source = sources.of_file(&written.source);
@@ -237,7 +240,10 @@ fn mounts(
 fn is_deliberate(mount: &Mount) -> bool {
     match mount.source {
         MountSource::Bind { .. } | MountSource::Volume { .. } => true,
-        MountSource::Anonymous | MountSource::Tmpfs | MountSource::Other(_) => false,
+        MountSource::Anonymous
+        | MountSource::Tmpfs
+        | MountSource::Copied(_)
+        | MountSource::Other(_) => false,
     }
 }
 

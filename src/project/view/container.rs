@@ -94,7 +94,7 @@ impl ContainerView {
     fn found(&self, path: &Path) -> Look<(PathBuf, Entry)> {
         match self.resolve(path).end {
             End::Here(path) => self.entry(&path).map(|entry| (path, entry)),
-            End::Absent(_) | End::Outside(_) => Look::Absent,
+            End::Written(_) | End::Memory | End::Absent(_) | End::Outside(_) => Look::Absent,
             End::Denied(why) => Look::Denied(why),
             End::Unknown(why) => Look::Unknown(why),
         }

@@ -1,17 +1,18 @@
 //! The files of a service as its engine meets them: through its mounts, links followed inside the
 //! container.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
+use std::io::Cursor;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::local::LocalView;
 use super::{ReadSeek, Space, View};
-use crate::look::{Link, Look, Stat};
+use crate::look::{FileKind, Link, Look, Owner, Stat};
 use crate::path::ServicePath;
 use crate::project::mounts::{self, Sight, Standpoint};
-use crate::project::{Project, Service};
+use crate::project::{Copied, Mount, MountSource, Project, Service};
 
 /// As many links as Linux follows in one path.
 pub(super) const MOST_LINKS: usize = 40;
@@ -39,6 +40,10 @@ pub struct Resolved {
 pub enum End {
     /// Something that the view calls so.
     Here(PathBuf),
+    /// A file with this text, which Compose copies in.
+    Written(String),
+    /// The folder of a tmpfs, in which nothing is.
+    Memory,
     /// Nothing; the last link on the way, if there was one.
     Absent(Option<Link>),
     /// A place that no mount of the service reaches, by way of a link.
@@ -53,7 +58,7 @@ impl End {
     /// Whether something is there.
     #[must_use]
     pub fn is_here(&self) -> bool {
-        matches!(self, Self::Here(_))
+        matches!(self, Self::Here(_) | Self::Written(_) | Self::Memory)
     }
 }
 
@@ -63,6 +68,10 @@ enum Next {
     Link(PathBuf),
     /// Something else, as this process calls it.
     Here(PathBuf),
+    /// A file that Compose copies in.
+    Written(String),
+    /// The folder that a tmpfs is.
+    Memory,
     /// Not below a mount that can be looked into; what to say if it is the last component.
     Elsewhere(Sight),
     End(End),
@@ -119,6 +128,8 @@ impl ServiceView {
                     resolved.steps.push((next.clone(), local.clone()));
                     resolved.end = End::Here(local);
                 }
+                Next::Written(text) => resolved.end = End::Written(text),
+                Next::Memory => resolved.end = End::Memory,
                 Next::Elsewhere(sight) => {
                     resolved.end = match (sight, &last) {
                         (Sight::Hidden(why), _) => End::Unknown(why),
@@ -143,13 +154,16 @@ impl ServiceView {
     fn next(&self, service: &Service, path: &Path) -> Next {
         let located =
             mounts::locate(&self.project, service, &self.standpoint, &ServicePath::new(path));
+        let is_target = located.mount.as_ref().is_some_and(|it| it.target.as_path() == path);
         let local = match located.sight {
             Sight::Visible { path, .. } => path.as_path().to_path_buf(),
+            Sight::Written => return Next::Written(written(located.mount.as_ref())),
+            Sight::Covered if is_target => return Next::Memory,
+            Sight::Covered => return Next::End(End::Absent(None)),
             sight @ (Sight::NotMounted | Sight::Hidden(_)) => return Next::Elsewhere(sight),
         };
         // Where a mount begins, Docker has followed the links of the host already.
-        let is_root = located.mount.is_some_and(|mount| mount.target.as_path() == path);
-        if !is_root && let Ok(target) = fs_err::read_link(&local) {
+        if !is_target && let Ok(target) = fs_err::read_link(&local) {
             return Next::Link(target);
         }
         match LocalView.stat(&local) {
@@ -160,13 +174,13 @@ impl ServiceView {
         }
     }
 
-    fn looked<T>(&self, path: &Path, look: impl FnOnce(&Path) -> Look<T>) -> Look<T> {
-        match self.follow(path).end {
-            End::Here(local) => look(&local),
-            End::Absent(_) | End::Outside(_) => Look::Absent,
-            End::Denied(why) => Look::Denied(why),
-            End::Unknown(why) => Look::Unknown(why),
-        }
+    /// The names of what is mounted or copied into the folder at `path`.
+    fn mounted_in<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = String> + 'a {
+        let service = self.project.service(&self.service);
+        let mounts = service.into_iter().flat_map(|service| &service.mounts);
+        let targets = mounts.map(|mount| mount.target.as_path());
+        let inside = targets.filter(move |target| target.parent() == Some(path));
+        inside.filter_map(|target| Some(target.file_name()?.to_string_lossy().into_owned()))
     }
 }
 
@@ -180,6 +194,27 @@ impl Space for ServiceView {
         // Read only where it can change anything.
         let listed_rights = stat.mode & 0o007 != 0o007 && has_list_of_rights(step);
         Some((stat, listed_rights))
+    }
+}
+
+/// The text of a file that Compose copies in.
+fn written(mount: Option<&Mount>) -> String {
+    match mount.map(|mount| &mount.source) {
+        Some(MountSource::Copied(Copied::Text(text))) => text.value.clone(),
+        Some(_) | None => String::new(),
+    }
+}
+
+/// What Docker and Compose make belongs to root.
+fn stat_of(kind: FileKind, size: usize, mode: u32) -> Stat {
+    Stat {
+        kind,
+        size: size as u64,
+        allocated: None,
+        mode,
+        owner: Some(Owner { uid: 0, gid: 0 }),
+        modified: None,
+        created: None,
     }
 }
 
@@ -198,18 +233,36 @@ pub(super) fn names(path: &Path) -> VecDeque<OsString> {
 
 impl View for ServiceView {
     fn stat(&self, path: &Path) -> Look<Stat> {
-        self.looked(path, |local| LocalView.stat(local))
+        match self.follow(path).end {
+            End::Here(local) => LocalView.stat(&local),
+            End::Written(text) => Look::Seen(stat_of(FileKind::File, text.len(), 0o444)),
+            End::Memory => Look::Seen(stat_of(FileKind::Directory, 0, 0o1777)),
+            End::Absent(_) | End::Outside(_) => Look::Absent,
+            End::Denied(why) => Look::Denied(why),
+            End::Unknown(why) => Look::Unknown(why),
+        }
     }
 
     fn list(&self, path: &Path) -> Look<Vec<String>> {
-        self.looked(path, |local| LocalView.list(local))
+        match self.follow(path).end {
+            End::Here(local) => LocalView.list(&local).map(|names| {
+                let names: BTreeSet<String> =
+                    names.into_iter().chain(self.mounted_in(path)).collect();
+                names.into_iter().collect()
+            }),
+            End::Memory => Look::Seen(self.mounted_in(path).collect()),
+            End::Written(_) | End::Absent(_) | End::Outside(_) => Look::Absent,
+            End::Denied(why) => Look::Denied(why),
+            End::Unknown(why) => Look::Unknown(why),
+        }
     }
 
     fn open(&self, path: &Path) -> Look<Box<dyn ReadSeek + '_>> {
         // The file outlives the path that it was found by.
         match self.follow(path).end {
             End::Here(local) => super::local::open(&local),
-            End::Absent(_) | End::Outside(_) => Look::Absent,
+            End::Written(text) => Look::Seen(Box::new(Cursor::new(text.into_bytes()))),
+            End::Memory | End::Absent(_) | End::Outside(_) => Look::Absent,
             End::Denied(why) => Look::Denied(why),
             End::Unknown(why) => Look::Unknown(why),
         }
@@ -222,7 +275,6 @@ mod tests {
 
     use super::*;
     use crate::path::HostPath;
-    use crate::project::{Mount, MountSource};
     use crate::source_map::{Place, Spanned};
 
     fn view(mounts: &[(&Path, &str)]) -> ServiceView {

@@ -45,7 +45,11 @@ pub(super) fn place(cached: &Cached) -> Option<&Located> {
     let mut places = cached.places.iter().take(cached.fillable);
     places.find(|place| match &place.sight {
         Sight::Visible { path, read_only: false, .. } => is_writable(path.as_path()),
-        Sight::Visible { .. } | Sight::NotMounted | Sight::Hidden(_) => false,
+        Sight::Visible { .. }
+        | Sight::Written
+        | Sight::NotMounted
+        | Sight::Covered
+        | Sight::Hidden(_) => false,
     })
 }
 
@@ -245,7 +249,7 @@ fn user_as_written<'a>(cached: &Cached, views: &'a Views) -> Option<&'a str> {
 pub(super) fn folder(place: &Located) -> Option<LocalPath> {
     match &place.sight {
         Sight::Visible { path, .. } => Some(path.clone()),
-        Sight::NotMounted | Sight::Hidden(_) => None,
+        Sight::Written | Sight::NotMounted | Sight::Covered | Sight::Hidden(_) => None,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::plan::engine::Part;
 use crate::plan::engine::arguments::{Arguments, Setting};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::Word;
+use crate::project::Text;
 use crate::source_map::Place;
 
 /// A model that a switch stands for.
@@ -99,11 +100,11 @@ pub(super) fn file(arguments: &Arguments, reading: &mut Reading<'_>) {
 }
 
 /// The sections of an INI file as command lines; what stands before the first, or in the one of all
-/// models (`*`), names none.
-fn sections(text: &str, place: &Place) -> Vec<Vec<Word>> {
+/// models (`*`), names none. Their words are at their lines, else at `place`.
+fn sections(file: &Text, place: &Place) -> Vec<Vec<Word>> {
     let mut sections: Vec<Vec<Word>> = Vec::new();
     let mut names_one = false;
-    for line in text.lines().map(str::trim) {
+    for (index, line) in file.text.lines().map(str::trim).enumerate() {
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             names_one = name.trim() != "*" && sections.len() < MOST_SECTIONS;
             if names_one {
@@ -115,6 +116,7 @@ fn sections(text: &str, place: &Place) -> Vec<Vec<Word>> {
         {
             let key = key.trim().trim_start_matches('-');
             let dashes = if key.chars().count() < 4 && !key.contains('-') { "-" } else { "--" };
+            let place = file.line(index).unwrap_or(place);
             section.push(Word::known(format!("{dashes}{key}"), place));
             section.push(Word::known(value.trim(), place));
         }

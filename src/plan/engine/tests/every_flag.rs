@@ -316,7 +316,7 @@ fn sglang_reads_the_file_that_its_command_line_is_continued_in() {
         let words: Vec<&str> = words.split_whitespace().collect();
         let start = ["python3", "-m", "sglang.launch_server", "--config", "/c.yaml"];
         let mut service = service("lmsysorg/sglang", &[&start[..], &words].concat());
-        service.texts.insert(ServicePath::new("/c.yaml"), text.to_owned());
+        service.texts.insert(ServicePath::new("/c.yaml"), text.to_owned().into());
         assert_eq!(shown(&service), format!("SGLang{expected}"), "{words:?} {text}");
     };
     let file = "model-path: /m\ntensor_parallel_size: 2\nport: 81\ntrust-remote-code: true\n";
@@ -365,7 +365,7 @@ hf-repo = o/r:Q8_0
 ";
     let mut service = service(LLAMA, &["--models-preset", "/p.ini"]);
     assert_eq!(unseen_text(&service), Some(ServicePath::new("/p.ini")));
-    service.texts.insert(ServicePath::new("/p.ini"), text.to_owned());
+    service.texts.insert(ServicePath::new("/p.ini"), text.to_owned().into());
     assert_eq!(unseen_text(&service), None);
     let expected = "llama.cpp | model=/m/small.gguf | model=o/r:Q8_0 | mmproj=/m/p.gguf";
     assert_eq!(shown(&service), expected);

@@ -202,7 +202,7 @@ fn check_texts(entrypoint: &[&str], command: &[&str], texts: &[(&str, &str)], ex
     service.entrypoint = Some(spanned(entrypoint)).filter(|_| !entrypoint.is_empty());
     service.working_dir = Some(ServicePath::new("/srv"));
     for (path, text) in texts {
-        service.texts.insert(ServicePath::new(*path), (*text).to_owned());
+        service.texts.insert(ServicePath::new(*path), (*text).to_owned().into());
     }
     let service = with_environment(service, &[("MODEL", "/m/x")]);
     let unseen = unseen_text(&service).map(|path| format!("{path} | ")).unwrap_or_default();

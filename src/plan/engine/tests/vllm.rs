@@ -101,7 +101,7 @@ fn vllm_reads_the_file_that_its_command_line_is_continued_in() {
     let check = |words: &str, text: &str, expected: &str| {
         let words: Vec<&str> = words.split_whitespace().collect();
         let mut service = service(VLLM, &words);
-        service.texts.insert(ServicePath::new("/vllm-workspace/c.yaml"), text.to_owned());
+        service.texts.insert(ServicePath::new("/vllm-workspace/c.yaml"), text.to_owned().into());
         assert_eq!(shown(&service), format!("vLLM{expected}"), "{words:?} {text}");
     };
     let file = "model: /m\nport: 81\nserved_model_name: [a, b]\ntrust-remote-code: true\n";

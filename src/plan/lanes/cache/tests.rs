@@ -20,6 +20,7 @@ fn shown(lane: &Lane, directory: &str) -> String {
             let path = path.unwrap_or_else(|| "host".to_owned());
             match &place.sight {
                 Sight::Visible { path: local, .. } => format!("{path}={local}"),
+                Sight::Written | Sight::Covered => format!("{path}=none"),
                 Sight::NotMounted => format!("{path}=no"),
                 Sight::Hidden(_) => format!("{path}=hidden"),
             }

@@ -31,7 +31,7 @@ impl<'a> Sources<'a> {
 
     /// Whether both are the same thing, as far as can be told.
     pub(super) fn same(&self, file: &MountSource, container: &MountSource) -> bool {
-        use MountSource::{Anonymous, Bind, Other, Tmpfs, Volume};
+        use MountSource::{Anonymous, Bind, Copied, Other, Tmpfs, Volume};
         match (file, container) {
             (Anonymous, Anonymous) | (Tmpfs, Tmpfs) => true,
             (Other(file), Other(container)) => file == container,
@@ -51,7 +51,7 @@ impl<'a> Sources<'a> {
                     (None, _) | (_, None) => false,
                 }
             }
-            (Anonymous | Tmpfs | Other(_) | Bind { .. } | Volume { .. }, _) => false,
+            (Anonymous | Tmpfs | Copied(_) | Other(_) | Bind { .. } | Volume { .. }, _) => false,
         }
     }
 
@@ -106,7 +106,10 @@ fn folder<'a>(
         MountSource::Volume { name, subpath } => {
             Some(device(name)?.join(subpath.as_deref().unwrap_or(Path::new(""))))
         }
-        MountSource::Anonymous | MountSource::Tmpfs | MountSource::Other(_) => None,
+        MountSource::Anonymous
+        | MountSource::Tmpfs
+        | MountSource::Copied(_)
+        | MountSource::Other(_) => None,
     }
 }
 
@@ -120,6 +123,7 @@ fn describe(source: &MountSource, folder: Option<&HostPath>) -> String {
         }
         MountSource::Anonymous => "an anonymous volume".to_owned(),
         MountSource::Tmpfs => "a tmpfs".to_owned(),
+        MountSource::Copied(_) => "a file that Compose copies in".to_owned(),
         MountSource::Other(kind) => format!("a mount of type {kind}"),
     }
 }
