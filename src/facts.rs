@@ -239,6 +239,16 @@ pub struct ArtifactFacts {
     pub through: Option<Through>,
 }
 
+impl ArtifactFacts {
+    /// Why Docker cannot mount a volume of its service, in Docker's words; absent: it can, or was not
+    /// asked to.
+    #[must_use]
+    pub fn refused_mount(&self) -> Option<&str> {
+        let ModelFacts::Unknown(why) = &self.model else { return None };
+        why.find("error while mounting volume").and_then(|at| why.get(at..))
+    }
+}
+
 /// What an artifact was looked at through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Through {

@@ -56,6 +56,7 @@ pub static CHECKS: &[&Check] = &[
     &container::strangers::CHECK,
     &mounts::WIRING,
     &mounts::copied::CHECK,
+    &mounts::volumes::CHECK,
     &engine::WORDS,
     &engine::WIRING,
     &engine::COMMAND_LINE,

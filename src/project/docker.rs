@@ -16,6 +16,7 @@ pub mod machine;
 pub mod myself;
 mod tar;
 mod timestamp;
+pub mod volumes;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -31,6 +32,7 @@ use tracing::warn;
 use self::connection::Connection;
 use self::images::Image;
 use self::machine::Identity;
+use self::volumes::DockerVolume;
 use crate::look::Look;
 use crate::options::DockerOptions;
 use crate::path::{HostPath, ServicePath};
@@ -58,6 +60,8 @@ pub struct Observation {
     /// The images of services that have no container, by reference, as far as they were asked
     /// about.
     pub images: IndexMap<String, Look<Image>>,
+    /// The volumes of the project, by the engine's names, as far as they were asked about.
+    pub volumes: IndexMap<String, Look<DockerVolume>>,
     /// What Docker has beside containers.
     pub docker: DockerFacts,
     /// The last lines of containers that are not as they should be, by id.
@@ -287,6 +291,7 @@ pub async fn observe(
         complete,
         volume_devices,
         images: IndexMap::new(),
+        volumes: IndexMap::new(),
         docker,
         logs,
     })

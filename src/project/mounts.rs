@@ -186,6 +186,10 @@ fn outside(project: &Project, mount: &Mount, below: &Path) -> Outside {
         MountSource::Volume { name, subpath } => {
             let below = subpath.as_deref().unwrap_or(Path::new("")).join(below);
             match project.volume(name).and_then(|volume| volume.device.as_ref()) {
+                Some(device) if !device.value.as_path().is_absolute() => Outside::Nowhere(format!(
+                    "has the relative device `{}`, which Docker cannot mount",
+                    device.value
+                )),
                 Some(device) => {
                     Outside::Host { path: device.value.join(&below), root: device.value.clone() }
                 }

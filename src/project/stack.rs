@@ -79,6 +79,7 @@ async fn by_hand(options: &Options, sources: &mut SourceMap) -> Result<Stack, Lo
         Err(_) => Vec::new(),
     };
     let project = with_image_defaults(options, project, &mut observation).await;
+    let project = with_volumes(options, project, &mut observation).await;
     look_for_devices(options, &project, &mut observation).await;
     let elsewhere = machine::elsewhere(&options.docker, &observation, &project.directory).await;
     let standpoint = elsewhere.map_or(Standpoint::Host, Standpoint::Elsewhere);
@@ -128,6 +129,7 @@ async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result
     };
     let project = with_image_defaults(options, project, &mut observation).await;
     look_for_devices(options, &project, &mut observation).await;
+    let project = with_volumes(options, project, &mut observation).await;
     let seen = observation.as_ref().ok();
     let created = seen.and_then(|seen| seen.myself.as_ref()).and_then(|myself| myself.created);
     let standpoint = standpoint(&project, &observation);
@@ -147,6 +149,32 @@ async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result
 fn own_folder(observation: &Result<Observation, DockerError>) -> Option<String> {
     let myself = observation.as_ref().ok()?.myself.as_ref()?;
     myself.project_directory().map(str::to_owned)
+}
+
+/// What the volumes of services were made with, whatever a file says now.
+async fn with_volumes(
+    options: &Options,
+    mut project: Project,
+    observation: &mut Result<Observation, DockerError>,
+) -> Project {
+    let Ok(observation) = observation else { return project };
+    let mounts = project.services.iter().flat_map(|service| &service.mounts);
+    let names: BTreeSet<&str> = mounts
+        .filter_map(|mount| match &mount.source {
+            MountSource::Volume { name, .. } => Some(name.as_str()),
+            MountSource::Bind { .. }
+            | MountSource::Anonymous
+            | MountSource::Tmpfs
+            | MountSource::Copied(_)
+            | MountSource::Other(_) => None,
+        })
+        .filter(|name| project.volume(name).is_some())
+        .collect();
+    if !names.is_empty() {
+        observation.volumes = docker::volumes::volumes(&options.docker, names).await;
+        project.learn_volumes(observation);
+    }
+    project
 }
 
 /// What services get from their images, but for those that a container speaks for.
@@ -295,6 +323,7 @@ impl Stack {
                 let strangers = mem::take(&mut before.strangers);
                 let is_stranger = |it: &Container| strangers.iter().any(|known| known.id == it.id);
                 observation.tell_apart(|container| !is_stranger(container));
+                observation.volumes = mem::take(&mut before.volumes);
             }
             self.observation = Ok(observation);
         }

@@ -85,6 +85,7 @@ fn unread(facts: &LaneFacts) -> Option<String> {
 fn unknown(artifact: &ArtifactFacts) -> Option<String> {
     let is_outside = matches!(artifact.artifact.located.value.sight, Sight::NotMounted);
     match &artifact.model {
+        ModelFacts::Unknown(_) if artifact.refused_mount().is_some() => None,
         ModelFacts::Unknown(_) if artifact.artifact.located.value.holds_variable() => None,
         ModelFacts::Unknown(_) if is_outside && artifact.artifact.part.may_be_in_image() => None,
         ModelFacts::Unknown(why) => Some(why.clone()),

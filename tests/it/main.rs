@@ -38,6 +38,7 @@ mod docker_stop;
 mod docker_up_matrix;
 mod docker_up_parts;
 mod docker_vllm;
+mod docker_volumes;
 /// Every command block and every help text in the documentation.
 mod documentation;
 /// What the Docker Engine's answers become, and what it is asked.

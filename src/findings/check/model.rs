@@ -27,6 +27,7 @@ use crate::findings::check::verdict::HAND_FIX;
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::options;
 use crate::plan::engine::{Engine, Layout, Models, Part};
+use crate::project::MountSource;
 use crate::project::mounts::Sight;
 
 /// The whole family: what is wrong with a file decides which rule it breaks.
@@ -238,11 +239,28 @@ impl Subject<'_> {
                 "run `preflight fetch --lane {}`, which downloads it from `{}`",
                 self.facts.lane.name, source.value
             ),
-            None => format!(
-                "put it at `{}`, or correct the path that the service is given",
-                place.display()
-            ),
+            None => self.how_to_fill_volume().unwrap_or_else(|| {
+                format!(
+                    "put it at `{}`, or correct the path that the service is given",
+                    place.display()
+                )
+            }),
         }
+    }
+
+    /// How to put the model into a volume, whose files have no path on the host.
+    fn how_to_fill_volume(&self) -> Option<String> {
+        let located = &self.artifact.artifact.located.value;
+        let mount = located.mount.as_ref().filter(|_| located.host_path.is_none())?;
+        let MountSource::Volume { name, subpath } = &mount.source else { return None };
+        let below = located.service_path.as_ref()?.below(&mount.target)?;
+        let path = subpath.as_deref().unwrap_or(Path::new("")).join(below);
+        let (folder, file) = (path.parent()?.display(), path.file_name()?.display());
+        Some(format!(
+            "it has to be in the volume `{name}`: `docker run --rm -v {name}:/to -v .:/from:ro alpine sh -c \
+             'mkdir -p /to/{folder} && cp -r /from/{file} /to/{folder}/'` takes it from the folder that \
+             you are in; or correct the path that the service is given"
+        ))
     }
 
     /// What the catalogue has for a lane of that name, as the end of a sentence.
@@ -319,6 +337,9 @@ impl Subject<'_> {
     }
 
     fn unknown(&self, shown: &Path, why: &str, findings: &mut Findings) {
+        if self.artifact.refused_mount().is_some() {
+            return;
+        }
         let located = &self.artifact.artifact.located.value;
         if located.holds_variable() {
             let message = format!(

@@ -3,7 +3,9 @@
 pub(in crate::findings::check) mod copied;
 mod covered;
 pub(in crate::findings::check) mod sources;
+pub(in crate::findings::check) mod volumes;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::hub::NOT_WRITABLE;
@@ -14,8 +16,9 @@ use crate::facts::{ArtifactFacts, LaneFacts, ProjectFacts, RootFacts, Through, W
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::look::Look;
 use crate::options::Role;
+use crate::plan::lanes::Lane;
 use crate::project::mounts::{Located, Sight};
-use crate::project::{Mount, MountSource};
+use crate::project::{Mount, MountSource, Project, Service};
 use crate::source_map::{Place, VariableSource};
 
 /// The wiring of the project as a whole.
@@ -24,7 +27,13 @@ pub static WIRING: Check =
 
 /// The mounts of one lane.
 pub static ROOT: Check = Check {
-    rules: &[&PATH_NOT_MOUNTED, &covered::MOUNT_HIDES_FILES, &SOURCE_MISSING, &SOURCE_FABRICATED],
+    rules: &[
+        &PATH_NOT_MOUNTED,
+        &covered::MOUNT_HIDES_FILES,
+        &volumes::VOLUME_NOT_MOUNTED,
+        &SOURCE_MISSING,
+        &SOURCE_FABRICATED,
+    ],
     run: Run::Mount(mount),
 };
 
@@ -57,6 +66,20 @@ static SOURCE_FABRICATED: Rule = Rule::error(
     ExitCode::Mount,
     include_str!("mounts/rules/mount-source-fabricated.md"),
 );
+
+/// The services of a lane and those without which they do not start.
+fn needed<'a>(project: &'a Project, lane: &'a Lane) -> Vec<&'a Service> {
+    let mut open: Vec<&str> = lane.services.iter().map(String::as_str).collect();
+    let mut seen = BTreeSet::new();
+    let mut needed = Vec::new();
+    while let Some(name) = open.pop() {
+        let Some(service) = project.service(name).filter(|_| seen.insert(name)) else { continue };
+        needed.push(service);
+        let edges = service.depends_on.iter().filter(|edge| edge.required);
+        open.extend(edges.map(|edge| edge.service.as_str()));
+    }
+    needed
+}
 
 fn wiring(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let mut judged: Vec<&Place> = Vec::new();
@@ -132,6 +155,7 @@ fn mount(facts: &LaneFacts, findings: &mut Findings) {
     for artifact in facts.artifacts.iter().filter(|it| !it.artifact.is_made_by_docker()) {
         let located = &artifact.artifact.located.value;
         let finding = match &located.sight {
+            _ if let Some(finding) = volumes::refused(facts, artifact) => Some(finding),
             _ if let Some(finding) = covered::judge(facts, artifact) => Some(finding),
             Sight::NotMounted if is_in_image(artifact) => None,
             Sight::NotMounted if may_be_in_image(artifact) => None,

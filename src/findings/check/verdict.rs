@@ -4,6 +4,7 @@ use crate::exit_code::ExitCode;
 use crate::findings::{Finding, Rule, Severity};
 use crate::options::Role;
 use crate::plan::lanes::Lane;
+use crate::project::MountSource;
 
 /// Every rule of this file.
 pub static RULES: [&Rule; 2] = [&NO_LANE, &LANE_UNKNOWN];
@@ -36,10 +37,14 @@ pub fn no_lane() -> Finding {
 #[must_use]
 pub fn lane_unknown(lane: &Lane, reason: &str, role: Role, allow_unknown: bool) -> Finding {
     let cached = lane.cached.first().filter(|_| lane.in_cache());
+    let volume = lane.model().and_then(|model| model.located.value.mount.as_ref());
+    let is_volume = volume.is_some_and(|it| matches!(it.source, MountSource::Volume { .. }));
     let what = if cached.is_some() {
         "run with `--fetch` to ask the hub, mount the engine's cache into preflight"
     } else if lane.invocation.is_some() && lane.model().is_none() {
         "name the model in `command`, or say its path with the label `preflight.path` of the service"
+    } else if is_volume && role == Role::Hand {
+        "run `docker compose create` first: what is in a volume is seen through the container"
     } else {
         match role {
             Role::Init => "mount the models into preflight as the service has them",

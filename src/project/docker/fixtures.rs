@@ -56,6 +56,7 @@ impl Observation {
             complete: true,
             volume_devices: IndexMap::new(),
             images: IndexMap::new(),
+            volumes: IndexMap::new(),
             docker: DockerFacts::default(),
             logs: IndexMap::new(),
         }

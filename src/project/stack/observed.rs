@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use indexmap::map::Entry;
 
 use self::sources::Sources;
+use crate::look::Look;
 use crate::path::{HostPath, ServicePath, clean};
 use crate::project::docker::{Container, Observation};
 use crate::project::{Mount, MountSource, Project, Service, Volume};
@@ -91,6 +92,17 @@ impl Project {
             Self { name, directory: HostPath::new(directory), services, ..Self::empty() };
         project.learn_devices(observation);
         Some(project)
+    }
+
+    /// The same of volumes that no container need have: one that has no device is none of the host's
+    /// folders, whatever a file says.
+    pub(super) fn learn_volumes(&mut self, observation: &Observation) {
+        for volume in self.volumes.values_mut() {
+            let Some(Look::Seen(found)) = observation.volumes.get(&volume.name) else { continue };
+            let place = volume.device.as_ref().map(|device| device.place.clone());
+            let place = place.unwrap_or_default();
+            volume.device = found.device.clone().map(|device| Spanned::new(device, place));
+        }
     }
 
     /// An existing volume keeps the options that it was made with, whatever a file says now.

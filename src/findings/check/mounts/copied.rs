@@ -1,8 +1,7 @@
 //! Whether Compose can copy into a container what a config or a secret without a file holds
 //! (docker/compose 2.40.3 pkg/compose/secrets.go).
 
-use std::collections::BTreeSet;
-
+use super::needed;
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
@@ -31,20 +30,6 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
             }
         }
     }
-}
-
-/// The services of a lane and those without which they do not start.
-fn needed<'a>(project: &'a Project, lane: &'a Lane) -> Vec<&'a Service> {
-    let mut open: Vec<&str> = lane.services.iter().map(String::as_str).collect();
-    let mut seen = BTreeSet::new();
-    let mut needed = Vec::new();
-    while let Some(name) = open.pop() {
-        let Some(service) = project.service(name).filter(|_| seen.insert(name)) else { continue };
-        needed.push(service);
-        let edges = service.depends_on.iter().filter(|edge| edge.required);
-        open.extend(edges.map(|edge| edge.service.as_str()));
-    }
-    needed
 }
 
 fn judge(
