@@ -9,7 +9,7 @@ use crate::findings::{Finding, Findings, Rule};
 use crate::options::Role;
 use crate::path::ServicePath;
 use crate::plan::lanes::Lane;
-use crate::project::{Copied, Mount, MountSource, Project, Service};
+use crate::project::{Copied, Mount, MountSource, Service};
 
 /// The configs and secrets of the services that a lane needs.
 pub(in crate::findings::check) static CHECK: Check =
@@ -39,17 +39,9 @@ fn judge(
     (mount, copied): (&Mount, &Copied),
 ) -> Option<Finding> {
     let (name, target) = (&service.name.value, &mount.target);
-    let by_file =
-        format!("put it into a file, and name that with `file`, which is mounted at `{target}`");
     let told = |message: String, fix: &str| {
         Some(Finding::new(&FILE_NOT_COPIED, message, fix).at(&mount.place))
     };
-    if is_read_only(facts.project, name) {
-        let message = format!(
-            "`{name}` is `read_only`, so Compose cannot copy `{target}` into it, and does not start it"
-        );
-        return told(message, &by_file);
-    }
     if let Some(above) = mounted_read_only(service, target) {
         let message = format!(
             "Compose copies `{target}` into the container of `{name}`, and `{}` is mounted read-only \
@@ -79,11 +71,6 @@ fn judge(
         }
         Copied::Variable(_) | Copied::Text(_) => None,
     }
-}
-
-/// Whether the root of a service's container may not be written to.
-fn is_read_only(project: &Project, service: &str) -> bool {
-    project.document["services"][service]["read_only"] == true
 }
 
 /// The mount that a file would be written below, if nothing can be written there.

@@ -1,5 +1,3 @@
-use serde_json::json;
-
 use super::*;
 use crate::findings::check::container::tests::Stack;
 use crate::source_map::{Place, Spanned};
@@ -48,12 +46,6 @@ fn a_variable_that_is_not_set_is_known_only_where_compose_is_called() {
 
 #[test]
 fn nothing_can_be_copied_to_where_nothing_can_be_written() {
-    let read_only = |stack: &mut Stack| {
-        stack.project.document = json!({"services": {"llama": {"read_only": true}}});
-    };
-    let said = "`llama` is `read_only`, so Compose cannot copy `/models/chat.jinja` into it, and \
-                does not start it";
-    check(Role::Init, text("x"), read_only, &[said]);
     let below = |stack: &mut Stack| {
         stack.project.services[0].mounts.push(mount(MountSource::Anonymous, "/models", true));
     };
