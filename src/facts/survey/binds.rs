@@ -1,6 +1,6 @@
 //! Looks at everything of the host that the services of lanes, and those that they wait for, mount.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
@@ -28,15 +28,31 @@ pub(super) fn look(plan: &Plan, views: &Views) -> Vec<BindFacts> {
     services.flat_map(|service| of_service(service, &artifacts, views)).collect()
 }
 
-/// Those of `all` that a lane needs, and those of the same sources.
+/// How many others are told of who mount the same: of more than a report shows nobody learns.
+const MOST_OTHERS: usize = 20;
+
+/// Those of `all` that a lane needs, and where something may be wrong with them, others of the same
+/// sources.
 pub(super) fn of_lane(lane: &Lane, project: &Project, all: &[BindFacts]) -> Vec<BindFacts> {
     let needed = needs(project, &lane.services);
     let need =
         |bind: &BindFacts| needed.get(bind.service.as_str()).copied().unwrap_or(Need::Nothing);
     let mine = all.iter().filter(|bind| need(bind) > Need::Nothing);
-    let sources: HashSet<&HostPath> = mine.map(|bind| &bind.source).collect();
-    let mine = all.iter().filter(|bind| sources.contains(&bind.source));
-    mine.map(|bind| BindFacts { need: need(bind), ..bind.clone() }).collect()
+    let mut others: HashMap<&HostPath, usize> = mine
+        .filter(|bind| !matches!(bind.found, Look::Seen(FileKind::File)))
+        .filter(|bind| bind.file.is_some() || bind.found == Look::Absent)
+        .map(|bind| (&bind.source, MOST_OTHERS))
+        .collect();
+    let mut is_kept = |bind: &&BindFacts| {
+        need(bind) > Need::Nothing
+            || others.get_mut(&bind.source).is_some_and(|left| {
+                let is_left = *left > 0;
+                *left = left.saturating_sub(1);
+                is_left
+            })
+    };
+    let kept = all.iter().filter(|bind| is_kept(bind));
+    kept.map(|bind| BindFacts { need: need(bind), ..bind.clone() }).collect()
 }
 
 /// What has to become of every service so that those of `roots` succeed.
