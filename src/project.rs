@@ -170,6 +170,21 @@ pub enum MountSource {
     Other(String),
 }
 
+impl MountSource {
+    /// The engine's name for the named volume; absent: it is another kind of source.
+    #[must_use]
+    pub fn volume(&self) -> Option<&str> {
+        match self {
+            Self::Volume { name, .. } => Some(name),
+            Self::Bind { .. }
+            | Self::Anonymous
+            | Self::Tmpfs
+            | Self::Copied(_)
+            | Self::Other(_) => None,
+        }
+    }
+}
+
 /// What a file holds that Compose copies into a container (docker/compose 2.40.3
 /// pkg/compose/secrets.go).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -316,6 +331,11 @@ impl Service {
             extension_places: IndexMap::new(),
             texts: IndexMap::new(),
         }
+    }
+
+    /// The words of `entrypoint` and `command`, in that order, as far as the project says them.
+    pub fn words(&self) -> impl Iterator<Item = &Spanned<String>> {
+        self.entrypoint.iter().chain(&self.command).flatten()
     }
 
     /// The value of a variable in the service's environment.

@@ -83,7 +83,7 @@ const LIBRARIES: [&str; 8] = [
 /// of it that was seen.
 #[must_use]
 pub fn names_variable(service: &Service, name: &str) -> bool {
-    let words = service.entrypoint.iter().chain(&service.command).flatten();
+    let words = service.words();
     let words = words.map(|word| &word.value).chain(service.texts.values().map(|text| &text.text));
     let expands = |rest: &str| {
         let rest = rest.strip_prefix('{').unwrap_or(rest);

@@ -36,7 +36,7 @@ use self::volumes::DockerVolume;
 use crate::look::Look;
 use crate::options::DockerOptions;
 use crate::path::{HostPath, ServicePath};
-use crate::project::{Dependency, Hardware, Mount, MountSource};
+use crate::project::{Dependency, Hardware, Mount};
 
 /// What was seen through the API.
 #[derive(Debug, Clone)]
@@ -412,14 +412,7 @@ async fn volume_devices(
 ) -> IndexMap<String, HostPath> {
     let names: BTreeSet<&str> = containers
         .flat_map(|container| &container.mounts)
-        .filter_map(|mount| match &mount.source {
-            MountSource::Volume { name, .. } => Some(name.as_str()),
-            MountSource::Bind { .. }
-            | MountSource::Anonymous
-            | MountSource::Tmpfs
-            | MountSource::Copied(_)
-            | MountSource::Other(_) => None,
-        })
+        .filter_map(|mount| mount.source.volume())
         .collect();
     futures_util::stream::iter(names)
         .map(async |name| {

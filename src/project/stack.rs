@@ -160,14 +160,7 @@ async fn with_volumes(
     let Ok(observation) = observation else { return project };
     let mounts = project.services.iter().flat_map(|service| &service.mounts);
     let names: BTreeSet<&str> = mounts
-        .filter_map(|mount| match &mount.source {
-            MountSource::Volume { name, .. } => Some(name.as_str()),
-            MountSource::Bind { .. }
-            | MountSource::Anonymous
-            | MountSource::Tmpfs
-            | MountSource::Copied(_)
-            | MountSource::Other(_) => None,
-        })
+        .filter_map(|mount| mount.source.volume())
         .filter(|name| project.volume(name).is_some())
         .collect();
     if !names.is_empty() {

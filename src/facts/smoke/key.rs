@@ -9,7 +9,7 @@ const FLAG: &str = "--api-key";
 /// The first key that `service` accepts; absent: it wants none, or it is in a file.
 #[must_use]
 pub fn api_key(service: &Service) -> Option<Token> {
-    let words = || service.entrypoint.iter().chain(&service.command).flatten();
+    let words = || service.words();
     let after = words().skip_while(|word| word.value != FLAG).nth(1);
     let joined = words().find_map(|word| word.value.strip_prefix(FLAG)?.strip_prefix('='));
     // Which engine a service starts is not always known.

@@ -161,7 +161,7 @@ fn words(facts: &ProjectFacts<'_>, findings: &mut Findings) {
 /// lane's engine misses, or as one that the service itself defines.
 pub(super) fn tells(facts: &ProjectFacts<'_>, place: &Place, name: &str) -> bool {
     let is_consumed = |service: &Service| {
-        let mut words = service.entrypoint.iter().chain(&service.command).flatten();
+        let mut words = service.words();
         words.any(|word| word.place == *place)
             && overlooked(service, place, "nothing").contains(&name)
     };
@@ -208,7 +208,7 @@ fn cut(plan: &Plan, service: &Service, findings: &mut Findings) {
 /// one finding for each text.
 fn consumed(plan: &Plan, service: &Service, findings: &mut Findings) {
     let mut told: Vec<(&Place, &str)> = Vec::new();
-    for word in service.entrypoint.iter().chain(&service.command).flatten() {
+    for word in service.words() {
         for becomes in ["nothing", "its default"] {
             let mut names = overlooked(service, &word.place, becomes);
             names.retain(|name| !tells_unset(plan, &word.place, name));
@@ -269,8 +269,8 @@ fn consumed_finding(service: &Service, place: &Place, names: &[&str], becomes: &
 /// Whether what is written at `place` of a service's command line has become words with `value` in
 /// one of them.
 fn says(service: &Service, place: &Place, value: &str) -> bool {
-    let words = service.entrypoint.iter().chain(&service.command).flatten();
-    words.into_iter().any(|word| word.place == *place && word.value.contains(value))
+    let mut words = service.words();
+    words.any(|word| word.place == *place && word.value.contains(value))
 }
 
 #[cfg(test)]

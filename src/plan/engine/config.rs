@@ -40,8 +40,8 @@ pub(super) fn continued(
     Some(model.iter().cloned().chain(settings).chain(flags.iter().cloned()).collect())
 }
 
-/// The flags of a file by their keys, each with its values, as words at their lines, else at `place`. What is false, null
-/// or empty gives no words. Absent: the text is not a mapping.
+/// The flags of a file by their keys, each with its values, as words at their lines, else at
+/// `place`. What is false, null or empty gives no words. Absent: the text is not a mapping.
 fn words(file: &Text, place: &Place) -> Option<Vec<(String, Vec<Word>)>> {
     let settings: IndexMap<String, Value> = yaml::from_str(&file.text).ok()?;
     let flag = |(key, value): (String, Value)| {

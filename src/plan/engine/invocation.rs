@@ -204,7 +204,8 @@ pub enum Complaint {
         flag: String,
         /// The one behind it.
         next: String,
-        /// Whether `next` takes a value itself: the engine exits at that.
+        /// Whether the engine exits at that: `next` takes a value itself, or `flag` does not take any
+        /// text for one.
         exits: bool,
     },
     /// A line starts the engine as it is written, and not as Compose takes it.

@@ -330,7 +330,7 @@ impl<'a> Search<'a> {
 
     /// The words that Compose gives to Docker.
     fn left_by_compose(&self) -> String {
-        let words = self.service.entrypoint.iter().chain(&self.service.command).flatten();
+        let words = self.service.words();
         let texts: Vec<&str> = words.map(|word| word.value.as_str()).collect();
         texts.join(" ")
     }

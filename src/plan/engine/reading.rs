@@ -31,7 +31,7 @@ impl<'a> Reading<'a> {
         invocation.observed = service.observed;
         invocation.unset = unset(service);
         invocation.in_shell =
-            words(service).any(|word| Word::known(word.value.as_str(), &word.place).is_shell());
+            service.words().any(|word| Word::known(word.value.as_str(), &word.place).is_shell());
         let environment = launch.environment.clone();
         let working_dir = launch.working_dir.clone();
         let mut reading = Self { service, working_dir, environment, invocation };
@@ -256,15 +256,10 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// The words of a service's entrypoint and command.
-fn words(service: &Service) -> impl Iterator<Item = &Spanned<String>> {
-    service.entrypoint.iter().chain(&service.command).flatten()
-}
-
 /// The variables that Compose has expanded to nothing in the words of a service, each once.
 fn unset(service: &Service) -> Vec<UnsetVariable> {
     let mut unset: Vec<UnsetVariable> = Vec::new();
-    let variables = words(service).flat_map(|word| &word.place.variables);
+    let variables = service.words().flat_map(|word| &word.place.variables);
     for variable in variables.filter(|variable| variable.set_by == VariableSource::Unset) {
         if unset.iter().all(|known| known.name != variable.name) {
             let set = service.environment.get(&variable.name);

@@ -20,7 +20,7 @@ const OWN_WORD: [&str; 5] = ["chrt", "gosu", "su-exec", "taskset", "timeout"];
 #[must_use]
 pub fn started_files(service: &Service, health: &[String]) -> Vec<ServicePath> {
     let mut reader = Reader { environment: Environment::new(service, &[]), found: Vec::new() };
-    let written = service.entrypoint.iter().chain(&service.command).flatten();
+    let written = service.words();
     let words: Vec<Word> =
         written.map(|word| Word::known(word.value.as_str(), &word.place)).collect();
     let is_shell = words.first().is_some_and(Word::is_shell);

@@ -83,7 +83,7 @@ impl<'a> Uses<'a> {
                 let others = value.place.variables.iter().filter(|variable| variable.name != *name);
                 expanded.extend(others.map(|variable| variable.name.as_str()));
             }
-            let words = service.entrypoint.iter().chain(&service.command).flatten();
+            let words = service.words();
             let places = words
                 .map(|word| &word.place)
                 .chain(service.image.iter().map(|image| &image.place))
@@ -205,7 +205,7 @@ impl Subject<'_> {
     }
 
     fn has_word(&self, flag: &str) -> bool {
-        let mut words = self.service.entrypoint.iter().chain(&self.service.command).flatten();
+        let mut words = self.service.words();
         words.any(|word| word.value.split(['=', ' ']).any(|part| part == flag))
     }
 
