@@ -125,10 +125,25 @@ pub struct SourceFacts {
     pub planned: Option<Vec<Download>>,
     /// The disk below the lane's folder, where something has to be fetched.
     pub disk: Option<DiskFacts>,
+    /// Files of the user's own that stand where files of the source belong, and stay.
+    pub kept: Vec<OwnFile>,
+    /// Files of the user's own that this run has replaced.
+    pub replaced: Vec<OwnFile>,
     /// How the fetch ended; absent: nothing was fetched.
     pub fetch: Option<Result<(), HubError>>,
     /// What this run brought, as this process sees it; verified and under its final name.
     pub fetched: Vec<PathBuf>,
+}
+
+/// A file that has been changed since its download, or that no download brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnFile {
+    /// In the repository.
+    pub name: String,
+    /// As this process sees it.
+    pub path: PathBuf,
+    /// Where it is kept after another has taken its place; absent: it is not.
+    pub beside: Option<PathBuf>,
 }
 
 impl LaneFacts {
@@ -151,6 +166,14 @@ impl LaneFacts {
             proofs: Vec::new(),
             smoke: None,
         }
+    }
+
+    /// Those of its artifacts that are opened by a path, and not found in a cache of the hub.
+    #[must_use]
+    pub fn own_artifacts(&self) -> &[ArtifactFacts] {
+        let is_held = |cached: &&CacheFacts| cached.state == CacheState::Held;
+        let found = self.cached.iter().filter(is_held).count();
+        self.artifacts.get(found..).unwrap_or_default()
     }
 
     /// Whether the lane's engine may not ask the hub.

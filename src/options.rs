@@ -75,6 +75,8 @@ pub struct Choices {
 pub struct FileOptions {
     /// `--deep`: every byte is hashed that no stamp vouches for.
     pub deep: bool,
+    /// `--discard-replaced`: the user's own files are not kept beside what replaces them.
+    pub discard_replaced: bool,
     /// `fetch --update` and `lock --update`: what is not pinned moves to the newest commit.
     pub update: bool,
     /// `fetch --dry-run`: the sources are asked, and nothing is brought.

@@ -108,6 +108,10 @@ pub(super) struct Flags {
     /// Hash every byte of every file, once: a stamp remembers it
     #[arg(long, env = "PREFLIGHT_DEEP", value_parser = switch, global = true, help_heading = "Fetch")]
     deep: bool,
+    /// Do not keep your own files beside what `--update` and `--deep` replace them with
+    #[arg(long, env = "PREFLIGHT_DISCARD_REPLACED", value_parser = switch, global = true)]
+    #[arg(help_heading = "Fetch")]
+    discard_replaced: bool,
     /// Where commits and hashes are pinned; `preflight.lock` beside the Compose file otherwise
     #[arg(
         long,
@@ -228,6 +232,7 @@ impl Flags {
             fetch: (by_role || self.fetch) && !self.no_fetch,
             files: FileOptions {
                 deep: self.deep,
+                discard_replaced: self.discard_replaced,
                 lock_file: self.lock_file.clone(),
                 ..FileOptions::default()
             },

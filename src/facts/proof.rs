@@ -5,6 +5,7 @@
 //! it is done once.
 
 pub mod hash;
+pub mod own;
 pub mod stamp;
 
 use std::collections::HashMap;
@@ -61,6 +62,20 @@ pub struct Proof {
     pub promised_by: PromisedBy,
     /// What was seen.
     pub outcome: ProofOutcome,
+    /// Where the file comes from, where it is not what was promised.
+    pub provenance: Provenance,
+}
+
+/// Where a file comes from that is not what was promised.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Provenance {
+    /// A download left it as it is, or nobody can have made it on purpose.
+    #[default]
+    Download,
+    /// Somebody has changed it since its download, or no download brought it.
+    User,
+    /// The same, and it is a text that still reads as what it should be.
+    UserText,
 }
 
 /// What was seen of a promise.
@@ -87,7 +102,21 @@ pub enum ProofOutcome {
     Unreadable(String),
 }
 
-/// Compares size and stamp. Blocking.
+impl Proof {
+    /// What was seen of `promise`. Blocking.
+    #[must_use]
+    pub fn of(promise: Promise, outcome: ProofOutcome) -> Self {
+        let differs = matches!(outcome, ProofOutcome::Differs { .. });
+        let provenance = match differs && own::is_own(&promise) {
+            false => Provenance::Download,
+            true if own::is_sound_text(&promise.path) => Provenance::UserText,
+            true => Provenance::User,
+        };
+        Self { path: promise.path, promised_by: promise.promised_by, outcome, provenance }
+    }
+}
+
+/// Compares size and stamp, and names in a cache. Blocking.
 #[must_use]
 pub fn look(promise: &Promise) -> ProofOutcome {
     let trace = match Trace::of(&promise.path) {
@@ -99,6 +128,10 @@ pub fn look(promise: &Promise) -> ProofOutcome {
         return differs(format!("{size} bytes"), format!("{} bytes", trace.size));
     }
     let Some(id) = &promise.id else { return ProofOutcome::Unproven };
+    let named = own::named_by_cache(&promise.path).and_then(|named| judge(id, &named, trace.size));
+    if let Some(differs @ ProofOutcome::Differs { .. }) = named {
+        return differs;
+    }
     match stamp::recall(&promise.root, &promise.name, &trace) {
         Recall::Same(known) => judge(id, &known, trace.size).unwrap_or(ProofOutcome::NotHashed),
         Recall::Written(known) if id.agrees(&known, trace.size) == Some(true) => {

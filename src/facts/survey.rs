@@ -4,13 +4,19 @@ mod ask;
 mod binds;
 mod bring;
 mod cache;
+mod carry;
 mod disk;
-mod downloads;
 mod inside;
 mod judge;
+mod keep;
+mod listing_request;
+mod loaded;
 mod pin;
 mod proof;
 mod root;
+mod stages;
+mod supply;
+mod target;
 mod update;
 mod way;
 
@@ -94,19 +100,8 @@ pub async fn fetch(
     judge: &impl Judge,
     progress: &Progress,
 ) {
-    if !options.hub.offline {
-        let asking = lanes.iter_mut().filter(|facts| !judge.has_ended(&facts.lane.name));
-        cache::ask(asking, &options.hub).await;
-    }
-    let wants = |facts: &&mut LaneFacts| {
-        let anything = bring::wants(facts, &options.files) || cache::fill::wants(facts);
-        anything && !judge.has_ended(&facts.lane.name)
-    };
-    let views = Views::of(stack);
-    let wanting: Vec<_> = lanes.iter_mut().filter(wants).collect();
-    if !wanting.is_empty() {
-        bring::bring(wanting, &views, options, progress, judge).await;
-    }
+    let goes_on = lanes.iter_mut().filter(|facts| !judge.has_ended(&facts.lane.name));
+    bring::bring(goes_on.collect(), &Views::of(stack), options, progress, judge).await;
 }
 
 /// What `preflight.lock` has to say after `before`: see [`Lockfile`].

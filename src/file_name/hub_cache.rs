@@ -60,6 +60,11 @@ pub(crate) fn repository_of(folder: &Path) -> Option<&Path> {
     folder.parent().filter(|snapshots| snapshots.ends_with(SNAPSHOTS))?.parent()
 }
 
+/// Whether a text is a commit: 40 hexadecimal digits.
+pub(crate) fn is_commit(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// The name of a blob, if `path` is that of one.
 pub(crate) fn blob_name(path: &Path) -> Option<&str> {
     path.parent().filter(|folder| folder.ends_with(BLOBS))?;

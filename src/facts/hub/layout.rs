@@ -11,7 +11,7 @@ use fs_err as fs;
 
 use super::lock::Latch;
 use super::retries::random;
-use super::{Download, HubError, Listing, ObjectId, RemoteFile, store};
+use super::{Download, HubError, ObjectId, RemoteFile, store};
 use crate::file_name::hub_cache;
 
 /// What marks a folder that need not be backed up (Cache Directory Tagging Specification).
@@ -88,25 +88,22 @@ impl CachedRepository {
         })
     }
 
-    /// Lets the revision of `listing` lead to what was brought: to be called when all of it is
-    /// there, because an engine that is offline takes what a revision leads to for whole. Blocking.
+    /// Lets `revision` lead to `commit`: to be called when all of it is there, because an engine that
+    /// is offline takes what a revision leads to for whole. Blocking.
     ///
     /// # Errors
     /// [`HubError::NotWritable`], [`HubError::DiskFull`].
-    pub fn name_revision(&self, listing: &Listing) -> Result<(), HubError> {
+    pub fn name_revision(&self, revision: &str, commit: &str) -> Result<(), HubError> {
         let (name, text) = CACHE_TAG;
         if !self.cache.join(name).exists() {
             store::write_note(&self.cache.join(name), text)?;
         }
-        let revision = listing.source.revision();
         let reference = hub_cache::reference(&self.folder(), revision);
-        let Some(reference) = reference.filter(|_| revision != listing.commit) else {
-            return Ok(());
-        };
-        if fs::read_to_string(&reference).is_ok_and(|commit| commit == listing.commit) {
+        let Some(reference) = reference.filter(|_| revision != commit) else { return Ok(()) };
+        if fs::read_to_string(&reference).is_ok_and(|known| known == commit) {
             return Ok(());
         }
-        store::write_note(&reference, &listing.commit)
+        store::write_note(&reference, commit)
     }
 }
 

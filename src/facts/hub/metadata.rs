@@ -25,6 +25,8 @@ pub(crate) struct Noted {
     pub(crate) commit: String,
     /// What its content was.
     pub(crate) id: ObjectId,
+    /// When that was, in whole seconds since 1970.
+    at: i64,
 }
 
 impl Noted {
@@ -36,7 +38,14 @@ impl Noted {
         let mut lines = text.lines().map(str::trim);
         let commit = lines.next()?.to_owned();
         let id = ObjectId::of_etag(lines.next()?)?;
-        Some(Self { commit, id })
+        let at = lines.next()?.split('.').next()?.parse().ok()?;
+        Some(Self { commit, id, at })
+    }
+
+    /// Whether a file that was last written at `modified`, in whole seconds since 1970, is still the
+    /// one that is noted.
+    pub(crate) fn holds_at(&self, modified: i64) -> bool {
+        modified.saturating_sub(1) <= self.at
     }
 }
 

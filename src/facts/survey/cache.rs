@@ -1,29 +1,22 @@
-//! What the caches of the hub hold of the repositories that engines open by name, and what the hub
-//! has of the rest.
+//! What the caches of the hub hold of the repositories that engines open by name.
 
 mod beside;
 pub(super) mod fill;
 
 use std::path::{Path, PathBuf};
 
-use futures_util::future::join_all;
-
 use self::beside::Beside;
-use crate::facts::hub::{Hub, HubError, Listing};
 use crate::facts::model::{self, Lack, ModelFacts, Needs, Role};
 use crate::facts::survey::way::Views;
 use crate::facts::{ArtifactFacts, CacheFacts, CacheState, LaneFacts, Through, Way};
-use crate::file_name::split::SplitName;
-use crate::file_name::weights::Weights;
+use crate::file_name::hub_cache;
 use crate::look::{FileKind, Look};
-use crate::options::HubOptions;
 use crate::path::{HostPath, LocalPath, ServicePath};
 use crate::plan::engine::Part;
 use crate::plan::lanes::{Artifact, Cached, Choice, Traced};
 use crate::project::mounts::{Located, Sight};
 use crate::project::view::View;
 use crate::project::view::local::LocalView;
-use crate::source::Source;
 
 /// How deep a repository's folders are listed.
 const DEEPEST: usize = 3;
@@ -259,114 +252,25 @@ fn artifact(cached: &Cached, cache: &Located, below: &Path, model: ModelFacts) -
     }
 }
 
-/// What was found at `path` below a cache.
-fn judged_at(cached: &Cached, cache: &Located, path: &Path) -> ArtifactFacts {
-    let root = fill::folder(cache);
-    let below = root.as_ref().and_then(|root| path.strip_prefix(root.as_path()).ok());
-    artifact(cached, cache, below.unwrap_or(path), model::examine(&LocalView, path))
+/// A snapshot as it lies in the cache that is filled, though no revision may lead there; absent: no
+/// cache is. Blocking.
+pub(super) fn at_commit(cached: &Cached, commit: &str) -> Option<ArtifactFacts> {
+    let cache = fill::place(cached)?;
+    let folder = fill::folder(cache)?;
+    let below = hub_cache::snapshots(Path::new(&cached.folder_name())).join(commit);
+    let model = model::examine(&LocalView, &folder.as_path().join(&below));
+    Some(artifact(cached, cache, &below, model))
 }
 
-/// Asks the hub for everything that the lanes' engines will have to bring themselves: once for each
-/// source.
-pub(super) async fn ask(lanes: impl Iterator<Item = &mut LaneFacts>, options: &HubOptions) {
-    let wanting: Vec<&mut LaneFacts> = lanes.filter(|facts| wants(facts)).collect();
-    if wanting.is_empty() {
-        return;
+/// Looks at the caches anew; what the hub has said stays said. Blocking.
+pub(super) fn look_again(facts: &mut LaneFacts, views: &Views) {
+    facts.artifacts = facts.own_artifacts().to_vec();
+    let old = std::mem::take(&mut facts.cached);
+    look(facts, views);
+    for (new, old) in facts.cached.iter_mut().zip(old) {
+        new.probe = old.probe;
     }
-    let mut sources: Vec<Source> = Vec::new();
-    for source in wanting.iter().flat_map(|facts| &facts.cached).filter_map(asked_for) {
-        if !sources.contains(&source) {
-            sources.push(source);
-        }
-    }
-    let hub = Hub::connect(options);
-    let answers = sources.into_iter().map(|source| async {
-        let answer = match &hub {
-            Ok(hub) => hub.probe(&source, &[], &[]).await,
-            Err(error) => Err(error.clone()),
-        };
-        (source, answer)
-    });
-    let answers = join_all(answers).await;
-    for facts in wanting {
-        note(facts, &answers);
-    }
-}
-
-/// What the hub is asked for; absent: nothing.
-fn asked_for(cached: &CacheFacts) -> Option<Source> {
-    if cached.state == CacheState::Held { None } else { cached.cached.source() }
-}
-
-fn wants(facts: &LaneFacts) -> bool {
-    let by_engine = !facts.engine_is_offline() && !facts.lane.services.is_empty();
-    let is_wanted = |cached: &CacheFacts| {
-        cached.state != CacheState::Held && (by_engine || cached.fill.is_some())
-    };
-    facts.orders.may_fetch && facts.lane.skipped.is_none() && facts.cached.iter().any(is_wanted)
-}
-
-/// Keeps of the hub's answers what is about a lane.
-fn note(facts: &mut LaneFacts, answers: &[(Source, Result<Listing, HubError>)]) {
-    let mut of_model = None;
-    for cached in &mut facts.cached {
-        let source = asked_for(cached);
-        let answer = answers.iter().find(|(asked, _)| Some(asked) == source.as_ref());
-        let Some((_, answer)) = answer else { continue };
-        let listing = answer.clone().and_then(|listing| opened(&cached.cached, listing));
-        if cached.cached.part == Part::Model {
-            of_model.get_or_insert_with(|| listing.clone());
-        }
-        cached.probe = Some(listing);
-    }
-    facts.source.probe = of_model;
-}
-
-/// Of what the source of a lane holds, what its engine opens in its cache.
-pub(super) fn of_lane(facts: &LaneFacts, listing: Listing) -> Result<Listing, HubError> {
-    match facts.lane.cached.iter().find(|cached| cached.part == Part::Model) {
-        Some(cached) => opened(cached, listing),
-        None => Ok(listing),
-    }
-}
-
-/// The listing, if it has the file that llama.cpp will choose; that alone then, or its split set.
-fn opened(cached: &Cached, mut listing: Listing) -> Result<Listing, HubError> {
-    let Choice::Quantisation(wanted) = &cached.choice else { return Ok(listing) };
-    let names: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
-    let Some(chosen) = cached.choice.pick(&names).map(str::to_owned) else {
-        let ggufs = names.iter().filter(|name| Weights::Gguf.are_in(name));
-        let similar = ggufs.take(5).map(|name| (*name).to_owned()).collect();
-        let path = format!("*{}*.gguf", wanted.as_deref().unwrap_or(""));
-        return Err(HubError::FileNotFound {
-            repository: cached.repository.clone(),
-            path,
-            similar,
-        });
-    };
-    let set = SplitName::of_gguf(&chosen);
-    let projector = projector(&names, &chosen).filter(|_| cached.projector).map(str::to_owned);
-    listing.files.retain(|file| {
-        file.path == chosen
-            || set.is_some_and(|set| set.has_part(&file.path))
-            || Some(&file.path) == projector.as_ref()
-    });
-    // What is named in messages comes first.
-    listing.files.sort_by_key(|file| Some(&file.path) == projector.as_ref());
-    Ok(listing)
-}
-
-/// The projector of images that llama.cpp brings along with `model`: of those in its folder or above,
-/// the deepest (common/download.cpp `find_best_sibling`).
-fn projector<'a>(names: &[&'a str], model: &str) -> Option<&'a str> {
-    let folder =
-        |path: &str| path.rsplit_once('/').map_or(String::new(), |(it, _)| format!("{it}/"));
-    let own = folder(model);
-    let candidates = names.iter().copied().filter(|name| {
-        Weights::Gguf.are_in(name) && name.contains("mmproj") && own.starts_with(&folder(name))
-    });
-    candidates.reduce(|best, name| if folder(best) < folder(name) { name } else { best })
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use futures_util::future::join_all;
 
-use super::downloads::Target;
-use super::{blocking, bring};
+use super::listing_request::ListingRequest;
+use super::target::{Slot, Target};
+use super::{blocking, loaded};
 use crate::facts::hub::{Hub, HubError, Listing, ObjectId};
 use crate::facts::lockfile::{Lockfile, Pin};
+use crate::facts::proof::PromisedBy;
 use crate::facts::proof::hash::hash;
 use crate::facts::{LaneFacts, Pinning};
 use crate::options::Options;
@@ -54,13 +56,17 @@ async fn pin_of(facts: &mut LaneFacts, hub: &Result<Hub, HubError>, update: bool
     }
     // Neither what was pinned nor what it was pinned for binds any more.
     facts.source.pinning = Pinning::NoLock;
-    let request = bring::ListingRequest::of(facts, update).await?;
+    let slot = Slot::of_model(facts);
+    let request = ListingRequest::of(facts, slot, update).await?;
     let listing = request.ask(hub).await;
-    let listing = listing.and_then(|listing| super::cache::of_lane(facts, listing));
-    let listing = listing.map(|listing| bring::without_surplus(facts, listing));
+    let listing = listing.and_then(|listing| loaded::of_lane(facts, slot, listing));
+    let listing = listing.map(|(listing, left_out)| {
+        facts.source.left_out = left_out;
+        listing
+    });
     facts.source.probe = Some(listing.clone());
     let listing = listing.ok()?;
-    let target = Target::of(facts);
+    let target = blocking(facts.clone(), move |facts| Target::of(&facts, slot)).await;
     Some(
         blocking(listing, move |listing| with_hashes(Pin::of(&source, &listing), target, &listing))
             .await,
@@ -73,7 +79,8 @@ fn with_hashes(mut pin: Pin, target: Option<Target>, listing: &Listing) -> Pin {
     for file in &listing.files {
         let Some(pinned) = pin.files.get_mut(&file.path) else { continue };
         if pinned.sha256.is_none() && file.size <= WORTH_HASHING {
-            pinned.sha256 = sha256(&target.destination(&file.path), &file.oid);
+            let here = target.promise(file, PromisedBy::Hub);
+            pinned.sha256 = here.and_then(|here| sha256(&here.path, &file.oid));
         }
     }
     pin

@@ -3,25 +3,23 @@
 use std::path::Path;
 
 use super::blocking;
-use super::downloads::Target;
+use super::target::{Slot, Target};
 use crate::facts::hub::{Noted, ObjectId};
 use crate::facts::model::Listed;
 use crate::facts::proof::stamp::{self, Recall, Trace};
 use crate::facts::proof::{self, Promise, PromisedBy, Proof};
 use crate::facts::{ArtifactFacts, LaneFacts};
-use crate::file_name::hub_cache;
 use crate::progress::Progress;
 use crate::project::mounts::Sight;
 
 /// Compares the files of a lane with what is promised of them, by size and stamp. Blocking.
 pub(super) fn look(facts: &mut LaneFacts) {
     let promises = promises(facts);
-    facts.proofs = promises.into_iter().map(|promise| seen(&promise)).collect();
-}
-
-fn seen(promise: &Promise) -> Proof {
-    let (path, promised_by) = (promise.path.clone(), promise.promised_by);
-    Proof { path, promised_by, outcome: proof::look(promise) }
+    let seen = |promise: Promise| {
+        let outcome = proof::look(&promise);
+        Proof::of(promise, outcome)
+    };
+    facts.proofs = promises.into_iter().map(seen).collect();
 }
 
 /// Hashes every file of every lane that no stamp vouches for.
@@ -40,11 +38,8 @@ pub(super) async fn hash(lanes: &mut [LaneFacts], progress: Progress) {
         let promises: Vec<_> =
             promises.into_iter().map(|(_, promise, progress)| (promise, progress)).collect();
         let outcomes = proof::hash_all(&promises);
-        let proofs = promises.into_iter().zip(outcomes).map(|((promise, _), outcome)| Proof {
-            path: promise.path,
-            promised_by: promise.promised_by,
-            outcome,
-        });
+        let proofs = promises.into_iter().zip(outcomes);
+        let proofs = proofs.map(|((promise, _), outcome)| Proof::of(promise, outcome));
         owners.into_iter().zip(proofs).collect::<Vec<_>>()
     });
     let proofs = proofs.await;
@@ -73,9 +68,9 @@ fn promises(facts: &LaneFacts) -> Vec<Promise> {
 /// The promises of `preflight.lock`; absent: there are none, or it is not known where the files are.
 fn pinned(facts: &LaneFacts) -> Option<Vec<Promise>> {
     let pin = facts.source.pinning.pin()?;
-    let target = Target::of(facts)?;
+    let target = Target::of(facts, Slot::of_model(facts))?;
     let files = pin.remote_files();
-    Some(files.iter().map(|file| target.promise(file, PromisedBy::Lock)).collect())
+    files.iter().map(|file| target.promise(file, PromisedBy::Lock)).collect()
 }
 
 /// What is known of the files that an engine loads. `is_apart`: not all of them lie together.
@@ -103,7 +98,7 @@ fn loaded(artifact: &ArtifactFacts, is_apart: bool) -> Vec<Promise> {
 
 /// What a file has to hash to, and who says so.
 fn promised_content(file: &Listed, root: &Path, name: &str) -> (Option<ObjectId>, PromisedBy) {
-    if let Some(id) = named_by_cache(&file.path) {
+    if let Some(id) = proof::own::named_by_cache(&file.path) {
         return (Some(id), PromisedBy::Cache);
     }
     if let Some(noted) = Noted::read(root, name) {
@@ -116,10 +111,4 @@ fn promised_content(file: &Listed, root: &Path, name: &str) -> (Option<ObjectId>
         }
         Ok(Recall::Nothing) | Err(_) => (None, PromisedBy::Nobody),
     }
-}
-
-/// In a cache of the hub a file is a link to a blob, and the blob is named by its content.
-fn named_by_cache(path: &Path) -> Option<ObjectId> {
-    let target = fs_err::read_link(path).ok()?;
-    ObjectId::of_etag(hub_cache::blob_name(&target)?)
 }

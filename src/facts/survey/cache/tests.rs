@@ -1,7 +1,7 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::facts::hub::{ObjectId, RemoteFile};
+use crate::facts::hub::{Listing, ObjectId, RemoteFile};
 use crate::plan::lanes::Origin;
 use crate::source_map::Place;
 
@@ -21,7 +21,7 @@ fn visible(path: &Path) -> Located {
     }
 }
 
-pub(super) fn cached(choice: Choice, places: Vec<Located>) -> Cached {
+pub(in crate::facts::survey) fn cached(choice: Choice, places: Vec<Located>) -> Cached {
     Cached {
         part: Part::Model,
         repository: "o/r".to_owned(),
@@ -36,7 +36,7 @@ pub(super) fn cached(choice: Choice, places: Vec<Located>) -> Cached {
     }
 }
 
-pub(super) fn listing(paths: &[&str]) -> Listing {
+pub(in crate::facts::survey) fn listing(paths: &[&str]) -> Listing {
     let oid = ObjectId::GitBlob("0".repeat(40));
     let file = |path: &&str| RemoteFile { path: (*path).to_owned(), size: 1, oid: oid.clone() };
     let files = paths.iter().map(file).collect();
@@ -128,30 +128,4 @@ fn a_folder_is_listed_only_so_deep() {
     let mut names = Vec::new();
     list(&LocalView, root.path(), "", DEEPEST, &mut names);
     assert_eq!(names, ["a/b/c/x.gguf"]);
-}
-
-#[test]
-fn the_projector_that_comes_along_is_the_nearest_above_the_model() {
-    for (names, model, expected) in [
-        (&["a-Q4.gguf", "mmproj-F16.gguf"][..], "a-Q4.gguf", Some("mmproj-F16.gguf")),
-        (&["q/mmproj.gguf", "mmproj.gguf", "q/a.gguf"][..], "q/a.gguf", Some("q/mmproj.gguf")),
-        (&["x/mmproj.gguf", "q/a.gguf"][..], "q/a.gguf", None),
-        (&["a.gguf", "mmproj.txt"][..], "a.gguf", None),
-    ] {
-        assert_eq!(projector(names, model), expected, "{names:?}");
-    }
-}
-
-#[test]
-fn of_a_split_model_its_own_parts_are_brought_and_no_other_file_whose_name_begins_alike() {
-    let paths = [
-        "m-Q8_0-00001-of-00002.gguf",
-        "m-Q8_0-00001-of-00003.gguf",
-        "m-Q8_0-00002-of-00002.gguf",
-        "m-Q8_0-imatrix.gguf",
-    ];
-    let cached = cached(Choice::Quantisation(Some("Q8_0".to_owned())), Vec::new());
-    let opened = opened(&cached, listing(&paths)).unwrap();
-    let opened: Vec<_> = opened.files.into_iter().map(|file| file.path).collect();
-    assert_eq!(opened, [paths[0], paths[2]]);
 }

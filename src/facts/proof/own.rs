@@ -1,0 +1,184 @@
+//! Whose a file is that is not what it was promised to be: what a download left, or the user's own.
+
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use super::Promise;
+use super::stamp::{self, Recall, Trace};
+use crate::facts::hub::{Noted, ObjectId};
+use crate::facts::model::{self, Content, ModelFacts};
+use crate::file_name::hub_cache;
+use crate::file_name::weights::Weights;
+use crate::project::view::local::LocalView;
+
+/// Larger files are no texts that somebody edits.
+const LONGEST_TEXT: u64 = 64 << 20;
+
+/// Whether a file has been changed since its download, or no download brought it: there is something
+/// to lose in it. What nobody can have made on purpose is not: a file that is empty, that stands for
+/// another or that is a part of one. Blocking.
+///
+/// A stamp knows it exactly. A note of a download is believed as `hf` believes it (`huggingface_hub` 2.4
+/// `_local_folder.py`): as long as the file is not more than a second younger; and of a text only as
+/// long as that was not the very content that it is not.
+#[must_use]
+pub fn is_own(promise: &Promise) -> bool {
+    let Ok(metadata) = fs_err::metadata(&promise.path) else { return false };
+    if !metadata.is_file() || metadata.len() == 0 || is_remains(&promise.path) {
+        return false;
+    }
+    let noted = Noted::read(&promise.root, &promise.name);
+    let noted = noted.filter(|noted| noted.holds_at(metadata.mtime()));
+    let is_noted = |id: &ObjectId| {
+        noted.as_ref().is_some_and(|it| it.id.agrees(id, metadata.len()) == Some(true))
+    };
+    let recalled =
+        Trace::of(&promise.path).map(|trace| stamp::recall(&promise.root, &promise.name, &trace));
+    match recalled {
+        Ok(Recall::Same(_) | Recall::Moved(_)) => false,
+        Ok(Recall::Written(known)) => noted.is_none() || is_noted(&known),
+        Ok(Recall::Nothing) | Err(_) if noted.is_none() => true,
+        Ok(Recall::Nothing) | Err(_) => {
+            Weights::of(&promise.name).is_none() && promise.id.as_ref().is_some_and(is_noted)
+        }
+    }
+}
+
+/// Whether a file can still be read as what its name says it is, as a text: whoever changed it meant
+/// to. Blocking.
+#[must_use]
+pub fn is_sound_text(path: &Path) -> bool {
+    let is_long = || fs_err::metadata(path).map_or(true, |it| it.len() > LONGEST_TEXT);
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if Weights::of(&name).is_some() || is_long() {
+        return false;
+    }
+    let Ok(text) = fs_err::read_to_string(path) else { return false };
+    if text.is_empty() || text.contains('\0') || is_remains(path) {
+        return false;
+    }
+    !name.ends_with(".json") || serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok()
+}
+
+/// What a cache of the hub calls the content of a file; absent: the file is no link to a blob.
+/// Blocking.
+pub(crate) fn named_by_cache(path: &Path) -> Option<ObjectId> {
+    let target = fs_err::read_link(path).ok()?;
+    ObjectId::of_etag(hub_cache::blob_name(&target)?)
+}
+
+/// Whether a file stands for another, or is weights that are not whole.
+fn is_remains(path: &Path) -> bool {
+    if is_pointer(path) {
+        return true;
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if Weights::of(&name).is_none() {
+        return false;
+    }
+    match model::examine(&LocalView, path) {
+        ModelFacts::Seen(model) => model.files.iter().any(|file| match &file.content {
+            Content::Broken(_) => true,
+            Content::Gguf(header) => header.outside.is_some(),
+            Content::Safetensors(header) => header.expected_size > header.actual_size,
+            Content::Absent
+            | Content::Denied(_)
+            | Content::Unknown(_)
+            | Content::Archive
+            | Content::Pickle
+            | Content::Document => false,
+        }),
+        ModelFacts::Absent | ModelFacts::Denied(_) | ModelFacts::Unknown(_) => false,
+    }
+}
+
+/// Whether a file is the text by which git-lfs stands for another (git-lfs specification, "The
+/// Pointer").
+fn is_pointer(path: &Path) -> bool {
+    const START: &[u8] = b"version https://git-lfs.github.com/spec/";
+    let mut head = [0; START.len()];
+    let read = fs_err::File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok() && head == *START
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::facts::proof::PromisedBy;
+
+    fn promise(root: &Path, name: &str) -> Promise {
+        Promise {
+            path: root.join(name),
+            root: root.to_path_buf(),
+            name: name.to_owned(),
+            size: None,
+            id: None,
+            promised_by: PromisedBy::Hub,
+            stamps: true,
+        }
+    }
+
+    #[test]
+    fn what_a_download_left_and_what_is_only_a_part_is_nobodys_own() {
+        let root = tempfile::tempdir().unwrap();
+        let noted = ObjectId::GitBlob("2".repeat(40));
+        let of = |name: &str, id| is_own(&Promise { id, ..promise(root.path(), name) });
+        let is_own = |name: &str| of(name, None);
+        let write = |name: &str, text: &[u8]| {
+            let path = root.path().join(name);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, text).unwrap();
+        };
+        write("config.json", b"{}");
+        assert!(is_own("config.json"), "no download brought it");
+        let note = |age: i64| {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+            let time = i64::try_from(now.as_secs()).unwrap() - age;
+            let text = format!("{}\n{}\n{time}.5\n", "1".repeat(40), "2".repeat(40));
+            write(".cache/huggingface/download/config.json.metadata", text.as_bytes());
+        };
+        note(0);
+        assert!(!is_own("config.json"));
+        assert!(of("config.json", Some(noted)), "it is not what was downloaded");
+        note(100);
+        assert!(is_own("config.json"), "it was changed since");
+        let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n";
+        write("tokenizer.json", pointer);
+        write("empty.txt", b"");
+        write("cut.gguf", b"GGUF\x03\0\0\0");
+        write("page.safetensors", b"<html>");
+        for name in ["tokenizer.json", "empty.txt", "cut.gguf", "page.safetensors", "nowhere"] {
+            assert!(!is_own(name), "{name}");
+        }
+        write("a", b"1");
+        let trace = Trace::of(&root.path().join("a")).unwrap();
+        let id = ObjectId::Sha256("ab".repeat(32));
+        stamp::leave(root.path(), "a", &trace, &id).unwrap();
+        assert!(!is_own("a"));
+        let file = std::fs::OpenOptions::new().write(true).open(root.path().join("a")).unwrap();
+        file.set_modified(SystemTime::now() + Duration::from_secs(9)).unwrap();
+        assert!(is_own("a"));
+    }
+
+    #[test]
+    fn a_text_is_sound_if_it_still_reads_as_what_its_name_says() {
+        let root = tempfile::tempdir().unwrap();
+        for (name, content, expected) in [
+            ("a.json", &b"{\"rope_scaling\": {}}"[..], true),
+            ("cut.json", b"{\"rope_sc", false),
+            ("template.jinja", b"{{ messages }}", true),
+            ("zeros.txt", b"a\0b", false),
+            ("latin1.txt", b"\xe4", false),
+            ("empty.txt", b"", false),
+            ("x.safetensors", b"text", false),
+        ] {
+            let path = root.path().join(name);
+            fs_err::write(&path, content).unwrap();
+            assert_eq!(is_sound_text(&path), expected, "{name}");
+        }
+        assert!(!is_sound_text(&root.path().join("nowhere.txt")));
+    }
+}
