@@ -176,6 +176,15 @@ impl LaneFacts {
         self.artifacts.get(found..).unwrap_or_default()
     }
 
+    /// What was found of the repository at `index` of [`LaneFacts::cached`]; absent: nothing was, or
+    /// not all of it.
+    #[must_use]
+    pub fn found_in_cache(&self, index: usize) -> Option<&ArtifactFacts> {
+        let is_held = |cached: &&CacheFacts| cached.state == CacheState::Held;
+        self.cached.get(index).filter(is_held)?;
+        self.artifacts.get(self.cached.iter().take(index).filter(is_held).count())
+    }
+
     /// Whether the lane's engine may not ask the hub.
     #[must_use]
     pub fn engine_is_offline(&self) -> bool {

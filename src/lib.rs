@@ -87,7 +87,7 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
         let before = lock.unwrap_or_default();
         let after = pin(&path, &before, &mut lanes, options).await?;
         findings = findings.alike();
-        lanes.iter().for_each(|lane| check::sources(lane, &mut findings));
+        lanes.iter().for_each(|lane| check::answers(lane, &mut findings));
         if !findings.iter().any(Finding::stops) {
             return Ok(voice.lock(&Pinned { path: &path, before: &before, after: &after })?);
         }

@@ -168,6 +168,12 @@ impl Pin {
         Self { source: source.clone(), commit: listing.commit.clone(), files: files.collect() }
     }
 
+    /// Whether these are the files of `source`: as it was declared, or by the pinned commit itself.
+    #[must_use]
+    pub fn is_for(&self, source: &Source) -> bool {
+        self.source == *source || self.pinned_source() == *source
+    }
+
     /// The source at the pinned commit.
     #[must_use]
     pub fn pinned_source(&self) -> Source {

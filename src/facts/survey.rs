@@ -23,11 +23,12 @@ mod way;
 use futures_util::future::join_all;
 use tokio::task;
 
-use crate::facts::lockfile::Lockfile;
+use crate::facts::lockfile::{Lockfile, Pin};
 use crate::facts::survey::way::Views;
 use crate::facts::{LaneFacts, Orders, Pinning};
 use crate::options::Options;
-use crate::plan::lanes::{Artifact, Lane, Plan};
+use crate::plan::engine::Part;
+use crate::plan::lanes::{Artifact, Choice, Lane, Plan};
 use crate::progress::Progress;
 use crate::project::mounts::Standpoint;
 use crate::project::stack::Stack;
@@ -80,9 +81,19 @@ fn pinning(lane: &Lane, lock: Option<&Lockfile>) -> Pinning {
     let (Some(lock), Some(source)) = (lock, &lane.source) else { return Pinning::NoLock };
     match lock.lanes.get(&lane.name) {
         None => Pinning::Unlisted,
-        Some(pin) if pin.source == source.value => Pinning::Pinned(pin.clone()),
+        Some(pin) if pin.is_for(&source.value) && opens(lane, pin) => Pinning::Pinned(pin.clone()),
         Some(pin) => Pinning::Outdated(pin.source.clone()),
     }
+}
+
+/// Whether what is pinned has the file that the lane's engine chooses by its quantisation.
+fn opens(lane: &Lane, pin: &Pin) -> bool {
+    let names: Vec<&str> = pin.files.keys().map(String::as_str).collect();
+    let model = lane.cached.iter().find(|cached| cached.part == Part::Model);
+    model.is_none_or(|cached| match cached.choice {
+        Choice::Folder | Choice::WithoutWeights | Choice::File(_) => true,
+        Choice::Quantisation(_) => cached.choice.pick(&names).is_some(),
+    })
 }
 
 /// Hashes every byte that no stamp vouches for.

@@ -10,10 +10,12 @@ pub mod hub;
 pub mod lock;
 pub mod model;
 pub mod mounts;
+pub mod own_files;
 pub mod project;
 pub mod proof;
 mod rule;
 pub mod smoke;
+pub mod update;
 pub mod verdict;
 pub mod waiting;
 
@@ -70,6 +72,8 @@ pub static CHECKS: &[&Check] = &[
     &hub::PIN,
     &hub::PLANNED,
     &hub::LEFT_OUT,
+    &own_files::CHECK,
+    &update::CHECK,
     &lock::CHECK,
     &cache::CONTENT,
     &model::CHECK,
@@ -131,6 +135,15 @@ pub fn mounts(facts: &LaneFacts, findings: &mut Findings) {
 
 /// Judges what the source of a lane answered, and how its fetch ended.
 pub fn sources(facts: &LaneFacts, findings: &mut Findings) {
+    for check in CHECKS {
+        if let Run::Hub(run) | Run::Missing(run) = check.run {
+            run(facts, findings);
+        }
+    }
+}
+
+/// Judges what the source of a lane answered, for who does not want its files.
+pub fn answers(facts: &LaneFacts, findings: &mut Findings) {
     for check in CHECKS {
         if let Run::Hub(run) = check.run {
             run(facts, findings);

@@ -36,7 +36,7 @@ pub use self::invocation::{
 pub use self::load_format::LoadFormat;
 pub use self::profile::{
     Adapters, Architectures, Beyond, CommandLine, ContextFlag, Gguf, Http, Layout, LogMessage,
-    Models, Onnx, OwnCache, Probe, Releases, Serves,
+    Models, Onnx, OwnCache, Pins, Probe, Releases, Serves,
 };
 pub use self::started::started_files;
 pub use self::variables::{Elsewhere, KnownVariables, Meant, UnreadVariable};

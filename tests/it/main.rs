@@ -62,6 +62,7 @@ mod fetch_tls;
 /// What moves to a newer commit.
 mod fetch_update;
 /// Random model files.
+mod folder_and_cache;
 mod fuzz;
 /// GGUF files, judged by preflight and by the genuine llama-server.
 mod gguf_oracle;

@@ -146,8 +146,11 @@ fn a_blob_of_a_cache_is_proven_by_its_own_name() {
     }
     fs_err::write(folder.join("refs/main"), commit).unwrap();
     for (name, content) in crate::hub_stack::folder() {
-        let blob =
-            if name == "config.json" { hash.to_owned() } else { format!("not-a-hash-{name}") };
+        let blob = match name.as_str() {
+            "config.json" => hash.replace('5', "6"),
+            "model-00001-of-00003.safetensors" => hash.to_owned(),
+            _ => format!("not-a-hash-{name}"),
+        };
         fs_err::write(folder.join("blobs").join(&blob), content).unwrap();
         let link = folder.join("snapshots").join(commit).join(&name);
         std::os::unix::fs::symlink(format!("../../blobs/{blob}"), link).unwrap();
@@ -156,7 +159,12 @@ fn a_blob_of_a_cache_is_proven_by_its_own_name() {
     check(
         &run,
         11,
-        &["error[file-corrupt]", "config.json", "is not what its name in the cache says"],
+        &[
+            "error[file-corrupt]",
+            "model-00001-of-00003.safetensors` is not what its name in the cache says",
+            "warning[file-changed]",
+            "config.json` has been changed since its download",
+        ],
     );
     assert!(!folder.join("snapshots").join(commit).join(".cache").exists(), "nothing is written");
 }

@@ -20,8 +20,8 @@ const LONGEST_TEXT: u64 = 64 << 20;
 /// another or that is a part of one. Blocking.
 ///
 /// A stamp knows it exactly. A note of a download is believed as `hf` believes it (`huggingface_hub` 2.4
-/// `_local_folder.py`): as long as the file is not more than a second younger; and of a text only as
-/// long as that was not the very content that it is not.
+/// `_local_folder.py`): as long as the file is not more than a second younger; but not where it is about
+/// the very content that was promised, and the file is a text or of another size.
 #[must_use]
 pub fn is_own(promise: &Promise) -> bool {
     let Ok(metadata) = fs_err::metadata(&promise.path) else { return false };
@@ -40,7 +40,10 @@ pub fn is_own(promise: &Promise) -> bool {
         Ok(Recall::Written(known)) => noted.is_none() || is_noted(&known),
         Ok(Recall::Nothing) | Err(_) if noted.is_none() => true,
         Ok(Recall::Nothing) | Err(_) => {
-            Weights::of(&promise.name).is_none() && promise.id.as_ref().is_some_and(is_noted)
+            let is_text = Weights::of(&promise.name).is_none();
+            let has_other_size = promise.size.is_some_and(|size| size != metadata.len());
+            let promised = promise.id.as_ref().filter(|_| is_text || has_other_size);
+            promised.is_some_and(is_noted)
         }
     }
 }

@@ -127,7 +127,8 @@ fn wants(facts: &LaneFacts, slot: Slot, options: &Options) -> bool {
             let by_engine = !facts.engine_is_offline() && !facts.lane.services.is_empty();
             let can_fill = cached.fill.is_some();
             if cached.state == CacheState::Held {
-                can_fill && is_doubtful()
+                let is_whole = facts.found_in_cache(index).is_some_and(|it| it.model.complete());
+                can_fill && (!is_whole || is_doubtful())
             } else {
                 // Without the hub, what is missing is told by what was seen.
                 !options.hub.offline && (by_engine || can_fill)

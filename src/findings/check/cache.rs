@@ -16,7 +16,7 @@ pub static MOUNT: Check = Check { rules: &[&CACHE_NOT_MOUNTED], run: Run::Mount(
 /// What is not in a cache: who brings it.
 pub static CONTENT: Check = Check {
     rules: &[&NOT_IN_CACHE, &ENGINE_WILL_FETCH, &CACHE_OWNER_UNKNOWN],
-    run: Run::Hub(content),
+    run: Run::Missing(content),
 };
 
 static CACHE_NOT_MOUNTED: Rule = Rule::warning(

@@ -13,7 +13,7 @@ use crate::facts::hub::{Download, HubError, RemoteFile};
 use crate::facts::{DiskFacts, LaneFacts};
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings};
-use crate::plan::engine::{Engine, Part};
+use crate::plan::engine::{Engine, Part, Pins};
 use crate::source_map::Place;
 
 /// Whether the source could be had: every reason that [`HubError`] knows, of probe and fetch.
@@ -113,7 +113,7 @@ fn pin(facts: &LaneFacts, findings: &mut Findings) {
         listing.source.revision()
     );
     let fix = if facts.lane.in_cache() {
-        if facts.lane.engine.is_some_and(|engine| !engine.command_line().revisions) {
+        if facts.lane.engine.is_some_and(|it| it.command_line().pins != Pins::Revision) {
             return;
         }
         format!("add `--revision {}` to the command, which is what it is today", listing.commit)

@@ -2,14 +2,21 @@
 
 use super::rule::{Check, Run};
 use crate::exit_code::ExitCode;
-use crate::facts::lockfile::LockDifference;
+use crate::facts::lockfile::{LockDifference, Pin};
 use crate::facts::{LaneFacts, Pinning};
 use crate::findings::{Finding, Findings, Rule};
+use crate::plan::engine::{Part, Pins};
 use crate::source_map::Place;
 
 /// Whether the lock file is about the lanes as they are.
 pub static CHECK: Check = Check {
-    rules: &[&LOCK_OUTDATED, &LOCK_INCOMPLETE, &LOCK_DIFFERS_FROM_HUB, &LOCK_HOLDS_BACK_UPDATE],
+    rules: &[
+        &LOCK_OUTDATED,
+        &LOCK_INCOMPLETE,
+        &LOCK_DIFFERS_FROM_HUB,
+        &LOCK_HOLDS_BACK_UPDATE,
+        &LOCK_NOT_FOLLOWED,
+    ],
     run: Run::Hub(run),
 };
 
@@ -31,7 +38,16 @@ static LOCK_HOLDS_BACK_UPDATE: Rule = Rule::note(
     include_str!("lock/rules/lock-holds-back-update.md"),
 );
 
+static LOCK_NOT_FOLLOWED: Rule = Rule::warning(
+    "lock-not-followed",
+    ExitCode::Lane,
+    include_str!("lock/rules/lock-not-followed.md"),
+);
+
 fn run(facts: &LaneFacts, findings: &mut Findings) {
+    if let Some(finding) = facts.source.pinning.pin().and_then(|pin| not_followed(facts, pin)) {
+        findings.push(finding);
+    }
     let (lane, Some(source)) = (&facts.lane.name, &facts.lane.source) else { return };
     let place: &Place = if source.place.span.is_some() { &source.place } else { &facts.lane.place };
     let about = |finding: Finding| finding.lane(lane).at(place).with("source", &source.value);
@@ -43,10 +59,14 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
             findings.push(about(Finding::new(&LOCK_INCOMPLETE, message, fix)));
         }
         Pinning::Outdated(pinned) => {
-            let message = format!(
-                "`preflight.lock` pins `{pinned}`, and the source of `{lane}` is `{}`",
-                source.value
-            );
+            let message = if *pinned == source.value {
+                format!("`preflight.lock` pins other files of `{pinned}` than `{lane}` opens")
+            } else {
+                format!(
+                    "`preflight.lock` pins `{pinned}`, and the source of `{lane}` is `{}`",
+                    source.value
+                )
+            };
             let fix = format!("run `preflight lock --lane {lane}` if the source is right");
             findings.push(about(Finding::new(&LOCK_OUTDATED, message, fix)));
         }
@@ -71,6 +91,32 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
     }
 }
 
+/// An engine that may ask the hub asks for its revision, and loads what that is today.
+fn not_followed(facts: &LaneFacts, pin: &Pin) -> Option<Finding> {
+    let (engine, service) = (facts.lane.engine?, facts.lane.services.first()?);
+    let cached = facts.lane.cached.iter().find(|cached| cached.part == Part::Model)?;
+    if facts.engine_is_offline() || cached.revision.as_ref() == Some(&pin.commit) {
+        return None;
+    }
+    let revision = cached.revision.as_deref().unwrap_or("main");
+    let message = format!(
+        "`preflight.lock` pins {}, and {} asks the hub for `{revision}`, whatever its cache holds",
+        pin.commit,
+        engine.name(),
+    );
+    let fix = match engine.command_line().pins {
+        Pins::Revision => {
+            format!("add `--revision {}` to the command of service `{service}`", pin.commit)
+        }
+        Pins::Offline(word) => format!(
+            "add `{word}` to the command of service `{service}`: it then loads what its cache holds"
+        ),
+        Pins::Never => format!("let service `{service}` open the model by a path"),
+    };
+    let finding = Finding::new(&LOCK_NOT_FOLLOWED, message, fix).lane(&facts.lane.name);
+    Some(finding.service(service).at(&cached.place).with("commit", &pin.commit))
+}
+
 fn told(difference: &LockDifference) -> String {
     let what = if difference.is_there { "has another content" } else { "is not there" };
     format!("`{}` {what}", difference.path)
@@ -82,7 +128,6 @@ mod tests {
 
     use super::*;
     use crate::facts::SourceFacts;
-    use crate::facts::lockfile::Pin;
     use crate::findings::Policy;
     use crate::options::Role;
     use crate::plan::lanes::{Lane, Origin, Traced};

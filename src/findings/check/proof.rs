@@ -6,7 +6,7 @@ use super::model::rules::{FILE_CORRUPT, FILES_MISSING};
 use super::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::model::FileState;
-use crate::facts::proof::{PromisedBy, Proof, ProofOutcome};
+use crate::facts::proof::{PromisedBy, Proof, ProofOutcome, Provenance};
 use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::findings::{Finding, Findings, Rule};
 use crate::project::mounts::Sight;
@@ -29,9 +29,13 @@ static FILE_NOT_PROVEN: Rule = Rule::warning(
 fn run(facts: &LaneFacts, findings: &mut Findings) {
     let speaker = Speaker { facts };
     for proof in &facts.proofs {
-        if let ProofOutcome::Differs { expected, actual } = &proof.outcome {
-            findings.push(speaker.corrupt(proof, expected, actual));
-        }
+        let ProofOutcome::Differs { expected, actual } = &proof.outcome else { continue };
+        findings.push(match (proof.provenance, proof.promised_by) {
+            (Provenance::UserText, PromisedBy::Note | PromisedBy::Cache | PromisedBy::Stamp) => {
+                speaker.changed(proof, expected, actual)
+            }
+            _ => speaker.corrupt(proof, expected, actual),
+        });
     }
     let of = |wanted: &ProofOutcome| -> Vec<&Proof> {
         facts.proofs.iter().filter(|proof| proof.outcome == *wanted).collect()
@@ -82,12 +86,30 @@ impl Speaker<'_> {
             proof.promised_by.name()
         );
         let name = &self.facts.lane.name;
+        let is_kept = proof.provenance != Provenance::Download;
         let fix = match (&self.facts.lane.source, proof.promised_by) {
-            (Some(_), PromisedBy::Lock) => format!("run `preflight fetch --lane {name}`"),
+            (Some(_), PromisedBy::Lock) if !is_kept => {
+                format!("run `preflight fetch --lane {name}`")
+            }
             (Some(_), _) => format!("run `preflight fetch --deep --lane {name}`"),
             (None, _) => format!("bring `{}` again", shown.display()),
         };
         let finding = self.finding(&FILE_CORRUPT, proof, message, fix);
+        finding.with("expected", expected).with("actual", actual)
+    }
+
+    fn changed(&self, proof: &Proof, expected: &str, actual: &str) -> Finding {
+        let shown = self.shown(proof);
+        let message = format!("`{}` has been changed since its download", shown.display());
+        let fix = match &self.facts.lane.source {
+            Some(_) => format!(
+                "nothing, if the change is yours; `preflight fetch --deep --lane {}` brings the \
+                 original, and keeps yours beside",
+                self.facts.lane.name
+            ),
+            None => "nothing, if the change is yours".to_owned(),
+        };
+        let finding = self.finding(&FILE_CHANGED, proof, message, fix);
         finding.with("expected", expected).with("actual", actual)
     }
 

@@ -22,6 +22,8 @@ pub enum Run {
     Mount(fn(&LaneFacts, &mut Findings)),
     /// Per lane, after its source was probed and, if need be, fetched.
     Hub(fn(&LaneFacts, &mut Findings)),
+    /// Per lane, at the same time: what is not there, and who brings it.
+    Missing(fn(&LaneFacts, &mut Findings)),
     /// Per lane, on the files as they are.
     Model(fn(&LaneFacts, &mut Findings)),
     /// Once, on the containers; absent facts are not handed to a check.

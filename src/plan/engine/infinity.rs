@@ -7,8 +7,8 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, Engine, Gguf, Http, KnownVariables, Layout, Models, Onnx, Part, Probe,
-    Releases, Serves,
+    Adapters, CommandLine, Engine, Gguf, Http, KnownVariables, Layout, Models, Onnx, Part, Pins,
+    Probe, Releases, Serves,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -20,7 +20,7 @@ pub(super) static PROFILE: Profile = Profile {
         without_model: Some("infinity would download and serve `michaelfeil/bge-small-en-v1.5`"),
         context: None,
         tensor_parallel: None,
-        revisions: true,
+        pins: Pins::Revision,
         refuses_numbers: true,
         refuses_quantization: false,
         variables: &["INFINITY_"],

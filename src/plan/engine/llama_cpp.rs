@@ -13,7 +13,7 @@ use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
     Adapters, Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, HubCache, KnownVariables,
-    Layout, Models, Named, Onnx, OwnCache, Part, Probe, Releases, Serves,
+    Layout, Models, Named, Onnx, OwnCache, Part, Pins, Probe, Releases, Serves,
 };
 use crate::source_map::Spanned;
 
@@ -28,7 +28,7 @@ pub(super) static PROFILE: Profile = Profile {
         ),
         context: Some(ContextFlag { flag: "-c", beyond: Beyond::Capped }),
         tensor_parallel: None,
-        revisions: false,
+        pins: Pins::Offline("--offline"),
         refuses_numbers: false,
         refuses_quantization: false,
         variables: &["LLAMA_"],

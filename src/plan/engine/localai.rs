@@ -6,7 +6,7 @@ use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::Word;
-use crate::plan::engine::{CommandLine, Engine, Http, Models, Probe, Releases};
+use crate::plan::engine::{CommandLine, Engine, Http, Models, Pins, Probe, Releases};
 
 pub(super) static PROFILE: Profile = Profile {
     engine: Engine::LocalAi,
@@ -17,7 +17,7 @@ pub(super) static PROFILE: Profile = Profile {
         without_model: None,
         context: None,
         tensor_parallel: None,
-        revisions: false,
+        pins: Pins::Never,
         refuses_numbers: false,
         refuses_quantization: false,
         variables: &["LOCALAI_", "MODELS_PATH"],

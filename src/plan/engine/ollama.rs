@@ -5,7 +5,7 @@ use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::Word;
-use crate::plan::engine::{CommandLine, Engine, Http, Models, ModelsDir, Probe, Releases};
+use crate::plan::engine::{CommandLine, Engine, Http, Models, ModelsDir, Pins, Probe, Releases};
 use crate::source_map::{Place, Spanned};
 
 pub(super) static PROFILE: Profile = Profile {
@@ -17,7 +17,7 @@ pub(super) static PROFILE: Profile = Profile {
         without_model: None,
         context: None,
         tensor_parallel: None,
-        revisions: false,
+        pins: Pins::Never,
         refuses_numbers: false,
         refuses_quantization: false,
         variables: &["OLLAMA_"],

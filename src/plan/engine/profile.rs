@@ -44,8 +44,8 @@ pub struct CommandLine {
     /// The flag that says over how many devices each layer is split, where the attention heads have
     /// to be divisible by it.
     pub tensor_parallel: Option<&'static str>,
-    /// Whether a revision of a repository can be named.
-    pub revisions: bool,
+    /// How it is kept to one commit of a repository.
+    pub pins: Pins,
     /// Whether a word that is no number, given to a flag that takes one, ends it.
     pub refuses_numbers: bool,
     /// Whether a method of quantisation that is asked for and is not the model's own ends it.
@@ -54,6 +54,18 @@ pub struct CommandLine {
     pub variables: &'static [&'static str],
     /// The variables that its releases read; absent: that was not looked at.
     pub known_variables: Option<KnownVariables>,
+}
+
+/// How an engine is kept to one commit of a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pins {
+    /// `--revision COMMIT`.
+    Revision,
+    /// No commit can be named; it takes what its cache holds as soon as this word keeps it from asking
+    /// the hub.
+    Offline(&'static str),
+    /// It cannot be.
+    Never,
 }
 
 /// How a context length is asked for.

@@ -8,7 +8,7 @@ use crate::plan::engine::vllm::{chat_template, json, known};
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
     Adapters, Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, Layout, Models, Onnx, Part,
-    Probe, Releases, Serves, config, load_format, names,
+    Pins, Probe, Releases, Serves, config, load_format, names,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -20,7 +20,7 @@ pub(super) static PROFILE: Profile = Profile {
         without_model: Some("sglang would exit at once"),
         context: Some(ContextFlag { flag: "--context-length", beyond: Beyond::Refused }),
         tensor_parallel: None,
-        revisions: true,
+        pins: Pins::Revision,
         refuses_numbers: true,
         refuses_quantization: true,
         variables: &["SGLANG_", "SGL_"],

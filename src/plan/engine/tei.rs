@@ -7,7 +7,7 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, Engine, Gguf, Http, KnownVariables, Layout, Models, Onnx, Probe,
+    Adapters, CommandLine, Engine, Gguf, Http, KnownVariables, Layout, Models, Onnx, Pins, Probe,
     Releases, Serves, hugging_face,
 };
 
@@ -20,7 +20,7 @@ pub(super) static PROFILE: Profile = Profile {
         without_model: Some("text-embeddings-router would exit at once"),
         context: None,
         tensor_parallel: None,
-        revisions: true,
+        pins: Pins::Revision,
         refuses_numbers: true,
         refuses_quantization: false,
         // Every flag can be a variable of its name.

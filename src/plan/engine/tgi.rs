@@ -8,8 +8,8 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, Engine, Gguf, Http, KnownVariables, Layout, Models, Onnx, Part, Probe,
-    Releases, Serves, hugging_face,
+    Adapters, CommandLine, Engine, Gguf, Http, KnownVariables, Layout, Models, Onnx, Part, Pins,
+    Probe, Releases, Serves, hugging_face,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -23,7 +23,7 @@ pub(super) static PROFILE: Profile = Profile {
         ),
         context: None,
         tensor_parallel: None,
-        revisions: true,
+        pins: Pins::Revision,
         refuses_numbers: true,
         refuses_quantization: false,
         // Every flag can be a variable of its name.

@@ -16,7 +16,7 @@ use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
     Adapters, Architectures, Beyond, CommandLine, Complaint, ContextFlag, Engine, Gguf, Http,
-    KnownVariables, Layout, Models, Onnx, Part, Probe, Releases, Serves, config, load_format,
+    KnownVariables, Layout, Models, Onnx, Part, Pins, Probe, Releases, Serves, config, load_format,
     names,
 };
 use crate::source_map::Spanned;
@@ -32,7 +32,7 @@ pub(super) static PROFILE: Profile = Profile {
         ),
         context: Some(ContextFlag { flag: "--max-model-len", beyond: Beyond::Refused }),
         tensor_parallel: Some("--tensor-parallel-size"),
-        revisions: true,
+        pins: Pins::Revision,
         refuses_numbers: true,
         refuses_quantization: true,
         variables: &["VLLM_"],

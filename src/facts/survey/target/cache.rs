@@ -7,7 +7,7 @@ use crate::facts::model::huggingface;
 use crate::facts::proof::{Promise, PromisedBy};
 use crate::facts::survey::cache::fill;
 use crate::facts::survey::loaded::PRESET;
-use crate::facts::{CacheFacts, CacheState, LaneFacts};
+use crate::facts::{CacheState, LaneFacts};
 use crate::file_name::hub_cache;
 use crate::plan::lanes::Cached;
 use crate::project::mounts::Sight;
@@ -96,9 +96,7 @@ fn promise(snapshot: &Path, file: &RemoteFile, promised_by: PromisedBy) -> Promi
 
 /// The snapshot that was found, of which an artifact of the lane tells.
 fn held(facts: &LaneFacts, index: usize) -> Option<PathBuf> {
-    let is_held = |cached: &&CacheFacts| cached.state == CacheState::Held;
-    let before = facts.cached.iter().take(index).filter(is_held).count();
-    let Sight::Visible { path, .. } = &facts.artifacts.get(before)?.artifact.located.value.sight
+    let Sight::Visible { path, .. } = &facts.found_in_cache(index)?.artifact.located.value.sight
     else {
         return None;
     };

@@ -1,0 +1,2 @@
+preflight fetch
+echo >> models/coder/config.json

@@ -1,0 +1,2 @@
+preflight fetch
+chmod 555 cache/hub
