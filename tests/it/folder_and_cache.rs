@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use fake_hub::{Builder, FakeHub};
 use serde_json::Value;
 
-use crate::hub_stack::{builder, folder, hub};
-use crate::sandbox::Sandbox;
+use crate::hub_stack::{GGUF, builder, folder, hub};
+use crate::sandbox::{Sandbox, repository};
 
 const FOLDER: &str = "services:\n  llm:\n    image: vllm/vllm-openai:v0.12.0\n    \
                       command: --model /models/tiny\n    volumes: ['./models:/models']\n\
@@ -362,4 +362,48 @@ fn an_engine_that_asks_the_hub_is_told_to_name_the_pinned_commit() {
     let obedient = online.replace("acme/tiny", &format!("acme/tiny --revision {commit}"));
     let kept = Kept { sandbox: kept.sandbox.file("compose.yaml", obedient), ..kept };
     assert_eq!(kept.told(&["verify", "--deep"]), "0 ready");
+}
+
+#[test]
+fn what_is_pinned_and_could_not_be_brought_is_not_said_to_stay() {
+    let kept = both(&hub(&[]));
+    for kept in &kept {
+        assert_eq!(kept.sandbox.run(&["lock"]).code, Some(13), "nobody answers");
+    }
+    let first = hub(&["status=404*99:acme/tiny/config.json"]);
+    let kept = kept.map(|kept| kept.at(&first));
+    for kept in &kept {
+        assert_eq!(kept.sandbox.run(&["lock"]).code, Some(0));
+        let told = kept.told(&["fetch", "--update"]);
+        assert!(!told.starts_with('0') && !told.contains("lock-holds-back-update"), "{told}");
+    }
+}
+
+#[test]
+fn another_quantisation_is_not_what_is_pinned() {
+    let gguf = fs_err::read(repository().join(GGUF)).unwrap();
+    let builder = FakeHub::builder().file("acme/tiny-GGUF", "tiny-Q4_K_M.gguf", gguf.clone());
+    let hub = builder.file("acme/tiny-GGUF", "tiny-Q8_0.gguf", gguf).start().unwrap();
+    let compose = |quantisation: &str| {
+        format!(
+            "services:\n  llm:\n    image: ghcr.io/ggml-org/llama.cpp:server\n    \
+             command: --offline -hf acme/tiny-GGUF:{quantisation}\n    \
+             volumes: ['./hf:/root/.cache/huggingface']\n"
+        )
+    };
+    let sandbox = Sandbox::new().file("compose.yaml", compose("Q4_K_M")).file("hf/.keep", "");
+    let sandbox = sandbox.variable("HF_ENDPOINT", hub.url());
+    let kept = Kept { sandbox, in_cache: true };
+    assert_eq!(kept.sandbox.run(&["lock"]).code, Some(0));
+    assert_eq!(kept.pinned()["files"].as_object().unwrap().len(), 1);
+    assert_eq!(kept.told(&["fetch"]), "0 ready");
+    let kept = Kept { sandbox: kept.sandbox.file("compose.yaml", compose("Q8_0")), ..kept };
+    let run = kept.sandbox.run(&["fetch"]);
+    crate::hub_stack::check(
+        &run,
+        17,
+        &["error[lock-outdated]", "other files of `hf://acme/tiny-GGUF` than `llm` opens"],
+    );
+    assert_eq!(kept.sandbox.run(&["lock"]).code, Some(0));
+    assert_eq!(kept.told(&["fetch"]), "0 ready");
 }

@@ -81,7 +81,7 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
             let finding = Finding::new(&LOCK_DIFFERS_FROM_HUB, message, fix);
             findings.push(about(finding).with("commit", &pin.commit));
         }
-        Pinning::Pinned(pin) if facts.orders.update => {
+        Pinning::Pinned(pin) if facts.orders.update && !has_failed(facts) => {
             let message =
                 format!("`{lane}` stays at commit {}, which `preflight.lock` pins", pin.commit);
             let fix = format!("run `preflight lock --update --lane {lane}` to move it");
@@ -89,6 +89,11 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
         }
         Pinning::Pinned(_) => {}
     }
+}
+
+/// Whether it is not known to be here, because it could not be brought.
+fn has_failed(facts: &LaneFacts) -> bool {
+    matches!(facts.source.probe, Some(Err(_))) || matches!(facts.source.fetch, Some(Err(_)))
 }
 
 /// An engine that may ask the hub asks for its revision, and loads what that is today.
