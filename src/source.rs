@@ -1,9 +1,16 @@
 //! Where a lane's files come from: `hf://owner/repo[@revision][/path/in/repo]`.
+//!
+//! It is read as the hub's own library reads it (huggingface_hub 2.4.0 utils/_hf_uris.py): a revision
+//! ends at the first slash, but for `refs/pr/3` and `refs/convert/parquet`; a slash in any other is
+//! written `%2F`. The path is taken as it is written.
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
+
+/// The longest name of an owner or of a repository.
+const LONGEST_NAME: usize = 96;
 
 /// A repository of the hub, or one file of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,20 +65,17 @@ impl FromStr for Source {
         let rest = text.strip_prefix("hf://").ok_or_else(|| {
             wrong("expected `hf://owner/repo`, with `@revision` and `/path/in/repo` if need be")
         })?;
-        let (owner, rest) =
-            rest.split_once('/').ok_or_else(|| wrong("the repository is missing"))?;
-        let (repo, path) = match rest.split_once('/') {
-            Some((repo, path)) => (repo, Some(path)),
-            None => (rest, None),
-        };
-        let (repo, revision) = match repo.split_once('@') {
-            Some((repo, revision)) => (repo, Some(revision)),
-            None => (repo, None),
-        };
-        if !is_name(owner) || !is_name(repo) {
-            return Err(wrong("owner and repository are letters, digits, `-`, `_` and `.`"));
+        let (id, revision, path) = split(of_models(rest.trim_matches('/')).map_err(wrong)?);
+        let (owner, repo) = id
+            .split_once('/')
+            .ok_or_else(|| wrong("the repository is missing: it is called `owner/repo`"))?;
+        if repo.contains('/') || !is_repository(id) {
+            return Err(wrong(
+                "owner and repository are letters, digits, `-`, `_` and `.`, without `--` and `..`",
+            ));
         }
-        if revision.is_some_and(|revision| !is_revision(revision)) {
+        let revision = revision.map(decoded);
+        if revision.as_deref().is_some_and(|revision| !is_revision(revision)) {
             return Err(wrong("the revision is empty or has characters that no revision has"));
         }
         if path.is_some_and(|path| !is_inside(path)) {
@@ -80,7 +84,7 @@ impl FromStr for Source {
         Ok(Self {
             owner: owner.to_owned(),
             repo: repo.to_owned(),
-            revision: revision.map(str::to_owned),
+            revision,
             path: path.map(str::to_owned),
         })
     }
@@ -89,8 +93,14 @@ impl FromStr for Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "hf://{}/{}", self.owner, self.repo)?;
-        if let Some(revision) = &self.revision {
-            write!(f, "@{revision}")?;
+        match &self.revision {
+            Some(revision) if reference(revision) == Some(revision.len()) => {
+                write!(f, "@{revision}")?;
+            }
+            Some(revision) => {
+                write!(f, "@{}", revision.replace('%', "%25").replace('/', "%2F"))?;
+            }
+            None => {}
         }
         if let Some(path) = &self.path {
             write!(f, "/{path}")?;
@@ -99,15 +109,102 @@ impl fmt::Display for Source {
     }
 }
 
-fn is_name(name: &str) -> bool {
-    !name.is_empty()
-        && !name.bytes().all(|byte| byte == b'.')
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+/// What is behind `models/`, which may be left out; of what holds no models, why it is none.
+fn of_models(rest: &str) -> Result<&str, &'static str> {
+    match rest.split_once('/').map_or((rest, ""), |parts| parts) {
+        ("models", behind) => Ok(behind),
+        ("datasets" | "spaces" | "kernels" | "buckets", _) => {
+            Err("a data set, a space, a kernel and a bucket are no model")
+        }
+        ("model" | "dataset" | "space" | "kernel" | "bucket", _) => {
+            Err("the kind of a repository is written in the plural: `models/`")
+        }
+        _ => Ok(rest),
+    }
 }
 
+/// Repository, revision as written, path. An `@` further on belongs to the path.
+fn split(rest: &str) -> (&str, Option<&str>, Option<&str>) {
+    match rest.split_once('@') {
+        Some((id, behind)) if id.matches('/').count() <= 1 => {
+            let end = reference(behind).or_else(|| behind.find('/')).unwrap_or(behind.len());
+            let (revision, path) = behind.split_at(end);
+            (id, Some(revision), path.strip_prefix('/'))
+        }
+        Some(_) | None => {
+            let end = rest.match_indices('/').nth(1).map_or(rest.len(), |(at, _)| at);
+            let (id, path) = rest.split_at(end);
+            (id, None, path.strip_prefix('/'))
+        }
+    }
+}
+
+/// How much of the beginning of `text` is one of the references that are written with their slashes:
+/// `refs/pr/3`, `refs/convert/parquet`. What comes behind it is a path.
+fn reference(text: &str) -> Option<usize> {
+    let rest = text.strip_prefix("refs/")?;
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || "_.-".contains(letter);
+    let after = match (rest.strip_prefix("pr/"), rest.strip_prefix("convert/")) {
+        (Some(number), _) => {
+            Some((number, number.trim_start_matches(|it: char| it.is_ascii_digit())))
+        }
+        (None, Some(name)) => Some((name, name.trim_start_matches(is_name))),
+        (None, None) => None,
+    };
+    let (whole, after) = after?;
+    let is_whole = after.len() < whole.len() && (after.is_empty() || after.starts_with('/'));
+    is_whole.then_some(text.len() - after.len())
+}
+
+/// What `%2F` and the like stand for; what is no such sequence stays, as with Python's `unquote`.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let digit = |at: usize| char::from(*behind.get(at)?).to_digit(16);
+        let code =
+            digit(0).zip(digit(1)).and_then(|(high, low)| u8::try_from(16 * high + low).ok());
+        match code.filter(|_| *first == b'%') {
+            Some(code) => {
+                bytes.push(code);
+                rest = behind.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// `owner/name` or `name`, as the hub allows them (huggingface_hub 2.4.0 utils/_validators.py).
+pub(crate) fn is_repository(text: &str) -> bool {
+    let part = |part: &str| {
+        let inside = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        (1..=LONGEST_NAME).contains(&part.len())
+            && part.bytes().all(inside)
+            && !part.starts_with(['-', '.'])
+            && !part.ends_with(['-', '.'])
+    };
+    let mut parts = text.split('/');
+    parts.by_ref().take(2).all(part)
+        && parts.next().is_none()
+        && !text.contains("--")
+        && !text.contains("..")
+        && !text.ends_with(".git")
+}
+
+/// What git takes for a name (`git check-ref-format`), and no shell for anything else.
 fn is_revision(revision: &str) -> bool {
-    !revision.is_empty()
-        && revision.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte))
+    let part = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && !part.ends_with('.')
+            && !part.ends_with(".lock")
+    };
+    let inside = |letter: char| letter.is_alphanumeric() || "-_.+/@#=,%".contains(letter);
+    revision.split('/').all(part) && !revision.contains("..") && revision.chars().all(inside)
 }
 
 fn is_inside(path: &str) -> bool {
@@ -121,11 +218,55 @@ mod tests {
 
     #[test]
     fn a_source_prints_as_it_was_written() {
-        for text in ["hf://a/b", "hf://a/b@v1.0", "hf://a/b@main/x/y.gguf", "hf://a/b/x.gguf"] {
+        for text in [
+            "hf://a/b",
+            "hf://a/b@v1.0",
+            "hf://a/b@main/x/y.gguf",
+            "hf://a/b/x.gguf",
+            "hf://a/b@refs/pr/3",
+            "hf://a/b@refs/convert/gguf-v2.1/x.gguf",
+            "hf://a/b@feature%2Fx",
+            "hf://a/b@feature%2Fx/y.gguf",
+            "hf://a/b@refs%2Fpr%2F3x",
+            "hf://a/b@refs%2Fheads%2Fmain",
+            "hf://a/b@50%25",
+            "hf://a/b/x@1%20y.gguf",
+        ] {
             assert_eq!(
                 text.parse::<Source>().map(|source| source.to_string()),
                 Ok(text.to_owned())
             );
+        }
+    }
+
+    #[test]
+    fn another_spelling_is_the_same_source() {
+        for (text, expected) in [
+            ("hf://models/a/b", "hf://a/b"),
+            ("hf://a/b/", "hf://a/b"),
+            ("hf://a/b@refs%2Fpr%2F3/x", "hf://a/b@refs/pr/3/x"),
+            ("hf://a/b@feature%2fx", "hf://a/b@feature%2Fx"),
+            ("hf://a/b@v1%2E0", "hf://a/b@v1.0"),
+        ] {
+            let source = text.parse::<Source>().unwrap();
+            assert_eq!(source, expected.parse().unwrap(), "{text}");
+            assert_eq!(source.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_slash_ends_a_revision_that_is_not_one_of_the_hubs_own_references() {
+        for (text, revision, path) in [
+            ("hf://a/b@feature/x", "feature", Some("x")),
+            ("hf://a/b@feature%2Fx/y", "feature/x", Some("y")),
+            ("hf://a/b@refs/pr/3/x", "refs/pr/3", Some("x")),
+            ("hf://a/b@refs/pr/3", "refs/pr/3", None),
+            ("hf://a/b@refs/pr/x", "refs", Some("pr/x")),
+            ("hf://a/b@refs/pr/3x", "refs", Some("pr/3x")),
+            ("hf://a/b@refs/heads/x", "refs", Some("heads/x")),
+        ] {
+            let source = text.parse::<Source>().unwrap();
+            assert_eq!((source.revision(), source.path.as_deref()), (revision, path), "{text}");
         }
     }
 
@@ -139,9 +280,24 @@ mod tests {
             "hf://../b",
             "hf://a/b/../c",
             "hf://a/b@",
+            "hf://a/b@/c",
             "hf://a/b//c",
             "hf://a/b c",
             "hf://a/b@x y",
+            "hf://a/b@x%20y",
+            "hf://a/b@..%2Fx",
+            "hf://a/b@%2Fx",
+            "hf://a/b@x%2F",
+            "hf://a/b@x%2F%2Fy",
+            "hf://a/b@x.lock",
+            "hf://a/b@x%00",
+            "hf://a@v1/b",
+            "hf://a--b/c",
+            "hf://a/-b",
+            "hf://models/a",
+            "hf://model/a/b",
+            "hf://datasets/a/b",
+            "hf://spaces/a",
         ] {
             assert!(text.parse::<Source>().is_err(), "{text}");
         }

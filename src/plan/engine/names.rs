@@ -6,9 +6,7 @@ use crate::file_name::weights::names_gguf;
 use crate::path::{ServicePath, clean};
 use crate::plan::engine::Named;
 use crate::project::Mount;
-
-/// The longest repository id of the hub (huggingface_hub 0.36.2 utils/_validators.py).
-const LONGEST_REPOSITORY: usize = 96;
+use crate::source::is_repository;
 
 /// The absolute path that `text` means in `working_dir`; absent: it is relative, and the directory
 /// is not known.
@@ -61,24 +59,6 @@ pub(super) fn as_named(named: &Named) -> Vec<String> {
         Named::Repository { id, .. } => vec![id.clone()],
         Named::Url(_) => Vec::new(),
     }
-}
-
-/// `owner/name` or `name`, as the hub allows them (huggingface_hub 0.36.2 utils/_validators.py).
-pub(super) fn is_repository(text: &str) -> bool {
-    let part = |part: &str| {
-        let inside = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        !part.is_empty()
-            && part.bytes().all(inside)
-            && !part.starts_with(['-', '.'])
-            && !part.ends_with(['-', '.'])
-    };
-    let mut parts = text.split('/');
-    parts.by_ref().take(2).all(part)
-        && parts.next().is_none()
-        && text.len() <= LONGEST_REPOSITORY
-        && !text.contains("--")
-        && !text.contains("..")
-        && !text.ends_with(".git")
 }
 
 /// Whether a value that is either a path or a text is a path: it is one line, has no template
