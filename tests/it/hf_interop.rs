@@ -3,7 +3,7 @@
 //!
 //! The `hf` is named by `PREFLIGHT_TEST_HF`; `tests/setup/hf` makes one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,11 @@ fn hf() -> Option<String> {
         println!("skipped: PREFLIGHT_TEST_HF does not name an hf");
     }
     hf
+}
+
+/// The Python that the program runs in.
+pub(crate) fn python() -> Option<PathBuf> {
+    hf().map(|hf| Path::new(&hf).with_file_name("python"))
 }
 
 struct Stage {

@@ -91,6 +91,8 @@ mod policy;
 mod quickstart;
 /// One run, told to every program that reads reports.
 mod reports;
+/// Revisions whose names have slashes, and how sources are written.
+mod revision_names;
 /// Safetensors files and folders, judged by preflight and by the Python packages.
 mod safetensors_oracle;
 /// Not a behaviour: a scratch folder, and the binary run in it.

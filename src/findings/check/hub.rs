@@ -232,7 +232,8 @@ fn failure(error: &HubError) -> Finding {
             Finding::new(&rules::MODEL_NOT_FOUND, message, fix)
         }
         HubError::RevisionNotFound { .. } => {
-            let fix = "name a branch, a tag or a commit of the repository; `main` is the default";
+            let fix = "name a branch, a tag or a commit of the repository (a source has `%2F` for a slash \
+                       in its name); `main` is the default";
             Finding::new(&rules::REVISION_NOT_FOUND, message, fix)
         }
         HubError::FileNotFound { similar, .. } => {
