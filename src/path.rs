@@ -1,5 +1,7 @@
 //! The three names of one file, as three types that cannot be mixed up.
 
+pub(crate) mod expansion;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 

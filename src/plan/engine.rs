@@ -5,6 +5,7 @@
 //! true of it in a `Profile`, and here the variant of [`Engine`] that stands for it.
 
 mod arguments;
+pub(crate) mod cache_variables;
 mod config;
 mod cuda;
 mod hugging_face;
@@ -107,6 +108,13 @@ pub fn invocation(service: &Service) -> Option<Invocation> {
         (launch.profile.read)(&launch, &mut reading);
     }
     Some(reading.finish())
+}
+
+/// Where `service` keeps what it takes from the hub, if it says so or if its engine is known.
+#[must_use]
+pub fn hub_cache(service: &Service) -> Option<ServicePath> {
+    let known = invocation(service).and_then(|invocation| invocation.hub_cache);
+    known.map(|cache| cache.path).or_else(|| cache_variables::of_python(service))
 }
 
 /// A file of which the text is needed to know how `service` starts its engine: a script, or the file

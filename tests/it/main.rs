@@ -5,6 +5,8 @@
 mod architecture;
 /// What is answered to bad input.
 mod bad_input;
+/// Where engines keep what they take from the hub, by their variables.
+mod cache_variables;
 /// What the command line says about itself.
 mod command_line;
 /// Compose projects through the binary.

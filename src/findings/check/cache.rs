@@ -7,8 +7,9 @@ use crate::facts::hub::Listing;
 use crate::facts::model::Lack;
 use crate::facts::{CacheFacts, CacheState, LaneFacts};
 use crate::findings::{Finding, Findings, Rule};
-use crate::plan::lanes::Choice;
-use crate::source_map::Place;
+use crate::plan::engine::HubCache;
+use crate::plan::lanes::{Cached, Choice};
+use crate::source_map::{Place, VariableSource};
 
 /// Whether what an engine downloads outlives its container.
 pub static MOUNT: Check = Check { rules: &[&CACHE_NOT_MOUNTED], run: Run::Mount(mount) };
@@ -82,21 +83,57 @@ fn mount(facts: &LaneFacts, findings: &mut Findings) {
     };
     let (Some(home), Some(service)) = (cached.home(), facts.lane.services.first()) else { return };
     let name = &cached.repository;
-    let message = format!(
-        "no mount of `{service}` reaches `{home}`, where it keeps `{name}`: every new container \
-         downloads it again"
-    );
-    let target = home.strip_suffix("/hub").filter(|folder| !folder.is_empty()).unwrap_or(&home);
-    let fix = format!(
-        "add `- huggingface:{target}` to the `volumes` of service `{service}`, and `huggingface:` \
-         to the `volumes` of the project"
-    );
-    let cache = facts.lane.invocation.as_ref().and_then(|invocation| invocation.hub_cache.as_ref());
+    let (message, fix) = match set_to_nothing(facts, cached) {
+        Some((variable, fix)) => (
+            format!(
+                "`{variable}` is set to nothing, so that `{service}` keeps `{name}` in `{home}`, \
+                 which no mount reaches: every new container downloads it again"
+            ),
+            fix,
+        ),
+        None => {
+            let target =
+                home.strip_suffix("/hub").filter(|folder| !folder.is_empty()).unwrap_or(&home);
+            let message = format!(
+                "no mount of `{service}` reaches `{home}`, where it keeps `{name}`: every new \
+                 container downloads it again"
+            );
+            let fix = format!(
+                "add `- huggingface:{target}` to the `volumes` of service `{service}`, and \
+                 `huggingface:` to the `volumes` of the project"
+            );
+            (message, fix)
+        }
+    };
     let finding = about(facts, &cached.place, Finding::new(&CACHE_NOT_MOUNTED, message, fix));
-    findings.push(match cache {
-        Some(cache) if cache.place.span.is_some() => finding.also(&cache.place, "its cache"),
-        Some(_) | None => finding,
-    });
+    findings.push(with_its_cache(facts, finding));
+}
+
+fn hub_cache(facts: &LaneFacts) -> Option<&HubCache> {
+    facts.lane.invocation.as_ref().and_then(|invocation| invocation.hub_cache.as_ref())
+}
+
+/// Points at what says where the cache is.
+fn with_its_cache(facts: &LaneFacts, finding: Finding) -> Finding {
+    match hub_cache(facts).filter(|cache| cache.place.span.is_some()) {
+        Some(HubCache { place, nothing: true, .. }) => finding.also(place, "set to nothing"),
+        Some(HubCache { place, .. }) => finding.also(place, "its cache"),
+        None => finding,
+    }
+}
+
+/// The variable that names the cache and is set to nothing, with what to do about it.
+fn set_to_nothing(facts: &LaneFacts, cached: &Cached) -> Option<(String, String)> {
+    let cache = hub_cache(facts).filter(|cache| cache.nothing)?;
+    let variable = cache.by.as_ref().filter(|_| cached.home() == Some(cache.path.to_string()))?;
+    let service = facts.lane.services.first()?;
+    let unset = cache.place.variables.iter().find(|it| it.set_by == VariableSource::Unset);
+    let set = match unset {
+        Some(unset) => format!("set `{}`, which nothing sets", unset.name),
+        None => format!("give `{variable}` the folder that is mounted"),
+    };
+    let fix = format!("{set}, or take `{variable}` out of the environment of service `{service}`");
+    Some((variable.clone(), fix))
 }
 
 fn content(facts: &LaneFacts, findings: &mut Findings) {
@@ -114,7 +151,7 @@ fn content(facts: &LaneFacts, findings: &mut Findings) {
             (CacheState::Lacking(lacks), None | Some(Ok(_))) => not_in_cache(facts, cached, lacks),
             (CacheState::NotMounted, None) => {
                 let nowhere = facts.engine_is_offline() && facts.image_is_empty();
-                nowhere.then(|| not_mounted(cached))
+                nowhere.then(|| not_mounted(facts, cached))
             }
             (CacheState::Unseen(_) | CacheState::NotMounted, _) | (_, Some(Err(_))) => None,
         };
@@ -204,9 +241,16 @@ fn not_in_cache(facts: &LaneFacts, cached: &CacheFacts, lacks: &[Lack]) -> Optio
     Some(Finding::new(&NOT_IN_CACHE, message, fix))
 }
 
-fn not_mounted(cached: &CacheFacts) -> Finding {
+fn not_mounted(facts: &LaneFacts, cached: &CacheFacts) -> Finding {
     let name = &cached.cached.repository;
     let home = cached.cached.home().unwrap_or_default();
+    if let Some((variable, fix)) = set_to_nothing(facts, &cached.cached) {
+        let message = format!(
+            "`{name}` is nowhere: `{variable}` is set to nothing, so that the hub cache is `{home}`, \
+             which no mount reaches, and the engine may not ask the hub"
+        );
+        return with_its_cache(facts, Finding::new(&NOT_IN_CACHE, message, fix));
+    }
     let message = format!(
         "`{name}` is nowhere: no mount reaches the hub cache `{home}`, and the engine may not ask \
          the hub"

@@ -141,6 +141,9 @@ pub struct HubCache {
     pub by: Option<String>,
     /// Where it says so.
     pub place: Place,
+    /// Whether that variable is set to nothing, so that the folder is the engine's working directory
+    /// or below it.
+    pub nothing: bool,
 }
 
 /// A folder out of which models are loaded on request.

@@ -5,6 +5,7 @@ mod log;
 mod presets;
 
 use crate::plan::engine::arguments::{Arguments, Grammar, Setting};
+use crate::plan::engine::cache_variables::{CacheVariable, CacheVariables};
 use crate::plan::engine::image::Image;
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
@@ -12,8 +13,8 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, HubCache, KnownVariables,
-    Layout, Models, Named, Onnx, OwnCache, Part, Pins, Probe, Releases, Serves,
+    Adapters, Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, KnownVariables, Layout, Models,
+    Named, Onnx, OwnCache, Part, Pins, Probe, Releases, Serves,
 };
 use crate::source_map::Spanned;
 
@@ -88,6 +89,19 @@ const VARIABLES: KnownVariables = KnownVariables {
 /// `common/common.cpp`.
 const OWN_CACHE: OwnCache =
     OwnCache { until_build: 8600, variable: "LLAMA_CACHE", folder: "llama.cpp" };
+
+/// common/hf-cache.cpp `get_cache_directory`: what is set to nothing is passed over, and nothing is
+/// replaced inside a value.
+const CACHE: CacheVariables = CacheVariables {
+    order: &[
+        CacheVariable { name: "LLAMA_CACHE", below: "", expands: false },
+        CacheVariable { name: "HF_HUB_CACHE", below: "", expands: false },
+        CacheVariable { name: "HUGGINGFACE_HUB_CACHE", below: "", expands: false },
+        CacheVariable { name: "HF_HOME", below: "hub", expands: false },
+        CacheVariable { name: "XDG_CACHE_HOME", below: "huggingface/hub", expands: false },
+    ],
+    nothing_counts: false,
+};
 
 fn defaults(image: &Image) -> Defaults {
     let entrypoint: &[&str] = match image.tag().split('-').next() {
@@ -190,7 +204,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let offline = arguments.is_on("--offline") || reading.environment.is_on("LLAMA_ARG_OFFLINE");
     reading.invocation.offline = offline;
     reading.invocation.without_projector = without_projector(&arguments, reading);
-    cache(reading);
+    reading.hub_cache_by(None, &CACHE);
 }
 
 /// Whether the projector of a repository is left where it is. The variables are those of older and
@@ -368,18 +382,5 @@ fn listed(
                 reading.path(part, Some(Setting { word, by: by.clone() }));
             }
         }
-    }
-}
-
-/// `LLAMA_CACHE` stands before the variables of the hub's own client.
-fn cache(reading: &mut Reading<'_>) {
-    match reading.variable("LLAMA_CACHE") {
-        Some(setting) => {
-            let by = Some(setting.by.clone());
-            let folder = reading.folder(Some(setting));
-            reading.invocation.hub_cache =
-                folder.map(|folder| HubCache { path: folder.value, by, place: folder.place });
-        }
-        None => reading.hub_cache(None),
     }
 }

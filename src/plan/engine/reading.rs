@@ -1,7 +1,10 @@
 //! Turns settings into what an [`Invocation`] says: the part that every engine shares.
 
+use std::path::Path;
+
 use crate::path::ServicePath;
 use crate::plan::engine::arguments::{Arguments, Setting};
+use crate::plan::engine::cache_variables::{self, Asked, BELOW_HOME, CacheVariables, home_of_user};
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::words::{Environment, Word};
 use crate::plan::engine::{
@@ -221,38 +224,47 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Notes where downloads from the hub are kept: `setting`, else what the variables of the
-    /// hub's own client say (huggingface_hub 0.36.2 constants.py), else below the home of root.
+    /// Notes where downloads from the hub are kept: `setting`, else what the variables of the hub's
+    /// own client say, else below the home of root.
     pub(super) fn hub_cache(&mut self, setting: Option<Setting>) {
-        let candidates = [
-            ("HF_HUB_CACHE", ""),
-            ("HUGGINGFACE_HUB_CACHE", ""),
-            ("HF_HOME", "hub"),
-            ("XDG_CACHE_HOME", "huggingface/hub"),
-            ("HOME", ".cache/huggingface/hub"),
-        ];
-        let setting = setting.map(|setting| (setting, ""));
-        let found = setting.or_else(|| {
-            candidates.iter().find_map(|(name, below)| Some((self.variable(name)?, *below)))
-        });
-        if let Some((setting, below)) = found {
-            let by = setting.by.clone();
-            let folder = self.folder(Some(setting));
-            self.invocation.hub_cache = folder.map(|folder| HubCache {
-                path: folder.value.join(below),
-                by: Some(by),
-                place: folder.place,
-            });
+        self.hub_cache_by(setting, &cache_variables::PYTHON);
+    }
+
+    /// The same of a program that reads other variables, or reads them otherwise.
+    pub(super) fn hub_cache_by(&mut self, setting: Option<Setting>, variables: &CacheVariables) {
+        if setting.is_some() {
+            self.invocation.hub_cache = self.cache_in(setting, "");
             return;
         }
-        let user = self.service.user.as_ref().map(|user| user.value.as_str());
-        if user.is_none_or(|user| matches!(user.split(':').next(), Some("0" | "root" | ""))) {
-            self.invocation.hub_cache = Some(HubCache {
-                path: ServicePath::new("/root/.cache/huggingface/hub"),
-                by: None,
-                place: Place::nowhere(),
-            });
+        let asked = Asked {
+            service: self.service,
+            environment: &self.environment,
+            working_dir: self.working_dir.as_ref(),
+        };
+        let said = asked.cache(variables);
+        self.invocation.hub_cache = match said {
+            Ok(Some(cache)) => Some(cache),
+            Ok(None) => self.cache_at_home(),
+            Err(Spanned { value, place }) => {
+                self.unread(value, &place);
+                None
+            }
+        };
+    }
+
+    fn cache_at_home(&mut self) -> Option<HubCache> {
+        if let Some(home) = self.variable("HOME") {
+            return self.cache_in(Some(home), BELOW_HOME);
         }
+        let path = ServicePath::new(Path::new(home_of_user(self.service)?).join(BELOW_HOME));
+        Some(HubCache { path, by: None, place: Place::nowhere(), nothing: false })
+    }
+
+    fn cache_in(&mut self, setting: Option<Setting>, below: &str) -> Option<HubCache> {
+        let by = setting.as_ref().map(|setting| setting.by.clone());
+        let folder = self.folder(setting)?;
+        let path = folder.value.join(below);
+        Some(HubCache { path, by, place: folder.place, nothing: false })
     }
 }
 

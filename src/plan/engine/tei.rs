@@ -1,6 +1,7 @@
 //! Text Embeddings Inference (0d124dc: router/src/main.rs, router/src/lib.rs, Dockerfile).
 
 use crate::plan::engine::arguments::{Arguments, Arity, Flags, Grammar};
+use crate::plan::engine::cache_variables::{CacheVariable, CacheVariables};
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
@@ -74,6 +75,16 @@ const VARIABLES: KnownVariables = KnownVariables {
     strict: None,
 };
 
+/// router/src/main.rs and hf-hub 0.4.2 src/lib.rs `Cache::from_env`: what is set to nothing counts,
+/// nothing is replaced inside a value, and the other variables of the hub's own client are not read.
+const CACHE: CacheVariables = CacheVariables {
+    order: &[
+        CacheVariable { name: "HUGGINGFACE_HUB_CACHE", below: "", expands: false },
+        CacheVariable { name: "HF_HOME", below: "hub", expands: false },
+    ],
+    nothing_counts: true,
+};
+
 fn program(words: &[Word]) -> Option<usize> {
     (words.first()?.program() == "text-embeddings-router").then_some(1)
 }
@@ -107,6 +118,6 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let name = reading.text(name).map(|name| name.value);
     reading.invocation.served_names = name.into_iter().collect();
     let cache = arguments.last("--huggingface-hub-cache");
-    reading.hub_cache(cache.or_else(|| reading.variable("HUGGINGFACE_HUB_CACHE")));
+    reading.hub_cache_by(cache, &CACHE);
     reading.no_more(&arguments.positionals);
 }

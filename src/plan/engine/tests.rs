@@ -1,5 +1,6 @@
 //! Compose services in, what the engine would open out.
 
+mod caches;
 mod every_flag;
 mod random;
 mod starts;

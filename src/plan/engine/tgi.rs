@@ -2,6 +2,7 @@
 //! Dockerfile).
 
 use crate::plan::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
+use crate::plan::engine::cache_variables::{CacheVariable, CacheVariables};
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
@@ -75,6 +76,18 @@ const VARIABLES: KnownVariables = KnownVariables {
     strict: None,
 };
 
+/// Weights are looked for below `HUGGINGFACE_HUB_CACHE` as it is written (server utils/hub.py), and
+/// `HF_HUB_CACHE` is where a download goes that nobody finds; what Python's library makes of the
+/// others (0.31.1 constants.py) is its `HUGGINGFACE_HUB_CACHE`.
+const CACHE: CacheVariables = CacheVariables {
+    order: &[
+        CacheVariable { name: "HUGGINGFACE_HUB_CACHE", below: "", expands: false },
+        CacheVariable { name: "HF_HOME", below: "hub", expands: true },
+        CacheVariable { name: "XDG_CACHE_HOME", below: "huggingface/hub", expands: true },
+    ],
+    nothing_counts: true,
+};
+
 fn program(words: &[Word]) -> Option<usize> {
     (words.first()?.program() == "text-generation-launcher").then_some(1)
 }
@@ -119,7 +132,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let flags = ["--weights-cache-override", "--huggingface-hub-cache"];
     let variables = ["WEIGHTS_CACHE_OVERRIDE"];
     let cache = reading.setting(&arguments, &flags, &variables);
-    reading.hub_cache(cache);
+    reading.hub_cache_by(cache, &CACHE);
     reading.no_more(&arguments.positionals);
 }
 

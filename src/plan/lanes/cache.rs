@@ -6,7 +6,9 @@ use super::{Origin, Traced};
 use crate::file_name::hub_cache;
 use crate::file_name::split::SplitName;
 use crate::file_name::weights::{Weights, names_gguf};
+use crate::path::expansion::Known;
 use crate::path::{HostPath, ServicePath};
+use crate::plan::engine::cache_variables::{self, BELOW_HOME};
 use crate::plan::engine::{self, HubCache, Invocation, Layout, Named, Opens, Part};
 use crate::project::mounts::{Located, Sight, Standpoint, locate, locate_on_host};
 use crate::project::{Project, Service};
@@ -138,8 +140,10 @@ fn folders(service: &Service, invocation: &Invocation) -> Vec<ServicePath> {
     let mut folders = vec![path.clone()];
     let own = invocation.engine.models().own_cache.as_ref();
     if let Some(own) = own.filter(|own| by.as_deref() != Some(own.variable)) {
-        let home = service.variable("XDG_CACHE_HOME").map(Path::new).map(Path::to_path_buf);
-        let home = home.or_else(|| Some(Path::new(service.variable("HOME")?).join(".cache")));
+        // One that is set to nothing is `/` to `fs_get_cache_directory`.
+        let home = service.variable("XDG_CACHE_HOME").map(|home| Path::new("/").join(home));
+        let of_user = service.variable("HOME").filter(|home| !home.is_empty());
+        let home = home.or_else(|| Some(Path::new(of_user?).join(".cache")));
         let home = home.unwrap_or_else(|| Path::new("/root/.cache").to_path_buf());
         folders.push(ServicePath::new(home.join(own.folder)));
     }
@@ -161,7 +165,7 @@ pub(super) fn of_project(
         .iter()
         .filter(|service| services.is_empty() || services.contains(&service.name.value))
         .filter_map(|service| {
-            let folder = cache_of(service)?;
+            let folder = engine::hub_cache(service)?;
             let located = locate(project, service, standpoint, &folder);
             let seen = matches!(located.sight, Sight::Visible { .. });
             (seen || !services.is_empty()).then_some(located)
@@ -192,31 +196,15 @@ pub(super) fn of_project(
     })
 }
 
-/// Where a service keeps what it takes from the hub, if it says so or if its engine is known.
-fn cache_of(service: &Service) -> Option<ServicePath> {
-    let value = |name: &str| service.variable(name).filter(|value| value.starts_with('/'));
-    let said = hub_cache(value).map(ServicePath::new);
-    said.or_else(|| Some(engine::invocation(service)?.hub_cache?.path))
-}
-
+/// The cache of the user whose variables these are; absent as well where it is relative to whatever
+/// folder the user works in.
 fn cache_of_user<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Option<HostPath> {
-    let value = |name: &str| value(name).filter(|value| value.starts_with('/'));
-    let home = || Some(Path::new(value("HOME")?).join(".cache/huggingface/hub"));
-    hub_cache(value).or_else(home).map(HostPath::new)
-}
-
-/// The folder that variables name (huggingface_hub 0.36.2 constants.py).
-fn hub_cache<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Option<std::path::PathBuf> {
-    let candidates = [
-        ("HF_HUB_CACHE", ""),
-        ("HUGGINGFACE_HUB_CACHE", ""),
-        ("HF_HOME", "hub"),
-        ("XDG_CACHE_HOME", "huggingface/hub"),
-    ];
-    candidates.iter().find_map(|(name, below)| {
-        let folder = Path::new(value(name)?);
-        Some(if below.is_empty() { folder.to_path_buf() } else { folder.join(below) })
-    })
+    let known = |name: &str| value(name).map_or(Known::Unset, |it| Known::Value(it.to_owned()));
+    let folder = match cache_variables::PYTHON.said(known, known) {
+        Some(said) => said.folder.ok()?,
+        None => Path::new(value("HOME")?).join(BELOW_HOME),
+    };
+    folder.is_absolute().then(|| HostPath::new(folder))
 }
 
 impl Cached {
