@@ -151,3 +151,55 @@ fn llama_server_keeps_its_downloads_where_preflight_says() {
         assert_eq!(theirs, index.to_string(), "{variables:?}: {ours}");
     }
 }
+
+/// A service with this line in its environment, and the usual folder mounted.
+fn with(line: &str) -> Sandbox {
+    let compose = format!(
+        "services:\n  llm:\n    image: vllm/vllm-openai:v0.12.0\n    command: o/r\n    \
+         environment:\n      - {line}\n    volumes: ['./hf:/root/.cache/huggingface']\n"
+    );
+    Sandbox::new().file("compose.yaml", compose).file("hf/.keep", "")
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_and_moves_the_cache_to_where_no_mount_is_is_named() {
+    let run = with("HF_HOME=${CACHE_ROOT}").run(&[]);
+    let finding = run.stdout.split("\n\n").find(|it| it.contains("[cache-not-mounted]"));
+    assert_eq!(
+        finding.unwrap_or_else(|| panic!("{}", run.stdout)),
+        "warning[cache-not-mounted]: `HF_HOME` is set to nothing, so that `llm` keeps `o/r` in \
+         `/vllm-workspace/hub`, which no mount reaches: every new container downloads it again\n \
+         --> compose.yaml:4:14\n  |\n4 |     command: o/r\n  |              ^^^\n5 |     \
+         environment:\n6 |       - HF_HOME=${CACHE_ROOT}\n  |         --------------------- set to \
+         nothing\n  |\n  = note: `CACHE_ROOT` is not set\n  = note: lane `llm`, service `llm`\n  = \
+         help: set `CACHE_ROOT`, or take `HF_HOME` out of the environment of service `llm`"
+    );
+
+    let run = with("HUGGINGFACE_HUB_CACHE=").run(&[]);
+    let words = [
+        "`HUGGINGFACE_HUB_CACHE` is set to nothing, so that `llm` keeps `o/r` in `/vllm-workspace`,",
+        "help: give `HUGGINGFACE_HUB_CACHE` the folder that is mounted, or take \
+         `HUGGINGFACE_HUB_CACHE` out of the environment of service `llm`",
+    ];
+    words.iter().for_each(|word| assert!(run.stdout.contains(word), "{}", run.stdout));
+
+    let offline = with("HF_HOME=\n      - HF_HUB_OFFLINE=1").run(&[]);
+    let word = "error[not-in-cache]: `o/r` is nowhere: `HF_HOME` is set to nothing, so that the hub \
+                cache is `/vllm-workspace/hub`, which no mount reaches";
+    assert!(offline.stdout.contains(word), "{}", offline.stdout);
+    assert_eq!(offline.code, Some(10));
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_and_does_no_harm_is_not_told() {
+    for line in [
+        "HF_HOME=\n      - HF_HUB_CACHE=/root/.cache/huggingface/hub",
+        "HF_HOME=~/.cache/huggingface",
+        "HF_HUB_CACHE=$$HOME/.cache/huggingface/hub",
+        "XDG_CACHE_HOME=\n    working_dir: /root/.cache",
+    ] {
+        let run = with(line).run(&[]);
+        assert!(!run.stdout.contains("cache-not-mounted"), "{line}: {}", run.stdout);
+        assert!(run.stdout.contains("lane-unknown"), "{line}: {}", run.stdout);
+    }
+}

@@ -129,7 +129,7 @@ fn set_to_nothing(facts: &LaneFacts, cached: &Cached) -> Option<(String, String)
     let service = facts.lane.services.first()?;
     let unset = cache.place.variables.iter().find(|it| it.set_by == VariableSource::Unset);
     let set = match unset {
-        Some(unset) => format!("set `{}`, which nothing sets", unset.name),
+        Some(unset) => format!("set `{}`", unset.name),
         None => format!("give `{variable}` the folder that is mounted"),
     };
     let fix = format!("{set}, or take `{variable}` out of the environment of service `{service}`");
