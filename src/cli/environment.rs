@@ -2,12 +2,13 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
-use crate::options::Base;
-use crate::options::{OptionsError, Token};
+use crate::options::{Base, OptionsError, Token};
+use crate::path::expansion::{Known, expanded};
 
 const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
@@ -116,30 +117,71 @@ impl Environment {
     }
 
     /// The token, from the first place that has one: `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, the file
-    /// `HF_TOKEN_PATH`, the Docker secret, the file that `hf auth login` writes.
+    /// `HF_TOKEN_PATH`, the Docker secret, the file that `hf auth login` writes. A blank one is none, as
+    /// to the hub's own library (huggingface_hub 2.4.0 utils/_auth.py), which as well asks for the
+    /// second variable only where the first has no text at all, and sends no token at all where
+    /// `HF_HUB_DISABLE_IMPLICIT_TOKEN` says so.
     pub(super) fn token(&self) -> Result<Option<Token>, OptionsError> {
-        for name in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"] {
-            if let Some(text) = self.value(name) {
-                return valid(&text, name);
-            }
+        if self.is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
+            return Ok(None);
         }
-        if let Some(path) = self.value("HF_TOKEN_PATH") {
-            let text = fs_err::read_to_string(&path).map_err(|error| OptionsError::Token {
-                origin: format!("`{path}`"),
-                reason: error.to_string(),
-            })?;
-            return valid(&text, &path);
+        let variable =
+            ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"].into_iter().find(|it| self.is_set(it));
+        if let Some(name) = variable
+            && let Some(token) = valid(&self.value(name).unwrap_or_default(), name)?
+        {
+            return Ok(Some(token));
         }
-        let login =
-            self.value("HF_HOME").map(|home| Path::new(&home).join("token")).or_else(|| {
-                self.value("HOME").map(|home| Path::new(&home).join(".cache/huggingface/token"))
-            });
+        let named = self.value("HF_TOKEN_PATH").map(|path| self.expanded(&path).unwrap_or(path));
+        if let Some(path) = &named
+            && let Some(token) = named_token(path)?
+        {
+            return Ok(Some(token));
+        }
+        let login = if named.is_none() { self.login() } else { None };
         for path in [Some(PathBuf::from(SECRET)), login].into_iter().flatten() {
-            if let Ok(text) = fs_err::read_to_string(&path) {
-                return valid(&text, &path.display().to_string());
+            if let Ok(text) = fs_err::read_to_string(&path)
+                && let Some(token) = valid(&text, &path.display().to_string())?
+            {
+                return Ok(Some(token));
             }
         }
         Ok(None)
+    }
+
+    /// The file that `hf auth login` writes: `token` in `HF_HOME`, else below `XDG_CACHE_HOME`, else
+    /// below the home (constants.py). Absent as well where such a variable is set to nothing: a file of
+    /// that name in the working directory is not the user's.
+    fn login(&self) -> Option<PathBuf> {
+        let candidates = [
+            ("HF_HOME", "token"),
+            ("XDG_CACHE_HOME", "huggingface/token"),
+            ("HOME", ".cache/huggingface/token"),
+        ];
+        let is_set = |(name, _): &&(&str, &str)| self.variables.contains_key(*name);
+        let (name, below) = candidates.iter().find(is_set)?;
+        let folder = self.expanded(&self.value(name)?).filter(|folder| !folder.is_empty())?;
+        Some(Path::new(&folder).join(below))
+    }
+
+    /// A path with `~` and variables replaced; absent where that cannot be told.
+    fn expanded(&self, path: &str) -> Option<String> {
+        let value = |name: &str| {
+            let value = self.variables.get(name);
+            value.map_or(Known::Unset, |value| Known::Value(value.clone()))
+        };
+        expanded(path, value).ok()
+    }
+}
+
+/// The token in the file that `HF_TOKEN_PATH` names, if that is there and not blank.
+fn named_token(path: &str) -> Result<Option<Token>, OptionsError> {
+    match fs_err::read_to_string(path) {
+        Ok(text) => valid(&text, path),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            Err(OptionsError::Token { origin: format!("`{path}`"), reason: error.to_string() })
+        }
     }
 }
 
@@ -176,10 +218,54 @@ mod tests {
     }
 
     #[test]
-    fn white_space_around_a_token_and_an_empty_token_do_no_harm() {
-        let token = |text| environment(&[("HF_TOKEN", text), ("HF_HOME", "/nowhere")]).token();
-        assert_eq!(token("hf_abc\n").unwrap(), Some(Token::new("hf_abc".to_owned())));
-        assert_eq!(token("  ").unwrap(), None);
+    fn white_space_around_a_token_does_no_harm() {
+        let token = environment(&[("HF_TOKEN", "hf_abc\n")]).token();
+        assert_eq!(token.unwrap(), Some(Token::new("hf_abc".to_owned())));
+    }
+
+    #[test]
+    fn the_token_is_in_the_first_place_that_has_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().to_str().unwrap();
+        let below = |path: &str| folder.path().join(path).display().to_string();
+        for (path, text) in [
+            (".cache/huggingface/token", "hf_home"),
+            ("h/token", "hf_h"),
+            ("x/huggingface/token", "hf_x"),
+            ("named", "hf_named\n"),
+            ("blank", " \n"),
+        ] {
+            let path = folder.path().join(path);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, text).unwrap();
+        }
+        let (h, x, gone) = (below("h"), below("x"), below("gone"));
+        for (variables, expected) in [
+            (&[][..], Some("hf_home")),
+            (&[("HF_TOKEN", "hf_a"), ("HUGGING_FACE_HUB_TOKEN", "hf_b")], Some("hf_a")),
+            (&[("HUGGING_FACE_HUB_TOKEN", "hf_b")], Some("hf_b")),
+            (&[("HF_TOKEN", ""), ("HUGGING_FACE_HUB_TOKEN", "hf_b")], Some("hf_b")),
+            (&[("HF_TOKEN", " \n")], Some("hf_home")),
+            (&[("HF_TOKEN", " "), ("HUGGING_FACE_HUB_TOKEN", "hf_b")], Some("hf_home")),
+            (&[("HF_TOKEN", "hf_a"), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")], None),
+            (&[("HF_HUB_DISABLE_IMPLICIT_TOKEN", "true")], None),
+            (&[("HF_TOKEN_PATH", "~/named")], Some("hf_named")),
+            (&[("HF_TOKEN_PATH", "$HOME/named")], Some("hf_named")),
+            (&[("HF_TOKEN_PATH", gone.as_str())], None),
+            (&[("HF_TOKEN_PATH", "~/blank")], None),
+            (&[("HF_HOME", h.as_str())], Some("hf_h")),
+            (&[("HF_HOME", "~/h"), ("XDG_CACHE_HOME", x.as_str())], Some("hf_h")),
+            (&[("HF_HOME", "$HOME/h")], Some("hf_h")),
+            (&[("XDG_CACHE_HOME", x.as_str())], Some("hf_x")),
+            (&[("XDG_CACHE_HOME", "~/x")], Some("hf_x")),
+            (&[("XDG_CACHE_HOME", gone.as_str())], None),
+            (&[("HF_HOME", "")], None),
+            (&[("XDG_CACHE_HOME", "")], None),
+        ] {
+            let all = [&[("HOME", home)], variables].concat();
+            let token = environment(&all).token().unwrap();
+            assert_eq!(token, expected.map(|it| Token::new(it.to_owned())), "{variables:?}");
+        }
     }
 
     #[test]
