@@ -111,6 +111,8 @@ pub struct Orders {
 /// What the source of a lane holds, and what came of bringing it.
 #[derive(Debug, Clone, Default)]
 pub struct SourceFacts {
+    /// The hub that this run asks, without a trailing slash.
+    pub endpoint: String,
     /// What it holds; absent: the hub was not asked, because nothing is missing or nothing may be
     /// fetched.
     pub probe: Option<Result<Listing, HubError>>,

@@ -68,6 +68,7 @@ pub static CHECKS: &[&Check] = &[
     &mounts::ROOT,
     &cache::MOUNT,
     &hub::SOURCE,
+    &hub::OTHER,
     &hub::DISK,
     &hub::PIN,
     &hub::PLANNED,

@@ -32,7 +32,8 @@ mod vllm;
 mod words;
 
 pub use self::invocation::{
-    Complaint, CutCommand, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable,
+    Complaint, CutCommand, Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part,
+    UnsetVariable,
 };
 pub use self::load_format::LoadFormat;
 pub use self::profile::{

@@ -11,6 +11,7 @@ mod discovered;
 mod draft;
 mod engines;
 mod found;
+mod hub;
 mod selection;
 mod variables;
 
@@ -31,6 +32,7 @@ use crate::suggest;
 pub use assemble::plan;
 pub use cache::{Cached, Choice};
 pub use found::of_models;
+pub use hub::NamedHub;
 
 /// The lanes of a project, with every path and source resolved. Inert.
 #[derive(Debug, Clone)]
@@ -80,6 +82,8 @@ pub struct Lane {
     pub cached: Vec<Cached>,
     /// Where its files come from.
     pub source: Option<Traced<Source>>,
+    /// The hub that the project names for it; absent: it names none.
+    pub hub: Option<NamedHub>,
     /// Globs over the paths of a repository; empty: everything.
     pub include: Vec<String>,
     /// Globs over the paths of a repository that are left out.
@@ -363,6 +367,7 @@ impl Lane {
             artifacts: Vec::new(),
             cached: Vec::new(),
             source: None,
+            hub: None,
             include: Vec::new(),
             exclude: Vec::new(),
             url: None,

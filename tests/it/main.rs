@@ -72,6 +72,8 @@ mod gguf_oracle;
 mod hf_interop;
 /// Repositories in the caches of engines.
 mod hub_cache;
+/// Which hub is asked with which token, by the environment.
+mod hub_environment;
 /// Not a behaviour: the quickstart without its models, and a hub that has them.
 mod hub_stack;
 /// What llama-server opens beside a model, judged by preflight and by the genuine one.

@@ -1,7 +1,9 @@
 //! What the hub's answers and the disk mean for a lane that has something to fetch.
 
+mod other;
 mod rules;
 
+pub use other::OTHER;
 pub(super) use rules::NOT_WRITABLE;
 #[cfg(test)]
 mod tests;

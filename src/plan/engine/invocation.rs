@@ -51,6 +51,8 @@ pub struct Invocation {
     pub download_dir: Option<Spanned<ServicePath>>,
     /// Where it keeps what it downloads from the hub; absent: not known, or it downloads nothing.
     pub hub_cache: Option<HubCache>,
+    /// The hub that it asks; absent: the default one.
+    pub endpoint: Option<Endpoint>,
     /// Whether it has been forbidden to ask the hub.
     pub offline: bool,
     /// Whether llama.cpp has been told to do without the projector of images that the repository of
@@ -144,6 +146,17 @@ pub struct HubCache {
     /// Whether that variable is set to nothing, so that the folder is the engine's working directory
     /// or below it.
     pub nothing: bool,
+}
+
+/// The hub that an engine is told to ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its address.
+    pub url: String,
+    /// The variable that says so.
+    pub by: String,
+    /// Where it says so.
+    pub place: Place,
 }
 
 /// A folder out of which models are loaded on request.
@@ -303,6 +316,7 @@ impl Invocation {
             skips_tokenizer: false,
             download_dir: None,
             hub_cache: None,
+            endpoint: None,
             offline: false,
             without_projector: false,
             models_dir: None,

@@ -205,6 +205,8 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.invocation.offline = offline;
     reading.invocation.without_projector = without_projector(&arguments, reading);
     reading.hub_cache_by(None, &CACHE);
+    // It stands before `HF_ENDPOINT` (common/common.cpp `common_get_model_endpoint`).
+    reading.endpoint("MODEL_ENDPOINT");
 }
 
 /// Whether the projector of a repository is left where it is. The variables are those of older and

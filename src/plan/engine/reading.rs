@@ -8,7 +8,7 @@ use crate::plan::engine::cache_variables::{self, Asked, BELOW_HOME, CacheVariabl
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::words::{Environment, Word};
 use crate::plan::engine::{
-    Complaint, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable, names,
+    Complaint, Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable, names,
 };
 use crate::project::{Service, Text};
 use crate::source_map::{Place, Spanned, VariableSource};
@@ -38,10 +38,19 @@ impl<'a> Reading<'a> {
         let environment = launch.environment.clone();
         let working_dir = launch.working_dir.clone();
         let mut reading = Self { service, working_dir, environment, invocation };
+        reading.endpoint("HF_ENDPOINT");
         reading.invocation.offline = ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]
             .iter()
             .any(|name| reading.environment.is_on(name));
         reading
+    }
+
+    /// Notes the hub that a variable names, if it is set and known.
+    pub(super) fn endpoint(&mut self, variable: &str) {
+        if let Some(word) = self.environment.get(variable).filter(|word| word.unknown.is_none()) {
+            let (url, place) = (word.text, word.place);
+            self.invocation.endpoint = Some(Endpoint { url, by: variable.to_owned(), place });
+        }
     }
 
     /// The invocation, the model first.

@@ -8,6 +8,7 @@ use super::cache::{self, Cached};
 use super::catalogue::{Catalogue, Entry};
 use super::draft::{Draft, Drafts, Opened, Written, fill};
 use super::engines::Engines;
+use super::hub;
 use super::selection::{left_out, select};
 use super::{
     Artifact, Lane, ModelKind, Origin, Plan, PlanError, Problem, ProblemKind, Settings, Traced,
@@ -134,6 +135,7 @@ impl Ground<'_> {
         let known_as = self.catalogue.by_lane(&draft.name).filter(|_| is_told);
         let url = self.url(&mut draft);
         Lane {
+            hub: hub::named(self.project, &draft),
             required: draft.required.unwrap_or(true),
             engine: draft.invocation.as_ref().or(draft.standby.as_ref()).map(|it| it.engine),
             outside,

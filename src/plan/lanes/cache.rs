@@ -140,10 +140,9 @@ fn folders(service: &Service, invocation: &Invocation) -> Vec<ServicePath> {
     let mut folders = vec![path.clone()];
     let own = invocation.engine.models().own_cache.as_ref();
     if let Some(own) = own.filter(|own| by.as_deref() != Some(own.variable)) {
-        // One that is set to nothing is `/` to `fs_get_cache_directory`.
-        let home = service.variable("XDG_CACHE_HOME").map(|home| Path::new("/").join(home));
-        let of_user = service.variable("HOME").filter(|home| !home.is_empty());
-        let home = home.or_else(|| Some(Path::new(of_user?).join(".cache")));
+        let said = |name: &str| service.variable(name).filter(|home| !home.is_empty());
+        let home = said("XDG_CACHE_HOME").map(Path::new).map(Path::to_path_buf);
+        let home = home.or_else(|| Some(Path::new(said("HOME")?).join(".cache")));
         let home = home.unwrap_or_else(|| Path::new("/root/.cache").to_path_buf());
         folders.push(ServicePath::new(home.join(own.folder)));
     }

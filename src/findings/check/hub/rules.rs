@@ -72,6 +72,9 @@ pub(super) static SYMLINK_LEAVES_FOLDER: Rule = Rule::error(
     include_str!("rules/symlink-leaves-folder.md"),
 );
 
+pub(super) static OTHER_HUB_ASKED: Rule =
+    Rule::note("other-hub-asked", ExitCode::Network, include_str!("rules/other-hub-asked.md"));
+
 pub(super) static WOULD_FETCH: Rule =
     Rule::note("would-fetch", ExitCode::Ready, include_str!("rules/would-fetch.md"));
 

@@ -1,0 +1,1 @@
+rm -r models/gguf; mkdir -p models; preflight fetch
