@@ -140,17 +140,14 @@ impl Asked<'_> {
     /// What is known of a variable inside a value. Docker itself sets a `HOME` that is not set.
     fn inside(&self, name: &str) -> Known {
         let known = self.known(name);
-        match known {
-            Known::Value(home) if name == "HOME" && !home.is_empty() => Known::Value(home),
-            Known::Value(_) | Known::Unset if name == "HOME" => {
-                let home = home_of_user(self.service).map(str::to_owned);
-                home.map_or(Known::Unknown, Known::Value)
-            }
-            Known::Unset if self.environment.variable(name) == Variable::Unmentioned => {
-                if self.service.observed { Known::Unset } else { Known::Unknown }
-            }
-            known => known,
+        if name == "HOME" && matches!(&known, Known::Unset | Known::Value(_)) {
+            let said = if let Known::Value(home) = known { home } else { String::new() };
+            let of_user = || home_of_user(self.service).map(str::to_owned);
+            let home = Some(said).filter(|home| !home.is_empty()).or_else(of_user);
+            return home.map_or(Known::Unknown, Known::Value);
         }
+        let is_unmentioned = self.environment.variable(name) == Variable::Unmentioned;
+        if is_unmentioned && !self.service.observed { Known::Unknown } else { known }
     }
 }
 
