@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::*;
-use crate::options::Locking;
+use crate::options::{Locking, NetworkOptions};
 use crate::progress::{Event, Progress};
 
 const REPOSITORY: &str = "acme/tiny";
@@ -41,6 +41,7 @@ fn options(endpoint: &str) -> HubOptions {
         timeout: None,
         silence: Duration::from_millis(300),
         locking: Locking::default(),
+        network: NetworkOptions::default(),
     }
 }
 

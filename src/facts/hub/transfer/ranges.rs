@@ -256,7 +256,7 @@ impl Transfer<'_> {
         if may_be_crowded(answer.status()) {
             slot.refused();
         }
-        Ok((self.body(answer, &url, range.first)?, url))
+        Ok((self.body(answer, &url, range)?, url))
     }
 
     /// Looks the address up again, unless somebody has. One that is merely in demand stays.
