@@ -64,7 +64,8 @@ impl Limit {
         let number = |name: &str| -> Option<u64> {
             let pairs = text.split(';').filter_map(|part| part.split_once('='));
             let mut named = pairs.filter(|(key, _)| key.trim() == name);
-            named.next()?.1.trim().parse().ok()
+            // A list may go on behind a comma.
+            named.next()?.1.split(',').next()?.trim().parse().ok()
         };
         Some(Self { left: number("r"), reset: Duration::from_secs(number("t")?) })
     }
@@ -95,6 +96,7 @@ mod tests {
             ("\"api\";r=0;t=7", Some(7)),
             ("\"resolvers\"; r=4; t=100", Some(20)),
             ("\"api\";t=7", None),
+            ("\"api\";r=0;t=7, \"pages\";r=99;t=300", Some(7)),
             ("nonsense", None),
         ] {
             assert_eq!(check(limit), expected, "{limit}");
