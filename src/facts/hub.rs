@@ -219,13 +219,15 @@ pub enum HubError {
         /// The cause, without a secret.
         reason: String,
     },
-    /// Nobody who is believed has signed the certificate.
+    /// The certificate is not believed.
     #[error("the certificate of `{endpoint}` is not trusted: {reason}")]
     Untrusted {
         /// Scheme, host, port.
         endpoint: String,
         /// What is wrong with it.
         reason: String,
+        /// Whether it is that nobody who is believed has signed it.
+        issuer_unknown: bool,
     },
     /// The certificates that are to be believed cannot be had.
     #[error("`SSL_CERT_FILE` names `{path}`, which cannot be used: {reason}")]

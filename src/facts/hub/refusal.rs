@@ -7,6 +7,7 @@ use std::io;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use rustls::CertificateError;
 
 use super::HubError;
 use super::hub_rate_limit::Limit;
@@ -131,9 +132,11 @@ impl Asked {
 
     /// A request that got no answer. Its URL, which may be signed, is not repeated.
     pub(crate) fn failed(&self, error: reqwest::Error) -> Setback {
-        if let Some(reason) = distrust(&error) {
-            let endpoint = self.endpoint.clone();
-            return Setback::fatal(HubError::Untrusted { endpoint, reason });
+        if let Some(wrong) = distrust(&error) {
+            let issuer_unknown =
+                matches!(wrong, CertificateError::UnknownIssuer | CertificateError::Other(_));
+            let (endpoint, reason) = (self.endpoint.clone(), printable(&wrong.to_string()));
+            return Setback::fatal(HubError::Untrusted { endpoint, reason, issuer_unknown });
         }
         let worth_another = !error.is_builder() && !error.is_redirect();
         let error = self.unreachable(chain(&error.without_url()));
@@ -191,21 +194,16 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(date(value)?.duration_since(now).unwrap_or_default())
 }
 
-/// Why a certificate was not believed, if that is what ended a request.
-fn distrust(error: &dyn std::error::Error) -> Option<String> {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        // What is inside an error of input or output is not among its causes.
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if let Some(rustls::Error::InvalidCertificate(reason)) =
-            tls.or_else(|| error.downcast_ref::<rustls::Error>())
-        {
-            return Some(printable(&reason.to_string()));
-        }
-        cause = error.source();
+/// What is wrong with a certificate, if that is what ended a request.
+fn distrust<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e CertificateError> {
+    if let Some(rustls::Error::InvalidCertificate(wrong)) = error.downcast_ref() {
+        return Some(wrong);
     }
-    None
+    // What is inside an error of input or output is not among its causes.
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => distrust(inner),
+        None => distrust(error.source()?),
+    }
 }
 
 /// The causes of an error, outermost first, on one line.

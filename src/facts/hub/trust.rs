@@ -92,14 +92,10 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         let usual =
             self.usual.verify_server_cert(certificate, intermediates, name, ocsp_response, now);
-        // webpki looks at the dates first. What it says here is that the certificate is an authority's,
-        // or that nobody it knows has signed it.
-        let for_itself = matches!(
-            usual,
-            Err(Error::InvalidCertificate(
-                CertificateError::UnknownIssuer | CertificateError::Other(_)
-            ))
-        );
+        // webpki looks at the dates first. What is left of its errors is here that the certificate is an
+        // authority's.
+        let for_itself =
+            matches!(usual, Err(Error::InvalidCertificate(CertificateError::Other(_))));
         if !for_itself || !self.named.iter().any(|named| named == certificate) {
             return usual;
         }

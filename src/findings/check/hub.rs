@@ -263,7 +263,14 @@ fn failure(error: &HubError) -> Finding {
                 format!("check that `{endpoint}` answers from here (proxy, DNS, `HF_ENDPOINT`)");
             Finding::new(&rules::HUB_UNREACHABLE, message, fix)
         }
-        HubError::Untrusted { .. } => {
+        HubError::Untrusted { issuer_unknown: false, endpoint, .. } => {
+            let fix = format!(
+                "check that `{endpoint}` is its name (`HF_ENDPOINT`) and that the clock is right here, or \
+                 have the certificate made anew"
+            );
+            Finding::new(&rules::HUB_UNREACHABLE, message, fix)
+        }
+        HubError::Untrusted { issuer_unknown: true, .. } => {
             let fix = "set `SSL_CERT_FILE` to a file with the certificate of the authority that signed \
                        it (PEM); it is often one's own, or that of a proxy that looks inside";
             Finding::new(&rules::HUB_UNREACHABLE, message, fix)

@@ -155,10 +155,24 @@ fn every_failure_has_a_rule_an_exit_code_and_a_fix() {
             "http://hub",
         ),
         (
-            HubError::Untrusted { endpoint: endpoint.clone(), reason: "unknown".to_owned() },
+            HubError::Untrusted {
+                endpoint: endpoint.clone(),
+                reason: "unknown".to_owned(),
+                issuer_unknown: true,
+            },
             "hub-unreachable",
             ExitCode::Network,
             "`SSL_CERT_FILE`",
+        ),
+        (
+            HubError::Untrusted {
+                endpoint: endpoint.clone(),
+                reason: "expired".to_owned(),
+                issuer_unknown: false,
+            },
+            "hub-unreachable",
+            ExitCode::Network,
+            "the clock is right",
         ),
         (
             HubError::Certificates { path: PathBuf::from("/ca.pem"), reason: "no".to_owned() },
