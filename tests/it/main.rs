@@ -72,6 +72,8 @@ mod hf_interop;
 mod hub_answers;
 /// Repositories in the caches of engines.
 mod hub_cache;
+/// How a hub is reached.
+mod hub_network;
 /// Hubs that redirect.
 mod hub_redirects;
 /// Not a behaviour: the quickstart without its models, and a hub that has them.
