@@ -10,6 +10,7 @@ mod client;
 mod connections;
 mod delivery;
 mod digest;
+mod encoding;
 mod hub_rate_limit;
 mod journal;
 mod layout;

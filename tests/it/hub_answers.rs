@@ -1,13 +1,24 @@
 //! Hubs that answer otherwise than the Hugging Face Hub does, as mirrors and proxies do, and one that
 //! wants to be left alone for a while.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::hf_interop;
 use crate::hub_stack::{bodies, brought, check, hub, stack};
 
-/// Fetches everything from a hub with `faults`, and proves all of it.
+/// Fetches everything from a hub with `faults`, and proves all of it. The genuine `hf` can do so too.
 fn brings(faults: &[&str]) {
     let hub = hub(faults);
+    if let Some(hf) = hf_interop::hf() {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = Command::new(hf);
+        command.args(["download", "acme/tiny"]).env_clear().env("HOME", home.path());
+        command.env("HF_ENDPOINT", hub.url()).env("HF_HUB_DISABLE_XET", "1");
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{faults:?}: hf: {said}");
+    }
     let sandbox = stack(&hub);
     check(&sandbox.run(&["fetch"]), 0, &["ready: 2 of 2 lanes"]);
     assert_eq!(brought(&sandbox).len(), 11, "{faults:?}");
@@ -46,8 +57,15 @@ fn a_wrong_byte_is_found_however_little_the_listing_says() {
 }
 
 #[test]
-fn answers_of_the_api_may_come_compressed_although_nobody_wants_them_so() {
+fn answers_and_small_files_may_come_compressed_although_nobody_wants_them_so() {
     brings(&["zipped:all"]);
+}
+
+#[test]
+fn a_small_file_that_comes_compressed_is_proven_all_the_same() {
+    let hub = hub(&["zipped:acme/tiny", "wrong-size:acme/tiny/config.json"]);
+    let run = stack(&hub).run(&["fetch", "--lane", "coder"]);
+    check(&run, 11, &["error[download-corrupt]", "config.json"]);
 }
 
 #[test]

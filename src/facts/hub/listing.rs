@@ -4,18 +4,16 @@
 //! hashes: the tree is read here.
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
 
-use flate2::read::MultiGzDecoder;
 use hf_hub::api::RepoInfo;
-use reqwest::header::{CONTENT_ENCODING, LINK};
+use reqwest::header::LINK;
 use reqwest::{Response, Url};
 use serde::Deserialize;
 
 use super::client::Client;
 use super::refusal::Asked;
 use super::retries::Setback;
-use super::{HubError, ObjectId, RemoteFile, store};
+use super::{HubError, ObjectId, RemoteFile, encoding};
 use crate::file_name::weights::Weights;
 use crate::source::Source;
 
@@ -170,7 +168,7 @@ async fn read_text(
     budget: usize,
     asked: &Asked,
 ) -> Result<Vec<u8>, Setback> {
-    let encoding = answer.headers().get(CONTENT_ENCODING).cloned();
+    let encoding = encoding::of(answer.headers());
     let mut text = Vec::new();
     while let Some(chunk) = client.chunk(&mut answer, asked).await? {
         if text.len() + chunk.len() > budget {
@@ -178,29 +176,9 @@ async fn read_text(
         }
         text.extend_from_slice(&chunk);
     }
-    // Nobody asked for it: some mirrors compress whatever a client wants.
-    match encoding.as_ref().map(|encoding| encoding.as_bytes().to_ascii_lowercase()).as_deref() {
-        None | Some(b"" | b"identity") => Ok(text),
-        Some(b"gzip" | b"x-gzip") => unzip(&text, budget)
-            .map_err(|reason| Setback::fatal(asked.unreachable(format!("its answer {reason}")))),
-        Some(other) => {
-            let how = store::printable(&String::from_utf8_lossy(other));
-            let reason = format!("its answer is compressed with `{how}`, which nobody asked for");
-            Err(Setback::fatal(asked.unreachable(reason)))
-        }
-    }
-}
-
-/// At most `budget` bytes, whatever they were made of.
-fn unzip(zipped: &[u8], budget: usize) -> Result<Vec<u8>, String> {
-    let mut text = Vec::new();
-    let limit = u64::try_from(budget).unwrap_or(u64::MAX).saturating_add(1);
-    let read = MultiGzDecoder::new(zipped).take(limit).read_to_end(&mut text);
-    read.map_err(|error| format!("cannot be decompressed: {error}"))?;
-    if text.len() > budget {
-        return Err("is too long".to_owned());
-    }
-    Ok(text)
+    let Some(encoding) = encoding else { return Ok(text) };
+    encoding::undo(&encoding, &text, budget)
+        .map_err(|reason| Setback::fatal(asked.unreachable(format!("its answer {reason}"))))
 }
 
 impl Entry {

@@ -14,7 +14,7 @@ use reqwest::{Method, Response, Url};
 use super::client::Client;
 use super::refusal::Asked;
 use super::retries::Setback;
-use super::{HubError, ObjectId, RemoteFile, store};
+use super::{HubError, ObjectId, RemoteFile, encoding, store};
 use crate::source::Source;
 
 /// What an answer says of a file.
@@ -68,7 +68,7 @@ async fn walk(client: &Client, url: &Url, asked: &Asked) -> Result<Resolved, Set
 impl Resolved {
     fn of(answer: &Response, is_home: bool) -> Self {
         let headers = answer.headers();
-        let is_file = answer.status().is_success();
+        let is_file = answer.status().is_success() && encoding::of(headers).is_none();
         let own = |name| if is_file { number(headers, name) } else { None };
         Self {
             linked: id(headers, "x-linked-etag"),

@@ -35,7 +35,7 @@ use std::str::FromStr;
 /// | `no-lfs` | the listing has of large files what git has of them: the pointer's id and size | always |
 /// | `no-oid` | the listing has no ids | always |
 /// | `no-content-range` | 206 without `Content-Range` | always |
-/// | `zipped` | answers of the API are compressed, whatever the request wants | always |
+/// | `zipped` | answers of the API, and small files, are compressed, whatever the request wants | always |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     pub(crate) kind: Kind,

@@ -142,10 +142,10 @@ fn reason(status: u16) -> &'static str {
 }
 
 /// Compressed as `Content-Encoding: gzip` says.
-pub(crate) fn zipped(text: &str) -> Vec<u8> {
+pub(crate) fn zipped(content: impl io::Read) -> Vec<u8> {
     let mut bytes = Vec::new();
-    // Reading from memory into memory.
-    drop(GzEncoder::new(text.as_bytes(), Compression::fast()).read_to_end(&mut bytes));
+    // What cannot be read is shorter than it should be, which a client has to see.
+    drop(GzEncoder::new(content, Compression::fast()).read_to_end(&mut bytes));
     bytes
 }
 

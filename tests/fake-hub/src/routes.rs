@@ -18,7 +18,10 @@ pub(crate) fn hub(shared: &Shared, head: &Head) -> Reply {
             let is_api = head.target.contains("/api/models/");
             let zips = |kind| (kind == Kind::Zipped).then_some(());
             if is_api && answer.status == 200 && shared.strike("all", None, zips).is_some() {
-                return Reply::Bytes(answer.with("Content-Encoding", "gzip"), zipped(&body));
+                return Reply::Bytes(
+                    answer.with("Content-Encoding", "gzip"),
+                    zipped(body.as_bytes()),
+                );
             }
             Reply::Text(Text { answer, body })
         }
@@ -83,6 +86,11 @@ fn route(shared: &Shared, head: &Head) -> Result<Reply, Text> {
                     answer: answer.with("Content-Encoding", "gzip"),
                     body,
                 }));
+            }
+            let zips = |kind| (kind == Kind::Zipped && head.method != "HEAD").then_some(());
+            if shared.strike(&asked.name, Some(&path), zips).is_some() {
+                let body = zipped(file.content.open(0).map_err(|_| error(500, None, "gone"))?);
+                return Ok(Reply::Bytes(answer.with("Content-Encoding", "gzip"), body));
             }
             Ok(file_reply(shared, head, &asked.name, &path, file, answer))
         }

@@ -3,12 +3,12 @@
 use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap};
 use reqwest::{Response, StatusCode, Url};
 
-use super::Transfer;
-use crate::facts::hub::HubError;
+use super::{SMALL, Transfer};
 use crate::facts::hub::client::Range;
 use crate::facts::hub::refusal::Refusal;
 use crate::facts::hub::retries::Setback;
 use crate::facts::hub::store::printable;
+use crate::facts::hub::{HubError, encoding};
 
 /// A body that has something of the file.
 #[derive(Debug)]
@@ -27,6 +27,39 @@ pub(super) struct Body {
 }
 
 impl Transfer<'_> {
+    /// The answer as it is without its encoding, which has no ranges: all of a small file, or nothing
+    /// that is of use.
+    pub(super) async fn plain(&self, mut answer: Response) -> Result<Response, Setback> {
+        let Some(encoding) =
+            encoding::of(answer.headers()).filter(|_| answer.status().is_success())
+        else {
+            return Ok(answer);
+        };
+        let fail = |reason: String| {
+            let path = printable(&self.download.file.path);
+            Setback::transient(self.asked.unreachable(format!("its `{path}` {reason}")))
+        };
+        let size = self.download.file.size;
+        if answer.status() != StatusCode::OK || size >= SMALL {
+            return Err(fail(format!("is compressed with `{}`", printable(&encoding))));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = self.client.chunk(&mut answer, &self.asked).await? {
+            body.extend_from_slice(&chunk);
+            // Compressed it is hardly longer than it is.
+            if body.len() as u64 > 2 * SMALL {
+                return Err(fail("is too long".to_owned()));
+            }
+        }
+        let budget = usize::try_from(size).unwrap_or(usize::MAX);
+        let content = encoding::undo(&encoding, &body, budget).map_err(fail)?;
+        let mut plain = http::Response::new(content);
+        if let Some(etag) = answer.headers().get(ETAG) {
+            plain.headers_mut().insert(ETAG, etag.clone());
+        }
+        Ok(plain.into())
+    }
+
     /// Looks at the head of an answer to a request for these bytes.
     pub(super) fn body(&self, answer: Response, url: &Url, asked: Range) -> Result<Body, Setback> {
         let first = asked.first;

@@ -256,6 +256,7 @@ impl Transfer<'_> {
         if may_be_crowded(answer.status()) {
             slot.refused();
         }
+        let answer = self.plain(answer).await?;
         Ok((self.body(answer, &url, range)?, url))
     }
 
