@@ -69,9 +69,8 @@ fn named(file: &Path) -> Result<Vec<CertificateDer<'static>>, HubError> {
     if !loaded.certs.is_empty() {
         return Ok(loaded.certs);
     }
-    let why = loaded.errors.into_iter().find_map(|error| match error.kind {
-        ErrorKind::Io { inner, .. } => Some(inner.to_string()),
-        _ => None,
+    let why = loaded.errors.into_iter().find_map(|error| {
+        if let ErrorKind::Io { inner, .. } = error.kind { Some(inner.to_string()) } else { None }
     });
     let why = why.unwrap_or_else(|| "it has no certificate (PEM)".to_owned());
     Err(unusable(file, &why))
