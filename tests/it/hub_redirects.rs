@@ -65,6 +65,15 @@ fn a_repository_under_an_old_name_is_fetched_as_it_is_called_in_the_project() {
     }
 }
 
+#[test]
+fn names_that_lead_to_each_other_come_to_an_end() {
+    let builder = builder().renamed("acme/tiny", "acme/other").renamed("acme/other", "acme/tiny");
+    let hub = builder.start().unwrap();
+    let run = stack(&hub).run(&["fetch", "--lane", "coder"]);
+    check(&run, 13, &["error[hub-unreachable]", "it redirects without end"]);
+    assert!(hub.requests().len() < 50, "{}", hub.requests().len());
+}
+
 /// A lane whose engine looks for `repository` in a cache.
 fn cache(hub: &FakeHub, repository: &str) -> Sandbox {
     let compose = format!(

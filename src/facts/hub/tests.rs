@@ -111,6 +111,13 @@ async fn a_cut_is_continued_where_it_happened_without_asking_the_hub_again() {
 }
 
 #[tokio::test]
+async fn a_range_that_does_not_say_which_one_it_is_counts_by_its_length() {
+    survives(&["no-content-range:all"], (1, 1)).await;
+    let error = fails(&["no-content-range=1:all"]).await.to_string();
+    assert!(error.contains("it answers with another range"), "{error}");
+}
+
+#[tokio::test]
 async fn a_store_that_ignores_ranges_is_read_from_its_start() {
     survives(&["cut=1000000:all", "ignore-range:all"], (1, 2)).await;
 }

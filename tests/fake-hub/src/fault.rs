@@ -35,6 +35,7 @@ use std::str::FromStr;
 /// | `no-lfs` | the listing has of large files what git has of them: the pointer's id and size | always |
 /// | `no-oid` | the listing has no ids | always |
 /// | `no-content-range` | 206 without `Content-Range` | always |
+/// | `no-content-range=N` | the same, N bytes short of what was asked for | always |
 /// | `zipped` | answers of the API, and small files, are compressed, whatever the request wants | always |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -69,7 +70,7 @@ pub(crate) enum Kind {
     Gone,
     NoLfs,
     NoOid,
-    NoContentRange,
+    NoContentRange(u64),
     Zipped,
 }
 
@@ -135,7 +136,7 @@ impl Kind {
             ("gone", None) => Self::Gone,
             ("no-lfs", None) => Self::NoLfs,
             ("no-oid", None) => Self::NoOid,
-            ("no-content-range", None) => Self::NoContentRange,
+            ("no-content-range", short) => Self::NoContentRange(short.unwrap_or(0)),
             ("zipped", None) => Self::Zipped,
             _ => return None,
         })

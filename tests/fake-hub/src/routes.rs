@@ -440,20 +440,23 @@ fn file_reply(
     mut answer: Answer,
 ) -> Reply {
     let mut range = head.range(file.size);
+    let mut short = 0;
     let concerned = Some(path);
     if range.is_some() {
         let ignored = |kind| (kind == Kind::IgnoreRange).then_some(());
         range = range.filter(|_| shared.strike(name, concerned, ignored).is_none());
     }
-    let (start, length) = match range {
+    let (start, mut length) = match range {
         None => (0, file.size),
         Some(Some((start, length))) => {
             answer.status = 206;
             let last = start + length - 1;
-            let silent = |kind| (kind == Kind::NoContentRange).then_some(());
-            if shared.strike(name, concerned, silent).is_none() {
-                let range = format!("bytes {start}-{last}/{}", file.size);
-                answer = answer.with("Content-Range", range);
+            match strike_silent(shared, name, path) {
+                Some(bytes) => short = bytes,
+                None => {
+                    let range = format!("bytes {start}-{last}/{}", file.size);
+                    answer = answer.with("Content-Range", range);
+                }
             }
             (start, length)
         }
@@ -462,6 +465,7 @@ fn file_reply(
             return Reply::Text(Text { answer: refused, body: String::new() });
         }
     };
+    length = length.saturating_sub(short);
     answer = answer.with("Accept-Ranges", "bytes").with("Content-Type", "application/octet-stream");
     // A request without a body uses no fault of the body up.
     let sends = head.method != "HEAD";
@@ -483,6 +487,14 @@ fn file_reply(
         rate: strike(|kind| if let Kind::Slow(rate) = kind { Some(rate) } else { None }),
     };
     Reply::File(answer, body)
+}
+
+/// How much shorter than asked for a range is that does not say which one it is.
+fn strike_silent(shared: &Shared, name: &str, path: &str) -> Option<u64> {
+    shared.strike(name, Some(path), |kind| match kind {
+        Kind::NoContentRange(short) => Some(short),
+        _ => None,
+    })
 }
 
 fn json_reply(value: &Value) -> Reply {
