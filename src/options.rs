@@ -216,6 +216,18 @@ pub struct HubOptions {
     pub silence: Duration,
     /// How processes that bring the same file keep out of each other's way.
     pub locking: Locking,
+    /// How this machine reaches others.
+    pub network: NetworkOptions,
+}
+
+/// How this machine reaches others, where the HTTP client does not find it out by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NetworkOptions {
+    /// `SSL_CERT_FILE`: the certificates that are believed, and no others; absent: those of the
+    /// machine.
+    pub certificates: Option<PathBuf>,
+    /// `no_proxy`, else `NO_PROXY`: who is reached without a proxy; absent: nobody.
+    pub no_proxy: Option<String>,
 }
 
 /// How processes keep out of each other's way.
@@ -391,6 +403,14 @@ pub enum OptionsError {
         /// What is wrong, without the token.
         reason: String,
     },
+    /// `HF_ENDPOINT` that is no address of a server.
+    #[error(
+        "`HF_ENDPOINT` is `{value}`, which is not a URL that begins with `https://` or `http://`"
+    )]
+    Endpoint {
+        /// As set, without a user and a password.
+        value: String,
+    },
     /// The working directory is gone.
     #[error("the working directory cannot be found")]
     WorkingDirectory(#[source] std::io::Error),
@@ -477,6 +497,10 @@ impl OptionsError {
             Self::NoSuchPath { path, .. } => {
                 let likely = suggest::likely(path.to_str()?, COMMANDS.into_iter());
                 likely.first().map(|command| format!("did you mean `preflight {command}`?"))
+            }
+            Self::Endpoint { value } => {
+                let host = value.split_once("//").map_or(value.as_str(), |(_, rest)| rest);
+                Some(format!("`HF_ENDPOINT=https://{host}`"))
             }
             Self::TwoPaths { .. } | Self::Token { .. } | Self::WorkingDirectory(_) => None,
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
-use crate::options::{Base, OptionsError, Token};
+use crate::options::{Base, NetworkOptions, OptionsError, Token};
 use crate::path::expansion::{Known, expanded};
 
 const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
@@ -111,9 +111,24 @@ impl Environment {
     }
 
     /// `HF_ENDPOINT`, without a trailing slash.
-    pub(super) fn endpoint(&self) -> String {
+    pub(super) fn endpoint(&self) -> Result<String, OptionsError> {
         let endpoint = self.value("HF_ENDPOINT").unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
-        endpoint.trim_end_matches('/').to_owned()
+        let endpoint = endpoint.trim().trim_end_matches('/').to_owned();
+        let lower = endpoint.to_ascii_lowercase();
+        if lower.starts_with("https://") || lower.starts_with("http://") {
+            return Ok(endpoint);
+        }
+        let value =
+            endpoint.rsplit_once('@').map_or(endpoint.as_str(), |(_, host)| host).to_owned();
+        Err(OptionsError::Endpoint { value })
+    }
+
+    /// How this machine reaches others. As in Python, the lower case of `no_proxy` comes first.
+    pub(super) fn network(&self) -> NetworkOptions {
+        NetworkOptions {
+            certificates: self.value("SSL_CERT_FILE").map(PathBuf::from),
+            no_proxy: self.value("no_proxy").or_else(|| self.value("NO_PROXY")),
+        }
     }
 
     /// The token, from the first place that has one: `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, the file
@@ -270,7 +285,23 @@ mod tests {
 
     #[test]
     fn an_endpoint_loses_its_trailing_slash() {
-        assert_eq!(environment(&[]).endpoint(), DEFAULT_ENDPOINT);
-        assert_eq!(environment(&[("HF_ENDPOINT", "http://h:1/x/")]).endpoint(), "http://h:1/x");
+        let endpoint = |text| environment(&[("HF_ENDPOINT", text)]).endpoint().unwrap();
+        assert_eq!(environment(&[]).endpoint().unwrap(), DEFAULT_ENDPOINT);
+        assert_eq!(endpoint("http://h:1/x/"), "http://h:1/x");
+        assert_eq!(endpoint("HTTPS://h"), "HTTPS://h");
+    }
+
+    #[test]
+    fn an_endpoint_without_a_scheme_is_refused_with_what_is_probably_meant() {
+        for (value, meant) in [
+            ("hf-mirror.example", "`HF_ENDPOINT=https://hf-mirror.example`"),
+            ("localhost:8080/hub/", "`HF_ENDPOINT=https://localhost:8080/hub`"),
+            ("//hf-mirror.example", "`HF_ENDPOINT=https://hf-mirror.example`"),
+            ("ftp://hf-mirror.example", "`HF_ENDPOINT=https://hf-mirror.example`"),
+        ] {
+            let error = environment(&[("HF_ENDPOINT", value)]).endpoint().unwrap_err();
+            let hint = error.hint().unwrap();
+            assert!(hint.contains(meant), "{value}: {hint}");
+        }
     }
 }

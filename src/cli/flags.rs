@@ -325,7 +325,7 @@ impl Flags {
 
     fn hub(&self, environment: &Environment) -> Result<HubOptions, OptionsError> {
         Ok(HubOptions {
-            endpoint: environment.endpoint(),
+            endpoint: environment.endpoint()?,
             token: environment.token()?,
             offline: self.offline || environment.is_true("HF_HUB_OFFLINE"),
             max_workers: usize::from(self.max_workers),
@@ -336,6 +336,7 @@ impl Flags {
                 method: self.locks.into(),
                 patience: Duration::from_secs(u64::from(self.lock_patience)),
             },
+            network: environment.network(),
         })
     }
 

@@ -10,6 +10,7 @@ mod client;
 mod connections;
 mod delivery;
 mod digest;
+mod encoding;
 mod hub_rate_limit;
 mod journal;
 mod layout;
@@ -17,16 +18,19 @@ mod leftovers;
 mod listing;
 mod lock;
 mod metadata;
+mod network;
 mod object;
 mod partial;
 mod rate_limit;
 mod refusal;
+mod resolved;
 mod retries;
 mod selection;
 mod store;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod trust;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -116,12 +120,33 @@ pub enum HubError {
     #[error("offline: the hub may not be asked")]
     Offline,
     /// The repository wants a login and there is no token.
-    #[error("`{repository}` needs a token, and none is set")]
+    #[error("{} needs a token, and none is set", called(repository, renamed.as_deref()))]
     TokenMissing {
-        /// `owner/repo`.
+        /// `owner/repo`, as asked.
         repository: String,
+        /// What the hub calls it, if it is something else.
+        renamed: Option<String>,
         /// Where a person asks for access: `ENDPOINT/owner/repo`.
         page: String,
+        /// Who wants the token, where the hub that was asked has sent the request on.
+        sent_on_to: Option<String>,
+    },
+    /// The repository wants a login, and the hub that the token belongs to has sent the request on to
+    /// another one, which does not get it.
+    #[error(
+        "the mirror `{mirror}` sends on to `{sent_on_to}`, to which the token is not sent, and {} \
+         needs one",
+        called(repository, renamed.as_deref())
+    )]
+    TokenNotSent {
+        /// `owner/repo`, as asked.
+        repository: String,
+        /// What the hub calls it, if it is something else.
+        renamed: Option<String>,
+        /// Scheme, host and port that were asked.
+        mirror: String,
+        /// Scheme, host and port of who wants the token.
+        sent_on_to: String,
     },
     /// The token is not valid.
     #[error("the hub rejects the token")]
@@ -130,10 +155,12 @@ pub enum HubError {
         repository: String,
     },
     /// The token is valid, and its owner has not been let in.
-    #[error("access to `{repository}` is gated")]
+    #[error("access to {} is gated", called(repository, renamed.as_deref()))]
     Gated {
-        /// `owner/repo`.
+        /// `owner/repo`, as asked.
         repository: String,
+        /// What the hub calls it, if it is something else.
+        renamed: Option<String>,
         /// Where a person asks for access: `ENDPOINT/owner/repo`.
         page: String,
     },
@@ -169,6 +196,16 @@ pub enum HubError {
         /// Files of the repository with a name like it.
         similar: Vec<String>,
     },
+    /// A file that is listed, and is not there.
+    #[error("`{endpoint}` lists `{path}` in `{repository}` and does not have it")]
+    FileGone {
+        /// `owner/repo`.
+        repository: String,
+        /// As listed, control characters escaped.
+        path: String,
+        /// Scheme, host, port.
+        endpoint: String,
+    },
     /// Too many requests.
     #[error("the hub limits the rate of requests")]
     RateLimited {
@@ -181,6 +218,24 @@ pub enum HubError {
         /// Scheme, host, port.
         endpoint: String,
         /// The cause, without a secret.
+        reason: String,
+    },
+    /// The certificate is not believed.
+    #[error("the certificate of `{endpoint}` is not trusted: {reason}")]
+    Untrusted {
+        /// Scheme, host, port.
+        endpoint: String,
+        /// What is wrong with it.
+        reason: String,
+        /// Whether it is that nobody who is believed has signed it.
+        issuer_unknown: bool,
+    },
+    /// The certificates that are to be believed cannot be had.
+    #[error("`SSL_CERT_FILE` names `{path}`, which cannot be used: {reason}")]
+    Certificates {
+        /// As set.
+        path: PathBuf,
+        /// The system's word, or that there are none in it.
         reason: String,
     },
     /// An answer that stands for nothing else here, after all attempts: mostly 500 and above.
@@ -259,7 +314,8 @@ impl Hub {
     /// A client for the hub that `options` name. No request is made.
     ///
     /// # Errors
-    /// [`HubError::Unreachable`] when no client can be made: no CA certificates, a bad endpoint.
+    /// [`HubError::Unreachable`] when no client can be made for such an endpoint,
+    /// [`HubError::Certificates`].
     pub fn connect(options: &HubOptions) -> Result<Self, HubError> {
         Self::connect_at(options, Retries::default())
     }
@@ -286,12 +342,13 @@ impl Hub {
     ) -> Result<Listing, HubError> {
         let client = self.client.as_ref().ok_or(HubError::Offline)?;
         let commit = listing::commit(client, source).await?;
-        let files = listing::files(client, source, &commit).await?;
+        let listing::Files { files, doubtful } = listing::files(client, source, &commit).await?;
         let files = selection::select(source, files, include, exclude)?;
+        let files = resolved::settle(client, source, &commit, files, &doubtful).await?;
         // A large file, if there is one: small ones may be public where the weights are not.
         let is_small = |file: &&RemoteFile| matches!(file.oid, ObjectId::GitBlob(_));
         if let Some(file) = files.iter().min_by_key(|file| (is_small(file), file.size)) {
-            client.probe_access(source, &commit, &file.path).await?;
+            resolved::ask(client, source, &commit, &file.path).await?;
         }
         Ok(Listing { source: source.clone(), commit, files })
     }
@@ -362,6 +419,14 @@ async fn told_apart(listing: &Listing, downloads: &[Download]) -> Result<(), Hub
         return Err(HubError::UnsafeName { repository: listing.source.repository(), name });
     }
     Ok(())
+}
+
+/// A repository for a person: its name at the hub, and the one that was asked for.
+fn called(asked: &str, renamed: Option<&str>) -> String {
+    match renamed {
+        Some(name) => format!("`{name}` (asked for as `{asked}`)"),
+        None => format!("`{asked}`"),
+    }
 }
 
 impl ObjectId {

@@ -36,7 +36,33 @@ fn the_init_container_gets_two_capabilities_and_nothing_else() {
     let mounts: Vec<_> = mounts
         .map(|mount| (mount["target"].as_str().unwrap(), mount["read_only"] == true))
         .collect();
-    assert_eq!(mounts, [("/models", false), ("/project", true), ("/var/run/docker.sock", true)]);
+    let expected = [
+        ("/models", false),
+        ("/run/ssl-cert-file.pem", true),
+        ("/project", true),
+        ("/var/run/docker.sock", true),
+    ];
+    assert_eq!(mounts, expected);
+}
+
+#[test]
+fn a_file_of_certificates_is_mounted_where_the_variable_names_it_and_nothing_otherwise() {
+    if !docker_tests_run() {
+        return;
+    }
+    let path = format!("{}/compose/preflight.yaml", env!("CARGO_MANIFEST_DIR"));
+    for (set, source, named) in
+        [("", "/dev/null", ""), ("/etc/hub.pem", "/etc/hub.pem", "/run/ssl-cert-file.pem")]
+    {
+        let mut config = docker(["compose", "-f", &path, "config", "--format", "json"]);
+        let config = outcome(config.env("SSL_CERT_FILE", set));
+        let project: Value = serde_json::from_str(&config.stdout).unwrap();
+        let service = &project["services"]["preflight"];
+        assert_eq!(service["environment"]["SSL_CERT_FILE"], named);
+        let mut mounts = service["volumes"].as_array().unwrap().iter();
+        let mount = mounts.find(|mount| mount["target"] == "/run/ssl-cert-file.pem").unwrap();
+        assert_eq!((&mount["source"], &mount["read_only"]), (&json!(source), &json!(true)));
+    }
 }
 
 /// Every engine waits, sees the models read-only where preflight puts them, and every lane has one.

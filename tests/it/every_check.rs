@@ -6,6 +6,8 @@
 //! - `compose.yaml`: the project, in place of the quickstart's.
 //! - `hub`, `docker.json`, `engine.json`: a hub, a Docker Engine and an inference engine, see
 //!   [`stand_ins`]. Their addresses are in `HF_ENDPOINT`, `DOCKER_HOST` and `ENGINE`.
+//! - `mirror`: an empty file. `HF_ENDPOINT` is then a mirror that redirects to the hub for files, and
+//!   the hub's own address is in `HUB`.
 //! - `damage.sh`: what has happened before.
 //! - `run.sh`: how preflight is called, in place of `preflight` alone.
 //!
@@ -153,8 +155,16 @@ fn left_out(checks: &'static [&'static str]) -> &'static [&'static str] {
 
 #[test]
 fn every_snapshot_is_of_a_check_and_nothing_lies_beside_it_that_is_not_read() {
-    let known =
-        ["compose.yaml", "damage.sh", "docker.json", "engine.json", "hub", "run.sh", "told.txt"];
+    let known = [
+        "compose.yaml",
+        "damage.sh",
+        "docker.json",
+        "engine.json",
+        "hub",
+        "mirror",
+        "run.sh",
+        "told.txt",
+    ];
     let mut mounting = Vec::new();
     for entry in walkdir::WalkDir::new(repository().join("tests/data/checks")).sort_by_file_name() {
         let entry = entry.unwrap();

@@ -47,6 +47,7 @@ fn options(fake: &FakeHub) -> HubOptions {
         timeout: None,
         silence: Duration::from_secs(30),
         locking: preflight::options::Locking::default(),
+        network: preflight::options::NetworkOptions::default(),
     }
 }
 

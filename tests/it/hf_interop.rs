@@ -35,7 +35,7 @@ const COMPOSE: &str = "services:
 
 /// The program, or nothing after having said so; it is an error where all tests are required.
 #[expect(clippy::print_stdout, reason = "a skipped test says so")]
-fn hf() -> Option<String> {
+pub(crate) fn hf() -> Option<String> {
     let variable = |name: &str| {
         #[expect(clippy::disallowed_methods, reason = "a test is told where hf is")]
         std::env::var(name).ok()

@@ -70,10 +70,16 @@ mod fuzz;
 mod gguf_oracle;
 /// preflight and the genuine `hf` on the same folders.
 mod hf_interop;
+/// Hubs that answer otherwise than the Hugging Face Hub.
+mod hub_answers;
 /// Repositories in the caches of engines.
 mod hub_cache;
 /// Which hub is asked with which token, by the environment.
 mod hub_environment;
+/// How a hub is reached.
+mod hub_network;
+/// Hubs that redirect.
+mod hub_redirects;
 /// Not a behaviour: the quickstart without its models, and a hub that has them.
 mod hub_stack;
 /// What llama-server opens beside a model, judged by preflight and by the genuine one.

@@ -4,22 +4,20 @@
 //! redirect by itself, because a signed URL is kept for the next range, and because the token must
 //! stay with its origin.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hf_hub::api::tokio::{Api, ApiBuilder};
-use hf_hub::{Cache, Repo, RepoType};
+use hf_hub::{Repo, RepoType};
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderValue, LOCATION, RANGE};
-use reqwest::redirect::Policy;
-use reqwest::{Method, Response, Url};
+use reqwest::{Method, Response, StatusCode, Url};
 
 use super::HubError;
 use super::connections::Connections;
 use super::hub_rate_limit::HubRateLimit;
+use super::network::Network;
 use super::rate_limit::RateLimit;
-use super::refusal::{Asked, Refusal, chain};
+use super::refusal::{Asked, Refusal};
 use super::retries::{Retries, Setback};
 use crate::options::HubOptions;
 use crate::source::Source;
@@ -27,7 +25,6 @@ use crate::source::Source;
 /// A client for one hub, on behalf of one token.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    hf: Api,
     /// How often it is tried again, and when.
     pub(crate) retries: Retries,
     /// How long a transfer may be silent.
@@ -38,7 +35,7 @@ pub(crate) struct Client {
     pub(crate) rate_limit: Arc<RateLimit>,
     /// How many requests the hub still allows.
     hub_rate_limit: Arc<HubRateLimit>,
-    http: reqwest::Client,
+    network: Network,
     endpoint: Url,
     /// Marked as sensitive: its `Debug` does not show it.
     authorization: Option<HeaderValue>,
@@ -51,13 +48,17 @@ pub(crate) struct Range {
     pub(crate) last: u64,
 }
 
-/// No folder, and none can be made there.
-const NOWHERE: &str = "/dev/null/hub";
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const MOST_REDIRECTS: usize = 5;
-const USER_AGENT: &str = concat!("compose-preflight/", env!("CARGO_PKG_VERSION"));
+impl Range {
+    /// Bytes.
+    pub(crate) fn length(self) -> u64 {
+        self.last - self.first + 1
+    }
+}
 
 impl Client {
+    /// As many as `hf` follows (`huggingface_hub` 2.4 `utils/_http.py _MAX_REDIRECTS`).
+    pub(super) const MOST_REDIRECTS: usize = 20;
+
     /// A client for the hub that `options` name. No request is made.
     pub(crate) fn new(options: &HubOptions, retries: Retries) -> Result<Self, HubError> {
         let unreachable = |reason: String| HubError::Unreachable {
@@ -74,28 +75,13 @@ impl Client {
                 Some(value)
             }
         };
-        // A cache in no folder has no token, and no token is given: the requests are sent here.
-        let hf = ApiBuilder::from_cache(Cache::new(PathBuf::from(NOWHERE)))
-            .with_endpoint(options.endpoint.trim_end_matches('/').to_owned())
-            .build()
-            .map_err(|error| unreachable(chain(&error)))?;
-        // Silence is watched in `send` and `chunk`, where it is known what it interrupts.
-        // Over HTTP/2 all ranges would share one connection, and its window.
-        let http = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(Policy::none())
-            .http1_only()
-            .build()
-            .map_err(|error| unreachable(chain(&error)))?;
         Ok(Self {
-            hf,
             retries,
             silence: options.silence,
             connections: Arc::new(Connections::new(options.max_workers)),
             rate_limit: Arc::new(RateLimit::new(options.limit_rate)),
             hub_rate_limit: Arc::new(HubRateLimit::new()),
-            http,
+            network: Network::new(options)?,
             endpoint,
             authorization,
         })
@@ -109,7 +95,9 @@ impl Client {
             path: None,
             with_token: self.authorization.is_some(),
             endpoint: self.endpoint.origin().ascii_serialization(),
-            page: self.url([source.owner.as_str(), source.repo.as_str()]).into(),
+            page: shown(self.url([source.owner.as_str(), source.repo.as_str()])),
+            renamed: None,
+            sent_on_by: None,
         }
     }
 
@@ -124,13 +112,13 @@ impl Client {
     }
 
     /// Where the hub says which commit a revision is.
-    pub(crate) fn info_url(&self, source: &Source) -> Result<Url, Setback> {
+    pub(crate) fn info_url(&self, source: &Source) -> Url {
         let revision = source.revision().to_owned();
         let repo = Repo::with_revision(source.repository(), RepoType::Model, revision);
-        let request = self.hf.repo(repo).info_request().build();
-        request
-            .map(|request| request.url().clone())
-            .map_err(|error| self.asked(source).failed(error))
+        let path = repo.api_url();
+        let decoded = path.split('/').map(|segment| segment.replace("%2F", "/"));
+        let segments: Vec<_> = std::iter::once("api".to_owned()).chain(decoded).collect();
+        self.url(segments.iter().map(String::as_str))
     }
 
     /// Where the hub says where a file is.
@@ -153,7 +141,7 @@ impl Client {
         asked: &Asked,
     ) -> Result<Response, Setback> {
         self.wait_for_rate_limit(url).await?;
-        let mut request = self.http.request(method, url.clone());
+        let mut request = self.network.client(url).request(method, url.clone());
         // A compressed body has no length and no ranges.
         request = request.header(ACCEPT_ENCODING, "identity");
         if let Some(Range { first, last }) = range {
@@ -169,12 +157,47 @@ impl Client {
                 }
                 Ok(answer)
             }
-            Ok(Err(error)) => Err(asked.failed(error)),
+            Ok(Err(error)) => Err(self.found(asked, url).failed(error)),
             Err(_elapsed) => {
                 let reason = format!("no answer for {:?}", self.silence);
-                Err(Setback::transient(asked.unreachable(reason)))
+                Err(Setback::transient(self.found(asked, url).unreachable(reason)))
             }
         }
+    }
+
+    /// What a request is about, once it is at `url`: who answers there, and what the repository is
+    /// called there.
+    fn found(&self, asked: &Asked, url: &Url) -> Asked {
+        let endpoint = url.origin().ascii_serialization();
+        let is_home = self.is_home(url);
+        let mut page = if is_home { self.endpoint.clone() } else { url.clone() };
+        let above = if is_home { self.endpoint.path() } else { "" };
+        let name = repository_at(url.path().strip_prefix(above).unwrap_or(url.path()));
+        let renamed = name.filter(|name| *name != asked.repository);
+        if !is_home {
+            page.set_path("");
+            page.set_query(None);
+        }
+        if let Ok(mut path) = page.path_segments_mut() {
+            let name = renamed.as_ref().unwrap_or(&asked.repository);
+            path.pop_if_empty().extend(name.split('/').filter(|part| !part.is_empty()));
+        }
+        let sent_on_by = (!is_home).then(|| self.endpoint.origin().ascii_serialization());
+        Asked { endpoint, page: shown(page), renamed, sent_on_by, ..asked.clone() }
+    }
+
+    /// What an answer means that came from `url` and is not the one that was wanted.
+    pub(crate) fn refused(&self, asked: &Asked, answer: &Response, url: &Url) -> Setback {
+        let refusal = Refusal::from_head(answer.status().as_u16(), answer.headers());
+        self.found(asked, url).refused(&refusal)
+    }
+
+    /// Whether it is a hub that refuses, and not a store of files: that one has no errors of a hub, and
+    /// may know an address that is only good for `GET`.
+    pub(crate) fn is_refused_by_a_hub(&self, answer: &Response, url: &Url) -> bool {
+        self.is_home(url)
+            || answer.headers().contains_key("x-error-code")
+            || (answer.status() == StatusCode::UNAUTHORIZED && repository_at(url.path()).is_some())
     }
 
     /// A hub that allows few more requests gets them slowly rather than has to refuse them.
@@ -199,20 +222,33 @@ impl Client {
         asked: &Asked,
     ) -> Result<(Response, Url), Setback> {
         let mut url = url.clone();
-        for _ in 0..=MOST_REDIRECTS {
+        for _ in 0..=Self::MOST_REDIRECTS {
             let answer = self.send(Method::GET, &url, range, asked).await?;
-            if !answer.status().is_redirection() {
-                return Ok((answer, url));
+            match self.redirect(&answer, &url, asked)? {
+                Some(target) => url = target,
+                None => return Ok((answer, url)),
             }
-            let target = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-            let target = target.and_then(|target| url.join(target).ok());
-            let Some(target) = target.filter(|target| is_safe_step(&url, target)) else {
-                let reason = "it redirects to where it must not be followed";
-                return Err(Setback::fatal(asked.unreachable(reason)));
-            };
-            url = target;
         }
         Err(Setback::fatal(asked.unreachable("it redirects without end")))
+    }
+
+    /// Where an answer from `url` redirects to; absent: nowhere.
+    pub(super) fn redirect(
+        &self,
+        answer: &Response,
+        url: &Url,
+        asked: &Asked,
+    ) -> Result<Option<Url>, Setback> {
+        if !answer.status().is_redirection() {
+            return Ok(None);
+        }
+        let target = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let target = target.and_then(|target| url.join(target).ok());
+        let target = target.filter(|target| is_safe_step(url, target)).ok_or_else(|| {
+            let reason = "it redirects to where it must not be followed";
+            Setback::fatal(self.found(asked, url).unreachable(reason))
+        });
+        target.map(Some)
     }
 
     /// The next piece of a body; absent at its end.
@@ -226,29 +262,6 @@ impl Client {
             Err(_elapsed) => Err(asked.stalled(self.silence)),
         }
     }
-
-    /// Learns whether the token opens a file, without fetching it.
-    ///
-    /// Listings may be public where files are not, so one file has to be asked for.
-    pub(crate) async fn probe_access(
-        &self,
-        source: &Source,
-        commit: &str,
-        path: &str,
-    ) -> Result<(), HubError> {
-        let asked = &self.asked(source).file(path);
-        let url = &self.resolve_url(source, commit, path);
-        self.retries
-            .persist(|| async move {
-                let answer = self.send(Method::HEAD, url, None, asked).await?;
-                let status = answer.status();
-                if status.is_success() || status.is_redirection() {
-                    return Ok(());
-                }
-                Err(asked.refused(&Refusal::from_head(status.as_u16(), answer.headers())))
-            })
-            .await
-    }
 }
 
 fn parse_endpoint(endpoint: &str) -> Result<Url, String> {
@@ -257,6 +270,37 @@ fn parse_endpoint(endpoint: &str) -> Result<Url, String> {
         return Err(format!("`{}` is not http or https", url.scheme()));
     }
     Ok(url)
+}
+
+/// The repository that a path of a hub is about: `api/models/OWNER/REPO/...`, the same of
+/// `api/resolve-cache`, `OWNER/REPO/resolve/...`, wherever the hub begins. One of the oldest has no
+/// owner.
+fn repository_at(path: &str) -> Option<String> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let below = ["revision", "tree", "resolve"];
+    let name = match parts.iter().position(|part| *part == "api") {
+        Some(at) => {
+            let models = parts[at..].iter().position(|part| *part == "models")?;
+            let rest = &parts[at + models + 1..];
+            let owned = rest.len() > 1 && (rest.len() == 2 || !below.contains(&rest[1]));
+            rest.get(..if owned { 2 } else { 1 })?
+        }
+        None => {
+            let end = parts.iter().rposition(|part| *part == "resolve").filter(|end| *end > 0)?;
+            &parts[end.saturating_sub(2)..end]
+        }
+    };
+    let is_plain = |part: &&str| {
+        part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+    };
+    name.iter().all(is_plain).then(|| name.join("/"))
+}
+
+/// For a person: without a user and a password.
+fn shown(mut url: Url) -> String {
+    // Every http URL can be without them.
+    _ = url.set_username("").and_then(|()| url.set_password(None));
+    url.into()
 }
 
 /// Not from an encrypted connection to one that is not, and to nothing but http.
@@ -282,6 +326,7 @@ mod tests {
             timeout: None,
             silence: Duration::from_secs(1),
             locking: crate::options::Locking::default(),
+            network: crate::options::NetworkOptions::default(),
         };
         Client::new(&options, Retries::default()).unwrap()
     }
@@ -306,9 +351,33 @@ mod tests {
             revision: Some("feature/x+1".to_owned()),
             path: None,
         };
-        let url = client("http://hub/sub/").info_url(&source).ok();
-        let expected = "http://hub/sub/api/models/o/r/revision/feature%2Fx+1";
-        assert_eq!(url.as_ref().map(Url::as_str), Some(expected));
+        let url = client("http://hub/sub/").info_url(&source);
+        assert_eq!(url.as_str(), "http://hub/sub/api/models/o/r/revision/feature%2Fx+1");
+    }
+
+    #[test]
+    fn the_repository_of_an_answer_is_in_its_path() {
+        for (path, expected) in [
+            ("/api/models/o/r/revision/main", Some("o/r")),
+            ("/api/models/o/r", Some("o/r")),
+            ("/api/models/gpt2/tree/main", Some("gpt2")),
+            ("/api/models/gpt2", Some("gpt2")),
+            ("/api/resolve-cache/models/o/r/0123/a.json", Some("o/r")),
+            ("/sub/o/r/resolve/main/a/resolve.md", Some("o/r")),
+            ("/gpt2/resolve/main/a", Some("gpt2")),
+            ("/o/r%20x/resolve/main/a", None),
+            ("/api/whoami-v2", None),
+            ("/0123/o/r/a.gguf", None),
+            ("/resolve/x", None),
+        ] {
+            assert_eq!(repository_at(path).as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_a_person_is_shown_has_no_password() {
+        let url = Url::parse("https://user:secret@hub/o/r").unwrap();
+        assert_eq!(shown(url), "https://hub/o/r");
     }
 
     #[test]

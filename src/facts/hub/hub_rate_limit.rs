@@ -48,14 +48,34 @@ impl HubRateLimit {
     }
 }
 
+/// What a `RateLimit` header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limit {
+    /// Requests; absent where only the time is said.
+    pub(super) left: Option<u64>,
+    /// Until there are more.
+    pub(super) reset: Duration,
+}
+
+impl Limit {
+    /// `"resolvers";r=LEFT;t=SECONDS`.
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        let text = headers.get("ratelimit")?.to_str().ok()?;
+        let number = |name: &str| -> Option<u64> {
+            let pairs = text.split(';').filter_map(|part| part.split_once('='));
+            let mut named = pairs.filter(|(key, _)| key.trim() == name);
+            // A list may go on behind a comma.
+            named.next()?.1.split(',').next()?.trim().parse().ok()
+        };
+        Some(Self { left: number("r"), reset: Duration::from_secs(number("t")?) })
+    }
+}
+
 /// How long to leave the hub alone after this answer, if nearly nothing is left.
 fn wait_asked_for(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get("ratelimit")?.to_str().ok()?;
-    let number = |name: &str| -> Option<u64> {
-        text.split(';').find_map(|part| part.trim().strip_prefix(name))?.parse().ok()
-    };
-    let (left, reset) = (number("r=")?, number("t=")?);
-    (left < FEW).then(|| Duration::from_secs(reset) / u32::try_from(left + 1).unwrap_or(1))
+    let Limit { left, reset } = Limit::of(headers)?;
+    let left = left.filter(|left| *left < FEW)?;
+    Some(reset / u32::try_from(left + 1).unwrap_or(1))
 }
 
 #[cfg(test)]
@@ -76,6 +96,7 @@ mod tests {
             ("\"api\";r=0;t=7", Some(7)),
             ("\"resolvers\"; r=4; t=100", Some(20)),
             ("\"api\";t=7", None),
+            ("\"api\";r=0;t=7, \"pages\";r=99;t=300", Some(7)),
             ("nonsense", None),
         ] {
             assert_eq!(check(limit), expected, "{limit}");

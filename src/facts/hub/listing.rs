@@ -3,16 +3,29 @@
 //! hf-hub knows where the commit is asked for and reads the answer. It has no listing with sizes and
 //! hashes: the tree is read here.
 
+use std::collections::BTreeSet;
+
 use hf_hub::api::RepoInfo;
 use reqwest::header::LINK;
 use reqwest::{Response, Url};
 use serde::Deserialize;
 
 use super::client::Client;
-use super::refusal::{Asked, Refusal};
+use super::refusal::Asked;
 use super::retries::Setback;
-use super::{HubError, ObjectId, RemoteFile, store};
+use super::{HubError, ObjectId, RemoteFile, encoding};
+use crate::file_name::weights::Weights;
 use crate::source::Source;
+
+/// The files of a commit, as the hub lists them.
+#[derive(Debug)]
+pub(super) struct Files {
+    /// Sorted by path. Names are not safe yet.
+    pub(super) files: Vec<RemoteFile>,
+    /// Those whose id or size may not be that of the content: the empty id of a git blob where none
+    /// is listed.
+    pub(super) doubtful: BTreeSet<String>,
+}
 
 /// One entry of a listing, as the hub writes it.
 #[derive(Debug, Deserialize)]
@@ -45,6 +58,9 @@ struct Page {
 /// below what would fill the memory.
 const LONGEST_LISTING: usize = 64 * 1024 * 1024;
 
+/// A hub refuses larger ones in git, and keeps them elsewhere (hub documentation, "Repository limits").
+const LARGEST_IN_GIT: u64 = 10 * 1024 * 1024;
+
 /// The commit that the source's revision names.
 pub(crate) async fn commit(client: &Client, source: &Source) -> Result<String, HubError> {
     let asked = &client.asked(source);
@@ -62,10 +78,9 @@ pub(crate) async fn commit(client: &Client, source: &Source) -> Result<String, H
 }
 
 async fn read_info(client: &Client, source: &Source, asked: &Asked) -> Result<RepoInfo, Setback> {
-    let (answer, _) = client.open(&client.info_url(source)?, None, asked).await?;
-    let status = answer.status();
-    if !status.is_success() {
-        return Err(asked.refused(&Refusal::from_head(status.as_u16(), answer.headers())));
+    let (answer, url) = client.open(&client.info_url(source), None, asked).await?;
+    if !answer.status().is_success() {
+        return Err(client.refused(asked, &answer, &url));
     }
     let text = read_text(client, answer, LONGEST_LISTING, asked).await?;
     serde_json::from_slice(&text).map_err(|error| {
@@ -73,16 +88,16 @@ async fn read_info(client: &Client, source: &Source, asked: &Asked) -> Result<Re
     })
 }
 
-/// Every file of a commit, sorted by path. Names are as the hub writes them: not safe yet.
-pub(crate) async fn files(
+/// Every file of a commit.
+pub(super) async fn files(
     client: &Client,
     source: &Source,
     commit: &str,
-) -> Result<Vec<RemoteFile>, HubError> {
+) -> Result<Files, HubError> {
     let asked = &client.asked(source);
     let mut url = client.url(["api", "models", &source.owner, &source.repo, "tree", commit]);
     url.set_query(Some("recursive=true&expand=false"));
-    let mut files = Vec::new();
+    let mut entries = Vec::new();
     let mut budget = LONGEST_LISTING;
     loop {
         let page = client
@@ -94,19 +109,27 @@ pub(crate) async fn files(
             .await?;
         // An empty page is two bytes, so that even a listing without end has one.
         budget = budget.saturating_sub(page.length);
-        let listed = page.entries.into_iter().filter(|entry| entry.kind == "file");
-        for file in listed.map(|entry| remote_file(entry, asked)) {
-            files.push(file?);
-        }
+        entries.extend(page.entries.into_iter().filter(|entry| entry.kind == "file"));
         match page.next {
             Some(next) if next != url => url = next,
             Some(_) => return Err(asked.unreachable("its listing has no end")),
             None => break,
         }
     }
-    files.sort_by(|one, other| one.path.cmp(&other.path));
-    files.dedup_by(|one, other| one.path == other.path);
-    Ok(files)
+    entries.sort_by(|one, other| one.path.cmp(&other.path));
+    entries.dedup_by(|one, other| one.path == other.path);
+    let unlinked = lists_no_links(&entries);
+    let is_doubtful = |entry: &&Entry| entry.id().is_none() || (unlinked && entry.lfs.is_none());
+    let doubtful = entries.iter().filter(is_doubtful).map(|entry| entry.path.clone()).collect();
+    Ok(Files { files: entries.into_iter().map(remote_file).collect(), doubtful })
+}
+
+/// Whether it is a listing of what git has, which a hub would list otherwise: it keeps no weights and
+/// no large file in git, and this one has such a file and none that is kept elsewhere.
+fn lists_no_links(entries: &[Entry]) -> bool {
+    let belongs_elsewhere =
+        |entry: &Entry| entry.size >= LARGEST_IN_GIT || Weights::of(&entry.path).is_some();
+    entries.iter().all(|entry| entry.lfs.is_none()) && entries.iter().any(belongs_elsewhere)
 }
 
 async fn read_page(
@@ -115,10 +138,9 @@ async fn read_page(
     budget: usize,
     asked: &Asked,
 ) -> Result<Page, Setback> {
-    let (answer, _) = client.open(url, None, asked).await?;
-    let status = answer.status();
-    if !status.is_success() {
-        return Err(asked.refused(&Refusal::from_head(status.as_u16(), answer.headers())));
+    let (answer, found) = client.open(url, None, asked).await?;
+    if !answer.status().is_success() {
+        return Err(client.refused(asked, &answer, &found));
     }
     let next = next_page(&answer, url);
     let text = read_text(client, answer, budget, asked).await?;
@@ -146,6 +168,7 @@ async fn read_text(
     budget: usize,
     asked: &Asked,
 ) -> Result<Vec<u8>, Setback> {
+    let encoding = encoding::of(answer.headers());
     let mut text = Vec::new();
     while let Some(chunk) = client.chunk(&mut answer, asked).await? {
         if text.len() + chunk.len() > budget {
@@ -153,23 +176,25 @@ async fn read_text(
         }
         text.extend_from_slice(&chunk);
     }
-    Ok(text)
+    let Some(encoding) = encoding else { return Ok(text) };
+    encoding::undo(&encoding, &text, budget)
+        .map_err(|reason| Setback::fatal(asked.unreachable(format!("its answer {reason}"))))
 }
 
-fn remote_file(entry: Entry, asked: &Asked) -> Result<RemoteFile, HubError> {
-    let git = entry.oid.filter(|oid| is_hex(oid, 40));
-    let (size, oid) = match entry.lfs {
-        Some(lfs) => {
-            let sha256 = lfs.oid.filter(|oid| is_hex(oid, 64)).map(ObjectId::Sha256);
-            (lfs.size.unwrap_or(entry.size), sha256.or(git.map(ObjectId::LfsPointer)))
-        }
-        None => (entry.size, git.map(ObjectId::GitBlob)),
-    };
-    let Some(oid) = oid else {
-        let path = store::printable(&entry.path);
-        return Err(asked.unreachable(format!("it lists `{path}` without an id of its content")));
-    };
-    Ok(RemoteFile { path: entry.path, size, oid })
+impl Entry {
+    /// What is listed of its content.
+    fn id(&self) -> Option<ObjectId> {
+        let git = self.oid.clone().filter(|oid| is_hex(oid, 40));
+        let Some(lfs) = &self.lfs else { return git.map(ObjectId::GitBlob) };
+        let sha256 = lfs.oid.clone().filter(|oid| is_hex(oid, 64)).map(ObjectId::Sha256);
+        sha256.or(git.map(ObjectId::LfsPointer))
+    }
+}
+
+fn remote_file(entry: Entry) -> RemoteFile {
+    let oid = entry.id().unwrap_or_else(|| ObjectId::GitBlob(String::new()));
+    let size = entry.lfs.and_then(|lfs| lfs.size).unwrap_or(entry.size);
+    RemoteFile { path: entry.path, size, oid }
 }
 
 fn is_hex(text: &str, length: usize) -> bool {

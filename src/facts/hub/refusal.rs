@@ -3,11 +3,14 @@
 //! The status alone does not tell: the hub's own word is the header `X-Error-Code`
 //! (`huggingface_hub` 1.29 `utils/_http.py hf_raise_for_status`).
 
-use std::time::Duration;
+use std::io;
+use std::time::{Duration, SystemTime};
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use rustls::CertificateError;
 
 use super::HubError;
+use super::hub_rate_limit::Limit;
 use super::retries::{Again, Setback};
 use super::store::printable;
 
@@ -22,10 +25,14 @@ pub(crate) struct Asked {
     pub(crate) path: Option<String>,
     /// Whether a token was sent.
     pub(crate) with_token: bool,
-    /// Scheme, host and port that were asked.
+    /// Scheme, host and port of who answers.
     pub(crate) endpoint: String,
     /// Where a person looks at the repository.
     pub(crate) page: String,
+    /// What who answers calls the repository, if it is something else.
+    pub(crate) renamed: Option<String>,
+    /// The hub that was asked, where it has sent the request on to another one, without the token.
+    pub(crate) sent_on_by: Option<String>,
 }
 
 /// An answer that refuses.
@@ -63,17 +70,11 @@ impl Asked {
     fn final_error(&self, refusal: &Refusal) -> HubError {
         let repository = self.repository.clone();
         match (refusal.code.as_deref(), refusal.status) {
-            (Some("GatedRepo"), _) => {
-                let page = self.page.clone();
-                if self.with_token {
-                    HubError::Gated { repository, page }
-                } else {
-                    HubError::TokenMissing { repository, page }
-                }
-            }
+            (Some("GatedRepo"), _) => self.gated(),
+            (_, 401) if self.with_token && self.sent_on_by.is_some() => self.gated(),
             (Some("RepoNotFound"), _) => HubError::RepositoryNotFound { repository },
             (Some("RevisionNotFound"), _) => self.revision_not_found(),
-            (Some("EntryNotFound"), _) => self.file_not_found(),
+            (Some("EntryNotFound"), _) => self.file_gone(),
             (_, 401) if self.with_token && refusal.blames_the_token() => {
                 HubError::TokenRejected { repository }
             }
@@ -83,7 +84,7 @@ impl Asked {
                 repository,
                 reason: printable(refusal.message.as_deref().unwrap_or("forbidden")),
             },
-            (_, 404) if self.path.is_some() => self.file_not_found(),
+            (_, 404) if self.path.is_some() => self.file_gone(),
             (_, 404) => HubError::RepositoryNotFound { repository },
             (_, status) => self.server_error(status),
         }
@@ -94,11 +95,29 @@ impl Asked {
         HubError::RevisionNotFound { repository: self.repository.clone(), revision }
     }
 
-    fn file_not_found(&self) -> HubError {
-        HubError::FileNotFound {
+    /// The repository is for those who have been let in.
+    fn gated(&self) -> HubError {
+        let (repository, renamed) = (self.repository.clone(), self.renamed.clone());
+        let page = self.page.clone();
+        match (&self.sent_on_by, self.with_token) {
+            (Some(mirror), true) => {
+                let (mirror, sent_on_to) = (mirror.clone(), self.endpoint.clone());
+                HubError::TokenNotSent { repository, renamed, mirror, sent_on_to }
+            }
+            (None, true) => HubError::Gated { repository, renamed, page },
+            (sent_on_by, false) => {
+                let sent_on_to = sent_on_by.as_ref().map(|_| self.endpoint.clone());
+                HubError::TokenMissing { repository, renamed, page, sent_on_to }
+            }
+        }
+    }
+
+    /// A file is only asked for after it was listed.
+    fn file_gone(&self) -> HubError {
+        HubError::FileGone {
             repository: self.repository.clone(),
-            path: self.path.clone().unwrap_or_default(),
-            similar: Vec::new(),
+            path: printable(self.path.as_deref().unwrap_or_default()),
+            endpoint: self.endpoint.clone(),
         }
     }
 
@@ -113,6 +132,12 @@ impl Asked {
 
     /// A request that got no answer. Its URL, which may be signed, is not repeated.
     pub(crate) fn failed(&self, error: reqwest::Error) -> Setback {
+        if let Some(wrong) = distrust(&error) {
+            let issuer_unknown =
+                matches!(wrong, CertificateError::UnknownIssuer | CertificateError::Other(_));
+            let (endpoint, reason) = (self.endpoint.clone(), printable(&wrong.to_string()));
+            return Setback::fatal(HubError::Untrusted { endpoint, reason, issuer_unknown });
+        }
         let worth_another = !error.is_builder() && !error.is_redirect();
         let error = self.unreachable(chain(&error.without_url()));
         if worth_another { Setback::transient(error) } else { Setback::fatal(error) }
@@ -131,17 +156,15 @@ impl Refusal {
     /// What the head of an answer says.
     pub(crate) fn from_head(status: u16, headers: &HeaderMap) -> Self {
         let text = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
-        let seconds = |value: &str| value.trim().parse().ok().map(Duration::from_secs);
-        let retry_after = || text(RETRY_AFTER.as_str()).as_deref().and_then(seconds);
-        // The hub's own header first: behind a cache, `Retry-After` can be that of the cache.
-        let rate_limit = || {
-            let header = text("ratelimit")?;
-            let reset = header.split(';').find_map(|part| part.trim().strip_prefix("t="))?;
-            seconds(reset)
+        // The hub's own header first: behind a cache, `Retry-After` can be that of the cache. It comes
+        // with every answer, and is the reason of this one where nothing is left.
+        let exhausted = || {
+            let limit = Limit::of(headers)?;
+            limit.left.is_none_or(|left| left == 0).then_some(limit.reset)
         };
         let wait = match status {
-            429 => rate_limit().or_else(retry_after),
-            503 => retry_after(),
+            429 => exhausted().or_else(|| retry_after(headers)),
+            503 => retry_after(headers),
             _ => None,
         };
         Self { status, code: text("x-error-code"), message: text("x-error-message"), wait }
@@ -156,6 +179,30 @@ impl Refusal {
     fn blames_the_token(&self) -> bool {
         let message = self.message.as_deref().unwrap_or_default().to_ascii_lowercase();
         message.contains("credentials") || message.contains("token")
+    }
+}
+
+/// `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3), which is the server's: its clock counts.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+    let value = text(RETRY_AFTER)?;
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = |text| httpdate::parse_http_date(text).ok();
+    let now = text(DATE).and_then(date).unwrap_or_else(SystemTime::now);
+    Some(date(value)?.duration_since(now).unwrap_or_default())
+}
+
+/// What is wrong with a certificate, if that is what ended a request.
+fn distrust<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e CertificateError> {
+    if let Some(rustls::Error::InvalidCertificate(wrong)) = error.downcast_ref() {
+        return Some(wrong);
+    }
+    // What is inside an error of input or output is not among its causes.
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => distrust(inner),
+        None => distrust(error.source()?),
     }
 }
 
@@ -196,6 +243,8 @@ mod tests {
             with_token: token,
             endpoint: "http://hub".to_owned(),
             page: "http://hub/o/r".to_owned(),
+            renamed: None,
+            sent_on_by: None,
         };
         let setback = asked.refused(&Refusal::from_head(status, &headers));
         (setback.error.to_string(), setback.again)
@@ -208,7 +257,7 @@ mod tests {
             (403, "GatedRepo", true, "access to `o/r` is gated"),
             (404, "RepoNotFound", true, "there is no repository `o/r`"),
             (404, "RevisionNotFound", true, "`o/r` has no revision `v1`"),
-            (404, "EntryNotFound", true, "`o/r` has no file `f`"),
+            (404, "EntryNotFound", true, "`http://hub` lists `f` in `o/r` and does not have it"),
         ] {
             let headers = [("x-error-code", code)];
             assert_eq!(check(status, &headers, token), (expected.to_owned(), Again::Never));
@@ -229,8 +278,22 @@ mod tests {
         assert_eq!(check(429, &both, true).1, Again::After(Duration::from_secs(7)));
         let after = [("retry-after", "9")];
         assert_eq!(check(429, &after, true).1, Again::After(Duration::from_secs(9)));
+        // A limit that is not reached is not what the answer is about.
+        let other = [("ratelimit", "\"api\";r=2999;t=280"), ("retry-after", "2")];
+        assert_eq!(check(429, &other, true).1, Again::After(Duration::from_secs(2)));
+        let spaced = [("ratelimit", "\"api\" ; r = 0 ; t = 15")];
+        assert_eq!(check(429, &spaced, true).1, Again::After(Duration::from_secs(15)));
         assert_eq!(check(429, &[], true).1, Again::Soon);
         assert_eq!(check(503, &[], true).1, Again::Soon);
+        let date = [
+            ("date", "Wed, 21 Oct 2015 07:27:30 GMT"),
+            ("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"),
+        ];
+        assert_eq!(check(429, &date, true).1, Again::After(Duration::from_secs(30)));
+        assert_eq!(check(503, &date, true).1, Again::After(Duration::from_secs(30)));
+        // Without the server's clock it is long past.
+        assert_eq!(check(429, &date[1..], true).1, Again::After(Duration::ZERO));
+        assert_eq!(check(429, &[("retry-after", "soon")], true).1, Again::Soon);
         assert_eq!(check(418, &[], true), ("`http://hub` answers 418".to_owned(), Again::Never));
     }
 }

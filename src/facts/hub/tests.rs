@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::*;
-use crate::options::Locking;
+use crate::options::{Locking, NetworkOptions};
 use crate::progress::{Event, Progress};
 
 const REPOSITORY: &str = "acme/tiny";
@@ -41,6 +41,7 @@ fn options(endpoint: &str) -> HubOptions {
         timeout: None,
         silence: Duration::from_millis(300),
         locking: Locking::default(),
+        network: NetworkOptions::default(),
     }
 }
 
@@ -107,6 +108,13 @@ async fn fails(faults: &[&str]) -> HubError {
 #[tokio::test]
 async fn a_cut_is_continued_where_it_happened_without_asking_the_hub_again() {
     survives(&["cut=1000000*2:all"], (1, 3)).await;
+}
+
+#[tokio::test]
+async fn a_range_that_does_not_say_which_one_it_is_counts_by_its_length() {
+    survives(&["no-content-range:all"], (1, 1)).await;
+    let error = fails(&["no-content-range=1:all"]).await.to_string();
+    assert!(error.contains("it answers with another range"), "{error}");
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ pub static SOURCE: Check = Check {
         &rules::OFFLINE,
         &rules::TOKEN_MISSING,
         &rules::TOKEN_REJECTED,
+        &rules::TOKEN_NOT_SENT,
         &rules::MODEL_GATED,
         &rules::ACCESS_FORBIDDEN,
         &rules::MODEL_NOT_FOUND,
@@ -207,13 +208,24 @@ fn failure(error: &HubError) -> Finding {
             let fix = "run once without `--offline` (or `HF_HUB_OFFLINE`), or copy the files there";
             Finding::new(&rules::OFFLINE, message, fix)
         }
-        HubError::TokenMissing { page, .. } => {
+        HubError::TokenMissing { page, sent_on_to, .. } => {
+            let too = sent_on_to
+                .as_ref()
+                .map(|it| format!(" and `HF_ENDPOINT={it}`, because the mirror sends on to it"));
             let fix = format!(
-                "accept the terms at {page}, then set `HF_TOKEN` to a read token (a token is looked \
+                "accept the terms at {page}, then set `HF_TOKEN` to a read token{} (a token is looked \
                  for in `HF_TOKEN`, `HF_TOKEN_PATH`, `/run/secrets/hf_token` and where `hf auth \
-                 login` puts it)"
+                 login` puts it)",
+                too.unwrap_or_default()
             );
             Finding::new(&rules::TOKEN_MISSING, message, fix)
+        }
+        HubError::TokenNotSent { sent_on_to, .. } => {
+            let fix = format!(
+                "set `HF_ENDPOINT={sent_on_to}`: a token is sent to the endpoint alone that it belongs \
+                 to"
+            );
+            Finding::new(&rules::TOKEN_NOT_SENT, message, fix)
         }
         HubError::TokenRejected { .. } => {
             let fix = "set `HF_TOKEN` to a token that has neither expired nor been revoked";
@@ -241,10 +253,37 @@ fn failure(error: &HubError) -> Finding {
         HubError::FileNotFound { similar, .. } => {
             Finding::new(&rules::FILE_NOT_IN_REPO, message, file_fix(similar))
         }
+        HubError::FileGone { path, .. } => {
+            let fix = format!(
+                "ask another endpoint (`HF_ENDPOINT`) or another revision, or leave `{path}` out with \
+                 `exclude`"
+            );
+            Finding::new(&rules::FILE_NOT_IN_REPO, message, fix)
+        }
         HubError::RateLimited { retry_after } => rate_limited(message, *retry_after),
         HubError::Unreachable { endpoint, .. } | HubError::Server { endpoint, .. } => {
             let fix =
                 format!("check that `{endpoint}` answers from here (proxy, DNS, `HF_ENDPOINT`)");
+            Finding::new(&rules::HUB_UNREACHABLE, message, fix)
+        }
+        HubError::Untrusted { issuer_unknown: false, endpoint, .. } => {
+            let fix = format!(
+                "check that `{endpoint}` is its name (`HF_ENDPOINT`) and that the clock is right here, or \
+                 have the certificate made anew"
+            );
+            Finding::new(&rules::HUB_UNREACHABLE, message, fix)
+        }
+        HubError::Untrusted { issuer_unknown: true, .. } => {
+            let fix = "set `SSL_CERT_FILE` to a file with the certificate of the authority that signed \
+                       it (PEM); it is often one's own, or that of a proxy that looks inside";
+            Finding::new(&rules::HUB_UNREACHABLE, message, fix)
+        }
+        HubError::Certificates { path, .. } => {
+            let fix = format!(
+                "let `SSL_CERT_FILE` name a file of certificates (PEM), which in a container has to be \
+                 mounted at `{}`, or unset it",
+                path.display()
+            );
             Finding::new(&rules::HUB_UNREACHABLE, message, fix)
         }
         HubError::UnsafeName { .. } => {

@@ -19,6 +19,7 @@ use std::str::FromStr;
 /// | `expired` | the CDN answers 403 | 1 |
 /// | `rate-limit=T` | 429 with `RateLimit` and `Retry-After` of T seconds | 1 |
 /// | `rate-limit` | 429 without them | 1 |
+/// | `retry-date=T` | 429 with `Retry-After` as a date, T seconds from now | 1 |
 /// | `gated` | 401 without a token | always |
 /// | `denied` | gated, and the token's owner has not been let in: 403 | always |
 /// | `ignore-range` | 200 and the whole body for a ranged request | always |
@@ -29,7 +30,13 @@ use std::str::FromStr;
 /// | `expires=N` | an address at the CDN is good for N requests, then 403 | always |
 /// | `crowded=N` | the CDN answers 403 while it sends N bodies already | always |
 /// | `few=R` | the hub says that R more requests are allowed, for one second | always |
-/// | `absolute` | small files are redirected by an absolute URL with status 308 | always |
+/// | `absolute` | small files, and renamed repositories, are redirected by an absolute URL with status 308 | always |
+/// | `gone` | a file that is listed is not found | always |
+/// | `no-lfs` | the listing has of large files what git has of them: the pointer's id and size | always |
+/// | `no-oid` | the listing has no ids | always |
+/// | `no-content-range` | 206 without `Content-Range` | always |
+/// | `no-content-range=N` | the same, N bytes short of what was asked for | always |
+/// | `zipped` | answers of the API, and small files, are compressed, whatever the request wants | always |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     pub(crate) kind: Kind,
@@ -59,6 +66,12 @@ pub(crate) enum Kind {
     Expires(u64),
     Crowded(u64),
     Few(u64),
+    RetryDate(u64),
+    Gone,
+    NoLfs,
+    NoOid,
+    NoContentRange(u64),
+    Zipped,
 }
 
 /// Why a text is not a fault.
@@ -119,6 +132,12 @@ impl Kind {
             ("expires", Some(requests)) => Self::Expires(requests),
             ("crowded", Some(bodies)) => Self::Crowded(bodies),
             ("few", Some(left)) => Self::Few(left),
+            ("retry-date", Some(seconds)) => Self::RetryDate(seconds),
+            ("gone", None) => Self::Gone,
+            ("no-lfs", None) => Self::NoLfs,
+            ("no-oid", None) => Self::NoOid,
+            ("no-content-range", short) => Self::NoContentRange(short.unwrap_or(0)),
+            ("zipped", None) => Self::Zipped,
             _ => return None,
         })
     }
@@ -131,6 +150,7 @@ impl Kind {
                 | Self::Status(_)
                 | Self::CdnStatus(_)
                 | Self::RateLimit(_)
+                | Self::RetryDate(_)
                 | Self::OtherContent
         )
     }

@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read as _, Write};
 
+use flate2::Compression;
+use flate2::read::GzEncoder;
+
 /// A request's head; a body is read and dropped, except that of `POST`.
 #[derive(Debug)]
 pub(crate) struct Head {
@@ -136,6 +139,14 @@ fn reason(status: u16) -> &'static str {
         503 => "Service Unavailable",
         _ => "Status",
     }
+}
+
+/// Compressed as `Content-Encoding: gzip` says.
+pub(crate) fn zipped(content: impl io::Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // What cannot be read is shorter than it should be, which a client has to see.
+    drop(GzEncoder::new(content, Compression::fast()).read_to_end(&mut bytes));
+    bytes
 }
 
 /// Undoes percent-encoding; what is not valid stands for itself.

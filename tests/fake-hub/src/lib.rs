@@ -42,6 +42,15 @@ pub enum Origin {
     Cdn,
 }
 
+/// Which requests a mirror sends on to another hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SentOn {
+    /// Those for files.
+    Files,
+    /// All of them.
+    Everything,
+}
+
 /// A request that was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -86,6 +95,10 @@ pub(crate) struct Settings {
     pub(crate) public_url: Option<String>,
     /// Where large files are redirected to; absent: to the CDN that runs with the hub.
     pub(crate) cdn_url: Option<String>,
+    /// What repositories were called before, and what they are called now.
+    pub(crate) renamed: BTreeMap<String, String>,
+    /// The hub that requests are sent on to, and which ones; absent: none are.
+    pub(crate) sends_on: Option<(String, SentOn)>,
     /// Entries on a page of a listing.
     pub(crate) page: usize,
     /// Called for every request.
@@ -100,6 +113,8 @@ impl Default for Settings {
             below: String::new(),
             public_url: None,
             cdn_url: None,
+            renamed: BTreeMap::new(),
+            sends_on: None,
             page: 1000,
             observer: None,
         }
@@ -146,6 +161,21 @@ impl Builder {
     #[must_use]
     pub fn commit(mut self, repository: &str) -> Self {
         self.repositories.entry(repository.to_owned()).or_default().commit();
+        self
+    }
+
+    /// What `repository` was called before, or is called in other letter case: requests about it are
+    /// redirected to its present name.
+    #[must_use]
+    pub fn renamed(mut self, before: &str, repository: &str) -> Self {
+        self.settings.renamed.insert(before.to_owned(), repository.to_owned());
+        self
+    }
+
+    /// A mirror: what it is asked for is redirected to the hub at `url`.
+    #[must_use]
+    pub fn sends_on(mut self, url: &str, which: SentOn) -> Self {
+        self.settings.sends_on = Some((url.trim_end_matches('/').to_owned(), which));
         self
     }
 

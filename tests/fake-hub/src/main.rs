@@ -5,12 +5,13 @@
 use std::net::ToSocketAddrs as _;
 use std::process::ExitCode;
 
-use fake_hub::{FakeHub, Origin, Request};
+use fake_hub::{FakeHub, Origin, Request, SentOn};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 const USAGE: &str = "usage: fake-hub --root DIR [--listen ADDR:PORT] [--cdn-listen ADDR:PORT]
                 [--public-url URL] [--cdn-url URL] [--require-token TOKEN] [--token TOKEN] [--page N]
+                [--renamed BEFORE=NOW] [--sends-on URL] [--sends-files-on URL]
                 [--fault KIND[=ARGUMENT][*TIMES]:TARGET]...
 
 Prints the hub's URL, then a line for each request: origin, method, path, range, status, and
@@ -53,6 +54,13 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), String> {
             "--require-token" => builder.require_token(&value),
             "--token" => builder.token(&value),
             "--page" => builder.page(value.parse().map_err(|_| format!("`{value}` is no number"))?),
+            "--renamed" => {
+                let (before, now) =
+                    value.split_once('=').ok_or_else(|| format!("`{value}` is not BEFORE=NOW"))?;
+                builder.renamed(before, now)
+            }
+            "--sends-on" => builder.sends_on(&value, SentOn::Everything),
+            "--sends-files-on" => builder.sends_on(&value, SentOn::Files),
             "--fault" => builder.fault(value.parse().map_err(|error| format!("{error}"))?),
             _ => return Err(format!("unknown flag `{flag}`\n{USAGE}")),
         };

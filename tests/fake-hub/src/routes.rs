@@ -1,9 +1,12 @@
 //! What is answered to what.
 
+use std::time::{Duration, SystemTime};
+
 use serde_json::{Value, json};
 
+use crate::SentOn;
 use crate::fault::Kind;
-use crate::http::{Answer, Head, decode, encode};
+use crate::http::{Answer, Head, decode, encode, zipped};
 use crate::repository::{File, Repository, pointer};
 use crate::server::{FileBody, Reply, Shared, Text};
 
@@ -11,8 +14,18 @@ use crate::server::{FileBody, Reply, Shared, Text};
 pub(crate) fn hub(shared: &Shared, head: &Head) -> Reply {
     match route(shared, head).unwrap_or_else(Reply::Text) {
         Reply::Text(Text { answer, body }) => {
-            Reply::Text(Text { answer: with_limits(shared, answer), body })
+            let answer = with_limits(shared, answer);
+            let is_api = head.target.contains("/api/models/");
+            let zips = |kind| (kind == Kind::Zipped).then_some(());
+            if is_api && answer.status == 200 && shared.strike("all", None, zips).is_some() {
+                return Reply::Bytes(
+                    answer.with("Content-Encoding", "gzip"),
+                    zipped(body.as_bytes()),
+                );
+            }
+            Reply::Text(Text { answer, body })
         }
+        Reply::Bytes(answer, body) => Reply::Bytes(with_limits(shared, answer), body),
         Reply::File(answer, body) => Reply::File(with_limits(shared, answer), body),
     }
 }
@@ -37,6 +50,11 @@ fn route(shared: &Shared, head: &Head) -> Result<Reply, Text> {
         return Err(error(404, None, "Not Found"));
     };
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    if let Some(answer) =
+        sent_on(shared, head, path, &parts).or_else(|| renamed(shared, head, &parts))
+    {
+        return Err(answer);
+    }
     match parts.as_slice() {
         ["api", "whoami-v2"] => whoami(shared, head),
         ["api", "models", owner, repo] => info(shared, head, owner, repo, "main"),
@@ -69,6 +87,11 @@ fn route(shared: &Shared, head: &Head) -> Result<Reply, Text> {
                     body,
                 }));
             }
+            let zips = |kind| (kind == Kind::Zipped && head.method != "HEAD").then_some(());
+            if shared.strike(&asked.name, Some(&path), zips).is_some() {
+                let body = zipped(file.content.open(0).map_err(|_| error(500, None, "gone"))?);
+                return Ok(Reply::Bytes(answer.with("Content-Encoding", "gzip"), body));
+            }
             Ok(file_reply(shared, head, &asked.name, &path, file, answer))
         }
         [owner, repo, "resolve", revision, path @ ..] => {
@@ -78,6 +101,43 @@ fn route(shared: &Shared, head: &Head) -> Result<Reply, Text> {
         }
         _ => Err(error(404, None, "Not Found")),
     }
+}
+
+/// A redirect to the hub behind this one.
+fn sent_on(shared: &Shared, head: &Head, path: &str, parts: &[&str]) -> Option<Text> {
+    let (url, which) = shared.settings.sends_on.as_ref()?;
+    let is_file = matches!(parts, [_, _, "resolve", ..]);
+    (is_file || *which == SentOn::Everything).then_some(())?;
+    Some(redirect(307, format!("{url}{path}{}", query(head))))
+}
+
+/// A redirect to what a repository is called now.
+fn renamed(shared: &Shared, head: &Head, parts: &[&str]) -> Option<Text> {
+    let at = match parts {
+        ["api", "models", ..] => 2,
+        ["api", "resolve-cache", "models", ..] => 3,
+        _ => 0,
+    };
+    let (owner, repo) = (parts.get(at)?, parts.get(at + 1)?);
+    let before = format!("{}/{}", decode(owner), decode(repo));
+    let now = shared.settings.renamed.get(&before)?;
+    let now = encode(now, true);
+    let parts = [&parts[..at], &[now.as_str()], &parts[at + 2..]].concat();
+    let location = format!("{}/{}{}", shared.settings.below, parts.join("/"), query(head));
+    let absolute = shared.strike(&before, None, |kind| (kind == Kind::Absolute).then_some(()));
+    Some(match absolute {
+        Some(()) => redirect(308, format!("{}{location}", own_url(shared, head))),
+        None => redirect(307, location),
+    })
+}
+
+fn redirect(status: u16, location: String) -> Text {
+    let body = format!("Redirecting to {location}");
+    Text { answer: Answer::new(status).with("Location", location), body }
+}
+
+fn query(head: &Head) -> String {
+    head.target.split_once('?').map(|(_, query)| format!("?{query}")).unwrap_or_default()
 }
 
 /// A repository that may be looked at.
@@ -147,6 +207,7 @@ fn refuse_as_scripted(shared: &Shared, name: &str, path: Option<&str>) -> Result
     let refusal = shared.strike(name, path, |kind| match kind {
         Kind::Status(status) => Some(error(status, None, "scripted")),
         Kind::RateLimit(seconds) => Some(rate_limited(seconds)),
+        Kind::RetryDate(seconds) => Some(come_back_at(seconds)),
         _ => None,
     });
     refusal.map_or(Ok(()), Err)
@@ -161,6 +222,12 @@ fn rate_limited(seconds: Option<u64>) -> Text {
         None => answer,
     };
     Text { answer, body: json!({"error": "Too Many Requests"}).to_string() }
+}
+
+fn come_back_at(seconds: u64) -> Text {
+    let at = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(seconds));
+    let answer = Answer::new(429).with("Retry-After", at);
+    Text { answer, body: "Too Many Requests".to_owned() }
 }
 
 fn error(status: u16, code: Option<&str>, message: &str) -> Text {
@@ -256,8 +323,20 @@ fn directory(path: &str) -> Value {
 fn entry(shared: &Shared, name: &str, path: &str, file: &File) -> Value {
     let size = stated_size(shared, name, path, file);
     let mut entry = json!({"type": "file", "oid": file.blob, "size": size, "path": path});
+    let strikes = |wanted| {
+        let strike = |kind| (kind == wanted).then_some(());
+        shared.strike(name, Some(path), strike).is_some()
+    };
+    if strikes(Kind::NoOid) {
+        entry["oid"] = Value::Null;
+        return entry;
+    }
     if let Some(sha256) = &file.sha256 {
         let pointer_size = pointer(sha256, file.size).len();
+        if strikes(Kind::NoLfs) {
+            entry["size"] = json!(pointer_size);
+            return entry;
+        }
         entry["lfs"] = json!({"oid": sha256, "size": size, "pointerSize": pointer_size});
         entry["xetHash"] = json!(file.chunk_hash());
     }
@@ -278,6 +357,9 @@ fn resolve(
 ) -> Result<Reply, Text> {
     let file = asked.file(path)?;
     let name = &asked.name;
+    if shared.strike(name, Some(path), |kind| (kind == Kind::Gone).then_some(())).is_some() {
+        return Err(error(404, Some("EntryNotFound"), "Entry not found"));
+    }
     let (id, commit) = (encode(name, true), &asked.repository.commit);
     let encoded = encode(path, true);
     let linked = |status: u16| {
@@ -358,17 +440,24 @@ fn file_reply(
     mut answer: Answer,
 ) -> Reply {
     let mut range = head.range(file.size);
+    let mut short = 0;
     let concerned = Some(path);
     if range.is_some() {
         let ignored = |kind| (kind == Kind::IgnoreRange).then_some(());
         range = range.filter(|_| shared.strike(name, concerned, ignored).is_none());
     }
-    let (start, length) = match range {
+    let (start, mut length) = match range {
         None => (0, file.size),
         Some(Some((start, length))) => {
             answer.status = 206;
             let last = start + length - 1;
-            answer = answer.with("Content-Range", format!("bytes {start}-{last}/{}", file.size));
+            match strike_silent(shared, name, path) {
+                Some(bytes) => short = bytes,
+                None => {
+                    let range = format!("bytes {start}-{last}/{}", file.size);
+                    answer = answer.with("Content-Range", range);
+                }
+            }
             (start, length)
         }
         Some(None) => {
@@ -376,6 +465,7 @@ fn file_reply(
             return Reply::Text(Text { answer: refused, body: String::new() });
         }
     };
+    length = length.saturating_sub(short);
     answer = answer.with("Accept-Ranges", "bytes").with("Content-Type", "application/octet-stream");
     // A request without a body uses no fault of the body up.
     let sends = head.method != "HEAD";
@@ -397,6 +487,14 @@ fn file_reply(
         rate: strike(|kind| if let Kind::Slow(rate) = kind { Some(rate) } else { None }),
     };
     Reply::File(answer, body)
+}
+
+/// How much shorter than asked for a range is that does not say which one it is.
+fn strike_silent(shared: &Shared, name: &str, path: &str) -> Option<u64> {
+    shared.strike(name, Some(path), |kind| match kind {
+        Kind::NoContentRange(short) => Some(short),
+        _ => None,
+    })
 }
 
 fn json_reply(value: &Value) -> Reply {

@@ -59,6 +59,8 @@ struct State {
 pub(crate) enum Reply {
     /// With a body at hand.
     Text(Text),
+    /// With a body that is no text.
+    Bytes(Answer, Vec<u8>),
     /// With a range of a file.
     File(Answer, FileBody),
 }
@@ -328,6 +330,13 @@ fn serve(stream: &TcpStream, origin: Origin, shared: &Shared) -> io::Result<()> 
                 answer.write(&mut writer, text.len() as u64)?;
                 if wants_body {
                     writer.write_all(text.as_bytes())?;
+                }
+            }
+            Reply::Bytes(answer, bytes) => {
+                shared.record(origin, &head, answer.status);
+                answer.write(&mut writer, bytes.len() as u64)?;
+                if wants_body {
+                    writer.write_all(&bytes)?;
                 }
             }
             Reply::File(answer, body) => {

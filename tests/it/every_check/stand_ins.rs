@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use fake_hub::{FakeHub, Made};
+use fake_hub::{FakeHub, Made, SentOn};
 use serde_json::{Map, Value};
 
 use crate::engine_api::archive_answers;
@@ -17,6 +17,7 @@ const CONTAINER: &str = include_str!("container.json");
 /// The servers that a check needs.
 pub(super) struct StandIns {
     hub: Option<FakeHub>,
+    mirror: Option<FakeHub>,
     docker: Option<Running>,
     engine: Option<Running>,
 }
@@ -29,8 +30,13 @@ impl StandIns {
             let answers = serde_json::from_str(&text).unwrap();
             answering(FakeEngine::default(), &answers).listen_on_port()
         };
+        let hub = read("hub").map(|text| hub(&text));
+        let mirrored = hub.as_ref().filter(|_| read("mirror").is_some());
+        let mirror = mirrored
+            .map(|hub| hub_stack::builder().sends_on(&hub.url(), SentOn::Files).start().unwrap());
         Self {
-            hub: read("hub").map(|text| hub(&text)),
+            hub,
+            mirror,
             docker: read("docker.json").map(|text| docker(&text, project).listen_on_socket()),
             engine: read("engine.json").map(engine),
         }
@@ -38,10 +44,12 @@ impl StandIns {
 
     /// Where they are, by the variable that says so.
     pub(super) fn addresses(&self) -> Vec<(&'static str, String)> {
-        let hub = self.hub.as_ref().map(|hub| ("HF_ENDPOINT", hub.url()));
+        let mirror = self.mirror.as_ref().map(|mirror| ("HF_ENDPOINT", mirror.url()));
+        let name = if mirror.is_some() { "HUB" } else { "HF_ENDPOINT" };
+        let hub = self.hub.as_ref().map(|hub| (name, hub.url()));
         let docker = self.docker.as_ref().map(|it| ("DOCKER_HOST", it.host().to_owned()));
         let engine = self.engine.as_ref().map(|it| ("ENGINE", it.host().replace("tcp", "http")));
-        hub.into_iter().chain(docker).chain(engine).collect()
+        hub.into_iter().chain(mirror).chain(docker).chain(engine).collect()
     }
 
     pub(super) fn stop(self) {

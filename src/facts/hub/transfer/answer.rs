@@ -3,11 +3,12 @@
 use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap};
 use reqwest::{Response, StatusCode, Url};
 
-use super::Transfer;
-use crate::facts::hub::HubError;
+use super::{SMALL, Transfer};
+use crate::facts::hub::client::Range;
 use crate::facts::hub::refusal::Refusal;
 use crate::facts::hub::retries::Setback;
 use crate::facts::hub::store::printable;
+use crate::facts::hub::{HubError, encoding};
 
 /// A body that has something of the file.
 #[derive(Debug)]
@@ -26,15 +27,51 @@ pub(super) struct Body {
 }
 
 impl Transfer<'_> {
-    /// Looks at the head of an answer to a request for the bytes from `first` on.
-    pub(super) fn body(&self, answer: Response, url: &Url, first: u64) -> Result<Body, Setback> {
+    /// The answer as it is without its encoding, which has no ranges: all of a small file, or nothing
+    /// that is of use.
+    pub(super) async fn plain(&self, mut answer: Response) -> Result<Response, Setback> {
+        let Some(encoding) =
+            encoding::of(answer.headers()).filter(|_| answer.status().is_success())
+        else {
+            return Ok(answer);
+        };
+        let fail = |reason: String| {
+            let path = printable(&self.download.file.path);
+            Setback::transient(self.asked.unreachable(format!("its `{path}` {reason}")))
+        };
+        let size = self.download.file.size;
+        if answer.status() != StatusCode::OK || size >= SMALL {
+            return Err(fail(format!("is compressed with `{}`", printable(&encoding))));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = self.client.chunk(&mut answer, &self.asked).await? {
+            body.extend_from_slice(&chunk);
+            // Compressed it is hardly longer than it is.
+            if body.len() as u64 > 2 * SMALL {
+                return Err(fail("is too long".to_owned()));
+            }
+        }
+        let budget = usize::try_from(size).unwrap_or(usize::MAX);
+        let content = encoding::undo(&encoding, &body, budget).map_err(fail)?;
+        let mut plain = http::Response::new(content);
+        if let Some(etag) = answer.headers().get(ETAG) {
+            plain.headers_mut().insert(ETAG, etag.clone());
+        }
+        Ok(plain.into())
+    }
+
+    /// Looks at the head of an answer to a request for these bytes.
+    pub(super) fn body(&self, answer: Response, url: &Url, asked: Range) -> Result<Body, Setback> {
+        let first = asked.first;
         let size = self.download.file.size;
         let tag = tag(answer.headers());
         let range = text(answer.headers(), CONTENT_RANGE.as_str());
         match answer.status() {
             StatusCode::PARTIAL_CONTENT => {
                 let (start, total) = range.and_then(parse_content_range).unzip();
-                if start != Some(first) {
+                // Without a word on what it is, its length has to say that it is what was asked for.
+                let silent = range.is_none() && answer.content_length() == Some(asked.length());
+                if start != Some(first) && !silent {
                     let error = self.asked.unreachable("it answers with another range");
                     return Err(Setback::transient(error));
                 }
@@ -52,14 +89,15 @@ impl Transfer<'_> {
                 Err(self.wrong_size(&total.escape_debug().to_string()))
             }
             status => {
-                let refusal = Refusal::from_head(status.as_u16(), answer.headers());
-                // Elsewhere than at home, an address that has expired, or a store in trouble.
-                if self.client.is_home(url) || status == StatusCode::TOO_MANY_REQUESTS {
-                    return Err(self.asked.refused(&refusal));
+                let by_hub = self.client.is_refused_by_a_hub(&answer, url);
+                if by_hub || status == StatusCode::TOO_MANY_REQUESTS {
+                    return Err(self.client.refused(&self.asked, &answer, url));
                 }
+                // An address that has expired, or a store in trouble.
                 let endpoint = url.origin().ascii_serialization();
                 let error = HubError::Server { endpoint, status: status.as_u16() };
-                Err(Setback { error, again: refusal.again() })
+                let again = Refusal::from_head(status.as_u16(), answer.headers()).again();
+                Err(Setback { error, again })
             }
         }
     }

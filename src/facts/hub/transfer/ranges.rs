@@ -256,7 +256,8 @@ impl Transfer<'_> {
         if may_be_crowded(answer.status()) {
             slot.refused();
         }
-        Ok((self.body(answer, &url, range.first)?, url))
+        let answer = self.plain(answer).await?;
+        Ok((self.body(answer, &url, range)?, url))
     }
 
     /// Looks the address up again, unless somebody has. One that is merely in demand stays.

@@ -14,7 +14,7 @@ use crate::facts::hub::blocks::BLOCK;
 use crate::facts::hub::retries::Retries;
 use crate::facts::hub::{Download, Hub, HubError, Listing};
 use crate::options::HubOptions;
-use crate::options::Locking;
+use crate::options::{Locking, NetworkOptions};
 use crate::progress::{Event, Progress};
 use crate::source::Source;
 
@@ -48,6 +48,7 @@ fn options(fake: &FakeHub, max_workers: usize) -> HubOptions {
         timeout: None,
         silence: Duration::from_millis(500),
         locking: Locking::default(),
+        network: NetworkOptions::default(),
     }
 }
 

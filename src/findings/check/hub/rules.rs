@@ -12,6 +12,9 @@ pub(super) static TOKEN_MISSING: Rule =
 pub(super) static TOKEN_REJECTED: Rule =
     Rule::error("token-rejected", ExitCode::Access, include_str!("rules/token-rejected.md"));
 
+pub(super) static TOKEN_NOT_SENT: Rule =
+    Rule::error("token-not-sent", ExitCode::Access, include_str!("rules/token-not-sent.md"));
+
 pub(super) static MODEL_GATED: Rule =
     Rule::error("model-gated", ExitCode::Access, include_str!("rules/model-gated.md"));
 

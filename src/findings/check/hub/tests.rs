@@ -71,10 +71,26 @@ fn every_failure_has_a_rule_an_exit_code_and_a_fix() {
     let cases = [
         (HubError::Offline, "offline", ExitCode::Network, "--offline"),
         (
-            HubError::TokenMissing { repository: repository.clone(), page: page.clone() },
+            HubError::TokenMissing {
+                repository: repository.clone(),
+                renamed: None,
+                page: page.clone(),
+                sent_on_to: None,
+            },
             "token-missing",
             ExitCode::Access,
             "http://hub/o/r",
+        ),
+        (
+            HubError::TokenNotSent {
+                repository: repository.clone(),
+                renamed: None,
+                mirror: "http://mirror".to_owned(),
+                sent_on_to: endpoint.clone(),
+            },
+            "token-not-sent",
+            ExitCode::Access,
+            "`HF_ENDPOINT=http://hub`",
         ),
         (
             HubError::TokenRejected { repository: repository.clone() },
@@ -83,7 +99,7 @@ fn every_failure_has_a_rule_an_exit_code_and_a_fix() {
             "HF_TOKEN",
         ),
         (
-            HubError::Gated { repository: repository.clone(), page },
+            HubError::Gated { repository: repository.clone(), renamed: None, page },
             "model-gated",
             ExitCode::Access,
             "http://hub/o/r",
@@ -117,6 +133,16 @@ fn every_failure_has_a_rule_an_exit_code_and_a_fix() {
             "`M.gguf`, `m2.gguf`",
         ),
         (
+            HubError::FileGone {
+                repository: repository.clone(),
+                path: path.clone(),
+                endpoint: endpoint.clone(),
+            },
+            "file-not-in-repo",
+            ExitCode::Lane,
+            "leave `m.gguf` out",
+        ),
+        (
             HubError::RateLimited { retry_after: Some(second) },
             "rate-limited",
             ExitCode::Network,
@@ -127,6 +153,32 @@ fn every_failure_has_a_rule_an_exit_code_and_a_fix() {
             "hub-unreachable",
             ExitCode::Network,
             "http://hub",
+        ),
+        (
+            HubError::Untrusted {
+                endpoint: endpoint.clone(),
+                reason: "unknown".to_owned(),
+                issuer_unknown: true,
+            },
+            "hub-unreachable",
+            ExitCode::Network,
+            "`SSL_CERT_FILE`",
+        ),
+        (
+            HubError::Untrusted {
+                endpoint: endpoint.clone(),
+                reason: "expired".to_owned(),
+                issuer_unknown: false,
+            },
+            "hub-unreachable",
+            ExitCode::Network,
+            "the clock is right",
+        ),
+        (
+            HubError::Certificates { path: PathBuf::from("/ca.pem"), reason: "no".to_owned() },
+            "hub-unreachable",
+            ExitCode::Network,
+            "mounted at `/ca.pem`",
         ),
         (
             HubError::Server { endpoint, status: 502 },
@@ -184,6 +236,28 @@ fn every_failure_has_a_rule_an_exit_code_and_a_fix() {
     for (error, id, exit, fix) in cases {
         check(&error, id, exit, fix);
     }
+}
+
+#[test]
+fn a_renamed_repository_is_told_by_both_names() {
+    let gated = HubError::Gated {
+        repository: "o/old".to_owned(),
+        renamed: Some("o/new".to_owned()),
+        page: "http://hub/o/new".to_owned(),
+    };
+    check(&gated, "model-gated", ExitCode::Access, "http://hub/o/new");
+    assert_eq!(gated.to_string(), "access to `o/new` (asked for as `o/old`) is gated");
+}
+
+#[test]
+fn a_token_that_is_missing_behind_a_mirror_is_set_together_with_the_endpoint_that_wants_it() {
+    let missing = HubError::TokenMissing {
+        repository: "o/r".to_owned(),
+        renamed: None,
+        page: "http://hub/o/r".to_owned(),
+        sent_on_to: Some("http://hub".to_owned()),
+    };
+    check(&missing, "token-missing", ExitCode::Access, "and `HF_ENDPOINT=http://hub`");
 }
 
 #[test]
