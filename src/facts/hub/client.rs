@@ -278,7 +278,10 @@ fn parse_endpoint(endpoint: &str) -> Result<Url, String> {
 fn repository_at(path: &str) -> Option<String> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let below = ["revision", "tree", "resolve"];
-    let name = match parts.iter().position(|part| *part == "api") {
+    let place = |wanted: &str| parts.iter().position(|part| *part == wanted);
+    // What is behind `resolve` is the name of a file.
+    let resolve = place("resolve").filter(|end| *end > 0);
+    let name = match place("api").filter(|api| resolve.is_none_or(|end| *api < end)) {
         Some(at) => {
             let models = parts[at..].iter().position(|part| *part == "models")?;
             let rest = &parts[at + models + 1..];
@@ -286,7 +289,7 @@ fn repository_at(path: &str) -> Option<String> {
             rest.get(..if owned { 2 } else { 1 })?
         }
         None => {
-            let end = parts.iter().rposition(|part| *part == "resolve").filter(|end| *end > 0)?;
+            let end = resolve?;
             &parts[end.saturating_sub(2)..end]
         }
     };
@@ -364,6 +367,7 @@ mod tests {
             ("/api/models/gpt2", Some("gpt2")),
             ("/api/resolve-cache/models/o/r/0123/a.json", Some("o/r")),
             ("/sub/o/r/resolve/main/a/resolve.md", Some("o/r")),
+            ("/o/r/resolve/main/api/models/resolve/x", Some("o/r")),
             ("/gpt2/resolve/main/a", Some("gpt2")),
             ("/o/r%20x/resolve/main/a", None),
             ("/api/whoami-v2", None),
