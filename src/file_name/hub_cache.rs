@@ -3,7 +3,8 @@
 //!
 //! A cache has a folder for each repository, `models--OWNER--NAME`. In it are `blobs`, called by
 //! their content; `snapshots/COMMIT`, whose files are links to them; and `refs/REVISION`, which hold
-//! a commit. A folder of a model's own has notes below `.cache/huggingface` instead.
+//! a commit. `trees/COMMIT.json` lists what the repository has. A folder of a model's own has notes
+//! below `.cache/huggingface` instead.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -47,6 +48,11 @@ pub(crate) fn reference(repository: &Path, revision: &str) -> Option<PathBuf> {
     let mut parts = Path::new(revision).components();
     let is_inside = !revision.is_empty() && parts.all(|it| matches!(it, Component::Normal(_)));
     is_inside.then(|| repository.join("refs").join(revision))
+}
+
+/// What a repository has at a commit, as the library keeps it.
+pub(crate) fn listing(repository: &Path, commit: &str) -> PathBuf {
+    repository.join("trees").join(format!("{commit}.json"))
 }
 
 /// The lock that whoever brings the blob `etag` takes.

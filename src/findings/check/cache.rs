@@ -174,14 +174,23 @@ fn owner_unknown(facts: &CacheFacts) -> Option<Finding> {
     Some(Finding::new(&CACHE_OWNER_UNKNOWN, message, fix))
 }
 
+/// So many of the things that are missing are named.
+const MOST_LACKS: usize = 5;
+
 /// What is missing, as a list in a sentence.
 fn listed(lacks: &[Lack]) -> String {
     let told = |lack: &Lack| match lack {
         Lack::File(path) => path.display().to_string(),
         Lack::Weights => "the weights".to_owned(),
         Lack::Tokenizer => "the tokenizer".to_owned(),
+        Lack::Listed(path) => format!("{} (which its listing names)", path.display()),
+        Lack::Reference { file, .. } => format!("a sound {}", file.display()),
     };
-    lacks.iter().map(told).collect::<Vec<_>>().join(", ")
+    let names = lacks.iter().take(MOST_LACKS).map(told).collect::<Vec<_>>().join(", ");
+    match lacks.len().saturating_sub(MOST_LACKS) {
+        0 => names,
+        more => format!("{names} and {more} more"),
+    }
 }
 
 fn has_fetched(facts: &LaneFacts) -> bool {
@@ -222,11 +231,21 @@ fn not_in_cache(facts: &LaneFacts, cached: &CacheFacts, lacks: &[Lack]) -> Optio
     }
     let name = &cached.cached.repository;
     let home = cached.cached.home().unwrap_or_default();
+    let on_host = cached.cached.places.first().and_then(|place| place.host_path.as_ref());
+    if let [Lack::Reference { file, commit }] = lacks {
+        let cache = on_host.map_or_else(|| home.clone(), ToString::to_string);
+        let message = format!(
+            "the hub cache `{home}` has `{name}`, but `{}` has a line break or a blank beside the \
+             commit, which the engine takes for a part of it, and the engine may not ask the hub",
+            file.display()
+        );
+        let fix = format!("run `printf %s {commit} > '{cache}/{}'`", file.display());
+        return Some(Finding::new(&NOT_IN_CACHE, message, fix));
+    }
     let what = match lacks {
         [] => format!("`{name}` is not in the hub cache `{home}`"),
         lacks => format!("the hub cache `{home}` has `{name}` without {}", listed(lacks)),
     };
-    let on_host = cached.cached.places.first().and_then(|place| place.host_path.as_ref());
     let cache = on_host.map(|path| format!("HF_HUB_CACHE='{path}' ")).unwrap_or_default();
     let revision = cached.cached.revision.as_deref().map(|it| format!(" --revision {it}"));
     let download = format!("{cache}hf download {name}{}", revision.unwrap_or_default());

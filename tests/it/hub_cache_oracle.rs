@@ -1,0 +1,163 @@
+//! What preflight calls ready in a cache of the hub, the libraries of the engines open offline, and
+//! what it calls not ready they refuse: two releases of `huggingface_hub` with the `transformers` of
+//! their time, asked as vLLM asks them.
+//!
+//! The older release is in the Python that `PREFLIGHT_TEST_PYTHON` names, the newer in that of
+//! `PREFLIGHT_TEST_HUGGINGFACE_HUB`; `tests/setup/python` and `tests/setup/huggingface-hub` make
+//! them. The `hf` beside each of them makes caches as well.
+
+mod caches;
+mod stage;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use self::caches::{CACHES, Case};
+use self::stage::{Cache, Stage};
+use crate::sandbox::Sandbox;
+
+const JUDGE: &str = include_str!("hub_cache_oracle/judge.py");
+
+/// A release of the library, and of vLLM with it.
+struct Judge {
+    python: String,
+    /// Of `huggingface_hub`.
+    release: &'static str,
+    /// Of vLLM, in whose image that release is, or one that does the same.
+    vllm: &'static str,
+}
+
+/// Both of them, or nothing after having said so; it is an error where all tests are required.
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
+fn judges() -> Option<[Judge; 2]> {
+    #[expect(clippy::disallowed_methods, reason = "a test is told where Python is")]
+    let variable = |name: &str| std::env::var(name).ok();
+    let python = |name: &str| {
+        let found = variable(name).filter(|path| Path::new(path).is_file());
+        if found.is_none() {
+            let required = variable("PREFLIGHT_TEST_REQUIRE_ALL").as_deref() == Some("1");
+            assert!(!required, "{name} is not set");
+            println!("skipped: {name} does not name a Python");
+        }
+        found
+    };
+    Some([
+        Judge { python: python("PREFLIGHT_TEST_PYTHON")?, release: "0.36.2", vllm: "0.12.0" },
+        Judge {
+            python: python("PREFLIGHT_TEST_HUGGINGFACE_HUB")?,
+            release: "2.4.0",
+            vllm: "0.33.0",
+        },
+    ])
+}
+
+impl Judge {
+    /// What is raised when each of the caches is opened, in one process; nothing: it opens.
+    fn answers(&self, caches: &[(Case, Cache<'_>)]) -> Vec<Option<String>> {
+        let mut child = Command::new(&self.python)
+            .args(["-c", JUDGE])
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let asked: String =
+            caches.iter().flat_map(|(case, cache)| questions(case, cache)).collect();
+        // More than a pipe holds, so they are written while the answers are read.
+        let mut input = child.stdin.take().unwrap();
+        let output = std::thread::scope(|scope| {
+            scope.spawn(move || input.write_all(asked.as_bytes()).unwrap());
+            child.wait_with_output().unwrap()
+        });
+        let text = String::from_utf8(output.stdout).unwrap();
+        let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(lines.next(), Some(json!(self.release)), "{said}");
+        let mut answers = lines.map(|line| line.as_str().map(str::to_owned));
+        let of_cache = |(case, cache): &(Case, Cache<'_>)| {
+            let answers = answers.by_ref().take(questions(case, cache).len());
+            answers.collect::<Vec<_>>().into_iter().flatten().next()
+        };
+        caches.iter().map(of_cache).collect()
+    }
+}
+
+/// What is asked about a cache, a line each.
+fn questions(case: &Case, cache: &Cache<'_>) -> Vec<String> {
+    let asked = |question: &str, repository: &str, revision: Option<&str>| {
+        let asked = json!({
+            "repo_id": repository,
+            "revision": revision,
+            "cache_dir": cache.path("hub"),
+        });
+        format!("{}\n", json!([question, asked]))
+    };
+    let revision = case.revision.map(|revision| cache.stage.named(revision));
+    let beside = case.beside.map(|(question, repository)| asked(question, repository, None));
+    let model = asked("model", stage::MODEL, revision.as_deref());
+    std::iter::once(model).chain(beside).collect()
+}
+
+/// A stack whose only lane takes its model from the cache, and may not ask the hub.
+fn compose(case: &Case, cache: &Cache<'_>, vllm: &str) -> String {
+    let revision = case.revision.map(|revision| cache.stage.named(revision));
+    let revision = revision.map(|it| format!(" --revision {it}")).unwrap_or_default();
+    let beside = match case.beside {
+        None => String::new(),
+        Some(("adapter", name)) => format!(" --enable-lora --lora-modules a={name}"),
+        Some((_, name)) => format!(" --speculative-config.model {name}"),
+    };
+    // By its own path, so that a link leads to the same file wherever it is followed.
+    let home = cache.path("");
+    let home = home.display();
+    format!(
+        "services:\n  llm:\n    image: vllm/vllm-openai:v{vllm}\n    \
+         command: {}{revision}{beside}\n    volumes: ['{home}:{home}']\n    \
+         environment: {{HF_HUB_OFFLINE: '1', HF_HOME: '{home}'}}\n",
+        stage::MODEL
+    )
+}
+
+/// The verdict of the lane, and what was found.
+fn verdict(sandbox: Sandbox, compose: String) -> (Sandbox, String, String) {
+    let sandbox = sandbox.file("compose.yaml", compose);
+    let run = sandbox.run(&["--format", "json"]);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| {
+        panic!("{error}: {}", run.stderr);
+    });
+    let verdict = report["lanes"][0]["verdict"].as_str().unwrap().to_owned();
+    let findings = report["findings"].as_array().unwrap().iter();
+    let told = |it: &Value| format!("{}: {}", it["id"], it["message"]);
+    (sandbox, verdict, findings.map(told).collect::<Vec<_>>().join("; "))
+}
+
+#[test]
+fn what_is_ready_in_a_cache_opens_offline_and_what_is_not_is_refused() {
+    let Some(judges) = judges() else { return };
+    let hfs: Vec<PathBuf> =
+        judges.iter().map(|judge| Path::new(&judge.python).with_file_name("hf")).collect();
+    let stage = Stage::set(&hfs[0], &hfs[1]);
+    let caches: Vec<(Case, Cache<'_>)> =
+        CACHES.iter().map(|case| (*case, Cache::made(&stage, case))).collect();
+    assert!(caches.len() >= 40, "{}", caches.len());
+    let mut wrong = Vec::new();
+    for (index, judge) in judges.iter().enumerate() {
+        let answers = judge.answers(&caches);
+        for ((case, cache), answer) in caches.iter().zip(answers) {
+            let compose = compose(case, cache, judge.vllm);
+            let (_, verdict, findings) = verdict(Sandbox::new(), compose);
+            let expected = case.opens[index];
+            let (opens, ready) = (answer.is_none(), verdict == "ready");
+            if opens != expected || ready != expected || (!ready && verdict != "not-ready") {
+                let answer = answer.unwrap_or_else(|| "opens".to_owned());
+                let release = judge.release;
+                wrong.push(format!("{} ({release}): {verdict} [{findings}], {answer}", case.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
