@@ -43,11 +43,16 @@ pub(crate) fn snapshots(repository: &Path) -> PathBuf {
     repository.join(SNAPSHOTS)
 }
 
+/// Where the references of a repository are.
+pub(crate) fn references(repository: &Path) -> PathBuf {
+    repository.join("refs")
+}
+
 /// What holds the commit of a revision; absent where the revision would lead elsewhere.
 pub(crate) fn reference(repository: &Path, revision: &str) -> Option<PathBuf> {
     let mut parts = Path::new(revision).components();
     let is_inside = !revision.is_empty() && parts.all(|it| matches!(it, Component::Normal(_)));
-    is_inside.then(|| repository.join("refs").join(revision))
+    is_inside.then(|| references(repository).join(revision))
 }
 
 /// What a repository has at a commit, as the library keeps it.

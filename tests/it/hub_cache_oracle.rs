@@ -17,9 +17,14 @@ use serde_json::{Value, json};
 
 use self::caches::{CACHES, Case};
 use self::stage::{Cache, Stage};
-use crate::sandbox::Sandbox;
+use crate::gguf_oracle::server;
+use crate::llama_files::words_until;
+use crate::sandbox::{Sandbox, repository};
 
 const JUDGE: &str = include_str!("hub_cache_oracle/judge.py");
+
+/// Beside the model is a folder for weights alone, in which vLLM does not look offline.
+const APART: &str = "apart";
 
 /// A release of the library, and of vLLM with it.
 struct Judge {
@@ -97,7 +102,8 @@ fn questions(case: &Case, cache: &Cache<'_>) -> Vec<String> {
         format!("{}\n", json!([question, asked]))
     };
     let revision = case.revision.map(|revision| cache.stage.named(revision));
-    let beside = case.beside.map(|(question, repository)| asked(question, repository, None));
+    let beside = case.beside.filter(|(question, _)| *question != APART);
+    let beside = beside.map(|(question, repository)| asked(question, repository, None));
     let model = asked("model", stage::MODEL, revision.as_deref());
     std::iter::once(model).chain(beside).collect()
 }
@@ -109,6 +115,7 @@ fn compose(case: &Case, cache: &Cache<'_>, vllm: &str) -> String {
     let beside = match case.beside {
         None => String::new(),
         Some(("adapter", name)) => format!(" --enable-lora --lora-modules a={name}"),
+        Some((APART, folder)) => format!(" --download-dir {}", cache.path(folder).display()),
         Some((_, name)) => format!(" --speculative-config.model {name}"),
     };
     // By its own path, so that a link leads to the same file wherever it is followed.
@@ -123,8 +130,7 @@ fn compose(case: &Case, cache: &Cache<'_>, vllm: &str) -> String {
 }
 
 /// The verdict of the lane, and what was found.
-fn verdict(sandbox: Sandbox, compose: String) -> (Sandbox, String, String) {
-    let sandbox = sandbox.file("compose.yaml", compose);
+fn verdict(sandbox: &Sandbox) -> (String, String) {
     let run = sandbox.run(&["--format", "json"]);
     let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| {
         panic!("{error}: {}", run.stderr);
@@ -132,7 +138,7 @@ fn verdict(sandbox: Sandbox, compose: String) -> (Sandbox, String, String) {
     let verdict = report["lanes"][0]["verdict"].as_str().unwrap().to_owned();
     let findings = report["findings"].as_array().unwrap().iter();
     let told = |it: &Value| format!("{}: {}", it["id"], it["message"]);
-    (sandbox, verdict, findings.map(told).collect::<Vec<_>>().join("; "))
+    (verdict, findings.map(told).collect::<Vec<_>>().join("; "))
 }
 
 #[test]
@@ -149,7 +155,7 @@ fn what_is_ready_in_a_cache_opens_offline_and_what_is_not_is_refused() {
         let answers = judge.answers(&caches);
         for ((case, cache), answer) in caches.iter().zip(answers) {
             let compose = compose(case, cache, judge.vllm);
-            let (_, verdict, findings) = verdict(Sandbox::new(), compose);
+            let (verdict, findings) = verdict(&Sandbox::new().file("compose.yaml", compose));
             let expected = case.opens[index];
             let (opens, ready) = (answer.is_none(), verdict == "ready");
             if opens != expected || ready != expected || (!ready && verdict != "not-ready") {
@@ -160,4 +166,37 @@ fn what_is_ready_in_a_cache_opens_offline_and_what_is_not_is_refused() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn llama_server_takes_the_first_line_of_a_reference_and_without_main_another() {
+    let compose = "services:\n  llm:\n    image: ghcr.io/ggml-org/llama.cpp:server\n    \
+                   command: -hf acme/tiny-GGUF --offline\n    volumes: ['./cache:/cache']\n    \
+                   environment: {LLAMA_CACHE: /cache}\n";
+    let gguf = repository().join("examples/quickstart/models/gguf/tiny-Q4_K_M.gguf");
+    let gguf = fs_err::read(gguf).unwrap();
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let server = server();
+    for (reference, text, opens) in [
+        ("main", commit.to_owned(), true),
+        ("main", format!("{commit}\n"), true),
+        ("main", format!("{commit}\r\n"), false),
+        ("main", format!("{commit} "), false),
+        ("main", format!("\n{commit}"), false),
+        ("v1", commit.to_owned(), true),
+        ("v1", format!("{commit}\r\n"), false),
+    ] {
+        let folder = "cache/models--acme--tiny-GGUF";
+        let sandbox = Sandbox::new()
+            .file("compose.yaml", compose)
+            .file(&format!("{folder}/snapshots/{commit}/tiny-Q4_K_M.gguf"), &gguf)
+            .file(&format!("{folder}/refs/{reference}"), &text);
+        let (verdict, findings) = verdict(&sandbox);
+        let expected = if opens { "ready" } else { "not-ready" };
+        assert_eq!(verdict, expected, "{reference} {text:?}: {findings}");
+        let Some(server) = &server else { continue };
+        let words = ["--port", "0", "-hf", "acme/tiny-GGUF", "--offline"];
+        let (came, said) = words_until(server, &words, sandbox.path(), "listening on");
+        assert_eq!(came, opens, "{reference} {text:?}: {said}");
+    }
 }

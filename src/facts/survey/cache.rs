@@ -13,7 +13,7 @@ use crate::facts::{ArtifactFacts, CacheFacts, CacheState, LaneFacts, Through, Wa
 use crate::file_name::hub_cache;
 use crate::look::{FileKind, Look};
 use crate::path::{HostPath, LocalPath, ServicePath};
-use crate::plan::engine::{Invocation, Listed, Part};
+use crate::plan::engine::{Invocation, Listed, Part, Reference};
 use crate::plan::lanes::{Artifact, Cached, Choice, Traced};
 use crate::project::mounts::{Located, Sight};
 use crate::project::view::View;
@@ -113,7 +113,13 @@ impl Search<'_> {
     fn find(&self, cache: &Path) -> Find {
         let Self { view, cached, .. } = *self;
         let folder = cache.join(cached.folder_name());
-        match snapshot(view, &folder, cached.revision.as_deref()) {
+        let mut found = snapshot(view, &folder, cached.revision.as_deref());
+        if found == Look::Absent
+            && let Some(other) = self.by_another_reference(&folder)
+        {
+            found = Look::Seen(other);
+        }
+        match found {
             Look::Seen(snapshot) => match self.in_snapshot(cache, &snapshot.folder) {
                 found @ Find::Lacking(_) => found,
                 found @ Find::Here(..) => {
@@ -125,6 +131,21 @@ impl Search<'_> {
             Look::Denied(why) => here(cache, &folder, ModelFacts::Denied(why)),
             Look::Unknown(why) => here(cache, &folder, ModelFacts::Unknown(why)),
         }
+    }
+
+    /// The snapshot that llama.cpp takes without `refs/main`.
+    fn by_another_reference(&self, folder: &Path) -> Option<Snapshot> {
+        let Self { view, cached, offline: Some(invocation), .. } = *self else { return None };
+        let reference = invocation.engine.models().offline.reference;
+        if reference != Reference::FirstLine || cached.revision.is_some() {
+            return None;
+        }
+        let names = view.list(&hub_cache::references(folder));
+        names.seen()?.iter().find_map(|name| {
+            let found = snapshot(view, folder, Some(name)).seen().cloned()?;
+            let leads = |text: &str| reference.commit(text) == found.commit;
+            found.reference.as_deref().is_some_and(leads).then_some(found)
+        })
     }
 
     /// What an engine misses that may not ask the hub, and another does not.

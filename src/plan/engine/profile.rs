@@ -203,7 +203,8 @@ pub enum Reference {
     /// All of it (huggingface_hub 0.36.2 and 2.4.0 `_snapshot_download.py`, `file_download.py`;
     /// hf-hub 0.4.2 `src/lib.rs`, `CacheRepo::get`).
     Whole,
-    /// Its first line (llama.cpp `common/hf-cache.cpp`, `get_cached_ref`).
+    /// Its first line; and without one that leads to a commit in `refs/main`, that of any other
+    /// (llama.cpp 0c1e570 `common/hf-cache.cpp`, `get_cached_ref`).
     FirstLine,
 }
 

@@ -236,6 +236,18 @@ pub(super) const CACHES: &[Case] = &[
         cache.by_hand(&format!("rm -r trees $S/{SHARD}"));
     }),
     // Beside the model.
+    beside("weights in a folder of their own", ("apart", "apart"), [false, false], |cache| {
+        cache.by_hand("cp -a .. ../../apart; rm $S/*.safetensors");
+    }),
+    beside(
+        "everything in the cache, and a folder for weights",
+        ("apart", "apart"),
+        [true; 2],
+        |cache| {
+            cache.whole();
+            cache.shell("mkdir apart");
+        },
+    ),
     beside("an adapter", ("adapter", ADAPTER), [true, true], |cache| {
         cache.whole();
         cache.hf(&[ADAPTER]);
