@@ -71,9 +71,10 @@ pub(crate) fn repository_of(folder: &Path) -> Option<&Path> {
     folder.parent().filter(|snapshots| snapshots.ends_with(SNAPSHOTS))?.parent()
 }
 
-/// Whether a text is a commit: 40 hexadecimal digits.
+/// Whether a text is a commit, for which no reference is looked for: 40 hexadecimal digits in small
+/// letters.
 pub(crate) fn is_commit(text: &str) -> bool {
-    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    text.len() == 40 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The name of a blob, if `path` is that of one.

@@ -89,10 +89,7 @@ pub(super) fn of_engine(
     let repository = |opens: &Opens| {
         let Named::Repository { id, revision, file } = &opens.named else { return None };
         let choice = choice(invocation, opens.part, file.as_deref());
-        let is_apart = match opens.part {
-            Part::Model => !in_one_cache,
-            part => part == Part::Draft,
-        };
+        let is_apart = opens.part == Part::Draft || (opens.part == Part::Model && !in_one_cache);
         let apart = apart.clone().filter(|_| is_apart && choice != Choice::WithoutWeights);
         let is_apart = apart.is_some();
         Some(Cached {

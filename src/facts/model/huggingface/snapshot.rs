@@ -47,7 +47,7 @@ pub fn snapshot(view: &dyn View, path: &Path, revision: Option<&str>) -> Look<Sn
             (text.trim().to_owned(), Some(text))
         }
         // A commit has no ref: its folder is named like it.
-        Look::Absent if is_commit(revision) => (revision.to_owned(), None),
+        Look::Absent if hub_cache::is_commit(revision) => (revision.to_owned(), None),
         Look::Absent => return Look::Absent,
         Look::Denied(why) => return Look::Denied(why),
         Look::Unknown(_) if is_folder(view, &place) => return Look::Absent,
@@ -58,11 +58,6 @@ pub fn snapshot(view: &dyn View, path: &Path, revision: Option<&str>) -> Look<Sn
     }
     let folder = hub_cache::snapshots(path).join(&commit);
     view.stat(&folder).map(|_| Snapshot { folder, commit, reference })
-}
-
-/// What the library takes for a commit without looking for a reference.
-fn is_commit(revision: &str) -> bool {
-    revision.len() == 40 && revision.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// References can have folders: `refs/feature` is the folder of `feature/x`.
