@@ -102,6 +102,8 @@ fn an_offline_vllm_gets_its_weights_where_it_looks_for_the_rest() {
     let sandbox = Sandbox::new().file("compose.yaml", offline(&compose)).file("w/.keep", "");
     let sandbox = sandbox.variable("HF_ENDPOINT", hub.url());
     assert_eq!(judged(&sandbox, &[]), "10 not-ready []: not-in-cache");
+    let said = sandbox.run(&[]).stdout.replace('\n', " ");
+    assert!(said.contains("nor does it then look for its model in `--download-dir`"), "{said}");
     assert!(judged(&sandbox, &["fetch"]).starts_with("0 ready [config.json "));
     assert!(!sandbox.path().join("w/models--acme--tiny").exists());
     assert!(judged(&sandbox, &[]).starts_with("0 ready [config.json "));

@@ -7,7 +7,7 @@ use crate::facts::hub::Listing;
 use crate::facts::model::Lack;
 use crate::facts::{CacheFacts, CacheState, LaneFacts};
 use crate::findings::{Finding, Findings, Rule};
-use crate::plan::engine::HubCache;
+use crate::plan::engine::{HubCache, Part};
 use crate::plan::lanes::{Cached, Choice};
 use crate::source_map::{Place, VariableSource};
 
@@ -252,12 +252,26 @@ fn not_in_cache(facts: &LaneFacts, cached: &CacheFacts, lacks: &[Lack]) -> Optio
     let (message, fix) = if without_engine {
         (what, format!("run `{download}`"))
     } else {
+        let apart = if looks_past_own_folder(facts, cached) {
+            ", nor does it then look for its model in `--download-dir`"
+        } else {
+            ""
+        };
         (
-            format!("{what}, and the engine may not ask the hub"),
+            format!("{what}, and the engine may not ask the hub{apart}"),
             format!("run `{download}`, or remove `HF_HUB_OFFLINE` from the service's environment"),
         )
     };
     Some(Finding::new(&NOT_IN_CACHE, message, fix))
+}
+
+/// Whether an engine that may not ask the hub does not look where it puts the weights that it
+/// downloads.
+fn looks_past_own_folder(facts: &LaneFacts, cached: &CacheFacts) -> bool {
+    let cached = &cached.cached;
+    let invocation = facts.lane.invocation.as_ref();
+    let is_told = invocation.is_some_and(|invocation| invocation.download_dir.is_some());
+    is_told && cached.part == Part::Model && cached.beside.is_empty()
 }
 
 fn not_mounted(facts: &LaneFacts, cached: &CacheFacts) -> Finding {
