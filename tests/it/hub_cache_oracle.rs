@@ -141,30 +141,49 @@ fn verdict(sandbox: &Sandbox) -> (String, String) {
     (verdict, findings.map(told).collect::<Vec<_>>().join("; "))
 }
 
+/// All of them, two at a time: what takes the time is the start of `hf`.
+fn made(stage: &Stage) -> Vec<(Case, Cache<'_>)> {
+    let halves = CACHES.split_at(CACHES.len() / 2);
+    std::thread::scope(|scope| {
+        let make = |cases: &'static [Case]| {
+            scope.spawn(move || {
+                cases.iter().map(|case| (*case, Cache::made(stage, case))).collect::<Vec<_>>()
+            })
+        };
+        [make(halves.0), make(halves.1)].into_iter().flat_map(|half| half.join().unwrap()).collect()
+    })
+}
+
+/// Where preflight, the library and the table do not say the same about a cache.
+fn disagreements(judge: &Judge, index: usize, caches: &[(Case, Cache<'_>)]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for ((case, cache), answer) in caches.iter().zip(judge.answers(caches)) {
+        let compose = compose(case, cache, judge.vllm);
+        let (verdict, findings) = verdict(&Sandbox::new().file("compose.yaml", compose));
+        let expected = if case.opens[index] { "ready" } else { "not-ready" };
+        if verdict != expected || answer.is_none() != case.opens[index] {
+            let answer = answer.unwrap_or_else(|| "opens".to_owned());
+            let release = judge.release;
+            wrong.push(format!("{} ({release}): {verdict} [{findings}], {answer}", case.name));
+        }
+    }
+    wrong
+}
+
 #[test]
 fn what_is_ready_in_a_cache_opens_offline_and_what_is_not_is_refused() {
     let Some(judges) = judges() else { return };
     let hfs: Vec<PathBuf> =
         judges.iter().map(|judge| Path::new(&judge.python).with_file_name("hf")).collect();
     let stage = Stage::set(&hfs[0], &hfs[1]);
-    let caches: Vec<(Case, Cache<'_>)> =
-        CACHES.iter().map(|case| (*case, Cache::made(&stage, case))).collect();
-    assert!(caches.len() >= 40, "{}", caches.len());
-    let mut wrong = Vec::new();
-    for (index, judge) in judges.iter().enumerate() {
-        let answers = judge.answers(&caches);
-        for ((case, cache), answer) in caches.iter().zip(answers) {
-            let compose = compose(case, cache, judge.vllm);
-            let (verdict, findings) = verdict(&Sandbox::new().file("compose.yaml", compose));
-            let expected = case.opens[index];
-            let (opens, ready) = (answer.is_none(), verdict == "ready");
-            if opens != expected || ready != expected || (!ready && verdict != "not-ready") {
-                let answer = answer.unwrap_or_else(|| "opens".to_owned());
-                let release = judge.release;
-                wrong.push(format!("{} ({release}): {verdict} [{findings}], {answer}", case.name));
-            }
-        }
-    }
+    let caches = made(&stage);
+    let caches = caches.as_slice();
+    assert!(caches.len() > 70, "{}", caches.len());
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let judge = |(index, judge)| scope.spawn(move || disagreements(judge, index, caches));
+        let both: Vec<_> = judges.iter().enumerate().map(judge).collect();
+        both.into_iter().flat_map(|judge| judge.join().unwrap()).collect()
+    });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
