@@ -1,6 +1,6 @@
 //! What preflight calls ready in a cache of the hub, the libraries of the engines open offline, and
 //! what it calls not ready they refuse: two releases of `huggingface_hub` with the `transformers` of
-//! their time, asked as vLLM asks them.
+//! their time, asked as vLLM and SGLang ask them.
 //!
 //! The older release is in the Python that `PREFLIGHT_TEST_PYTHON` names, the newer in that of
 //! `PREFLIGHT_TEST_HUGGINGFACE_HUB`; `tests/setup/python` and `tests/setup/huggingface-hub` make
@@ -26,13 +26,15 @@ const JUDGE: &str = include_str!("hub_cache_oracle/judge.py");
 /// Beside the model is a folder for weights alone, in which vLLM does not look offline.
 const APART: &str = "apart";
 
-/// A release of the library, and of vLLM with it.
+/// A release of the library, and the engines with it.
 struct Judge {
     python: String,
     /// Of `huggingface_hub`.
     release: &'static str,
     /// Of vLLM, in whose image that release is, or one that does the same.
     vllm: &'static str,
+    /// Of SGLang, the same.
+    sglang: &'static str,
 }
 
 /// Both of them, or nothing after having said so; it is an error where all tests are required.
@@ -50,11 +52,17 @@ fn judges() -> Option<[Judge; 2]> {
         found
     };
     Some([
-        Judge { python: python("PREFLIGHT_TEST_PYTHON")?, release: "0.36.2", vllm: "0.12.0" },
+        Judge {
+            python: python("PREFLIGHT_TEST_PYTHON")?,
+            release: "0.36.2",
+            vllm: "0.12.0",
+            sglang: "0.5.5",
+        },
         Judge {
             python: python("PREFLIGHT_TEST_HUGGINGFACE_HUB")?,
             release: "2.4.0",
             vllm: "0.33.0",
+            sglang: "0.5.23",
         },
     ])
 }
@@ -104,26 +112,34 @@ fn questions(case: &Case, cache: &Cache<'_>) -> Vec<String> {
     let revision = case.revision.map(|revision| cache.stage.named(revision));
     let beside = case.beside.filter(|(question, _)| *question != APART);
     let beside = beside.map(|(question, repository)| asked(question, repository, None));
-    let model = asked("model", stage::MODEL, revision.as_deref());
+    let question = if case.in_sglang { "named" } else { "model" };
+    let model = asked(question, stage::MODEL, revision.as_deref());
     std::iter::once(model).chain(beside).collect()
 }
 
 /// A stack whose only lane takes its model from the cache, and may not ask the hub.
-fn compose(case: &Case, cache: &Cache<'_>, vllm: &str) -> String {
+fn compose(case: &Case, cache: &Cache<'_>, judge: &Judge) -> String {
     let revision = case.revision.map(|revision| cache.stage.named(revision));
     let revision = revision.map(|it| format!(" --revision {it}")).unwrap_or_default();
     let beside = match case.beside {
         None => String::new(),
         Some(("adapter", name)) => format!(" --enable-lora --lora-modules a={name}"),
+        Some(("texts-of-adapter", name)) => format!(" --enable-lora --lora-paths a={name}"),
         Some((APART, folder)) => format!(" --download-dir {}", cache.path(folder).display()),
         Some((_, name)) => format!(" --speculative-config.model {name}"),
     };
     // By its own path, so that a link leads to the same file wherever it is followed.
     let home = cache.path("");
     let home = home.display();
+    let start = if case.in_sglang {
+        let image = format!("lmsysorg/sglang:v{}", judge.sglang);
+        format!("image: {image}\n    command: python3 -m sglang.launch_server --model-path")
+    } else {
+        format!("image: vllm/vllm-openai:v{}\n    command: --model", judge.vllm)
+    };
     format!(
-        "services:\n  llm:\n    image: vllm/vllm-openai:v{vllm}\n    \
-         command: {}{revision}{beside}\n    volumes: ['{home}:{home}']\n    \
+        "services:\n  llm:\n    {start} {}{revision}{beside}\n    \
+         volumes: ['{home}:{home}']\n    \
          environment: {{HF_HUB_OFFLINE: '1', HF_HOME: '{home}'}}\n",
         stage::MODEL
     )
@@ -158,7 +174,7 @@ fn made(stage: &Stage) -> Vec<(Case, Cache<'_>)> {
 fn disagreements(judge: &Judge, index: usize, caches: &[(Case, Cache<'_>)]) -> Vec<String> {
     let mut wrong = Vec::new();
     for ((case, cache), answer) in caches.iter().zip(judge.answers(caches)) {
-        let compose = compose(case, cache, judge.vllm);
+        let compose = compose(case, cache, judge);
         let (verdict, findings) = verdict(&Sandbox::new().file("compose.yaml", compose));
         let expected = if case.opens[index] { "ready" } else { "not-ready" };
         if verdict != expected || answer.is_none() != case.opens[index] {

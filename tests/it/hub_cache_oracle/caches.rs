@@ -11,13 +11,15 @@ pub(super) struct Case {
     pub(super) revision: Option<&'static str>,
     /// What is opened beside the model: what it is, and its name.
     pub(super) beside: Option<(&'static str, &'static str)>,
+    /// Opened by SGLang; else by vLLM.
+    pub(super) in_sglang: bool,
     /// Whether the older and the newer release open it.
     pub(super) opens: [bool; 2],
     pub(super) make: fn(&Cache<'_>),
 }
 
 const fn case(name: &'static str, opens: bool, make: fn(&Cache<'_>)) -> Case {
-    Case { name, revision: None, beside: None, opens: [opens, opens], make }
+    Case { name, revision: None, beside: None, in_sglang: false, opens: [opens, opens], make }
 }
 
 const fn at(name: &'static str, revision: &'static str, opens: bool, make: fn(&Cache<'_>)) -> Case {
@@ -33,6 +35,10 @@ const fn beside(
     Case { beside: Some(beside), opens, ..case(name, false, make) }
 }
 
+const fn in_sglang(case: Case) -> Case {
+    Case { in_sglang: true, ..case }
+}
+
 fn whole_at_v1(cache: &Cache<'_>) {
     cache.hf(&[MODEL, "--revision", "v1"]);
 }
@@ -45,6 +51,8 @@ fn both_commits(cache: &Cache<'_>) {
     cache.whole();
     cache.hf_before(&[MODEL, "--revision", "OLDER"]);
 }
+
+const IN_SGLANG: (&str, &str) = ("texts-of-adapter", ADAPTER);
 
 /// Every cache.
 pub(super) const CACHES: &[Case] = &[
@@ -282,4 +290,30 @@ pub(super) const CACHES: &[Case] = &[
             cache.hf(&[DRAFT, "--exclude", "consolidated*"]);
         },
     ),
+    // By its name, one file after the other.
+    in_sglang(case("the whole repository, in SGLang", true, |cache| cache.whole())),
+    in_sglang(case("begun by hf and ended by preflight, in SGLang", true, |cache| {
+        cache.hf(&[MODEL, "--include", "*.json"]);
+        cache.preflight(MODEL);
+    })),
+    in_sglang(case("killed in the middle of a shard, in SGLang", false, |cache| {
+        cache.hf_killed();
+    })),
+    in_sglang(at("no reference, asked for by its commit, in SGLang", "COMMIT", true, |cache| {
+        cache.by_hand("rm -r refs");
+    })),
+    in_sglang(case("a reference that ends in a line break, in SGLang", false, |cache| {
+        cache.by_hand("echo COMMIT > refs/main");
+    })),
+    in_sglang(case("a snapshot that is called like its branch, in SGLang", false, |cache| {
+        cache.by_hand("rm -r refs; mv $S snapshots/main");
+    })),
+    in_sglang(beside("an adapter without its README", IN_SGLANG, [true, true], |cache| {
+        cache.whole();
+        cache.hf(&[ADAPTER, "--exclude", "README.md"]);
+    })),
+    in_sglang(beside("an adapter without a text", IN_SGLANG, [true, false], |cache| {
+        cache.whole();
+        cache.hf(&[ADAPTER, "--exclude", "trainer*"]);
+    })),
 ];

@@ -1,5 +1,6 @@
-"""What vLLM does offline with repositories in a cache of the hub: a line of JSON asks for one, and a
-line answers with what was raised, or null. The first line of the answers names the release.
+"""What vLLM and SGLang do offline with repositories in a cache of the hub: a line of JSON asks for
+one, and a line answers with what was raised, or null. The first line of the answers names the
+release of the library.
 
 vLLM 0.12.0 and 0.33.0, engine/arg_utils.py `EngineArgs.__post_init__`: with HF_HUB_OFFLINE the model
 and the tokenizer become the folder that transformers_utils/repo_utils.py `get_model_path` finds;
@@ -32,6 +33,34 @@ def model(asked):
     if not AutoTokenizer.from_pretrained(".").encode("a word"):
         raise ValueError("it makes no tokens")
     weights(folder)
+
+
+def named(asked):
+    """A model of SGLang 0.5.23, which keeps its name: configuration and tokenizer are asked for file
+    by file, and of weights only what is not there (srt/model_loader/weight_utils.py
+    `download_weights_from_hf`, srt/utils/common.py `find_local_repo_dir`)."""
+    where = {"revision": asked["revision"] or "main", "cache_dir": asked["cache_dir"]}
+    AutoConfig.from_pretrained(asked["repo_id"], **where)
+    if not AutoTokenizer.from_pretrained(asked["repo_id"], **where).encode("a word"):
+        raise ValueError("it makes no tokens")
+    repository = os.path.join(asked["cache_dir"], "models--" + asked["repo_id"].replace("/", "--"))
+    reference = os.path.join(repository, "refs", where["revision"])
+    commit = asked["revision"] or ""
+    if os.path.isfile(reference):
+        with open(reference) as text:
+            commit = text.read().strip()
+    folder = os.path.join(repository, "snapshots", commit)
+    if not commit or not glob.glob(os.path.join(folder, "*.safetensors")):
+        patterns = ["*.safetensors", "*.bin"]
+        folder = snapshot_download(**asked, allow_patterns=patterns, local_files_only=True)
+    weights(folder)
+
+
+def texts_of_adapter(asked):
+    """srt/lora/lora_config.py of SGLang 0.5.23."""
+    folder = snapshot_download(**asked, allow_patterns=["*.json"])
+    with open(os.path.join(folder, "adapter_config.json")) as text:
+        json.load(text)
 
 
 def weights(folder):
@@ -85,7 +114,13 @@ def draft(asked):
     weights(folder)
 
 
-QUESTIONS = {"model": model, "adapter": adapter, "draft": draft}
+QUESTIONS = {
+    "model": model,
+    "adapter": adapter,
+    "draft": draft,
+    "named": named,
+    "texts-of-adapter": texts_of_adapter,
+}
 
 print(json.dumps(huggingface_hub.__version__), flush=True)
 for line in sys.stdin:

@@ -62,6 +62,7 @@ impl Stage {
             .file(DRAFT, "consolidated.safetensors", NO_TENSORS)
             .file(ADAPTER, "README.md", "an adapter")
             .file(ADAPTER, "adapter_config.json", rank)
+            .file(ADAPTER, "trainer_state.json", "{}")
             .file(ADAPTER, "adapter_model.safetensors", NO_TENSORS)
             .start()
             .unwrap();
