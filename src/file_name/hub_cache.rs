@@ -3,7 +3,8 @@
 //!
 //! A cache has a folder for each repository, `models--OWNER--NAME`. In it are `blobs`, called by
 //! their content; `snapshots/COMMIT`, whose files are links to them; and `refs/REVISION`, which hold
-//! a commit. A folder of a model's own has notes below `.cache/huggingface` instead.
+//! a commit. `trees/COMMIT.json` lists what the repository has. A folder of a model's own has notes
+//! below `.cache/huggingface` instead.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -42,11 +43,21 @@ pub(crate) fn snapshots(repository: &Path) -> PathBuf {
     repository.join(SNAPSHOTS)
 }
 
+/// Where the references of a repository are.
+pub(crate) fn references(repository: &Path) -> PathBuf {
+    repository.join("refs")
+}
+
 /// What holds the commit of a revision; absent where the revision would lead elsewhere.
 pub(crate) fn reference(repository: &Path, revision: &str) -> Option<PathBuf> {
     let mut parts = Path::new(revision).components();
     let is_inside = !revision.is_empty() && parts.all(|it| matches!(it, Component::Normal(_)));
-    is_inside.then(|| repository.join("refs").join(revision))
+    is_inside.then(|| references(repository).join(revision))
+}
+
+/// What a repository has at a commit, as the library keeps it.
+pub(crate) fn listing(repository: &Path, commit: &str) -> PathBuf {
+    repository.join("trees").join(format!("{commit}.json"))
 }
 
 /// The lock that whoever brings the blob `etag` takes.
@@ -60,9 +71,10 @@ pub(crate) fn repository_of(folder: &Path) -> Option<&Path> {
     folder.parent().filter(|snapshots| snapshots.ends_with(SNAPSHOTS))?.parent()
 }
 
-/// Whether a text is a commit: 40 hexadecimal digits.
+/// Whether a text is a commit, for which no reference is looked for: 40 hexadecimal digits in small
+/// letters.
 pub(crate) fn is_commit(text: &str) -> bool {
-    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    text.len() == 40 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The name of a blob, if `path` is that of one.

@@ -37,8 +37,8 @@ pub use self::invocation::{
 };
 pub use self::load_format::LoadFormat;
 pub use self::profile::{
-    Adapters, Architectures, Beyond, CommandLine, ContextFlag, Gguf, Http, Layout, LogMessage,
-    Models, Onnx, OwnCache, Pins, Probe, Releases, Serves,
+    Adapters, Architectures, Beyond, CommandLine, ContextFlag, Gguf, Http, Layout, Listed,
+    LogMessage, Models, Offline, Onnx, OwnCache, Pins, Probe, Reference, Releases, Serves,
 };
 pub use self::started::started_files;
 pub use self::variables::{Elsewhere, KnownVariables, Meant, UnreadVariable};

@@ -74,6 +74,10 @@ mod hf_interop;
 mod hub_answers;
 /// Repositories in the caches of engines.
 mod hub_cache;
+/// Caches whose engines may not ask the hub.
+mod hub_cache_offline;
+/// Caches of the hub, judged by preflight and opened by the genuine library.
+mod hub_cache_oracle;
 /// Which hub is asked with which token, by the environment.
 mod hub_environment;
 /// How a hub is reached.

@@ -4,18 +4,19 @@
 mod code;
 pub mod config;
 pub mod index;
+mod snapshot;
 mod surplus;
 mod tokenizer;
 mod weights;
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 pub use self::config::Config;
 pub use self::index::Index;
+pub use self::snapshot::{Snapshot, snapshot};
 pub use self::tokenizer::PROCESSOR;
 use super::file::{self, Content, Defect, ModelFile, Role};
 use super::lookalike::Lookalike;
@@ -154,7 +155,7 @@ fn snapshot_below(view: &dyn View, path: &Path) -> Option<PathBuf> {
         Look::Absent | Look::Denied(_) | Look::Unknown(_) => None,
     };
     match snapshot(view, path, None) {
-        Look::Seen(folder) => Some(folder),
+        Look::Seen(found) => Some(found.folder),
         Look::Absent => only().map(|name| snapshots.join(name)),
         Look::Denied(_) | Look::Unknown(_) => None,
     }
@@ -199,36 +200,6 @@ fn examine_folder(view: &dyn View, path: &Path) -> ModelFacts {
     files.extend(pipeline.into_iter().flat_map(|pipeline| pipeline.files));
     ModelFacts::Seen(Box::new(Model { shape: Shape::Folder(Box::new(folder)), files, leftovers }))
 }
-
-/// The folder of one revision in a repository's folder of the hub's cache
-/// (`models--owner--name`, huggingface_hub 0.36.2), below `path`. Needs no listing.
-///
-/// `revision` is a branch, a tag or a commit; absent: `main`.
-pub fn snapshot(view: &dyn View, path: &Path, revision: Option<&str>) -> Look<PathBuf> {
-    let revision = revision.unwrap_or("main");
-    let Some(reference) = hub_cache::reference(path, revision) else { return Look::Absent };
-    let commit = match view.open(&reference) {
-        Look::Seen(reader) => {
-            let mut text = String::new();
-            if let Err(error) = reader.take(LONGEST_REF).read_to_string(&mut text) {
-                return Look::Unknown(error.to_string());
-            }
-            text.trim().to_owned()
-        }
-        // A commit has no ref: its folder is named like it.
-        Look::Absent => revision.to_owned(),
-        Look::Denied(why) => return Look::Denied(why),
-        Look::Unknown(why) => return Look::Unknown(why),
-    };
-    if commit.is_empty() || !commit.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Look::Absent;
-    }
-    let folder = hub_cache::snapshots(path).join(commit);
-    view.stat(&folder).map(|_| folder)
-}
-
-/// A ref holds 40 digits.
-const LONGEST_REF: u64 = 128;
 
 impl Examination<'_> {
     /// Whether a name leads to a file, links followed.

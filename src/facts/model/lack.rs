@@ -25,6 +25,16 @@ pub enum Lack {
     Weights,
     /// Any tokenizer.
     Tokenizer,
+    /// This file, only because the listing beside a snapshot in a cache of the hub names it: the
+    /// library compares where it may not ask the hub.
+    Listed(PathBuf),
+    /// A reference in a cache of the hub that leads its engine to the snapshot.
+    Reference {
+        /// Below the cache. White space stands beside the commit in it.
+        file: PathBuf,
+        /// What it has to hold.
+        commit: String,
+    },
 }
 
 impl Model {

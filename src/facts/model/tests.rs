@@ -267,21 +267,3 @@ fn what_a_training_run_leaves_is_not_taken_for_the_model() {
     let found = facts.seen().unwrap().folder().unwrap();
     assert_eq!((found.weights, found.stored.len()), (None, 0));
 }
-
-#[test]
-fn a_revision_in_the_hubs_cache_is_found_by_its_ref() {
-    let cache = tempfile::tempdir().unwrap();
-    let at = |below: &str| cache.path().join(below);
-    fs_err::create_dir_all(at("snapshots/0123abcd")).unwrap();
-    fs_err::create_dir_all(at("refs")).unwrap();
-    fs_err::write(at("refs/main"), "0123abcd\n").unwrap();
-    fs_err::write(at("refs/gone"), "ffff").unwrap();
-    fs_err::write(at("refs/bad"), "../../..").unwrap();
-    let snapshot = |revision| huggingface::snapshot(&LocalView, cache.path(), revision);
-    for revision in [None, Some("main"), Some("0123abcd")] {
-        assert_eq!(snapshot(revision), Look::Seen(at("snapshots/0123abcd")), "{revision:?}");
-    }
-    for revision in ["gone", "bad", "none", "", "..", "../refs/main", "/refs"] {
-        assert_eq!(snapshot(Some(revision)), Look::Absent, "{revision}");
-    }
-}

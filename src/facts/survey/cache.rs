@@ -6,13 +6,14 @@ pub(super) mod fill;
 use std::path::{Path, PathBuf};
 
 use self::beside::Beside;
+use crate::facts::model::huggingface::{Snapshot, snapshot};
 use crate::facts::model::{self, Lack, ModelFacts, Needs, Role};
 use crate::facts::survey::way::Views;
 use crate::facts::{ArtifactFacts, CacheFacts, CacheState, LaneFacts, Through, Way};
 use crate::file_name::hub_cache;
 use crate::look::{FileKind, Look};
 use crate::path::{HostPath, LocalPath, ServicePath};
-use crate::plan::engine::Part;
+use crate::plan::engine::{Invocation, Listed, Part, Reference};
 use crate::plan::lanes::{Artifact, Cached, Choice, Traced};
 use crate::project::mounts::{Located, Sight};
 use crate::project::view::View;
@@ -30,9 +31,11 @@ pub(super) fn look(facts: &mut LaneFacts, views: &Views) {
     let mut found = Vec::new();
     let other_tokenizer = facts.lane.cached.iter().any(|cached| cached.part == Part::Tokenizer)
         || facts.lane.artifacts.iter().any(|artifact| artifact.part == Part::Tokenizer);
+    let offline = facts.lane.invocation.as_ref().filter(|invocation| invocation.offline);
     for cached in &facts.lane.cached {
         let own_tokenizer = cached.part == Part::Tokenizer || !other_tokenizer;
-        let (state, artifact) = Search { view: &LocalView, cached, own_tokenizer }.state();
+        let search = Search { view: &LocalView, cached, own_tokenizer, offline };
+        let (state, artifact) = search.state();
         found.extend(artifact.map(|artifact| ArtifactFacts {
             model: artifact.model,
             ..views.look(&artifact.artifact, None)
@@ -71,6 +74,8 @@ struct Search<'a> {
     cached: &'a Cached,
     /// Whether the tokenizer has to come with it.
     own_tokenizer: bool,
+    /// The engine, if it may not ask the hub.
+    offline: Option<&'a Invocation>,
 }
 
 impl Search<'_> {
@@ -108,12 +113,58 @@ impl Search<'_> {
     fn find(&self, cache: &Path) -> Find {
         let Self { view, cached, .. } = *self;
         let folder = cache.join(cached.folder_name());
-        match model::huggingface::snapshot(view, &folder, cached.revision.as_deref()) {
-            Look::Seen(snapshot) => self.in_snapshot(cache, &snapshot),
+        let mut found = snapshot(view, &folder, cached.revision.as_deref());
+        if found == Look::Absent
+            && let Some(other) = self.by_another_reference(&folder)
+        {
+            found = Look::Seen(other);
+        }
+        match found {
+            Look::Seen(snapshot) => match self.in_snapshot(cache, &snapshot.folder) {
+                found @ Find::Lacking(_) => found,
+                found @ Find::Here(..) => {
+                    let lacks = self.lacks_offline(&folder, &snapshot);
+                    if lacks.is_empty() { found } else { Find::Lacking(lacks) }
+                }
+            },
             Look::Absent => self.flat(cache).unwrap_or(Find::Lacking(Vec::new())),
             Look::Denied(why) => here(cache, &folder, ModelFacts::Denied(why)),
             Look::Unknown(why) => here(cache, &folder, ModelFacts::Unknown(why)),
         }
+    }
+
+    /// The snapshot that llama.cpp takes without `refs/main`.
+    fn by_another_reference(&self, folder: &Path) -> Option<Snapshot> {
+        let Self { view, cached, offline: Some(invocation), .. } = *self else { return None };
+        let reference = invocation.engine.models().offline.reference;
+        if reference != Reference::FirstLine || cached.revision.is_some() {
+            return None;
+        }
+        let names = view.list(&hub_cache::references(folder));
+        names.seen()?.iter().find_map(|name| {
+            let found = snapshot(view, folder, Some(name)).seen().cloned()?;
+            let leads = |text: &str| reference.commit(text) == found.commit;
+            found.reference.as_deref().is_some_and(leads).then_some(found)
+        })
+    }
+
+    /// What an engine misses that may not ask the hub, and another does not.
+    fn lacks_offline(&self, folder: &Path, snapshot: &Snapshot) -> Vec<Lack> {
+        let Self { view, cached, offline: Some(invocation), .. } = *self else { return Vec::new() };
+        let offline = &invocation.engine.models().offline;
+        let leads = |text: &str| offline.reference.commit(text) == snapshot.commit;
+        let astray = snapshot.reference.as_deref().is_some_and(|text| !leads(text));
+        let revision = cached.revision.as_deref().unwrap_or("main");
+        let file = hub_cache::reference(Path::new(&cached.folder_name()), revision);
+        let commit = snapshot.commit.clone();
+        let reference = file.filter(|_| astray).map(|file| Lack::Reference { file, commit });
+        let is_asked =
+            |listed: &&Listed| listed.part == cached.part && invocation.is_since(listed.since);
+        let asked = offline.listed.iter().filter(is_asked);
+        let listed = asked
+            .flat_map(|listed| snapshot.lacks_of_listing(view, folder, listed.ending))
+            .map(Lack::Listed);
+        reference.into_iter().chain(listed).collect()
     }
 
     fn in_snapshot(&self, cache: &Path, snapshot: &Path) -> Find {
@@ -154,8 +205,8 @@ impl Search<'_> {
         let Self { view, cached, .. } = *self;
         cached.beside.iter().find_map(|place| {
             let folder = fill::folder(place)?.as_path().join(cached.folder_name());
-            let snapshot = model::huggingface::snapshot(view, &folder, cached.revision.as_deref());
-            snapshot.seen().cloned()
+            let snapshot = snapshot(view, &folder, cached.revision.as_deref());
+            snapshot.seen().map(|snapshot| snapshot.folder.clone())
         })
     }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::target::Slot;
-use crate::facts::LaneFacts;
 use crate::facts::hub::{HubError, Listing, RemoteFile};
+use crate::facts::model::Lack;
+use crate::facts::{CacheState, LaneFacts};
 use crate::file_name::split::SplitName;
 use crate::file_name::weights::Weights;
 use crate::plan::engine::Part;
@@ -39,7 +40,8 @@ pub(super) fn of_lane(
     if chosen || cached.is_some_and(picks) || !is_known {
         return Ok((listing, Vec::new()));
     }
-    let surplus = surplus(facts, cached, &listing);
+    let mut surplus = surplus(facts, cached, &listing);
+    surplus.retain(|path| !is_asked_for(facts, slot, path));
     let (left_out, kept) = listing.files.into_iter().partition(|it| surplus.contains(&it.path));
     listing.files = kept;
     Ok((listing, left_out))
@@ -50,6 +52,13 @@ fn cached(facts: &LaneFacts, slot: Slot) -> Option<&Cached> {
         Slot::Own => None,
         Slot::Cached(index) => facts.lane.cached.get(index),
     }
+}
+
+/// Whether a file has to be in a cache, loaded or not, because the listing there names it.
+fn is_asked_for(facts: &LaneFacts, slot: Slot, path: &str) -> bool {
+    let Slot::Cached(index) = slot else { return false };
+    let state = facts.cached.get(index).map(|cached| &cached.state);
+    matches!(state, Some(CacheState::Lacking(lacks)) if lacks.contains(&Lack::Listed(path.into())))
 }
 
 /// The names of what the engine does not load.

@@ -7,7 +7,7 @@ use crate::facts::hub::Listing;
 use crate::facts::model::Lack;
 use crate::facts::{CacheFacts, CacheState, LaneFacts};
 use crate::findings::{Finding, Findings, Rule};
-use crate::plan::engine::HubCache;
+use crate::plan::engine::{HubCache, Part};
 use crate::plan::lanes::{Cached, Choice};
 use crate::source_map::{Place, VariableSource};
 
@@ -174,14 +174,23 @@ fn owner_unknown(facts: &CacheFacts) -> Option<Finding> {
     Some(Finding::new(&CACHE_OWNER_UNKNOWN, message, fix))
 }
 
+/// So many of the things that are missing are named.
+const MOST_LACKS: usize = 5;
+
 /// What is missing, as a list in a sentence.
 fn listed(lacks: &[Lack]) -> String {
     let told = |lack: &Lack| match lack {
         Lack::File(path) => path.display().to_string(),
         Lack::Weights => "the weights".to_owned(),
         Lack::Tokenizer => "the tokenizer".to_owned(),
+        Lack::Listed(path) => format!("{} (which its listing names)", path.display()),
+        Lack::Reference { file, .. } => format!("a sound {}", file.display()),
     };
-    lacks.iter().map(told).collect::<Vec<_>>().join(", ")
+    let names = lacks.iter().take(MOST_LACKS).map(told).collect::<Vec<_>>().join(", ");
+    match lacks.len().saturating_sub(MOST_LACKS) {
+        0 => names,
+        more => format!("{names} and {more} more"),
+    }
 }
 
 fn has_fetched(facts: &LaneFacts) -> bool {
@@ -222,23 +231,47 @@ fn not_in_cache(facts: &LaneFacts, cached: &CacheFacts, lacks: &[Lack]) -> Optio
     }
     let name = &cached.cached.repository;
     let home = cached.cached.home().unwrap_or_default();
+    let on_host = cached.cached.places.first().and_then(|place| place.host_path.as_ref());
+    if let [Lack::Reference { file, commit }] = lacks {
+        let cache = on_host.map_or_else(|| home.clone(), ToString::to_string);
+        let message = format!(
+            "the hub cache `{home}` has `{name}`, but `{}` has a line break or a blank beside the \
+             commit, which the engine takes for a part of it, and the engine may not ask the hub",
+            file.display()
+        );
+        let fix = format!("run `printf %s {commit} > '{cache}/{}'`", file.display());
+        return Some(Finding::new(&NOT_IN_CACHE, message, fix));
+    }
     let what = match lacks {
         [] => format!("`{name}` is not in the hub cache `{home}`"),
         lacks => format!("the hub cache `{home}` has `{name}` without {}", listed(lacks)),
     };
-    let on_host = cached.cached.places.first().and_then(|place| place.host_path.as_ref());
     let cache = on_host.map(|path| format!("HF_HUB_CACHE='{path}' ")).unwrap_or_default();
     let revision = cached.cached.revision.as_deref().map(|it| format!(" --revision {it}"));
     let download = format!("{cache}hf download {name}{}", revision.unwrap_or_default());
     let (message, fix) = if without_engine {
         (what, format!("run `{download}`"))
     } else {
+        let apart = if looks_past_own_folder(facts, cached) {
+            ", nor does it then look for its model in `--download-dir`"
+        } else {
+            ""
+        };
         (
-            format!("{what}, and the engine may not ask the hub"),
+            format!("{what}, and the engine may not ask the hub{apart}"),
             format!("run `{download}`, or remove `HF_HUB_OFFLINE` from the service's environment"),
         )
     };
     Some(Finding::new(&NOT_IN_CACHE, message, fix))
+}
+
+/// Whether an engine that may not ask the hub does not look where it puts the weights that it
+/// downloads.
+fn looks_past_own_folder(facts: &LaneFacts, cached: &CacheFacts) -> bool {
+    let cached = &cached.cached;
+    let invocation = facts.lane.invocation.as_ref();
+    let is_told = invocation.is_some_and(|invocation| invocation.download_dir.is_some());
+    is_told && cached.part == Part::Model && cached.beside.is_empty()
 }
 
 fn not_mounted(facts: &LaneFacts, cached: &CacheFacts) -> Finding {

@@ -7,8 +7,8 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, Engine, Gguf, Http, KnownVariables, Layout, Models, Onnx, Part, Pins,
-    Probe, Releases, Serves,
+    Adapters, CommandLine, Engine, Gguf, Http, KnownVariables, Layout, Models, Offline, Onnx, Part,
+    Pins, Probe, Releases, Serves,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -38,6 +38,7 @@ pub(super) static PROFILE: Profile = Profile {
         mistral_wants_both_since: None,
         load_formats: &[],
         own_cache: None,
+        offline: Offline::AS_LIBRARY,
     },
     releases: Releases::UNREAD,
     http: Http {

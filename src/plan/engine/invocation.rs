@@ -281,6 +281,17 @@ impl Invocation {
         self.version.as_deref()?.strip_prefix('b')?.parse().ok()
     }
 
+    /// Whether the release is this one or a later one; one that is not known is taken for the newest.
+    #[must_use]
+    pub fn is_since(&self, release: [u32; 3]) -> bool {
+        let Some(version) = &self.version else { return true };
+        let mut numbers = version.split('.').map(|part| {
+            let digits = part.find(|c: char| !c.is_ascii_digit()).map_or(part, |end| &part[..end]);
+            digits.parse().unwrap_or(0)
+        });
+        release <= [(); 3].map(|()| numbers.next().unwrap_or(0))
+    }
+
     /// The names under which the model is served: those that were asked for, else those that the
     /// engine gives it. Empty: not known.
     #[must_use]

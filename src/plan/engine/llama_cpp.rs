@@ -14,7 +14,7 @@ use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
     Adapters, Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, KnownVariables, Layout, Models,
-    Named, Onnx, OwnCache, Part, Pins, Probe, Releases, Serves,
+    Named, Offline, Onnx, OwnCache, Part, Pins, Probe, Reference, Releases, Serves,
 };
 use crate::source_map::Spanned;
 
@@ -47,6 +47,7 @@ pub(super) static PROFILE: Profile = Profile {
         mistral_wants_both_since: None,
         load_formats: &[],
         own_cache: Some(OWN_CACHE),
+        offline: Offline { reference: Reference::FirstLine, ..Offline::AS_LIBRARY },
     },
     releases: Releases {
         newest_read: None,

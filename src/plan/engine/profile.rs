@@ -7,7 +7,7 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::variables::KnownVariables;
 use crate::plan::engine::words::Word;
-use crate::plan::engine::{Engine, Named};
+use crate::plan::engine::{Engine, Named, Part};
 
 /// All that is known about one engine.
 pub(super) struct Profile {
@@ -113,6 +113,8 @@ pub struct Models {
     pub load_formats: &'static [(&'static str, LoadFormat)],
     /// Where releases kept what they took from the hub that knew nothing of the hub's own layout.
     pub own_cache: Option<OwnCache>,
+    /// How it finds a repository in a cache of the hub when it may not ask the hub.
+    pub offline: Offline,
 }
 
 /// What an engine gives out.
@@ -181,6 +183,41 @@ pub struct OwnCache {
     pub variable: &'static str,
     /// Without that variable: the folder below the user's cache.
     pub folder: &'static str,
+}
+
+/// How an engine that may not ask the hub finds a repository in a cache of it.
+#[derive(Debug)]
+pub struct Offline {
+    /// What of a reference (`refs/main`) it takes for the commit.
+    pub reference: Reference,
+    /// Since which release it looks for the weights of its model where it looks for the rest, and
+    /// not where it puts those that it downloads (`--download-dir`); absent: it never does.
+    pub one_cache_since: Option<[u32; 3]>,
+    /// What has to be there because the library's own listing names it.
+    pub listed: &'static [Listed],
+}
+
+/// What of a reference in a cache of the hub is taken for the commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reference {
+    /// All of it (huggingface_hub 0.36.2 and 2.4.0 `_snapshot_download.py`, `file_download.py`;
+    /// hf-hub 0.4.2 `src/lib.rs`, `CacheRepo::get`).
+    Whole,
+    /// Its first line; and without one that leads to a commit in `refs/main`, that of any other
+    /// (llama.cpp 0c1e570 `common/hf-cache.cpp`, `get_cached_ref`).
+    FirstLine,
+}
+
+/// Files of a repository that have to be in its snapshot if the listing beside it names them
+/// (`trees/COMMIT.json`, which huggingface_hub 1.22.0 and newer leave and compare).
+#[derive(Debug)]
+pub struct Listed {
+    /// What the repository is for.
+    pub part: Part,
+    /// What their names end in; empty: all of them.
+    pub ending: &'static str,
+    /// The first release that compares.
+    pub since: [u32; 3],
 }
 
 /// What is known about the releases of an engine.
@@ -290,7 +327,25 @@ impl Models {
         mistral_wants_both_since: None,
         load_formats: &[],
         own_cache: None,
+        offline: Offline::AS_LIBRARY,
     };
+}
+
+impl Offline {
+    /// As the libraries of the hub do by themselves.
+    pub(super) const AS_LIBRARY: Self =
+        Self { reference: Reference::Whole, one_cache_since: None, listed: &[] };
+}
+
+impl Reference {
+    /// What `text`, a reference's, is taken for.
+    #[must_use]
+    pub fn commit(self, text: &str) -> &str {
+        match self {
+            Self::Whole => text,
+            Self::FirstLine => text.split('\n').next().unwrap_or(text),
+        }
+    }
 }
 
 impl Releases {

@@ -7,8 +7,15 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::vllm::{chat_template, json, known};
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
-    Adapters, Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, Layout, Models, Onnx, Part,
-    Pins, Probe, Releases, Serves, config, load_format, names,
+    Adapters, Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, Layout, Listed, Models,
+    Offline, Onnx, Part, Pins, Probe, Releases, Serves, config, load_format, names,
+};
+
+/// Of an adapter that is named by its repository, `snapshot_download` is asked for `*.json`
+/// (srt/lora/lora_config.py, 0.5.23); of models, only for what is not there.
+const OFFLINE: Offline = Offline {
+    listed: &[Listed { part: Part::Lora, ending: ".json", since: [0, 5, 23] }],
+    ..Offline::AS_LIBRARY
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -38,6 +45,7 @@ pub(super) static PROFILE: Profile = Profile {
         mistral_wants_both_since: None,
         load_formats: load_format::OF_VLLM,
         own_cache: None,
+        offline: OFFLINE,
     },
     releases: Releases::UNREAD,
     http: Http {

@@ -8,8 +8,8 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, Engine, Gguf, Http, KnownVariables, Layout, Models, Onnx, Pins, Probe,
-    Releases, Serves, hugging_face,
+    Adapters, CommandLine, Engine, Gguf, Http, KnownVariables, Layout, Models, Offline, Onnx, Pins,
+    Probe, Releases, Serves, hugging_face,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -40,6 +40,7 @@ pub(super) static PROFILE: Profile = Profile {
         mistral_wants_both_since: None,
         load_formats: &[],
         own_cache: None,
+        offline: Offline::AS_LIBRARY,
     },
     releases: Releases::UNREAD,
     http: Http {

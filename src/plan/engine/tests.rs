@@ -283,3 +283,18 @@ fn llama_server_takes_a_flag_for_the_value_that_is_missing() {
     check(LLAMA, "-m /m -ngl -1", "llama.cpp | model=/m");
     check(LLAMA, "-m /m more", "llama.cpp | model=/m | ExtraWord { word: \"more\" }");
 }
+
+#[test]
+fn a_release_that_is_not_known_is_taken_for_the_newest() {
+    let is_since = |version: Option<&str>| {
+        let version = version.map(str::to_owned);
+        Invocation { version, ..Invocation::bare(Engine::Vllm) }.is_since([0, 10, 2])
+    };
+    for version in ["0.10.2", "0.10.2rc1", "0.11", "1.0.0"] {
+        assert!(is_since(Some(version)), "{version}");
+    }
+    for version in ["0.10.1.1", "0.10", "0.9.12"] {
+        assert!(!is_since(Some(version)), "{version}");
+    }
+    assert!(is_since(None));
+}

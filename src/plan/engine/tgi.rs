@@ -9,8 +9,8 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, Engine, Gguf, Http, KnownVariables, Layout, Models, Onnx, Part, Pins,
-    Probe, Releases, Serves, hugging_face,
+    Adapters, CommandLine, Engine, Gguf, Http, KnownVariables, Layout, Models, Offline, Onnx, Part,
+    Pins, Probe, Releases, Serves, hugging_face,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -43,6 +43,7 @@ pub(super) static PROFILE: Profile = Profile {
         mistral_wants_both_since: None,
         load_formats: &[],
         own_cache: None,
+        offline: Offline::AS_LIBRARY,
     },
     releases: Releases::UNREAD,
     http: Http {

@@ -16,10 +16,26 @@ use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
     Adapters, Architectures, Beyond, CommandLine, Complaint, ContextFlag, Engine, Gguf, Http,
-    KnownVariables, Layout, Models, Onnx, Part, Pins, Probe, Releases, Serves, config, load_format,
-    names,
+    KnownVariables, Layout, Listed, Models, Offline, Onnx, Part, Pins, Probe, Releases, Serves,
+    config, load_format, names,
 };
 use crate::source_map::Spanned;
+
+/// With `HF_HUB_OFFLINE`, the model and its tokenizer become their folders in the ordinary cache
+/// (`EngineArgs.__post_init__`, 0.10.2 and newer, not 0.10.1), and weights are read there. Adapters
+/// and drafts keep their names: `snapshot_download` is asked for the whole of an adapter
+/// (lora/utils.py) and for `*.safetensors` of a draft (model_executor/model_loader/weight_utils.py).
+/// 0.25.0 is the first release after huggingface_hub 1.22.0, which compares with the listing. Models
+/// are not concerned: since 0.25.0 no file of theirs is asked for (transformers_utils/repo_utils.py
+/// `get_model_path`).
+const OFFLINE: Offline = Offline {
+    one_cache_since: Some([0, 10, 2]),
+    listed: &[
+        Listed { part: Part::Lora, ending: "", since: [0, 25, 0] },
+        Listed { part: Part::Draft, ending: ".safetensors", since: [0, 25, 0] },
+    ],
+    ..Offline::AS_LIBRARY
+};
 
 pub(super) static PROFILE: Profile = Profile {
     engine: Engine::Vllm,
@@ -50,6 +66,7 @@ pub(super) static PROFILE: Profile = Profile {
         mistral_wants_both_since: Some([0, 33]),
         load_formats: load_format::OF_VLLM,
         own_cache: None,
+        offline: OFFLINE,
     },
     releases: Releases {
         newest_read: Some([0, 33, 0]),

@@ -74,7 +74,8 @@ pub(super) fn source(id: &str, revision: Option<&str>, file: Option<&str>) -> Op
 /// `--download-dir` is a cache of the hub for the weights of models and drafts alone; configuration
 /// and tokenizer are kept in the ordinary one (vLLM `model_executor/model_loader/weight_utils.py`:
 /// `download_weights_from_hf` and, for `*.json` again, `get_quant_config` take it for their
-/// `cache_dir`; `HFConfigParser` in `transformers_utils/config.py` does not).
+/// `cache_dir`; `HFConfigParser` in `transformers_utils/config.py` does not). Where it may not ask the
+/// hub, some releases look for the weights of models in the ordinary one as well.
 pub(super) fn of_engine(
     service: &Service,
     invocation: &Invocation,
@@ -83,11 +84,13 @@ pub(super) fn of_engine(
 ) -> Vec<Cached> {
     let own: Vec<Located> = folders(service, invocation).iter().map(&locate).collect();
     let apart = invocation.download_dir.as_ref().map(|folder| locate(&folder.value));
+    let since = invocation.engine.models().offline.one_cache_since;
+    let in_one_cache = invocation.offline && since.is_some_and(|since| invocation.is_since(since));
     let repository = |opens: &Opens| {
         let Named::Repository { id, revision, file } = &opens.named else { return None };
         let choice = choice(invocation, opens.part, file.as_deref());
-        let is_model = matches!(opens.part, Part::Model | Part::Draft);
-        let apart = apart.clone().filter(|_| is_model && choice != Choice::WithoutWeights);
+        let is_apart = opens.part == Part::Draft || (opens.part == Part::Model && !in_one_cache);
+        let apart = apart.clone().filter(|_| is_apart && choice != Choice::WithoutWeights);
         let is_apart = apart.is_some();
         Some(Cached {
             part: opens.part,

@@ -39,7 +39,7 @@ fn in_cache(examination: &Examination<'_>, repository: &str, file: &str) -> Pres
     let Some(cache) = cache_of(examination.path) else { return Presence::Unknown };
     let folder = cache.join(hub_cache::folder_name(repository));
     let found = match snapshot(examination.view, &folder, None) {
-        Look::Seen(folder) => examination.view.stat(&folder.join(file)).map(|_| ()),
+        Look::Seen(found) => examination.view.stat(&found.folder.join(file)).map(|_| ()),
         Look::Absent => Look::Absent,
         Look::Denied(why) => Look::Denied(why),
         Look::Unknown(why) => Look::Unknown(why),

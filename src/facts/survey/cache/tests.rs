@@ -44,7 +44,7 @@ pub(in crate::facts::survey) fn listing(paths: &[&str]) -> Listing {
 }
 
 fn search(cached: &Cached) -> (CacheState, Option<String>) {
-    let search = Search { view: &LocalView, cached, own_tokenizer: true };
+    let search = Search { view: &LocalView, cached, own_tokenizer: true, offline: None };
     let (state, artifact) = search.state();
     let opened = artifact.map(|facts| facts.artifact.located.value.service_path.unwrap());
     (state, opened.map(|path| path.to_string()))

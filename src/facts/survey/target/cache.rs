@@ -108,6 +108,7 @@ fn held(facts: &LaneFacts, index: usize) -> Option<PathBuf> {
 fn snapshot(cached: &Cached) -> Option<PathBuf> {
     cached.places.iter().find_map(|place| {
         let folder = fill::folder(place)?.as_path().join(cached.folder_name());
-        huggingface::snapshot(&LocalView, &folder, cached.revision.as_deref()).seen().cloned()
+        let found = huggingface::snapshot(&LocalView, &folder, cached.revision.as_deref());
+        found.seen().map(|found| found.folder.clone())
     })
 }

@@ -142,6 +142,27 @@ fn an_engine_that_may_not_ask_the_hub_brings_nothing() {
              hub / {fix}"
         )],
     );
+    let files: Vec<Lack> = ["a", "b", "c", "d", "e", "f"].map(|it| Lack::Listed(it.into())).into();
+    let which = "which its listing names";
+    check(
+        &offline(facts(CacheState::Lacking(files), Choice::Folder), true),
+        &[&format!(
+            "error[not-in-cache]: the {home} has `o/r` without a ({which}), b ({which}), c \
+             ({which}), d ({which}), e ({which}) and 1 more, and the engine may not ask the hub / \
+             {fix}"
+        )],
+    );
+    let reference =
+        Lack::Reference { file: "models--o--r/refs/main".into(), commit: "0123abcd".to_owned() };
+    check(
+        &offline(facts(CacheState::Lacking(vec![reference]), Choice::Folder), true),
+        &[&format!(
+            "error[not-in-cache]: the {home} has `o/r`, but `models--o--r/refs/main` has a line \
+             break or a blank beside the commit, which the engine takes for a part of it, and the \
+             engine may not ask the hub / run `printf %s 0123abcd > \
+             '/root/.cache/huggingface/hub/models--o--r/refs/main'`"
+        )],
+    );
     check(
         &offline(facts(CacheState::NotMounted, Choice::Folder), true),
         &[&format!(
