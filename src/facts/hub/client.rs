@@ -197,7 +197,7 @@ impl Client {
     pub(crate) fn is_refused_by_a_hub(&self, answer: &Response, url: &Url) -> bool {
         self.is_home(url)
             || answer.headers().contains_key("x-error-code")
-            || (answer.status() == StatusCode::UNAUTHORIZED && repository_at(url.path()).is_some())
+            || (answer.status() == StatusCode::UNAUTHORIZED && is_of_a_hub(url))
     }
 
     /// A hub that allows few more requests gets them slowly rather than has to refuse them.
@@ -270,6 +270,11 @@ fn parse_endpoint(endpoint: &str) -> Result<Url, String> {
         return Err(format!("`{}` is not http or https", url.scheme()));
     }
     Ok(url)
+}
+
+/// Whether `url` is one that a hub has for a repository or its files, and no store of files.
+pub(super) fn is_of_a_hub(url: &Url) -> bool {
+    repository_at(url.path()).is_some()
 }
 
 /// The repository that a path of a hub is about: `api/models/OWNER/REPO/...`, the same of

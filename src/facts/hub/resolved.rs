@@ -11,7 +11,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap};
 use reqwest::{Method, Response, Url};
 
-use super::client::Client;
+use super::client::{self, Client};
 use super::refusal::Asked;
 use super::retries::Setback;
 use super::{HubError, ObjectId, RemoteFile, encoding, store};
@@ -57,7 +57,8 @@ async fn walk(client: &Client, url: &Url, asked: &Asked) -> Result<Resolved, Set
             }
             return Ok(said);
         };
-        if target.origin() != url.origin() && said.linked.is_some() {
+        let leaves = target.origin() != url.origin() && !client::is_of_a_hub(&target);
+        if leaves && said.linked.is_some() {
             return Ok(said);
         }
         url = target;

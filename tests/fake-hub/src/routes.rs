@@ -108,7 +108,16 @@ fn sent_on(shared: &Shared, head: &Head, path: &str, parts: &[&str]) -> Option<T
     let (url, which) = shared.settings.sends_on.as_ref()?;
     let is_file = matches!(parts, [_, _, "resolve", ..]);
     (is_file || *which == SentOn::Everything).then_some(())?;
-    Some(redirect(307, format!("{url}{path}{}", query(head))))
+    let mut sent_on = redirect(307, format!("{url}{path}{}", query(head)));
+    // Who lists files itself knows what they hash to.
+    if let (SentOn::Files, [owner, repo, _, revision, path @ ..]) = (which, parts) {
+        let name = format!("{}/{}", decode(owner), decode(repo));
+        let repository = shared.repositories.get(&name)?.at(&decode(revision));
+        let file = repository.and_then(|found| found.files.get(&decode(&path.join("/"))));
+        let etag = file.map_or("", |file| file.etag());
+        sent_on.answer = sent_on.answer.with("X-Linked-ETag", format!("\"{etag}\""));
+    }
+    Some(sent_on)
 }
 
 /// A redirect to what a repository is called now.
