@@ -28,7 +28,7 @@ use crate::source_map::Spanned;
 /// 0.25.0 is the first release after huggingface_hub 1.22.0, which compares with the listing. Models
 /// are not concerned: since 0.25.0 no file of theirs is asked for (transformers_utils/repo_utils.py
 /// `get_model_path`). The revision of a draft is led to its commit first (config/model.py, 0.28.0 and
-/// newer, not 0.25.1).
+/// newer, not 0.27.1).
 const OFFLINE: Offline = Offline {
     one_cache_since: Some([0, 10, 2]),
     trims: &[Trims { part: Part::Draft, since: [0, 28, 0] }],
