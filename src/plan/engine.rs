@@ -38,7 +38,7 @@ pub use self::invocation::{
 pub use self::load_format::LoadFormat;
 pub use self::profile::{
     Adapters, Architectures, Beyond, CommandLine, ContextFlag, Gguf, Http, Layout, Listed,
-    LogMessage, Models, Offline, Onnx, OwnCache, Pins, Probe, Reference, Releases, Serves,
+    LogMessage, Models, Offline, Onnx, OwnCache, Pins, Probe, Reference, Releases, Serves, Trims,
 };
 pub use self::started::started_files;
 pub use self::variables::{Elsewhere, KnownVariables, Meant, UnreadVariable};

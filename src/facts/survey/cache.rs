@@ -152,7 +152,9 @@ impl Search<'_> {
     fn lacks_offline(&self, folder: &Path, snapshot: &Snapshot) -> Vec<Lack> {
         let Self { view, cached, offline: Some(invocation), .. } = *self else { return Vec::new() };
         let offline = &invocation.engine.models().offline;
-        let leads = |text: &str| offline.reference.commit(text) == snapshot.commit;
+        let mut trims = offline.trims.iter().filter(|trims| trims.part == cached.part);
+        let is_trimmed = trims.any(|trims| invocation.is_since(trims.since));
+        let leads = |text: &str| is_trimmed || offline.reference.commit(text) == snapshot.commit;
         let astray = snapshot.reference.as_deref().is_some_and(|text| !leads(text));
         let revision = cached.revision.as_deref().unwrap_or("main");
         let file = hub_cache::reference(Path::new(&cached.folder_name()), revision);

@@ -190,6 +190,8 @@ pub struct OwnCache {
 pub struct Offline {
     /// What of a reference (`refs/main`) it takes for the commit.
     pub reference: Reference,
+    /// Where white space around the commit does not matter.
+    pub trims: &'static [Trims],
     /// Since which release it looks for the weights of its model where it looks for the rest, and
     /// not where it puts those that it downloads (`--download-dir`); absent: it never does.
     pub one_cache_since: Option<[u32; 3]>,
@@ -206,6 +208,16 @@ pub enum Reference {
     /// Its first line; and without one that leads to a commit in `refs/main`, that of any other
     /// (llama.cpp 0c1e570 `common/hf-cache.cpp`, `get_cached_ref`).
     FirstLine,
+}
+
+/// What an engine asks for by the commit to which its library leads a revision beforehand
+/// (huggingface_hub 1.30.0 and 2.4.0 `HfApi.resolve_revision`; 1.23.0 has no such function).
+#[derive(Debug)]
+pub struct Trims {
+    /// What the repository is for.
+    pub part: Part,
+    /// The first release that does so.
+    pub since: [u32; 3],
 }
 
 /// Files of a repository that have to be in its snapshot if the listing beside it names them
@@ -334,7 +346,7 @@ impl Models {
 impl Offline {
     /// As the libraries of the hub do by themselves.
     pub(super) const AS_LIBRARY: Self =
-        Self { reference: Reference::Whole, one_cache_since: None, listed: &[] };
+        Self { reference: Reference::Whole, trims: &[], one_cache_since: None, listed: &[] };
 }
 
 impl Reference {

@@ -8,12 +8,19 @@ use crate::plan::engine::vllm::{chat_template, json, known};
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
     Adapters, Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, Layout, Listed, Models,
-    Offline, Onnx, Part, Pins, Probe, Releases, Serves, config, load_format, names,
+    Offline, Onnx, Part, Pins, Probe, Releases, Serves, Trims, config, load_format, names,
 };
 
 /// Of an adapter that is named by its repository, `snapshot_download` is asked for `*.json`
-/// (srt/lora/lora_config.py, 0.5.23); of models, only for what is not there.
+/// (srt/lora/lora_config.py, 0.5.23); of models, only for what is not there. Everything else is asked
+/// for through transformers, which leads a revision to its commit first (5.19.0, which 0.5.22 brings,
+/// not the 5.12.1 of 0.5.21).
 const OFFLINE: Offline = Offline {
+    trims: &[
+        Trims { part: Part::Model, since: [0, 5, 22] },
+        Trims { part: Part::Tokenizer, since: [0, 5, 22] },
+        Trims { part: Part::Draft, since: [0, 5, 22] },
+    ],
     listed: &[Listed { part: Part::Lora, ending: ".json", since: [0, 5, 23] }],
     ..Offline::AS_LIBRARY
 };

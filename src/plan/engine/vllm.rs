@@ -17,7 +17,7 @@ use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
     Adapters, Architectures, Beyond, CommandLine, Complaint, ContextFlag, Engine, Gguf, Http,
     KnownVariables, Layout, Listed, Models, Offline, Onnx, Part, Pins, Probe, Releases, Serves,
-    config, load_format, names,
+    Trims, config, load_format, names,
 };
 use crate::source_map::Spanned;
 
@@ -27,9 +27,11 @@ use crate::source_map::Spanned;
 /// (lora/utils.py) and for `*.safetensors` of a draft (model_executor/model_loader/weight_utils.py).
 /// 0.25.0 is the first release after huggingface_hub 1.22.0, which compares with the listing. Models
 /// are not concerned: since 0.25.0 no file of theirs is asked for (transformers_utils/repo_utils.py
-/// `get_model_path`).
+/// `get_model_path`). The revision of a draft is led to its commit first (config/model.py, 0.28.0 and
+/// newer, not 0.27.1).
 const OFFLINE: Offline = Offline {
     one_cache_since: Some([0, 10, 2]),
+    trims: &[Trims { part: Part::Draft, since: [0, 28, 0] }],
     listed: &[
         Listed { part: Part::Lora, ending: "", since: [0, 25, 0] },
         Listed { part: Part::Draft, ending: ".safetensors", since: [0, 25, 0] },

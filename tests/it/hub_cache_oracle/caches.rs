@@ -277,6 +277,21 @@ pub(super) const CACHES: &[Case] = &[
         cache.whole();
         cache.hf(&[DRAFT]);
     }),
+    beside(
+        "an adapter by a reference with a line break",
+        ("adapter", ADAPTER),
+        [false; 2],
+        |cache| {
+            cache.whole();
+            cache.hf(&[ADAPTER]);
+            cache.shell("echo >> hub/models--acme--adapter/refs/main");
+        },
+    ),
+    beside("a draft by a reference with a line break", ("draft", DRAFT), [false, true], |cache| {
+        cache.whole();
+        cache.hf(&[DRAFT]);
+        cache.shell("echo >> hub/models--acme--draft/refs/main");
+    }),
     beside("a draft without its texts", ("draft", DRAFT), [true, true], |cache| {
         cache.whole();
         cache.hf(&[DRAFT, "--exclude", "README.md"]);
@@ -302,9 +317,22 @@ pub(super) const CACHES: &[Case] = &[
     in_sglang(at("no reference, asked for by its commit, in SGLang", "COMMIT", true, |cache| {
         cache.by_hand("rm -r refs");
     })),
-    in_sglang(case("a reference that ends in a line break, in SGLang", false, |cache| {
-        cache.by_hand("echo COMMIT > refs/main");
-    })),
+    in_sglang(Case {
+        opens: [false, true],
+        ..case("a reference that ends in a line break, in SGLang", false, |cache| {
+            cache.by_hand("echo COMMIT > refs/main");
+        })
+    }),
+    in_sglang(beside(
+        "an adapter by a reference with a line break, in SGLang",
+        IN_SGLANG,
+        [false; 2],
+        |cache| {
+            cache.whole();
+            cache.hf(&[ADAPTER]);
+            cache.shell("echo >> hub/models--acme--adapter/refs/main");
+        },
+    )),
     in_sglang(case("a snapshot that is called like its branch, in SGLang", false, |cache| {
         cache.by_hand("rm -r refs; mv $S snapshots/main");
     })),

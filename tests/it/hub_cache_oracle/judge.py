@@ -96,7 +96,11 @@ def adapter(asked):
 
 def draft(asked):
     """A draft keeps its name: config/speculative.py, and model_executor/model_loader:
-    weight_utils.py `download_weights_from_hf`."""
+    weight_utils.py `download_weights_from_hf`. Since 0.28.0 its commit is looked for first:
+    config/model.py, and transformers_utils/repo_utils.py `resolve_revision`."""
+    if not OLD:
+        commit = huggingface_hub.HfApi().resolve_revision(**asked, local_files_only=True)
+        asked = {**asked, "revision": commit}
     where = {"revision": asked["revision"], "cache_dir": asked["cache_dir"]}
     AutoConfig.from_pretrained(asked["repo_id"], local_files_only=True, **where)
     for pattern in ["*.safetensors", "*.bin"]:

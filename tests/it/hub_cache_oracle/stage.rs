@@ -1,7 +1,9 @@
 //! A hub with the repositories, and caches that are filled from it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
 
 use fake_hub::{Builder, FakeHub};
 
@@ -23,14 +25,16 @@ pub(super) struct Stage {
     /// The commit of [`MODEL`] before that of `main`, while `main` was there.
     older: FakeHub,
     hub: FakeHub,
-    /// A cache that holds all of [`MODEL`], as the newer `hf` brings it.
-    whole: tempfile::TempDir,
+    /// What was brought before, by the commands that brought it: `hf` takes long to start.
+    brought: Mutex<BTreeMap<Vec<String>, tempfile::TempDir>>,
 }
 
 /// The folder that `HF_HOME` names, with a cache in it.
 pub(super) struct Cache<'a> {
     pub(super) stage: &'a Stage,
     home: tempfile::TempDir,
+    /// What has brought all that is there; absent: something else was done as well.
+    commands: Mutex<Option<Vec<String>>>,
 }
 
 fn files(builder: Builder, name: &str) -> Builder {
@@ -66,11 +70,7 @@ impl Stage {
             .file(ADAPTER, "adapter_model.safetensors", NO_TENSORS)
             .start()
             .unwrap();
-        let whole = tempfile::tempdir().unwrap();
-        let hf = [old.to_owned(), new.to_owned()];
-        let stage = Self { hf, older, hub, whole };
-        stage.hf(1, &stage.hub, stage.whole.path(), &["download", MODEL]);
-        stage
+        Self { hf: [old.to_owned(), new.to_owned()], older, hub, brought: Mutex::default() }
     }
 
     /// A revision, where `COMMIT` stands for that of `main` and `OLDER` for the one before.
@@ -105,7 +105,8 @@ fn succeeded(output: &Output) {
 
 impl<'a> Cache<'a> {
     pub(super) fn made(stage: &'a Stage, case: &Case) -> Self {
-        let cache = Self { stage, home: tempfile::tempdir().unwrap() };
+        let commands = Mutex::new(Some(Vec::new()));
+        let cache = Self { stage, home: tempfile::tempdir().unwrap(), commands };
         (case.make)(&cache);
         cache
     }
@@ -116,21 +117,56 @@ impl<'a> Cache<'a> {
 
     /// What the newer `hf` brings.
     pub(super) fn hf(&self, arguments: &[&str]) {
-        self.stage.hf(1, &self.stage.hub, self.home.path(), &[&["download"], arguments].concat());
+        self.download(1, &self.stage.hub, arguments);
     }
 
     /// What the older `hf` brings.
     pub(super) fn old_hf(&self, arguments: &[&str]) {
-        self.stage.hf(0, &self.stage.hub, self.home.path(), &[&["download"], arguments].concat());
+        self.download(0, &self.stage.hub, arguments);
     }
 
     /// What the newer `hf` brought while `main` was at the older commit.
     pub(super) fn hf_before(&self, arguments: &[&str]) {
-        self.stage.hf(1, &self.stage.older, self.home.path(), &[&["download"], arguments].concat());
+        self.download(1, &self.stage.older, arguments);
+    }
+
+    fn download(&self, which: usize, hub: &FakeHub, arguments: &[&str]) {
+        let home = self.home.path();
+        let command = format!("{which} {} {}", hub.url(), arguments.join(" "));
+        let arguments = [&["download"], arguments].concat();
+        self.bring(command, || self.stage.hf(which, hub, home, &arguments));
+    }
+
+    /// Brings something, or copies what the same commands have brought elsewhere.
+    fn bring(&self, command: String, bring: impl FnOnce()) {
+        let commands = self.commands.lock().unwrap().as_mut().map(|commands| {
+            commands.push(command);
+            commands.clone()
+        });
+        let copy = |from: &Path, to: &Path| {
+            let copy = "rm -rf \"$1/hub\"; cp -a \"$0/hub\" \"$1\"";
+            succeeded(&Command::new("sh").args(["-euc", copy]).args([from, to]).output().unwrap());
+        };
+        let home = self.home.path();
+        if let Some(commands) = &commands
+            && let Some(brought) = self.stage.brought.lock().unwrap().get(commands)
+        {
+            return copy(brought.path(), home);
+        }
+        bring();
+        if let Some(commands) = commands {
+            let brought = tempfile::tempdir().unwrap();
+            copy(home, brought.path());
+            self.stage.brought.lock().unwrap().insert(commands, brought);
+        }
     }
 
     /// What the newer `hf` has brought when it is killed in the middle of a shard.
     pub(super) fn hf_killed(&self) {
+        self.bring("killed".to_owned(), || self.kill());
+    }
+
+    fn kill(&self) {
         let hub = files(FakeHub::builder(), MODEL)
             .file(MODEL, "README.md", "the second")
             .file(MODEL, "pytorch_model.bin", "not loaded beside the others")
@@ -147,6 +183,7 @@ impl<'a> Cache<'a> {
 
     /// What preflight brings for a service whose command line is `command`; whether that is ready.
     pub(super) fn preflight(&self, command: &str) {
+        *self.commands.lock().unwrap() = None;
         let home = self.path("");
         let (home, command) = (home.display(), self.stage.named(command));
         let compose = format!(
@@ -159,13 +196,14 @@ impl<'a> Cache<'a> {
         assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     }
 
-    /// A copy of the cache that holds all of [`MODEL`].
+    /// All of [`MODEL`], as the newer `hf` brings it.
     pub(super) fn whole(&self) {
-        self.shell(&format!("cp -a '{}/hub' .", self.stage.whole.path().display()));
+        self.hf(&[MODEL]);
     }
 
     /// By hand: runs a shell in the folder.
     pub(super) fn shell(&self, script: &str) {
+        *self.commands.lock().unwrap() = None;
         let script = self.stage.named(script);
         let mut command = Command::new("sh");
         command.args(["-euc", &script]).current_dir(self.home.path());
