@@ -44,7 +44,7 @@ pub(super) fn named(project: &Project, draft: &Draft) -> Option<NamedHub> {
 }
 
 fn hub(url: &str, variable: &str, service: Option<&String>, place: &Place) -> Option<NamedHub> {
-    let endpoint = url.trim_end_matches('/');
+    let endpoint = url.trim().trim_end_matches('/');
     (!endpoint.is_empty()).then(|| NamedHub {
         endpoint: endpoint.to_owned(),
         variable: variable.to_owned(),
