@@ -407,3 +407,21 @@ fn another_quantisation_is_not_what_is_pinned() {
     assert_eq!(kept.sandbox.run(&["lock"]).code, Some(0));
     assert_eq!(kept.told(&["fetch"]), "0 ready");
 }
+
+#[test]
+fn an_engine_that_takes_what_its_cache_holds_needs_no_word_to_follow_the_lock() {
+    let hub = hub(&[]);
+    for (engine, is_told) in [
+        ("ghcr.io/huggingface/text-embeddings-inference:1.8\n    command: --model-id", false),
+        ("ghcr.io/huggingface/text-generation-inference:3.3\n    command: --model-id", true),
+    ] {
+        let compose = format!(
+            "services:\n  llm:\n    image: {engine} acme/tiny\n    volumes: ['./hf:/data']\n"
+        );
+        let sandbox = Sandbox::new().file("compose.yaml", compose).file("hf/.keep", "");
+        let sandbox = sandbox.variable("HF_ENDPOINT", hub.url());
+        assert_eq!(sandbox.run(&["lock"]).code, Some(0));
+        let run = sandbox.run(&["verify"]);
+        assert_eq!(run.stdout.contains("lock-not-followed"), is_told, "{}", run.stdout);
+    }
+}

@@ -116,7 +116,8 @@ fn pin(facts: &LaneFacts, findings: &mut Findings) {
         listing.source.revision()
     );
     let fix = if facts.lane.in_cache() {
-        if facts.lane.engine.is_some_and(|it| it.command_line().pins != Pins::Revision) {
+        let pins = facts.lane.engine.map(|engine| engine.command_line().pins);
+        if !matches!(pins, None | Some(Pins::Revision | Pins::RevisionOrCache)) {
             return;
         }
         format!("add `--revision {}` to the command, which is what it is today", listing.commit)

@@ -110,6 +110,7 @@ fn not_followed(facts: &LaneFacts, pin: &Pin) -> Option<Finding> {
         engine.name(),
     );
     let fix = match engine.command_line().pins {
+        Pins::RevisionOrCache => return None,
         Pins::Revision => {
             format!("add `--revision {}` to the command of service `{service}`", pin.commit)
         }

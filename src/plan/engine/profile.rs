@@ -61,6 +61,9 @@ pub struct CommandLine {
 pub enum Pins {
     /// `--revision COMMIT`.
     Revision,
+    /// `--revision COMMIT`; and what its cache holds of a branch it takes without asking (hf-hub 0.4.3
+    /// `api/tokio.rs ApiRepo::get`).
+    RevisionOrCache,
     /// No commit can be named; it takes what its cache holds as soon as this word keeps it from asking
     /// the hub.
     Offline(&'static str),

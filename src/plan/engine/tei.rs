@@ -21,7 +21,7 @@ pub(super) static PROFILE: Profile = Profile {
         without_model: Some("text-embeddings-router would exit at once"),
         context: None,
         tensor_parallel: None,
-        pins: Pins::Revision,
+        pins: Pins::RevisionOrCache,
         refuses_numbers: true,
         refuses_quantization: false,
         // Every flag can be a variable of its name.
@@ -115,6 +115,8 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments);
     reading.took(&mut arguments);
     hugging_face::read(&arguments, reading);
+    // Its client knows no variable that keeps it from asking (hf-hub 0.4.3 `api/tokio.rs`).
+    reading.invocation.offline = false;
     let name = hugging_face::setting(&arguments, reading, "--served-model-name");
     let name = reading.text(name).map(|name| name.value);
     reading.invocation.served_names = name.into_iter().collect();

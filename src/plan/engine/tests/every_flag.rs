@@ -217,6 +217,8 @@ fn an_engine_that_may_not_ask_the_hub_says_so() {
     assert!(offline(LLAMA, &["-hf", "o/r", "--offline"], &[]));
     assert!(offline(LLAMA, &["-hf", "o/r"], &[("LLAMA_ARG_OFFLINE", "1")]));
     assert!(!offline(LLAMA, &["-hf", "o/r"], &[("HF_HUB_OFFLINE", "1")]));
+    let tei = "ghcr.io/huggingface/text-embeddings-inference:1.8";
+    assert!(!offline(tei, &["--model-id", "o/r"], &[("HF_HUB_OFFLINE", "1")]));
     let without = |command: &[&str], variables: &[(&str, &str)]| {
         let service = service(LLAMA, &[&["-hf", "o/r"], command].concat());
         invocation(&with_environment(service, variables)).unwrap().without_projector
