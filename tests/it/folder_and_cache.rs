@@ -240,6 +240,73 @@ fn a_file_that_was_edited_stays_until_a_command_says_that_it_is_to_go() {
     check(&kept, &["verify", "--deep", "--offline"], "0 ready");
 }
 
+/// Whether what is below the stack is, somewhere, these bytes.
+fn is_somewhere(kept: &Kept, content: &[u8]) -> bool {
+    walkdir::WalkDir::new(kept.sandbox.path())
+        .into_iter()
+        .any(|entry| fs_err::read(entry.unwrap().path()).is_ok_and(|here| here == content))
+}
+
+/// Writes as `sed -i` does: a new file takes the place of the old one, or of a link.
+fn edit_in_place(kept: &Kept, name: &str, content: &str) {
+    kept.edit("scratch", content);
+    fs_err::rename(kept.model().join("scratch"), kept.model().join(name)).unwrap();
+}
+
+#[test]
+fn what_was_edited_is_kept_and_named_when_another_commit_takes_its_place() {
+    // The other commit has the one as it was, and the other one otherwise.
+    for name in ["config.json", "generation_config.json"] {
+        for edit in [Kept::edit, edit_in_place] {
+            let (first, moved) = (hub(&[]), moved());
+            let kept = both(&first);
+            check(&kept, &["fetch"], "0 ready revision-not-pinned");
+            let text = String::from_utf8(kept[0].read(name).unwrap()).unwrap();
+            let mine = format!("\n{text}");
+            for kept in &kept {
+                edit(kept, name, &mine);
+                kept.forget();
+            }
+            let kept = kept.map(|kept| kept.at(&moved));
+            check(&kept, &["fetch", "--update"], "0 ready file-replaced revision-not-pinned");
+            for kept in &kept {
+                assert!(kept.is(true) && kept.is_whole());
+                assert_ne!(kept.read(name).unwrap(), mine.as_bytes());
+                assert!(is_somewhere(kept, mine.as_bytes()), "{name} {}", kept.in_cache);
+            }
+            check(&kept, &["verify", "--deep", "--offline"], "0 ready");
+        }
+    }
+}
+
+#[test]
+fn what_was_edited_stays_when_a_plain_fetch_brings_the_pinned_commit() {
+    let (first, moved) = (hub(&[]), moved());
+    let kept = both(&first);
+    kept.iter().for_each(|kept| assert_eq!(kept.sandbox.run(&["lock"]).code, Some(0)));
+    let pins = kept.each_ref().map(|kept| {
+        let lock = kept.sandbox.path().join("preflight.lock");
+        let text = fs_err::read(&lock).unwrap();
+        fs_err::remove_file(&lock).unwrap();
+        (lock, text)
+    });
+    let kept = kept.map(|kept| kept.at(&moved));
+    check(&kept, &["fetch"], "0 ready revision-not-pinned");
+    let config = String::from_utf8(kept[0].read("config.json").unwrap()).unwrap();
+    let mine = format!("\n{config}");
+    for (kept, (lock, text)) in kept.iter().zip(pins) {
+        kept.edit("config.json", &mine);
+        fs_err::write(lock, text).unwrap();
+    }
+    check(&kept, &["fetch"], "11 not-ready file-corrupt file-kept");
+    assert!(kept.iter().all(|kept| kept.read("config.json").unwrap() == mine.as_bytes()));
+    check(&kept, &["fetch", "--deep"], "0 ready file-replaced");
+    for kept in &kept {
+        assert!(kept.is(false) && is_somewhere(kept, mine.as_bytes()));
+    }
+    check(&kept, &["verify", "--deep", "--offline"], "0 ready");
+}
+
 #[test]
 fn weights_of_another_size_that_no_download_brought_stay_and_weights_that_are_cut_off_do_not() {
     let first = hub(&[]);

@@ -148,7 +148,10 @@ impl Download {
 
     /// Makes the link that leads to the file, where it has one. Blocking; to be called when the file
     /// has its final name.
-    pub(super) fn make_link(&self) -> Result<(), HubError> {
+    ///
+    /// # Errors
+    /// [`HubError::NotWritable`], [`HubError::DiskFull`].
+    pub fn make_link(&self) -> Result<(), HubError> {
         let Some(link) = &self.link else { return Ok(()) };
         let folder = link.parent().unwrap_or(Path::new("/"));
         store::make_folders(folder)?;

@@ -20,8 +20,8 @@ const LONGEST_TEXT: u64 = 64 << 20;
 /// another or that is a part of one. Blocking.
 ///
 /// A stamp knows it exactly. A note of a download is believed as `hf` believes it (`huggingface_hub` 2.4
-/// `_local_folder.py`): as long as the file is not more than a second younger; but not where it is about
-/// the very content that was promised, and the file is a text or of another size.
+/// `_local_folder.py`): as long as the file is not more than a second younger; but not where a text is
+/// not what is noted, or weights have another size than was noted and promised.
 #[must_use]
 pub fn is_own(promise: &Promise) -> bool {
     let Ok(metadata) = fs_err::metadata(&promise.path) else { return false };
@@ -35,17 +35,32 @@ pub fn is_own(promise: &Promise) -> bool {
     };
     let recalled =
         Trace::of(&promise.path).map(|trace| stamp::recall(&promise.root, &promise.name, &trace));
-    match recalled {
-        Ok(Recall::Same(_) | Recall::Moved(_)) => false,
-        Ok(Recall::Written(known)) => noted.is_none() || is_noted(&known),
-        Ok(Recall::Nothing) | Err(_) if noted.is_none() => true,
-        Ok(Recall::Nothing) | Err(_) => {
-            let is_text = Weights::of(&promise.name).is_none();
+    let is_text = Weights::of(&promise.name).is_none() && metadata.len() <= LONGEST_TEXT;
+    match (recalled, &noted) {
+        (Ok(Recall::Same(_) | Recall::Moved(_)), _) => false,
+        (_, None) => true,
+        (_, Some(noted)) if is_text => is_other_than(&promise.path, &noted.id),
+        (Ok(Recall::Written(known)), _) => is_noted(&known),
+        (Ok(Recall::Nothing) | Err(_), _) => {
             let has_other_size = promise.size.is_some_and(|size| size != metadata.len());
-            let promised = promise.id.as_ref().filter(|_| is_text || has_other_size);
-            promised.is_some_and(is_noted)
+            promise.id.as_ref().filter(|_| has_other_size).is_some_and(is_noted)
         }
     }
+}
+
+/// Whether a file is a text, and not what is promised. Blocking.
+#[must_use]
+pub fn is_other_text(promise: &Promise) -> bool {
+    let is_short = || fs_err::metadata(&promise.path).is_ok_and(|it| it.len() <= LONGEST_TEXT);
+    let id = promise.id.as_ref().filter(|_| Weights::of(&promise.name).is_none() && is_short());
+    id.is_some_and(|id| is_other_than(&promise.path, id))
+}
+
+/// Whether a file can be read and is not `id`. Blocking.
+fn is_other_than(path: &Path, id: &ObjectId) -> bool {
+    let hashed = super::hash::hash(path, id, &|_| ());
+    let size = fs_err::metadata(path).map_or(0, |it| it.len());
+    hashed.is_ok_and(|hashed| hashed.agrees(id, size) == Some(false))
 }
 
 /// Whether a file can still be read as what its name says it is, as a text: whoever changed it meant
@@ -127,9 +142,9 @@ mod tests {
     #[test]
     fn what_a_download_left_and_what_is_only_a_part_is_nobodys_own() {
         let root = tempfile::tempdir().unwrap();
-        let noted = ObjectId::GitBlob("2".repeat(40));
-        let of = |name: &str, id| is_own(&Promise { id, ..promise(root.path(), name) });
-        let is_own = |name: &str| of(name, None);
+        // That of `{}`.
+        let noted = "9e26dfeeb6e641a33dae4961196235bdb965b21b";
+        let is_own = |name: &str| is_own(&promise(root.path(), name));
         let write = |name: &str, text: &[u8]| {
             let path = root.path().join(name);
             fs_err::create_dir_all(path.parent().unwrap()).unwrap();
@@ -140,12 +155,14 @@ mod tests {
         let note = |age: i64| {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
             let time = i64::try_from(now.as_secs()).unwrap() - age;
-            let text = format!("{}\n{}\n{time}.5\n", "1".repeat(40), "2".repeat(40));
+            let text = format!("{}\n{noted}\n{time}.5\n", "1".repeat(40));
             write(".cache/huggingface/download/config.json.metadata", text.as_bytes());
         };
         note(0);
         assert!(!is_own("config.json"));
-        assert!(of("config.json", Some(noted)), "it is not what was downloaded");
+        write("config.json", b"[]");
+        assert!(is_own("config.json"), "it is not what was downloaded");
+        write("config.json", b"{}");
         note(100);
         assert!(is_own("config.json"), "it was changed since");
         let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n";

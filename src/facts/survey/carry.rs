@@ -12,7 +12,7 @@ use super::stages;
 use super::supply::Supply;
 use super::target::{Slot, Target};
 use super::way::Views;
-use crate::facts::hub::{Hub, HubError, Listing};
+use crate::facts::hub::{Download, Hub, HubError, Listing};
 use crate::facts::proof::PromisedBy;
 use crate::facts::{CacheState, LaneFacts};
 use crate::plan::engine::Part;
@@ -85,6 +85,7 @@ impl Carrier<'_> {
         if result? == Brought::InVain {
             return Ok(Brought::InVain);
         }
+        facts.source.replaced.append(&mut supply.left);
         done.extend(brought.iter().cloned());
         remember(supply.listing, supply.target, &brought).await;
         facts.source.fetched.extend(brought);
@@ -107,6 +108,8 @@ impl Carrier<'_> {
         supply: &mut Supply,
     ) -> Result<Brought, HubError> {
         let progress = self.progress.for_lane(&facts.lane.name);
+        let unlinked = std::mem::take(&mut supply.unlinked);
+        blocking(unlinked, |links| links.iter().try_for_each(Download::make_link)).await?;
         let downloads = std::mem::take(&mut supply.downloads);
         for stage in stages::of(downloads) {
             self.hub.fetch(&supply.listing, &stage, &progress).await?;

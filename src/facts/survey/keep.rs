@@ -19,6 +19,8 @@ pub(super) struct Replacement {
 
 #[derive(Debug)]
 struct Replaced {
+    /// In the repository.
+    name: String,
     path: PathBuf,
     /// Device and inode.
     identity: (u64, u64),
@@ -27,19 +29,19 @@ struct Replaced {
 }
 
 impl Replacement {
-    /// Gives each of `paths` a second name before files of `commit` take the first one. What was done
+    /// Gives each of `own` a second name before files of `commit` take the first one. What was done
     /// is undone where one cannot be kept. Blocking.
     ///
     /// # Errors
     /// [`HubError::NotWritable`]
-    pub(super) fn prepare(paths: &[PathBuf], commit: &str, keep: bool) -> Result<Self, HubError> {
+    pub(super) fn prepare(own: &[OwnFile], commit: &str, keep: bool) -> Result<Self, HubError> {
         let mut replacement = Self::default();
-        for path in paths {
-            match replaced(path, commit, keep) {
+        for own in own {
+            match replaced(own, commit, keep) {
                 Ok(file) => replacement.files.push(file),
                 Err(error) => {
                     drop(replacement.finish());
-                    let (path, reason) = (path.clone(), error.to_string());
+                    let (path, reason) = (own.path.clone(), error.to_string());
                     return Err(HubError::NotWritable { path, reason });
                 }
             }
@@ -55,7 +57,7 @@ impl Replacement {
 
 impl Replaced {
     fn finish(self) -> Option<OwnFile> {
-        let Self { path, identity, beside } = self;
+        let Self { name, path, identity, beside } = self;
         if identity_of(&path).is_ok_and(|now| now == identity) {
             // It is still there, and needs no second name.
             if let Some(beside) = beside {
@@ -63,15 +65,15 @@ impl Replaced {
             }
             return None;
         }
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Some(OwnFile { name, path, beside })
     }
 }
 
-fn replaced(path: &Path, commit: &str, keep: bool) -> std::io::Result<Replaced> {
-    let identity = identity_of(path)?;
-    let beside = keep.then(|| keep_beside(path, commit)).transpose()?;
-    Ok(Replaced { path: path.to_path_buf(), identity, beside })
+fn replaced(own: &OwnFile, commit: &str, keep: bool) -> std::io::Result<Replaced> {
+    let OwnFile { name, path, .. } = own.clone();
+    let identity = identity_of(&path)?;
+    let beside = keep.then(|| keep_beside(&path, commit)).transpose()?;
+    Ok(Replaced { name, path, identity, beside })
 }
 
 fn identity_of(path: &Path) -> std::io::Result<(u64, u64)> {
@@ -125,6 +127,7 @@ mod tests {
     fn a_file_that_is_replaced_is_kept_and_one_that_is_not_keeps_its_name_alone() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
+        let own = |name: &str| OwnFile { name: name.to_owned(), path: at(name), beside: None };
         let names = || {
             let entries = fs::read_dir(folder.path()).unwrap();
             let mut names: Vec<_> =
@@ -135,7 +138,7 @@ mod tests {
         fs::write(at("a"), "mine").unwrap();
         fs::write(at("b"), "stays").unwrap();
         for number in 1..=2 {
-            let replacement = Replacement::prepare(&[at("a"), at("b")], "c1", true).unwrap();
+            let replacement = Replacement::prepare(&[own("a"), own("b")], "c1", true).unwrap();
             fs::write(at("new"), "theirs").unwrap();
             fs::rename(at("new"), at("a")).unwrap();
             let files = replacement.finish();
@@ -147,10 +150,10 @@ mod tests {
         assert_eq!(names(), ["a", "a.before-c1", "a.before-c1.2", "b"]);
         assert_eq!(fs::read_to_string(at("a.before-c1")).unwrap(), "mine");
 
-        let replacement = Replacement::prepare(&[at("b")], "c1", false).unwrap();
+        let replacement = Replacement::prepare(&[own("b")], "c1", false).unwrap();
         fs::remove_file(at("b")).unwrap();
         assert_eq!(replacement.finish()[0].beside, None);
-        assert!(Replacement::prepare(&[at("nowhere")], "c1", true).is_err());
+        assert!(Replacement::prepare(&[own("nowhere")], "c1", true).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::target::{Missing, Slot, Target};
 use super::update::Update;
+use crate::facts::OwnFile;
 use crate::facts::hub::{Download, Listing};
 
 /// What has to be brought from one source of a lane, and what becomes of it.
@@ -17,8 +18,12 @@ pub(super) struct Supply {
     pub(super) target: Target,
     /// Where files wait for others, the waiting ones.
     pub(super) downloads: Vec<Download>,
+    /// What is there, and only the link to it is not.
+    pub(super) unlinked: Vec<Download>,
     /// Files of the user's own that they replace.
-    pub(super) replaced: Vec<PathBuf>,
+    pub(super) replaced: Vec<OwnFile>,
+    /// Files of the user's own in the snapshot that was opened until now, which stay there.
+    pub(super) left: Vec<OwnFile>,
     /// What the downloads replace in one step, if they do; with their own destinations.
     pub(super) update: Option<(Update, Vec<Download>)>,
 }
@@ -26,8 +31,8 @@ pub(super) struct Supply {
 impl Supply {
     /// Each file takes its place as soon as it is whole.
     pub(super) fn of(slot: Slot, listing: Listing, target: Target, missing: Missing) -> Self {
-        let Missing { downloads, replaced, .. } = missing;
-        Self { slot, listing, target, downloads, replaced, update: None }
+        let Missing { downloads, unlinked, replaced, left, .. } = missing;
+        Self { slot, listing, target, downloads, unlinked, replaced, left, update: None }
     }
 
     /// Downloads of which nothing else is known.

@@ -4,7 +4,7 @@
 mod cache;
 mod folder;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 pub(super) use self::cache::CacheTarget;
 pub(super) use self::folder::FolderTarget;
@@ -49,8 +49,12 @@ pub(super) struct Missing {
     pub(super) downloads: Vec<Download>,
     /// Files of the user's own that have another content, and stay.
     pub(super) kept: Vec<OwnFile>,
+    /// Those of a cache to which only the link is missing.
+    pub(super) unlinked: Vec<Download>,
     /// Files of the user's own that the downloads replace.
-    pub(super) replaced: Vec<PathBuf>,
+    pub(super) replaced: Vec<OwnFile>,
+    /// Files of the user's own in the snapshot that was opened until now, which stay there.
+    pub(super) left: Vec<OwnFile>,
 }
 
 impl Slot {
@@ -123,28 +127,71 @@ impl Target {
         for ((download, promise), _) in
             downloads.into_iter().zip(promises).zip(there).filter(|(_, is_there)| !is_there)
         {
-            missing.add(download, &promise, scrutiny);
+            missing.add(download, &promise, scrutiny, progress);
         }
-        if let Self::Folder(folder) = self {
-            folder.hold_inside(&missing.downloads)?;
+        match self {
+            Self::Folder(folder) => folder.hold_inside(&missing.downloads)?,
+            Self::Cache(cache) => missing.left = cache.left_behind(listing),
         }
         Ok(Some(missing))
     }
 }
 
 impl Missing {
-    fn add(&mut self, download: Download, promise: &Promise, scrutiny: Scrutiny) {
+    fn add(
+        &mut self,
+        download: Download,
+        promise: &Promise,
+        scrutiny: Scrutiny,
+        progress: &Progress,
+    ) {
+        let own = |path: &Path| OwnFile {
+            name: download.file.path.clone(),
+            path: path.to_path_buf(),
+            beside: None,
+        };
+        let keeps = scrutiny == Scrutiny::Size;
         let is_own = proof::own::is_own(promise);
-        if is_own && scrutiny == Scrutiny::Size {
-            let name = download.file.path;
-            self.kept.push(OwnFile { name, path: promise.path.clone(), beside: None });
+        if is_own && keeps {
+            self.kept.push(own(&promise.path));
             return;
         }
+        let blob = own_blob(&download, promise, scrutiny, progress);
         if is_own {
-            self.replaced.push(promise.path.clone());
+            self.replaced.push(own(&promise.path));
         }
-        self.downloads.push(download);
+        match blob {
+            Some(blob) if keeps => {
+                self.kept.push(own(blob));
+                self.unlinked.push(download);
+            }
+            blob => {
+                self.replaced.extend(blob.map(own));
+                self.downloads.push(download);
+            }
+        }
     }
+}
+
+/// What lies in a cache under the name of the content that is to be brought, is opened by no link of
+/// the snapshot, and may be the user's own: somebody has written through a link of another snapshot.
+/// What replaces it shows whether it was; where nothing replaces it, it has to be hashed.
+fn own_blob<'a>(
+    download: &'a Download,
+    promise: &Promise,
+    scrutiny: Scrutiny,
+    progress: &Progress,
+) -> Option<&'a Path> {
+    let path = download.link.is_some().then_some(download.destination.as_path())?;
+    let opened = fs_err::canonicalize(&promise.path).ok();
+    let is_opened = opened.is_some() && opened == fs_err::canonicalize(path).ok();
+    let blob = Promise { path: path.to_path_buf(), ..promise.clone() };
+    if is_opened || !proof::own::is_own(&blob) {
+        return None;
+    }
+    let keeps = scrutiny == Scrutiny::Size;
+    let is_sound = keeps && Scrutiny::Content.apply(&[blob], progress) == [true];
+    (!is_sound).then_some(path)
 }
 
 impl Scrutiny {
@@ -169,8 +216,6 @@ fn is_there(outcome: &ProofOutcome) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::facts::hub::{CachedRepository, ObjectId};
 

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::facts::hub::{CachedRepository, Download, HubError, Listing, RemoteFile, User};
 use crate::facts::model::huggingface;
-use crate::facts::proof::{Promise, PromisedBy};
+use crate::facts::proof::{Promise, PromisedBy, own};
 use crate::facts::survey::cache::fill;
 use crate::facts::survey::loaded::PRESET;
-use crate::facts::{CacheState, LaneFacts};
+use crate::facts::{CacheState, LaneFacts, OwnFile};
 use crate::file_name::hub_cache;
 use crate::plan::lanes::Cached;
 use crate::project::mounts::Sight;
@@ -68,6 +68,32 @@ impl CacheTarget {
             Some((download, promise(&snapshot, file, PromisedBy::Hub)))
         };
         listing.files.iter().map(wanted).collect()
+    }
+
+    /// Texts of the user's own in the snapshot that is opened now, where another one takes its place
+    /// and has them otherwise: they stay there, and are opened no more. Blocking.
+    pub(super) fn left_behind(&self, listing: &Listing) -> Vec<OwnFile> {
+        let (Some(here), Some(repository)) = (&self.here, &self.repository) else {
+            return Vec::new();
+        };
+        if *here == repository.snapshot(&listing.commit) {
+            return Vec::new();
+        }
+        let left = listing.files.iter().filter_map(|file| {
+            let path = here.join(&file.path);
+            // Who has written through a link to what the new snapshot needs too is told of that.
+            let named = own::named_by_cache(&path).filter(|named| *named != file.oid);
+            let is_link = fs_err::symlink_metadata(&path).ok()?.is_symlink();
+            let id = if is_link { named? } else { file.oid.clone() };
+            let promise = Promise { id: Some(id), ..promise(here, file, PromisedBy::Cache) };
+            let is_own = own::is_own(&promise) && own::is_other_text(&promise);
+            is_own.then(|| OwnFile {
+                name: file.path.clone(),
+                path: repository.snapshot(&listing.commit).join(&file.path),
+                beside: Some(path),
+            })
+        });
+        left.collect()
     }
 
     /// Makes the cache if it is not there, for `user`. Blocking.
