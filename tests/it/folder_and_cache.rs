@@ -426,6 +426,12 @@ fn an_engine_that_asks_the_hub_is_told_to_name_the_pinned_commit() {
     let fix = format!("add `--revision {commit}` to the command of service `llm`");
     assert!(run.stdout.contains(&fix), "{}", run.stdout);
 
+    let apart = online.replace("acme/tiny", "acme/tiny --tokenizer acme/words");
+    let kept = Kept { sandbox: kept.sandbox.file("compose.yaml", apart), ..kept };
+    let run = kept.sandbox.run(&["verify"]);
+    let fix = format!("add `--revision {commit} --tokenizer-revision main` to the command");
+    assert!(run.stdout.contains(&fix), "{}", run.stdout);
+
     let obedient = online.replace("acme/tiny", &format!("acme/tiny --revision {commit}"));
     let kept = Kept { sandbox: kept.sandbox.file("compose.yaml", obedient), ..kept };
     assert_eq!(kept.told(&["verify", "--deep"]), "0 ready");
@@ -490,5 +496,23 @@ fn an_engine_that_takes_what_its_cache_holds_needs_no_word_to_follow_the_lock() 
         assert_eq!(sandbox.run(&["lock"]).code, Some(0));
         let run = sandbox.run(&["verify"]);
         assert_eq!(run.stdout.contains("lock-not-followed"), is_told, "{}", run.stdout);
+    }
+}
+
+#[test]
+fn lanes_that_open_one_reference_get_what_one_of_them_is_pinned_at() {
+    let (first, moved) = (hub(&[]), moved());
+    let other = CACHE.replace("services:\n  llm:", "  other:");
+    let sandbox = Sandbox::new().file("compose.yaml", format!("{CACHE}{other}"));
+    let sandbox = sandbox.file("hf/.keep", "").variable("HF_ENDPOINT", first.url());
+    let kept = Kept { sandbox, in_cache: true };
+    assert_eq!(kept.sandbox.run(&["lock", "--lane", "llm"]).code, Some(0));
+    let kept = kept.at(&moved);
+    for arguments in [&["fetch"][..], &["fetch", "--update"]] {
+        let run = kept.sandbox.run(arguments);
+        crate::hub_stack::check(&run, 0, &["lock-incomplete"]);
+        assert!(kept.is(false) && kept.is_whole(), "{arguments:?}");
+        let run = kept.sandbox.run(&["verify", "--deep", "--offline"]);
+        crate::hub_stack::check(&run, 0, &["lock-incomplete"]);
     }
 }

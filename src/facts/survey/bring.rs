@@ -14,9 +14,10 @@ use super::judge::Judge;
 use super::listing_request::{self, ListingRequest};
 use super::loaded;
 use super::supply::Supply;
-use super::target::{Scrutiny, Slot, Target};
+use super::target::{CacheTarget, Scrutiny, Slot, Target};
 use super::way::Views;
-use crate::facts::hub::{Download, Hub, HubError, Listing};
+use crate::facts::hub::{CachedRepository, Download, Hub, HubError, Listing};
+use crate::facts::lockfile::Pin;
 use crate::facts::proof::{Proof, ProofOutcome};
 use crate::facts::{CacheState, LaneFacts, OwnFile};
 use crate::options::{FileOptions, Options};
@@ -98,7 +99,49 @@ fn apart(lanes: Vec<LaneDownloads<'_>>) -> Vec<Vec<LaneDownloads<'_>>> {
 /// What the sources of each lane are asked.
 async fn requests(lanes: &[&mut LaneFacts], options: &Options) -> Vec<Vec<(Slot, ListingRequest)>> {
     let of_lane = lanes.iter().map(|facts| requests_of(facts, options));
-    join_all(of_lane).await
+    let mut requests = join_all(of_lane).await;
+    let mut held = Vec::new();
+    for facts in lanes {
+        held.extend(held_by_pins(facts).await);
+    }
+    for (facts, requests) in lanes.iter().zip(&mut requests) {
+        for (slot, request) in requests {
+            let Some(reference) = Reference::of(facts, *slot).await else { continue };
+            if let Some((_, pin)) = held.iter().find(|(held, _)| *held == reference) {
+                request.hold_at(&pin.commit);
+            }
+        }
+    }
+    requests
+}
+
+/// What a pin of the lane says of the references of caches: other lanes that open one have to take
+/// what it leads to.
+async fn held_by_pins(facts: &LaneFacts) -> Vec<(Reference, Pin)> {
+    let mut held = Vec::new();
+    for slot in Slot::all(facts) {
+        let pin = listing_request::pin(facts, slot).cloned();
+        if let (Some(pin), Some(reference)) = (pin, Reference::of(facts, slot).await) {
+            held.push((reference, pin));
+        }
+    }
+    held
+}
+
+/// A branch or tag of a repository in a cache: it leads to one commit, whoever opens it.
+#[derive(Debug, PartialEq, Eq)]
+struct Reference {
+    repository: CachedRepository,
+    revision: String,
+}
+
+impl Reference {
+    /// Absent: nothing is put into a cache for this source.
+    async fn of(facts: &LaneFacts, slot: Slot) -> Option<Self> {
+        let target = blocking(facts.clone(), move |facts| Target::of(&facts, slot)).await?;
+        let Target::Cache(CacheTarget { repository, revision, .. }) = target else { return None };
+        Some(Self { repository: repository?, revision })
+    }
 }
 
 async fn requests_of(facts: &LaneFacts, options: &Options) -> Vec<(Slot, ListingRequest)> {

@@ -59,6 +59,12 @@ impl ListingRequest {
         Some(Self { declared, asked, pinned: false, include, exclude })
     }
 
+    /// Asks for `commit` and no other, because another lane is pinned at it in the same place.
+    pub(super) fn hold_at(&mut self, commit: &str) {
+        self.asked.revision = Some(commit.to_owned());
+        self.pinned = true;
+    }
+
     /// The hub's answer, about the source as it is declared.
     pub(super) async fn ask(&self, hub: &Result<Hub, HubError>) -> Result<Listing, HubError> {
         let hub = hub.as_ref().map_err(Clone::clone)?;

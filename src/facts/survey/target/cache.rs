@@ -21,7 +21,7 @@ pub(in crate::facts::survey) struct CacheTarget {
     /// What is brought is put here; absent: it is the engine's to bring.
     pub(in crate::facts::survey) repository: Option<CachedRepository>,
     /// The branch, tag or commit that its engine asks for.
-    revision: String,
+    pub(in crate::facts::survey) revision: String,
 }
 
 impl CacheTarget {
