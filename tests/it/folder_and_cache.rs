@@ -516,3 +516,22 @@ fn lanes_that_open_one_reference_get_what_one_of_them_is_pinned_at() {
         crate::hub_stack::check(&run, 0, &["lock-incomplete"]);
     }
 }
+
+#[test]
+fn a_tokenizer_of_another_repository_is_not_asked_for_at_the_commit_of_the_model() {
+    let words = folder().into_iter().filter(|(name, _)| name.contains("token"));
+    let add = |builder: Builder, (name, content): (String, Vec<u8>)| {
+        builder.file("acme/words", &name, content)
+    };
+    let hub = words.fold(builder(), add).start().unwrap();
+    let compose = CACHE
+        .replace("    environment: {HF_HUB_OFFLINE: '1'}\n", "")
+        .replace("acme/tiny", "acme/tiny --tokenizer acme/words");
+    let sandbox = Sandbox::new().file("compose.yaml", compose).file("hf/.keep", "");
+    let sandbox = sandbox.variable("HF_ENDPOINT", hub.url());
+    assert_eq!(sandbox.run(&["lock"]).code, Some(0));
+    let run = sandbox.run(&["fetch"]);
+    let commit = hub.commit("acme/tiny");
+    let words = format!("add `--revision {commit} --tokenizer-revision main` to the command");
+    crate::hub_stack::check(&run, 0, &["warning[lock-not-followed]", &words]);
+}

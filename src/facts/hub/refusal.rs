@@ -135,7 +135,7 @@ impl Asked {
         if let Some(wrong) = distrust(&error) {
             let issuer_unknown =
                 matches!(wrong, CertificateError::UnknownIssuer | CertificateError::Other(_));
-            let (endpoint, reason) = (self.endpoint.clone(), printable(&wrong.to_string()));
+            let (endpoint, reason) = (self.endpoint.clone(), what_is_wrong(wrong));
             return Setback::fatal(HubError::Untrusted { endpoint, reason, issuer_unknown });
         }
         let worth_another = !error.is_builder() && !error.is_redirect();
@@ -204,6 +204,17 @@ fn distrust<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e Cert
         Some(inner) => distrust(inner),
         None => distrust(error.source()?),
     }
+}
+
+/// What a certificate is not believed for, in a word.
+fn what_is_wrong(error: &CertificateError) -> String {
+    // webpki's word for an authority that is its own server is `CaUsedAsEndEntity`.
+    if let CertificateError::Other(other) = error
+        && format!("{other:?}").contains("CaUsedAsEndEntity")
+    {
+        return "it vouches for itself".to_owned();
+    }
+    printable(&error.to_string())
 }
 
 /// The causes of an error, outermost first, on one line.

@@ -17,7 +17,6 @@ use super::supply::Supply;
 use super::target::{CacheTarget, Scrutiny, Slot, Target};
 use super::way::Views;
 use crate::facts::hub::{CachedRepository, Download, Hub, HubError, Listing};
-use crate::facts::lockfile::Pin;
 use crate::facts::proof::{Proof, ProofOutcome};
 use crate::facts::{CacheState, LaneFacts, OwnFile};
 use crate::options::{FileOptions, Options};
@@ -100,32 +99,34 @@ fn apart(lanes: Vec<LaneDownloads<'_>>) -> Vec<Vec<LaneDownloads<'_>>> {
 async fn requests(lanes: &[&mut LaneFacts], options: &Options) -> Vec<Vec<(Slot, ListingRequest)>> {
     let of_lane = lanes.iter().map(|facts| requests_of(facts, options));
     let mut requests = join_all(of_lane).await;
-    let mut held = Vec::new();
-    for facts in lanes {
-        held.extend(held_by_pins(facts).await);
-    }
-    for (facts, requests) in lanes.iter().zip(&mut requests) {
-        for (slot, request) in requests {
-            let Some(reference) = Reference::of(facts, *slot).await else { continue };
-            if let Some((_, pin)) = held.iter().find(|(held, _)| *held == reference) {
-                request.hold_at(&pin.commit);
-            }
-        }
+    if requests.iter().any(|requests| !requests.is_empty()) {
+        hold_at_pins(lanes, &mut requests).await;
     }
     requests
 }
 
-/// What a pin of the lane says of the references of caches: other lanes that open one have to take
-/// what it leads to.
-async fn held_by_pins(facts: &LaneFacts) -> Vec<(Reference, Pin)> {
+/// What one lane is pinned at in a cache, other lanes that open the same reference have to take: it
+/// leads to one commit.
+async fn hold_at_pins(lanes: &[&mut LaneFacts], requests: &mut [Vec<(Slot, ListingRequest)>]) {
     let mut held = Vec::new();
-    for slot in Slot::all(facts) {
-        let pin = listing_request::pin(facts, slot).cloned();
-        if let (Some(pin), Some(reference)) = (pin, Reference::of(facts, slot).await) {
-            held.push((reference, pin));
+    for facts in lanes {
+        for slot in Slot::all(facts) {
+            let Some(pin) = listing_request::pin(facts, slot) else { continue };
+            held.extend(Reference::of(facts, slot).await.zip(Some(pin.commit.clone())));
         }
     }
-    held
+    if held.is_empty() {
+        return;
+    }
+    for (facts, requests) in lanes.iter().zip(requests) {
+        for (slot, request) in requests {
+            let reference = Reference::of(facts, *slot).await;
+            let pinned = held.iter().find(|(held, _)| Some(held) == reference.as_ref());
+            if let Some((_, commit)) = pinned {
+                request.hold_at(commit);
+            }
+        }
+    }
 }
 
 /// A branch or tag of a repository in a cache: it leads to one commit, whoever opens it.

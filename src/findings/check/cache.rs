@@ -7,7 +7,7 @@ use crate::facts::hub::Listing;
 use crate::facts::model::Lack;
 use crate::facts::{CacheFacts, CacheState, LaneFacts};
 use crate::findings::{Finding, Findings, Rule};
-use crate::plan::engine::{HubCache, Part};
+use crate::plan::engine::{HubCache, Part, Pins};
 use crate::plan::lanes::{Cached, Choice};
 use crate::source_map::{Place, VariableSource};
 
@@ -40,6 +40,24 @@ static CACHE_OWNER_UNKNOWN: Rule = Rule::note(
     ExitCode::Disk,
     include_str!("cache/rules/cache-owner-unknown.md"),
 );
+
+/// The words that keep an engine to one commit of its model. A tokenizer of another repository stays at
+/// its own revision.
+pub(super) fn revision_words(facts: &LaneFacts, commit: &str) -> String {
+    let of = |part: Part| facts.lane.cached.iter().find(move |cached| cached.part == part);
+    let flag = facts.lane.engine.and_then(|engine| match engine.command_line().pins {
+        Pins::Revision { of_tokenizer } => of_tokenizer,
+        Pins::RevisionOrCache | Pins::Offline(_) | Pins::Never => None,
+    });
+    let model = of(Part::Model).map(|model| &model.repository);
+    match flag.zip(of(Part::Tokenizer).filter(|it| Some(&it.repository) != model)) {
+        Some((flag, tokenizer)) => {
+            let revision = tokenizer.revision.as_deref().unwrap_or("main");
+            format!("--revision {commit} {flag} {revision}")
+        }
+        None => format!("--revision {commit}"),
+    }
+}
 
 /// Why a repository of the lane could not be judged: neither its cache nor the hub told. Absent: all
 /// of them could.

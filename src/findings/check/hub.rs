@@ -1,18 +1,19 @@
 //! What the hub's answers and the disk mean for a lane that has something to fetch.
 
+mod failure;
 mod other;
 mod rules;
-
-pub use other::OTHER;
-pub(super) use rules::NOT_WRITABLE;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use self::failure::failure;
+pub use self::other::OTHER;
+pub(super) use self::rules::NOT_WRITABLE;
 
 use crate::amount::size;
-use crate::facts::hub::{Download, HubError, RemoteFile};
+use crate::facts::hub::{Download, RemoteFile};
 use crate::facts::{DiskFacts, LaneFacts};
+use crate::findings::check::cache::revision_words;
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings};
 use crate::plan::engine::{Engine, Part, Pins};
@@ -117,10 +118,11 @@ fn pin(facts: &LaneFacts, findings: &mut Findings) {
     );
     let fix = if facts.lane.in_cache() {
         let pins = facts.lane.engine.map(|engine| engine.command_line().pins);
-        if !matches!(pins, None | Some(Pins::Revision | Pins::RevisionOrCache)) {
+        if !matches!(pins, None | Some(Pins::Revision { .. } | Pins::RevisionOrCache)) {
             return;
         }
-        format!("add `--revision {}` to the command, which is what it is today", listing.commit)
+        let words = revision_words(facts, &listing.commit);
+        format!("add `{words}` to the command, which is what it is today")
     } else {
         format!("write `{pinned}`, which is what it is today")
     };
@@ -198,151 +200,4 @@ fn about(facts: &LaneFacts, finding: Finding) -> Finding {
         Some(source) => finding.with("source", &source.value),
         None => finding,
     }
-}
-
-/// What went wrong with the hub or the disk, and what to do.
-fn failure(error: &HubError) -> Finding {
-    let message = error.to_string();
-    match error {
-        HubError::Offline => {
-            let message = "the files are missing and the hub may not be asked";
-            let fix = "run once without `--offline` (or `HF_HUB_OFFLINE`), or copy the files there";
-            Finding::new(&rules::OFFLINE, message, fix)
-        }
-        HubError::TokenMissing { page, sent_on_to, .. } => {
-            let too = sent_on_to
-                .as_ref()
-                .map(|it| format!(" and `HF_ENDPOINT={it}`, because the mirror sends on to it"));
-            let fix = format!(
-                "accept the terms at {page}, then set `HF_TOKEN` to a read token{} (a token is looked \
-                 for in `HF_TOKEN`, `HF_TOKEN_PATH`, `/run/secrets/hf_token` and where `hf auth \
-                 login` puts it)",
-                too.unwrap_or_default()
-            );
-            Finding::new(&rules::TOKEN_MISSING, message, fix)
-        }
-        HubError::TokenNotSent { sent_on_to, .. } => {
-            let fix = format!(
-                "set `HF_ENDPOINT={sent_on_to}`: a token is sent to the endpoint alone that it belongs \
-                 to"
-            );
-            Finding::new(&rules::TOKEN_NOT_SENT, message, fix)
-        }
-        HubError::TokenRejected { .. } => {
-            let fix = "set `HF_TOKEN` to a token that has neither expired nor been revoked";
-            Finding::new(&rules::TOKEN_REJECTED, message, fix)
-        }
-        HubError::Gated { page, .. } => {
-            let fix = format!("ask for access at {page} with the account that owns the token");
-            Finding::new(&rules::MODEL_GATED, message, fix)
-        }
-        HubError::Forbidden { .. } => {
-            let fix = "give the token the right to read this repository, in its owner's settings";
-            Finding::new(&rules::ACCESS_FORBIDDEN, message, fix)
-        }
-        HubError::RepositoryNotFound { repository } => {
-            let message = format!("{message}, or it is private and the token does not open it");
-            let fix =
-                format!("correct `{repository}`, or set `HF_TOKEN` to a token that may read it");
-            Finding::new(&rules::MODEL_NOT_FOUND, message, fix)
-        }
-        HubError::RevisionNotFound { .. } => {
-            let fix = "name a branch, a tag or a commit of the repository (a source has `%2F` for a slash \
-                       in its name); `main` is the default";
-            Finding::new(&rules::REVISION_NOT_FOUND, message, fix)
-        }
-        HubError::FileNotFound { similar, .. } => {
-            Finding::new(&rules::FILE_NOT_IN_REPO, message, file_fix(similar))
-        }
-        HubError::FileGone { path, .. } => {
-            let fix = format!(
-                "ask another endpoint (`HF_ENDPOINT`) or another revision, or leave `{path}` out with \
-                 `exclude`"
-            );
-            Finding::new(&rules::FILE_NOT_IN_REPO, message, fix)
-        }
-        HubError::RateLimited { retry_after } => rate_limited(message, *retry_after),
-        HubError::Unreachable { endpoint, .. } | HubError::Server { endpoint, .. } => {
-            let fix =
-                format!("check that `{endpoint}` answers from here (proxy, DNS, `HF_ENDPOINT`)");
-            Finding::new(&rules::HUB_UNREACHABLE, message, fix)
-        }
-        HubError::Untrusted { issuer_unknown: false, endpoint, .. } => {
-            let fix = format!(
-                "check that `{endpoint}` is its name (`HF_ENDPOINT`) and that the clock is right here, or \
-                 have the certificate made anew"
-            );
-            Finding::new(&rules::HUB_UNREACHABLE, message, fix)
-        }
-        HubError::Untrusted { issuer_unknown: true, .. } => {
-            let fix = "set `SSL_CERT_FILE` to a file with the certificate of the authority that signed \
-                       it (PEM); it is often one's own, or that of a proxy that looks inside";
-            Finding::new(&rules::HUB_UNREACHABLE, message, fix)
-        }
-        HubError::Certificates { path, .. } => {
-            let fix = format!(
-                "let `SSL_CERT_FILE` name a file of certificates (PEM), which in a container has to be \
-                 mounted at `{}`, or unset it",
-                path.display()
-            );
-            Finding::new(&rules::HUB_UNREACHABLE, message, fix)
-        }
-        HubError::UnsafeName { .. } => {
-            let fix = "do not use this repository, or leave the file out with `exclude`";
-            Finding::new(&rules::UNSAFE_NAME, message, fix)
-        }
-        HubError::Corrupt { expected, actual, .. } => {
-            let fix = "fetch again; if it stays, look for a proxy or a mirror that changes files";
-            Finding::new(&rules::DOWNLOAD_CORRUPT, message, fix)
-                .with("expected", expected)
-                .with("actual", actual)
-        }
-        HubError::DiskFull { .. } => {
-            let fix = "free space on the disk of the models and fetch again";
-            Finding::new(&rules::DISK_FULL, message, fix)
-        }
-        HubError::NotWritable { path, .. } => {
-            let folder = path.parent().unwrap_or(path).display();
-            let fix =
-                format!("let preflight's user write to `{folder}`, and mount it without `:ro`");
-            Finding::new(&NOT_WRITABLE, message, fix)
-        }
-        HubError::TimedOut { .. } => {
-            let fix = "fetch again: it goes on where it ended; or allow more with `--timeout`";
-            Finding::new(&rules::DOWNLOAD_TIMED_OUT, message, fix)
-        }
-        HubError::Locked { path, .. } => {
-            let fix = format!(
-                "look whether that process still works; once it has ended, `{}` is free by itself",
-                path.display()
-            );
-            Finding::new(&rules::LOCKED_BY_OTHER, message, fix)
-        }
-        HubError::LinkLeaves { path, .. } => {
-            let fix = format!("remove the link `{}`, or move the lane's folder", path.display());
-            Finding::new(&rules::SYMLINK_LEAVES_FOLDER, message, fix)
-        }
-        HubError::Stalled { .. } => {
-            let fix = "fetch again; if it stays, look at the proxy or the connection";
-            Finding::new(&rules::DOWNLOAD_STALLED, message, fix)
-        }
-    }
-}
-
-fn file_fix(similar: &[String]) -> String {
-    if similar.is_empty() {
-        return "correct the file's name in the source".to_owned();
-    }
-    let names: Vec<_> = similar.iter().map(|name| format!("`{name}`")).collect();
-    format!("the repository has {}", names.join(", "))
-}
-
-fn rate_limited(message: String, retry_after: Option<Duration>) -> Finding {
-    let fix = match retry_after {
-        Some(wait) => {
-            format!("wait {} s, or set `HF_TOKEN`, which raises the limit", wait.as_secs())
-        }
-        None => "wait five minutes, or set `HF_TOKEN`, which raises the limit".to_owned(),
-    };
-    Finding::new(&rules::RATE_LIMITED, message, fix)
 }

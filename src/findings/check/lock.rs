@@ -1,5 +1,6 @@
 //! What `preflight.lock` pins, held against the sources of the lanes and the hub.
 
+use super::cache::revision_words;
 use super::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::lockfile::{LockDifference, Pin};
@@ -111,8 +112,9 @@ fn not_followed(facts: &LaneFacts, pin: &Pin) -> Option<Finding> {
     );
     let fix = match engine.command_line().pins {
         Pins::RevisionOrCache => return None,
-        Pins::Revision => {
-            format!("add `--revision {}` to the command of service `{service}`", pin.commit)
+        Pins::Revision { .. } => {
+            let words = revision_words(facts, &pin.commit);
+            format!("add `{words}` to the command of service `{service}`")
         }
         Pins::Offline(word) => format!(
             "add `{word}` to the command of service `{service}`: it then loads what its cache holds"

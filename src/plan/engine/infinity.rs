@@ -20,7 +20,7 @@ pub(super) static PROFILE: Profile = Profile {
         without_model: Some("infinity would download and serve `michaelfeil/bge-small-en-v1.5`"),
         context: None,
         tensor_parallel: None,
-        pins: Pins::Revision,
+        pins: Pins::Revision { of_tokenizer: None },
         refuses_numbers: true,
         refuses_quantization: false,
         variables: &["INFINITY_"],

@@ -60,7 +60,11 @@ pub struct CommandLine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pins {
     /// `--revision COMMIT`.
-    Revision,
+    Revision {
+        /// The flag by which a tokenizer of another repository is kept from being asked for at that
+        /// commit, which it does not have.
+        of_tokenizer: Option<&'static str>,
+    },
     /// `--revision COMMIT`; and what its cache holds of a branch it takes without asking (hf-hub 0.4.3
     /// `api/tokio.rs ApiRepo::get`).
     RevisionOrCache,

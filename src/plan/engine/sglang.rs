@@ -34,7 +34,7 @@ pub(super) static PROFILE: Profile = Profile {
         without_model: Some("sglang would exit at once"),
         context: Some(ContextFlag { flag: "--context-length", beyond: Beyond::Refused }),
         tensor_parallel: None,
-        pins: Pins::Revision,
+        pins: Pins::Revision { of_tokenizer: None },
         refuses_numbers: true,
         refuses_quantization: true,
         variables: &["SGLANG_", "SGL_"],

@@ -24,7 +24,7 @@ pub(super) static PROFILE: Profile = Profile {
         ),
         context: None,
         tensor_parallel: None,
-        pins: Pins::Revision,
+        pins: Pins::Revision { of_tokenizer: None },
         refuses_numbers: true,
         refuses_quantization: false,
         // Every flag can be a variable of its name.

@@ -50,7 +50,8 @@ pub(super) static PROFILE: Profile = Profile {
         ),
         context: Some(ContextFlag { flag: "--max-model-len", beyond: Beyond::Refused }),
         tensor_parallel: Some("--tensor-parallel-size"),
-        pins: Pins::Revision,
+        // `vllm/config/model.py`: without it `tokenizer_revision` is `revision`.
+        pins: Pins::Revision { of_tokenizer: Some("--tokenizer-revision") },
         refuses_numbers: true,
         refuses_quantization: true,
         variables: &["VLLM_"],

@@ -1,9 +1,11 @@
 use std::path::PathBuf;
 
+use std::time::Duration;
+
 use super::*;
 use crate::exit_code::ExitCode;
 use crate::facts::SourceFacts;
-use crate::facts::hub::Listing;
+use crate::facts::hub::{HubError, Listing};
 use crate::findings::Policy;
 use crate::findings::Severity;
 use crate::findings::check::CHECKS;
