@@ -3,13 +3,22 @@
 //! It knows the secrets of this run by value, and others by their shape. It would rather hide a
 //! harmless word than show a secret.
 
-mod shapes;
+mod assignments;
+mod flags;
+mod forms;
+pub mod names;
+mod scan;
+mod urls;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::sync::Arc;
+
+use aho_corasick::AhoCorasick;
+
+pub use flags::KnownFlag;
 
 /// What stands where a secret stood.
 pub const MASK: &str = "***";
@@ -20,26 +29,49 @@ const SHORTEST_SECRET: usize = 4;
 /// The longest unfinished line that [`Redacting`] holds back, in bytes.
 const LONGEST_LINE: usize = 1 << 20;
 
+/// The most secrets that are known by value. Each may end at the same byte of a text, so this bounds
+/// what a byte costs.
+const MOST_SECRETS: usize = 1000;
+
 /// Replaces secrets in everything that is printed. Cheap to clone. Its `Debug` does not show them.
 #[derive(Clone, Default)]
 pub struct Redactor {
     secrets: Arc<[String]>,
+    /// Finds all of them at once; absent: there are none.
+    finder: Option<AhoCorasick>,
+    flags: Arc<flags::Flags>,
 }
 
 impl Redactor {
     /// Knows these secrets by value; each line of one with several lines is a secret of its own.
-    /// Those of fewer than 4 bytes are ignored.
+    /// Those of fewer than 4 bytes are ignored, and those behind the first thousand.
     #[must_use]
     pub fn new<S: AsRef<str>>(secrets: impl IntoIterator<Item = S>) -> Self {
-        let mut known = Vec::new();
+        Self::default().knowing(secrets)
+    }
+
+    /// The same, which takes a flag that an engine knows for what the engine's table says of it, and
+    /// any other for what its name says.
+    #[must_use]
+    pub fn flags(self, flags: impl IntoIterator<Item = KnownFlag>) -> Self {
+        Self { flags: Arc::new(flags::Flags::new(flags)), ..self }
+    }
+
+    /// The same, which knows these secrets by value as well.
+    #[must_use]
+    pub fn knowing<S: AsRef<str>>(self, secrets: impl IntoIterator<Item = S>) -> Self {
+        let mut known = self.secrets.to_vec();
         for secret in secrets {
             let lines = secret.as_ref().lines().map(str::trim);
             known.extend(lines.filter(|line| line.len() >= SHORTEST_SECRET).map(str::to_owned));
+            known.truncate(MOST_SECRETS);
         }
-        Self { secrets: known.into() }
+        // Nothing but more patterns than fit into an address space is refused.
+        let finder = AhoCorasick::new(&known).ok().filter(|_| !known.is_empty());
+        Self { secrets: known.into(), finder, ..self }
     }
 
-    /// `text` without its secrets.
+    /// `text` without its secrets. Linear in the text.
     #[must_use]
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let secrets = self.secrets_in(text);
@@ -62,10 +94,12 @@ impl Redactor {
     #[must_use]
     pub fn secrets_in(&self, text: &str) -> Vec<Range<usize>> {
         let mut found: Vec<Range<usize>> = Vec::new();
-        for secret in self.secrets.iter() {
-            found.extend(text.match_indices(secret).map(|(at, found)| at..at + found.len()));
+        if let Some(finder) = &self.finder {
+            found.extend(finder.find_overlapping_iter(text).map(|found| found.range()));
         }
-        shapes::find(text, &mut found);
+        forms::find(text, &mut found);
+        urls::find(text, &mut found);
+        assignments::find(text, &self.flags, &mut found);
         merged(found)
     }
 }
@@ -115,9 +149,11 @@ impl<W: Write> Redacting<W> {
 
 impl<W: Write> Write for Redacting<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let held = self.held.len();
         self.held.extend_from_slice(bytes);
-        if let Some(newline) = self.held.iter().rposition(|byte| *byte == b'\n') {
-            self.release(newline + 1)?;
+        // What was held before is no whole line.
+        if let Some(newline) = bytes.iter().rposition(|byte| *byte == b'\n') {
+            self.release(held + newline + 1)?;
         } else if self.held.len() > LONGEST_LINE {
             // A secret is a word: the cut goes before the last one.
             let space = self.held.iter().rposition(u8::is_ascii_whitespace);

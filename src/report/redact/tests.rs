@@ -127,6 +127,133 @@ fn the_password_of_a_mount_is_hidden() {
 }
 
 #[test]
+fn a_flag_takes_what_its_engine_says_and_what_its_name_says_elsewhere() {
+    let flag = |spelling, is_secret, is_list| KnownFlag { spelling, is_secret, is_list };
+    let redactor = Redactor::default().flags([
+        flag("--api-key", true, false),
+        flag("--api-key", true, true),
+        flag("--api-server-count", false, false),
+        flag("--secret-sauce", false, false),
+        flag("--unseal", true, false),
+    ]);
+    for (text, expected) in [
+        ("--api_key A B --port 80", "--api_key *** *** --port 80"),
+        ("--api-key A B && next", "--api-key *** *** && next"),
+        ("--api-key A \\\n  B \\\n  --port 80", "--api-key *** \\\n  *** \\\n  --port 80"),
+        ("[--api-key, A, B, --port]", "[--api-key, ***, ***, --port]"),
+        (r#"["--api-key", "A", "B"], x"#, r#"["--api-key", "***", "***"], x"#),
+        ("- --api-key\n- A\n- \"B\"\n- --port", "- --api-key\n- ***\n- \"***\"\n- --port"),
+        (r#"{"args": "--api-key A", "model": "x"}"#, r#"{"args": "--api-key ***", "model": "x"}"#),
+        ("`--api-key A B` and more", "`--api-key *** ***` and more"),
+        ("--api-key=A m", "--api-key=*** m"),
+        ("--api-k A", "--api-k ***"),
+        ("--api-s 4", "--api-s 4"),
+        ("--unseal A b", "--unseal *** b"),
+        ("--secret-sauce ketchup", "--secret-sauce ketchup"),
+        ("--api-keys A B", "--api-keys *** ***"),
+        ("--db-password=-A,b=c --x", "--db-password=*** --x"),
+        ("--password A b", "--password *** b"),
+        ("--auth-token=A", "--auth-token=***"),
+        (
+            "--max-num-batched-tokens 8192 --tokenizer a/b",
+            "--max-num-batched-tokens 8192 --tokenizer a/b",
+        ),
+        (
+            "--ssl-keyfile /k.pem --ssl-keyfile-password A",
+            "--ssl-keyfile /k.pem --ssl-keyfile-password ***",
+        ),
+    ] {
+        assert_eq!(redactor.redact(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn names_of_variables_headers_and_keys_tell_their_values() {
+    for (text, expected) in [
+        ("curl -H 'X-Api-Key: abc' http://h", "curl -H 'X-Api-Key: ***' http://h"),
+        ("curl -H X-Api-Key:abc http://h", "curl -H X-Api-Key:*** http://h"),
+        ("run DB_PASS=abc x", "run DB_PASS=*** x"),
+        ("run MYSQL_PWD=abc x", "run MYSQL_PWD=*** x"),
+        ("run PWD=/work x", "run PWD=/work x"),
+        ("run REDIS_AUTH=abc WEBUI_AUTH=false x", "run REDIS_AUTH=*** WEBUI_AUTH=false x"),
+        ("run SALT=abc x", "run SALT=*** x"),
+        ("args: api_key='abc', port=80", "args: api_key='***', port=80"),
+        ("args: {'api_key': ['abc', 'def'], 'port': 80}", "args: {'api_key': [***], 'port': 80}"),
+        ("args: api_key=SecretStr('abc'), port=80", "args: api_key=***'), port=80"),
+        ("(api_key=b'abc')", "(api_key=***')"),
+        ("api_key = abc", "api_key = ***"),
+        ("x \"hfToken\": \"ab\\\"c\", y", "x \"hfToken\": \"***\", y"),
+        (
+            "Server=db;User Id=me;Password=a b c;Pooling=on",
+            "Server=db;User Id=me;Password=***;Pooling=on",
+        ),
+        ("DB: \"Password=a b;Server=db\"", "DB: \"Password=***;Server=db\""),
+        ("https://h/f?api_key=abc&b=2", "https://h/f?api_key=***&b=2"),
+        ("at spring.datasource.password=abc x", "at spring.datasource.password=*** x"),
+        ("postgres://me:a/b@h/db", "postgres://me:***@h/db"),
+        ("Authorization: Digest u=\"me\", response=\"abc\"", "Authorization: Digest ***"),
+        ("Proxy-Authorization: Basic abc", "Proxy-Authorization: Basic ***"),
+        ("--env=HF_TOKEN=abc", "--env=HF_TOKEN=***"),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
+fn tokens_are_known_by_their_form() {
+    let long = "0123456789abcdefABCDEF0123456789abcd";
+    for prefix in
+        ["ghp_", "gho_", "github_pat_", "sk-", "sk-proj-", "glpat-", "npm_", "xoxb-", "nvapi-"]
+    {
+        check(&format!("see {prefix}{long}, gone"), "see ***, gone");
+    }
+    check("key AKIAIOSFODNN7EXAMPLE.", "key ***.");
+    check("xoxb-1234567890-abc", "***");
+    check("t eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2ln x", "t *** x");
+    check(
+        "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----***-----END PRIVATE KEY-----",
+    );
+}
+
+#[test]
+fn what_only_looks_like_a_secret_is_shown() {
+    for text in [
+        "hf://sk-learn/x",
+        "sk-learn/some-very-long-model-name-7b-instruct-2507",
+        "HF_HUB_ENABLE_HF_TRANSFER=1 and hf_transfer",
+        "--tokenizer a/b --max-num-batched-tokens 8192",
+        "max_tokens=5",
+        "PASSTHROUGH=all AUTHOR=me COMPASS=north PATH=/usr/bin:/bin",
+        "TOKENIZERS_PARALLELISM=false",
+        "/run/secrets/hf_token: no such file",
+        "./api_key:/run/api_key:ro",
+        "secrets: [hf_token]",
+        "secrets: {hf_token: {file: ./t}}",
+        "x: the token: it is missing",
+        "print_info: EOS token        = 2 '</s>'",
+        "eos_token_id: 2",
+        "image: org/auth:1.0",
+        "image: my-token:v1",
+        "https://host:8080/a@b",
+        "AKIAIS A WORD",
+        "tmpfs: /run:mode=0700,size=5",
+        "a key: value",
+        "--api-key: expected at least one argument",
+        "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+    ] {
+        check(text, text);
+    }
+}
+
+#[test]
+fn secrets_that_overlap_are_hidden_as_one() {
+    let redactor = Redactor::new(["abcd", "cdef"]).knowing(["ghij"]);
+    assert_eq!(redactor.redact("x abcdef ghij"), "x *** ***");
+    assert_eq!(Redactor::new(["aaaa"]).redact("aaaaaa"), "***");
+}
+
+#[test]
 fn debug_does_not_show_a_secret() {
     assert_eq!(format!("{:?}", Redactor::new(["sekrit"])), "Redactor(1 secrets)");
 }
