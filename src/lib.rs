@@ -43,6 +43,7 @@ use project::compose;
 use project::stack::{self, Stack};
 use report::lock::Pinned;
 use report::progress::shown;
+use report::redact::Redactor;
 use report::{Report, RunOutcome, Voice};
 use source_map::SourceMap;
 use timing::Stopwatch;
@@ -67,9 +68,11 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
     let mut sources = SourceMap::default();
     if options.task == Task::Config {
         let project = compose::load(&options.project, &mut sources)?;
+        voice.hide(&project);
         return Ok(voice.config(&project, options.config)?);
     }
     let mut stack = stack::gather(options, &mut sources).await?;
+    voice.hide(&stack.project);
     let plan = plan::of(&stack, options, &sources)?;
     if options.task == Task::Plan {
         return Ok(voice.plan(&plan, &sources)?);
@@ -93,7 +96,8 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
         }
         watch.lap("lock");
     } else {
-        prove(&mut lanes, &mut stack, options, &mut findings, &mut watch).await;
+        let redactor = &voice.redactor;
+        prove(&mut lanes, &mut stack, options, &mut findings, (&mut watch, redactor)).await;
         check::containers(&ProjectFacts::of(&stack, &plan, options), &mut findings);
         watch.lap("checks");
     }
@@ -108,16 +112,16 @@ async fn prove(
     stack: &mut Stack,
     options: &Options,
     findings: &mut Findings,
-    watch: &mut Stopwatch,
+    (watch, redactor): (&mut Stopwatch, &Redactor),
 ) {
     let style = options.report.progress;
     lanes.iter().for_each(|lane| check::mounts(lane, findings));
     if options.files.deep {
-        shown(style, async |progress| survey::prove(lanes, progress).await).await;
+        shown(style, redactor, async |progress| survey::prove(lanes, progress).await).await;
     }
     watch.lap("files");
     let fetch = async |progress| survey::fetch(lanes, stack, options, findings, &progress).await;
-    shown(style, fetch).await;
+    shown(style, redactor, fetch).await;
     watch.lap("fetch");
     if options.task == Task::Smoke {
         survey::ask(lanes, stack, options).await;

@@ -8,6 +8,7 @@ use preflight::cli::{Cli, Log, Request};
 use preflight::error::Error;
 use preflight::exit_code::ExitCode as Code;
 use preflight::options::Options;
+use preflight::plan::engine::known_flags;
 use preflight::report::logging;
 use preflight::report::redact::Redactor;
 use preflight::report::{self, Failure, Voice};
@@ -19,14 +20,14 @@ const GRACE: Duration = Duration::from_secs(4);
 fn main() -> ExitCode {
     let cli = Cli::from_command_line();
     let log = cli.log();
+    let mut redactor = Redactor::default().flags(known_flags());
     let outcome = cli.request().map_err(Error::from).and_then(|request| match request {
-        Request::Run(options) => run(&options, &log),
+        Request::Run(options) => run(&options, &log, &mut redactor),
         Request::Explain(check) => say(&report::explain::explain(check.as_deref())?),
         Request::Print(text) => say(&text),
     });
     let code = outcome.unwrap_or_else(|error| {
-        let text =
-            report::failure_verdict(&Failure::from(&error), &Redactor::default(), log.charset);
+        let text = report::failure_verdict(&Failure::from(&error), &redactor, log.charset);
         report::print(&mut io::stderr(), &text).ok();
         error.exit_code()
     });
@@ -38,14 +39,15 @@ fn say(text: &str) -> Result<Code, Error> {
     Ok(Code::Ready)
 }
 
-fn run(options: &Options, log: &Log) -> Result<Code, Error> {
-    let redactor = Redactor::new(options.hub.token.iter().map(|token| token.reveal()));
+fn run(options: &Options, log: &Log, redactor: &mut Redactor) -> Result<Code, Error> {
+    let tokens = options.hub.token.iter().map(|token| token.reveal());
+    *redactor = redactor.knowing(tokens);
     logging::start(&log.filter, log.format, redactor.clone());
     let (mut stdout, mut stderr) = (io::stdout(), io::stderr());
     let mut voice = Voice {
         options: &options.report,
         role: options.role,
-        redactor: &redactor,
+        redactor: redactor.clone(),
         stdout: &mut stdout,
         stderr: &mut stderr,
     };
@@ -57,6 +59,7 @@ fn run(options: &Options, log: &Log) -> Result<Code, Error> {
         }
     });
     runtime.shutdown_timeout(GRACE);
+    *redactor = voice.redactor.clone();
     if let Err(error) = &outcome {
         voice.failure(&Failure::from(error))?;
     }

@@ -5,6 +5,7 @@ pub mod compose;
 pub mod docker;
 mod hardware;
 pub mod mounts;
+pub mod secrets;
 pub mod stack;
 pub mod view;
 

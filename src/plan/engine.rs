@@ -44,9 +44,11 @@ pub use self::started::started_files;
 pub use self::variables::{Elsewhere, KnownVariables, Meant, UnreadVariable};
 
 use crate::path::ServicePath;
+use crate::plan::engine::arguments::Grammar;
 use crate::plan::engine::profile::Profile;
 use crate::plan::engine::reading::Reading;
 use crate::project::Service;
+use crate::report::redact::KnownFlag;
 
 /// A program that serves models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -126,6 +128,12 @@ pub fn unseen_text(service: &Service) -> Option<ServicePath> {
         let config = invocation(service)?.config?.value;
         (!service.texts.contains_key(&config)).then_some(config)
     })
+}
+
+/// What the engines' own tables say of their flags.
+pub fn known_flags() -> impl Iterator<Item = KnownFlag> {
+    let grammars = Engine::ALL.into_iter().filter_map(|engine| engine.profile().grammar);
+    grammars.flat_map(Grammar::known_flags)
 }
 
 impl Engine {

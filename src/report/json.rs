@@ -6,12 +6,12 @@
 use serde::Serialize;
 
 use super::format::Format;
-use super::text::is_unprintable;
 use super::{ContainerReport, Failure, FileReport, FileState, LaneReport, Telling, Verdict, plan};
 use crate::findings::{Finding, Label, Ruling, Severity};
 use crate::options::Role;
 use crate::plan::engine::Engine;
 use crate::report::redact::Redactor;
+use crate::report::redact::unseen::{is_unprintable, push_json_escaped};
 use crate::source_map::{SourceMap, Span};
 use crate::timing::Timing;
 
@@ -328,9 +328,7 @@ pub(super) fn document(value: &impl Serialize) -> String {
             document.push(character);
             continue;
         }
-        for unit in character.encode_utf16(&mut [0; 2]) {
-            document.push_str(&format!("\\u{unit:04x}"));
-        }
+        push_json_escaped(&mut document, character);
     }
     document.push('\n');
     document

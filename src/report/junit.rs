@@ -6,11 +6,12 @@
 //! say what they have to say in `system-out`.
 
 use super::format::Format;
-use super::text::{Cleaner, escape};
+use super::text::Cleaner;
 use super::{Failure, LaneReport, Report, Telling, Verdict, human};
 use crate::exit_code::ExitCode;
 use crate::findings::{Finding, Severity};
 use crate::options::Charset;
+use crate::report::redact::unseen::escape;
 
 /// The suite of what is about no lane.
 const PROJECT: &str = "project";

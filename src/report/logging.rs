@@ -13,11 +13,16 @@ use crate::report::redact::{Redacting, Redactor};
 /// Begins to log. `filter` is in the syntax of `PREFLIGHT_LOG`; what of it makes no sense is
 /// ignored. No secret that `redactor` knows is written.
 pub fn start(filter: &str, format: LogFormat, redactor: Redactor) {
-    let writer = move || Redacting::new(io::stderr(), redactor.clone());
     let filter = EnvFilter::new(filter);
     let layer = match format {
-        LogFormat::Text => layer().with_target(false).with_writer(writer).boxed(),
-        LogFormat::Json => layer().json().flatten_event(true).with_writer(writer).boxed(),
+        LogFormat::Text => {
+            let writer = move || Redacting::new(io::stderr(), redactor.clone());
+            layer().with_target(false).with_writer(writer).boxed()
+        }
+        LogFormat::Json => {
+            let writer = move || Redacting::json(io::stderr(), redactor.clone());
+            layer().json().flatten_event(true).with_writer(writer).boxed()
+        }
     };
     // A second log of the same process, in a test, changes nothing.
     drop(tracing_subscriber::registry().with(layer.with_filter(filter)).try_init());

@@ -14,11 +14,22 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::options::ProgressStyle;
 use crate::progress::{Event, Progress};
+use crate::report::redact::{Redacting, Redactor};
 
 /// Does `work`, and shows on standard error what it says that moves.
-pub async fn shown<T>(style: ProgressStyle, work: impl AsyncFnOnce(Progress) -> T) -> T {
+pub async fn shown<T>(
+    style: ProgressStyle,
+    redactor: &Redactor,
+    work: impl AsyncFnOnce(Progress) -> T,
+) -> T {
     let (events, receiver) = unbounded_channel();
-    let show = render(receiver, style, io::stderr());
+    let out = match style {
+        ProgressStyle::Json => Redacting::json(io::stderr(), redactor.clone()),
+        ProgressStyle::Plain | ProgressStyle::Bars | ProgressStyle::None => {
+            Redacting::new(io::stderr(), redactor.clone())
+        }
+    };
+    let show = render(receiver, style, out);
     // The stream ends with the work, and the showing with the stream.
     let (done, ()) = tokio::join!(work(Progress::new(events)), show);
     done

@@ -8,6 +8,7 @@ mod flags;
 mod forms;
 pub mod names;
 mod scan;
+pub(crate) mod unseen;
 mod urls;
 
 use std::borrow::Cow;
@@ -59,7 +60,7 @@ impl Redactor {
 
     /// The same, which knows these secrets by value as well.
     #[must_use]
-    pub fn knowing<S: AsRef<str>>(self, secrets: impl IntoIterator<Item = S>) -> Self {
+    pub fn knowing<S: AsRef<str>>(&self, secrets: impl IntoIterator<Item = S>) -> Self {
         let mut known = self.secrets.to_vec();
         for secret in secrets {
             let lines = secret.as_ref().lines().map(str::trim);
@@ -68,25 +69,46 @@ impl Redactor {
         }
         // Nothing but more patterns than fit into an address space is refused.
         let finder = AhoCorasick::new(&known).ok().filter(|_| !known.is_empty());
-        Self { secrets: known.into(), finder, ..self }
+        Self { secrets: known.into(), finder, flags: Arc::clone(&self.flags) }
+    }
+
+    /// The secrets of a command line that is given as words. Each word may be a text for a shell.
+    #[must_use]
+    pub fn secrets_of<'w>(&self, words: &[&'w str]) -> Vec<&'w str> {
+        let secrets = words.iter().zip(self.secrets_in_words(words));
+        let secrets =
+            secrets.flat_map(|(word, secrets)| secrets.into_iter().map(|secret| word.get(secret)));
+        secrets.flatten().collect()
+    }
+
+    /// A command line that is given as words, without its secrets.
+    #[must_use]
+    pub fn redact_words<'w>(&self, words: &[&'w str]) -> Vec<Cow<'w, str>> {
+        let secrets = words.iter().zip(self.secrets_in_words(words));
+        secrets.map(|(word, secrets)| without(word, secrets)).collect()
+    }
+
+    fn secrets_in_words(&self, words: &[&str]) -> Vec<Vec<Range<usize>>> {
+        // Whether the next words are values of a secret flag, and whether several are.
+        let (mut is_value, mut is_list) = (false, false);
+        let secrets = words.iter().map(|word| {
+            if is_value && !word.starts_with('-') {
+                is_value = is_list;
+                return vec![0..word.len()];
+            }
+            let is_flag = word.starts_with('-') && !word.contains(['=', ' ']);
+            let (secrecy, takes_list) = self.flags.of(word);
+            is_value = is_flag && secrecy != names::Secrecy::Open;
+            is_list = takes_list;
+            self.secrets_in(word)
+        });
+        secrets.collect()
     }
 
     /// `text` without its secrets. Linear in the text.
     #[must_use]
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let secrets = self.secrets_in(text);
-        if secrets.is_empty() {
-            return Cow::Borrowed(text);
-        }
-        let mut redacted = String::with_capacity(text.len());
-        let mut shown = 0;
-        for secret in secrets {
-            redacted.push_str(text.get(shown..secret.start).unwrap_or(""));
-            redacted.push_str(MASK);
-            shown = secret.end;
-        }
-        redacted.push_str(text.get(shown..).unwrap_or(""));
-        Cow::Owned(redacted)
+        without(text, self.secrets_in(text))
     }
 
     /// Where the secrets of `text` are: byte ranges on character borders, in order, none empty,
@@ -102,6 +124,21 @@ impl Redactor {
         assignments::find(text, &self.flags, &mut found);
         merged(found)
     }
+}
+
+fn without(text: &str, secrets: Vec<Range<usize>>) -> Cow<'_, str> {
+    if secrets.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut redacted = String::with_capacity(text.len());
+    let mut shown = 0;
+    for secret in secrets {
+        redacted.push_str(text.get(shown..secret.start).unwrap_or(""));
+        redacted.push_str(MASK);
+        shown = secret.end;
+    }
+    redacted.push_str(text.get(shown..).unwrap_or(""));
+    Cow::Owned(redacted)
 }
 
 /// The ranges in order, those that overlap or touch as one, empty ones left out.
@@ -124,26 +161,36 @@ impl fmt::Debug for Redactor {
     }
 }
 
-/// A writer that redacts what goes through it, line by line. An unfinished line is held back until
+/// A writer that redacts what goes through it, line by line, and escapes what is not seen and would
+/// change how the rest is; control characters are left to whoever writes. An unfinished line is held back until
 /// it ends, until 1 MiB of it has come, or until the writer is dropped.
 #[derive(Debug)]
 pub struct Redacting<W: Write> {
     inner: W,
     redactor: Redactor,
     held: Vec<u8>,
+    is_json: bool,
 }
 
 impl<W: Write> Redacting<W> {
     /// Writes to `inner`.
     pub fn new(inner: W, redactor: Redactor) -> Self {
-        Self { inner, redactor, held: Vec::new() }
+        Self { inner, redactor, held: Vec::new(), is_json: false }
+    }
+
+    /// Writes JSON to `inner`, and escapes as JSON does.
+    pub fn json(inner: W, redactor: Redactor) -> Self {
+        Self { inner, redactor, held: Vec::new(), is_json: true }
     }
 
     fn release(&mut self, end: usize) -> io::Result<()> {
         let rest = self.held.split_off(end);
         let lines = std::mem::replace(&mut self.held, rest);
         let text = String::from_utf8_lossy(&lines);
-        self.inner.write_all(self.redactor.redact(&text).as_bytes())
+        let text = self.redactor.redact(&text);
+        let hides = |it: char| !it.is_control() && unseen::is_unprintable(it);
+        let push = if self.is_json { unseen::push_json_escaped } else { unseen::push_escaped };
+        self.inner.write_all(unseen::escape_by(&text, hides, push).as_bytes())
     }
 }
 

@@ -4,12 +4,16 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::text::{Cleaner, push_escaped};
+use super::text::Cleaner;
+use crate::report::redact::unseen::push_escaped;
 use crate::report::redact::{MASK, merged};
 use crate::source_map::{SourceId, SourceMap, Span};
 
 /// Lines of one file that are further apart than this are shown apart.
 const WIDEST_GAP: usize = 200;
+
+/// How many lines a line is read with, for what those in front of it say of it.
+const LONGEST_LIST: usize = 40;
 
 /// Something to point at.
 #[derive(Debug, Clone)]
@@ -111,7 +115,8 @@ impl<'a> Builder<'a> {
         // A single line between two that are shown is shown as well, not folded.
         if number == self.last + 2 {
             let between = nth_line(self.whole, self.last + 1);
-            let shown = show(between, &[], &[], self.cleaner, self.width);
+            let hidden = told_before(self.whole, self.last + 1, self.cleaner);
+            let shown = show(between, &[], &hidden, self.cleaner, self.width);
             self.excerpt.text.push('\n');
             self.excerpt.text.push_str(&shown.0);
             self.last += 1;
@@ -121,7 +126,8 @@ impl<'a> Builder<'a> {
         line.marks.sort_by_key(|(range, mark)| (!mark.is_primary, range.start));
         let ranges: Vec<_> = line.marks.iter().map(|(range, _)| range.clone()).collect();
         let hidden = line.marks.iter().filter(|(_, mark)| mark.is_hidden);
-        let hidden: Vec<_> = hidden.map(|(range, _)| range.clone()).collect();
+        let mut hidden: Vec<_> = hidden.map(|(range, _)| range.clone()).collect();
+        hidden.extend(told_before(self.whole, number, self.cleaner));
         let (text, shown) = show(line.text, &ranges, &hidden, self.cleaner, self.width);
         let start = self.excerpt.text.len();
         for ((range, mark), shown) in line.marks.into_iter().zip(shown) {
@@ -176,6 +182,18 @@ fn nth_line(text: &str, number: usize) -> &str {
     text.lines().nth(number.saturating_sub(1)).unwrap_or("")
 }
 
+/// The secrets of the line of `whole` with that number that only the lines in front of it tell: it
+/// may be an item of a list that a flag begins.
+fn told_before(whole: &str, number: usize, cleaner: Cleaner<'_>) -> Vec<Range<usize>> {
+    let first = number.saturating_sub(LONGEST_LIST);
+    let lines: Vec<&str> = whole.lines().skip(first).take(number - first).collect();
+    let text = lines.join("\n");
+    let start = text.len() - lines.last().map_or(0, |line| line.len());
+    let secrets = cleaner.redactor().secrets_in(&text).into_iter();
+    let secrets = secrets.filter(|secret| secret.end > start);
+    secrets.map(|secret| secret.start.saturating_sub(start)..secret.end - start).collect()
+}
+
 /// The part of `line` that fits into `width`, clean and without what is `hidden`, and where `ranges`
 /// are in it.
 fn show(
@@ -186,8 +204,8 @@ fn show(
     width: usize,
 ) -> (String, Vec<Range<usize>>) {
     let window = window(line, ranges.first().map_or(0, |range| range.start), width);
-    let secrets = cleaner.redactor().secrets_in(line).into_iter().chain(hidden.iter().cloned());
-    let secrets = merged(secrets.collect());
+    let own = cleaner.redactor().secrets_in(line);
+    let secrets = merged(own.into_iter().chain(hidden.iter().cloned()).collect());
     let mut shown = String::new();
     // From offsets in `line` to offsets in `shown`, ascending.
     let mut offsets: Vec<(usize, usize)> = Vec::new();
@@ -260,9 +278,9 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::text::is_unprintable;
     use super::*;
     use crate::report::redact::Redactor;
+    use crate::report::redact::unseen::is_unprintable;
 
     /// Marks what stands between `[` and `]` of `line`, and writes the marks back into what is
     /// shown.

@@ -9,6 +9,7 @@ use crate::findings::Rule;
 use crate::options::Choices;
 use crate::options::{self, Charset, OptionsError, ProgressStyle, ReportOptions};
 use crate::plan::lanes::{Origin, Traced};
+use crate::report::redact::unseen::is_unprintable;
 use crate::source::Source;
 use crate::source_map::{Place, SourceId, Span, Variable, VariableSource};
 
@@ -462,6 +463,7 @@ fn heard<T>(
 ) -> (String, String) {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let (role, out, err) = (Role::Hand, &mut stdout, &mut stderr);
+    let redactor = redactor.clone();
     speak(&mut Voice { options, role, redactor, stdout: out, stderr: err }).unwrap();
     (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
@@ -519,7 +521,7 @@ fn the_verdict_is_told_even_when_the_report_cannot_be() {
     let told = |kind, outputs| {
         let mut stderr = Vec::new();
         let options = options(false, outputs);
-        let (stdout, redactor) = (&mut Broken(kind), &redactor);
+        let (stdout, redactor) = (&mut Broken(kind), redactor.clone());
         let stderr_of = &mut stderr;
         let mut voice =
             Voice { options: &options, role: Role::Hand, redactor, stdout, stderr: stderr_of };
@@ -592,7 +594,7 @@ proptest! {
         let text = verdict(&report, &SourceMap::default(), &Redactor::default(), Charset::Unicode);
         prop_assert!(text.len() <= 2048, "{} bytes", text.len());
         prop_assert!(text.lines().count() <= 10 && text.ends_with('\n'));
-        prop_assert!(!text.contains(|c| c != '\n' && text::is_unprintable(c)));
+        prop_assert!(!text.contains(|c| c != '\n' && is_unprintable(c)));
     }
 
     #[test]
@@ -611,6 +613,6 @@ proptest! {
         let report = outcome(&[lane(&text, true)], &[], vec![finding]);
         let layout = human::Layout { width, ..human::Layout::default() };
         let shown = human::render(&report, telling(&sources, &Redactor::default(), layout));
-        prop_assert!(!shown.contains(|c| c != '\n' && text::is_unprintable(c)), "{shown}");
+        prop_assert!(!shown.contains(|c| c != '\n' && is_unprintable(c)), "{shown}");
     }
 }

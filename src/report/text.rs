@@ -6,6 +6,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::options::Charset;
 use crate::report::redact::Redactor;
+use crate::report::redact::unseen::{escape_where, is_unprintable};
 
 /// The most characters of one printed value; its middle is cut out.
 const LONGEST_VALUE: usize = 600;
@@ -75,44 +76,6 @@ impl<'a> Cleaner<'a> {
     }
 }
 
-/// Whether printing `character` could move the cursor, reorder or hide what is around it, or print
-/// nothing at all.
-pub(super) fn is_unprintable(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{ad}'
-                | '\u{34f}'
-                | '\u{61c}'
-                | '\u{115f}'
-                | '\u{1160}'
-                | '\u{17b4}'
-                | '\u{17b5}'
-                | '\u{180b}'..='\u{180f}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{2800}'
-                | '\u{3164}'
-                | '\u{fe00}'..='\u{fe0f}'
-                | '\u{feff}'
-                | '\u{ffa0}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{1d173}'..='\u{1d17a}'
-                | '\u{e0000}'..='\u{e0fff}'
-        )
-}
-
-/// Writes `character` so that it is seen: `\n`, `\u{202e}`.
-pub(super) fn push_escaped(out: &mut String, character: char) {
-    match character {
-        '\n' => out.push_str("\\n"),
-        '\r' => out.push_str("\\r"),
-        '\t' => out.push_str("\\t"),
-        character => out.extend(character.escape_unicode()),
-    }
-}
-
 /// A line of somebody else's text must not be a command to the runner of GitHub Actions, which
 /// reads every line of a step's output (`::set-env ...`, `##[group]...`).
 fn without_command(line: &str) -> String {
@@ -121,25 +84,6 @@ fn without_command(line: &str) -> String {
         true => line.replacen("::", ":\\u{3a}", 1),
         false => line,
     }
-}
-
-/// `text` in one line, with everything that cannot be seen as an escape.
-pub(super) fn escape(text: &str) -> Cow<'_, str> {
-    escape_where(text, is_unprintable)
-}
-
-fn escape_where(text: &str, hides: impl Fn(char) -> bool) -> Cow<'_, str> {
-    if !text.contains(&hides) {
-        return Cow::Borrowed(text);
-    }
-    let mut escaped = String::with_capacity(text.len() + 16);
-    for character in text.chars() {
-        match hides(character) {
-            true => push_escaped(&mut escaped, character),
-            false => escaped.push(character),
-        }
-    }
-    Cow::Owned(escaped)
 }
 
 /// At most `most` characters of `text`: its beginning, `...`, its end.
@@ -205,20 +149,6 @@ pub(super) fn listed(items: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_cannot_be_seen_is_escaped() {
-        for (text, expected) in [
-            ("plain ünïcode 模型", "plain ünïcode 模型"),
-            ("a\nb\tc\r", "a\\nb\\tc\\r"),
-            ("\u{1b}[31mred", "\\u{1b}[31mred"),
-            ("gguf\u{202e}fugg", "gguf\\u{202e}fugg"),
-            ("a\u{200b}b\u{feff}\u{9b}\u{7f}", "a\\u{200b}b\\u{feff}\\u{9b}\\u{7f}"),
-            ("tag\u{e0041}", "tag\\u{e0041}"),
-        ] {
-            assert_eq!(escape(text), expected);
-        }
-    }
 
     #[test]
     fn a_line_of_others_is_no_command_to_a_runner() {

@@ -9,9 +9,10 @@ use super::{Failure, Format, Report, ReportError, Telling, human, named, print, 
 use crate::exit_code::ExitCode;
 use crate::options::{self, ConfigPart, ReportOptions, Role};
 use crate::plan::lanes::Plan;
-use crate::project::Project;
 use crate::project::compose::{self, ConfigFormat};
+use crate::project::{Project, secrets};
 use crate::report::redact::Redactor;
+use crate::report::redact::unseen::escape;
 use crate::source_map::SourceMap;
 use crate::whole_file;
 
@@ -22,7 +23,7 @@ pub struct Voice<'a> {
     /// In which role.
     pub role: Role,
     /// What it never says.
-    pub redactor: &'a Redactor,
+    pub redactor: Redactor,
     /// For what was asked.
     pub stdout: &'a mut dyn Write,
     /// For the verdict.
@@ -30,6 +31,11 @@ pub struct Voice<'a> {
 }
 
 impl Voice<'_> {
+    /// Never says what is secret in `project`, wherever that would come up.
+    pub fn hide(&mut self, project: &Project) {
+        self.redactor = self.redactor.knowing(secrets::of(project, &self.redactor));
+    }
+
     /// Tells the report: on `stdout`, in the files of `-o`, and the closing verdict on `stderr`,
     /// which is the last that a run says. What the process exits with. Blocking.
     ///
@@ -42,7 +48,7 @@ impl Voice<'_> {
         sources: &SourceMap,
     ) -> Result<ExitCode, ReportError> {
         let told = self.tell(sources, |format, telling| Some((format.report)(report, telling)));
-        let verdict = verdict(report, sources, self.redactor, self.options.charset);
+        let verdict = verdict(report, sources, &self.redactor, self.options.charset);
         told.and(print(self.stderr, &verdict)).map(|()| report.exit)
     }
 
@@ -86,15 +92,15 @@ impl Voice<'_> {
             ConfigPart::Volumes => Some(compose::volume_names(project)),
         };
         if let Some(names) = names {
-            let lines: String = names.iter().map(|name| format!("{name}\n")).collect();
+            let lines: String = names.iter().map(|name| format!("{}\n", escape(name))).collect();
             print(self.stdout, &lines)?;
             return Ok(ExitCode::Ready);
         }
         let is_json = self.options.format == options::Format::JSON;
         let format = if is_json { ConfigFormat::Json } else { ConfigFormat::Yaml };
         let show = self.options.show_secrets;
-        let text = compose::print(project, format, show);
-        let text = if show { text.into() } else { self.redactor.redact(&text) };
+        let redactor = Some(&self.redactor).filter(|_| !show);
+        let text = compose::print(project, format, redactor);
         print(self.stdout, &text)?;
         Ok(ExitCode::Ready)
     }
@@ -109,7 +115,7 @@ impl Voice<'_> {
         let ReportOptions { color, width, charset, .. } = *self.options;
         let telling = |layout| Telling {
             sources,
-            redactor: self.redactor,
+            redactor: &self.redactor,
             role: self.role,
             layout,
             base: &self.options.base,

@@ -9,6 +9,7 @@ use preflight::options::ProjectOptions;
 use preflight::path::{HostPath, ServicePath};
 use preflight::project::compose::{self, ConfigFormat, LoadError};
 use preflight::project::{MountSource, Project, Service};
+use preflight::report::redact::Redactor;
 use preflight::source_map::{Place, SourceMap, VariableSource};
 use proptest::prelude::*;
 
@@ -289,12 +290,12 @@ fn unset_variables_and_unknown_keys_are_warnings() {
 fn a_printed_project_hides_secrets_and_loads_again_as_itself() {
     let text = format!("{STACK}  note: a$$b\n");
     let (project, _) = project(&[("compose.yaml", &text), (".env", "TAG=v1\n")]);
-    let masked = compose::print(&project, ConfigFormat::Yaml, false);
+    let masked = compose::print(&project, ConfigFormat::Yaml, Some(&Redactor::default()));
     assert!(masked.contains("'***'") && !masked.contains("hf_abc"), "{masked}");
     for (format, name) in
         [(ConfigFormat::Yaml, "compose.yaml"), (ConfigFormat::Json, "compose.yml")]
     {
-        let printed = compose::print(&project, format, true);
+        let printed = compose::print(&project, format, None);
         assert!(printed.contains("a$$b"), "{printed}");
         let (again, _) = self::project(&[(name, &printed)]);
         assert_eq!(again.document, project.document);

@@ -2,6 +2,7 @@
 
 use crate::plan::engine::Complaint;
 use crate::plan::engine::words::Word;
+use crate::report::redact::KnownFlag;
 use crate::source_map::{Place, Spanned};
 
 /// How many values a flag takes.
@@ -39,6 +40,8 @@ pub(super) struct Grammar {
     /// The flags that go on with any text as their value, be it another flag; by one of their
     /// spellings.
     pub(super) any_text: &'static [&'static str],
+    /// The flags whose values are secrets, by the first of their spellings.
+    pub(super) secrets: &'static [&'static str],
 }
 
 /// A command line, read.
@@ -209,7 +212,20 @@ impl Grammar {
             joined: true,
             dashed_values: false,
             any_text: &[],
+            secrets: &[],
         }
+    }
+
+    /// Every spelling of every flag, and whether what it takes is a secret.
+    pub(super) fn known_flags(&self) -> impl Iterator<Item = KnownFlag> {
+        self.flags.iter().flat_map(move |(arity, flags)| {
+            flags.iter().flat_map(move |spellings| {
+                let first = spellings.first();
+                let is_secret = first.is_some_and(|first| self.secrets.contains(first));
+                let is_list = *arity == Arity::Many;
+                spellings.iter().map(move |spelling| KnownFlag { spelling, is_secret, is_list })
+            })
+        })
     }
 
     /// The name of a flag as written, without a dotted key, and that key.

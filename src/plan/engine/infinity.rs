@@ -60,6 +60,7 @@ pub(super) static PROFILE: Profile = Profile {
         program,
         takes: |word| word == "v2",
     },
+    grammar: Some(&GRAMMAR),
     read,
 };
 

@@ -74,6 +74,7 @@ pub(super) static PROFILE: Profile = Profile {
         program,
         takes: |_| false,
     },
+    grammar: Some(&GRAMMAR),
     read,
 };
 
@@ -138,6 +139,7 @@ static GRAMMAR: Grammar = Grammar {
     joined: false,
     dashed_values: true,
     any_text: &ANY_TEXT,
+    secrets: &["--api-key", "--hf-token"],
 };
 
 /// Flags that build 11669 starts with whatever their value is; every other one refuses a flag in its

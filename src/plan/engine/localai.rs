@@ -44,6 +44,7 @@ pub(super) static PROFILE: Profile = Profile {
         program,
         takes: |_| true,
     },
+    grammar: Some(&GRAMMAR),
     read,
 };
 

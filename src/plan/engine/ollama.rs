@@ -43,6 +43,7 @@ pub(super) static PROFILE: Profile = Profile {
         program,
         takes: |word| word == "serve",
     },
+    grammar: None,
     read,
 };
 

@@ -1,5 +1,6 @@
 //! What is true of an engine. Each engine's own file fills in one [`Profile`].
 
+use crate::plan::engine::arguments::Grammar;
 use crate::plan::engine::image::Image;
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::load_format::LoadFormat;
@@ -28,6 +29,8 @@ pub(super) struct Profile {
     pub(super) log: &'static [LogMessage],
     /// How it is recognised.
     pub(super) start: Start,
+    /// How it reads its flags; absent: none of them is looked at.
+    pub(super) grammar: Option<&'static Grammar>,
     /// Reads what stands behind the program.
     pub(super) read: fn(&Launch<'_>, &mut Reading<'_>),
 }

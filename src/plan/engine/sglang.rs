@@ -73,6 +73,7 @@ pub(super) static PROFILE: Profile = Profile {
         program,
         takes: |_| false,
     },
+    grammar: Some(&GRAMMAR),
     read,
 };
 
@@ -90,6 +91,7 @@ static GRAMMAR: Grammar = Grammar {
     joined: true,
     dashed_values: false,
     any_text: &[],
+    secrets: &[],
 };
 
 static FLAGS: &[Flags] = &[

@@ -64,6 +64,7 @@ pub(super) static PROFILE: Profile = Profile {
         program,
         takes: |_| false,
     },
+    grammar: Some(&GRAMMAR),
     read,
 };
 
@@ -90,7 +91,7 @@ fn program(words: &[Word]) -> Option<usize> {
     (words.first()?.program() == "text-embeddings-router").then_some(1)
 }
 
-static GRAMMAR: Grammar = Grammar::plain(FLAGS);
+static GRAMMAR: Grammar = Grammar { secrets: &["--hf-token"], ..Grammar::plain(FLAGS) };
 
 static FLAGS: &[Flags] = &[
     (

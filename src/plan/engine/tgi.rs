@@ -65,6 +65,7 @@ pub(super) static PROFILE: Profile = Profile {
         program,
         takes: |_| false,
     },
+    grammar: Some(&GRAMMAR),
     read,
 };
 

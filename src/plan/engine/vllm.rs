@@ -100,6 +100,7 @@ pub(super) static PROFILE: Profile = Profile {
         program,
         takes: |_| true,
     },
+    grammar: Some(&GRAMMAR),
     read,
 };
 
@@ -166,6 +167,7 @@ static GRAMMAR: Grammar = Grammar {
     joined: true,
     dashed_values: false,
     any_text: &[],
+    secrets: &["--api-key"],
 };
 
 /// The release in which the flags that have been removed were looked for (0.33.0

@@ -1,9 +1,14 @@
 //! `preflight config`: the canonical document as text.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::order;
 use crate::project::Project;
+use crate::report::redact::names::hides;
+use crate::report::redact::unseen::{escape_by, is_unprintable, push_json_escaped};
+use crate::report::redact::{MASK, Redactor};
 use crate::yaml;
 
 /// How a project is printed.
@@ -15,29 +20,25 @@ pub enum ConfigFormat {
     Json,
 }
 
-/// Words that make the name of a variable look like that of a secret.
-const SECRET_WORDS: [&str; 8] =
-    ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "CREDENTIAL", "PRIVATE_KEY"];
-
 /// Prints the canonical document. Every `$` is doubled, so that the text means the same when it is
-/// loaded again. Values of variables whose name looks like a secret's are `***` unless
-/// `show_secrets`.
+/// loaded again. What `redactor` takes for a secret is masked; without one nothing is.
 #[must_use]
-pub fn print(project: &Project, format: ConfigFormat, show_secrets: bool) -> String {
+pub fn print(project: &Project, format: ConfigFormat, redactor: Option<&Redactor>) -> String {
     let mut document = project.document.clone();
-    if !show_secrets {
-        mask(&mut document);
+    if let Some(redactor) = redactor {
+        mask(&mut document, redactor);
     }
     double_dollars(&mut document);
     match format {
         ConfigFormat::Json => {
             let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
             text.push('\n');
-            text
+            seen_in_json(&text)
         }
         ConfigFormat::Yaml => {
             drop_null_commands(&mut document);
-            yaml::to_string(&document).unwrap_or_default()
+            quote_unseen(&mut document);
+            seen_in_yaml(&yaml::to_string(&document).unwrap_or_default())
         }
     }
 }
@@ -64,12 +65,6 @@ pub fn volume_names(project: &Project) -> Vec<&str> {
     volumes.into_iter().flat_map(|volumes| volumes.keys()).map(String::as_str).collect()
 }
 
-/// Whether a variable of that name should not be shown.
-fn is_secret(name: &str) -> bool {
-    let name = name.to_uppercase().replace('-', "_");
-    SECRET_WORDS.iter().any(|word| name.contains(word)) || name == "KEY" || name.ends_with("_KEY")
-}
-
 /// JSON has `null` where YAML has nothing at all.
 fn drop_null_commands(document: &mut Value) {
     let services = document.get_mut("services").and_then(Value::as_object_mut);
@@ -82,45 +77,120 @@ fn drop_null_commands(document: &mut Value) {
     }
 }
 
-fn mask(document: &mut Value) {
-    match document {
+/// Hides every secret of the document, each text by itself: what a text hides cannot change the form
+/// of what is around it.
+fn mask(value: &mut Value, redactor: &Redactor) {
+    match value {
+        Value::String(text) => hide(text, redactor),
+        Value::Array(items) => mask_words(items, redactor),
         Value::Object(entries) => {
-            for (key, value) in entries {
-                let holds_variables = matches!(key.as_str(), "environment" | "args");
-                match value.as_object_mut().filter(|_| holds_variables) {
-                    Some(pairs) => mask_pairs(pairs),
-                    None if key == "driver_opts" => mask_mount_options(value),
-                    None => mask(value),
+            for (mut key, mut value) in std::mem::take(entries) {
+                match &mut value {
+                    Value::String(text) if is_secret(&key, text) => MASK.clone_into(text),
+                    Value::Object(options) if key == "driver_opts" => mask_mount_options(options),
+                    _ => {}
                 }
+                mask(&mut value, redactor);
+                hide(&mut key, redactor);
+                entries.insert(key, value);
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(mask),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Whether the text of that name, of a variable, a label or an option, should not be shown.
+fn is_secret(name: &str, text: &str) -> bool {
+    // Compose takes variables in lower case as well.
+    let upper = name.to_ascii_uppercase();
+    !text.is_empty() && [name, &upper].iter().any(|name| hides(name, text))
+}
+
+fn hide(text: &mut String, redactor: &Redactor) {
+    if let Cow::Owned(redacted) = redactor.redact(text) {
+        *text = redacted;
+    }
+}
+
+/// A list may be a command line, in which a flag says what the next words are.
+fn mask_words(items: &mut [Value], redactor: &Redactor) {
+    let words: Vec<&str> = items.iter().map(|item| item.as_str().unwrap_or("")).collect();
+    let masked = redactor.redact_words(&words);
+    let masked: Vec<String> = masked.into_iter().map(Cow::into_owned).collect();
+    for (item, masked) in items.iter_mut().zip(masked) {
+        match item {
+            Value::String(text) => *text = masked,
+            other => mask(other, redactor),
+        }
     }
 }
 
 /// The passwords among the options that a volume is mounted with, whatever is in them.
-fn mask_mount_options(options: &mut Value) {
+fn mask_mount_options(options: &mut serde_json::Map<String, Value>) {
     let Some(Value::String(options)) = options.get_mut("o") else { return };
     let masked = options.split(',').map(|option| match option.split_once('=') {
-        Some((name, value)) if is_password(name) && !value.is_empty() => format!("{name}=***"),
+        Some((name, value)) if is_secret(name, value) => format!("{name}={MASK}"),
         Some(_) | None => option.to_owned(),
     });
     *options = masked.collect::<Vec<_>>().join(",");
 }
 
-/// Whether an option of a mount is a password (mount.cifs(8)).
-fn is_password(option: &str) -> bool {
-    let option = option.trim().to_ascii_lowercase();
-    matches!(option.as_str(), "password" | "password2" | "pass" | "passwd")
+/// JSON in which every character can be seen.
+fn seen_in_json(text: &str) -> String {
+    escape_by(text, |it| it != '\n' && is_unprintable(it), push_json_escaped).into_owned()
 }
 
-fn mask_pairs(pairs: &mut serde_json::Map<String, Value>) {
-    for (name, value) in pairs {
-        if is_secret(name) && value.as_str().is_some_and(|text| !text.is_empty()) {
-            *value = Value::String("***".to_owned());
+/// What libyaml writes as an escape, and a text that has it between double quotes.
+const FORCES_QUOTES: char = '\u{feff}';
+
+/// Whether libyaml writes a character as it is although it cannot be seen.
+fn is_left_raw(character: char) -> bool {
+    is_unprintable(character) && !character.is_control() && character != FORCES_QUOTES
+}
+
+/// Has every text with a character that cannot be seen written between double quotes.
+fn quote_unseen(value: &mut Value) {
+    let quoted = |text: &str| {
+        let push = |out: &mut String, it: char| out.extend([FORCES_QUOTES, it]);
+        escape_by(text, is_left_raw, push).into_owned()
+    };
+    match value {
+        Value::String(text) => *text = quoted(text),
+        Value::Array(items) => items.iter_mut().for_each(quote_unseen),
+        Value::Object(entries) => {
+            for (key, mut value) in std::mem::take(entries) {
+                quote_unseen(&mut value);
+                entries.insert(quoted(&key), value);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// YAML in which every character can be seen; `text` was written after [`quote_unseen`].
+fn seen_in_yaml(text: &str) -> String {
+    let mut seen = String::with_capacity(text.len());
+    let mut pieces = text.split("\\uFEFF");
+    seen.push_str(pieces.next().unwrap_or(""));
+    for piece in pieces {
+        let mut rest = piece.chars();
+        match rest.next() {
+            Some(first) if is_left_raw(first) => {
+                let code = u32::from(first);
+                seen.push_str(&format!("\\U{code:08x}"));
+                seen.push_str(rest.as_str());
+            }
+            // libyaml escapes these two itself, by names of their own.
+            Some('\\') if piece.starts_with("\\L") || piece.starts_with("\\P") => {
+                seen.push_str(piece);
+            }
+            Some(_) | None => {
+                seen.push_str("\\uFEFF");
+                seen.push_str(piece);
+            }
         }
     }
+    seen
 }
 
 fn double_dollars(value: &mut Value) {

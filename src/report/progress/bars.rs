@@ -71,7 +71,8 @@ fn show(
         bar.suspend(|| tracing::warn!("{reason}"));
     }
     if let Event::Waiting { path, holder, .. } = event {
-        bar.suspend(|| tracing::warn!("waiting for {}: held by {holder}", path.escape_debug()));
+        let (path, holder) = (path.escape_debug(), holder.escape_debug());
+        bar.suspend(|| tracing::warn!("waiting for {path}: held by {holder}"));
     }
     if state.is_done() {
         bar.finish();

@@ -57,7 +57,11 @@ fn lines_after(board: &mut Board, event: &Event) -> Vec<String> {
             vec![format!("{name}: {} again: {}", size(*bytes), reason.escape_debug())]
         }
         Event::Waiting { path, holder, .. } => {
-            vec![format!("{name}: waiting for {}: held by {holder}", path.escape_debug())]
+            vec![format!(
+                "{name}: waiting for {}: held by {}",
+                path.escape_debug(),
+                holder.escape_debug()
+            )]
         }
         Event::Finished { .. } if lane.is_done() => {
             let done = match lane.work {

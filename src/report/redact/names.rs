@@ -187,6 +187,16 @@ pub fn secrecy(name: &str) -> Secrecy {
     Secrecy::Open
 }
 
+/// Whether `value` of something called `name` is a secret.
+#[must_use]
+pub fn hides(name: &str, value: &str) -> bool {
+    match secrecy(name) {
+        Secrecy::Open => false,
+        Secrecy::Guarded => !is_path_or_switch(value),
+        Secrecy::Secret => true,
+    }
+}
+
 /// Whether a value of something that is [`Secrecy::Guarded`] is none to be hidden.
 pub(super) fn is_path_or_switch(value: &str) -> bool {
     let is_path = ["/", "./", "../", "~/"].iter().any(|start| value.starts_with(start));

@@ -6,6 +6,7 @@ use crate::findings::{Finding, Rule, Severity};
 use crate::options::Role;
 use crate::plan::engine::{Complaint, CutCommand, Invocation, UnsetVariable};
 use crate::plan::lanes::Lane;
+use crate::report::redact::names::{Secrecy, secrecy};
 use crate::source_map::Spanned;
 
 /// What is said about a complaint.
@@ -215,5 +216,5 @@ fn cut(name: &str, of: &str, command: &CutCommand) -> Told {
 
 /// Whether the value of a flag must not be shown.
 pub(super) fn is_secret(flag: &str) -> bool {
-    ["key", "token", "password"].iter().any(|secret| flag.to_ascii_lowercase().contains(secret))
+    secrecy(flag) != Secrecy::Open
 }
