@@ -185,9 +185,9 @@ volumes:
     for arguments in [
         &["config"][..],
         &["config", "--format", "json"],
-        &["check"],
-        &["check", "--format", "json"],
-        &["check", "--format", "sarif"],
+        &["verify"],
+        &["verify", "--format", "json"],
+        &["verify", "--format", "sarif"],
         &["plan"],
     ] {
         let run = sandbox.run(arguments);

@@ -112,6 +112,8 @@ mod safetensors_oracle;
 /// Not a behaviour: a scratch folder, and the binary run in it.
 mod sandbox;
 /// Who may read the models.
+/// What is never said, and never shown as it is.
+mod secrets_shown;
 mod service_rights;
 /// Several processes that bring the same file.
 mod shared_folder;

@@ -124,6 +124,10 @@ impl Scanner<'_> {
         let Some((mut start, first)) = self.gap(name.end) else { return name.end };
         let mut end = name.end;
         loop {
+            // Not read first: what is no value is read again as a flag.
+            if self.byte(start) == Some(b'-') && !is_quoted(self.text, start) {
+                return end;
+            }
             let value = self.flag_value(start);
             if value.is_empty() || !is_quoted(self.text, start) && self.is_no_value(&value) {
                 return end;
@@ -159,7 +163,7 @@ impl Scanner<'_> {
 
     fn is_no_value(&self, value: &Range<usize>) -> bool {
         let value = self.part(value.clone());
-        value.starts_with('-') || matches!(value, "&&" | "||" | "|" | ";" | "&" | ">" | ">>" | "]")
+        matches!(value, "&&" | "||" | "|" | ";" | "&" | ">" | ">>" | "]")
     }
 
     /// Where the next word begins, and what is in front of it; absent: nothing is.
@@ -214,7 +218,10 @@ impl Scanner<'_> {
                 let length = run(self.text, start, |byte| byte != b'\n');
                 return self.keep(start..start + length, secrecy, found);
             }
-            if let Some(value) = self.between_semicolons(&name, start) {
+            // Up to the next `=`, so that nothing is read twice.
+            if self.part(name.end..start).contains('=')
+                && let Some(value) = self.between_semicolons(&name, start)
+            {
                 return self.keep(value, secrecy, found);
             }
         }

@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use proptest::prelude::*;
 
 use super::*;
@@ -251,6 +253,81 @@ fn secrets_that_overlap_are_hidden_as_one() {
     let redactor = Redactor::new(["abcd", "cdef"]).knowing(["ghij"]);
     assert_eq!(redactor.redact("x abcdef ghij"), "x *** ***");
     assert_eq!(Redactor::new(["aaaa"]).redact("aaaaaa"), "***");
+}
+
+/// How long it takes to redact `pattern`, repeated up to `length` bytes.
+fn time(redactor: &Redactor, pattern: &str, length: usize) -> Duration {
+    let text = pattern.repeat(length / pattern.len());
+    let times = (0..3).map(|_| {
+        let start = Instant::now();
+        std::hint::black_box(redactor.redact(&text));
+        start.elapsed()
+    });
+    times.min().unwrap()
+}
+
+#[test]
+fn ten_times_the_text_takes_ten_times_as_long_whatever_is_in_it() {
+    let flag = KnownFlag { spelling: "--api-key", is_secret: true, is_list: true };
+    let redactor = Redactor::new(["aaaa", "aaaaaaaa", "sekrit"]).flags([flag]);
+    for pattern in [
+        "a",
+        " ",
+        "=",
+        "\"",
+        "'",
+        "`",
+        ",",
+        "\\",
+        "\n- ",
+        "-",
+        ",a",
+        ";",
+        "_",
+        ".",
+        "{",
+        "$",
+        "HF_TOKEN=",
+        "x HF_TOKEN=",
+        "x HF_TOKEN: ",
+        "TOKEN ",
+        "x api_key=[",
+        "x Password=a b;",
+        "x PASSWORD: a ",
+        "password=a,",
+        "x ${A_TOKEN:-",
+        "--api-key ",
+        "--api-key,-a,",
+        "--api-key A ",
+        "--api-k",
+        "user=%",
+        "x user=",
+        "authorization ",
+        "Authorization: ",
+        "bearer ",
+        "://",
+        "://a:b",
+        "://a:b/",
+        "?sig=",
+        "eyJ",
+        ".eyJ",
+        "sk-",
+        "hf_",
+        "ghp_",
+        "AKIA",
+        " PRIVATE KEY-----",
+        "-----END",
+        "secret ",
+        "auth:",
+        "b'",
+        "x api_key=b'",
+        "sekri",
+    ] {
+        let (one, ten) = (time(&redactor, pattern, 20_000), time(&redactor, pattern, 200_000));
+        // A square would be a hundred times as long.
+        let most = 40 * one.max(Duration::from_micros(500));
+        assert!(ten < most, "{pattern:?}: {one:?} and {ten:?}");
+    }
 }
 
 #[test]
