@@ -94,7 +94,7 @@ impl Redactor {
         let secrets = words.iter().map(|word| {
             if is_value && !word.starts_with('-') {
                 is_value = is_list;
-                return vec![0..word.len()];
+                return std::iter::once(0..word.len()).collect();
             }
             let is_flag = word.starts_with('-') && !word.contains(['=', ' ']);
             let (secrecy, takes_list) = self.flags.of(word);

@@ -85,10 +85,11 @@ fn mask(value: &mut Value, redactor: &Redactor) {
         Value::Array(items) => mask_words(items, redactor),
         Value::Object(entries) => {
             for (mut key, mut value) in std::mem::take(entries) {
-                match &mut value {
-                    Value::String(text) if is_secret(&key, text) => MASK.clone_into(text),
-                    Value::Object(options) if key == "driver_opts" => mask_mount_options(options),
-                    _ => {}
+                if value.as_str().is_some_and(|text| is_secret(&key, text)) {
+                    value = Value::String(MASK.to_owned());
+                }
+                if key == "driver_opts" {
+                    mask_mount_options(&mut value);
                 }
                 mask(&mut value, redactor);
                 hide(&mut key, redactor);
@@ -118,15 +119,16 @@ fn mask_words(items: &mut [Value], redactor: &Redactor) {
     let masked = redactor.redact_words(&words);
     let masked: Vec<String> = masked.into_iter().map(Cow::into_owned).collect();
     for (item, masked) in items.iter_mut().zip(masked) {
-        match item {
-            Value::String(text) => *text = masked,
-            other => mask(other, redactor),
+        if item.is_string() {
+            *item = Value::String(masked);
+        } else {
+            mask(item, redactor);
         }
     }
 }
 
 /// The passwords among the options that a volume is mounted with, whatever is in them.
-fn mask_mount_options(options: &mut serde_json::Map<String, Value>) {
+fn mask_mount_options(options: &mut Value) {
     let Some(Value::String(options)) = options.get_mut("o") else { return };
     let masked = options.split(',').map(|option| match option.split_once('=') {
         Some((name, value)) if is_secret(name, value) => format!("{name}={MASK}"),

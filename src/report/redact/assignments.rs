@@ -100,12 +100,13 @@ impl Scanner<'_> {
         if matches!(written, "user" | "username") && self.byte(name.end) == Some(b'=') {
             return self.user(name.end + 1, found);
         }
-        match secrecy(written) {
-            Secrecy::Open => name.end,
-            secrecy if self.part(0..name.start).ends_with("${") => {
-                self.default(name.end, secrecy, found)
-            }
-            secrecy => self.assigned(name, secrecy, found),
+        let secrecy = secrecy(written);
+        if secrecy == Secrecy::Open {
+            name.end
+        } else if self.part(0..name.start).ends_with("${") {
+            self.default(name.end, secrecy, found)
+        } else {
+            self.assigned(name, secrecy, found)
         }
     }
 
@@ -139,6 +140,10 @@ impl Scanner<'_> {
             let Some((next, gap)) = self.gap(end).filter(|(_, gap)| *gap == first) else {
                 return end;
             };
+            // A quote alone closes what the flag is in.
+            if !gap.comma && !self.part(end..next).contains(char::is_whitespace) {
+                return end;
+            }
             let is_next_line = !gap.item && !gap.comma && self.part(end..next).contains('\n');
             if is_next_line && !self.part(end..next).contains('\\') {
                 return end;
@@ -239,7 +244,7 @@ impl Scanner<'_> {
         let is_in_path = lead == Some(b'/');
         let text = match self.byte(sign) {
             Some(b'=') if !(is_prose && is_spaced) => sign + 1,
-            Some(b':') if !is_in_path && !(is_prose && is_spaced) => sign + 1,
+            Some(b':') if !(is_in_path || is_prose && is_spaced) => sign + 1,
             _ => return None,
         };
         let text = text + run(self.text, text, |byte| matches!(byte, b'=' | b'>'));

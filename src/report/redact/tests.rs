@@ -146,6 +146,7 @@ fn a_flag_takes_what_its_engine_says_and_what_its_name_says_elsewhere() {
         (r#"["--api-key", "A", "B"], x"#, r#"["--api-key", "***", "***"], x"#),
         ("- --api-key\n- A\n- \"B\"\n- --port", "- --api-key\n- ***\n- \"***\"\n- --port"),
         (r#"{"args": "--api-key A", "model": "x"}"#, r#"{"args": "--api-key ***", "model": "x"}"#),
+        (r#"{command: "--api-key A B"}"#, r#"{command: "--api-key *** ***"}"#),
         ("`--api-key A B` and more", "`--api-key *** ***` and more"),
         ("--api-key=A m", "--api-key=*** m"),
         ("--api-k A", "--api-k ***"),
