@@ -38,6 +38,9 @@ const SECRETS: [&str; 23] = [
     "secrets",
 ];
 
+/// How words end that begin with what the secret is of: `PGPASSWORD`, `NGROKTOKEN`.
+const ENDINGS: [&str; 6] = ["apikey", "passphrase", "passwd", "password", "secret", "token"];
+
 /// Words behind which `key` is one that opens something.
 const KEY_OF: [&str; 20] = [
     "access",
@@ -169,7 +172,8 @@ pub fn secrecy(name: &str) -> Secrecy {
     if ABOUT.contains(&last) || matches!(last, "id" | "ids") && !has("secret") {
         return Secrecy::Open;
     }
-    let is_token = has("token") && !has_any(&TEXT);
+    let is_joined = words.iter().any(|word| ENDINGS.iter().any(|end| word.ends_with(end)));
+    let is_token = is_joined && !has_any(&TEXT);
     let are_tokens = has("tokens") && has_any(&TOKENS_OF);
     let is_pass = has("pass") || has("pwd") && words.len() > 1;
     if has_any(&SECRETS) || is_token || are_tokens || is_pass {
@@ -242,6 +246,8 @@ mod tests {
     #[test]
     fn names_of_secrets_are_known_by_their_words() {
         for name in [
+            "PGPASSWORD",
+            "NGROKTOKEN",
             "HF_TOKEN",
             "--api_key",
             "--api-keys",
