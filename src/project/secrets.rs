@@ -1,8 +1,8 @@
 //! The secrets that a project hands to its services, as they are when Compose has read it.
 
 use crate::project::{Project, Service};
-use crate::report::redact::Redactor;
 use crate::report::redact::names::hides;
+use crate::report::redact::{MOST_SECRETS, Redactor};
 
 /// A shorter value could be a word that stands in other places by chance.
 const SHORTEST: usize = 8;
@@ -20,6 +20,7 @@ pub fn of(project: &Project, redactor: &Redactor) -> Vec<String> {
     secrets.retain(|secret| secret.len() >= SHORTEST);
     secrets.sort_unstable();
     secrets.dedup();
+    secrets.truncate(MOST_SECRETS);
     let names: Vec<&str> = names(project).collect();
     let names = names.join("\n");
     secrets.retain(|secret| !names.contains(secret.as_str()));

@@ -32,7 +32,7 @@ const LONGEST_LINE: usize = 1 << 20;
 
 /// The most secrets that are known by value. Each may end at the same byte of a text, so this bounds
 /// what a byte costs.
-const MOST_SECRETS: usize = 1000;
+pub const MOST_SECRETS: usize = 1000;
 
 /// Replaces secrets in everything that is printed. Cheap to clone. Its `Debug` does not show them.
 #[derive(Clone, Default)]
