@@ -277,10 +277,20 @@ fn not_in_cache(facts: &LaneFacts, cached: &CacheFacts, lacks: &[Lack]) -> Optio
         };
         (
             format!("{what}, and the engine may not ask the hub{apart}"),
-            format!("run `{download}`, or remove `HF_HUB_OFFLINE` from the service's environment"),
+            format!("run `{download}`, or {}", online_again(facts)),
         )
     };
     Some(Finding::new(&NOT_IN_CACHE, message, fix))
+}
+
+/// What lets the lane's engine ask the hub.
+fn online_again(facts: &LaneFacts) -> String {
+    match facts.lane.engine.map(|engine| engine.command_line().pins) {
+        Some(Pins::Offline(word)) => format!("let the engine ask the hub, without `{word}`"),
+        Some(Pins::Revision { .. } | Pins::RevisionOrCache | Pins::Never) | None => {
+            "remove `HF_HUB_OFFLINE` from the service's environment".to_owned()
+        }
+    }
 }
 
 /// Whether an engine that may not ask the hub does not look where it puts the weights that it
@@ -306,8 +316,7 @@ fn not_mounted(facts: &LaneFacts, cached: &CacheFacts) -> Finding {
         "`{name}` is nowhere: no mount reaches the hub cache `{home}`, and the engine may not ask \
          the hub"
     );
-    let fix = "mount a hub cache there that holds it, or remove `HF_HUB_OFFLINE` from the service's \
-               environment";
+    let fix = format!("mount a hub cache there that holds it, or {}", online_again(facts));
     Finding::new(&NOT_IN_CACHE, message, fix)
 }
 

@@ -125,6 +125,22 @@ fn what_the_hub_has_the_engine_will_fetch() {
 }
 
 #[test]
+fn what_keeps_llama_cpp_from_the_hub_is_a_word_of_its_own() {
+    let mut facts = facts(CacheState::Lacking(vec![]), Choice::Quantisation(None));
+    facts.lane.engine = Some(Engine::LlamaCpp);
+    let bare = Invocation::bare(Engine::LlamaCpp);
+    facts.lane.invocation = Some(Invocation { offline: true, ..bare });
+    check(
+        &facts,
+        &[
+            "error[not-in-cache]: `o/r` is not in the hub cache `/root/.cache/huggingface/hub`, and the \
+           engine may not ask the hub / run `hf download o/r`, or let the engine ask the hub, without \
+           `--offline`",
+        ],
+    );
+}
+
+#[test]
 fn an_engine_that_may_not_ask_the_hub_brings_nothing() {
     let fix = "run `hf download o/r`, or remove `HF_HUB_OFFLINE` from the service's environment";
     let home = "hub cache `/root/.cache/huggingface/hub`";
