@@ -183,6 +183,13 @@ pub fn leftovers_beside(view: &dyn View, path: &Path) -> Vec<String> {
     file::leftovers_beside(view, path)
 }
 
+/// What the first bytes of the file at `path` look like; absent: they cannot be read. Blocking.
+#[must_use]
+pub fn lookalike(view: &dyn View, path: &Path) -> Option<Lookalike> {
+    let Look::Seen(mut reader) = view.open(path) else { return None };
+    file::head(&mut *reader).ok().map(|head| lookalike::recognise(&head))
+}
+
 fn file_name(path: &Path) -> PathBuf {
     path.file_name().map(PathBuf::from).unwrap_or_default()
 }

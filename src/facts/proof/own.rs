@@ -1,13 +1,12 @@
 //! Whose a file is that is not what it was promised to be: what a download left, or the user's own.
 
-use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::Promise;
 use super::stamp::{self, Recall, Trace};
 use crate::facts::hub::{Noted, ObjectId};
-use crate::facts::model::{self, Content, ModelFacts};
+use crate::facts::model::{self, Content, Lookalike, ModelFacts};
 use crate::file_name::hub_cache;
 use crate::file_name::weights::Weights;
 use crate::project::view::local::LocalView;
@@ -88,7 +87,7 @@ pub(crate) fn named_by_cache(path: &Path) -> Option<ObjectId> {
 
 /// Whether a file stands for another, or is weights that are not whole.
 fn is_remains(path: &Path) -> bool {
-    if is_pointer(path) {
+    if matches!(model::lookalike(&LocalView, path), Some(Lookalike::Pointer { .. })) {
         return true;
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -109,15 +108,6 @@ fn is_remains(path: &Path) -> bool {
         }),
         ModelFacts::Absent | ModelFacts::Denied(_) | ModelFacts::Unknown(_) => false,
     }
-}
-
-/// Whether a file is the text by which git-lfs stands for another (git-lfs specification, "The
-/// Pointer").
-fn is_pointer(path: &Path) -> bool {
-    const START: &[u8] = b"version https://git-lfs.github.com/spec/";
-    let mut head = [0; START.len()];
-    let read = fs_err::File::open(path).and_then(|mut file| file.read_exact(&mut head));
-    read.is_ok() && head == *START
 }
 
 #[cfg(test)]
