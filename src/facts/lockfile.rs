@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use crate::facts::hub::{self, Listing, ObjectId, RemoteFile};
+use crate::file_name::hub_cache::{is_commit, is_hex};
 use crate::project::stack::LOCK_FILE;
 use crate::source::Source;
 use crate::whole_file;
@@ -275,7 +276,7 @@ fn source<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Source, D::Error
 
 fn commit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let commit = String::deserialize(deserializer)?;
-    if is_hex(&commit, 40) {
+    if is_commit(&commit) {
         return Ok(commit);
     }
     Err(serde::de::Error::custom("a commit has 40 hex digits"))
@@ -300,10 +301,6 @@ where
         return Err(serde::de::Error::custom(format!("`{path}` {reason}")));
     }
     Ok(files)
-}
-
-fn is_hex(text: &str, length: usize) -> bool {
-    text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]

@@ -74,7 +74,12 @@ pub(crate) fn repository_of(folder: &Path) -> Option<&Path> {
 /// Whether a text is a commit, for which no reference is looked for: 40 hexadecimal digits in small
 /// letters.
 pub(crate) fn is_commit(text: &str) -> bool {
-    text.len() == 40 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    is_hex(text, 40)
+}
+
+/// Whether a text is so many hexadecimal digits in small letters, as commits and hashes are written.
+pub(crate) fn is_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The name of a blob, if `path` is that of one.

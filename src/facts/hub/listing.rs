@@ -14,6 +14,7 @@ use super::client::Client;
 use super::refusal::Asked;
 use super::retries::Setback;
 use super::{HubError, ObjectId, RemoteFile, encoding};
+use crate::file_name::hub_cache::{is_commit, is_hex};
 use crate::file_name::weights::Weights;
 use crate::source::Source;
 
@@ -73,7 +74,7 @@ pub(crate) async fn commit(client: &Client, source: &Source) -> Result<String, H
         return Err(HubError::RevisionNotFound { repository: asked.repository.clone(), revision });
     }
     let info = client.retries.persist(|| read_info(client, source, asked)).await?;
-    let named = is_hex(&info.sha, 40).then_some(info.sha);
+    let named = is_commit(&info.sha).then_some(info.sha);
     named.ok_or_else(|| asked.unreachable("it names no commit for the revision"))
 }
 
@@ -195,8 +196,4 @@ fn remote_file(entry: Entry) -> RemoteFile {
     let oid = entry.id().unwrap_or_else(|| ObjectId::GitBlob(String::new()));
     let size = entry.lfs.and_then(|lfs| lfs.size).unwrap_or(entry.size);
     RemoteFile { path: entry.path, size, oid }
-}
-
-fn is_hex(text: &str, length: usize) -> bool {
-    text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
