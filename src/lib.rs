@@ -20,6 +20,7 @@ pub mod cli;
 pub mod error;
 pub mod exit_code;
 pub mod file_name;
+pub mod limits;
 pub mod look;
 pub mod path;
 pub mod progress;

@@ -7,10 +7,9 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use super::{HubError, RemoteFile, store};
 use crate::file_name::hub_cache;
 use crate::file_name::split::SplitName;
+use crate::limits::{LONGEST_NAME, LONGEST_PATH};
 use crate::source::Source;
 
-/// What file systems allow.
-const LONGEST_NAME: usize = 255;
 const MOST_SIMILAR: usize = 3;
 
 /// Keeps what the source, `include` and `exclude` name, and refuses names that leave the folder.
@@ -169,7 +168,8 @@ pub(crate) fn is_safe(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
     let below = lower.strip_prefix(hub_cache::NOTES);
     let is_reserved = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    path.split('/').all(harmless)
+    path.len() <= LONGEST_PATH
+        && path.split('/').all(harmless)
         && !path.contains('\\')
         && !path.chars().any(char::is_control)
         && !is_reserved

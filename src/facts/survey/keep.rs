@@ -7,9 +7,7 @@ use fs_err as fs;
 
 use crate::facts::OwnFile;
 use crate::facts::hub::HubError;
-
-/// What the longest name of a file leaves room for.
-const LONGEST_NAME: usize = 255;
+use crate::limits::LONGEST_NAME;
 
 /// Files that are about to be replaced.
 #[derive(Debug, Default)]
