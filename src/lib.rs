@@ -16,6 +16,7 @@ pub mod findings;
 pub mod report;
 
 mod amount;
+pub mod beneath;
 pub mod cli;
 pub mod error;
 pub mod exit_code;

@@ -32,7 +32,7 @@ mod tests;
 mod transfer;
 mod trust;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -45,8 +45,9 @@ pub(crate) use self::metadata::Noted;
 pub(crate) use self::object::hex;
 use self::retries::Retries;
 pub(crate) use self::selection::is_safe as is_safe_name;
-pub(crate) use self::store::{make_folders, write_note};
+pub(crate) use self::store::{make_folders, rename, write_note};
 
+use crate::beneath::{Beneath, LinkInTheWay};
 use crate::options::{HubOptions, Locking};
 use crate::progress::Progress;
 use crate::source::Source;
@@ -108,9 +109,9 @@ pub struct Download {
     /// What.
     pub file: RemoteFile,
     /// Its final name, as this process sees it.
-    pub destination: PathBuf,
+    pub destination: Beneath,
     /// In a cache of the hub, the name that it is opened by: a link to the destination.
-    pub link: Option<PathBuf>,
+    pub link: Option<Beneath>,
 }
 
 /// Why the hub did not give what was asked, by what a user does about it.
@@ -270,8 +271,9 @@ pub enum HubError {
         /// The temporary file.
         path: PathBuf,
     },
-    /// A link below the lane's folder would lead a file out of it.
-    #[error("`{path}` is a link that leads out of the lane's folder, to `{target}`")]
+    /// A link stands below the lane's folder where a file would be written through it: out of the
+    /// folder, or over what others have there.
+    #[error("`{}` is a link, to `{}`, and nothing is written through it", path.display(), target.display())]
     LinkLeaves {
         /// The link, or the folder behind it.
         path: PathBuf,
@@ -308,6 +310,12 @@ pub enum HubError {
         /// How long.
         silence: Duration,
     },
+}
+
+impl From<LinkInTheWay> for HubError {
+    fn from(LinkInTheWay { path, target }: LinkInTheWay) -> Self {
+        Self::LinkLeaves { path, target }
+    }
 }
 
 impl Hub {
@@ -409,8 +417,9 @@ impl Hub {
 /// Refuses names that are one to the file system that they are brought to.
 async fn told_apart(listing: &Listing, downloads: &[Download]) -> Result<(), HubError> {
     let Some(name) = selection::clash_without_case(&listing.files) else { return Ok(()) };
-    let folder = downloads.first().and_then(|download| download.found_at().parent());
-    let folder = folder.unwrap_or(Path::new("/")).to_path_buf();
+    let Some(folder) = downloads.first().map(|download| download.found_at().folder()) else {
+        return Ok(());
+    };
     let ignores_case = move || {
         make_folders(&folder)?;
         store::ignores_case(&folder)

@@ -5,16 +5,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
+use crate::beneath::{Beneath, LinkInTheWay, Use};
 use crate::facts::hub::{self, Listing, ObjectId, RemoteFile};
 use crate::file_name::hub_cache::{is_commit, is_hex};
 use crate::project::stack::LOCK_FILE;
 use crate::source::Source;
-use crate::whole_file;
 
 /// The version of the format that is written, and the only one that is read.
 const VERSION: u32 = 1;
@@ -84,7 +85,7 @@ pub enum LockfileError {
         path: PathBuf,
         /// The system's word.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// It is not a lock file that this version knows.
     #[error("`{path}` is not a lock file: {reason}")]
@@ -101,7 +102,7 @@ pub enum LockfileError {
         path: PathBuf,
         /// The system's word.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// `preflight lock` without a project that it could lie beside.
     #[error("there is no Compose file that `{LOCK_FILE}` could lie beside")]
@@ -130,7 +131,7 @@ pub fn read(path: &Path) -> Result<Option<Lockfile>, LockfileError> {
     let failed = |source| LockfileError::Read { path: path.to_path_buf(), source };
     let invalid = |reason| LockfileError::Invalid { path: path.to_path_buf(), reason };
     match fs_err::metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
         Ok(metadata) if metadata.len() > LONGEST => return Err(invalid("it is too long".into())),
         Ok(_) => {}
@@ -141,13 +142,33 @@ pub fn read(path: &Path) -> Result<Option<Lockfile>, LockfileError> {
     Ok(Some(Lockfile { lanes: document.lanes }))
 }
 
-/// Writes a lock file, whole or not at all. Blocking.
+/// Writes a lock file: whole or not at all, and never through a link; one that is a mount of its own
+/// is written in place. Blocking.
 ///
 /// # Errors
-/// What the system says.
+/// What the system says; that the file is a link.
 pub fn write(path: &Path, lockfile: &Lockfile) -> Result<(), LockfileError> {
-    whole_file::write(path, lockfile.render().as_bytes())
-        .map_err(|source| LockfileError::Write { path: path.to_path_buf(), source })
+    let written = write_text(path, lockfile.render().as_bytes());
+    written.map_err(|source| LockfileError::Write { path: path.to_path_buf(), source })
+}
+
+fn write_text(path: &Path, text: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let folder = Beneath::root(folder.unwrap_or(Path::new(".")));
+    let file = folder.join(&*name);
+    if let Ok(target) = file.link_target() {
+        return Err(io::Error::other(LinkInTheWay { path: path.to_path_buf(), target }));
+    }
+    let scratch = folder.join(format!(".{name}.{}.tmp", std::process::id()));
+    match file.write_whole(&scratch, text) {
+        Err(error) if error.kind() == ErrorKind::ResourceBusy => {
+            let mut file = file.open(Use::Write)?;
+            file.set_len(0)?;
+            file.write_all(text)
+        }
+        written => written,
+    }
 }
 
 impl Lockfile {

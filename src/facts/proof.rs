@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use self::stamp::{Recall, Trace};
+use crate::beneath::Beneath;
 use crate::facts::hub::ObjectId;
 use crate::progress::Progress;
 
@@ -23,7 +24,7 @@ pub struct Promise {
     /// As this process sees it.
     pub path: PathBuf,
     /// The folder below which it is remembered what the file hashed to.
-    pub root: PathBuf,
+    pub root: Beneath,
     /// The file, relative to that folder.
     pub name: String,
     /// Bytes, if promised.
@@ -292,7 +293,7 @@ mod tests {
     fn promise(root: &Path, name: &str, id: &str) -> Promise {
         Promise {
             path: root.join(name),
-            root: root.to_path_buf(),
+            root: Beneath::root(root),
             name: name.to_owned(),
             size: Some(6),
             id: ObjectId::of_etag(id),

@@ -41,6 +41,9 @@ pub enum Sight {
         path: LocalPath,
         /// The root of the mount that it is below: where a fabricated folder would be.
         root: LocalPath,
+        /// Where this process has it mounted, or what the mount of its service names: what is above
+        /// belongs to whoever runs Docker, and what is below may belong to others.
+        mounted_at: LocalPath,
         /// Whether this process may not write below it, because its own mount says so.
         read_only: bool,
     },
@@ -222,6 +225,7 @@ impl Standpoint {
                 return Sight::Visible {
                     path: LocalPath::new(path.as_path()),
                     root: LocalPath::new(root.as_path()),
+                    mounted_at: LocalPath::new(root.as_path()),
                     read_only: false,
                 };
             }
@@ -254,6 +258,7 @@ impl Standpoint {
                     Sight::Visible {
                         path: LocalPath::new(local.as_path()),
                         root: LocalPath::new(mount.target.as_path()).join(above),
+                        mounted_at: LocalPath::new(mount.target.as_path()),
                         read_only: mount.read_only,
                     }
                 },
@@ -296,7 +301,8 @@ fn is_hidden(mounts: &[Mount], mount: &Mount, below: &Path) -> bool {
 
 fn visible(mount: &Mount, below: &Path) -> Sight {
     let root = LocalPath::new(mount.target.as_path());
-    Sight::Visible { path: root.join(below), root, read_only: mount.read_only }
+    let (path, mounted_at) = (root.join(below), root.clone());
+    Sight::Visible { path, root, mounted_at, read_only: mount.read_only }
 }
 
 #[cfg(test)]

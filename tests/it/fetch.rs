@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fake_hub::{Builder, FakeHub, Origin};
+use preflight::beneath::Beneath;
 use preflight::facts::hub::{Download, Hub, HubError, Listing};
 use preflight::options::{HubOptions, Token};
 use preflight::progress::Progress;
@@ -63,7 +64,7 @@ fn source(path: Option<&str>) -> Source {
 /// One download for each file of a listing, below `folder`.
 fn downloads(listing: &Listing, folder: &Path) -> Vec<Download> {
     let download = |file: &preflight::facts::hub::RemoteFile| {
-        Download::plain(file.clone(), folder.join(&file.path))
+        Download::plain(file.clone(), Beneath::root(folder).join(&file.path))
     };
     listing.files.iter().map(download).collect()
 }
@@ -152,7 +153,7 @@ async fn a_single_file_gets_the_name_that_it_is_given_and_no_notes() {
     let listing = hub.probe(&loosely, &[], &[]).await.unwrap();
     let [file] = listing.files.as_slice() else { panic!("{listing:?}") };
     assert_eq!(file.path, MODEL);
-    let destination = folder.path().join("renamed.safetensors");
+    let destination = Beneath::root(folder.path()).join("renamed.safetensors");
     let download = Download::plain(file.clone(), destination);
     let (events, _) = unbounded_channel();
     hub.fetch(&listing, &[download], &Progress::new(events)).await.unwrap();

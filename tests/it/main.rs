@@ -88,6 +88,8 @@ mod hub_redirects;
 mod hub_stack;
 /// What llama-server opens beside a model, judged by preflight and by the genuine one.
 mod lanes_elsewhere;
+/// Links that a user of the models folder puts where preflight writes.
+mod links_swapped;
 mod llama_files;
 /// The flags of llama-server, read by preflight and listed by the genuine one.
 mod llama_flags;

@@ -13,7 +13,7 @@ const FILE: &str = "tests/it/tidy.rs";
 /// The rooms, from the ground up: each line may use what stands in the lines above it and nothing
 /// else. `ARCHITECTURE.md` shows the same table.
 const LAYERS: [&[&str]; 22] = [
-    &["amount", "exit_code", "file_name", "limits", "look", "path", "source"],
+    &["amount", "beneath", "exit_code", "file_name", "limits", "look", "path", "source"],
     &["source_map", "suggest", "timing", "whole_file", "yaml", "report::redact"],
     &["options", "progress"],
     &["project", "report::logging"],
@@ -194,6 +194,47 @@ fn the_layers_are_shown_as_they_are() {
     let rows: Vec<String> = LAYERS.iter().map(|layer| layer.join(", ")).collect();
     let table = format!("```text\n{}\n```", rows.join("\n"));
     assert!(shown.contains(&table), "ARCHITECTURE.md shows other layers than\n{table}");
+}
+
+#[test]
+fn what_changes_a_disk_is_named_in_one_place() {
+    let changes = [
+        "OpenOptions",
+        "create_dir",
+        "DirBuilder",
+        "File::create",
+        "File::options",
+        "fs::write(",
+        "fs::rename(",
+        "renameat",
+        "linkat(",
+        "hard_link(",
+        "fs::symlink",
+        "symlinkat(",
+        "remove_file(",
+        "remove_dir",
+        "unlinkat(",
+        "mkdirat(",
+        "fs::copy(",
+        "fs::set_permissions(",
+        "chown(",
+        "chownat(",
+    ];
+    let rooms = [
+        ("src/beneath.rs", "below a folder of somebody else's"),
+        ("src/beneath/", "below a folder of somebody else's"),
+        ("src/whole_file.rs", "what whoever runs it has named"),
+        ("src/project/view/local.rs", "opens to read"),
+    ];
+    for (name, text) in sources() {
+        let is_code = name.starts_with("src/") && !name.contains("/tests");
+        if !is_code || rooms.iter().any(|(room, _)| name.starts_with(room)) {
+            continue;
+        }
+        let code = code(&text);
+        let named = changes.iter().find(|change| code.contains(**change));
+        assert_eq!(named, None, "{name}");
+    }
 }
 
 #[test]

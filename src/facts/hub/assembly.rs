@@ -23,6 +23,7 @@ use super::journal::{Mark, Table};
 use super::partial::{Kept, PartialFile, READ_BUFFER};
 use super::store::failure;
 use super::{HubError, RemoteFile};
+use crate::beneath::Beneath;
 use crate::progress::Progress;
 
 /// Blocks of one connection that a crash may lose: the one that is arriving, and those that wait
@@ -70,7 +71,7 @@ pub(crate) struct Assembly {
 #[derive(Debug)]
 struct Rest {
     file: Arc<File>,
-    destination: std::path::PathBuf,
+    destination: Beneath,
 }
 
 struct Settling {
@@ -124,7 +125,7 @@ impl Assembly {
         let Self { writer, keeper, prover, rest, .. } = self;
         let (written, (kept, settled), proven) =
             (join(writer).await, join(keeper).await, join(prover).await);
-        let at = |error: io::Error| failure(&kept.names.data, &error);
+        let at = |error: io::Error| failure(kept.names.data.path(), &error);
         written.map_err(at)?;
         settled.map_err(at)?;
         let Some((hasher, table)) = proven.map_err(at)? else { return Ok(None) };

@@ -1,10 +1,9 @@
 //! One file from the first wait to the last note: lock, look, transfer, link.
 
-use fs_err as fs;
-
 use super::client::Client;
 use super::transfer::{self, blocking};
-use super::{Download, HubError, Listing, metadata, partial, store};
+use super::{Download, HubError, Listing, metadata, partial};
+use crate::beneath::Use;
 use crate::options::Locking;
 use crate::progress::Progress;
 
@@ -48,13 +47,15 @@ pub(super) async fn deliver(
 async fn proven(download: &Download) -> Result<Option<String>, HubError> {
     let Download { file, destination, .. } = download.clone();
     blocking(move || {
-        let there = |it: std::fs::Metadata| it.is_file() && it.len() == file.size;
-        if !fs::metadata(&destination).is_ok_and(there) {
+        let opened = match destination.open(Use::Read) {
+            Ok(opened) => opened,
+            // What is no file can at best be replaced.
+            Err(_not_there) => return Ok(None),
+        };
+        if !opened.metadata().is_ok_and(|it| it.len() == file.size) {
             return Ok(None);
         }
-        let opened =
-            fs::File::open(&destination).map_err(|it| store::failure(&destination, &it))?;
-        Ok(partial::hashed(opened.file(), &file)?.ok())
+        Ok(partial::hashed(&opened, &file)?.ok())
     })
     .await
 }

@@ -6,12 +6,13 @@
 //! block is read and its CRC is another. CRC-32 is enough, because it only tells which block to
 //! fetch again: what a file is taken for is decided by its object id.
 
+use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::Path;
 
-use fs_err as fs;
-use rustix::fs::{FallocateFlags, OFlags};
+use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
+
+use crate::beneath::{Beneath, Use, has_second_name};
 
 /// What is known about a block on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub(crate) type Table = Vec<Option<Mark>>;
 /// A journal that is open for more.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    file: fs::File,
+    file: File,
     lines: usize,
 }
 
@@ -41,12 +42,14 @@ const MOST_LINES: usize = 16;
 impl Journal {
     /// An empty journal about `subject`, on the disk before this returns, with space reserved for a
     /// line for each of `count` blocks. Blocking.
-    pub(crate) fn create(path: &Path, subject: &str, count: usize) -> io::Result<Self> {
-        let mut file = options().create(true).truncate(true).open(path)?;
+    pub(crate) fn create(path: &Beneath, subject: &str, count: usize) -> io::Result<Self> {
+        // One that is there says something else, perhaps to somebody who has it by another name.
+        drop(path.remove());
+        let mut file = path.open(Use::New)?;
         let head = head(subject);
         file.write_all(head.as_bytes())?;
         let space = (head.len() + count * LINE) as u64;
-        let reserved = rustix::fs::fallocate(file.file(), FallocateFlags::KEEP_SIZE, 0, space);
+        let reserved = rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, space);
         // Not every file system can reserve.
         if let Err(error @ (Errno::NOSPC | Errno::DQUOT)) = reserved {
             return Err(error.into());
@@ -58,14 +61,17 @@ impl Journal {
     /// The journal at `path`, if it is about `subject`, and what it says about its `count` blocks.
     /// Whatever follows its last good line is cut off. Blocking.
     pub(crate) fn open(
-        path: &Path,
+        path: &Beneath,
         subject: &str,
         count: usize,
     ) -> io::Result<Option<(Self, Table)>> {
-        let mut file = match options().read(true).open(path) {
+        let mut file = match path.open(Use::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };
+        if has_second_name(&file.metadata()?) {
+            return Ok(None);
+        }
         let head = head(subject);
         let longest = head.len() + count.saturating_mul(LINE * MOST_LINES);
         let mut text = Vec::new();
@@ -96,18 +102,6 @@ impl Journal {
     pub(crate) fn is_empty(&self) -> bool {
         self.lines == 0
     }
-}
-
-fn options() -> fs::OpenOptions {
-    use fs::os::unix::fs::OpenOptionsExt as _;
-    let mut options = fs::OpenOptions::new();
-    options.write(true).custom_flags(no_follow());
-    options
-}
-
-/// A name that can be foreseen must not lead elsewhere.
-pub(crate) fn no_follow() -> i32 {
-    OFlags::NOFOLLOW.bits().cast_signed()
 }
 
 fn head(subject: &str) -> String {
@@ -141,14 +135,14 @@ mod tests {
     /// A journal of three blocks, of which two are known, changed, and what is still known then.
     fn reopened(change: impl FnOnce(&mut Vec<u8>)) -> Option<Table> {
         let folder = TempDir::new().unwrap();
-        let path = folder.path().join("journal");
+        let path = Beneath::root(folder.path()).join("journal");
         let mut journal = Journal::create(&path, "sha256:ab 12", 3).unwrap();
         assert!(journal.is_empty());
         journal.append(&[(0, ONE)]).unwrap();
         journal.append(&[(2, TWO)]).unwrap();
-        let mut text = fs::read(&path).unwrap();
+        let mut text = fs_err::read(path.path()).unwrap();
         change(&mut text);
-        fs::write(&path, text).unwrap();
+        fs_err::write(path.path(), text).unwrap();
         let opened = Journal::open(&path, "sha256:ab 12", 3).unwrap();
         let (mut journal, table) = opened?;
         // What is added now is not lost behind something torn.
@@ -183,6 +177,8 @@ mod tests {
         assert_eq!(reopened(|text| text[22] ^= 1), None);
         assert_eq!(reopened(Vec::clear), None);
         let folder = TempDir::new().unwrap();
-        assert!(Journal::open(&folder.path().join("none"), "x", 1).unwrap().is_none());
+        assert!(
+            Journal::open(&Beneath::root(folder.path()).join("none"), "x", 1).unwrap().is_none()
+        );
     }
 }

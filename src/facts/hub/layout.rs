@@ -4,25 +4,25 @@
 //! (`huggingface_hub` 2.4 `_local_folder.py`, `file_download.py`), so that `hf` and the engines that
 //! use its library find everything, wait for the same locks and fetch nothing again.
 
-use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
 
-use fs_err as fs;
-
 use super::lock::Latch;
-use super::retries::random;
 use super::{Download, HubError, ObjectId, RemoteFile, store};
+use crate::beneath::Beneath;
 use crate::file_name::hub_cache;
 
 /// What marks a folder that need not be backed up (Cache Directory Tagging Specification).
 pub(super) const CACHE_TAG: (&str, &str) =
     ("CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n");
 
+/// A commit has 40.
+const LONGEST_REFERENCE: u64 = 128;
+
 /// The folder of one repository in a cache of the hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CachedRepository {
     /// The cache itself: what `HF_HUB_CACHE` names.
-    pub cache: PathBuf,
+    pub cache: Beneath,
     /// `models--OWNER--NAME`.
     pub name: String,
 }
@@ -53,27 +53,26 @@ impl CachedRepository {
     /// there, or to whom the folder above belongs. Blocking.
     ///
     /// # Errors
-    /// [`HubError::NotWritable`], [`HubError::DiskFull`].
+    /// [`HubError::NotWritable`], [`HubError::DiskFull`], [`HubError::LinkLeaves`].
     pub fn make_cache(&self, user: Option<User>) -> Result<(), HubError> {
-        let missing: Vec<_> =
-            self.cache.ancestors().take_while(|folder| !folder.exists()).collect();
+        let missing: Vec<_> = self.cache.ancestors().take_while(|it| !it.exists()).collect();
         store::make_folders(&self.cache)?;
         let Some(User { uid, gid }) = user else { return Ok(()) };
         for folder in missing {
             // Who is not root cannot give anything away.
-            drop(std::os::unix::fs::chown(folder, Some(uid), gid));
+            drop(folder.give_to(uid, gid));
         }
         Ok(())
     }
 
-    fn folder(&self) -> PathBuf {
+    fn folder(&self) -> Beneath {
         self.cache.join(&self.name)
     }
 
     /// Where the files of `commit` are found by their names.
     #[must_use]
-    pub fn snapshot(&self, commit: &str) -> PathBuf {
-        hub_cache::snapshots(&self.folder()).join(commit)
+    pub fn snapshot(&self, commit: &str) -> Beneath {
+        self.folder().join(hub_cache::snapshots(Path::new(""))).join(commit)
     }
 
     /// What brings `file` of `commit` here; absent for a file of which the hub does not say by what
@@ -83,7 +82,7 @@ impl CachedRepository {
         let (ObjectId::Sha256(etag) | ObjectId::GitBlob(etag)) = &file.oid else { return None };
         Some(Download {
             file: file.clone(),
-            destination: hub_cache::blobs(&self.folder()).join(etag),
+            destination: self.folder().join(hub_cache::blobs(Path::new(""))).join(etag),
             link: Some(self.snapshot(commit).join(&file.path)),
         })
     }
@@ -92,15 +91,17 @@ impl CachedRepository {
     /// is offline takes what a revision leads to for whole. Blocking.
     ///
     /// # Errors
-    /// [`HubError::NotWritable`], [`HubError::DiskFull`].
+    /// [`HubError::NotWritable`], [`HubError::DiskFull`], [`HubError::LinkLeaves`].
     pub fn name_revision(&self, revision: &str, commit: &str) -> Result<(), HubError> {
         let (name, text) = CACHE_TAG;
         if !self.cache.join(name).exists() {
             store::write_note(&self.cache.join(name), text)?;
         }
-        let reference = hub_cache::reference(&self.folder(), revision);
+        let reference = hub_cache::reference(Path::new(""), revision);
         let Some(reference) = reference.filter(|_| revision != commit) else { return Ok(()) };
-        if fs::read_to_string(&reference).is_ok_and(|known| known == commit) {
+        let reference = self.folder().join(reference);
+        let known = reference.read(LONGEST_REFERENCE).ok().flatten();
+        if known.is_some_and(|known| known == commit) {
             return Ok(());
         }
         store::write_note(&reference, commit)
@@ -110,39 +111,40 @@ impl CachedRepository {
 impl Download {
     /// Brings `file` to where it is opened.
     #[must_use]
-    pub fn plain(file: RemoteFile, destination: PathBuf) -> Self {
+    pub fn plain(file: RemoteFile, destination: Beneath) -> Self {
         Self { file, destination, link: None }
     }
 
     /// Where the file is found by whoever opens it.
     #[must_use]
-    pub fn found_at(&self) -> &Path {
-        self.link.as_deref().unwrap_or(&self.destination)
+    pub fn found_at(&self) -> &Beneath {
+        self.link.as_ref().unwrap_or(&self.destination)
     }
 
     /// The folder that the path in the repository is relative to, if the file has that name there.
-    pub(super) fn root(&self) -> Option<PathBuf> {
+    pub(super) fn root(&self) -> Option<Beneath> {
         root_of(&self.destination, &self.file.path)
     }
 
     /// The lock that whoever brings this file takes, `hf` included.
     pub(super) fn latch(&self) -> Latch {
-        let name = |path: &Path| path.file_name().unwrap_or_default().display().to_string();
-        let beside = self.destination.parent().unwrap_or(Path::new("/"));
-        let own = (beside.to_path_buf(), format!(".{}.", name(&self.destination)));
-        if let (Some(_), Some(repository)) = (&self.link, beside.parent()) {
-            let etag = name(&self.destination);
-            let file = hub_cache::lock(repository, &etag);
-            return Latch { file, traces: vec![own, (beside.to_path_buf(), etag)] };
+        let own_name = self.destination.name().display().to_string();
+        let beside = self.destination.folder();
+        let own = (beside.clone(), format!(".{own_name}."));
+        if self.link.is_some() {
+            let repository = beside.folder();
+            let lock = hub_cache::lock(Path::new(repository.name()), &own_name);
+            let file = repository.folder().join(lock);
+            return Latch { file, traces: vec![own, (beside, own_name)] };
         }
         // A file with a name of its own is none that `hf` would look for.
         let (root, path) = match self.root() {
             Some(root) => (root, self.file.path.clone()),
-            None => (beside.to_path_buf(), name(&self.destination)),
+            None => (beside, own_name),
         };
         let file = root.join(hub_cache::DOWNLOADS).join(format!("{path}.lock"));
-        let start = hub_cache::temporary_stem(&name(Path::new(&path)));
-        let of_hf = (file.parent().unwrap_or(&root).to_path_buf(), start);
+        let name = Path::new(&path).file_name().unwrap_or_default().display().to_string();
+        let of_hf = (file.folder(), hub_cache::temporary_stem(&name));
         Latch { file, traces: vec![own, of_hf] }
     }
 
@@ -150,34 +152,27 @@ impl Download {
     /// has its final name.
     ///
     /// # Errors
-    /// [`HubError::NotWritable`], [`HubError::DiskFull`].
+    /// [`HubError::NotWritable`], [`HubError::DiskFull`], [`HubError::LinkLeaves`].
     pub fn make_link(&self) -> Result<(), HubError> {
         let Some(link) = &self.link else { return Ok(()) };
-        let folder = link.parent().unwrap_or(Path::new("/"));
-        store::make_folders(folder)?;
-        let target = relative(folder, &self.destination);
-        if fs::read_link(link).is_ok_and(|old| old == target) {
+        let folder = link.folder();
+        store::make_folders(&folder)?;
+        let target = relative(folder.path(), self.destination.path());
+        if link.link_target().is_ok_and(|old| old == target) {
             return Ok(());
         }
-        let scratch = link.with_file_name(format!(".{:016x}.link", random()));
-        let made = symlink(&target, &scratch)
-            .and_then(|()| store::hand_over_link(&scratch, folder))
-            .and_then(|()| fs::rename(&scratch, link));
-        made.map_err(|error| {
-            drop(fs::remove_file(&scratch));
-            store::failure(link, &error)
-        })
+        link.link_to(&target).map_err(|error| store::failure(link.path(), &error))
     }
 }
 
 /// The folder that `path` is relative to, if `destination` ends in it.
-fn root_of(destination: &Path, path: &str) -> Option<PathBuf> {
-    let mut root = destination.to_path_buf();
+fn root_of(destination: &Beneath, path: &str) -> Option<Beneath> {
+    let mut root = destination.clone();
     for component in path.rsplit('/') {
-        if root.file_name()? != component {
+        if root.is_root() || root.name() != component {
             return None;
         }
-        root.pop();
+        root = root.folder();
     }
     Some(root)
 }
@@ -199,12 +194,15 @@ mod tests {
     fn download(path: &str, destination: &str) -> Download {
         let oid = ObjectId::GitBlob("0a".to_owned());
         let file = RemoteFile { path: path.to_owned(), size: 1, oid };
-        Download::plain(file, PathBuf::from(destination))
+        Download::plain(file, at(destination))
+    }
+
+    fn at(path: &str) -> Beneath {
+        Beneath::root("/").join(path)
     }
 
     fn cached(path: &str) -> Download {
-        let cache =
-            CachedRepository { cache: PathBuf::from("/c"), name: "models--o--r".to_owned() };
+        let cache = CachedRepository { cache: at("/c"), name: "models--o--r".to_owned() };
         cache.download(&download(path, "").file, "1234").unwrap()
     }
 
@@ -214,11 +212,12 @@ mod tests {
             ("/m/r/a/b.json", "a/b.json", Some("/m/r")),
             ("/m/renamed.gguf", "b.gguf", None),
             ("/b.json", "a/b.json", None),
-            ("b.json", "b.json", Some("")),
+            ("/b.json", "b.json", Some("/")),
         ] {
-            let root = root_of(Path::new(destination), path);
-            assert_eq!(root.as_deref(), expected.map(Path::new), "{destination}");
+            assert_eq!(root_of(&at(destination), path), expected.map(at), "{destination}");
         }
+        let mounted = Beneath::root("/m").join("b.json");
+        assert_eq!(root_of(&mounted, "m/b.json"), None, "the mount begins there");
     }
 
     #[test]
@@ -231,25 +230,25 @@ mod tests {
             (download("b.gguf", "/m/own.gguf"), "/m/.cache/huggingface/download/own.gguf.lock"),
             (cached("a/b.json"), "/c/.locks/models--o--r/0a.lock"),
         ] {
-            assert_eq!(download.latch().file, Path::new(expected));
+            assert_eq!(download.latch().file, at(expected));
         }
     }
 
     #[test]
     fn temporary_files_of_hf_show_that_it_moves() {
         let traces = download("a/b.json", "/m/r/a/b.json").latch().traces;
-        assert_eq!(traces[0], (PathBuf::from("/m/r/a"), ".b.json.".to_owned()));
-        assert_eq!(traces[1].0, Path::new("/m/r/.cache/huggingface/download/a"));
+        assert_eq!(traces[0], (at("/m/r/a"), ".b.json.".to_owned()));
+        assert_eq!(traces[1].0, at("/m/r/.cache/huggingface/download/a"));
         assert_eq!(traces[1].1, "8Pd-2OK9wD3rIcHc18pDQqAmVn0=");
     }
 
     #[test]
     fn a_cache_has_blobs_and_relative_links_to_them() {
         let download = cached("a/b.json");
-        assert_eq!(download.destination, Path::new("/c/models--o--r/blobs/0a"));
+        assert_eq!(download.destination, at("/c/models--o--r/blobs/0a"));
         let link = download.found_at();
-        assert_eq!(link, Path::new("/c/models--o--r/snapshots/1234/a/b.json"));
-        let target = relative(link.parent().unwrap(), &download.destination);
+        assert_eq!(*link, at("/c/models--o--r/snapshots/1234/a/b.json"));
+        let target = relative(link.folder().path(), download.destination.path());
         assert_eq!(target, Path::new("../../../blobs/0a"));
     }
 
@@ -272,13 +271,14 @@ mod tests {
         use std::os::unix::fs::MetadataExt as _;
         let folder = tempfile::tempdir()?;
         let name = "models--o--r".to_owned();
-        let cache = CachedRepository { cache: folder.path().join("hf/hub"), name };
+        let cache = Beneath::root(folder.path()).join("hf/hub");
+        let cache = CachedRepository { cache, name };
         let user = rustix::process::getuid().as_raw();
         let user = User { uid: if user == 0 { 1234 } else { user }, gid: None };
         for who in [Some(user), None, Some(User { uid: 4321, gid: None })] {
             cache.make_cache(who).unwrap();
-            for folder in [folder.path().join("hf"), cache.cache.clone()] {
-                assert_eq!(fs::metadata(folder)?.uid(), user.uid);
+            for folder in ["hf", "hf/hub"].map(|name| folder.path().join(name)) {
+                assert_eq!(fs_err::metadata(folder)?.uid(), user.uid);
             }
         }
         Ok(())
@@ -287,17 +287,18 @@ mod tests {
     #[test]
     fn a_link_is_made_once_and_replaces_what_is_in_its_place() -> io::Result<()> {
         let folder = tempfile::tempdir()?;
-        let cache =
-            CachedRepository { cache: folder.path().to_owned(), name: "models--o--r".to_owned() };
+        let cache = Beneath::root(folder.path());
+        let cache = CachedRepository { cache, name: "models--o--r".to_owned() };
         let download = cache.download(&download("a/b.json", "").file, "1234").unwrap();
-        fs::create_dir_all(download.destination.parent().unwrap())?;
-        fs::write(&download.destination, "x")?;
-        fs::create_dir_all(download.found_at().parent().unwrap())?;
-        fs::write(download.found_at(), "old")?;
+        let (blob, link) = (download.destination.path(), download.found_at().path());
+        for (path, text) in [(blob, "x"), (link, "old")] {
+            fs_err::create_dir_all(path.parent().unwrap())?;
+            fs_err::write(path, text)?;
+        }
         for _ in 0..2 {
             download.make_link().unwrap();
-            assert_eq!(fs::read(download.found_at())?, b"x");
-            assert_eq!(fs::read_dir(download.found_at().parent().unwrap())?.count(), 1);
+            assert_eq!(fs_err::read(link)?, b"x");
+            assert_eq!(fs_err::read_dir(link.parent().unwrap())?.count(), 1);
         }
         Ok(())
     }

@@ -1,25 +1,24 @@
 //! What crashed runs left beside files that are whole now.
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use fs_err as fs;
 use tokio::task::spawn_blocking;
 
 use super::assembly::join;
 use super::partial::{DATA, JOURNAL, stem};
 use super::{Download, metadata};
+use crate::beneath::{Beneath, Use};
 
 /// Removes every temporary file and journal of the files that were just brought, whatever content
 /// it was of: a repository moves on while a file of it is unfinished; and every temporary file beside
 /// the notes about them. One that is being written stays.
 pub(crate) async fn sweep(downloads: &[&Download]) {
-    let mut stems: HashMap<PathBuf, HashSet<String>> = HashMap::new();
+    let mut stems: HashMap<Beneath, HashSet<String>> = HashMap::new();
     let mut of_notes = HashSet::new();
     for download in downloads {
         let destination = &download.destination;
-        let folder = destination.parent().unwrap_or(Path::new("/")).to_path_buf();
-        stems.entry(folder).or_default().insert(stem(destination));
+        stems.entry(destination.folder()).or_default().insert(stem(destination));
         of_notes.extend(metadata::folders(download));
     }
     let sweep_all = move || {
@@ -31,14 +30,13 @@ pub(crate) async fn sweep(downloads: &[&Download]) {
     join(spawn_blocking(sweep_all)).await;
 }
 
-fn sweep_folder(folder: &Path, is_wanted: impl Fn(&str) -> bool) {
+fn sweep_folder(folder: &Beneath, is_wanted: impl Fn(&str) -> bool) {
     // What cannot be listed or removed does no harm.
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
+    for name in folder.names().unwrap_or_default() {
         let unfinished = name.to_str().and_then(stem_of_unfinished);
-        if unfinished.is_some_and(&is_wanted) && !is_locked(&entry.path()) {
-            drop(fs::remove_file(entry.path()));
+        let entry = folder.join(&name);
+        if unfinished.is_some_and(&is_wanted) && !is_locked(&entry) {
+            drop(entry.remove());
         }
     }
 }
@@ -52,14 +50,16 @@ fn stem_of_unfinished(name: &str) -> Option<&str> {
 }
 
 /// Whether somebody writes this temporary file, or the one of this journal.
-fn is_locked(path: &Path) -> bool {
-    let data = path.with_extension(DATA);
-    let Ok(file) = fs::File::open(data) else { return false };
-    matches!(file.file().try_lock(), Err(std::fs::TryLockError::WouldBlock))
+fn is_locked(path: &Beneath) -> bool {
+    let data = path.beside(Path::new(path.name()).with_extension(DATA));
+    let Ok(file) = data.open(Use::Read) else { return false };
+    matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock))
 }
 
 #[cfg(test)]
 mod tests {
+    use fs_err as fs;
+
     use super::*;
     use crate::facts::hub::{ObjectId, RemoteFile};
 
@@ -81,7 +81,7 @@ mod tests {
         }
         let busy = fs::File::open(folder.path().join(".a.gguf.89abcdef.incomplete")).unwrap();
         busy.file().lock().unwrap();
-        sweep_folder(folder.path(), |stem| stem == "a.gguf");
+        sweep_folder(&Beneath::root(folder.path()), |stem| stem == "a.gguf");
         for name in stays {
             assert!(folder.path().join(name).exists(), "{name}");
         }
@@ -104,7 +104,7 @@ mod tests {
         busy.file().lock().unwrap();
         let file =
             RemoteFile { path: "a".to_owned(), size: 1, oid: ObjectId::GitBlob(String::new()) };
-        sweep(&[&Download::plain(file, root.path().join("a"))]).await;
+        sweep(&[&Download::plain(file, Beneath::root(root.path()).join("a"))]).await;
         assert!(goes.iter().all(|name| !notes.join(name).exists()));
         assert!(stays.iter().all(|name| notes.join(name).exists()));
     }

@@ -10,14 +10,12 @@
 mod lease;
 mod owner;
 
-use std::fs::TryLockError;
+use std::fs::{File, TryLockError};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fs_err as fs;
 use rustix::io::Errno;
 use tokio::time::Instant;
 
@@ -26,15 +24,16 @@ use self::owner::Owner;
 use super::retries::random;
 use super::transfer::blocking;
 use super::{HubError, store};
+use crate::beneath::{Beneath, Use, has_second_name};
 use crate::options::{LockMethod, Locking};
 
 /// Where the lock for one file is, and how it shows that its holder moves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Latch {
     /// The lock file, named as `hf` names it.
-    pub(crate) file: PathBuf,
+    pub(crate) file: Beneath,
     /// Where temporary files of the same download are: a folder, and how their names begin.
-    pub(crate) traces: Vec<(PathBuf, String)>,
+    pub(crate) traces: Vec<(Beneath, String)>,
 }
 
 /// A lock that is held. Dropping it frees it.
@@ -45,7 +44,8 @@ pub(crate) struct Lock(Held);
 enum Held {
     /// For as long as the file is open.
     Flock {
-        file: fs::File,
+        path: Beneath,
+        file: File,
         owner: Owner,
     },
     Lease(Lease),
@@ -106,7 +106,8 @@ impl Latch {
                     wait.look(sight);
                     if stuck {
                         let holder = wait.stuck_holder();
-                        return Err(HubError::Locked { path: self.file.clone(), holder });
+                        let path = self.file.path().to_path_buf();
+                        return Err(HubError::Locked { path, holder });
                     }
                     if wait.is_time_to_say() {
                         say(&wait.holder());
@@ -121,7 +122,7 @@ impl Latch {
     /// One attempt. A lease whose pulse has been `stale` for too long is taken over. Blocking, but
     /// not for the lock.
     fn attempt(&self, means: LockMethod, stale: Option<u64>) -> Result<Attempt, HubError> {
-        store::make_folders(self.file.parent().unwrap_or(Path::new("/")))?;
+        store::make_folders(&self.file.folder())?;
         let attempt = match means {
             LockMethod::Flock => self.attempt_flock(),
             LockMethod::Lease => Ok(None),
@@ -130,7 +131,7 @@ impl Latch {
             Some(attempt) => Ok(attempt),
             None => self.attempt_lease(stale),
         });
-        attempt.map_err(|error| store::failure(&self.file, &error))
+        attempt.map_err(|error| store::failure(self.file.path(), &error))
     }
 
     fn attempt_lease(&self, stale: Option<u64>) -> io::Result<Attempt> {
@@ -147,12 +148,13 @@ impl Latch {
     /// Absent: the file system has no locks.
     fn attempt_flock(&self) -> io::Result<Option<Attempt>> {
         let file = open(&self.file)?;
-        match file.file().try_lock() {
-            Ok(()) if is_still_at(&file, &self.file) => {
+        match file.try_lock() {
+            Ok(()) if self.file.is_still(&file) => {
                 let owner = Owner::myself();
                 // A file that only somebody else may write to locks all the same.
                 drop(owner.write(&file, 0));
-                Ok(Some(Attempt::Taken(Lock(Held::Flock { file, owner }))))
+                let path = self.file.clone();
+                Ok(Some(Attempt::Taken(Lock(Held::Flock { path, file, owner }))))
             }
             // Somebody has removed it meanwhile; the next attempt makes another.
             Ok(()) => Ok(Some(Attempt::Again)),
@@ -163,7 +165,7 @@ impl Latch {
     }
 
     /// What the holder says in the lock file, when, and what it does to temporary files.
-    fn sight(&self, file: &fs::File) -> Sight {
+    fn sight(&self, file: &File) -> Sight {
         let text = owner::read(file);
         let changed = file.metadata().map(|it| (it.mtime(), it.mtime_nsec())).ok();
         let mut traces: Vec<_> = self.traces.iter().flat_map(trace).collect();
@@ -172,21 +174,19 @@ impl Latch {
         (&text, changed, traces).hash(&mut pulse);
         // Who was killed has left its name there.
         let owner = Owner::parse(&text).filter(|owner| !owner.is_gone());
-        let who = owner.map_or_else(|| owner::by_kernel(&self.file), |owner| owner.to_string());
+        let who = owner.map_or_else(|| owner::by_kernel(file), |owner| owner.to_string());
         Sight { who, pulse: pulse.finish() }
     }
 }
 
 /// Name, size and change of every temporary file in `folder` that begins with `start`.
-fn trace((folder, start): &(PathBuf, String)) -> Vec<(String, u64, i64, i64)> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let of_download = |entry: io::Result<fs::DirEntry>| {
-        let entry = entry.ok()?;
-        let name = entry.file_name().into_string().ok()?;
-        let metadata = name.starts_with(start.as_str()).then(|| entry.metadata().ok())??;
-        Some((name, metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
+fn trace((folder, start): &(Beneath, String)) -> Vec<(String, i64, i64, i64)> {
+    let of_download = |name: std::ffi::OsString| {
+        let name = name.into_string().ok().filter(|name| name.starts_with(start.as_str()))?;
+        let stat = folder.join(&name).stat().ok()?;
+        Some((name, stat.st_size, stat.st_mtime, stat.st_mtime_nsec.cast_signed()))
     };
-    entries.filter_map(of_download).collect()
+    folder.names().unwrap_or_default().into_iter().filter_map(of_download).collect()
 }
 
 /// A waiter's memory.
@@ -271,7 +271,7 @@ impl Lock {
             tokio::time::sleep(BEAT).await;
             let renewed = match &self.0 {
                 // What the kernel guards nobody takes over: a beat that fails is only not seen.
-                Held::Flock { file, owner } => {
+                Held::Flock { file, owner, .. } => {
                     let (file, owner) = (file.try_clone(), owner.clone());
                     blocking(move || {
                         drop(file.and_then(|file| owner.write(&file, count)));
@@ -289,11 +289,11 @@ impl Lock {
             }
         }
         let path = match &self.0 {
-            Held::Flock { file, .. } => file.path(),
-            Held::Lease(lease) => lease.path(),
+            Held::Flock { path, .. } => path,
+            Held::Lease(lease) => lease.place(),
         };
         let holder = "another process, which has taken it over".to_owned();
-        HubError::Locked { path: path.to_path_buf(), holder }
+        HubError::Locked { path: path.path().to_path_buf(), holder }
     }
 }
 
@@ -307,33 +307,28 @@ impl Drop for Held {
     }
 }
 
-/// Opens the lock file, for writing if that is allowed; makes it if it is not there.
-fn open(path: &Path) -> io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.read(true).write(true);
+/// Opens the lock file, for writing if that is allowed and nobody has it by another name; makes it if
+/// it is not there.
+fn open(path: &Beneath) -> io::Result<File> {
     loop {
-        match options.open(path) {
+        match path.open(Use::Write) {
+            Ok(file) if has_second_name(&file.metadata()?) => return path.open(Use::Read),
             Ok(file) => return Ok(file),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                return fs::File::open(path);
+                return path.open(Use::Read);
             }
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Err(_not_there) => {}
         }
-        match options.clone().create_new(true).open(path) {
+        match path.open(Use::New) {
             Ok(file) => {
-                store::hand_over(file.file(), LOCK_MODE, path.parent().unwrap_or(path))?;
+                path.hand_over(&file, LOCK_MODE)?;
                 return Ok(file);
             }
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             Err(_made_meanwhile) => {}
         }
     }
-}
-
-fn is_still_at(file: &fs::File, path: &Path) -> bool {
-    let (Ok(own), Ok(there)) = (file.metadata(), fs::metadata(path)) else { return false };
-    (own.dev(), own.ino()) == (there.dev(), there.ino())
 }
 
 /// Whether the file system has no locks. `ENOLCK` is what NFS without a lock manager says.

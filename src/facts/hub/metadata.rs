@@ -8,11 +8,12 @@
 //! saves one request, and offline it makes `hf` refuse a folder in which a file of the list is
 //! missing, which a folder that has only what its engine loads always is.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::layout::CACHE_TAG;
 use super::{Download, HubError, Listing, ObjectId, store};
+use crate::beneath::Beneath;
 use crate::file_name::hub_cache;
 
 /// A note has some 130 bytes.
@@ -31,10 +32,8 @@ pub(crate) struct Noted {
 
 impl Noted {
     /// The note about the file `name` below `root`, whoever left it. Blocking.
-    pub(crate) fn read(root: &Path, name: &str) -> Option<Self> {
-        let path = hub_cache::note(root, name);
-        let length = fs_err::metadata(&path).ok()?.len();
-        let text = (length <= LONGEST).then(|| fs_err::read_to_string(&path).ok()).flatten()?;
+    pub(crate) fn read(root: &Beneath, name: &str) -> Option<Self> {
+        let text = root.join(hub_cache::note(Path::new(""), name)).read(LONGEST).ok()??;
         let mut lines = text.lines().map(str::trim);
         let commit = lines.next()?.to_owned();
         let id = ObjectId::of_etag(lines.next()?)?;
@@ -62,19 +61,18 @@ pub(super) fn note(listing: &Listing, download: &Download, etag: &str) -> Result
         }
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let path = hub_cache::note(&root, &download.file.path);
+    let path = root.join(hub_cache::note(Path::new(""), &download.file.path));
     store::write_note(&path, &format!("{}\n{etag}\n{:.6}\n", listing.commit, now.as_secs_f64()))
 }
 
 /// The folder whose notes have one about a file; absent: nothing is noted of it.
-fn noted_in(download: &Download) -> Option<PathBuf> {
+fn noted_in(download: &Download) -> Option<Beneath> {
     download.root().filter(|_| download.link.is_none())
 }
 
 /// The folders in which something is written to note that a file is there.
-pub(super) fn folders(download: &Download) -> Vec<PathBuf> {
+pub(super) fn folders(download: &Download) -> Vec<Beneath> {
     let Some(root) = noted_in(download) else { return Vec::new() };
-    let note = hub_cache::note(&root, &download.file.path);
-    let beside = note.parent().map(Path::to_path_buf);
-    beside.into_iter().chain([root.join(hub_cache::NOTES)]).collect()
+    let note = root.join(hub_cache::note(Path::new(""), &download.file.path));
+    vec![note.folder(), root.join(hub_cache::NOTES)]
 }

@@ -10,28 +10,27 @@
 
 use std::fs::TryLockError;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use fs_err as fs;
-use fs_err::os::unix::fs::OpenOptionsExt as _;
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
 use super::blocks::Blocks;
 use super::digest::Hasher;
-use super::journal::{Journal, Table, no_follow};
+use super::journal::{Journal, Table};
 use super::store::{self, failure};
 use super::{Download, HubError, ObjectId, RemoteFile};
+use crate::beneath::{Beneath, Use, has_second_name};
 
 /// The names of a temporary file and of its journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Names {
-    pub(crate) data: PathBuf,
-    pub(crate) journal: PathBuf,
+    pub(crate) data: Beneath,
+    pub(crate) journal: Beneath,
 }
 
 /// A temporary file that is being written.
@@ -42,7 +41,7 @@ pub(crate) struct PartialFile {
     pub(crate) file: Arc<std::fs::File>,
     /// What is on the disk.
     pub(crate) table: Table,
-    pub(crate) destination: PathBuf,
+    pub(crate) destination: Beneath,
 }
 
 /// What stays of a temporary file whatever happens. Dropping it removes the file if not one of its
@@ -58,7 +57,7 @@ pub(crate) struct Kept {
 #[derive(Debug)]
 pub(crate) enum Opened {
     /// Something is still missing, or has yet to be proven.
-    Partial(PartialFile),
+    Partial(Box<PartialFile>),
     /// A run that ended just before the last step left everything; the file has its name now.
     InPlace {
         /// What `hf` knows the content by.
@@ -78,23 +77,23 @@ pub(crate) const READ_BUFFER: usize = 64 * 1024;
 
 impl Names {
     /// Those of the temporary file for `oid` beside `destination`.
-    pub(crate) fn beside(destination: &Path, oid: &ObjectId) -> Self {
+    pub(crate) fn beside(destination: &Beneath, oid: &ObjectId) -> Self {
         let stem = stem(destination);
         let id: String = oid.hex().chars().take(8).collect();
-        let name = |kind| destination.with_file_name(format!(".{stem}.{id}.{kind}"));
+        let name = |kind| destination.beside(format!(".{stem}.{id}.{kind}"));
         Self { data: name(DATA), journal: name(JOURNAL) }
     }
 
     /// Removes both. What is not there need not be removed.
     pub(crate) fn remove(&self) {
-        drop(fs::remove_file(&self.data));
-        drop(fs::remove_file(&self.journal));
+        drop(self.data.remove());
+        drop(self.journal.remove());
     }
 }
 
 /// As much of a file's name as a temporary name has room for.
-pub(crate) fn stem(destination: &Path) -> String {
-    let name = destination.file_name().unwrap_or_default().to_string_lossy();
+pub(crate) fn stem(destination: &Beneath) -> String {
+    let name = destination.name().to_string_lossy();
     let fits = |(start, character): &(usize, char)| start + character.len_utf8() <= LONGEST_STEM;
     name.char_indices().take_while(fits).map(|(_, character)| character).collect()
 }
@@ -103,7 +102,7 @@ pub(crate) fn stem(destination: &Path) -> String {
 /// room for the whole file needs that much less. Blocking.
 pub(crate) fn held(download: &Download) -> u64 {
     let names = Names::beside(&download.destination, &download.file.oid);
-    let blocks = fs::symlink_metadata(names.data).map_or(0, |found| found.blocks());
+    let blocks = names.data.stat().map_or(0, |found| u64::try_from(found.st_blocks).unwrap_or(0));
     // stat(2): in units of 512 bytes, whatever the file system's own are.
     blocks.saturating_mul(512).min(download.file.size)
 }
@@ -113,11 +112,11 @@ impl PartialFile {
     /// earlier run left of it. Blocking.
     pub(crate) fn open(download: &Download) -> Result<Opened, HubError> {
         let Download { file: remote, destination, .. } = download;
-        store::make_folders(destination.parent().unwrap_or(Path::new("/")))?;
+        store::make_folders(&destination.folder())?;
         let names = Names::beside(destination, &remote.oid);
-        let at = |path: &Path| {
-            let path = path.to_path_buf();
-            move |error: io::Error| failure(&path, &error)
+        let at = |path: &Beneath| {
+            let path = path.clone();
+            move |error: io::Error| failure(path.path(), &error)
         };
         let file = open_locked(&names.data).map_err(at(&names.data))?;
         let length = file.metadata().map_err(at(&names.data))?.len();
@@ -142,7 +141,7 @@ impl PartialFile {
             reserve(&file, remote.size, &kept.names.data)?;
         }
         let destination = destination.clone();
-        Ok(Opened::Partial(Self { kept, file: Arc::new(file), table, destination }))
+        Ok(Opened::Partial(Box::new(Self { kept, file: Arc::new(file), table, destination })))
     }
 
     /// Gives the file its final name. Its content has been proven. Blocking.
@@ -169,7 +168,7 @@ pub(crate) fn write_whole(download: &Download, content: &[Bytes]) -> Result<Stri
     let mut hasher = Hasher::for_content(remote);
     content.iter().for_each(|piece| hasher.update(piece));
     let etag = hasher.prove(remote, content.iter().map(|piece| piece.len() as u64).sum())?;
-    store::make_folders(destination.parent().unwrap_or(Path::new("/")))?;
+    store::make_folders(&destination.folder())?;
     let names = Names::beside(destination, &remote.oid);
     let write = || -> io::Result<std::fs::File> {
         let mut file = open_locked(&names.data)?;
@@ -178,7 +177,7 @@ pub(crate) fn write_whole(download: &Download, content: &[Bytes]) -> Result<Stri
         Ok(file)
     };
     let written = write()
-        .map_err(|error| failure(&names.data, &error))
+        .map_err(|error| failure(names.data.path(), &error))
         .and_then(|file| put_in_place(&file, &names, destination));
     if written.is_err() {
         names.remove();
@@ -187,12 +186,15 @@ pub(crate) fn write_whole(download: &Download, content: &[Bytes]) -> Result<Stri
 }
 
 /// Gives a file whose content has been proven its final name.
-fn put_in_place(file: &std::fs::File, names: &Names, destination: &Path) -> Result<(), HubError> {
-    let folder = destination.parent().unwrap_or(Path::new("/"));
-    store::finish(file, folder).map_err(|error| failure(&names.data, &error))?;
+fn put_in_place(
+    file: &std::fs::File,
+    names: &Names,
+    destination: &Beneath,
+) -> Result<(), HubError> {
+    destination.finish(file).map_err(|error| failure(names.data.path(), &error))?;
     // Before the rename, so that nothing can be left over. In between, `open` finds a file without
     // a journal, and proves it.
-    drop(fs::remove_file(&names.journal));
+    drop(names.journal.remove());
     store::rename(&names.data, destination)
 }
 
@@ -208,20 +210,20 @@ fn subject(file: &RemoteFile) -> String {
 
 fn create(names: &Names, subject: &str, count: usize) -> Result<(Journal, Table), HubError> {
     let journal = Journal::create(&names.journal, subject, count)
-        .map_err(|error| failure(&names.journal, &error))?;
+        .map_err(|error| failure(names.journal.path(), &error))?;
     Ok((journal, vec![None; count]))
 }
 
-/// Opens or makes the temporary file, and waits until nobody else writes it.
-fn open_locked(path: &Path) -> io::Result<std::fs::File> {
+/// Opens or makes the temporary file, and waits until nobody else writes it. One that has a second
+/// name is given up: who has it by that name would find it changed.
+fn open_locked(path: &Beneath) -> io::Result<std::fs::File> {
     let deadline = Instant::now() + LOCK_PATIENCE;
     loop {
-        let mut options = fs::OpenOptions::new();
-        options.read(true).write(true).create(true).custom_flags(no_follow());
-        let file = options.open(path)?.into_parts().0;
+        let file = path.open(Use::Keep)?;
         match file.try_lock() {
             // Whoever had it may have given it its final name, or removed it.
-            Ok(()) if !still_named(&file, path)? => {}
+            Ok(()) if !path.is_still(&file) => {}
+            Ok(()) if has_second_name(&file.metadata()?) => path.remove()?,
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
                 std::thread::sleep(LOCK_POLL);
@@ -235,23 +237,16 @@ fn open_locked(path: &Path) -> io::Result<std::fs::File> {
     }
 }
 
-fn still_named(file: &std::fs::File, path: &Path) -> io::Result<bool> {
-    let own = file.metadata()?;
-    match fs::symlink_metadata(path) {
-        Ok(named) => Ok((own.dev(), own.ino()) == (named.dev(), named.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
 /// A disk that is too small says so now rather than after an hour. A file system that cannot reserve
 /// says so in many ways, and none of them matters.
-fn reserve(file: &std::fs::File, size: u64, path: &Path) -> Result<(), HubError> {
+fn reserve(file: &std::fs::File, size: u64, path: &Beneath) -> Result<(), HubError> {
     let sized = || file.set_len(0).and_then(|()| file.set_len(size));
     match sized().map(|()| rustix::fs::fallocate(file, FallocateFlags::empty(), 0, size)) {
-        Ok(Err(Errno::NOSPC | Errno::DQUOT)) => Err(HubError::DiskFull { path: path.to_owned() }),
+        Ok(Err(Errno::NOSPC | Errno::DQUOT)) => {
+            Err(HubError::DiskFull { path: path.path().to_path_buf() })
+        }
         Ok(_) => Ok(()),
-        Err(error) => Err(failure(path, &error)),
+        Err(error) => Err(failure(path.path(), &error)),
     }
 }
 

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::*;
+use crate::beneath::Beneath;
 use crate::options::{Locking, NetworkOptions};
 use crate::progress::{Event, Progress};
 
@@ -57,7 +58,7 @@ fn source() -> Source {
 async fn fetch(fake: &FakeHub, folder: &Path) -> (Result<(), HubError>, Vec<Event>) {
     let hub = Hub::connect_at(&options(&fake.url()), HASTE).unwrap();
     let listing = hub.probe(&source(), &[], &[]).await.unwrap();
-    let destination = folder.join("deep/er").join(MODEL);
+    let destination = Beneath::root(folder).join("deep/er").join(MODEL);
     let download = Download::plain(listing.files[0].clone(), destination);
     let (events, mut received) = unbounded_channel();
     let progress = Progress::new(events).for_lane("lane");

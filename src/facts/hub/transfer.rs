@@ -118,7 +118,7 @@ impl<'a> Transfer<'a> {
                 self.progress.verified(self.download.file.size);
                 return Ok(etag);
             }
-            Opened::Partial(partial) => partial,
+            Opened::Partial(partial) => *partial,
         };
         let there = partial.table.iter().enumerate().filter(|(_, mark)| mark.is_some());
         let resumed = there.map(|(block, _)| self.blocks.length(block)).sum();

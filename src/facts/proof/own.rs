@@ -115,12 +115,13 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
+    use crate::beneath::Beneath;
     use crate::facts::proof::PromisedBy;
 
     fn promise(root: &Path, name: &str) -> Promise {
         Promise {
             path: root.join(name),
-            root: root.to_path_buf(),
+            root: Beneath::root(root),
             name: name.to_owned(),
             size: None,
             id: None,
@@ -166,7 +167,7 @@ mod tests {
         write("a", b"1");
         let trace = Trace::of(&root.path().join("a")).unwrap();
         let id = ObjectId::Sha256("ab".repeat(32));
-        stamp::leave(root.path(), "a", &trace, &id).unwrap();
+        stamp::leave(&Beneath::root(root.path()), "a", &trace, &id).unwrap();
         assert!(!is_own("a"));
         let file = std::fs::OpenOptions::new().write(true).open(root.path().join("a")).unwrap();
         file.set_modified(SystemTime::now() + Duration::from_secs(9)).unwrap();

@@ -6,8 +6,9 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::beneath::Beneath;
 use crate::facts::hub::{self, HubError, ObjectId};
 use crate::file_name::hub_cache;
 
@@ -69,12 +70,8 @@ impl Trace {
 
 /// What is remembered of the file `name` below `root`, which now is as `trace` says. Blocking.
 #[must_use]
-pub fn recall(root: &Path, name: &str, trace: &Trace) -> Recall {
-    let path = path(root, name);
-    if !fs_err::metadata(&path).is_ok_and(|metadata| metadata.len() <= LONGEST) {
-        return Recall::Nothing;
-    }
-    let text = fs_err::read_to_string(&path).unwrap_or_default();
+pub fn recall(root: &Beneath, name: &str, trace: &Trace) -> Recall {
+    let Ok(Some(text)) = place(root, name).read(LONGEST) else { return Recall::Nothing };
     let Some((then, id)) = parse(&text) else { return Recall::Nothing };
     let now = trace.numbers();
     match (then == now, then[0] == now[0] && then[2..4] == now[2..4]) {
@@ -88,7 +85,7 @@ pub fn recall(root: &Path, name: &str, trace: &Trace) -> Recall {
 ///
 /// # Errors
 /// When nothing may be written there.
-pub fn leave(root: &Path, name: &str, trace: &Trace, id: &ObjectId) -> Result<(), HubError> {
+pub fn leave(root: &Beneath, name: &str, trace: &Trace, id: &ObjectId) -> Result<(), HubError> {
     let (kind, hex) = match id {
         ObjectId::Sha256(hex) => ("sha256", hex),
         ObjectId::GitBlob(hex) => ("git", hex),
@@ -98,10 +95,10 @@ pub fn leave(root: &Path, name: &str, trace: &Trace, id: &ObjectId) -> Result<()
     let text = format!(
         "{VERSION} {size} {inode} {modified} {modified_ns} {changed} {changed_ns} {kind}:{hex}\n"
     );
-    hub::write_note(&path(root, name), &text)
+    hub::write_note(&place(root, name), &text)
 }
 
-fn path(root: &Path, name: &str) -> PathBuf {
+fn place(root: &Beneath, name: &str) -> Beneath {
     root.join(hub_cache::OWN).join(format!("{name}.stamp"))
 }
 
@@ -129,7 +126,7 @@ mod tests {
     use super::*;
 
     fn now(folder: &Path) -> Recall {
-        recall(folder, "sub/a", &Trace::of(&folder.join("sub/a")).unwrap())
+        recall(&Beneath::root(folder), "sub/a", &Trace::of(&folder.join("sub/a")).unwrap())
     }
 
     #[test]
@@ -142,7 +139,7 @@ mod tests {
         assert_eq!(now(folder), Recall::Nothing);
         let id = ObjectId::Sha256("ab".repeat(32));
         let trace = Trace::of(&file).unwrap();
-        leave(folder, "sub/a", &trace, &id).unwrap();
+        leave(&Beneath::root(folder), "sub/a", &trace, &id).unwrap();
         assert_eq!(now(folder), Recall::Same(id.clone()));
 
         let copy = folder.join("copy");

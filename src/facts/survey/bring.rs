@@ -80,7 +80,7 @@ pub(super) async fn bring(
 fn apart(lanes: Vec<LaneDownloads<'_>>) -> Vec<Vec<LaneDownloads<'_>>> {
     let mut groups: Vec<(BTreeSet<PathBuf>, Vec<LaneDownloads<'_>>)> = Vec::new();
     for lane in lanes {
-        let own = lane.downloads().map(|download| download.destination.clone());
+        let own = lane.downloads().map(|download| download.destination.path().to_path_buf());
         let own: BTreeSet<PathBuf> = own.collect();
         let shares = |(known, _): &mut (BTreeSet<PathBuf>, _)| !known.is_disjoint(&own);
         let related: Vec<_> = groups.extract_if(.., shares).collect();

@@ -276,9 +276,10 @@ fn list(view: &dyn View, folder: &Path, below: &str, depth: usize, names: &mut V
 /// What was found `below` a cache, as an artifact of the lane.
 fn artifact(cached: &Cached, cache: &Located, below: &Path, model: ModelFacts) -> ArtifactFacts {
     let sight = match &cache.sight {
-        Sight::Visible { path, root, .. } => Sight::Visible {
+        Sight::Visible { path, root, mounted_at, .. } => Sight::Visible {
             path: LocalPath::new(path.as_path().join(below)),
             root: root.clone(),
+            mounted_at: mounted_at.clone(),
             // Its engine writes there, and nobody else.
             read_only: true,
         },

@@ -14,7 +14,7 @@ use super::target::{Slot, Target};
 use super::way::Views;
 use crate::facts::hub::{Download, Hub, HubError, Listing};
 use crate::facts::proof::PromisedBy;
-use crate::facts::{CacheState, LaneFacts};
+use crate::facts::{CacheState, LaneFacts, OwnFile};
 use crate::plan::engine::Part;
 use crate::plan::lanes::Choice;
 use crate::progress::Progress;
@@ -74,11 +74,14 @@ impl Carrier<'_> {
     ) -> Result<Brought, HubError> {
         self.prepare(facts, &supply).await?;
         let brought = supply.brought();
-        supply.downloads.retain(|download| !done.contains(download.found_at()));
+        supply.downloads.retain(|download| !done.contains(download.found_at().path()));
         let (replaced, commit) = (supply.replaced.clone(), supply.listing.commit.clone());
-        let keeps = self.keeps;
-        let replacement =
-            blocking((), move |()| Replacement::prepare(&replaced, &commit, keeps)).await?;
+        let (keeps, ground) = (self.keeps, supply.target.ground());
+        let prepare = move |replaced: Vec<OwnFile>| match ground {
+            Some(ground) => Replacement::prepare(&replaced, &ground, &commit, keeps),
+            None => Ok(Replacement::default()),
+        };
+        let replacement = blocking(replaced, prepare).await?;
         let result = self.bring_in_stages(facts, &mut supply).await;
         let replaced = blocking(replacement, Replacement::finish).await;
         facts.source.replaced.extend(replaced);

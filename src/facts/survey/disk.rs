@@ -15,7 +15,7 @@ pub(super) fn budget(lanes: &mut [LaneDownloads<'_>]) {
     let mut totals: BTreeMap<u64, u64> = BTreeMap::new();
     let mut counted: BTreeSet<&Path> = BTreeSet::new();
     for used in uses.iter().flatten() {
-        if counted.insert(&used.download.destination) {
+        if counted.insert(used.download.destination.path()) {
             let total = totals.entry(used.disk.file_system).or_default();
             *total = total.saturating_add(used.room);
         }
@@ -61,7 +61,8 @@ struct Disk {
 fn uses<'a>(lane: &'a LaneDownloads<'_>) -> Vec<DiskUse<'a>> {
     let mut known: BTreeMap<&Path, Option<Disk>> = BTreeMap::new();
     let uses = lane.downloads().filter_map(|download| {
-        let folder = download.destination.ancestors().skip(1).find(|folder| folder.is_dir())?;
+        let folder =
+            download.destination.path().ancestors().skip(1).find(|folder| folder.is_dir())?;
         let disk = (*known.entry(folder).or_insert_with(|| disk(folder)))?;
         Some(DiskUse { download, disk, room: room(download, disk.block) })
     });
@@ -88,6 +89,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::beneath::Beneath;
     use crate::facts::LaneFacts;
     use crate::facts::hub::{ObjectId, RemoteFile};
     use crate::options::Role;
@@ -102,7 +104,7 @@ mod tests {
             // A byte into the last block.
             let size = blocks.saturating_mul(block).saturating_sub(block - 1);
             let file = RemoteFile { path: (*name).to_owned(), size, oid };
-            Download::plain(file, folder.join(name))
+            Download::plain(file, Beneath::root(folder).join(name))
         };
         let mut facts: Vec<_> =
             lanes.iter().map(|_| LaneFacts::of(Lane::named("x"), Role::Hand)).collect();
@@ -135,7 +137,7 @@ mod tests {
         let block = rustix::fs::statvfs(root.path()).unwrap().f_frsize;
         let oid = ObjectId::GitBlob("0".repeat(40));
         let file = RemoteFile { path: "a".to_owned(), size: 3 * block, oid };
-        let download = Download::plain(file, root.path().join("a"));
+        let download = Download::plain(file, Beneath::root(root.path()).join("a"));
         assert_eq!(room(&download, block), 3 * block);
         let held = vec![7; usize::try_from(2 * block).unwrap()];
         fs_err::write(root.path().join(".a.00000000.incomplete"), held).unwrap();

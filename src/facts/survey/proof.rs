@@ -1,9 +1,8 @@
 //! What the files of a lane have to be, and whether they are.
 
-use std::path::Path;
-
 use super::blocking;
 use super::target::{Slot, Target};
+use crate::beneath::Beneath;
 use crate::facts::hub::{Noted, ObjectId};
 use crate::facts::model::Listed;
 use crate::facts::proof::stamp::{self, Recall, Trace};
@@ -75,13 +74,16 @@ fn pinned(facts: &LaneFacts) -> Option<Vec<Promise>> {
 
 /// What is known of the files that an engine loads. `is_apart`: not all of them lie together.
 fn loaded(artifact: &ArtifactFacts, is_apart: bool) -> Vec<Promise> {
-    let Sight::Visible { path, read_only, .. } = &artifact.artifact.located.value.sight else {
-        return Vec::new();
-    };
+    let sight = &artifact.artifact.located.value.sight;
+    let Sight::Visible { path, mounted_at, read_only, .. } = sight else { return Vec::new() };
     let path = path.as_path();
     let is_folder = artifact.model.seen().is_some_and(|model| model.folder().is_some());
     let root = if is_folder { Some(path) } else { path.parent() };
     let Some(root) = root else { return Vec::new() };
+    // What lies behind a link out of the mount is looked at, and nothing is left there.
+    let kept = Beneath::find(mounted_at.as_path(), root).ok().flatten();
+    let stamps = !read_only && kept.is_some();
+    let kept = kept.unwrap_or_else(|| Beneath::root(root));
     let here = artifact.model.list(path).into_iter().filter(|file| file.size.is_some());
     here.filter_map(|file| {
         let name = file.path.strip_prefix(root).ok()?.to_str()?.to_owned();
@@ -89,15 +91,15 @@ fn loaded(artifact: &ArtifactFacts, is_apart: bool) -> Vec<Promise> {
         if is_apart && fs_err::symlink_metadata(&file.path).is_err() {
             return None;
         }
-        let (id, promised_by) = promised_content(&file, root, &name);
-        let (path, root) = (file.path, root.to_path_buf());
-        Some(Promise { path, root, name, size: None, id, promised_by, stamps: !read_only })
+        let (id, promised_by) = promised_content(&file, &kept, &name);
+        let (path, root) = (file.path, kept.clone());
+        Some(Promise { path, root, name, size: None, id, promised_by, stamps })
     })
     .collect()
 }
 
 /// What a file has to hash to, and who says so.
-fn promised_content(file: &Listed, root: &Path, name: &str) -> (Option<ObjectId>, PromisedBy) {
+fn promised_content(file: &Listed, root: &Beneath, name: &str) -> (Option<ObjectId>, PromisedBy) {
     if let Some(id) = proof::own::named_by_cache(&file.path) {
         return (Some(id), PromisedBy::Cache);
     }

@@ -16,7 +16,7 @@ use crate::project::view::local::LocalView;
 /// Looks at the root of the mount that an artifact is below. `born` is given in a container: a
 /// folder that is empty, owned by root and no older was made by Docker for this run.
 pub(super) fn look(artifact: &Artifact, born: Option<SystemTime>) -> Option<RootFacts> {
-    let Sight::Visible { path, root, read_only } = &artifact.located.value.sight else {
+    let Sight::Visible { path, root, read_only, .. } = &artifact.located.value.sight else {
         return None;
     };
     let stat = LocalView.stat(root.as_path());

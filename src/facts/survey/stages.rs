@@ -16,14 +16,15 @@ pub(super) fn of(downloads: Vec<Download>) -> Vec<Vec<Download>> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
 
     use super::*;
+    use crate::beneath::Beneath;
     use crate::facts::hub::{ObjectId, RemoteFile};
 
     fn download(path: &str, size: u64) -> Download {
         let oid = ObjectId::GitBlob(String::new());
-        Download::plain(RemoteFile { path: path.to_owned(), size, oid }, PathBuf::from(path))
+        let destination = Beneath::root("/").join(path);
+        Download::plain(RemoteFile { path: path.to_owned(), size, oid }, destination)
     }
 
     #[test]

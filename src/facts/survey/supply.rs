@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::target::{Missing, Slot, Target};
 use super::update::Update;
+use crate::beneath::Use;
 use crate::facts::OwnFile;
 use crate::facts::hub::{Download, Listing};
 
@@ -40,11 +41,8 @@ impl Supply {
     pub(super) fn plain(downloads: Vec<Download>) -> Self {
         let source: crate::source::Source = "hf://o/r".parse().expect("it is one");
         let listing = Listing { source, commit: String::new(), files: Vec::new() };
-        let target = Target::Folder(super::target::FolderTarget {
-            model: PathBuf::new(),
-            one_file: false,
-            stamps: false,
-        });
+        let target = crate::beneath::Beneath::root("/");
+        let target = Target::Folder(super::target::FolderTarget::new(target, false));
         let missing = Missing { downloads, ..Missing::default() };
         Self::of(Slot::Own, listing, target, missing)
     }
@@ -58,8 +56,8 @@ impl Supply {
         let mut waiting = update.divert(&self.downloads);
         // An earlier attempt at the same commit has left them, and they were proven then.
         waiting.retain(|download| {
-            let there = fs_err::metadata(&download.destination);
-            !there.is_ok_and(|there| there.is_file() && there.len() == download.file.size)
+            let there = download.destination.open(Use::Read).and_then(|it| it.metadata());
+            !there.is_ok_and(|there| there.len() == download.file.size)
         });
         let originals = std::mem::replace(&mut self.downloads, waiting);
         self.update = Some((update, originals));
@@ -69,6 +67,6 @@ impl Supply {
     /// What is brought, by the names that it is opened by.
     pub(super) fn brought(&self) -> Vec<PathBuf> {
         let downloads = self.update.as_ref().map_or(&self.downloads, |(_, originals)| originals);
-        downloads.iter().map(|download| download.found_at().to_path_buf()).collect()
+        downloads.iter().map(|download| download.found_at().path().to_path_buf()).collect()
     }
 }

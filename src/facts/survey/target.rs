@@ -9,6 +9,7 @@ use std::path::Path;
 pub(super) use self::cache::CacheTarget;
 pub(super) use self::folder::FolderTarget;
 
+use crate::beneath::Beneath;
 use crate::facts::hub::{Download, HubError, Listing, RemoteFile};
 use crate::facts::proof::{self, Promise, PromisedBy, ProofOutcome};
 use crate::facts::{LaneFacts, OwnFile};
@@ -90,6 +91,14 @@ impl Target {
         }
     }
 
+    /// The folder that files are brought below; absent: none are.
+    pub(super) fn ground(&self) -> Option<Beneath> {
+        match self {
+            Self::Folder(folder) => Some(folder.ground()),
+            Self::Cache(cache) => Some(cache.repository.as_ref()?.cache.clone()),
+        }
+    }
+
     /// The commit of which files are there; absent: none is, or they do not agree. Blocking.
     pub(super) fn commit(&self) -> Option<String> {
         match self {
@@ -130,7 +139,7 @@ impl Target {
             missing.add(download, &promise, scrutiny, progress);
         }
         match self {
-            Self::Folder(folder) => folder.hold_inside(&missing.downloads)?,
+            Self::Folder(folder) => folder.hold_inside(&mut missing.downloads)?,
             Self::Cache(cache) => missing.left = cache.left_behind(listing),
         }
         Ok(Some(missing))
@@ -182,7 +191,7 @@ fn own_blob<'a>(
     scrutiny: Scrutiny,
     progress: &Progress,
 ) -> Option<&'a Path> {
-    let path = download.link.is_some().then_some(download.destination.as_path())?;
+    let path = download.link.is_some().then_some(download.destination.path())?;
     let opened = fs_err::canonicalize(&promise.path).ok();
     let is_opened = opened.is_some() && opened == fs_err::canonicalize(path).ok();
     let blob = Promise { path: path.to_path_buf(), ..promise.clone() };
@@ -243,14 +252,15 @@ mod tests {
     fn with(root: &Path, files: &[(&str, &str)]) -> [Target; 2] {
         let model = root.join("folder");
         let cache = root.join("cache");
+        let cache = Beneath::root(cache);
         let repository = CachedRepository { cache, name: "models--o--r".to_owned() };
-        for folder in [&model, &repository.snapshot(COMMIT)] {
+        for folder in [model.as_path(), repository.snapshot(COMMIT).path()] {
             fs_err::create_dir_all(folder.join("b")).unwrap();
             for (name, content) in files {
                 fs_err::write(folder.join(name), content).unwrap();
             }
         }
-        let folder = FolderTarget { model, one_file: false, stamps: true };
+        let folder = FolderTarget::new(Beneath::root(model), false);
         let cache = CacheTarget::new(repository);
         [Target::Folder(folder), Target::Cache(cache)]
     }

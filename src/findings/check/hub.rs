@@ -148,7 +148,8 @@ fn planned(facts: &LaneFacts, findings: &mut Findings) {
         finding = finding.with("available_bytes", disk.available);
     }
     for Download { file, destination, .. } in downloads {
-        finding = finding.with("file", format!("{} ({})", destination.display(), size(file.size)));
+        finding =
+            finding.with("file", format!("{} ({})", destination.path().display(), size(file.size)));
     }
     findings.push(about(facts, finding));
 }

@@ -44,8 +44,9 @@ pub fn of_models(
 }
 
 fn artifact(root: &Path, path: &Path) -> Artifact {
-    let sight =
-        Sight::Visible { path: LocalPath::new(path), root: LocalPath::new(root), read_only: true };
+    let root = LocalPath::new(root);
+    let mounted_at = root.clone();
+    let sight = Sight::Visible { path: LocalPath::new(path), root, mounted_at, read_only: true };
     let located = Located {
         service: None,
         service_path: None,

@@ -34,6 +34,7 @@ fn rich() -> (Plan, SourceMap) {
     let seen = Sight::Visible {
         path: LocalPath::new("/models/vllm/coder/bf16"),
         root: LocalPath::new("/models"),
+        mounted_at: LocalPath::new("/models"),
         read_only: true,
     };
     let by_flag = || Origin::Engine("--model".to_owned());
@@ -103,6 +104,7 @@ fn an_artifact_without_a_service_has_its_local_path_alone() {
     let sight = Sight::Visible {
         path: LocalPath::new(&path),
         root: LocalPath::new(&path),
+        mounted_at: LocalPath::new(&path),
         read_only: false,
     };
     let located =

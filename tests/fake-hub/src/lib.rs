@@ -24,6 +24,7 @@ mod routes;
 mod server;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -82,6 +83,15 @@ pub struct Builder {
     made: Vec<(String, String, Made)>,
 }
 
+/// What is called for every request.
+pub(crate) struct Observer(pub(crate) Box<dyn Fn(&Request) + Send + Sync>);
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}
+
 /// How the servers behave, apart from faults.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -102,7 +112,7 @@ pub(crate) struct Settings {
     /// Entries on a page of a listing.
     pub(crate) page: usize,
     /// Called for every request.
-    pub(crate) observer: Option<fn(&Request)>,
+    pub(crate) observer: Option<Observer>,
 }
 
 impl Default for Settings {
@@ -231,8 +241,8 @@ impl Builder {
 
     /// Called for every request, on the thread of its connection.
     #[must_use]
-    pub fn observer(mut self, observer: fn(&Request)) -> Self {
-        self.settings.observer = Some(observer);
+    pub fn observer(mut self, observer: impl Fn(&Request) + Send + Sync + 'static) -> Self {
+        self.settings.observer = Some(Observer(Box::new(observer)));
         self
     }
 

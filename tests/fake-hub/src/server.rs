@@ -256,8 +256,8 @@ impl Shared {
             proxied: head.proxied_to.is_some(),
             status,
         };
-        if let Some(observer) = self.settings.observer {
-            observer(&request);
+        if let Some(observer) = &self.settings.observer {
+            (observer.0)(&request);
         }
         self.lock().requests.push(request);
     }

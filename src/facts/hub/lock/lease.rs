@@ -6,18 +6,16 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
-use std::path::{Path, PathBuf};
 
-use fs_err as fs;
-
+use super::LOCK_MODE;
 use super::owner::{self, Owner};
-use super::{LOCK_MODE, store};
+use crate::beneath::{Beneath, Use};
 use crate::facts::hub::retries::random;
 
 /// A lease that is held.
 #[derive(Debug, Clone)]
 pub(super) struct Lease {
-    path: PathBuf,
+    place: Beneath,
     owner: Owner,
 }
 
@@ -31,30 +29,29 @@ pub(super) enum Bid {
 
 /// The leases of others, and what they say.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Rivals(Vec<(PathBuf, String)>);
+pub(super) struct Rivals(Vec<(Beneath, String)>);
 
 impl Lease {
     /// Bids for the lock `lock`. Rivals whose pulse is `stale` do not count. Blocking.
-    pub(super) fn take(lock: &Path, stale: Option<u64>) -> io::Result<Bid> {
+    pub(super) fn take(lock: &Beneath, stale: Option<u64>) -> io::Result<Bid> {
         let counts = |rivals: &Rivals| !rivals.0.is_empty() && stale != Some(rivals.pulse());
         let (rivals, _) = Rivals::of(lock, None)?;
         if counts(&rivals) {
             return Ok(Bid::Lost(rivals));
         }
-        let mut name = lock.as_os_str().to_owned();
+        let mut name = lock.name().to_owned();
         name.push(format!(".{:016x}.lease", random()));
-        let lease = Self { path: PathBuf::from(name), owner: Owner::myself() };
-        let mut options = fs::OpenOptions::new();
-        let file = options.write(true).create_new(true).open(&lease.path)?;
+        let lease = Self { place: lock.beside(name), owner: Owner::myself() };
+        let file = lease.place.open(Use::New)?;
         let written = lease.owner.write(&file, 0).and_then(|()| {
-            store::hand_over(file.file(), LOCK_MODE, lock.parent().unwrap_or(lock))?;
-            Rivals::of(lock, Some(&lease.path))
+            lease.place.hand_over(&file, LOCK_MODE)?;
+            Rivals::of(lock, Some(&lease.place))
         });
         match written {
             Ok((rivals, gone)) if !counts(&rivals) => {
-                let old = rivals.0.iter().map(|(path, _)| path).chain(&gone);
+                let old = rivals.0.iter().map(|(place, _)| place).chain(&gone);
                 // Whoever comes next would only skip them again.
-                old.for_each(|path| drop(fs::remove_file(path)));
+                old.for_each(|place| drop(place.remove()));
                 Ok(Bid::Won(lease))
             }
             Ok(_) => {
@@ -71,7 +68,7 @@ impl Lease {
     /// Whether it is still there; if so, it is as new. A file system that does not answer at the
     /// moment does not mean that it is lost. Blocking.
     pub(super) fn renew(&self, beat: u64) -> bool {
-        match fs::OpenOptions::new().write(true).open(&self.path) {
+        match self.place.open(Use::Write) {
             Ok(file) => {
                 drop(self.owner.write(&file, beat));
                 true
@@ -82,33 +79,31 @@ impl Lease {
 
     /// Frees the lock.
     pub(super) fn give_back(&self) {
-        drop(fs::remove_file(&self.path));
+        drop(self.place.remove());
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    pub(super) fn place(&self) -> &Beneath {
+        &self.place
     }
 }
 
 impl Rivals {
     /// The leases of the lock `lock` but for `own`; those of processes that have ended apart.
-    fn of(lock: &Path, own: Option<&Path>) -> io::Result<(Self, Vec<PathBuf>)> {
-        let start = format!("{}.", lock.file_name().unwrap_or_default().display());
+    fn of(lock: &Beneath, own: Option<&Beneath>) -> io::Result<(Self, Vec<Beneath>)> {
+        let start = format!("{}.", lock.name().display());
         let (mut rivals, mut gone) = (Vec::new(), Vec::new());
-        for entry in fs::read_dir(lock.parent().unwrap_or(Path::new("/")))? {
-            let entry = entry?;
-            let name = entry.file_name().display().to_string();
-            let path = entry.path();
-            if !name.starts_with(&start) || !name.ends_with(".lease") || own == Some(&path) {
+        for name in lock.folder().names()? {
+            let (place, name) = (lock.beside(&name), name.display().to_string());
+            if !name.starts_with(&start) || !name.ends_with(".lease") || own == Some(&place) {
                 continue;
             }
             // One that is given back at this moment is none.
-            let Ok(file) = fs::File::open(&path) else { continue };
+            let Ok(file) = place.open(Use::Read) else { continue };
             let text = owner::read(&file);
             if Owner::parse(&text).is_some_and(|owner| owner.is_gone()) {
-                gone.push(path);
+                gone.push(place);
             } else {
-                rivals.push((path, text));
+                rivals.push((place, text));
             }
         }
         rivals.sort_unstable();

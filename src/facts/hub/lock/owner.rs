@@ -1,6 +1,7 @@
 //! Who holds a lock, in words for a person who waits for it.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
@@ -65,9 +66,9 @@ impl Owner {
     }
 
     /// Replaces what `file` says. `beat` is different every time.
-    pub(super) fn write(&self, file: &fs::File, beat: u64) -> io::Result<()> {
+    pub(super) fn write(&self, file: &File, beat: u64) -> io::Result<()> {
         let text = format!("{}beat {beat}\n", self.text());
-        file.file().write_all_at(text.as_bytes(), 0)?;
+        file.write_all_at(text.as_bytes(), 0)?;
         file.set_len(text.len() as u64)
     }
 
@@ -89,17 +90,17 @@ impl fmt::Display for Owner {
 }
 
 /// What a lock file says; empty where that is no text.
-pub(super) fn read(file: &fs::File) -> String {
+pub(super) fn read(file: &File) -> String {
     let mut text = vec![0; LONGEST];
-    let length = file.file().read_at(&mut text, 0).unwrap_or(0);
+    let length = file.read_at(&mut text, 0).unwrap_or(0);
     text.truncate(length);
     String::from_utf8(text).unwrap_or_default()
 }
 
 /// The process that the kernel knows as the holder of a flock: `pid N (NAME)`, or that it is none
 /// that can be seen from here.
-pub(super) fn by_kernel(path: &Path) -> String {
-    let inode = fs::metadata(path).map(|metadata| metadata.ino());
+pub(super) fn by_kernel(lock: &File) -> String {
+    let inode = lock.metadata().map(|metadata| metadata.ino());
     let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
     let pid = inode.ok().and_then(|inode| locks.lines().find_map(|line| holder_in(line, inode)));
     let Some(pid) = pid else { return "another process".to_owned() };

@@ -1,14 +1,16 @@
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use fs_err as fs;
 use tempfile::TempDir;
 
 use super::*;
 
 fn latch(folder: &Path) -> Latch {
     Latch {
-        file: folder.join("x/model.gguf.lock"),
-        traces: vec![(folder.to_path_buf(), ".model.gguf.".to_owned())],
+        file: Beneath::root(folder).join("x/model.gguf.lock"),
+        traces: vec![(Beneath::root(folder), ".model.gguf.".to_owned())],
     }
 }
 
@@ -142,6 +144,6 @@ async fn what_is_left_is_an_empty_file_as_hf_leaves_it() {
     }
     let folder = TempDir::new().unwrap();
     drop(take(folder.path(), LockMethod::Flock).await);
-    let metadata = fs::metadata(latch(folder.path()).file).unwrap();
+    let metadata = fs::metadata(latch(folder.path()).file.path()).unwrap();
     assert_eq!((metadata.len(), metadata.mode() & 0o777), (0, 0o664));
 }

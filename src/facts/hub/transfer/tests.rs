@@ -10,6 +10,7 @@ use fs_err as fs;
 use tempfile::TempDir;
 use tokio::sync::mpsc::unbounded_channel;
 
+use crate::beneath::Beneath;
 use crate::facts::hub::blocks::BLOCK;
 use crate::facts::hub::retries::Retries;
 use crate::facts::hub::{Download, Hub, HubError, Listing};
@@ -62,7 +63,7 @@ fn source(path: &str) -> Source {
 }
 
 fn download(listing: &Listing, destination: PathBuf) -> Download {
-    Download { file: listing.files[0].clone(), destination, link: None }
+    Download::plain(listing.files[0].clone(), Beneath::root("/").join(destination))
 }
 
 async fn fetch(options: &HubOptions, folder: &Path) -> (Result<(), HubError>, Vec<Event>) {
@@ -412,7 +413,7 @@ async fn a_foreseeable_name_that_leads_elsewhere_is_not_followed() {
     fs::write(&elsewhere, "precious").unwrap();
     std::os::unix::fs::symlink(&elsewhere, &data).unwrap();
     let error = fetch(&options(&interrupted.fake, 1), interrupted.folder.path()).await.0;
-    assert!(matches!(error, Err(HubError::NotWritable { .. })), "{error:?}");
+    assert!(matches!(error, Err(HubError::LinkLeaves { .. })), "{error:?}");
     assert_eq!(fs::read_to_string(elsewhere).unwrap(), "precious");
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use rustix::fs::Access;
 
 use super::super::way::Views;
+use crate::beneath::Beneath;
 use crate::facts::LaneFacts;
 use crate::facts::hub::User;
 use crate::path::LocalPath;
@@ -13,7 +14,7 @@ use crate::project::mounts::{Located, Sight};
 
 /// Where this process may put a repository so that its engine finds it: the folder of the cache;
 /// absent: nowhere. Blocking.
-pub(super) fn place(cached: &Cached) -> Option<&Located> {
+pub(in crate::facts::survey) fn place(cached: &Cached) -> Option<&Located> {
     let mut places = cached.places.iter().take(cached.fillable);
     places.find(|place| match &place.sight {
         Sight::Visible { path, read_only: false, .. } => is_writable(path.as_path()),
@@ -51,6 +52,17 @@ fn user_as_written<'a>(cached: &Cached, views: &'a Views) -> Option<&'a str> {
     Some(&views.service(service)?.user.as_ref()?.value)
 }
 
+/// The folder of a cache, to be filled. A link that leads it out of its mount is left in it, for whoever
+/// writes to refuse. Blocking.
+pub(in crate::facts::survey) fn ground(place: &Located) -> Option<Beneath> {
+    let Sight::Visible { path, mounted_at, .. } = &place.sight else { return None };
+    let (root, path) = (mounted_at.as_path(), path.as_path());
+    match Beneath::find(root, path) {
+        Ok(found) => found,
+        Err(_leaves) => Some(Beneath::root(root).join(path.strip_prefix(root).ok()?)),
+    }
+}
+
 /// The folder of a cache as this process sees it.
 pub(in crate::facts::survey) fn folder(place: &Located) -> Option<LocalPath> {
     match &place.sight {
@@ -73,7 +85,12 @@ mod tests {
             service: None,
             service_path: None,
             host_path: None,
-            sight: Sight::Visible { path: path.clone(), root: path.clone(), read_only },
+            sight: Sight::Visible {
+                path: path.clone(),
+                root: path.clone(),
+                mounted_at: path.clone(),
+                read_only,
+            },
             mount: None,
         };
         let cached = |read_only| cached(Choice::Folder, vec![at(read_only)]);

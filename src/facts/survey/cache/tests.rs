@@ -15,6 +15,7 @@ fn visible(path: &Path) -> Located {
         sight: Sight::Visible {
             path: LocalPath::new(path),
             root: LocalPath::new(path),
+            mounted_at: LocalPath::new(path),
             read_only: false,
         },
         mount: None,

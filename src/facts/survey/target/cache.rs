@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::beneath::Beneath;
 use crate::facts::hub::{CachedRepository, Download, HubError, Listing, RemoteFile, User};
 use crate::facts::model::huggingface;
 use crate::facts::proof::{Promise, PromisedBy, own};
@@ -30,10 +31,11 @@ impl CacheTarget {
         let seen = facts.cached.get(index)?;
         let held = || held(facts, index);
         let here = if seen.state == CacheState::Held { held() } else { snapshot(&seen.cached) };
-        let repository = seen.fill.as_ref().map(|cache| CachedRepository {
-            cache: cache.as_path().to_path_buf(),
-            name: seen.cached.folder_name(),
-        });
+        let repository =
+            seen.fill.as_ref().and_then(|_| fill::place(&seen.cached)).and_then(|it| {
+                let cache = fill::ground(it)?;
+                Some(CachedRepository { cache, name: seen.cached.folder_name() })
+            });
         let revision = seen.cached.revision.clone().unwrap_or_else(|| "main".to_owned());
         Some(Self { here, repository, revision })
     }
@@ -65,7 +67,7 @@ impl CacheTarget {
         let snapshot = repository.snapshot(&listing.commit);
         let wanted = |file: &RemoteFile| {
             let download = repository.download(file, &listing.commit)?;
-            Some((download, promise(&snapshot, file, PromisedBy::Hub)))
+            Some((download, promise(snapshot.path(), file, PromisedBy::Hub)))
         };
         listing.files.iter().map(wanted).collect()
     }
@@ -76,7 +78,8 @@ impl CacheTarget {
         let (Some(here), Some(repository)) = (&self.here, &self.repository) else {
             return Vec::new();
         };
-        if *here == repository.snapshot(&listing.commit) {
+        let snapshot = repository.snapshot(&listing.commit);
+        if *here == snapshot.path() {
             return Vec::new();
         }
         let left = listing.files.iter().filter_map(|file| {
@@ -89,7 +92,7 @@ impl CacheTarget {
             let is_own = own::is_own(&promise) && own::is_other_text(&promise);
             is_own.then(|| OwnFile {
                 name: file.path.clone(),
-                path: repository.snapshot(&listing.commit).join(&file.path),
+                path: snapshot.path().join(&file.path),
                 beside: Some(path),
             })
         });
@@ -115,9 +118,9 @@ impl CacheTarget {
 }
 
 fn promise(snapshot: &Path, file: &RemoteFile, promised_by: PromisedBy) -> Promise {
-    let (root, name) = (snapshot.to_path_buf(), file.path.clone());
+    let (root, name) = (Beneath::root(snapshot), file.path.clone());
     let (size, id) = (Some(file.size), Some(file.oid.clone()));
-    Promise { path: root.join(&name), root, name, size, id, promised_by, stamps: false }
+    Promise { path: snapshot.join(&name), root, name, size, id, promised_by, stamps: false }
 }
 
 /// The snapshot that was found, of which an artifact of the lane tells.

@@ -1,8 +1,9 @@
 //! A folder of the lane's own, or the file that its engine opens.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::beneath::{Beneath, LinkInTheWay};
 use crate::facts::LaneFacts;
 use crate::facts::hub::{Download, HubError, Listing, Noted, RemoteFile};
 use crate::facts::proof::{Promise, PromisedBy};
@@ -17,7 +18,9 @@ const MOST_NOTES: usize = 20_000;
 #[derive(Debug, Clone)]
 pub(in crate::facts::survey) struct FolderTarget {
     /// The model as this process sees it: a folder, or the file that the engine opens.
-    pub(in crate::facts::survey) model: PathBuf,
+    pub(in crate::facts::survey) model: Beneath,
+    /// The link that leads it out of its mount, if there is one.
+    leaves: Option<LinkInTheWay>,
     /// Whether the source names one file, and not a repository.
     pub(in crate::facts::survey) one_file: bool,
     /// Whether a stamp may be left.
@@ -25,15 +28,36 @@ pub(in crate::facts::survey) struct FolderTarget {
 }
 
 impl FolderTarget {
-    /// That of a lane's own source; absent: it is not known, or cannot be seen.
+    /// That of a lane's own source; absent: it is not known, or cannot be seen. Blocking.
     pub(super) fn of(facts: &LaneFacts) -> Option<Self> {
         let source = facts.lane.source.as_ref()?;
-        let Sight::Visible { path, read_only, .. } = &facts.lane.model()?.located.value.sight
+        let Sight::Visible { path, mounted_at, read_only, .. } =
+            &facts.lane.model()?.located.value.sight
         else {
             return None;
         };
+        let (root, path) = (mounted_at.as_path(), path.as_path());
         let one_file = source.value.path.is_some();
-        Some(Self { model: path.as_path().to_path_buf(), one_file, stamps: !read_only })
+        let found = match one_file {
+            true => Beneath::find_file(root, path),
+            false => Beneath::find(root, path),
+        };
+        let (model, leaves) = match found {
+            Ok(found) => (found?, None),
+            Err(link) => (Beneath::root(root).join(path.strip_prefix(root).ok()?), Some(link)),
+        };
+        Some(Self { model, stamps: !read_only && leaves.is_none(), leaves, one_file })
+    }
+
+    /// One that nothing leads out of its root.
+    #[cfg(test)]
+    pub(in crate::facts::survey) fn new(model: Beneath, one_file: bool) -> Self {
+        Self { model, leaves: None, one_file, stamps: true }
+    }
+
+    /// The folder that the files are brought below.
+    pub(super) fn ground(&self) -> Beneath {
+        if self.one_file { self.model.folder() } else { self.model.clone() }
     }
 
     /// The commit that all notes of the folder agree about. A single file has none. Blocking.
@@ -41,7 +65,7 @@ impl FolderTarget {
         if self.one_file {
             return None;
         }
-        let notes = self.model.join(hub_cache::DOWNLOADS);
+        let notes = self.model.path().join(hub_cache::DOWNLOADS);
         let mut commits = BTreeSet::new();
         for entry in walkdir::WalkDir::new(&notes).into_iter().take(MOST_NOTES).flatten() {
             let name = entry.path().strip_prefix(&notes).ok()?.to_str()?;
@@ -64,14 +88,13 @@ impl FolderTarget {
 
     /// What a file of the source has to be, where it belongs.
     pub(super) fn promise(&self, file: &RemoteFile, promised_by: PromisedBy) -> Promise {
-        let path = self.destination(&file.path);
-        let beside = path.parent().unwrap_or(Path::new("/")).to_path_buf();
-        let own_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (root, name) = if self.one_file {
-            (beside, own_name)
-        } else {
-            (self.model.clone(), file.path.clone())
+        let destination = self.destination(&file.path);
+        let root = self.ground();
+        let name = match self.one_file {
+            true => destination.name().to_string_lossy().into_owned(),
+            false => file.path.clone(),
         };
+        let path = destination.path().to_path_buf();
         let (size, id) = (Some(file.size), Some(file.oid.clone()));
         Promise { path, root, name, size, id, promised_by, stamps: self.stamps }
     }
@@ -79,43 +102,34 @@ impl FolderTarget {
     /// A whole repository goes below the lane's folder; a single file takes the name that the engine
     /// opens, whatever it is called in the repository, and the later parts of a split model take
     /// theirs from it.
-    pub(super) fn destination(&self, in_repository: &str) -> PathBuf {
+    pub(super) fn destination(&self, in_repository: &str) -> Beneath {
         if !self.one_file {
             return self.model.join(in_repository);
         }
         let later = SplitName::of_gguf(in_repository).filter(|part| !part.is_first());
-        let own = self.model.file_name().and_then(|name| SplitName::parse(name.to_str()?));
+        let own = self.model.name().to_str().and_then(SplitName::parse);
         let part = later
             .zip(own.filter(SplitName::is_first))
-            .map(|(later, own)| self.model.with_file_name(own.part(later.number).to_string()));
+            .map(|(later, own)| self.model.beside(own.part(later.number).to_string()));
         part.unwrap_or_else(|| self.model.clone())
     }
 
-    /// A link below the lane's folder must not lead a file out of it. The folder itself may be one.
+    /// Leads downloads to where links in the lane's folder lead, none of which may lead out of it. The
+    /// folder itself may be one, inside its mount. Blocking.
     ///
     /// # Errors
-    /// [`HubError::LinkLeaves`], [`HubError::NotWritable`].
-    pub(super) fn hold_inside(&self, downloads: &[Download]) -> Result<(), HubError> {
-        downloads.iter().try_for_each(|download| self.stays_inside(&download.destination))
-    }
-
-    fn stays_inside(&self, destination: &Path) -> Result<(), HubError> {
-        let Ok(root) = fs_err::canonicalize(&self.model) else { return Ok(()) };
-        let folders = destination.ancestors().skip(1);
-        let mut below = folders.take_while(|folder| {
-            !self.one_file && folder.starts_with(&self.model) && **folder != *self.model
-        });
-        let Some(deepest) = below.find(|folder| folder.symlink_metadata().is_ok()) else {
-            return Ok(());
-        };
-        match fs_err::canonicalize(deepest) {
-            Ok(target) if target.starts_with(&root) => Ok(()),
-            Ok(target) => Err(HubError::LinkLeaves { path: deepest.to_path_buf(), target }),
-            Err(error) => {
-                let path = deepest.to_path_buf();
-                Err(HubError::NotWritable { path, reason: error.to_string() })
-            }
+    /// [`HubError::LinkLeaves`].
+    pub(super) fn hold_inside(&self, downloads: &mut [Download]) -> Result<(), HubError> {
+        if let Some(link) = &self.leaves {
+            return Err(link.clone().into());
         }
+        for Download { destination, .. } in downloads {
+            let folder = destination.folder();
+            let ground = self.ground();
+            let below = folder.path().strip_prefix(ground.path()).unwrap_or(Path::new(""));
+            *destination = ground.with_links_followed(below)?.join(destination.name());
+        }
+        Ok(())
     }
 }
 
@@ -124,18 +138,19 @@ mod tests {
     use super::*;
 
     fn target(model: &Path, one_file: bool) -> FolderTarget {
-        FolderTarget { model: model.to_path_buf(), one_file, stamps: true }
+        FolderTarget::new(Beneath::root("/").join(model), one_file)
     }
 
     #[test]
     fn a_single_file_takes_the_name_that_the_engine_opens_and_its_parts_follow() {
-        let gguf = Path::new("/models/gguf/a.gguf");
-        assert_eq!(target(gguf, true).destination("A-Q4.gguf"), gguf);
-        assert_eq!(target(Path::new("/m"), false).destination("x/y"), Path::new("/m/x/y"));
-        let split = target(Path::new("/m/own-00001-of-00002.gguf"), true);
-        assert_eq!(split.destination("q/A-00001-of-00002.gguf"), split.model);
-        let second = split.destination("q/A-00002-of-00002.gguf");
-        assert_eq!(second, Path::new("/m/own-00002-of-00002.gguf"));
+        let at = |model: &str, one_file, name: &str| {
+            target(Path::new(model), one_file).destination(name).path().display().to_string()
+        };
+        assert_eq!(at("/models/gguf/a.gguf", true, "A-Q4.gguf"), "/models/gguf/a.gguf");
+        assert_eq!(at("/m", false, "x/y"), "/m/x/y");
+        let split = "/m/own-00001-of-00002.gguf";
+        assert_eq!(at(split, true, "q/A-00001-of-00002.gguf"), split);
+        assert_eq!(at(split, true, "q/A-00002-of-00002.gguf"), "/m/own-00002-of-00002.gguf");
     }
 
     #[test]
@@ -145,17 +160,29 @@ mod tests {
         fs_err::create_dir_all(real.join("inside")).unwrap();
         fs_err::create_dir(&elsewhere).unwrap();
         let lane = root.path().join("lane");
-        std::os::unix::fs::symlink(&real, &lane).unwrap();
+        std::os::unix::fs::symlink("real", &lane).unwrap();
         std::os::unix::fs::symlink("inside", real.join("good")).unwrap();
         std::os::unix::fs::symlink(&elsewhere, real.join("bad")).unwrap();
         std::os::unix::fs::symlink("/nowhere", real.join("dangling")).unwrap();
-        let target = target(&lane, false);
-        let stays = |name: &str| target.stays_inside(&target.destination(name));
-        assert!(stays("good/a").is_ok() && stays("new/a").is_ok());
+        let model = Beneath::find(root.path(), &lane).unwrap().unwrap();
+        let target = FolderTarget::new(model, false);
+        let held = |name: &str| {
+            let oid = crate::facts::hub::ObjectId::GitBlob(String::new());
+            let file = RemoteFile { path: name.to_owned(), size: 1, oid };
+            let mut downloads = [Download::plain(file, target.destination(name))];
+            target.hold_inside(&mut downloads).map(|()| {
+                let [Download { destination, .. }] = downloads;
+                destination.folder().make_folders().unwrap();
+                fs_err::write(destination.path(), "x").unwrap();
+                destination.exists()
+            })
+        };
+        for name in ["good/a", "new/a"] {
+            assert!(held(name).unwrap(), "{name}");
+        }
         for name in ["bad/a", "bad/b/c", "dangling/a"] {
-            let error = stays(name).unwrap_err();
-            let found = matches!(error, HubError::LinkLeaves { .. } | HubError::NotWritable { .. });
-            assert!(found, "{name}: {error}");
+            let error = held(name).unwrap_err();
+            assert!(matches!(error, HubError::LinkLeaves { .. }), "{name}: {error}");
         }
     }
 }

@@ -101,7 +101,12 @@ impl Stack {
             service: Some("inference".to_owned()),
             service_path: Some(ServicePath::new(Path::new("/models").join(&self.path))),
             host_path: Some(HostPath::new(Path::new("/srv/models").join(&self.path))),
-            sight: Sight::Visible { path: local.clone(), root: local, read_only: true },
+            sight: Sight::Visible {
+                path: local.clone(),
+                root: local.clone(),
+                mounted_at: local,
+                read_only: true,
+            },
             mount: None,
         };
         let traced = |value| Traced { value, from: Origin::Extension, place: Place::nowhere() };

@@ -35,7 +35,13 @@ fn located(sight: Sight, mount: Option<Mount>) -> Located {
 
 fn visible() -> Sight {
     let path = |path: &str| LocalPath::new(path);
-    Sight::Visible { path: path("/models/x.gguf"), root: path("/models"), read_only: false }
+    let root = path("/models");
+    Sight::Visible {
+        path: path("/models/x.gguf"),
+        root: root.clone(),
+        mounted_at: root,
+        read_only: false,
+    }
 }
 
 fn folder() -> Look<Stat> {
@@ -153,6 +159,7 @@ fn the_folder_to_make_is_never_the_file_that_is_missing() {
             Sight::Visible {
                 path: LocalPath::new("/m/gguf/x.gguf"),
                 root: LocalPath::new("/m"),
+                mounted_at: LocalPath::new("/m"),
                 read_only: false,
             },
             None,
