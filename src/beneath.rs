@@ -5,6 +5,7 @@
 //! Every call blocks.
 
 mod folder;
+mod links;
 #[cfg(test)]
 mod tests;
 
@@ -97,24 +98,14 @@ impl Beneath {
     /// be there.
     ///
     /// # Errors
-    /// [`LinkInTheWay`], where a link leads out of this folder, or nowhere.
+    /// [`LinkInTheWay`], where a link leads out of this folder, or nowhere, or belongs to somebody who
+    /// owns neither this process nor what it leads to.
     pub fn with_links_followed(&self, below: &Path) -> Result<Self, LinkInTheWay> {
         let mut found = self.join(below);
-        let own = self.real();
-        let is_there = |folder: &&Path| folder.symlink_metadata().is_ok();
-        let wanted = found.real();
-        let mut inside = wanted.ancestors().take_while(|folder| folder.starts_with(&own));
-        let Some(deepest) = inside.find(is_there) else { return Ok(found) };
-        let refused = || {
-            let target = fs_err::canonicalize(deepest).or_else(|_| fs_err::read_link(deepest));
-            LinkInTheWay { path: deepest.to_path_buf(), target: target.unwrap_or_default() }
-        };
-        let real = fs_err::canonicalize(&own).ok().zip(fs_err::canonicalize(deepest).ok());
-        let (own, deepest_real) = real.ok_or_else(refused)?;
-        let inside = deepest_real.strip_prefix(&own).map_err(|_leaves| refused())?;
-        let missing = wanted.strip_prefix(deepest).unwrap_or(Path::new(""));
-        found.below = self.below.components().chain(inside.components()).collect();
-        found.below.extend(missing.components());
+        // What is not there yet holds no links.
+        let Ok(own) = fs_err::canonicalize(self.real()) else { return Ok(found) };
+        let inside = links::follow(&own, below)?;
+        found.below = self.below.join(inside);
         Ok(found)
     }
 

@@ -115,6 +115,27 @@ fn links_that_stay_inside_are_followed_when_a_folder_is_looked_for() {
 }
 
 #[test]
+fn a_link_of_somebody_elses_leads_only_to_what_is_his() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let (_scratch, models, _secret) = estate();
+    let at = |name: &str| models.path().join(name);
+    fs::create_dir(at("his")).unwrap();
+    std::os::unix::fs::chown(at("his"), Some(1000), Some(1000)).unwrap();
+    for (link, target) in [("to-lane", "lane"), ("to-his", "his"), ("there", "to-lane")] {
+        symlink(target, at(link)).unwrap();
+    }
+    for link in ["to-lane", "to-his"] {
+        std::os::unix::fs::lchown(at(link), Some(1000), Some(1000)).unwrap();
+    }
+    for (link, is_followed) in [("to-lane", false), ("to-his", true), ("there", false)] {
+        let found = models.with_links_followed(&Path::new(link).join("new"));
+        assert_eq!(found.is_ok(), is_followed, "{link}: {found:?}");
+    }
+}
+
+#[test]
 fn a_name_cannot_lead_up() {
     let (_scratch, models, _secret) = estate();
     let joined = models.join("../outside/./secret").join("/etc/passwd");
