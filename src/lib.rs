@@ -17,6 +17,7 @@ pub mod report;
 
 mod amount;
 pub mod beneath;
+pub mod bounded;
 pub mod cli;
 pub mod error;
 pub mod exit_code;

@@ -4,9 +4,72 @@
 //! A limit that a format sets (the longest key of a GGUF, the longest header of safetensors) stands
 //! with the format.
 
+use std::time::Duration;
+
 /// The longest path that Linux opens (`PATH_MAX`, limits.h), in bytes: a name in a listing, an index or
 /// a lock file that is longer can be no file's. Told as an unsafe name.
 pub const LONGEST_PATH: usize = 4096;
 
 /// The longest name that file systems allow (`NAME_MAX`, limits.h), in bytes.
 pub const LONGEST_NAME: usize = 255;
+
+// The hub.
+
+/// How many times the silence that a transfer may have (`PREFLIGHT_SILENCE`, 30 s) any other answer may
+/// take altogether: a page of a listing has 400 kB, which the slowest of lines bring in two minutes.
+/// Told as a hub that cannot be reached.
+pub const ANSWER_SILENCES: u32 = 4;
+
+/// How many times that silence it may take to learn what a source holds, all pages and questions about
+/// single files included: half an hour. Told as a hub that cannot be reached.
+pub const PROBE_SILENCES: u32 = 60;
+
+/// What a body of a file has to bring in [`ANSWER_SILENCES`] of waiting for it, in bytes. A line that is
+/// slower than 136 bytes a second brings no model; one that a modem shares among eight connections is
+/// seven times as fast. Told as a stalled download.
+pub const LEAST_OF_FILE: u64 = 16 * 1024;
+
+/// The longest answer about a repository or page of a listing, in bytes: a page of the hub has 1000
+/// files, which are 400 kB. Told as a hub that cannot be reached.
+pub const LONGEST_ANSWER: usize = 8 * 1024 * 1024;
+
+/// The longest listing, all its pages, in bytes. Told as a hub that cannot be reached.
+pub const LONGEST_LISTING: usize = 40 * 1024 * 1024;
+
+/// The most files and folders that a listing may have: the hub advises to stay below (hub documentation,
+/// "Repository limits"). Told as a hub that cannot be reached.
+pub const MOST_LISTED: usize = 100_000;
+
+/// The most pages that a listing may have; the hub needs 100 for [`MOST_LISTED`]. Told as a hub that
+/// cannot be reached.
+pub const MOST_PAGES: usize = 1000;
+
+// The Docker Engine.
+
+/// How long one answer may take, its body included. Told as an engine that does not answer.
+pub const DOCKER_ANSWER_TIME: Duration = Duration::from_secs(10);
+
+/// How long may be waited for answers about containers, images or volumes altogether: six that are
+/// silent, or thousands that come. Told as an engine that does not answer.
+pub const DOCKER_TIME: Duration = Duration::from_secs(60);
+
+/// How long one piece of a container's file may take. Told as a file that cannot be read.
+pub const DOCKER_PIECE_TIME: Duration = Duration::from_secs(30);
+
+/// How long may be waited for the files of containers altogether. Told as files that cannot be read.
+pub const DOCKER_FILES_TIME: Duration = Duration::from_secs(600);
+
+/// The longest answer, in bytes. A container is listed in 2 kB and inspected in 12. Told as an answer
+/// that cannot be read.
+pub const LONGEST_DOCKER_ANSWER: usize = 8 * 1024 * 1024;
+
+/// What is taken of answers about containers, images or volumes altogether, in bytes: thousands of
+/// containers. Told as an answer that cannot be read.
+pub const LONGEST_DOCKER_ANSWERS: usize = 32 * 1024 * 1024;
+
+/// The most containers that a project may have. Told as an answer that cannot be read.
+pub const MOST_CONTAINERS: usize = 5000;
+
+/// The most values that one container, image or volume, or the engine itself, may tell of: each takes up
+/// to a hundred times as much memory as text. Told as an answer that cannot be read.
+pub const MOST_DOCKER_VALUES: usize = 50_000;

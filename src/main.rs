@@ -1,8 +1,10 @@
 //! The `preflight` binary: parse, log, signals, run, exit code.
 
+mod signals;
+
 use std::io;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::thread::available_parallelism;
 
 use preflight::cli::{Cli, Log, Request};
 use preflight::error::Error;
@@ -12,17 +14,22 @@ use preflight::plan::engine::known_flags;
 use preflight::report::logging;
 use preflight::report::redact::Redactor;
 use preflight::report::{self, Failure, Voice};
-use tokio::signal::unix::{SignalKind, signal};
 
-/// How long work that cannot be interrupted (a write, an fsync) may take to end after a signal.
-const GRACE: Duration = Duration::from_secs(4);
+use tokio::runtime::{Builder, Runtime};
+
+use crate::signals::{GRACE, Signals};
+
+/// As many as there are attempts at one request.
+const FEWEST_THREADS: usize = 6;
 
 fn main() -> ExitCode {
+    // Before anything that it could wait for.
+    let signals = Signals::watch().map_err(Error::Runtime);
     let cli = Cli::from_command_line();
     let log = cli.log();
     let mut redactor = Redactor::default().flags(known_flags());
     let outcome = cli.request().map_err(Error::from).and_then(|request| match request {
-        Request::Run(options) => run(&options, &log, &mut redactor),
+        Request::Run(options) => run(&options, &log, &mut redactor, signals?),
         Request::Explain(check) => say(&report::explain::explain(check.as_deref())?),
         Request::Print(text) => say(&text),
     });
@@ -39,7 +46,12 @@ fn say(text: &str) -> Result<Code, Error> {
     Ok(Code::Ready)
 }
 
-fn run(options: &Options, log: &Log, redactor: &mut Redactor) -> Result<Code, Error> {
+fn run(
+    options: &Options,
+    log: &Log,
+    redactor: &mut Redactor,
+    signals: Signals,
+) -> Result<Code, Error> {
     let tokens = options.hub.token.iter().map(|token| token.reveal());
     *redactor = redactor.knowing(tokens);
     logging::start(&log.filter, log.format, redactor.clone());
@@ -51,11 +63,11 @@ fn run(options: &Options, log: &Log, redactor: &mut Redactor) -> Result<Code, Er
         stdout: &mut stdout,
         stderr: &mut stderr,
     };
-    let runtime = tokio::runtime::Runtime::new().map_err(Error::Runtime)?;
+    let runtime = runtime().map_err(Error::Runtime)?;
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = preflight::run(options, &mut voice) => outcome,
-            code = stopped() => Err(Error::Signal(code?)),
+            code = signals.came() => Err(Error::Signal(code)),
         }
     });
     runtime.shutdown_timeout(GRACE);
@@ -66,12 +78,9 @@ fn run(options: &Options, log: &Log, redactor: &mut Redactor) -> Result<Code, Er
     outcome
 }
 
-/// Waits for a signal that ends the run. As process 1 there is no default for either.
-async fn stopped() -> Result<Code, Error> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Runtime)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Runtime)?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(Code::Terminated),
-        _ = interrupt.recv() => Ok(Code::Interrupted),
-    }
+/// Who answers faster than answers can be read keeps a thread busy: one is left to look at the clock.
+fn runtime() -> io::Result<Runtime> {
+    let threads =
+        available_parallelism().map_or(FEWEST_THREADS, |cores| cores.get().max(FEWEST_THREADS));
+    Builder::new_multi_thread().worker_threads(threads).enable_all().build()
 }

@@ -6,6 +6,7 @@
 
 mod assembly;
 mod blocks;
+mod body;
 mod client;
 mod connections;
 mod delivery;
@@ -48,6 +49,7 @@ pub(crate) use self::selection::is_safe as is_safe_name;
 pub(crate) use self::store::{make_folders, rename, write_note};
 
 use crate::beneath::{Beneath, LinkInTheWay};
+use crate::limits::PROBE_SILENCES;
 use crate::options::{HubOptions, Locking};
 use crate::progress::Progress;
 use crate::source::Source;
@@ -302,6 +304,16 @@ pub enum HubError {
         /// Who has it, and for how long nothing was seen of that one.
         holder: String,
     },
+    /// Bytes, but so few that it would not end.
+    #[error("`{path}` comes too slowly: less than {least} bytes in {time:?}")]
+    Crawls {
+        /// In the repository.
+        path: String,
+        /// What should have come.
+        least: u64,
+        /// How long it was waited for.
+        time: Duration,
+    },
     /// No byte for too long.
     #[error("no byte of `{path}` for {silence:?}")]
     Stalled {
@@ -349,6 +361,20 @@ impl Hub {
         exclude: &[String],
     ) -> Result<Listing, HubError> {
         let client = self.client.as_ref().ok_or(HubError::Offline)?;
+        let time = client.silence.saturating_mul(PROBE_SILENCES);
+        let too_slow = |_elapsed| {
+            client.asked(source).unreachable(format!("it has not said all after {time:?}"))
+        };
+        let looked = tokio::time::timeout(time, Self::look(client, source, include, exclude));
+        self.in_time(async { looked.await.map_err(too_slow)? }).await
+    }
+
+    async fn look(
+        client: &Client,
+        source: &Source,
+        include: &[String],
+        exclude: &[String],
+    ) -> Result<Listing, HubError> {
         let commit = listing::commit(client, source).await?;
         let listing::Files { files, doubtful } = listing::files(client, source, &commit).await?;
         let files = selection::select(source, files, include, exclude)?;

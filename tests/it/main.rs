@@ -43,6 +43,8 @@ mod docker_vllm;
 mod docker_volumes;
 /// Every command block and every help text in the documentation.
 mod documentation;
+/// Hubs and networks that never come to an end.
+mod endless_hub;
 /// What the Docker Engine's answers become, and what it is asked.
 mod engine_api;
 /// Variables that an engine does not read, judged by preflight and by the genuine ones.
@@ -119,6 +121,8 @@ mod secrets_shown;
 mod service_rights;
 /// Several processes that bring the same file.
 mod shared_folder;
+/// Signals that come while a run waits.
+mod signals;
 /// Models on their own, without a project.
 mod standalone_models;
 /// Scripts and files that start engines.
@@ -127,3 +131,5 @@ mod start_scripts;
 mod tidy;
 /// Every byte proven once.
 mod verify_deep;
+/// Not a behaviour: servers that answer what a test tells them to.
+mod wire;

@@ -19,6 +19,7 @@ use super::network::Network;
 use super::rate_limit::RateLimit;
 use super::refusal::{Asked, Refusal};
 use super::retries::{Retries, Setback};
+use crate::limits::ANSWER_SILENCES;
 use crate::options::HubOptions;
 use crate::source::Source;
 
@@ -221,15 +222,32 @@ impl Client {
         range: Option<Range>,
         asked: &Asked,
     ) -> Result<(Response, Url), Setback> {
-        let mut url = url.clone();
-        for _ in 0..=Self::MOST_REDIRECTS {
-            let answer = self.send(Method::GET, &url, range, asked).await?;
-            match self.redirect(&answer, &url, asked)? {
-                Some(target) => url = target,
-                None => return Ok((answer, url)),
+        let follow = async {
+            let mut url = url.clone();
+            for _ in 0..=Self::MOST_REDIRECTS {
+                let answer = self.send(Method::GET, &url, range, asked).await?;
+                match self.redirect(&answer, &url, asked)? {
+                    Some(target) => url = target,
+                    None => return Ok((answer, url)),
+                }
             }
-        }
-        Err(Setback::fatal(asked.unreachable("it redirects without end")))
+            Err(Setback::fatal(asked.unreachable("it redirects without end")))
+        };
+        self.within_an_answer(follow, asked).await
+    }
+
+    /// Follows redirects for no longer than one answer may take, and the hub may want to be left alone.
+    pub(super) async fn within_an_answer<T>(
+        &self,
+        follow: impl Future<Output = Result<T, Setback>>,
+        asked: &Asked,
+    ) -> Result<T, Setback> {
+        let time =
+            self.silence.saturating_mul(ANSWER_SILENCES).saturating_add(self.retries.longest);
+        let too_slow = |_elapsed| {
+            Setback::fatal(asked.unreachable(format!("it still redirects after {time:?}")))
+        };
+        tokio::time::timeout(time, follow).await.map_err(too_slow)?
     }
 
     /// Where an answer from `url` redirects to; absent: nowhere.

@@ -13,9 +13,11 @@ use serde::Deserialize;
 use super::client::Client;
 use super::refusal::Asked;
 use super::retries::Setback;
-use super::{HubError, ObjectId, RemoteFile, encoding};
+use super::{HubError, ObjectId, RemoteFile, body};
+use crate::bounded::Bounded;
 use crate::file_name::hub_cache::{is_commit, is_hex};
 use crate::file_name::weights::Weights;
+use crate::limits::{LONGEST_ANSWER, LONGEST_LISTING, MOST_LISTED, MOST_PAGES};
 use crate::source::Source;
 
 /// The files of a commit, as the hub lists them.
@@ -55,10 +57,6 @@ struct Page {
     next: Option<Url>,
 }
 
-/// A page of 1000 entries is about 400 kB: this is far above the largest repository of weights, and
-/// below what would fill the memory.
-const LONGEST_LISTING: usize = 64 * 1024 * 1024;
-
 /// A hub refuses larger ones in git, and keeps them elsewhere (hub documentation, "Repository limits").
 const LARGEST_IN_GIT: u64 = 10 * 1024 * 1024;
 
@@ -83,7 +81,7 @@ async fn read_info(client: &Client, source: &Source, asked: &Asked) -> Result<Re
     if !answer.status().is_success() {
         return Err(client.refused(asked, &answer, &url));
     }
-    let text = read_text(client, answer, LONGEST_LISTING, asked).await?;
+    let text = body::read(client, answer, LONGEST_ANSWER, asked).await?;
     serde_json::from_slice(&text).map_err(|error| {
         Setback::fatal(asked.unreachable(format!("its answer cannot be read: {error}")))
     })
@@ -99,8 +97,11 @@ pub(super) async fn files(
     let mut url = client.url(["api", "models", &source.owner, &source.repo, "tree", commit]);
     url.set_query(Some("recursive=true&expand=false"));
     let mut entries = Vec::new();
-    let mut budget = LONGEST_LISTING;
+    let (mut budget, mut asked_for, mut listed) = (LONGEST_LISTING, BTreeSet::new(), 0);
     loop {
+        if MOST_PAGES <= asked_for.len() || !asked_for.insert(url.to_string()) {
+            return Err(asked.unreachable("its listing has no end"));
+        }
         let page = client
             .retries
             .persist(|| {
@@ -108,12 +109,14 @@ pub(super) async fn files(
                 async move { read_page(client, &url, budget, asked).await }
             })
             .await?;
-        // An empty page is two bytes, so that even a listing without end has one.
         budget = budget.saturating_sub(page.length);
+        listed += page.entries.len();
+        if MOST_LISTED < listed {
+            return Err(asked.unreachable(format!("it lists more than {MOST_LISTED} files")));
+        }
         entries.extend(page.entries.into_iter().filter(|entry| entry.kind == "file"));
         match page.next {
-            Some(next) if next != url => url = next,
-            Some(_) => return Err(asked.unreachable("its listing has no end")),
+            Some(next) => url = next,
             None => break,
         }
     }
@@ -144,10 +147,11 @@ async fn read_page(
         return Err(client.refused(asked, &answer, &found));
     }
     let next = next_page(&answer, url);
-    let text = read_text(client, answer, budget, asked).await?;
-    let entries = serde_json::from_slice(&text).map_err(|error| {
+    let text = body::read(client, answer, LONGEST_ANSWER.min(budget), asked).await?;
+    let read = serde_json::from_slice(&text).map_err(|error| {
         Setback::fatal(asked.unreachable(format!("its listing cannot be read: {error}")))
     })?;
+    let Bounded::<Entry, MOST_LISTED>(entries) = read;
     Ok(Page { entries, length: text.len(), next })
 }
 
@@ -161,25 +165,6 @@ fn next_page(answer: &Response, url: &Url) -> Option<Url> {
     let mut next = url.clone();
     next.set_query(target.query());
     Some(next)
-}
-
-async fn read_text(
-    client: &Client,
-    mut answer: Response,
-    budget: usize,
-    asked: &Asked,
-) -> Result<Vec<u8>, Setback> {
-    let encoding = encoding::of(answer.headers());
-    let mut text = Vec::new();
-    while let Some(chunk) = client.chunk(&mut answer, asked).await? {
-        if text.len() + chunk.len() > budget {
-            return Err(Setback::fatal(asked.unreachable("its listing is too long")));
-        }
-        text.extend_from_slice(&chunk);
-    }
-    let Some(encoding) = encoding else { return Ok(text) };
-    encoding::undo(&encoding, &text, budget)
-        .map_err(|reason| Setback::fatal(asked.unreachable(format!("its answer {reason}"))))
 }
 
 impl Entry {

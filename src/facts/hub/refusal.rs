@@ -13,6 +13,7 @@ use super::HubError;
 use super::hub_rate_limit::Limit;
 use super::retries::{Again, Setback};
 use super::store::printable;
+use crate::limits::LEAST_OF_FILE;
 
 /// What a request was about.
 #[derive(Debug, Clone)]
@@ -141,6 +142,12 @@ impl Asked {
         let worth_another = !error.is_builder() && !error.is_redirect();
         let error = self.unreachable(chain(&error.without_url()));
         if worth_another { Setback::transient(error) } else { Setback::fatal(error) }
+    }
+
+    /// The body of a file that comes too slowly to end.
+    pub(crate) fn crawls(&self, time: Duration) -> Setback {
+        let path = printable(self.path.as_deref().unwrap_or_default());
+        Setback::transient(HubError::Crawls { path, least: LEAST_OF_FILE, time })
     }
 
     /// A body that no longer comes.

@@ -43,7 +43,7 @@ pub(super) async fn ask(
 ) -> Result<Resolved, HubError> {
     let asked = &client.asked(source).file(path);
     let url = &client.resolve_url(source, commit, path);
-    client.retries.persist(|| walk(client, url, asked)).await
+    client.retries.persist(|| client.within_an_answer(walk(client, url, asked), asked)).await
 }
 
 async fn walk(client: &Client, url: &Url, asked: &Asked) -> Result<Resolved, Setback> {

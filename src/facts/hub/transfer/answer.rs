@@ -4,6 +4,7 @@ use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap};
 use reqwest::{Response, StatusCode, Url};
 
 use super::{SMALL, Transfer};
+use crate::facts::hub::body::{self, Pace};
 use crate::facts::hub::client::Range;
 use crate::facts::hub::refusal::Refusal;
 use crate::facts::hub::retries::Setback;
@@ -24,12 +25,13 @@ pub(super) struct Body {
     /// that the hub promised at the commit. So another `ETag` (another node, another store) costs
     /// nothing as long as the whole holds, and says where to look first if it does not.
     pub(super) tag: u32,
+    pub(super) pace: Pace,
 }
 
 impl Transfer<'_> {
     /// The answer as it is without its encoding, which has no ranges: all of a small file, or nothing
     /// that is of use.
-    pub(super) async fn plain(&self, mut answer: Response) -> Result<Response, Setback> {
+    pub(super) async fn plain(&self, answer: Response) -> Result<Response, Setback> {
         let Some(encoding) =
             encoding::of(answer.headers()).filter(|_| answer.status().is_success())
         else {
@@ -43,19 +45,15 @@ impl Transfer<'_> {
         if answer.status() != StatusCode::OK || size >= SMALL {
             return Err(fail(format!("is compressed with `{}`", printable(&encoding))));
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = self.client.chunk(&mut answer, &self.asked).await? {
-            body.extend_from_slice(&chunk);
-            // Compressed it is hardly longer than it is.
-            if body.len() as u64 > 2 * SMALL {
-                return Err(fail("is too long".to_owned()));
-            }
-        }
+        let etag = answer.headers().get(ETAG).cloned();
+        // Compressed it is hardly longer than it is.
+        let most = usize::try_from(2 * SMALL).unwrap_or(usize::MAX);
+        let body = body::read_encoded(self.client, answer, most, &self.asked).await?;
         let budget = usize::try_from(size).unwrap_or(usize::MAX);
         let content = encoding::undo(&encoding, &body, budget).map_err(fail)?;
         let mut plain = http::Response::new(content);
-        if let Some(etag) = answer.headers().get(ETAG) {
-            plain.headers_mut().insert(ETAG, etag.clone());
+        if let Some(etag) = etag {
+            plain.headers_mut().insert(ETAG, etag);
         }
         Ok(plain.into())
     }
@@ -64,7 +62,7 @@ impl Transfer<'_> {
     pub(super) fn body(&self, answer: Response, url: &Url, asked: Range) -> Result<Body, Setback> {
         let first = asked.first;
         let size = self.download.file.size;
-        let tag = tag(answer.headers());
+        let (tag, pace) = (tag(answer.headers()), Pace::default());
         let range = text(answer.headers(), CONTENT_RANGE.as_str());
         match answer.status() {
             StatusCode::PARTIAL_CONTENT => {
@@ -77,12 +75,12 @@ impl Transfer<'_> {
                 }
                 match total.flatten() {
                     Some(total) if total != size => Err(self.wrong_size(&total.to_string())),
-                    Some(_) | None => Ok(Body { answer, first, whole: false, tag }),
+                    Some(_) | None => Ok(Body { answer, first, whole: false, tag, pace }),
                 }
             }
             StatusCode::OK => match answer.content_length() {
                 Some(length) if length != size => Err(self.wrong_size(&length.to_string())),
-                Some(_) | None => Ok(Body { answer, first: 0, whole: true, tag }),
+                Some(_) | None => Ok(Body { answer, first: 0, whole: true, tag, pace }),
             },
             StatusCode::RANGE_NOT_SATISFIABLE => {
                 let total = range.unwrap_or_default().trim_start_matches("bytes */");

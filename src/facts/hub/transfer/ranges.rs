@@ -10,6 +10,7 @@ use futures_util::future::try_join_all;
 use reqwest::Url;
 use tokio::sync::mpsc::{self, Sender, UnboundedReceiver};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use super::Transfer;
 use super::answer::{Body, may_be_crowded};
@@ -285,7 +286,7 @@ impl Transfer<'_> {
         self.tag.store(body.tag, SeqCst);
         let mut at = body.first;
         loop {
-            let Some(mut chunk) = self.client.chunk(&mut body.answer, &self.asked).await? else {
+            let Some(mut chunk) = self.next_piece(&mut body).await? else {
                 let error = self.asked.unreachable("the connection ended early");
                 return Err(Setback::transient(error));
             };
@@ -311,6 +312,17 @@ impl Transfer<'_> {
                 slot.served();
                 return Ok(End::Done);
             }
+        }
+    }
+
+    /// The next piece of a body that comes fast enough.
+    async fn next_piece(&self, body: &mut Body) -> Result<Option<Bytes>, Setback> {
+        let began = Instant::now();
+        let piece = self.client.chunk(&mut body.answer, &self.asked).await?;
+        let bytes = piece.as_ref().map_or(0, Bytes::len);
+        match body.pace.count(began, bytes, self.client.silence) {
+            Some(time) if piece.is_some() => Err(self.asked.crawls(time)),
+            Some(_) | None => Ok(piece),
         }
     }
 

@@ -431,3 +431,14 @@ async fn a_fetch_that_may_take_no_longer_keeps_what_came() {
     assert_whole(folder.path());
     assert!(fake.served() - before < SIZE, "{}", fake.served());
 }
+
+#[tokio::test]
+async fn a_body_that_drips_is_left_and_told_in_the_end() {
+    let fake = hub(&[&format!("slow=40:{REPOSITORY}/{MODEL}")]);
+    let folder = tempfile::tempdir().unwrap();
+    let options = HubOptions { silence: Duration::from_millis(100), ..options(&fake, 1) };
+    let (result, _) = fetch(&options, folder.path()).await;
+    assert!(matches!(result, Err(HubError::Crawls { .. })), "{result:?}");
+    let asked = fake.requests().iter().filter(|it| it.origin == Origin::Cdn).count();
+    assert_eq!(asked, 5, "{:?}", fake.requests());
+}

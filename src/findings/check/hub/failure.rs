@@ -42,7 +42,7 @@ fn rule(error: &HubError) -> &'static Rule {
         HubError::TimedOut { .. } => &rules::DOWNLOAD_TIMED_OUT,
         HubError::Locked { .. } => &rules::LOCKED_BY_OTHER,
         HubError::LinkLeaves { .. } => &rules::SYMLINK_LEAVES_FOLDER,
-        HubError::Stalled { .. } => &rules::DOWNLOAD_STALLED,
+        HubError::Stalled { .. } | HubError::Crawls { .. } => &rules::DOWNLOAD_STALLED,
     }
 }
 
@@ -78,7 +78,9 @@ fn fix(error: &HubError) -> String {
         HubError::TimedOut { .. } => {
             "fetch again: it goes on where it ended; or allow more with `--timeout`"
         }
-        HubError::Stalled { .. } => "fetch again; if it stays, look at the proxy or the connection",
+        HubError::Stalled { .. } | HubError::Crawls { .. } => {
+            "fetch again; if it stays, look at the proxy or the connection"
+        }
         HubError::TokenMissing { page, sent_on_to, .. } => {
             return token(page, sent_on_to.as_deref());
         }

@@ -229,6 +229,12 @@ fn every_failure_has_a_rule_an_exit_code_and_a_fix() {
             "`/m/x.lock` is free",
         ),
         (
+            HubError::Crawls { path: path.clone(), least: 1, time: second },
+            "download-stalled",
+            ExitCode::Network,
+            "proxy",
+        ),
+        (
             HubError::Stalled { path, silence: second },
             "download-stalled",
             ExitCode::Network,

@@ -1,0 +1,75 @@
+//! The signals that end the process, whatever else it does or waits for.
+//!
+//! A thread of its own waits for them: the others may stand in a call that does not come back (a disk
+//! that hangs, a pipe that nobody reads). Who is told has a moment to end well; then all ends.
+
+use std::io;
+use std::process::exit;
+use std::thread;
+use std::time::Duration;
+
+use preflight::exit_code::ExitCode as Code;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch::{self, Receiver, Sender};
+
+/// How long work that cannot be interrupted (a write, an fsync) may take to end after a signal.
+pub(crate) const GRACE: Duration = Duration::from_secs(4);
+
+/// When all ends, what was said of it included.
+const END: Duration = Duration::from_millis(4500);
+
+/// Knows whether a signal has come.
+#[derive(Debug, Clone)]
+pub(crate) struct Signals(Receiver<Option<Code>>);
+
+/// The two kinds.
+struct Kinds {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From here on neither signal has its default effect; as process 1 there is none for either.
+    ///
+    /// # Errors
+    /// When the system lets the process have no more threads or files.
+    pub(crate) fn watch() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let inside = runtime.enter();
+        let kinds = Kinds {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        };
+        drop(inside);
+        let (sender, receiver) = watch::channel(None);
+        // Not joined: it waits for as long as the process lives.
+        thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || end_after_signal(&runtime, kinds, &sender))?;
+        Ok(Self(receiver))
+    }
+
+    /// Waits for a signal; what the process then exits with.
+    pub(crate) async fn came(mut self) -> Code {
+        let code = self.0.wait_for(Option::is_some).await.map(|code| *code);
+        match code {
+            Ok(Some(code)) => code,
+            // The thread lives for as long as the process.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+#[expect(clippy::exit, reason = "the thread that would return the code may never come back")]
+fn end_after_signal(runtime: &Runtime, mut kinds: Kinds, sender: &Sender<Option<Code>>) {
+    let code = runtime.block_on(async {
+        tokio::select! {
+            _ = kinds.terminate.recv() => Code::Terminated,
+            _ = kinds.interrupt.recv() => Code::Interrupted,
+        }
+    });
+    sender.send_replace(Some(code));
+    thread::sleep(END);
+    exit(i32::from(code.code()));
+}
