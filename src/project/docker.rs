@@ -11,19 +11,21 @@ pub mod devices;
 mod fixtures;
 pub mod images;
 mod inspect;
+mod listed;
 mod logs;
 pub mod machine;
 pub mod myself;
+mod question;
 mod tar;
 mod timestamp;
 pub mod volumes;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::time::SystemTime;
 
-use bollard::query_parameters::ListContainersOptionsBuilder;
+use bollard_stubs::models::SystemVersion;
 use futures_util::StreamExt as _;
 use indexmap::IndexMap;
 use thiserror::Error;
@@ -32,6 +34,7 @@ use tracing::warn;
 use self::connection::Connection;
 use self::images::Image;
 use self::machine::Identity;
+use self::question::Question;
 use self::volumes::DockerVolume;
 use crate::look::Look;
 use crate::options::DockerOptions;
@@ -270,7 +273,7 @@ pub async fn observe(
         return Err(DockerError::Disabled);
     }
     let connection = Connection::open(options)?;
-    let version = connection.ask("GET /version", connection.docker.version()).await?;
+    let version = connection.ask::<SystemVersion>(&Question::get("/version")).await?;
     let myself = own_container(&connection, options.container.as_deref()).await;
     let project = project.or_else(|| myself.as_ref()?.project.as_deref());
     let (siblings, complete) = match project {
@@ -323,15 +326,17 @@ fn colon(message: &str) -> &'static str {
     if message.is_empty() { "" } else { ": " }
 }
 
-/// The older of Docker's version and ours. The client puts no version into its requests, so
-/// Docker answers with its latest in any case (bollard 0.21.1 src/uri.rs).
+/// The version of the API whose answers are read here (`bollard-stubs`).
+const API_VERSION: (u32, u32) = (1, 53);
+
+/// The older of Docker's version and ours. No request has a version in it, so Docker answers with its
+/// latest in any case.
 fn common_version(docker: &str) -> String {
-    let ours = bollard::API_DEFAULT_VERSION;
     let parsed = docker
         .split_once('.')
         .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
     match parsed {
-        Some(version) if version > (ours.major_version, ours.minor_version) => ours.to_string(),
+        Some(version) if version > API_VERSION => format!("{}.{}", API_VERSION.0, API_VERSION.1),
         Some(_) | None => docker.to_owned(),
     }
 }
@@ -351,10 +356,10 @@ async fn own_container(connection: &Connection, proposed: Option<&str>) -> Optio
 }
 
 async fn inspect(connection: &Connection, id: &str) -> Result<Container, DockerError> {
-    let request = format!("GET /containers/{id}/json");
-    let response = connection.ask(&request, connection.docker.inspect_container(id, None)).await?;
-    inspect::container(response)
-        .ok_or(DockerError::Unreadable { request, reason: "there is no id in it".to_owned() })
+    let path = format!("/containers/{id}/json");
+    let question = Question::get(&path);
+    let response = connection.ask(&question).await?;
+    inspect::container(response).ok_or_else(|| question.unreadable("there is no id in it"))
 }
 
 /// The containers of `project` but the own one, one-off ones and hooks; and whether every one of
@@ -364,23 +369,7 @@ async fn siblings(
     project: &str,
     myself: Option<&Container>,
 ) -> Result<(Vec<Container>, bool), DockerError> {
-    let filter = HashMap::from([("label", vec![format!("{}={project}", label::PROJECT)])]);
-    let options = ListContainersOptionsBuilder::new().all(true).filters(&filter).build();
-    let listed = connection
-        .ask("GET /containers/json", connection.docker.list_containers(Some(options)))
-        .await?;
-    let ids: Vec<String> = listed
-        .into_iter()
-        .filter_map(|container| {
-            let labels = container.labels.unwrap_or_default();
-            let one_off = labels.get(label::ONE_OFF).is_some_and(|value| value == label::TRUE);
-            container.id.filter(|id| {
-                !one_off
-                    && !labels.contains_key(label::HOOK)
-                    && myself.is_none_or(|myself| myself.id != *id)
-            })
-        })
-        .collect();
+    let ids = listed::of_project(connection, project, myself).await?;
     let listed = ids.len();
     let mut siblings: Vec<Container> = futures_util::stream::iter(ids)
         .map(async |id| {
@@ -393,6 +382,7 @@ async fn siblings(
         .filter_map(std::future::ready)
         .collect()
         .await;
+    connection.exhausted()?;
     in_order(&mut siblings);
     let complete = siblings.len() == listed;
     Ok((siblings, complete))
@@ -416,9 +406,9 @@ async fn volume_devices(
         .collect();
     futures_util::stream::iter(names)
         .map(async |name| {
-            let request = format!("GET /volumes/{name}");
+            let path = format!("/volumes/{name}");
             let volume = connection
-                .ask(&request, connection.docker.inspect_volume(name))
+                .ask(&Question::get(&path))
                 .await
                 .inspect_err(|error| warn!(volume = name, %error, "its options are not known"))
                 .ok()?;

@@ -1,22 +1,24 @@
-//! The way to Docker: where it is, one question at a time, and what went wrong by meaning.
+//! The way to Docker: where it is, and a client that goes there.
 
-use std::error::Error as _;
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
 
-use bollard::{API_DEFAULT_VERSION, Docker};
+use reqwest::{Client, ClientBuilder, Url, redirect};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 
 use super::DockerError;
 use super::context::{self, Endpoint};
+use super::question::Allowance;
+use crate::limits::DOCKER_TIME;
 use crate::options::DockerOptions;
 
 /// Docker's port without TLS, and the one with.
 const DEFAULT_PORTS: [u16; 2] = [2375, 2376];
-
-/// How long one question may take, its answer's body included.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whom a file belongs to whose owner the user namespace does not have.
 const NOBODY: u32 = 65534;
@@ -24,10 +26,13 @@ const NOBODY: u32 = 65534;
 /// Somewhere to send questions to. Nothing is sent before the first one.
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// The client; send through [`Connection::ask`] alone.
-    pub(super) docker: Docker,
-    host: String,
-    socket: Option<PathBuf>,
+    pub(super) client: Client,
+    /// Scheme and host of every question.
+    pub(super) base: Url,
+    /// As configured.
+    pub(super) host: String,
+    pub(super) socket: Option<PathBuf>,
+    pub(super) allowance: Allowance,
 }
 
 /// What `DOCKER_HOST` says.
@@ -42,131 +47,87 @@ pub(super) enum Address {
 impl Connection {
     /// Works out where Docker is. Blocking, briefly.
     pub(super) fn open(options: &DockerOptions) -> Result<Self, DockerError> {
+        Self::open_for(options, Allowance::of(DOCKER_TIME))
+    }
+
+    /// The same, for questions that may take so much altogether.
+    pub(super) fn open_for(
+        options: &DockerOptions,
+        allowance: Allowance,
+    ) -> Result<Self, DockerError> {
         let Endpoint { host, certificates } = context::endpoint(options)?;
-        let host = host.as_str();
-        let (docker, socket) = match address(host, certificates.is_some())? {
+        // Docker injects proxies into containers; one is never on the way to it.
+        let builder = || {
+            Client::builder()
+                .no_proxy()
+                .http1_only()
+                .pool_max_idle_per_host(0)
+                .redirect(redirect::Policy::none())
+        };
+        let (builder, base, socket) = match address(&host, certificates.is_some())? {
             Address::Socket(path) => {
-                look_at_socket(host, &path)?;
-                let docker = Docker::connect_with_unix(
-                    &path.to_string_lossy(),
-                    PATIENCE.as_secs(),
-                    API_DEFAULT_VERSION,
-                );
-                (docker, Some(path))
+                look_at_socket(&host, &path)?;
+                let builder = builder().unix_socket(path.clone());
+                (without_tls(builder), "http://localhost".to_owned(), Some(path))
             }
-            Address::Tcp(address) => {
-                let docker = match &certificates {
-                    Some(folder) => encrypted(host, &address, folder)?,
-                    None => {
-                        Docker::connect_with_http(&address, PATIENCE.as_secs(), API_DEFAULT_VERSION)
-                    }
-                };
-                (docker, None)
-            }
+            Address::Tcp(address) => match &certificates {
+                Some(folder) => {
+                    let builder = builder().use_preconfigured_tls(encrypted(&host, folder)?);
+                    (builder, format!("https://{address}"), None)
+                }
+                None => (without_tls(builder()), format!("http://{address}"), None),
+            },
         };
-        let docker = docker.map_err(|error| unreachable(host, &error))?;
-        Ok(Self { docker, host: host.to_owned(), socket })
-    }
-
-    /// Waits for the answer to `request` (method and path, for messages), but not for long.
-    pub(super) async fn ask<T>(
-        &self,
-        request: &str,
-        answer: impl Future<Output = Result<T, bollard::errors::Error>>,
-    ) -> Result<T, DockerError> {
-        match tokio::time::timeout(PATIENCE, answer).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(self.meaning(request, &error)),
-            Err(_) => Err(self.silent(request)),
-        }
-    }
-
-    fn silent(&self, request: &str) -> DockerError {
-        DockerError::Unreachable {
-            host: self.host.clone(),
-            reason: format!("no answer to `{request}` in {} s", PATIENCE.as_secs()),
-        }
-    }
-
-    /// What an error of the client means.
-    pub(super) fn meaning(&self, request: &str, error: &bollard::errors::Error) -> DockerError {
-        use bollard::errors::Error;
-        if let Error::DockerResponseServerError { status_code, message } = error {
-            return DockerError::Refused {
-                request: request.to_owned(),
-                status: *status_code,
-                reason: head(message.trim()).to_owned(),
-            };
-        }
-        let unreadable = |reason: &str| DockerError::Unreadable {
-            request: request.to_owned(),
-            reason: head(reason).to_owned(),
-        };
-        if let Error::JsonDataError { message, .. } = error {
-            return unreadable(message);
-        }
-        let is_unreadable = matches!(
-            error,
-            Error::JsonSerdeError { .. }
-                | Error::HttpHeaderNotFoundError(_)
-                | Error::HttpHeaderToStrError { .. }
-                | Error::Base64DecodeError { .. }
-        );
-        if is_unreadable {
-            return unreadable(&error.to_string());
-        }
-        // The client's own limit ends with the head of the answer.
-        if let Error::RequestTimeoutError = error {
-            return self.silent(request);
-        }
-        let kind = io_error(error).map(io::Error::kind);
-        match &self.socket {
-            Some(socket) if kind == Some(io::ErrorKind::PermissionDenied) => {
-                denied(&self.host, socket)
-            }
-            Some(_) if kind == Some(io::ErrorKind::NotFound) => {
-                DockerError::NoSocket { host: self.host.clone() }
-            }
-            Some(_) | None => unreachable(&self.host, error),
-        }
+        let unusable =
+            |reason: String| DockerError::HostNotSupported { host: host.clone(), reason };
+        let client = builder.build().map_err(|error| unusable(error.to_string()))?;
+        let base = Url::parse(&base).map_err(|error| unusable(error.to_string()))?;
+        Ok(Self { client, base, host, socket, allowance })
     }
 }
 
-/// A client that trusts the authority in `folder`, and those of the system, and shows the
-/// certificate in `folder` where there is one: Docker need not ask for it.
-fn encrypted(
-    host: &str,
-    address: &str,
-    folder: &Path,
-) -> Result<Result<Docker, bollard::errors::Error>, DockerError> {
+/// A client that trusts the system's authorities cannot be built where there are none.
+fn without_tls(builder: ClientBuilder) -> ClientBuilder {
+    builder.tls_built_in_root_certs(false)
+}
+
+/// How TLS is spoken with Docker: the authority in `folder` is trusted, and those of the system, and the
+/// certificate in `folder` is shown where there is one: Docker need not ask for it.
+fn encrypted(host: &str, folder: &Path) -> Result<ClientConfig, DockerError> {
     let refuse = |reason: String| DockerError::Certificates { host: host.to_owned(), reason };
     let [authority, certificate, key] =
         ["ca.pem", "cert.pem", "key.pem"].map(|name| folder.join(name));
-    // The client reads the last two when Docker asks for them, and has no words for what it
-    // then misses.
-    let is_read = |path: &Path| match fs_err::read_to_string(path) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+    let read = |path: &Path| match fs_err::read(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(refuse(error.to_string())),
     };
     let missing = |path: &Path| refuse(format!("there is no `{}`", path.display()));
-    if !is_read(&authority)? {
-        return Err(missing(&authority));
+    let wrong = |path: &Path, error: String| refuse(format!("`{}`: {error}", path.display()));
+    let certificates = |path: &Path, text: &[u8]| {
+        let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
+        all.map_err(|error| wrong(path, error.to_string()))
+    };
+    let trusted = read(&authority)?.ok_or_else(|| missing(&authority))?;
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots.add_parsable_certificates(certificates(&authority, &trusted)?);
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring has what the versions of TLS need that rustls speaks")
+        .with_root_certificates(roots);
+    match (read(&certificate)?, read(&key)?) {
+        (Some(_), None) => Err(missing(&key)),
+        (None, Some(_)) => Err(missing(&certificate)),
+        (None, None) => Ok(config.with_no_client_auth()),
+        (Some(shown), Some(secret)) => {
+            let shown = certificates(&certificate, &shown)?;
+            let secret = PrivateKeyDer::from_pem_slice(&secret)
+                .map_err(|error| wrong(&key, error.to_string()))?;
+            let config = config.with_client_auth_cert(shown, secret);
+            config.map_err(|error| wrong(&certificate, error.to_string()))
+        }
     }
-    match (is_read(&certificate)?, is_read(&key)?) {
-        (true, false) => return Err(missing(&key)),
-        (false, true) => return Err(missing(&certificate)),
-        (true, true) | (false, false) => {}
-    }
-    let patience = PATIENCE.as_secs();
-    Ok(Docker::connect_with_ssl(
-        address,
-        &key,
-        &certificate,
-        &authority,
-        patience,
-        API_DEFAULT_VERSION,
-    ))
 }
 
 /// Reads `DOCKER_HOST` as the Docker CLI does: `unix://PATH`, `tcp://HOST[:PORT]`, `http://`.
@@ -218,7 +179,7 @@ fn look_at_socket(host: &str, path: &Path) -> Result<(), DockerError> {
 }
 
 /// Says whom the socket lets in; looking at it needs no access to it.
-fn denied(host: &str, socket: &Path) -> DockerError {
+pub(super) fn denied(host: &str, socket: &Path) -> DockerError {
     let metadata = fs_err::metadata(socket).ok();
     let mapped = is_mapped() && metadata.as_ref().is_some_and(|it| it.uid() == NOBODY);
     let group = metadata
@@ -239,32 +200,6 @@ fn is_mapped() -> bool {
 /// Whether a map of users leaves every one as it is: the one line of the first namespace.
 fn is_identity(map: &str) -> bool {
     map.split_whitespace().eq(["0", "0", "4294967295"])
-}
-
-fn unreachable(host: &str, error: &bollard::errors::Error) -> DockerError {
-    let reason = io_error(error).map_or_else(|| error.to_string(), io::Error::to_string);
-    DockerError::Unreachable { host: host.to_owned(), reason: head(&reason).to_owned() }
-}
-
-/// The system's own word, which the HTTP client wraps several times.
-fn io_error(error: &bollard::errors::Error) -> Option<&io::Error> {
-    if let bollard::errors::Error::IOError { err } = error {
-        return Some(err);
-    }
-    let mut cause = error.source();
-    let mut found = None;
-    while let Some(error) = cause {
-        found = error.downcast_ref::<io::Error>().or(found);
-        cause = error.source();
-    }
-    found
-}
-
-/// The beginning of a text that a stranger wrote; messages of proxies can be whole pages.
-fn head(text: &str) -> &str {
-    const LONGEST: usize = 300;
-    let line = text.lines().next().unwrap_or("");
-    line.get(..line.floor_char_boundary(LONGEST)).unwrap_or(line)
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use bollard::models::ImageInspect;
+use bollard_stubs::models::ImageInspect;
 use futures_util::StreamExt as _;
 use indexmap::IndexMap;
 use tracing::warn;
 
 use super::connection::Connection;
+use super::question::Question;
 use super::{DockerError, QUESTIONS_AT_ONCE, inspect};
 use crate::look::Look;
 use crate::options::DockerOptions;
@@ -50,8 +51,7 @@ pub async fn images(
 }
 
 async fn image(connection: &Connection, reference: &str) -> Look<Image> {
-    let request = format!("GET /images/{reference}/json");
-    match connection.ask(&request, connection.docker.inspect_image(reference)).await {
+    match connection.ask(&Question::get(&format!("/images/{reference}/json"))).await {
         Ok(image) => Look::Seen(of_inspect(image)),
         // A proxy that passes less may answer so as well, in other words.
         Err(DockerError::Refused { status: 404, reason, .. })
