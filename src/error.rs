@@ -2,6 +2,8 @@
 //!
 //! A finding is about the user's set-up and lives in the report. An [`enum@Error`] ends the run.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::exit_code::ExitCode;
@@ -40,6 +42,12 @@ pub enum Error {
     /// The system does not let the process have threads or signals.
     #[error("cannot start")]
     Runtime(#[source] std::io::Error),
+    /// Something other than fetching took longer than the whole run may.
+    #[error("not done within {after:?}")]
+    TimedOut {
+        /// What was allowed.
+        after: Duration,
+    },
     /// The run was told to stop.
     #[error("stopped by {}", signal_name(*.0))]
     Signal(ExitCode),
@@ -60,6 +68,7 @@ impl Error {
             Self::Lockfile(LockfileError::Write { .. }) => ExitCode::Mount,
             Self::Lockfile(_) => ExitCode::Usage,
             Self::Report(_) | Self::Runtime(_) => ExitCode::Internal,
+            Self::TimedOut { .. } => ExitCode::Unjudged,
             Self::Signal(code) => *code,
         }
     }
@@ -74,6 +83,9 @@ impl Error {
             Self::Policy(error) => error.hint(),
             Self::Check(error) => Some(error.hint()),
             Self::Lockfile(error) => error.hint(),
+            Self::TimedOut { .. } => Some(
+                "run it again: what has come is kept; or allow more with `--timeout`".to_owned(),
+            ),
             Self::Report(_) | Self::Runtime(_) | Self::Signal(_) => None,
         }
     }

@@ -19,6 +19,7 @@ mod amount;
 pub mod beneath;
 pub mod bounded;
 pub mod cli;
+pub mod deadline;
 pub mod error;
 pub mod exit_code;
 pub mod file_name;
@@ -41,6 +42,7 @@ use exit_code::ExitCode;
 use facts::lockfile::{self, Lockfile, LockfileError};
 use facts::{LaneFacts, ProjectFacts, survey};
 use findings::{Finding, Findings, check, policy_sources};
+use limits::LAST_WORD;
 use options::{Options, Task};
 use project::compose;
 use project::stack::{self, Stack};
@@ -63,7 +65,11 @@ pub fn run<'run>(
     options: &'run Options,
     voice: &'run mut Voice<'_>,
 ) -> Pin<Box<dyn Future<Output = Result<ExitCode, Error>> + 'run>> {
-    Box::pin(steps(options, voice))
+    let deadline = options.deadline.map(|deadline| deadline.and(LAST_WORD));
+    Box::pin(async move {
+        let ended = deadline::before(deadline, steps(options, voice)).await;
+        ended.unwrap_or_else(|over| Err(Error::TimedOut { after: over.allowed() }))
+    })
 }
 
 async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Error> {
@@ -120,7 +126,10 @@ async fn prove(
     let style = options.report.progress;
     lanes.iter().for_each(|lane| check::mounts(lane, findings));
     if options.files.deep {
-        shown(style, redactor, async |progress| survey::prove(lanes, progress).await).await;
+        shown(style, redactor, async |progress| {
+            survey::prove(lanes, progress, options.deadline).await;
+        })
+        .await;
     }
     watch.lap("files");
     let fetch = async |progress| survey::fetch(lanes, stack, options, findings, &progress).await;

@@ -13,6 +13,11 @@ pub const LONGEST_PATH: usize = 4096;
 /// The longest name that file systems allow (`NAME_MAX`, limits.h), in bytes.
 pub const LONGEST_NAME: usize = 255;
 
+// The run.
+
+/// How long after `--timeout` a run may take to tell what it has. Told as a run that is not done.
+pub const LAST_WORD: Duration = Duration::from_secs(5);
+
 // The hub.
 
 /// How many times the silence that a transfer may have (`PREFLIGHT_SILENCE`, 30 s) any other answer may

@@ -19,8 +19,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::signals::{GRACE, Signals};
 
-/// As many as there are attempts at one request.
-const FEWEST_THREADS: usize = 6;
+/// On one processor as well. Each has memory of its own.
+const FEWEST_THREADS: usize = 3;
 
 fn main() -> ExitCode {
     // Before anything that it could wait for.
@@ -63,6 +63,7 @@ fn run(
         stdout: &mut stdout,
         stderr: &mut stderr,
     };
+    options.deadline.map_or(Ok(()), signals::end_after).map_err(Error::Runtime)?;
     let runtime = runtime().map_err(Error::Runtime)?;
     let outcome = runtime.block_on(async {
         tokio::select! {

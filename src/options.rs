@@ -8,6 +8,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use thiserror::Error;
 
+use crate::deadline::Deadline;
 use crate::path::{HostPath, LocalPath};
 use crate::suggest;
 
@@ -57,6 +58,8 @@ pub struct Options {
     pub allow_unknown: bool,
     /// How long `preflight smoke` waits for engines that are still loading.
     pub wait: Duration,
+    /// `--timeout`: when the run has to end; absent: no sooner than it is done.
+    pub deadline: Option<Deadline>,
     /// `--allow` and `--deny`.
     pub checks: Choices,
 }
@@ -210,8 +213,8 @@ pub struct HubOptions {
     pub max_workers: usize,
     /// Bytes a second, over all connections; absent: as many as come.
     pub limit_rate: Option<NonZeroU64>,
-    /// How long fetching may take altogether; absent: as long as it moves.
-    pub timeout: Option<Duration>,
+    /// When it has to end; absent: when nothing moves any more.
+    pub deadline: Option<Deadline>,
     /// How long a transfer may be silent.
     pub silence: Duration,
     /// How processes that bring the same file keep out of each other's way.
@@ -265,6 +268,8 @@ pub struct DockerOptions {
     /// The folder with `ca.pem`, `cert.pem` and `key.pem`, if the Docker of no context is asked with
     /// TLS.
     pub certificates: Option<PathBuf>,
+    /// When it is asked no more; absent: when it has taken too long by itself.
+    pub deadline: Option<Deadline>,
     /// False: Docker is not asked at all.
     pub enabled: bool,
     /// The id of the container that this process runs in, if its own files tell.
@@ -445,6 +450,7 @@ impl DockerOptions {
             context: None,
             configuration: None,
             certificates: None,
+            deadline: None,
             enabled: true,
             container: None,
         }

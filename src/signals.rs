@@ -1,6 +1,6 @@
-//! The signals that end the process, whatever else it does or waits for.
+//! What ends the process, whatever else it does or waits for: a signal, or the end of its time.
 //!
-//! A thread of its own waits for them: the others may stand in a call that does not come back (a disk
+//! Threads of their own wait for them: the others may stand in a call that does not come back (a disk
 //! that hangs, a pipe that nobody reads). Who is told has a moment to end well; then all ends.
 
 use std::io;
@@ -8,7 +8,9 @@ use std::process::exit;
 use std::thread;
 use std::time::Duration;
 
+use preflight::deadline::Deadline;
 use preflight::exit_code::ExitCode as Code;
+use preflight::limits::LAST_WORD;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch::{self, Receiver, Sender};
@@ -61,7 +63,19 @@ impl Signals {
     }
 }
 
-#[expect(clippy::exit, reason = "the thread that would return the code may never come back")]
+/// Ends the process when it still stands somewhere although its time has long been over.
+///
+/// # Errors
+/// When the system lets the process have no more threads.
+pub(crate) fn end_after(deadline: Deadline) -> io::Result<()> {
+    let end = deadline.and(LAST_WORD).and(END);
+    let sleep = move || {
+        thread::sleep(end.left());
+        exit_with(Code::Unjudged);
+    };
+    thread::Builder::new().name("deadline".to_owned()).spawn(sleep).map(drop)
+}
+
 fn end_after_signal(runtime: &Runtime, mut kinds: Kinds, sender: &Sender<Option<Code>>) {
     let code = runtime.block_on(async {
         tokio::select! {
@@ -71,5 +85,10 @@ fn end_after_signal(runtime: &Runtime, mut kinds: Kinds, sender: &Sender<Option<
     });
     sender.send_replace(Some(code));
     thread::sleep(END);
-    exit(i32::from(code.code()));
+    exit_with(code);
+}
+
+#[expect(clippy::exit, reason = "the thread that would return the code may never come back")]
+fn exit_with(code: Code) -> ! {
+    exit(i32::from(code.code()))
 }

@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 use super::environment::Environment;
 use super::{target, terminal};
 use crate::amount;
+use crate::deadline::Deadline;
 use crate::options::Choices;
 use crate::options::{
     ConfigPart, DockerOptions, FileOptions, Format, HubOptions, LogFormat, Options, OptionsError,
@@ -83,7 +84,7 @@ pub(super) struct Flags {
     #[arg(long, value_name = "RATE", env = "PREFLIGHT_LIMIT_RATE", value_parser = amount::rate)]
     #[arg(global = true, help_heading = "Fetch")]
     limit_rate: Option<NonZeroU64>,
-    /// End a fetch that takes longer: 90s, 30m, 2h. What has come is kept
+    /// End a run that takes longer, whatever it waits for: 90s, 30m, 2h. What has come is kept
     #[arg(long, value_name = "TIME", env = "PREFLIGHT_TIMEOUT", value_parser = amount::duration)]
     #[arg(global = true, help_heading = "Fetch")]
     timeout: Option<Duration>,
@@ -225,7 +226,9 @@ impl Flags {
         };
         let target = target::of(path, &self.file)?;
         let by_role = task == Task::Fetch || (task == Task::Check && role == Role::Init);
+        let deadline = self.timeout.and_then(Deadline::after);
         Ok(Options {
+            deadline,
             task,
             config: ConfigPart::default(),
             role,
@@ -244,12 +247,13 @@ impl Flags {
             },
             report: self.report(task, &environment)?,
             selection: self.selection(role, &environment),
-            hub: self.hub(&environment)?,
+            hub: self.hub(&environment, deadline)?,
             docker: DockerOptions {
                 host: environment.value("DOCKER_HOST"),
                 context: environment.value("DOCKER_CONTEXT"),
                 configuration: environment.docker_configuration(),
                 certificates: environment.docker_certificates(),
+                deadline,
                 enabled: !self.no_docker && !matches!(target, Target::Models(_)),
                 container: None,
             },
@@ -323,14 +327,18 @@ impl Flags {
         }
     }
 
-    fn hub(&self, environment: &Environment) -> Result<HubOptions, OptionsError> {
+    fn hub(
+        &self,
+        environment: &Environment,
+        deadline: Option<Deadline>,
+    ) -> Result<HubOptions, OptionsError> {
         Ok(HubOptions {
             endpoint: environment.endpoint()?,
             token: environment.token()?,
             offline: self.offline || environment.is_true("HF_HUB_OFFLINE"),
             max_workers: usize::from(self.max_workers),
             limit_rate: self.limit_rate,
-            timeout: self.timeout,
+            deadline,
             silence: self.silence,
             locking: Locking {
                 method: self.locks.into(),

@@ -38,7 +38,6 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use thiserror::Error;
-use tokio::time::Instant;
 
 use self::client::Client;
 pub use self::layout::{CachedRepository, User};
@@ -49,6 +48,7 @@ pub(crate) use self::selection::is_safe as is_safe_name;
 pub(crate) use self::store::{make_folders, rename, write_note};
 
 use crate::beneath::{Beneath, LinkInTheWay};
+use crate::deadline::{self, Deadline};
 use crate::limits::PROBE_SILENCES;
 use crate::options::{HubOptions, Locking};
 use crate::progress::Progress;
@@ -62,13 +62,6 @@ pub struct Hub {
     max_workers: usize,
     deadline: Option<Deadline>,
     locking: Locking,
-}
-
-/// When fetching has to end.
-#[derive(Debug, Clone, Copy)]
-struct Deadline {
-    at: Instant,
-    after: Duration,
 }
 
 /// What a source holds at one commit.
@@ -342,8 +335,7 @@ impl Hub {
 
     fn connect_at(options: &HubOptions, retries: Retries) -> Result<Self, HubError> {
         let client = if options.offline { None } else { Some(Client::new(options, retries)?) };
-        let until = |after| Some(Deadline { at: Instant::now().checked_add(after)?, after });
-        let deadline = options.timeout.and_then(until);
+        let deadline = options.deadline;
         let (max_workers, locking) = (options.max_workers.max(1), options.locking);
         Ok(Self { client, max_workers, deadline, locking })
     }
@@ -427,9 +419,8 @@ impl Hub {
         &self,
         work: impl Future<Output = Result<T, HubError>>,
     ) -> Result<T, HubError> {
-        let Some(Deadline { at, after }) = self.deadline else { return work.await };
-        let timed_out = |_elapsed| HubError::TimedOut { after };
-        tokio::time::timeout_at(at, work).await.map_err(timed_out)?
+        let timed_out = |over: Deadline| HubError::TimedOut { after: over.allowed() };
+        deadline::before(self.deadline, work).await.map_err(timed_out)?
     }
 
     /// Bytes of the disk that an unfinished file of an earlier run holds already: so much less has

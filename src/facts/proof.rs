@@ -9,12 +9,14 @@ pub mod own;
 pub mod stamp;
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use self::stamp::{Recall, Trace};
 use crate::beneath::Beneath;
+use crate::deadline::Deadline;
 use crate::facts::hub::ObjectId;
 use crate::progress::Progress;
 
@@ -97,6 +99,8 @@ pub enum ProofOutcome {
     Written,
     /// The size is right, as far as it is promised, and the file has not been hashed.
     NotHashed,
+    /// The same, although it was to be: `--timeout` has ended it.
+    OutOfTime,
     /// Nobody promises what it hashes to.
     Unproven,
     /// It cannot be read, and why.
@@ -122,7 +126,7 @@ impl Proof {
 pub fn look(promise: &Promise) -> ProofOutcome {
     let trace = match Trace::of(&promise.path) {
         Ok(trace) => trace,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return ProofOutcome::Missing,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return ProofOutcome::Missing,
         Err(error) => return ProofOutcome::Unreadable(error.to_string()),
     };
     if let Some(size) = promise.size.filter(|size| *size != trace.size) {
@@ -146,7 +150,7 @@ pub fn look(promise: &Promise) -> ProofOutcome {
 /// cores; each `Progress` is told of the files of its promise. One outcome for each promise, in
 /// order. Blocking.
 #[must_use]
-pub fn hash_all(promises: &[(Promise, Progress)]) -> Vec<ProofOutcome> {
+pub fn hash_all(promises: &[(Promise, Progress)], deadline: Option<Deadline>) -> Vec<ProofOutcome> {
     let mut outcomes: Vec<ProofOutcome> =
         promises.iter().map(|(promise, _)| look(promise)).collect();
     let wants =
@@ -170,7 +174,7 @@ pub fn hash_all(promises: &[(Promise, Progress)]) -> Vec<ProofOutcome> {
     announce(promises, &work);
     // The largest first, so that no core is left with one at the end.
     work.sort_unstable_by(|one, other| other.cmp(one));
-    for (index, outcome) in in_parallel(promises, &work) {
+    for (index, outcome) in in_parallel(promises, &work, deadline) {
         outcomes[index] = outcome;
     }
     for (index, known) in same {
@@ -199,6 +203,7 @@ fn announce(promises: &[(Promise, Progress)], work: &[(u64, usize)]) {
 fn in_parallel(
     promises: &[(Promise, Progress)],
     work: &[(u64, usize)],
+    deadline: Option<Deadline>,
 ) -> Vec<(usize, ProofOutcome)> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
@@ -206,7 +211,7 @@ fn in_parallel(
         let mut done = Vec::new();
         while let Some((_, index)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
             let (promise, progress) = &promises[*index];
-            done.push((*index, hash(promise, progress)));
+            done.push((*index, hash(promise, progress, deadline)));
         }
         done
     };
@@ -220,14 +225,23 @@ fn in_parallel(
     })
 }
 
-fn hash(promise: &Promise, progress: &Progress) -> ProofOutcome {
+fn hash(promise: &Promise, progress: &Progress, deadline: Option<Deadline>) -> ProofOutcome {
     let Some(id) = &promise.id else { return ProofOutcome::Unproven };
+    let is_over = || deadline.is_some_and(|deadline| deadline.left().is_zero());
+    if is_over() {
+        return ProofOutcome::OutOfTime;
+    }
+    let moved = |bytes| {
+        progress.verified(bytes);
+        if is_over() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
+    };
     let hashed = Trace::of(&promise.path).and_then(|before| {
-        let actual = hash::hash(&promise.path, id, &|bytes| progress.verified(bytes))?;
+        let actual = hash::hash(&promise.path, id, &moved)?;
         Ok((before, Trace::of(&promise.path)?, actual))
     });
     let (before, after, actual) = match hashed {
         Ok(hashed) => hashed,
+        Err(_) if is_over() => return ProofOutcome::OutOfTime,
         Err(error) => return ProofOutcome::Unreadable(error.to_string()),
     };
     progress.finished(&promise.name);
@@ -307,7 +321,7 @@ mod tests {
         let progress = Progress::new(events);
         let promises: Vec<_> =
             promises.iter().map(|promise| (promise.clone(), progress.clone())).collect();
-        hash_all(&promises)
+        hash_all(&promises, None)
     }
 
     #[test]

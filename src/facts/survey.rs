@@ -23,6 +23,7 @@ mod way;
 use futures_util::future::join_all;
 use tokio::task;
 
+use crate::deadline::Deadline;
 use crate::facts::lockfile::{Lockfile, Pin};
 use crate::facts::survey::way::Views;
 use crate::facts::{LaneFacts, Orders, Pinning};
@@ -97,9 +98,10 @@ fn opens(lane: &Lane, pin: &Pin) -> bool {
     })
 }
 
-/// Hashes every byte that no stamp vouches for.
-pub async fn prove(lanes: &mut [LaneFacts], progress: Progress) {
-    proof::hash(lanes, progress).await;
+/// Hashes every byte that no stamp vouches for, as far as there is time for it: what is hashed then has
+/// a stamp.
+pub async fn prove(lanes: &mut [LaneFacts], progress: Progress, deadline: Option<Deadline>) {
+    proof::hash(lanes, progress, deadline).await;
 }
 
 /// Brings what is missing: probes every source, checks the disk, fetches, and looks again; asks the

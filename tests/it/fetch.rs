@@ -45,7 +45,7 @@ fn options(fake: &FakeHub) -> HubOptions {
         offline: false,
         max_workers: 3,
         limit_rate: None,
-        timeout: None,
+        deadline: None,
         silence: Duration::from_secs(30),
         locking: preflight::options::Locking::default(),
         network: preflight::options::NetworkOptions::default(),

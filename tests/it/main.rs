@@ -15,6 +15,8 @@ mod compose_cli;
 mod compose_config;
 /// Projects as Docker Compose itself resolves them.
 mod compose_oracle;
+/// When a run has to end.
+mod deadline;
 mod docker_copied_files;
 mod docker_corpus;
 mod docker_cortex;

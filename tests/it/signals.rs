@@ -182,7 +182,7 @@ fn stands_at(number: u32, arguments: &[&str]) {
 }
 
 /// Leaves no room in a pipe.
-fn fill(pipe: &std::io::PipeWriter) {
+pub(crate) fn fill(pipe: &std::io::PipeWriter) {
     let flags = rustix::fs::fcntl_getfl(pipe).unwrap();
     rustix::fs::fcntl_setfl(pipe, flags | rustix::fs::OFlags::NONBLOCK).unwrap();
     for size in [4096, 1] {

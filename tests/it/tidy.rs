@@ -13,7 +13,18 @@ const FILE: &str = "tests/it/tidy.rs";
 /// The rooms, from the ground up: each line may use what stands in the lines above it and nothing
 /// else. `ARCHITECTURE.md` shows the same table.
 const LAYERS: [&[&str]; 22] = [
-    &["amount", "beneath", "bounded", "exit_code", "file_name", "limits", "look", "path", "source"],
+    &[
+        "amount",
+        "beneath",
+        "bounded",
+        "deadline",
+        "exit_code",
+        "file_name",
+        "limits",
+        "look",
+        "path",
+        "source",
+    ],
     &["source_map", "suggest", "timing", "whole_file", "yaml", "report::redact"],
     &["options", "progress"],
     &["project", "report::logging"],

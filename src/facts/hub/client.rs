@@ -349,7 +349,7 @@ mod tests {
             offline: false,
             max_workers: 1,
             limit_rate: None,
-            timeout: None,
+            deadline: None,
             silence: Duration::from_secs(1),
             locking: crate::options::Locking::default(),
             network: crate::options::NetworkOptions::default(),

@@ -39,7 +39,7 @@ fn options(endpoint: &str) -> HubOptions {
         offline: false,
         max_workers: 4,
         limit_rate: None,
-        timeout: None,
+        deadline: None,
         silence: Duration::from_millis(300),
         locking: Locking::default(),
         network: NetworkOptions::default(),

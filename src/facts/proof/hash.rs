@@ -21,8 +21,12 @@ const TOLD: u64 = 1024 * 1024;
 /// else sha256. `moved` is told of bytes as they are hashed. Blocking.
 ///
 /// # Errors
-/// What the system says.
-pub fn hash(path: &Path, like: &ObjectId, moved: &dyn Fn(u64)) -> io::Result<ObjectId> {
+/// What the system says, and what `moved` says, which ends it.
+pub fn hash(
+    path: &Path,
+    like: &ObjectId,
+    moved: &dyn Fn(u64) -> io::Result<()>,
+) -> io::Result<ObjectId> {
     let mut file = fs::File::open(path)?;
     // Advice that is not taken costs nothing.
     let _ = rustix::fs::fadvise(file.file(), 0, None, Advice::Sequential);
@@ -49,12 +53,12 @@ pub fn hash(path: &Path, like: &ObjectId, moved: &dyn Fn(u64)) -> io::Result<Obj
         }
         untold += length as u64;
         if untold >= TOLD {
-            moved(untold);
+            moved(untold)?;
             untold = 0;
         }
     }
     if untold > 0 {
-        moved(untold);
+        moved(untold)?;
     }
     Ok(match hasher {
         Hasher::Sha256(hasher) => ObjectId::Sha256(hub::hex(&hasher.finalize())),
@@ -85,8 +89,8 @@ mod tests {
             (ObjectId::LfsPointer(none()), ObjectId::Sha256(sha256.to_owned())),
             (ObjectId::GitBlob(none()), ObjectId::GitBlob(git.to_owned())),
         ] {
-            assert_eq!(hash(&path, &like, &|_| ()).unwrap(), expected);
+            assert_eq!(hash(&path, &like, &|_| Ok(())).unwrap(), expected);
         }
-        assert!(hash(folder.path(), &ObjectId::Sha256(none()), &|_| ()).is_err());
+        assert!(hash(folder.path(), &ObjectId::Sha256(none()), &|_| Ok(())).is_err());
     }
 }

@@ -57,7 +57,7 @@ pub fn is_other_text(promise: &Promise) -> bool {
 
 /// Whether a file can be read and is not `id`. Blocking.
 fn is_other_than(path: &Path, id: &ObjectId) -> bool {
-    let hashed = super::hash::hash(path, id, &|_| ());
+    let hashed = super::hash::hash(path, id, &|_| Ok(()));
     let size = fs_err::metadata(path).map_or(0, |it| it.len());
     hashed.is_ok_and(|hashed| hashed.agrees(id, size) == Some(false))
 }

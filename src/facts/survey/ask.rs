@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use url::Url;
 
+use crate::deadline::{self, Deadline};
 use crate::facts::LaneFacts;
 use crate::facts::smoke::{Answer, Endpoint, Smoke, Wanted, api_key, same_server};
 use crate::facts::survey::way::Views;
@@ -43,7 +44,7 @@ pub async fn ask(lanes: &mut [LaneFacts], stack: &mut Stack, options: &Options) 
         (lane.skipped.is_none() || lane.outside).then(|| smoke_test(lane, &known, stack, options))
     });
     let answers = tests.map(async |test| match test {
-        Some(test) => Some(test.run().await),
+        Some(test) => Some(test.before(options.deadline).await),
         None => None,
     });
     let answers: Vec<Option<Smoke>> = join_all(answers).await;
@@ -156,6 +157,15 @@ fn from_container(lane: &Lane, container: &Container, standpoint: &Standpoint) -
 }
 
 impl SmokeTest<'_> {
+    /// As far as it comes until then.
+    async fn before(self, deadline: Option<Deadline>) -> Smoke {
+        let url = self.url.clone();
+        deadline::before(deadline, self.run()).await.unwrap_or_else(|over| {
+            let why = format!("no answer before the end of the run, after {:?}", over.allowed());
+            Smoke::answered(url, Answer::None(why))
+        })
+    }
+
     async fn run(self) -> Smoke {
         let Some(url) = self.url.clone() else {
             return Smoke::answered(None, Answer::NoAddress);

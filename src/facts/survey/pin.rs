@@ -88,7 +88,7 @@ fn with_hashes(mut pin: Pin, target: Option<Target>, listing: &Listing) -> Pin {
 
 /// The sha256 of a file that is the one that the hub lists.
 fn sha256(path: &Path, listed: &ObjectId) -> Option<String> {
-    let silent = |_| ();
+    let silent = |_| Ok(());
     let size = fs_err::metadata(path).ok()?.len();
     let here = hash(path, listed, &silent).ok()?;
     if here.agrees(listed, size) != Some(true) {

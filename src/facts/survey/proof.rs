@@ -3,6 +3,7 @@
 use super::blocking;
 use super::target::{Slot, Target};
 use crate::beneath::Beneath;
+use crate::deadline::Deadline;
 use crate::facts::hub::{Noted, ObjectId};
 use crate::facts::model::Listed;
 use crate::facts::proof::stamp::{self, Recall, Trace};
@@ -21,8 +22,8 @@ pub(super) fn look(facts: &mut LaneFacts) {
     facts.proofs = promises.into_iter().map(seen).collect();
 }
 
-/// Hashes every file of every lane that no stamp vouches for.
-pub(super) async fn hash(lanes: &mut [LaneFacts], progress: Progress) {
+/// Hashes every file of every lane that no stamp vouches for, until the deadline.
+pub(super) async fn hash(lanes: &mut [LaneFacts], progress: Progress, deadline: Option<Deadline>) {
     let judged = lanes.iter().enumerate().filter(|(_, facts)| facts.lane.skipped.is_none());
     let judged: Vec<(usize, LaneFacts)> =
         judged.map(|(index, facts)| (index, facts.clone())).collect();
@@ -36,7 +37,7 @@ pub(super) async fn hash(lanes: &mut [LaneFacts], progress: Progress) {
         let owners: Vec<usize> = promises.iter().map(|(index, ..)| *index).collect();
         let promises: Vec<_> =
             promises.into_iter().map(|(_, promise, progress)| (promise, progress)).collect();
-        let outcomes = proof::hash_all(&promises);
+        let outcomes = proof::hash_all(&promises, deadline);
         let proofs = promises.into_iter().zip(outcomes);
         let proofs = proofs.map(|((promise, _), outcome)| Proof::of(promise, outcome));
         owners.into_iter().zip(proofs).collect::<Vec<_>>()

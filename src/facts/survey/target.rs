@@ -211,7 +211,7 @@ impl Scrutiny {
             Self::Content => {
                 let promises: Vec<_> =
                     promises.iter().map(|promise| (promise.clone(), progress.clone())).collect();
-                let outcomes = proof::hash_all(&promises);
+                let outcomes = proof::hash_all(&promises, None);
                 outcomes.into_iter().map(|outcome| outcome == ProofOutcome::Proven).collect()
             }
         }

@@ -60,6 +60,13 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
         let fix = format!("run `preflight verify --deep --lane {}`", facts.lane.name);
         findings.push(speaker.finding(&FILE_CHANGED, first, message, fix));
     }
+    let left = of(&ProofOutcome::OutOfTime);
+    if let Some(first) = left.first() {
+        let verb = if left.len() == 1 { "was" } else { "were" };
+        let message = format!("{} {verb} not hashed within `--timeout`", speaker.files(&left));
+        let fix = "run it again: what was hashed is remembered; or allow more with `--timeout`";
+        findings.push(speaker.finding(&FILE_NOT_PROVEN, first, message, fix.to_owned()));
+    }
     let unproven = of(&ProofOutcome::Unproven);
     let was_deep = facts.orders.deep;
     if let Some(first) = unproven.first().filter(|_| was_deep) {

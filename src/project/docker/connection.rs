@@ -55,6 +55,7 @@ impl Connection {
         options: &DockerOptions,
         allowance: Allowance,
     ) -> Result<Self, DockerError> {
+        let allowance = allowance.until(options.deadline);
         let Endpoint { host, certificates } = context::endpoint(options)?;
         // Docker injects proxies into containers; one is never on the way to it.
         let builder = || {

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::DockerError;
 use super::connection::{Connection, denied};
+use crate::deadline::Deadline;
 use crate::limits::{
     DOCKER_ANSWER_TIME, LONGEST_DOCKER_ANSWER, LONGEST_DOCKER_ANSWERS, MOST_DOCKER_VALUES,
 };
@@ -82,6 +83,12 @@ impl Allowance {
     /// All that may be waited for is `time`.
     pub(super) fn of(time: Duration) -> Self {
         Self { time, taken: Mutex::default() }
+    }
+
+    /// No longer than until then.
+    pub(super) fn until(self, deadline: Option<Deadline>) -> Self {
+        let time = deadline.map_or(self.time, |deadline| deadline.left().min(self.time));
+        Self { time, ..self }
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::beneath::Beneath;
+use crate::deadline::Deadline;
 use crate::facts::hub::blocks::BLOCK;
 use crate::facts::hub::retries::Retries;
 use crate::facts::hub::{Download, Hub, HubError, Listing};
@@ -46,7 +47,7 @@ fn options(fake: &FakeHub, max_workers: usize) -> HubOptions {
         offline: false,
         max_workers,
         limit_rate: None,
-        timeout: None,
+        deadline: None,
         silence: Duration::from_millis(500),
         locking: Locking::default(),
         network: NetworkOptions::default(),
@@ -421,8 +422,8 @@ async fn a_foreseeable_name_that_leads_elsewhere_is_not_followed() {
 async fn a_fetch_that_may_take_no_longer_keeps_what_came() {
     let fake = hub(&["slow=20000000:all"]);
     let folder = TempDir::new().unwrap();
-    let timeout = Some(Duration::from_millis(900));
-    let hasty = HubOptions { timeout, ..options(&fake, 2) };
+    let deadline = Deadline::after(Duration::from_millis(900));
+    let hasty = HubOptions { deadline, ..options(&fake, 2) };
     let error = fetch(&hasty, folder.path()).await.0.unwrap_err();
     assert!(matches!(error, HubError::TimedOut { .. }), "{error}");
     assert!(!folder.path().join(MODEL).exists());
