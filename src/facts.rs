@@ -23,7 +23,7 @@ use crate::plan::lanes::{Artifact, Cached, Lane, Plan};
 use crate::project::Project;
 use crate::project::docker::{DockerError, Observation};
 use crate::project::mounts::Standpoint;
-use crate::project::stack::{Difference, Stack};
+use crate::project::stack::{Difference, Stack, Withheld};
 use crate::source::Source;
 use crate::source_map::Spanned;
 
@@ -113,6 +113,9 @@ pub struct Orders {
 pub struct SourceFacts {
     /// The hub that this run asks, without a trailing slash.
     pub endpoint: String,
+    /// Why it is asked without the token that the environment has; absent: it gets that, or there is
+    /// none.
+    pub withheld: Option<Withheld>,
     /// What it holds; absent: the hub was not asked, because nothing is missing or nothing may be
     /// fetched.
     pub probe: Option<Result<Listing, HubError>>,

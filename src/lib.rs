@@ -81,6 +81,7 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
         return Ok(voice.config(&project, options.config)?);
     }
     let mut stack = stack::gather(options, &mut sources).await?;
+    let options = &stack.without_withheld_token(options);
     voice.hide(&stack.project);
     let plan = plan::of(&stack, options, &sources)?;
     if options.task == Task::Plan {

@@ -78,3 +78,7 @@ pub const MOST_CONTAINERS: usize = 5000;
 /// The most values that one container, image or volume, or the engine itself, may tell of: each takes up
 /// to a hundred times as much memory as text. Told as an answer that cannot be read.
 pub const MOST_DOCKER_VALUES: usize = 50_000;
+
+/// The most folders of a project in which an env file is looked for, before the user's token is sent to
+/// another hub than the default one. Told as a token that is withheld.
+pub const PROJECT_FOLDERS: usize = 10_000;

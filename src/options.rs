@@ -199,6 +199,9 @@ pub struct Selection {
     pub variables: IndexMap<String, String>,
 }
 
+/// The hub that is asked where nobody names one.
+pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
+
 /// How to reach the hub.
 #[derive(Debug, Clone)]
 pub struct HubOptions {
@@ -231,6 +234,9 @@ pub struct NetworkOptions {
     pub certificates: Option<PathBuf>,
     /// `no_proxy`, else `NO_PROXY`: who is reached without a proxy; absent: nobody.
     pub no_proxy: Option<String>,
+    /// The variables that name proxies, which the HTTP client reads itself: `HTTPS_PROXY` and its kin,
+    /// in both cases.
+    pub proxies: IndexMap<String, String>,
 }
 
 /// How processes keep out of each other's way.

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
-use crate::options::{Base, NetworkOptions, OptionsError, Token};
+use crate::options::{Base, DEFAULT_ENDPOINT, NetworkOptions, OptionsError, Token};
 use crate::path::expansion::{Known, expanded};
-
-const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
 /// Where Docker puts the secret that the shipped fragments declare.
 const SECRET: &str = "/run/secrets/hf_token";
+
+/// What names a proxy, in either case (reqwest 0.12 src/proxy.rs).
+const PROXIES: [&str; 3] = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"];
 
 /// What this process was started with.
 #[derive(Debug, Clone)]
@@ -128,6 +129,11 @@ impl Environment {
         NetworkOptions {
             certificates: self.value("SSL_CERT_FILE").map(PathBuf::from),
             no_proxy: self.value("no_proxy").or_else(|| self.value("NO_PROXY")),
+            proxies: PROXIES
+                .into_iter()
+                .flat_map(|name| [name.to_owned(), name.to_ascii_lowercase()])
+                .filter_map(|name| self.value(&name).map(|value| (name, value)))
+                .collect(),
         }
     }
 

@@ -53,6 +53,7 @@ pub async fn look(
         let mut facts = LaneFacts::of(lane.clone(), options.role);
         facts.binds = binds::of_lane(lane, &stack.project, &binds);
         facts.source.endpoint.clone_from(&options.hub.endpoint);
+        facts.source.withheld.clone_from(&stack.withheld);
         facts.source.pinning = pinning(lane, lock);
         facts.orders = Orders {
             role: options.role,

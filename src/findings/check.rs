@@ -69,6 +69,7 @@ pub static CHECKS: &[&Check] = &[
     &cache::MOUNT,
     &hub::SOURCE,
     &hub::OTHER,
+    &hub::WITHHELD,
     &hub::DISK,
     &hub::PIN,
     &hub::PLANNED,

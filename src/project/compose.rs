@@ -42,6 +42,7 @@ mod written;
 
 use std::path::PathBuf;
 
+use indexmap::IndexMap;
 use thiserror::Error;
 
 use self::assemble::About;
@@ -127,6 +128,26 @@ pub fn load(options: &ProjectOptions, sources: &mut SourceMap) -> Result<Project
     let mut loader = Loader::new(sources, &here, home, options.reach.clone());
     let loaded = load_with(options, &mut loader);
     loaded.map_err(|fault| fault.locate(sources))
+}
+
+/// What env files say, each by itself and without the environment; one that cannot be read says nothing.
+/// Blocking.
+pub fn env_files(
+    options: &ProjectOptions,
+    files: &[PathBuf],
+    sources: &mut SourceMap,
+) -> Vec<IndexMap<String, Spanned<String>>> {
+    let here = clean(&options.working_directory);
+    let mut loader = Loader::new(sources, &here, None, options.reach.clone());
+    let nothing = Environment::default();
+    let mut read = |file: &PathBuf| {
+        let variables =
+            files::read_dotenv(std::slice::from_ref(file), &nothing, &mut loader).ok()?;
+        let mut environment = Environment::default();
+        environment.add_missing(&variables);
+        Some(environment.into_variables())
+    };
+    files.iter().filter_map(&mut read).collect()
 }
 
 fn load_with(options: &ProjectOptions, loader: &mut Loader<'_>) -> Result<Project, Fault> {

@@ -3,6 +3,7 @@
 mod image_defaults;
 mod observed;
 mod strangers;
+mod trust;
 mod up;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ use crate::project::{Hardware, MountSource, Project, Service};
 use crate::source_map::SourceMap;
 
 pub use observed::Difference;
+pub use trust::{Way, Withheld};
 
 /// How much older than this process a folder may be that Docker made for it. Without the API
 /// the moment at which the own container was created is not known; starting one takes less.
@@ -52,6 +54,8 @@ pub struct Stack {
     /// A folder of the models mount that is no older than this may have been made by Docker for
     /// this very run.
     pub born: SystemTime,
+    /// Why the token that the environment has must not be sent; absent: it may.
+    pub withheld: Option<Withheld>,
 }
 
 /// Reads the Compose files and asks Docker.
@@ -93,6 +97,7 @@ async fn by_hand(options: &Options, sources: &mut SourceMap) -> Result<Stack, Lo
         standpoint,
         archives,
         born: SystemTime::now(),
+        withheld: None,
     })
 }
 
@@ -113,7 +118,9 @@ async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result
     if let (Ok(seen), Some(folder)) = (&mut observation, &folder) {
         strangers::set_apart(seen, |label| label == folder);
     }
-    let loaded = compose::load(&visible_files(&options.project, &observation), sources);
+    let files = visible_files(&options.project, &observation);
+    let loaded = compose::load(&files, sources);
+    let withheld = trust::withheld(&options.hub, &files, (&loaded, &observation), sources);
     if let (Ok(seen), Ok(project)) = (&mut observation, &loaded) {
         strangers::take_back(seen, project);
     }
@@ -142,6 +149,7 @@ async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result
         unreadable,
         observation,
         born: created.unwrap_or(started - START),
+        withheld,
     })
 }
 
@@ -226,21 +234,7 @@ fn visible_files(
     let Some(myself) = observation.as_ref().ok().and_then(|seen| seen.myself.as_ref()) else {
         return visible;
     };
-    let reach = myself
-        .mounts
-        .iter()
-        .filter_map(|mount| match &mount.source {
-            MountSource::Bind { path, .. } => {
-                Some((path.clone(), LocalPath::new(mount.target.as_path())))
-            }
-            MountSource::Volume { .. }
-            | MountSource::Anonymous
-            | MountSource::Tmpfs
-            | MountSource::Copied(_)
-            | MountSource::Other(_) => None,
-        })
-        .collect();
-    let reach = Reach::Through(reach);
+    let reach = own_reach(myself);
     let label = |name: &str| myself.labels.get(&format!("com.docker.compose.project.{name}"));
     let listed = |name: &str| label(name).map(|paths| paths.split(',').map(Into::into).collect());
     if let Some(directory) = label("working_dir") {
@@ -254,6 +248,21 @@ fn visible_files(
     }
     visible.name = visible.name.or_else(|| myself.project.clone());
     visible
+}
+
+/// Where an init container finds what is bound from the host.
+fn own_reach(myself: &Container) -> Reach {
+    let binds = myself.mounts.iter().filter_map(|mount| match &mount.source {
+        MountSource::Bind { path, .. } => {
+            Some((path.clone(), LocalPath::new(mount.target.as_path())))
+        }
+        MountSource::Volume { .. }
+        | MountSource::Anonymous
+        | MountSource::Tmpfs
+        | MountSource::Copied(_)
+        | MountSource::Other(_) => None,
+    });
+    Reach::Through(binds.collect())
 }
 
 /// How an init container sees the host: through its own mounts, as Docker tells, else as its own
@@ -279,6 +288,7 @@ impl Stack {
             standpoint: Standpoint::Host,
             archives: None,
             born: SystemTime::now(),
+            withheld: None,
         }
     }
 

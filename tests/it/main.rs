@@ -131,6 +131,7 @@ mod standalone_models;
 mod start_scripts;
 /// The project's own rules.
 mod tidy;
+mod token_and_endpoint;
 /// Every byte proven once.
 mod verify_deep;
 /// Not a behaviour: servers that answer what a test tells them to.

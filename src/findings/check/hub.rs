@@ -5,10 +5,12 @@ mod other;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod withheld;
 
 use self::failure::failure;
 pub use self::other::OTHER;
 pub(super) use self::rules::NOT_WRITABLE;
+pub use self::withheld::WITHHELD;
 
 use crate::amount::size;
 use crate::facts::hub::{Download, RemoteFile};
@@ -58,6 +60,7 @@ pub static PLANNED: Check = Check { rules: &[&rules::WOULD_FETCH], run: Run::Hub
 pub static LEFT_OUT: Check = Check { rules: &[&rules::FILES_LEFT_OUT], run: Run::Hub(left_out) };
 
 fn source(facts: &LaneFacts, findings: &mut Findings) {
+    let failure = |error| withheld::told(facts, error, failure(error));
     if let Some(Err(error)) = &facts.source.probe {
         findings.push(about(facts, failure(error)));
     }

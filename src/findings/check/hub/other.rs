@@ -33,7 +33,7 @@ fn other(facts: &LaneFacts, findings: &mut Findings) {
 }
 
 /// Whether a request was made for one of the lane's repositories.
-fn was_asked(facts: &LaneFacts) -> bool {
+pub(super) fn was_asked(facts: &LaneFacts) -> bool {
     let of_caches = facts.cached.iter().map(|cached| &cached.probe);
     let probes = of_caches.chain([&facts.source.probe]).flatten();
     probes.into_iter().any(|probe| !matches!(probe, Err(HubError::Offline)))

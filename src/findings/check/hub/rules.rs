@@ -15,6 +15,9 @@ pub(super) static TOKEN_REJECTED: Rule =
 pub(super) static TOKEN_NOT_SENT: Rule =
     Rule::error("token-not-sent", ExitCode::Access, include_str!("rules/token-not-sent.md"));
 
+pub(super) static TOKEN_WITHHELD: Rule =
+    Rule::warning("token-withheld", ExitCode::Access, include_str!("rules/token-withheld.md"));
+
 pub(super) static MODEL_GATED: Rule =
     Rule::error("model-gated", ExitCode::Access, include_str!("rules/model-gated.md"));
 
