@@ -186,6 +186,59 @@ fn judge(encrypted: &Encrypted, file: Option<&Path>, words: &str) {
     }
 }
 
+/// An init container, with its variables as Compose gives them to it.
+const INIT: &str = "services:
+  preflight:
+    image: preflight:local
+    environment: [HF_TOKEN, HF_ENDPOINT, HTTPS_PROXY, 'SSL_CERT_FILE=${SSL_CERT_FILE:+/run/own.pem}']
+    volumes: [./weights:[DIR]/weights]
+  reader:
+    image: ghcr.io/ggml-org/llama.cpp:server
+    command: -m /models/tiny-Q4_K_M.gguf
+    volumes: [./weights:/models]
+    labels: {preflight.source: hf://acme/reader/tiny-Q4_K_M.gguf}
+x-preflight: {create_root: true}
+";
+
+#[test]
+fn a_token_does_not_pass_a_proxy_whose_certificates_the_project_names_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    if !make_certificates(folder) {
+        return skipped("there is no openssl 3");
+    }
+    let Some(encrypted) = Encrypted::start(folder, "leaf") else {
+        return skipped("there is no python3");
+    };
+    let proxy = "HTTPS_PROXY=http://127.0.0.1:9\n";
+    let certificates = "SSL_CERT_FILE=./own.pem\n";
+    for (dotenv, is_sent) in [
+        (format!("{proxy}{certificates}"), false),
+        (format!("{proxy}{certificates}HF_TOKEN=hf_planted\n"), true),
+        (proxy.to_owned(), true),
+        (certificates.to_owned(), true),
+    ] {
+        let sandbox = encrypted.stack(Some(&folder.join("ca.pem")));
+        let here = sandbox.path().display().to_string();
+        let sandbox = sandbox
+            .file("compose.yaml", INIT.replace("[DIR]", &here))
+            .file(".env", &dotenv)
+            .variable("PREFLIGHT_ROLE", "init")
+            .variable("PREFLIGHT_PROJECT_DIRECTORY", here)
+            .variable("HF_TOKEN", "hf_planted")
+            .variable("HTTPS_PROXY", "http://127.0.0.1:9")
+            .variable("NO_PROXY", "localhost");
+        let before = encrypted.hub.requests().len();
+        let run = sandbox.run(&["fetch"]);
+        let requests = encrypted.hub.requests().split_off(before);
+        let with = requests.iter().filter(|request| request.authorization.is_some()).count();
+        let said = format!("{dotenv}: {}{}", run.stdout, run.stderr);
+        assert!(!requests.is_empty(), "{said}");
+        assert_eq!(with > 0, is_sent, "{said}");
+        assert_eq!(said.contains("warning[token-withheld]"), !is_sent, "{said}");
+    }
+}
+
 #[test]
 fn a_variable_for_certificates_that_is_set_to_nothing_is_as_if_it_were_not_set() {
     let hub = crate::hub_stack::hub(&[]);

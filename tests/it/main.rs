@@ -39,6 +39,7 @@ mod docker_smoke;
 /// Not a behaviour: what the modules `docker_*` share.
 mod docker_stack;
 mod docker_stop;
+mod docker_token;
 mod docker_up_matrix;
 mod docker_up_parts;
 mod docker_vllm;
