@@ -106,6 +106,8 @@ pub struct Orders {
     pub update: bool,
     /// Whether every byte is to be hashed.
     pub deep: bool,
+    /// Whether stamps are neither believed nor left.
+    pub no_stamps: bool,
 }
 
 /// What the source of a lane holds, and what came of bringing it.
@@ -163,6 +165,7 @@ impl LaneFacts {
                 create_root: false,
                 update: false,
                 deep: false,
+                no_stamps: false,
             },
             artifacts: Vec::new(),
             cached: Vec::new(),

@@ -78,6 +78,8 @@ pub struct Choices {
 pub struct FileOptions {
     /// `--deep`: every byte is hashed that no stamp vouches for.
     pub deep: bool,
+    /// `--no-stamps`: stamps are neither believed nor left.
+    pub no_stamps: bool,
     /// `--discard-replaced`: the user's own files are not kept beside what replaces them.
     pub discard_replaced: bool,
     /// `fetch --update` and `lock --update`: what is not pinned moves to the newest commit.

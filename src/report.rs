@@ -32,6 +32,7 @@ use std::path::PathBuf;
 
 use crate::exit_code::ExitCode;
 use crate::facts::model::FileState;
+use crate::facts::proof::stamp::Stamper;
 use crate::findings::check;
 use crate::findings::once::once;
 use crate::findings::{Finding, Findings, Severity};
@@ -133,6 +134,8 @@ pub struct FileReport {
     pub size_bytes: Option<u64>,
     /// How it is.
     pub state: FileState,
+    /// Who has hashed it, by a stamp that this run has believed or left; absent: there is none.
+    pub hashed_by: Option<Stamper>,
 }
 
 /// What is said about one container.

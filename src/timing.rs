@@ -81,8 +81,9 @@ impl Stopwatch {
     }
 }
 
-/// `2026-11-25T20:36:13.123Z`; an instant before 1970, or after the year 9999, is 1970.
-fn rfc_3339(instant: SystemTime) -> String {
+/// `2026-11-25T20:36:13.123Z`, by RFC 3339; an instant before 1970, or after the year 9999, is 1970.
+#[must_use]
+pub fn rfc_3339(instant: SystemTime) -> String {
     let since = instant.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let instant = time::Duration::try_from(since)
         .ok()

@@ -109,6 +109,9 @@ pub(super) struct Flags {
     /// Hash every byte of every file, once: a stamp remembers it
     #[arg(long, env = "PREFLIGHT_DEEP", value_parser = switch, global = true, help_heading = "Fetch")]
     deep: bool,
+    /// Neither believe the stamps of earlier runs nor leave any: with `--deep`, every byte is hashed
+    #[arg(long, env = "PREFLIGHT_NO_STAMPS", value_parser = switch, global = true, help_heading = "Fetch")]
+    no_stamps: bool,
     /// Do not keep your own files beside what `--update` and `--deep` replace them with
     #[arg(long, env = "PREFLIGHT_DISCARD_REPLACED", value_parser = switch, global = true)]
     #[arg(help_heading = "Fetch")]
@@ -235,6 +238,7 @@ impl Flags {
             fetch: (by_role || self.fetch) && !self.no_fetch,
             files: FileOptions {
                 deep: self.deep,
+                no_stamps: self.no_stamps,
                 discard_replaced: self.discard_replaced,
                 lock_file: self.lock_file.clone(),
                 ..FileOptions::default()

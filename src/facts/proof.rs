@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use self::stamp::{Recall, Trace};
+use self::stamp::{Recall, Stamper, Stamps, Trace};
 use crate::beneath::Beneath;
 use crate::deadline::Deadline;
 use crate::facts::hub::ObjectId;
@@ -35,8 +35,8 @@ pub struct Promise {
     pub id: Option<ObjectId>,
     /// Who promises.
     pub promised_by: PromisedBy,
-    /// Whether a stamp may be left.
-    pub stamps: bool,
+    /// What stamps are good for.
+    pub stamps: Stamps,
 }
 
 /// Who promises what a file hashes to.
@@ -67,6 +67,27 @@ pub struct Proof {
     pub outcome: ProofOutcome,
     /// Where the file comes from, where it is not what was promised.
     pub provenance: Provenance,
+    /// Who has hashed it, by a stamp that says so; absent: none does, or none is believed.
+    pub hashed_by: Option<Stamper>,
+}
+
+impl Promise {
+    /// What the stamp of the file says, which now is as `trace` says. Blocking.
+    #[must_use]
+    pub fn recall(&self, trace: &Trace) -> Recall {
+        match self.stamps {
+            Stamps::Kept | Stamps::Believed => stamp::recall(&self.root, &self.name, trace),
+            Stamps::Ignored => Recall::Nothing,
+        }
+    }
+
+    /// Who has hashed the file, where that counts. Blocking.
+    fn hashed_by(&self, outcome: &ProofOutcome) -> Option<Stamper> {
+        let counts = self.promised_by == PromisedBy::Stamp
+            || matches!(outcome, ProofOutcome::Proven | ProofOutcome::Written);
+        let believed = self.stamps != Stamps::Ignored && counts;
+        believed.then(|| stamp::stamper(&self.root, &self.name)).flatten()
+    }
 }
 
 /// Where a file comes from that is not what was promised.
@@ -117,7 +138,14 @@ impl Proof {
             true if own::is_sound_text(&promise.path) => Provenance::UserText,
             true => Provenance::User,
         };
-        Self { path: promise.path, promised_by: promise.promised_by, outcome, provenance }
+        let hashed_by = promise.hashed_by(&outcome);
+        Self {
+            path: promise.path,
+            promised_by: promise.promised_by,
+            outcome,
+            provenance,
+            hashed_by,
+        }
     }
 }
 
@@ -137,7 +165,7 @@ pub fn look(promise: &Promise) -> ProofOutcome {
     if let Some(differs @ ProofOutcome::Differs { .. }) = named {
         return differs;
     }
-    match stamp::recall(&promise.root, &promise.name, &trace) {
+    match promise.recall(&trace) {
         Recall::Same(known) => judge(id, &known, trace.size).unwrap_or(ProofOutcome::NotHashed),
         Recall::Written(known) if id.agrees(&known, trace.size) == Some(true) => {
             ProofOutcome::Written
@@ -249,7 +277,7 @@ fn hash(promise: &Promise, progress: &Progress, deadline: Option<Deadline>) -> P
         return ProofOutcome::Unreadable("it was written while it was hashed".to_owned());
     }
     let outcome = judge(id, &actual, after.size).unwrap_or(ProofOutcome::Unproven);
-    if outcome == ProofOutcome::Proven && promise.stamps {
+    if outcome == ProofOutcome::Proven && promise.stamps == Stamps::Kept {
         remember(promise, &after, &actual);
     }
     outcome
@@ -257,7 +285,9 @@ fn hash(promise: &Promise, progress: &Progress, deadline: Option<Deadline>) -> P
 
 /// Leaves a stamp for a file that was just proven by other means. Blocking.
 pub fn proven(promise: &Promise) {
-    if let (Ok(trace), Some(id), true) = (Trace::of(&promise.path), &promise.id, promise.stamps) {
+    if promise.stamps == Stamps::Kept
+        && let (Ok(trace), Some(id)) = (Trace::of(&promise.path), &promise.id)
+    {
         remember(promise, &trace, id);
     }
 }
@@ -312,7 +342,7 @@ mod tests {
             size: Some(6),
             id: ObjectId::of_etag(id),
             promised_by: PromisedBy::Lock,
-            stamps: true,
+            stamps: Stamps::Kept,
         }
     }
 
@@ -370,9 +400,11 @@ mod tests {
     fn nothing_is_written_where_no_stamp_may_be_left() {
         let root = tempfile::tempdir().unwrap();
         fs_err::write(root.path().join("a"), "hello\n").unwrap();
-        let promise = Promise { stamps: false, ..promise(root.path(), "a", HELLO) };
-        assert_eq!(hashed(std::slice::from_ref(&promise)), [ProofOutcome::Proven]);
-        assert_eq!(look(&promise), ProofOutcome::NotHashed);
-        assert!(!root.path().join(".cache").exists());
+        for stamps in [Stamps::Believed, Stamps::Ignored] {
+            let promise = Promise { stamps, ..promise(root.path(), "a", HELLO) };
+            assert_eq!(hashed(std::slice::from_ref(&promise)), [ProofOutcome::Proven]);
+            assert_eq!(look(&promise), ProofOutcome::NotHashed);
+            assert!(!root.path().join(".cache").exists());
+        }
     }
 }

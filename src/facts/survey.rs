@@ -61,6 +61,7 @@ pub async fn look(
             create_root: plan.settings.create_root,
             update: options.files.update,
             deep: options.files.deep,
+            no_stamps: options.files.no_stamps,
         };
         let born = stack.born;
         let views = views.clone();

@@ -13,7 +13,7 @@ use crate::plan::engine::Engine;
 use crate::report::redact::Redactor;
 use crate::report::redact::unseen::{is_unprintable, push_json_escaped};
 use crate::source_map::{SourceMap, Span};
-use crate::timing::Timing;
+use crate::timing::{Timing, rfc_3339};
 
 /// Of the report and of the plan.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -71,6 +71,16 @@ struct File {
     host_path: Option<String>,
     size_bytes: Option<u64>,
     state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hashed_by: Option<HashedBy>,
+}
+
+#[derive(Debug, Serialize)]
+struct HashedBy {
+    uid: u32,
+    host: String,
+    version: String,
+    at: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -239,6 +249,12 @@ impl Texts<'_> {
                 FileState::Invalid => "invalid",
                 FileState::Unknown => "unknown",
             },
+            hashed_by: file.hashed_by.as_ref().map(|stamper| HashedBy {
+                uid: stamper.uid,
+                host: self.text(&stamper.host),
+                version: self.text(&stamper.version),
+                at: rfc_3339(stamper.at),
+            }),
         }
     }
 

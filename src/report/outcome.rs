@@ -104,6 +104,8 @@ fn files(artifact: &ArtifactFacts, facts: &LaneFacts) -> Vec<FileReport> {
     let opened = located.service_path.as_ref().map(ServicePath::as_path).or(visible).or(host);
     let list = |path: Option<&Path>| path.map(|path| artifact.model.list(path)).unwrap_or_default();
     let (on_host, here) = (list(host), list(visible));
+    let hashed_by =
+        |path: &Path| facts.proofs.iter().find(|proof| proof.path == path)?.hashed_by.clone();
     let report = |(index, file): (usize, Listed)| {
         let fetched = here.get(index).is_some_and(|file| facts.source.fetched.contains(&file.path));
         FileReport {
@@ -111,6 +113,7 @@ fn files(artifact: &ArtifactFacts, facts: &LaneFacts) -> Vec<FileReport> {
             host_path: on_host.get(index).map(|file| file.path.display().to_string()),
             size_bytes: file.size,
             state: if fetched { FileState::Fetched } else { file.state },
+            hashed_by: here.get(index).and_then(|file| hashed_by(&file.path)),
         }
     };
     list(opened).into_iter().enumerate().map(report).collect()

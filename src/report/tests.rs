@@ -57,7 +57,7 @@ pub(super) fn telling<'a>(
 
 fn file(path: &str, size_bytes: Option<u64>, state: FileState) -> FileReport {
     let host_path = Some(format!("/srv{path}"));
-    FileReport { path: path.to_owned(), host_path, size_bytes, state }
+    FileReport { path: path.to_owned(), host_path, size_bytes, state, hashed_by: None }
 }
 
 fn outcome(lanes: &[Lane], unknown: &[(&str, &str)], found: Vec<Finding>) -> Report {

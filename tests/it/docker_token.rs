@@ -93,7 +93,8 @@ fn a_token_and_a_hub_of_the_same_place_go_together_through_the_fragment() {
     let both = [("HF_ENDPOINT", HUB), ("HF_TOKEN", "hf_of_the_project")];
     let elsewhere = tempfile::tempdir().unwrap();
     let own = elsewhere.path().join("own.env");
-    let image = std::env::var("PREFLIGHT_TEST_IMAGE").unwrap_or("preflight:test".to_owned());
+    let image = std::env::var_os("PREFLIGHT_TEST_IMAGE").unwrap_or("preflight:test".into());
+    let image = image.display();
     let text = format!("PREFLIGHT_IMAGE={image}\nHF_ENDPOINT={HUB}\nHF_TOKEN={TOKEN}\n");
     fs_err::write(&own, text).unwrap();
     let named = ["--env-file", own.to_str().unwrap()];

@@ -177,3 +177,57 @@ fn deep_without_a_source_judges_every_lane() {
     damage(&shard(&sandbox));
     check(&deep(&sandbox), 11, &["error[file-corrupt]", "bring `/models/vllm/tiny/bf16/"]);
 }
+
+/// Writes the stamp that the file `name` in `folder` would have if it were what it was before.
+fn forge(folder: &Path, name: &str) {
+    let metadata = fs_err::metadata(folder.join(name)).unwrap();
+    let stamp = folder.join(".cache/huggingface/preflight").join(format!("{name}.stamp"));
+    let text = fs_err::read_to_string(&stamp).unwrap();
+    let said: Vec<&str> = text.trim_end().split(' ').collect();
+    assert_eq!((said[0], said.len()), ("2", 12), "{text}");
+    let numbers = [
+        metadata.size().to_string(),
+        metadata.ino().to_string(),
+        metadata.mtime().to_string(),
+        metadata.mtime_nsec().to_string(),
+        metadata.ctime().to_string(),
+        metadata.ctime_nsec().to_string(),
+    ];
+    let forged = format!("2 {} {} 1000 nowhere 0.0.1 1764331200\n", numbers.join(" "), said[7]);
+    fs_err::write(stamp, forged).unwrap();
+}
+
+#[test]
+fn a_stamp_that_somebody_else_has_written_is_believed_and_named_until_stamps_are_not() {
+    let sandbox = fetched();
+    let shard = shard(&sandbox);
+    damage(&shard);
+    forge(shard.parent().unwrap(), "model-00001-of-00003.safetensors");
+    let run = sandbox.run(&["verify", "--deep", "--format", "json"]);
+    assert_eq!(run.code, Some(0), "{}", run.stdout);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let files = report["lanes"].as_array().unwrap().iter();
+    let mut files = files.flat_map(|lane| lane["files"].as_array().unwrap());
+    let file = files.find(|file| file["path"].as_str().unwrap().contains("00001-of")).unwrap();
+    let said = serde_json::json!({
+        "uid": 1000, "host": "nowhere", "version": "0.0.1", "at": "2025-11-28T12:00:00.000Z"
+    });
+    assert_eq!(file["hashed_by"], said, "{file}");
+
+    let run = sandbox.run(&["verify", "--deep", "--no-stamps", "--lane", "coder"]);
+    let message = "is not what the note that its download left says: sha256 ";
+    check(&run, 11, &["error[file-corrupt]", message]);
+    let run = sandbox.run(&["verify", "--deep", "--no-stamps", "--format", "json"]);
+    assert!(!run.stdout.contains("hashed_by"), "{}", run.stdout);
+}
+
+#[test]
+fn without_stamps_every_byte_is_hashed_every_time_and_none_is_left() {
+    let sandbox = fetched().variable("PREFLIGHT_NO_STAMPS", "1");
+    forget(&sandbox);
+    for _ in 0..2 {
+        check(&deep(&sandbox), 0, &["coder: hashing "]);
+    }
+    let stamps = shard(&sandbox).parent().unwrap().join(".cache/huggingface/preflight");
+    assert!(!stamps.exists());
+}

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::Promise;
-use super::stamp::{self, Recall, Trace};
+use super::stamp::{Recall, Trace};
 use crate::facts::hub::{Noted, ObjectId};
 use crate::facts::model::{self, Content, Lookalike, ModelFacts};
 use crate::file_name::hub_cache;
@@ -32,8 +32,7 @@ pub fn is_own(promise: &Promise) -> bool {
     let is_noted = |id: &ObjectId| {
         noted.as_ref().is_some_and(|it| it.id.agrees(id, metadata.len()) == Some(true))
     };
-    let recalled =
-        Trace::of(&promise.path).map(|trace| stamp::recall(&promise.root, &promise.name, &trace));
+    let recalled = Trace::of(&promise.path).map(|trace| promise.recall(&trace));
     let is_text = Weights::of(&promise.name).is_none() && metadata.len() <= LONGEST_TEXT;
     match (recalled, &noted) {
         (Ok(Recall::Same(_) | Recall::Moved(_)), _) => false,
@@ -114,6 +113,7 @@ fn is_remains(path: &Path) -> bool {
 mod tests {
     use std::time::{Duration, SystemTime};
 
+    use super::super::stamp::{self, Stamps};
     use super::*;
     use crate::beneath::Beneath;
     use crate::facts::proof::PromisedBy;
@@ -126,7 +126,7 @@ mod tests {
             size: None,
             id: None,
             promised_by: PromisedBy::Hub,
-            stamps: true,
+            stamps: Stamps::Kept,
         }
     }
 

@@ -2,18 +2,24 @@
 //!
 //! `ROOT/.cache/huggingface/preflight/NAME.stamp`, beside the notes of `hf`, which everything that
 //! lists a model's folder leaves out. One line: version, size, inode, time of the last change of
-//! content and of anything, and the hash that the content had. It holds while all of them do.
+//! content and of anything, the hash that the content had, and who found that, where, with which
+//! preflight, when. It holds while the file is the same.
+//!
+//! A stamp is worth as much as its folder: whoever may write there may write one.
 
+use std::fmt;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use crate::beneath::Beneath;
 use crate::facts::hub::{self, HubError, ObjectId};
 use crate::file_name::hub_cache;
+use crate::timing::rfc_3339;
 
 /// Stamps of other versions are no stamps.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
 /// One that is longer was not written here.
 const LONGEST: u64 = 512;
@@ -40,6 +46,75 @@ pub enum Recall {
     Moved(ObjectId),
     /// Its content was this, and it has been written since.
     Written(ObjectId),
+}
+
+/// What a stamp is good for in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stamps {
+    /// It is believed, and one is left for what was hashed.
+    Kept,
+    /// It is believed, and none is left.
+    Believed,
+    /// `--no-stamps`: it is neither believed nor left.
+    Ignored,
+}
+
+/// Who has hashed a file, as its stamp says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamper {
+    /// The user's number, in his own namespace.
+    pub uid: u32,
+    /// What his machine calls itself; in a container, its id.
+    pub host: String,
+    /// The version of preflight.
+    pub version: String,
+    /// By his clock.
+    pub at: SystemTime,
+}
+
+impl Stamps {
+    /// For files that may be written beside, or not.
+    #[must_use]
+    pub fn of(ignored: bool, read_only: bool) -> Self {
+        match (ignored, read_only) {
+            (true, _) => Self::Ignored,
+            (false, true) => Self::Believed,
+            (false, false) => Self::Kept,
+        }
+    }
+}
+
+impl Stamper {
+    fn myself() -> Self {
+        let host = fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let host = Some(host.trim()).filter(|host| is_word(host)).unwrap_or("-");
+        Self {
+            uid: rustix::process::geteuid().as_raw(),
+            host: host.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            at: SystemTime::now(),
+        }
+    }
+
+    fn parse<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let uid = words.next()?.parse().ok()?;
+        let mut word = || words.next().filter(|word| is_word(word)).map(str::to_owned);
+        let (host, version) = (word()?, word()?);
+        let seconds = Duration::from_secs(words.next()?.parse().ok()?);
+        let at = SystemTime::UNIX_EPOCH.checked_add(seconds)?;
+        words.next().is_none().then_some(Self { uid, host, version, at })
+    }
+}
+
+impl fmt::Display for Stamper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { uid, host, version, at } = self;
+        write!(f, "uid {uid} on {host} with preflight {version} on {}", rfc_3339(*at))
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 impl Trace {
@@ -71,14 +146,23 @@ impl Trace {
 /// What is remembered of the file `name` below `root`, which now is as `trace` says. Blocking.
 #[must_use]
 pub fn recall(root: &Beneath, name: &str, trace: &Trace) -> Recall {
-    let Ok(Some(text)) = place(root, name).read(LONGEST) else { return Recall::Nothing };
-    let Some((then, id)) = parse(&text) else { return Recall::Nothing };
+    let Some((then, id, _)) = read(root, name) else { return Recall::Nothing };
     let now = trace.numbers();
     match (then == now, then[0] == now[0] && then[2..4] == now[2..4]) {
         (true, _) => Recall::Same(id),
         (false, true) => Recall::Moved(id),
         (false, false) => Recall::Written(id),
     }
+}
+
+/// Who has hashed the file `name` below `root`, if there is a stamp. Blocking.
+#[must_use]
+pub fn stamper(root: &Beneath, name: &str) -> Option<Stamper> {
+    read(root, name).map(|(.., stamper)| stamper)
+}
+
+fn read(root: &Beneath, name: &str) -> Option<([i128; 6], ObjectId, Stamper)> {
+    parse(&place(root, name).read(LONGEST).ok()??)
 }
 
 /// Remembers the content of the file `name` below `root`. Blocking.
@@ -92,8 +176,11 @@ pub fn leave(root: &Beneath, name: &str, trace: &Trace, id: &ObjectId) -> Result
         ObjectId::LfsPointer(_) => return Ok(()),
     };
     let [size, inode, modified, modified_ns, changed, changed_ns] = trace.numbers();
+    let Stamper { uid, host, version, at } = Stamper::myself();
+    let seconds = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let text = format!(
-        "{VERSION} {size} {inode} {modified} {modified_ns} {changed} {changed_ns} {kind}:{hex}\n"
+        "{VERSION} {size} {inode} {modified} {modified_ns} {changed} {changed_ns} {kind}:{hex} \
+         {uid} {host} {version} {seconds}\n"
     );
     hub::write_note(&place(root, name), &text)
 }
@@ -102,7 +189,7 @@ fn place(root: &Beneath, name: &str) -> Beneath {
     root.join(hub_cache::OWN).join(format!("{name}.stamp"))
 }
 
-fn parse(text: &str) -> Option<([i128; 6], ObjectId)> {
+fn parse(text: &str) -> Option<([i128; 6], ObjectId, Stamper)> {
     let mut words = text.strip_suffix('\n')?.split(' ');
     if words.next()? != VERSION {
         return None;
@@ -116,13 +203,11 @@ fn parse(text: &str) -> Option<([i128; 6], ObjectId)> {
         ("git", hex) => ObjectId::GitBlob(hex.to_owned()),
         _ => return None,
     };
-    words.next().is_none().then_some((numbers, id))
+    Some((numbers, id, Stamper::parse(words)?))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
-
     use super::*;
 
     fn now(folder: &Path) -> Recall {
@@ -157,14 +242,21 @@ mod tests {
     #[test]
     fn what_is_not_a_stamp_says_nothing() {
         let id = format!("sha256:{}", "0".repeat(64));
-        assert!(parse(&format!("1 2 3 4 5 6 7 {id}\n")).is_some());
+        let whole = format!("2 2 3 4 5 6 7 {id} 1000 box 0.1.0 1764331200\n");
+        let (.., stamper) = parse(&whole).unwrap();
+        let told = "uid 1000 on box with preflight 0.1.0 on 2025-11-28T12:00:00.000Z";
+        assert_eq!(stamper.to_string(), told);
         for text in [
             String::new(),
-            format!("1 2 3 4 5 6 7 {id}"),
+            whole.trim_end().to_owned(),
+            whole.replace("2 2", "1 2"),
+            whole.replace("3 4 5", "3 5"),
+            whole.replace("1000", "-1"),
+            whole.replace("box", "b\u{202e}x"),
+            whole.replace("1764331200", &u64::MAX.to_string()),
+            whole.replace("1764331200", "1764331200 x"),
+            whole.replace("sha256", "md5"),
             format!("2 2 3 4 5 6 7 {id}\n"),
-            format!("1 2 3 4 5 6 {id}\n"),
-            format!("1 2 3 4 5 6 7 {id} x\n"),
-            "1 2 3 4 5 6 7 md5:0\n".to_owned(),
         ] {
             assert_eq!(parse(&text), None, "{text:?}");
         }

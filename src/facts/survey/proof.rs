@@ -5,8 +5,7 @@ use super::target::{Slot, Target};
 use crate::beneath::Beneath;
 use crate::deadline::Deadline;
 use crate::facts::hub::{Noted, ObjectId};
-use crate::facts::model::Listed;
-use crate::facts::proof::stamp::{self, Recall, Trace};
+use crate::facts::proof::stamp::{Recall, Stamps, Trace};
 use crate::facts::proof::{self, Promise, PromisedBy, Proof};
 use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::progress::Progress;
@@ -60,7 +59,7 @@ fn promises(facts: &LaneFacts) -> Vec<Promise> {
     let is_apart = facts.lane.cached.iter().any(|cached| !cached.beside.is_empty());
     promises.extend(pinned.into_iter().flatten());
     for artifact in facts.artifacts.iter().skip(usize::from(is_pinned)) {
-        promises.extend(loaded(artifact, is_apart));
+        promises.extend(loaded(artifact, is_apart, facts.orders.no_stamps));
     }
     promises
 }
@@ -74,7 +73,7 @@ fn pinned(facts: &LaneFacts) -> Option<Vec<Promise>> {
 }
 
 /// What is known of the files that an engine loads. `is_apart`: not all of them lie together.
-fn loaded(artifact: &ArtifactFacts, is_apart: bool) -> Vec<Promise> {
+fn loaded(artifact: &ArtifactFacts, is_apart: bool, no_stamps: bool) -> Vec<Promise> {
     let sight = &artifact.artifact.located.value.sight;
     let Sight::Visible { path, mounted_at, read_only, .. } = sight else { return Vec::new() };
     let path = path.as_path();
@@ -83,7 +82,7 @@ fn loaded(artifact: &ArtifactFacts, is_apart: bool) -> Vec<Promise> {
     let Some(root) = root else { return Vec::new() };
     // What lies behind a link out of the mount is looked at, and nothing is left there.
     let kept = Beneath::find(mounted_at.as_path(), root).ok().flatten();
-    let stamps = !read_only && kept.is_some();
+    let stamps = Stamps::of(no_stamps, *read_only || kept.is_none());
     let kept = kept.unwrap_or_else(|| Beneath::root(root));
     let here = artifact.model.list(path).into_iter().filter(|file| file.size.is_some());
     here.filter_map(|file| {
@@ -92,23 +91,30 @@ fn loaded(artifact: &ArtifactFacts, is_apart: bool) -> Vec<Promise> {
         if is_apart && fs_err::symlink_metadata(&file.path).is_err() {
             return None;
         }
-        let (id, promised_by) = promised_content(&file, &kept, &name);
-        let (path, root) = (file.path, kept.clone());
-        Some(Promise { path, root, name, size: None, id, promised_by, stamps })
+        let unknown = Promise {
+            path: file.path,
+            root: kept.clone(),
+            name,
+            size: None,
+            id: None,
+            promised_by: PromisedBy::Nobody,
+            stamps,
+        };
+        let (id, promised_by) = promised_content(&unknown);
+        Some(Promise { id, promised_by, ..unknown })
     })
     .collect()
 }
 
 /// What a file has to hash to, and who says so.
-fn promised_content(file: &Listed, root: &Beneath, name: &str) -> (Option<ObjectId>, PromisedBy) {
+fn promised_content(file: &Promise) -> (Option<ObjectId>, PromisedBy) {
     if let Some(id) = proof::own::named_by_cache(&file.path) {
         return (Some(id), PromisedBy::Cache);
     }
-    if let Some(noted) = Noted::read(root, name) {
+    if let Some(noted) = Noted::read(&file.root, &file.name) {
         return (Some(noted.id), PromisedBy::Note);
     }
-    let recalled = Trace::of(&file.path).map(|trace| stamp::recall(root, name, &trace));
-    match recalled {
+    match Trace::of(&file.path).map(|trace| file.recall(&trace)) {
         Ok(Recall::Same(id) | Recall::Moved(id) | Recall::Written(id)) => {
             (Some(id), PromisedBy::Stamp)
         }

@@ -131,6 +131,10 @@ impl Speaker<'_> {
             .lane(&self.facts.lane.name)
             .with("path", self.shown(proof).display());
         let artifact = self.artifact(proof).or(self.facts.artifacts.first());
+        let finding = match &proof.hashed_by {
+            Some(stamper) => finding.with("hashed by", stamper),
+            None => finding,
+        };
         let Some(located) = artifact.map(|artifact| &artifact.artifact.located) else {
             return finding.at(&self.facts.lane.place);
         };

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::beneath::Beneath;
 use crate::facts::hub::{CachedRepository, Download, HubError, Listing, RemoteFile, User};
 use crate::facts::model::huggingface;
+use crate::facts::proof::stamp::Stamps;
 use crate::facts::proof::{Promise, PromisedBy, own};
 use crate::facts::survey::cache::fill;
 use crate::facts::survey::loaded::PRESET;
@@ -120,7 +121,15 @@ impl CacheTarget {
 fn promise(snapshot: &Path, file: &RemoteFile, promised_by: PromisedBy) -> Promise {
     let (root, name) = (Beneath::root(snapshot), file.path.clone());
     let (size, id) = (Some(file.size), Some(file.oid.clone()));
-    Promise { path: snapshot.join(&name), root, name, size, id, promised_by, stamps: false }
+    Promise {
+        path: snapshot.join(&name),
+        root,
+        name,
+        size,
+        id,
+        promised_by,
+        stamps: Stamps::Believed,
+    }
 }
 
 /// The snapshot that was found, of which an artifact of the lane tells.

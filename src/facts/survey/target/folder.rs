@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::beneath::{Beneath, LinkInTheWay};
 use crate::facts::LaneFacts;
 use crate::facts::hub::{Download, HubError, Listing, Noted, RemoteFile};
+use crate::facts::proof::stamp::Stamps;
 use crate::facts::proof::{Promise, PromisedBy};
 use crate::file_name::hub_cache;
 use crate::file_name::split::SplitName;
@@ -23,8 +24,8 @@ pub(in crate::facts::survey) struct FolderTarget {
     leaves: Option<LinkInTheWay>,
     /// Whether the source names one file, and not a repository.
     pub(in crate::facts::survey) one_file: bool,
-    /// Whether a stamp may be left.
-    pub(in crate::facts::survey) stamps: bool,
+    /// What stamps are good for.
+    pub(in crate::facts::survey) stamps: Stamps,
 }
 
 impl FolderTarget {
@@ -46,13 +47,14 @@ impl FolderTarget {
             Ok(found) => (found?, None),
             Err(link) => (Beneath::root(root).join(path.strip_prefix(root).ok()?), Some(link)),
         };
-        Some(Self { model, stamps: !read_only && leaves.is_none(), leaves, one_file })
+        let stamps = Stamps::of(facts.orders.no_stamps, *read_only || leaves.is_some());
+        Some(Self { model, stamps, leaves, one_file })
     }
 
     /// One that nothing leads out of its root.
     #[cfg(test)]
     pub(in crate::facts::survey) fn new(model: Beneath, one_file: bool) -> Self {
-        Self { model, leaves: None, one_file, stamps: true }
+        Self { model, leaves: None, one_file, stamps: Stamps::Kept }
     }
 
     /// The folder that the files are brought below.
