@@ -27,6 +27,7 @@ pub mod limits;
 pub mod look;
 pub mod path;
 pub mod progress;
+mod regular_file;
 pub mod source;
 pub mod source_map;
 pub mod suggest;
@@ -67,7 +68,7 @@ pub fn run<'run>(
 ) -> Pin<Box<dyn Future<Output = Result<ExitCode, Error>> + 'run>> {
     let deadline = options.deadline.map(|deadline| deadline.and(LAST_WORD));
     Box::pin(async move {
-        let ended = deadline::before(deadline, steps(options, voice)).await;
+        let ended = deadline::before(deadline, Box::pin(steps(options, voice))).await;
         ended.unwrap_or_else(|over| Err(Error::TimedOut { after: over.allowed() }))
     })
 }

@@ -13,6 +13,36 @@ pub const LONGEST_PATH: usize = 4096;
 /// The longest name that file systems allow (`NAME_MAX`, limits.h), in bytes.
 pub const LONGEST_NAME: usize = 255;
 
+/// The most bytes of a Compose file, of an env file and of a label file; no real one comes near it.
+/// Told as a file that cannot be read, as are the next ones.
+pub const LONGEST_PROJECT_TEXT: u64 = 16 << 20;
+
+/// The most bytes of a lock file. A line of it has some 200, so that they are of 80 000 files.
+pub const LONGEST_LOCK_FILE: u64 = 16 << 20;
+
+/// The most bytes of a script that starts an engine, and of a file that its command line goes on in.
+/// Told as an engine whose files are not known.
+pub const LONGEST_START_TEXT: u64 = 1 << 20;
+
+/// The most bytes of a file with a token; a token has some 40.
+pub const LONGEST_TOKEN_FILE: u64 = 64 << 10;
+
+/// The most bytes of a file in which Docker's own program keeps what it was told; it has some hundreds.
+pub const LONGEST_DOCKER_CONFIGURATION: u64 = 4 << 20;
+
+/// The most bytes of a file of certificates; those of a whole machine have 250 000.
+pub const LONGEST_CERTIFICATES: u64 = 4 << 20;
+
+/// The most bytes of what the kernel tells of this process. A mount has a line of some 200.
+pub const LONGEST_OF_KERNEL: u64 = 16 << 20;
+
+/// How long a pipe in the place of a Compose file or an env file is waited for when nobody has it open
+/// for writing: whoever serves it comes at once. Told as a file that cannot be read.
+pub const LONGEST_SILENCE_OF_A_PIPE: Duration = Duration::from_secs(1);
+
+/// How long such a pipe may take to its end: a keeper of secrets is asked by the shell, over a network.
+pub const LONGEST_WAIT_FOR_A_PIPE: Duration = Duration::from_secs(10);
+
 // The run.
 
 /// How long after `--timeout` a run may take to tell what it has. Told as a run that is not done.

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::Path;
 
+use crate::limits::LONGEST_START_TEXT;
 use crate::look::Look;
 use crate::options::{Options, Selection, Target};
 use crate::plan::lanes::{Plan, PlanError};
@@ -18,9 +19,6 @@ use crate::project::view::local::LocalView;
 use crate::project::view::walk;
 use crate::project::{Copied, MountSource, Project, Text};
 use crate::source_map::SourceMap;
-
-/// The most bytes of a file that a command line is continued in.
-const LONGEST_CONFIG: u64 = 1 << 20;
 
 /// How many files the start of one engine is followed through: a script that starts a script, and a
 /// configuration file.
@@ -104,6 +102,6 @@ fn text_of(located: &Located, sources: &SourceMap) -> Option<Text> {
 fn text(path: &Path) -> Option<String> {
     let Look::Seen(file) = LocalView.open(path) else { return None };
     let mut text = String::new();
-    let size = file.take(LONGEST_CONFIG + 1).read_to_string(&mut text).ok()?;
-    u64::try_from(size).is_ok_and(|size| size <= LONGEST_CONFIG).then_some(text)
+    let size = file.take(LONGEST_START_TEXT + 1).read_to_string(&mut text).ok()?;
+    u64::try_from(size).is_ok_and(|size| size <= LONGEST_START_TEXT).then_some(text)
 }

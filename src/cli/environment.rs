@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
+use crate::limits::LONGEST_TOKEN_FILE;
 use crate::options::{Base, DEFAULT_ENDPOINT, NetworkOptions, OptionsError, Token};
 use crate::path::expansion::{Known, expanded};
+use crate::regular_file;
 
 /// Where Docker puts the secret that the shipped fragments declare.
 const SECRET: &str = "/run/secrets/hf_token";
@@ -161,7 +163,7 @@ impl Environment {
         }
         let login = if named.is_none() { self.login() } else { None };
         for path in [Some(PathBuf::from(SECRET)), login].into_iter().flatten() {
-            if let Ok(text) = fs_err::read_to_string(&path)
+            if let Ok(text) = regular_file::text(&path, LONGEST_TOKEN_FILE)
                 && let Some(token) = valid(&text, &path.display().to_string())?
             {
                 return Ok(Some(token));
@@ -197,7 +199,7 @@ impl Environment {
 
 /// The token in the file that `HF_TOKEN_PATH` names, if that is there and not blank.
 fn named_token(path: &str) -> Result<Option<Token>, OptionsError> {
-    match fs_err::read_to_string(path) {
+    match regular_file::text(Path::new(path), LONGEST_TOKEN_FILE) {
         Ok(text) => valid(&text, path),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => {

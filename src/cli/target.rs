@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::facts::model;
 use crate::options::{OptionsError, Target};
 use crate::project::view::local::LocalView;
+use crate::regular_file;
 
 /// The names that Docker Compose looks for, in its order.
 pub(super) const COMPOSE_FILES: [&str; 4] =
@@ -58,7 +59,7 @@ fn is_model(file: &Path) -> bool {
 
 fn starts_like_a_model(file: &Path) -> bool {
     let mut head = [0; 9];
-    let read = fs_err::File::open(file).and_then(|mut file| file.read_exact(&mut head));
+    let read = regular_file::open(file).and_then(|mut file| file.read_exact(&mut head));
     // A safetensors file is the length of a JSON object (so its upper bytes are zero), then `{`.
     read.is_ok() && (head.starts_with(b"GGUF") || (head[5..8] == [0; 3] && head[8] == b'{'))
 }

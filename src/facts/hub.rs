@@ -357,7 +357,8 @@ impl Hub {
         let too_slow = |_elapsed| {
             client.asked(source).unreachable(format!("it has not said all after {time:?}"))
         };
-        let looked = tokio::time::timeout(time, Self::look(client, source, include, exclude));
+        let looked =
+            tokio::time::timeout(time, Box::pin(Self::look(client, source, include, exclude)));
         self.in_time(async { looked.await.map_err(too_slow)? }).await
     }
 

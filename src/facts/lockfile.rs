@@ -14,14 +14,13 @@ use thiserror::Error;
 use crate::beneath::{Beneath, LinkInTheWay, Use};
 use crate::facts::hub::{self, Listing, ObjectId, RemoteFile};
 use crate::file_name::hub_cache::{is_commit, is_hex};
+use crate::limits::LONGEST_LOCK_FILE;
 use crate::project::stack::LOCK_FILE;
+use crate::regular_file;
 use crate::source::Source;
 
 /// The version of the format that is written, and the only one that is read.
 const VERSION: u32 = 1;
-
-/// A thousand lanes of a thousand files are below it.
-const LONGEST: u64 = 256 << 20;
 
 /// Everything that is pinned, by lane.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -130,13 +129,11 @@ impl LockfileError {
 pub fn read(path: &Path) -> Result<Option<Lockfile>, LockfileError> {
     let failed = |source| LockfileError::Read { path: path.to_path_buf(), source };
     let invalid = |reason| LockfileError::Invalid { path: path.to_path_buf(), reason };
-    match fs_err::metadata(path) {
+    let text = match regular_file::text(path, LONGEST_LOCK_FILE) {
+        Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
-        Ok(metadata) if metadata.len() > LONGEST => return Err(invalid("it is too long".into())),
-        Ok(_) => {}
-    }
-    let text = fs_err::read_to_string(path).map_err(failed)?;
+    };
     let document: Document =
         serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
     Ok(Some(Lockfile { lanes: document.lanes }))

@@ -126,6 +126,8 @@ mod service_rights;
 mod shared_folder;
 /// Signals that come while a run waits.
 mod signals;
+/// What is no file, in the place of every file that is read.
+mod special_files;
 /// Models on their own, without a project.
 mod standalone_models;
 /// Scripts and files that start engines.

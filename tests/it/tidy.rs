@@ -25,7 +25,7 @@ const LAYERS: [&[&str]; 22] = [
         "path",
         "source",
     ],
-    &["source_map", "suggest", "timing", "whole_file", "yaml", "report::redact"],
+    &["regular_file", "source_map", "suggest", "timing", "whole_file", "yaml", "report::redact"],
     &["options", "progress"],
     &["project", "report::logging"],
     &["project::compose", "project::mounts"],
@@ -277,6 +277,33 @@ fn judging_does_no_input_or_output() {
     for (name, text) in sources().iter().filter(|(name, _)| judging(name)) {
         for word in ["fs_err", "std::fs", "async fn", ".await", "std::env", "reqwest", "tokio"] {
             assert!(!code(text).contains(word), "{name} uses {word}");
+        }
+    }
+}
+
+/// Whoever opens a file that somebody else has put there waits for ever where it is a pipe, and fills
+/// the memory where it has no end.
+#[test]
+fn files_are_opened_to_be_read_in_one_place() {
+    let readers = [
+        "fs::read_to_string",
+        "fs_err::read_to_string",
+        "fs::read(",
+        "fs_err::read(",
+        "File::open(",
+    ];
+    // What the kernel says of processes; a folder.
+    let known = ["src/facts/hub/lock/owner.rs", "src/project/docker/machine.rs"];
+    let elsewhere = |name: &str| {
+        let is_test = name.ends_with("tests.rs") || name.contains("/tests/");
+        name.starts_with("src/")
+            && name != "src/regular_file.rs"
+            && !is_test
+            && !known.contains(&name)
+    };
+    for (name, text) in sources().iter().filter(|(name, _)| elsewhere(name)) {
+        for reader in readers {
+            assert!(!code(text).contains(reader), "{name} opens files by {reader}");
         }
     }
 }

@@ -39,7 +39,10 @@ pub(crate) async fn bring(
     progress: &Progress,
 ) -> Result<String, HubError> {
     let transfer = Transfer::new(client, listing, download, progress);
-    if download.file.size < SMALL { transfer.small().await } else { transfer.large().await }
+    match download.file.size < SMALL {
+        true => transfer.small().await,
+        false => Box::pin(transfer.large()).await,
+    }
 }
 
 /// A file on its way. Everything in it is shared by the connections that bring the file, which run

@@ -12,15 +12,18 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
 use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
-use rustls_native_certs::{ErrorKind, load_certs_from_paths};
+use rustls_native_certs::load_certs_from_paths;
 
 use super::HubError;
 use super::store::printable;
+use crate::limits::LONGEST_CERTIFICATES;
+use crate::regular_file;
 
 /// Believes what `usual` believes, and the very certificates that the user has named.
 #[derive(Debug)]
@@ -65,15 +68,14 @@ fn of_the_machine() -> Vec<CertificateDer<'static>> {
 }
 
 fn named(file: &Path) -> Result<Vec<CertificateDer<'static>>, HubError> {
-    let loaded = load_certs_from_paths(Some(file), None);
-    if !loaded.certs.is_empty() {
-        return Ok(loaded.certs);
+    let text = regular_file::bytes(file, LONGEST_CERTIFICATES)
+        .map_err(|error| unusable(file, &error.to_string()))?;
+    let certificates = CertificateDer::pem_slice_iter(&text).filter_map(Result::ok);
+    let certificates: Vec<_> = certificates.collect();
+    if certificates.is_empty() {
+        return Err(unusable(file, "it has no certificate (PEM)"));
     }
-    let why = loaded.errors.into_iter().find_map(|error| {
-        if let ErrorKind::Io { inner, .. } = error.kind { Some(inner.to_string()) } else { None }
-    });
-    let why = why.unwrap_or_else(|| "it has no certificate (PEM)".to_owned());
-    Err(unusable(file, &why))
+    Ok(certificates)
 }
 
 fn unusable(file: &Path, reason: &str) -> HubError {
@@ -143,7 +145,7 @@ mod tests {
         let empty = folder.path().join("empty.pem");
         fs_err::write(&empty, "no certificate").unwrap();
         assert!(refused(&empty).contains("it has no certificate (PEM)"));
-        assert!(refused(folder.path()).contains("directory"), "{}", refused(folder.path()));
+        assert!(refused(folder.path()).contains("is a folder"), "{}", refused(folder.path()));
     }
 
     #[test]

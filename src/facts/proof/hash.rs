@@ -3,12 +3,12 @@
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use fs_err as fs;
 use rustix::fs::Advice;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 use crate::facts::hub::{self, ObjectId};
+use crate::regular_file;
 
 /// What a read takes: it stays in the cache of the processor until it is hashed. Measured: reading
 /// 128 KiB or more at once from the page cache takes three times as long.
@@ -27,7 +27,7 @@ pub fn hash(
     like: &ObjectId,
     moved: &dyn Fn(u64) -> io::Result<()>,
 ) -> io::Result<ObjectId> {
-    let mut file = fs::File::open(path)?;
+    let mut file = regular_file::open(path)?;
     // Advice that is not taken costs nothing.
     let _ = rustix::fs::fadvise(file.file(), 0, None, Advice::Sequential);
     let mut hasher = match like {
@@ -79,7 +79,7 @@ mod tests {
     fn a_content_is_named_in_the_terms_that_are_asked_for() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
-        fs::write(&path, "hello\n").unwrap();
+        fs_err::write(&path, "hello\n").unwrap();
         // `printf 'hello\n'` through sha256sum and `git hash-object`.
         let sha256 = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
         let git = "ce013625030ba8dba906f756967f9e9ca394464a";

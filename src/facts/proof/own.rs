@@ -10,6 +10,7 @@ use crate::facts::model::{self, Content, Lookalike, ModelFacts};
 use crate::file_name::hub_cache;
 use crate::file_name::weights::Weights;
 use crate::project::view::local::LocalView;
+use crate::regular_file;
 
 /// Larger files are no texts that somebody edits.
 const LONGEST_TEXT: u64 = 64 << 20;
@@ -70,7 +71,7 @@ pub fn is_sound_text(path: &Path) -> bool {
     if Weights::of(&name).is_some() || is_long() {
         return false;
     }
-    let Ok(text) = fs_err::read_to_string(path) else { return false };
+    let Ok(text) = regular_file::text(path, LONGEST_TEXT) else { return false };
     if text.is_empty() || text.contains('\0') || is_remains(path) {
         return false;
     }

@@ -1,15 +1,16 @@
 //! Which files a project is made of, where it lives and what it is called (compose-go v2.9.1
 //! `cli/options.go`).
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::dotenv::{self, Sink, Variables};
 use super::environment::Environment;
 use super::fault::Fault;
 use super::loader::Loader;
+use crate::limits::LONGEST_PROJECT_TEXT;
 use crate::options::ProjectOptions;
 use crate::path::clean;
+use crate::regular_file;
 use crate::source_map::{Place, SourceId, Spanned, VariableSource};
 
 /// In order of preference.
@@ -23,9 +24,6 @@ const OVERRIDES: [&str; 4] = [
     "docker-compose.override.yml",
     "docker-compose.override.yaml",
 ];
-
-/// The largest text that is read; no real file comes near it.
-const SIZE_LIMIT: u64 = 16 << 20;
 
 /// What was found before anything is parsed.
 #[derive(Debug)]
@@ -229,18 +227,14 @@ fn normalise(name: &str) -> String {
 /// Opens a text and keeps it in the source map under the name that the user knows.
 pub(super) fn open(path: &Path, loader: &mut Loader<'_>) -> Result<(SourceId, String), Fault> {
     let refuse = |source| Fault::Read { path: path.to_path_buf(), source };
-    let mut bytes = Vec::new();
-    if path == Path::new("-") {
-        std::io::stdin().take(SIZE_LIMIT + 1).read_to_end(&mut bytes).map_err(refuse)?;
+    let read = if path == Path::new("-") {
+        regular_file::standard_input(LONGEST_PROJECT_TEXT)
     } else {
         let unseen = || refuse(std::io::Error::other("it is not mounted into this container"));
         let local = loader.local(path).ok_or_else(unseen)?;
-        let file = fs_err::File::open(local).map_err(refuse)?;
-        file.take(SIZE_LIMIT + 1).read_to_end(&mut bytes).map_err(refuse)?;
-    }
-    if bytes.len() as u64 > SIZE_LIMIT {
-        return Err(refuse(std::io::Error::other(format!("it is larger than {SIZE_LIMIT} bytes"))));
-    }
+        regular_file::bytes_or_pipe(&local, LONGEST_PROJECT_TEXT)
+    };
+    let bytes = read.map_err(refuse)?;
     let shown = loader.shown(path);
     match decode(bytes) {
         Ok(text) => Ok((loader.sources.add(&shown, text.clone()), text)),

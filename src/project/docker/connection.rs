@@ -14,8 +14,9 @@ use rustls::{ClientConfig, RootCertStore};
 use super::DockerError;
 use super::context::{self, Endpoint};
 use super::question::Allowance;
-use crate::limits::DOCKER_TIME;
+use crate::limits::{DOCKER_TIME, LONGEST_CERTIFICATES, LONGEST_OF_KERNEL};
 use crate::options::DockerOptions;
+use crate::regular_file;
 
 /// Docker's port without TLS, and the one with.
 const DEFAULT_PORTS: [u16; 2] = [2375, 2376];
@@ -98,7 +99,7 @@ fn encrypted(host: &str, folder: &Path) -> Result<ClientConfig, DockerError> {
     let refuse = |reason: String| DockerError::Certificates { host: host.to_owned(), reason };
     let [authority, certificate, key] =
         ["ca.pem", "cert.pem", "key.pem"].map(|name| folder.join(name));
-    let read = |path: &Path| match fs_err::read(path) {
+    let read = |path: &Path| match regular_file::bytes(path, LONGEST_CERTIFICATES) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(refuse(error.to_string())),
@@ -195,7 +196,8 @@ pub(super) fn denied(host: &str, socket: &Path) -> DockerError {
 
 /// Whether the users of this process are others outside (user_namespaces(7)).
 fn is_mapped() -> bool {
-    fs_err::read_to_string("/proc/self/uid_map").is_ok_and(|map| !is_identity(&map))
+    regular_file::text(Path::new("/proc/self/uid_map"), LONGEST_OF_KERNEL)
+        .is_ok_and(|map| !is_identity(&map))
 }
 
 /// Whether a map of users leaves every one as it is: the one line of the first namespace.

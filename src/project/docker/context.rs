@@ -6,7 +6,9 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::DockerError;
+use crate::limits::LONGEST_DOCKER_CONFIGURATION;
 use crate::options::DockerOptions;
+use crate::regular_file;
 
 /// Where Docker listens if nothing else is said.
 const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
@@ -72,9 +74,13 @@ pub(super) fn endpoint(options: &DockerOptions) -> Result<Endpoint, DockerError>
     }
 }
 
+fn read(path: &Path) -> std::io::Result<String> {
+    regular_file::text(path, LONGEST_DOCKER_CONFIGURATION)
+}
+
 /// The context in use. As the CLI does, a file that cannot be read says nothing.
 fn current(folder: &Path) -> Option<String> {
-    let text = fs_err::read_to_string(folder.join("config.json")).ok()?;
+    let text = read(&folder.join("config.json")).ok()?;
     let configuration: Configuration = serde_json::from_str(&text).ok()?;
     Some(configuration.current).filter(|name| !name.is_empty())
 }
@@ -84,7 +90,7 @@ fn of_context(folder: &Path, name: &str) -> Result<Endpoint, DockerError> {
     let id: String = Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect();
     let contexts = folder.join("contexts");
     let path = contexts.join("meta").join(&id).join("meta.json");
-    let text = fs_err::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+    let text = read(&path).map_err(|error| refuse(error.to_string()))?;
     let metadata: Metadata =
         serde_json::from_str(&text).map_err(|error| refuse(error.to_string()))?;
     let docker = metadata

@@ -4,6 +4,9 @@
 
 use std::path::Path;
 
+use crate::limits::LONGEST_OF_KERNEL;
+use crate::regular_file;
+
 /// The bind mounts that Docker makes from the container's own folder.
 const INJECTED: [&str; 3] = ["hostname", "hosts", "resolv.conf"];
 
@@ -36,7 +39,7 @@ pub fn container_id(mountinfo: &str, cgroup: &str, hostname: &str) -> Option<Str
 /// [`container_id`] of this process; a file that cannot be read says nothing. Blocking.
 #[must_use]
 pub fn propose() -> Option<String> {
-    let read = |path: &str| fs_err::read_to_string(path).unwrap_or_default();
+    let read = |path| regular_file::text(Path::new(path), LONGEST_OF_KERNEL).unwrap_or_default();
     container_id(
         &read("/proc/self/mountinfo"),
         &read("/proc/self/cgroup"),

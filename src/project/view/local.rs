@@ -5,11 +5,11 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use fs_err::os::unix::fs::OpenOptionsExt as _;
-use rustix::fs::{AtFlags, CWD, OFlags, StatxFlags};
+use rustix::fs::{AtFlags, CWD, StatxFlags};
 
 use super::{ReadSeek, View};
 use crate::look::{FileKind, Look, Owner, Stat};
+use crate::regular_file;
 
 /// The file system of this process. Every call blocks.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,16 +56,8 @@ impl View for LocalView {
 
 /// The content of the file at `path`.
 pub(super) fn open(path: &Path) -> Look<Box<dyn ReadSeek>> {
-    // Without it, opening a pipe waits for a writer that may never come.
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let opened =
-        fs_err::OpenOptions::new().read(true).custom_flags(flags).open(path).and_then(|file| {
-            let metadata = file.metadata()?;
-            Ok((file, metadata))
-        });
-    match opened {
-        Ok((file, metadata)) if metadata.is_file() => Look::Seen(Box::new(file)),
-        Ok(_) => Look::Unknown(format!("`{}` is not a regular file", path.display())),
+    match regular_file::open(path) {
+        Ok(file) => Look::Seen(Box::new(file)),
         Err(error) => failed(path, &error),
     }
 }
