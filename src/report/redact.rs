@@ -4,6 +4,7 @@
 //! harmless word than show a secret.
 
 mod assignments;
+mod curl;
 mod flags;
 mod forms;
 pub mod names;
@@ -121,6 +122,7 @@ impl Redactor {
         }
         forms::find(text, &mut found);
         urls::find(text, &mut found);
+        curl::find(text, &mut found);
         assignments::find(text, &self.flags, &mut found);
         merged(found)
     }

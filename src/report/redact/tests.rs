@@ -328,6 +328,10 @@ fn ten_times_the_text_takes_ten_times_as_long_whatever_is_in_it() {
         "b'",
         "x api_key=b'",
         "sekri",
+        "curl ",
+        "curl -u ",
+        " -u",
+        "curl -u a:b",
     ] {
         let (one, ten) = (time(&redactor, pattern, 20_000), time(&redactor, pattern, 200_000));
         // A square would be a hundred times as long.
