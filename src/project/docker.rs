@@ -224,6 +224,18 @@ pub enum DockerError {
         /// The cause.
         reason: String,
     },
+    /// It is there, and says nothing.
+    #[error(
+        "the Docker Engine at `{host}` does not answer: no answer to `{request}` in {seconds} s"
+    )]
+    Silent {
+        /// As configured.
+        host: String,
+        /// Method and path.
+        request: String,
+        /// How long was waited.
+        seconds: u128,
+    },
     /// Docker, or a proxy before it, refuses a request.
     #[error("the Docker Engine refuses `{request}`: status {status}{}{reason}", colon(.reason))]
     Refused {
@@ -371,17 +383,19 @@ async fn siblings(
 ) -> Result<(Vec<Container>, bool), DockerError> {
     let ids = listed::of_project(connection, project, myself).await?;
     let listed = ids.len();
-    let mut siblings: Vec<Container> = futures_util::stream::iter(ids)
-        .map(async |id| {
-            inspect(connection, &id)
-                .await
-                .inspect_err(|error| warn!(container = id, %error, "left out"))
-                .ok()
-        })
-        .buffer_unordered(QUESTIONS_AT_ONCE)
-        .filter_map(std::future::ready)
-        .collect()
-        .await;
+    let mut siblings = Vec::new();
+    let mut inspected = futures_util::stream::iter(ids)
+        .map(async |id| (inspect(connection, &id).await, id))
+        .buffer_unordered(QUESTIONS_AT_ONCE);
+    while let Some((container, id)) = inspected.next().await {
+        match container {
+            Ok(container) => siblings.push(container),
+            // Docker has gone away: what cannot be seen now is not known to be missing.
+            Err(error @ DockerError::Unreachable { .. }) => return Err(error),
+            Err(error) => warn!(container = id, %error, "left out"),
+        }
+    }
+    drop(inspected);
     connection.exhausted()?;
     in_order(&mut siblings);
     let complete = siblings.len() == listed;
@@ -554,7 +568,7 @@ impl DockerError {
                  let this user read them"
                     .to_owned(),
             ),
-            Self::Unreachable { .. } | Self::Unreadable { .. } => {
+            Self::Unreachable { .. } | Self::Silent { .. } | Self::Unreadable { .. } => {
                 Some("check `DOCKER_HOST`, and that Docker runs: `docker version`".to_owned())
             }
             // In the words of Go's net/http.

@@ -64,7 +64,7 @@ fn unreachable(what: &str, outcome: &Outcome, words: &str) {
 }
 
 #[expect(clippy::print_stdout, reason = "a figure for who asks for the output of the tests")]
-fn measured(what: &str) {
+pub(crate) fn measured(what: &str) {
     println!("{what}");
 }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod archive_answers;
 mod crowd;
+mod endless;
 pub(crate) mod fake_engine;
 mod hostile_archive;
 mod image_defaults;

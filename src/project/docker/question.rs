@@ -231,9 +231,8 @@ impl Connection {
     }
 
     fn silent(&self, question: &Question<'_>, time: Duration) -> DockerError {
-        let (request, seconds) = (question.name(), time.as_secs_f64().round());
-        let reason = format!("no answer to `{request}` in {seconds} s");
-        DockerError::Unreachable { host: self.host.clone(), reason }
+        let (request, host) = (question.name(), self.host.clone());
+        DockerError::Silent { host, request, seconds: time.as_millis().div_ceil(1000) }
     }
 
     /// What an error of the client means.

@@ -150,6 +150,7 @@ mod tests {
             DockerError::Denied { host: host(), reason: String::new(), group: None, mapped: true },
             DockerError::HostNotSupported { host: host(), reason: String::new() },
             DockerError::Unreachable { host: host(), reason: String::new() },
+            DockerError::Silent { host: host(), request: "GET /version".to_owned(), seconds: 1 },
             DockerError::Refused {
                 request: "GET /version".to_owned(),
                 status: 403,
