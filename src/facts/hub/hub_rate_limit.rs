@@ -103,6 +103,15 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_window_without_end_is_longer_than_is_waited() {
+        let limit = HubRateLimit::new();
+        let file = Url::parse("http://hub/o/r/resolve/main/a").unwrap();
+        let most = HeaderValue::from_static("\"x\";r=0;t=18446744073709551615");
+        limit.note(&file, &[("ratelimit".parse().unwrap(), most)].into_iter().collect());
+        assert!(limit.wait(&file) > Duration::from_secs(1_000_000_000));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn each_kind_of_request_has_its_own_window() {
         let limit = HubRateLimit::new();

@@ -309,6 +309,14 @@ mod tests {
         ];
         assert_eq!(check(429, &date, true).1, Again::After(Duration::from_secs(30)));
         assert_eq!(check(503, &date, true).1, Again::After(Duration::from_secs(30)));
+        // Whatever its clock says.
+        let ahead = [("date", "Fri, 31 Dec 9999 23:59:59 GMT"), date[1]];
+        assert_eq!(check(429, &ahead, true).1, Again::After(Duration::ZERO));
+        let far = [date[0], ("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT")];
+        let Again::After(wait) = check(429, &far, true).1 else { panic!() };
+        assert!(wait.as_secs() > 250_000_000_000, "{wait:?}");
+        let most = [("retry-after", "18446744073709551615")];
+        assert_eq!(check(429, &most, true).1, Again::After(Duration::from_secs(u64::MAX)));
         // Without the server's clock it is long past.
         assert_eq!(check(429, &date[1..], true).1, Again::After(Duration::ZERO));
         assert_eq!(check(429, &[("retry-after", "soon")], true).1, Again::Soon);

@@ -147,6 +147,7 @@ mod tests {
         assert!((3..=7).contains(&seconds), "{seconds} s");
         assert_eq!(check(Again::Never).await, (1, 0));
         assert_eq!(check(Again::After(Duration::from_secs(301))).await, (1, 0));
+        assert_eq!(check(Again::After(Duration::from_secs(u64::MAX))).await, (1, 0));
         let (tries, seconds) = check(Again::After(Duration::from_secs(20))).await;
         assert_eq!(tries, 5);
         assert!((80..=82).contains(&seconds), "{seconds} s");

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use fs_err as fs;
 use tempfile::TempDir;
@@ -70,6 +70,28 @@ async fn a_live_holder_that_stands_still_is_given_up_after_a_minute() {
     assert!(holder.ends_with("which has not moved for 60 s"), "{holder}");
     assert_eq!(start.elapsed().as_secs(), 60);
     drop(first);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_jumps_makes_no_holder_older_or_younger() {
+    let year_9999 = UNIX_EPOCH + Duration::from_secs(253_370_764_800);
+    for method in BOTH {
+        for changed in [UNIX_EPOCH, year_9999] {
+            let folder = TempDir::new().unwrap();
+            let first = take(folder.path(), method).await;
+            let path = match method {
+                LockMethod::Flock => folder.path().join("x/model.gguf.lock"),
+                LockMethod::Lease => lease(folder.path()),
+            };
+            let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+            file.file().set_modified(changed).unwrap();
+            let start = Instant::now();
+            let second = latch(folder.path()).take(locking(method), |_| {}).await;
+            assert_eq!(second.is_ok(), method == LockMethod::Lease, "{method:?}");
+            assert_eq!(start.elapsed().as_secs(), 60, "{method:?} {changed:?}");
+            drop(first);
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
