@@ -43,6 +43,9 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         };
+        // With a handler, a file that may not grow is an error of who writes it (`EFBIG`), and not the end
+        // of the process.
+        drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
         drop(inside);
         let (sender, receiver) = watch::channel(None);
         // Not joined: it waits for as long as the process lives.

@@ -266,6 +266,12 @@ pub enum HubError {
         /// The temporary file.
         path: PathBuf,
     },
+    /// A file may not become as large: of this process (`RLIMIT_FSIZE`), or on that file system.
+    #[error("`{path}` may not become as large as it has to be")]
+    FileTooLarge {
+        /// The temporary file.
+        path: PathBuf,
+    },
     /// A link stands below the lane's folder where a file would be written through it: out of the
     /// folder, or over what others have there.
     #[error("`{}` is a link, to `{}`, and nothing is written through it", path.display(), target.display())]

@@ -41,7 +41,7 @@ impl Voice<'_> {
     ///
     /// # Errors
     /// The first of the places that could not be written; the others have been. A reader of
-    /// `stdout` that went away is not an error.
+    /// `stdout` that went away is not an error, nor is a `stderr` that takes nothing.
     pub fn report(
         &mut self,
         report: &Report,
@@ -49,7 +49,9 @@ impl Voice<'_> {
     ) -> Result<ExitCode, ReportError> {
         let told = self.tell(sources, |format, telling| Some((format.report)(report, telling)));
         let verdict = verdict(report, sources, &self.redactor, self.options.charset);
-        told.and(print(self.stderr, &verdict)).map(|()| report.exit)
+        // Who cannot be told by words is told by the exit code, which is the same.
+        drop(print(self.stderr, &verdict));
+        told.map(|()| report.exit)
     }
 
     /// Tells the plan. Blocking.

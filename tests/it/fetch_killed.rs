@@ -19,9 +19,9 @@ const LOST_PER_CONNECTION: u64 = 16 * 1024 * 1024;
 const WORKERS: u64 = 4;
 
 /// A hub with one model, a project that wants it, and what it has to become.
-struct Trial {
-    hub: FakeHub,
-    sandbox: Sandbox,
+pub(crate) struct Trial {
+    pub(crate) hub: FakeHub,
+    pub(crate) sandbox: Sandbox,
     /// By name, those that are made while they are sent.
     shards: Vec<(String, Made)>,
     /// By name, the others.
@@ -44,7 +44,7 @@ fn shard(number: usize, size: u64) -> Made {
 
 impl Trial {
     /// Shards of these sizes, beside the small files of the quickstart's model and one of one byte.
-    fn new(sizes: &[u64], faults: &[&str]) -> Self {
+    pub(crate) fn new(sizes: &[u64], faults: &[&str]) -> Self {
         let count = sizes.len();
         let name = |index: usize| format!("model-{:05}-of-{count:05}.safetensors", index + 1);
         let numbered = sizes.iter().enumerate();
@@ -89,17 +89,17 @@ impl Trial {
         Self { hub, sandbox, shards, small }
     }
 
-    fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         self.sandbox.path().join(FOLDER)
     }
 
-    fn start(&self) -> Child {
+    pub(crate) fn start(&self) -> Child {
         let mut command = self.sandbox.command(&["fetch", "--progress", "none"]);
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
     /// Runs to the end.
-    fn finish(&self, code: i32) {
+    pub(crate) fn finish(&self, code: i32) {
         let run = self.sandbox.run(&["fetch", "--progress", "none"]);
         assert_eq!(run.code, Some(code), "{}{}", run.stdout, run.stderr);
     }
@@ -130,8 +130,22 @@ impl Trial {
         child.wait().unwrap().signal() == Some(Signal::KILL.as_raw())
     }
 
+    /// What has its final name is what it should be.
+    pub(crate) fn assert_whole_so_far(&self) {
+        for (name, content) in &self.small {
+            let here = fs_err::read(self.folder().join(name));
+            assert!(here.map_or(true, |here| here == *content), "{name}");
+        }
+        for (name, made) in &self.shards {
+            let path = self.folder().join(name);
+            if path.exists() {
+                assert_same(&path, made);
+            }
+        }
+    }
+
     /// Everything is there, bit by bit, and nothing is that does not belong there.
-    fn assert_whole(&self) {
+    pub(crate) fn assert_whole(&self) {
         for (name, content) in &self.small {
             assert!(fs_err::read(self.folder().join(name)).unwrap() == *content, "{name}");
         }
@@ -155,7 +169,7 @@ fn assert_same(path: &Path, made: &Made) {
 }
 
 /// Names of what is not finished, at any depth.
-fn unfinished(folder: &Path) -> Vec<String> {
+pub(crate) fn unfinished(folder: &Path) -> Vec<String> {
     let walk = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap);
     let names = walk.map(|entry| entry.file_name().to_str().unwrap().to_owned());
     names.filter(|name| name.ends_with(".incomplete") || name.ends_with(".journal")).collect()
@@ -230,14 +244,21 @@ fn a_signal_ends_a_large_fetch_at_once_and_the_next_goes_on() {
 }
 
 /// A small file system of its own, with something else on it.
-struct Disk(PathBuf);
+pub(crate) struct Disk(pub(crate) PathBuf);
 
 impl Disk {
-    fn mount(at: PathBuf, megabytes: u32) -> Option<Self> {
-        let size = format!("size={megabytes}m");
+    /// `options` of tmpfs(5). Absent where this process may not mount.
+    pub(crate) fn mount(at: PathBuf, options: &str) -> Option<Self> {
         let mut mount = Command::new("mount");
-        let output = mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&at).output();
+        let output = mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&at).output();
         output.is_ok_and(|output| output.status.success()).then_some(Self(at))
+    }
+
+    /// Gives it other options.
+    pub(crate) fn remount(&self, options: &str) {
+        let options = format!("remount,{options}");
+        let status = Command::new("mount").args(["-o", &options]).arg(&self.0).status();
+        assert!(status.unwrap().success(), "{options}");
     }
 
     /// Leaves so much free.
@@ -265,7 +286,7 @@ impl Drop for Disk {
 fn a_disk_that_fills_up_while_files_come_costs_nothing_that_has_come() {
     let sizes = [30_000_000, 50_000_000, 80_000_000];
     let trial = Trial::new(&sizes, &[]);
-    let Some(disk) = Disk::mount(trial.sandbox.path().join("weights"), 220) else {
+    let Some(disk) = Disk::mount(trial.sandbox.path().join("weights"), "size=220m") else {
         return skipped("no small file system can be mounted");
     };
     let mut random = Random(3);
@@ -337,7 +358,7 @@ fn measured(what: &str) {
 
 /// Says what was not tested; for root, where everything has to be, that is a failure.
 #[expect(clippy::print_stderr, reason = "who reads the log of the tests has to see it")]
-fn skipped(why: &str) {
+pub(crate) fn skipped(why: &str) {
     let required = std::env::var_os("PREFLIGHT_TEST_REQUIRE_ALL").is_some_and(|value| value == "1");
     assert!(!(required && rustix::process::geteuid().is_root()), "not tested: {why}");
     eprintln!("skipped: {why}");

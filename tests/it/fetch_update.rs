@@ -5,10 +5,10 @@ use fake_hub::{Builder, FakeHub};
 use crate::hub_stack::{bodies, brought, builder, check, folder, stack};
 use crate::sandbox::Sandbox;
 
-const LANE: &str = "models/vllm/tiny/bf16";
+pub(crate) const LANE: &str = "models/vllm/tiny/bf16";
 
 /// A hub on which `main` of the folder has moved: two files are others, as large as before.
-fn moved(faults: &[&str]) -> FakeHub {
+pub(crate) fn moved(faults: &[&str]) -> FakeHub {
     let changed = ["model-00001-of-00003.safetensors", "generation_config.json"];
     let newer = folder().into_iter().filter(|(name, _)| changed.contains(&name.as_str()));
     let add = |builder: Builder, (name, mut content): (String, Vec<u8>)| {
@@ -21,13 +21,13 @@ fn moved(faults: &[&str]) -> FakeHub {
     faults.iter().fold(builder, fault).start().unwrap()
 }
 
-fn content(sandbox: &Sandbox) -> Vec<Vec<u8>> {
+pub(crate) fn content(sandbox: &Sandbox) -> Vec<Vec<u8>> {
     let names = folder().into_iter().map(|(name, _)| name);
     names.map(|name| fs_err::read(sandbox.path().join(LANE).join(name)).unwrap()).collect()
 }
 
 /// A stack that was fetched before the branch moved.
-fn behind(hub: &FakeHub) -> Sandbox {
+pub(crate) fn behind(hub: &FakeHub) -> Sandbox {
     let first = crate::hub_stack::hub(&[]);
     let sandbox = stack(&first);
     check(&sandbox.run(&["fetch"]), 0, &[]);

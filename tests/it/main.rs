@@ -55,6 +55,7 @@ mod engine_variables;
 /// How every check is told.
 mod every_check;
 /// What is fetched is what the hub has, or nothing is there.
+mod faults;
 mod fetch;
 /// Which lanes and files `preflight fetch` chooses, and what it says before it does.
 mod fetch_choice;
@@ -62,6 +63,7 @@ mod fetch_choice;
 mod fetch_command;
 /// Fetches that end in the middle, and what continues them.
 mod fetch_killed;
+mod fetch_phases;
 /// Every way in which a fetch can be refused.
 mod fetch_refusals;
 /// Fetches from a hub with a certificate of its own.

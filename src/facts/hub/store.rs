@@ -55,6 +55,9 @@ pub(crate) fn failure(path: &Path, error: &io::Error) -> HubError {
     if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
         return HubError::DiskFull { path };
     }
+    if error.kind() == ErrorKind::FileTooLarge {
+        return HubError::FileTooLarge { path };
+    }
     // The innermost cause: the others repeat the path.
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {

@@ -38,6 +38,7 @@ fn rule(error: &HubError) -> &'static Rule {
         HubError::UnsafeName { .. } => &rules::UNSAFE_NAME,
         HubError::Corrupt { .. } => &rules::DOWNLOAD_CORRUPT,
         HubError::DiskFull { .. } => &rules::DISK_FULL,
+        HubError::FileTooLarge { .. } => &rules::NOT_WRITABLE,
         HubError::NotWritable { .. } => &rules::NOT_WRITABLE,
         HubError::TimedOut { .. } => &rules::DOWNLOAD_TIMED_OUT,
         HubError::Locked { .. } => &rules::LOCKED_BY_OTHER,
@@ -73,6 +74,10 @@ fn fix(error: &HubError) -> String {
         }
         HubError::Corrupt { .. } => {
             "fetch again; if it stays, look for a proxy or a mirror that changes files"
+        }
+        HubError::FileTooLarge { .. } => {
+            "raise the limit of preflight's own process (`ulimit -f`), or put the models on a file system \
+             that has files of this size"
         }
         HubError::DiskFull { .. } => "free space on the disk of the models and fetch again",
         HubError::TimedOut { .. } => {

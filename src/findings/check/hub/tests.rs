@@ -211,6 +211,12 @@ fn every_failure_has_a_rule_an_exit_code_and_a_fix() {
             "free space",
         ),
         (
+            HubError::FileTooLarge { path: PathBuf::from("/m/x") },
+            "not-writable",
+            ExitCode::Mount,
+            "`ulimit -f`",
+        ),
+        (
             HubError::NotWritable { path: PathBuf::from("/m/x"), reason: "no".to_owned() },
             "not-writable",
             ExitCode::Mount,
