@@ -2,6 +2,7 @@
 //! that serves rubbish.
 
 use std::os::unix::fs::{MetadataExt as _, chown};
+use std::process::Stdio;
 
 use crate::docker_stack::{MODEL_PATH, SOURCE, Stack, docker, may_change_owners, outcome};
 
@@ -77,6 +78,23 @@ fn a_second_start_asks_the_hub_nothing_and_takes_less_than_a_second() {
     assert_ne!(first_end, end, "preflight did not run again");
     let seconds = (second_of_day(&end) - second_of_day(&start)).rem_euclid(86_400.0);
     assert!(seconds < 1.0, "preflight took {seconds} s");
+}
+
+#[test]
+fn two_init_containers_at_once_fetch_a_file_once_and_both_end_well() {
+    let Some(stack) = Stack::new("twice", Some(SOURCE)) else { return };
+    stack.start_hub();
+    let arguments = ["run", "--rm", "--no-deps", "-T", "preflight"];
+    let start = || stack.compose_command(&arguments).stdout(Stdio::null()).spawn().unwrap();
+    let mut both = [start(), start()];
+    for run in &mut both {
+        assert_eq!(run.wait().unwrap().code(), Some(0));
+    }
+    let fetched = fs_err::read(stack.path(MODEL_PATH)).unwrap();
+    assert!(fetched == fs_err::read(stack.path("hub/acme/tiny-GGUF/tiny-Q4_K_M.gguf")).unwrap());
+    let requests = stack.hub_requests();
+    let bodies = requests.iter().filter(|line| line.starts_with("cdn GET")).count();
+    assert_eq!(bodies, 1, "{requests:?}");
 }
 
 #[test]

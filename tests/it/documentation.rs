@@ -260,3 +260,48 @@ fn is_heading(line: &str, anchor: &str) -> bool {
     let kept = |it: &char| it.is_alphanumeric() || *it == '-' || *it == '_';
     title.chars().filter(kept).collect::<String>() == anchor
 }
+
+/// Every test of `file`, below `tests/it` or `src`; those in its `tests.rs` as well.
+fn tests_of(file: &str) -> Vec<String> {
+    let below = |folder: &str| walkdir::WalkDir::new(repository().join(folder)).into_iter();
+    let entries = below("tests/it").chain(below("src")).map(Result::unwrap);
+    let is_it = |path: &Path| {
+        let folder = path.parent().and_then(Path::file_name);
+        path.file_stem().is_some_and(|stem| {
+            stem == file || (stem == "tests" && folder.is_some_and(|folder| folder == file))
+        })
+    };
+    let files = entries.filter(|it| it.file_type().is_file() && is_it(it.path()));
+    let mut tests = Vec::new();
+    for file in files {
+        let text = fs_err::read_to_string(file.path()).unwrap();
+        let mut lines = text.lines().map(str::trim_start);
+        while let Some(line) = lines.next() {
+            if line.starts_with("#[test") || line.starts_with("#[tokio::test") {
+                let function = lines.find_map(|line| line.split_once("fn ")).unwrap().1;
+                tests.push(function.split_once('(').unwrap().0.to_owned());
+            }
+        }
+    }
+    tests
+}
+
+#[test]
+fn every_row_of_the_threat_model_names_tests_that_there_are() {
+    let page = read("docs/security.md");
+    let (_, section) = page.split_once("## Who is trusted with what").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() > 15, "{rows:?}");
+    for row in rows {
+        let shown_by = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let mut names = shown_by.split(", ").peekable();
+        assert!(names.peek().is_some_and(|name| name.contains("::")), "no test: {row}");
+        for name in names {
+            let (file, test) = name.trim_matches('`').rsplit_once("::").unwrap();
+            let file = file.trim_end_matches("::tests").rsplit("::").next().unwrap();
+            let known = tests_of(file);
+            assert!(known.iter().any(|known| known == test), "there is no `{name}`");
+        }
+    }
+}
