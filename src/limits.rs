@@ -112,3 +112,6 @@ pub const MOST_DOCKER_VALUES: usize = 50_000;
 /// The most folders of a project in which an env file is looked for, before the user's token is sent to
 /// another hub than the default one. Told as a token that is withheld.
 pub const PROJECT_FOLDERS: usize = 10_000;
+
+/// The most env files that are read for it. Told in the same way.
+pub const PROJECT_ENV_FILES: usize = 500;

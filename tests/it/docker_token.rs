@@ -62,6 +62,15 @@ fn sends(case: &Case<'_>) -> (String, bool) {
     (said, with > 0)
 }
 
+/// An env file that names the hub, and what else the tests need of one.
+fn instead_of_dotenv() -> String {
+    let image = std::env::var_os("PREFLIGHT_TEST_IMAGE").unwrap_or("preflight:test".into());
+    let host = std::env::var_os("DOCKER_HOST").unwrap_or_default();
+    let socket = host.to_string_lossy().strip_prefix("unix://").map(str::to_owned);
+    let socket = socket.map(|socket| format!("DOCKER_SOCKET={socket}\n")).unwrap_or_default();
+    format!("PREFLIGHT_IMAGE={}\nHF_ENDPOINT={HUB}\n{socket}", image.display())
+}
+
 const SHELL: &[(&str, &str)] = &[("HF_TOKEN", TOKEN)];
 const BOTH: &[(&str, &str)] = &[("HF_TOKEN", TOKEN), ("HF_ENDPOINT", HUB)];
 
@@ -72,12 +81,15 @@ fn no_request_carries_the_token_of_the_shell_to_a_hub_that_the_project_names() {
     }
     let named = [("HF_ENDPOINT", HUB)];
     let literal = "services: {preflight: {environment: {HF_ENDPOINT: \"http://hub:8080/\"}}}\n";
-    for (name, dotenv, file, folder) in [
-        ("named", &named[..], None, "."),
-        ("deep", &[], Some(("deep/.env", "HF_ENDPOINT=http://hub:8080\n")), "deep"),
-        ("literal", &[], Some(("compose.override.yaml", literal)), "."),
+    let text = instead_of_dotenv();
+    let flag = ["--env-file", "deep/of.env"];
+    for (name, dotenv, file, folder, arguments) in [
+        ("named", &named[..], None, ".", &[][..]),
+        ("deep", &[], Some(("deep/.env", "HF_ENDPOINT=http://hub:8080\n")), "deep", &[]),
+        ("literal", &[], Some(("compose.override.yaml", literal)), ".", &[]),
+        ("flag", &[], Some(("deep/of.env", text.as_str())), ".", &flag),
     ] {
-        let case = Case { name, dotenv, file, folder, shell: SHELL, ..Case::default() };
+        let case = Case { name, dotenv, file, folder, shell: SHELL, arguments };
         let (said, sent) = sends(&case);
         assert!(!sent, "{name}: {said}");
         let told = "warning[token-withheld]: the project names the hub `http://hub:8080";
@@ -93,10 +105,7 @@ fn a_token_and_a_hub_of_the_same_place_go_together_through_the_fragment() {
     let both = [("HF_ENDPOINT", HUB), ("HF_TOKEN", "hf_of_the_project")];
     let elsewhere = tempfile::tempdir().unwrap();
     let own = elsewhere.path().join("own.env");
-    let image = std::env::var_os("PREFLIGHT_TEST_IMAGE").unwrap_or("preflight:test".into());
-    let image = image.display();
-    let text = format!("PREFLIGHT_IMAGE={image}\nHF_ENDPOINT={HUB}\nHF_TOKEN={TOKEN}\n");
-    fs_err::write(&own, text).unwrap();
+    fs_err::write(&own, format!("{}HF_TOKEN={TOKEN}\n", instead_of_dotenv())).unwrap();
     let named = ["--env-file", own.to_str().unwrap()];
     for case in [
         Case { name: "shell", shell: BOTH, ..Case::default() },

@@ -111,6 +111,7 @@ impl Said {
         sources: &mut SourceMap,
     ) -> Self {
         let (paths, complete) = env_files(files);
+        let most = limits::PROJECT_ENV_FILES;
         let again = loaded.as_ref().err().and_then(|_| without_unseen_files(files, sources));
         let project = loaded.as_ref().ok().or(again.as_ref());
         let service =
@@ -123,12 +124,12 @@ impl Said {
             _ if myself.is_some_and(|myself| is_elsewhere(files, myself)) => {
                 Some("the project's folder is not mounted into this container".to_owned())
             }
-            _ if !complete => Some("the project has too many folders".to_owned()),
+            _ if !complete => Some("the project has too many folders or env files".to_owned()),
             Ok(_) | Err(_) => None,
         };
         Self {
             own: service.map(|service| service.environment.clone()).unwrap_or_default(),
-            env_files: compose::env_files(files, &paths, sources),
+            env_files: compose::env_files(files, paths.get(..most).unwrap_or(&paths), sources),
             unseen,
         }
     }
@@ -222,7 +223,8 @@ fn env_files(options: &ProjectOptions) -> (Vec<PathBuf>, bool) {
             files.push(directory.join(below).join(".env"));
         }
     }
-    (files, folders.next().is_none())
+    let complete = folders.next().is_none() && files.len() <= limits::PROJECT_ENV_FILES;
+    (files, complete)
 }
 
 impl super::Stack {
