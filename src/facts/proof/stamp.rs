@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use crate::beneath::Beneath;
 use crate::facts::hub::{self, HubError, ObjectId};
 use crate::file_name::hub_cache;
+use crate::regular_file;
 use crate::timing::rfc_3339;
 
 /// Stamps of other versions are no stamps.
@@ -86,7 +87,8 @@ impl Stamps {
 
 impl Stamper {
     fn myself() -> Self {
-        let host = fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let name = Path::new("/proc/sys/kernel/hostname");
+        let host = regular_file::text(name, LONGEST).unwrap_or_default();
         let host = Some(host.trim()).filter(|host| is_word(host)).unwrap_or("-");
         Self {
             uid: rustix::process::geteuid().as_raw(),
