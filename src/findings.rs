@@ -5,11 +5,14 @@ pub mod once;
 pub mod policy;
 pub mod policy_sources;
 
+use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::exit_code::ExitCode;
+use crate::limits::MOST_ALIKE;
 use crate::source_map::Place;
 
 pub use policy::{Policy, Ruling};
@@ -91,7 +94,12 @@ pub struct Label {
 pub struct Findings {
     policy: Policy,
     found: Vec<Finding>,
+    counts: HashMap<Kind, usize>,
 }
+
+/// What a finding does, and to which lane: rule, severity, lane, whether it follows from another and
+/// whether its lane is not required.
+type Kind = (&'static str, Severity, Option<String>, bool, bool);
 
 impl Rule {
     /// A rule whose findings are errors.
@@ -208,6 +216,19 @@ impl Finding {
         self.lanes().any(|known| known == lane)
     }
 
+    /// The kind of which a lane has only so many.
+    fn kind(&self) -> Kind {
+        (self.rule.id, self.severity, self.lane.clone(), self.consequence, self.lowered)
+    }
+
+    /// In its place, that there are more.
+    fn and_more(mut self) -> Self {
+        self.message = format!("there are more than {MOST_ALIKE} findings like the ones above");
+        "mend those, and run preflight again".clone_into(&mut self.fix);
+        self.evidence.clear();
+        self
+    }
+
     /// Whether the lane that it is about will not come up because of it, required or not.
     #[must_use]
     pub fn stops(&self) -> bool {
@@ -219,7 +240,7 @@ impl Findings {
     /// An empty sink that applies `policy`.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        Self { policy, found: Vec::new() }
+        Self { policy, found: Vec::new(), counts: HashMap::new() }
     }
 
     /// An empty sink under the same policy.
@@ -228,10 +249,17 @@ impl Findings {
         Self::new(self.policy.clone())
     }
 
-    /// Keeps a finding, with the severity that policy gives it.
+    /// Keeps a finding, with the severity that policy gives it; of a lane with more than [`MOST_ALIKE`]
+    /// of its kind, that there are more.
     pub fn push(&mut self, mut finding: Finding) {
         self.policy.apply(&mut finding);
-        self.found.push(finding);
+        let count = self.counts.entry(finding.kind()).or_default();
+        *count += 1;
+        match (*count).cmp(&(MOST_ALIKE + 1)) {
+            Ordering::Less => self.found.push(finding),
+            Ordering::Equal => self.found.push(finding.and_more()),
+            Ordering::Greater => {}
+        }
     }
 
     /// Keeps everything that another sink has found, under the policy of this one.
@@ -266,5 +294,32 @@ impl fmt::Display for Severity {
             Self::Warning => "warning",
             Self::Note => "note",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static RULE: Rule = Rule::error("shard-missing", ExitCode::Incomplete, "");
+
+    #[test]
+    fn a_lane_has_only_so_many_findings_of_a_kind_and_the_last_says_that_there_are_more() {
+        let mut findings = Findings::new(Policy::default());
+        for number in 0..3 * MOST_ALIKE {
+            for lane in ["coder", "reader"] {
+                let finding = Finding::new(&RULE, number.to_string(), "get it").lane(lane);
+                findings.push(finding);
+            }
+        }
+        findings.push(Finding::new(&RULE, "another", "get it").lane("coder").consequence());
+        let messages = |lane: &str| {
+            let about = findings.iter().filter(|finding| finding.is_about(lane));
+            about.map(|finding| finding.message.clone()).collect::<Vec<_>>()
+        };
+        let more = format!("there are more than {MOST_ALIKE} findings like the ones above");
+        assert_eq!(messages("reader").len(), MOST_ALIKE + 1);
+        assert_eq!(messages("reader")[MOST_ALIKE], more);
+        assert_eq!(messages("coder").len(), MOST_ALIKE + 2);
     }
 }

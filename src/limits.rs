@@ -13,16 +13,66 @@ pub const LONGEST_PATH: usize = 4096;
 /// The longest name that file systems allow (`NAME_MAX`, limits.h), in bytes.
 pub const LONGEST_NAME: usize = 255;
 
-/// The most bytes of a Compose file, of an env file and of a label file; no real one comes near it.
-/// Told as a file that cannot be read, as are the next ones.
-pub const LONGEST_PROJECT_TEXT: u64 = 16 << 20;
+/// The most bytes of the Compose files, env files and label files of a project together; no real one
+/// comes near it. Told as a file that cannot be read, as are the next ones.
+pub const LONGEST_PROJECT_TEXT: u64 = 4 << 20;
 
-/// The most bytes of a lock file. A line of it has some 200, so that they are of 80 000 files.
-pub const LONGEST_LOCK_FILE: u64 = 16 << 20;
+/// How many values those may have: scalars, lists and mappings, once more where an alias, an `extends`
+/// or an `env_file` repeats them. A thousand services of thirty lines have 40 000; each takes up to a
+/// kilobyte. Told at the line that is too much, as are the next three.
+pub const MOST_VALUES: usize = 50_000;
+
+/// How many variables a service may have.
+pub const MOST_VARIABLES: usize = 4096;
+
+/// How many words a command may have.
+pub const MOST_WORDS: usize = 8192;
+
+/// The longest word of a command that Linux starts a program with (`MAX_ARG_STRLEN`, binfmts.h), in
+/// bytes, without the zero at its end.
+pub const LONGEST_WORD: usize = 131_071;
+
+/// How many findings of a kind are told of one lane, or of the project; one more says that there are
+/// more.
+pub const MOST_ALIKE: usize = 200;
+
+/// The most bytes of a lock file. A line of it has some 200, so that they are of 20 000 files.
+pub const LONGEST_LOCK_FILE: u64 = 4 << 20;
+
+/// The most names of a folder that are listed. Told as a folder that could not be looked at.
+pub const MOST_NAMES: usize = 100_000;
+
+/// The most names that are looked at below a folder of models: links to folders with links can make
+/// more of them than a disk holds. Told as a folder that is refused, as is the next one.
+pub const MOST_WALKED: usize = 2_000_000;
+
+/// The most models that are judged below a folder.
+pub const MOST_MODELS: usize = 1000;
+
+/// The most bytes of a configuration of a model; those that list a thousand labels have 100 000. Told as
+/// a configuration that cannot be used, as are the next ones.
+pub const LONGEST_MODEL_CONFIGURATION: u64 = 1 << 20;
+
+/// The most bytes of an index; those of the largest models have 25 million.
+pub const LONGEST_INDEX: u64 = 32 << 20;
+
+/// The most tensors of an index, or of the header of one file; the largest models have 210 000 in a
+/// hundred files.
+pub const MOST_TENSORS: usize = 1 << 18;
+
+/// The most bytes that the names of those tensors may take together.
+pub const LONGEST_TENSOR_NAMES: usize = 20 << 20;
+
+/// The longest string in the header of a file, in bytes. Those who train adapters write the captions of
+/// all their pictures there.
+pub const LONGEST_HEADER_STRING: usize = 8 << 20;
+
+/// The most files of weights that an index names; the largest models have some hundreds.
+pub const MOST_SHARDS: usize = 10_000;
 
 /// The most bytes of a script that starts an engine, and of a file that its command line goes on in.
 /// Told as an engine whose files are not known.
-pub const LONGEST_START_TEXT: u64 = 1 << 20;
+pub const LONGEST_START_TEXT: u64 = 256 << 10;
 
 /// The most bytes of a file with a token; a token has some 40.
 pub const LONGEST_TOKEN_FILE: u64 = 64 << 10;

@@ -30,7 +30,11 @@ const MOST_TEXTS: usize = 8;
 /// A declaration that cannot be read, a lane that does not exist.
 pub fn of(stack: &Stack, options: &Options, sources: &SourceMap) -> Result<Plan, PlanError> {
     match &options.target {
-        Target::Models(root) => lanes::of_models(root, &walk::models(root), &options.selection),
+        Target::Models(root) => {
+            let models = walk::models(root);
+            let models = models.ok_or_else(|| PlanError::TooManyModels { root: root.clone() })?;
+            lanes::of_models(root, &models, &options.selection)
+        }
         Target::Discover | Target::ComposeFile(_) | Target::ProjectDirectory(_) => {
             let project = with_texts(stack, sources);
             let plan_of = |project: &Project, selection: &Selection| {

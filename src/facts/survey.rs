@@ -21,6 +21,7 @@ mod update;
 mod way;
 
 use futures_util::future::join_all;
+use tokio::sync::Semaphore;
 use tokio::task;
 
 use crate::deadline::Deadline;
@@ -125,13 +126,20 @@ pub async fn pin(lanes: &mut [LaneFacts], before: &Lockfile, options: &Options) 
     pin::pin(lanes, before, options).await
 }
 
+/// How many looks there are at once: each takes a thread, and with it a heap of its own.
+static ROOM: Semaphore = Semaphore::const_new(8);
+
 /// Runs `work` where blocking is allowed. A panic in it goes on here.
 async fn blocking<I, O>(input: I, work: impl FnOnce(I) -> O + Send + 'static) -> O
 where
     I: Send + 'static,
     O: Send + 'static,
 {
-    match task::spawn_blocking(move || work(input)).await {
+    // Never closed, so always had.
+    let room = ROOM.acquire().await;
+    let done = task::spawn_blocking(move || work(input)).await;
+    drop(room);
+    match done {
         Ok(output) => output,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }

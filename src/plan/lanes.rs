@@ -17,11 +17,12 @@ mod variables;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::limits::{MOST_MODELS, MOST_WALKED};
 use crate::plan::engine::{Engine, Invocation, Part};
 use crate::project::MountSource;
 use crate::project::mounts::{Located, Sight};
@@ -251,6 +252,12 @@ pub enum PlanError {
         /// Those that there are.
         known: Vec<String>,
     },
+    /// A folder of models has more than is judged.
+    #[error("there are more than {MOST_MODELS} models or {MOST_WALKED} names below `{}`", root.display())]
+    TooManyModels {
+        /// The folder.
+        root: PathBuf,
+    },
     /// `x-preflight` or a label says something that cannot be read.
     #[error("{location}: {message}")]
     Declaration {
@@ -334,6 +341,7 @@ impl PlanError {
                 let question = question.unwrap_or_default();
                 Some(format!("{question}the lanes are {}", known.join(", ")))
             }
+            Self::TooManyModels { .. } => Some("name a folder further down".to_owned()),
             Self::Declaration { .. } | Self::UnplacedDeclaration { .. } => None,
         }
     }

@@ -310,7 +310,7 @@ fn an_alias_bomb_is_refused_at_once() {
         text.push_str(&format!("x-{level}: &a{level} [{inner}]\n"));
     }
     let start = Instant::now();
-    assert!(refusal(&text).contains("aliases expand to more than"));
+    assert!(refusal(&text).contains("the project has more than 50000 values"));
     assert!(start.elapsed() < Duration::from_secs(10));
 }
 

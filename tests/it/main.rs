@@ -104,6 +104,8 @@ mod llama_flags;
 mod load_formats;
 /// What is pinned, and what that means.
 mod lock_command;
+/// What is too much, in a control group that has no more.
+mod memory;
 /// What services mount of the host, and is not there.
 mod mount_sources;
 /// Every engine and every kind of thing that it can be given as its model.

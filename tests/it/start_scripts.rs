@@ -38,6 +38,8 @@ fn the_models_of_a_preset_file_are_looked_at() {
     let whole = preset("tiny-Q4_K_M.gguf");
     let said = opened(image, words, &[("models.ini", &whole)]);
     assert!(said.starts_with("Some(0) llm llm llama.cpp") && said.ends_with("ready"), "{said}");
+    let many = opened(image, words, &[("models.ini", &whole.repeat(257))]);
+    assert!(many.starts_with("Some(3)"), "{many}");
     let said = opened(image, words, &[("models.ini", &preset("none.gguf"))]);
     assert!(said.starts_with("Some(10)"), "{said}");
 }

@@ -25,6 +25,7 @@ use super::sentence_transformers;
 use super::{Model, ModelFacts, Shape, json};
 use crate::file_name::hub_cache::{self, DOWNLOADS};
 pub use crate::file_name::weights::Weights;
+use crate::limits::{LONGEST_HEADER_STRING, LONGEST_MODEL_CONFIGURATION, LONGEST_PATH};
 use crate::look::{FileKind, Look};
 use crate::project::view::View;
 
@@ -278,7 +279,9 @@ pub(super) fn document(
     role: Role,
 ) -> (ModelFile, Option<Map<String, Value>>) {
     let mut document = None;
-    let file = parsed(view, path, name, role, config::LONGEST, |object| document = Some(object));
+    let file = parsed(view, path, name, role, LONGEST_MODEL_CONFIGURATION, |object| {
+        document = Some(object);
+    });
     (file, document)
 }
 
@@ -300,11 +303,14 @@ pub(super) fn parsed<T: serde::de::DeserializeOwned>(
         if found != Lookalike::Json {
             return file::lookalike(found);
         }
+        // An index is nothing but names; templates stand in what is not that long.
+        let is_index = role == Role::Index;
+        let longest_string = if is_index { LONGEST_PATH } else { LONGEST_HEADER_STRING };
         if stat.size > longest {
             let size = stat.size;
             return broken(format!("it has {size} bytes, and at most {longest} are read"));
         }
-        match json::parse(reader, stat.size) {
+        match json::parse_bounded(reader, stat.size, longest_string) {
             Ok(value) => {
                 keep(value);
                 Content::Document

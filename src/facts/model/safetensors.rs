@@ -10,12 +10,10 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visi
 use thiserror::Error;
 
 use super::json;
+use crate::limits::{LONGEST_HEADER_STRING, LONGEST_TENSOR_NAMES, MOST_TENSORS};
 
 /// The longest header that the format's library reads, in bytes.
 const LONGEST_HEADER: u64 = 100_000_000;
-
-/// More than any real file has; bounds what a made-up header may take.
-const MOST_TENSORS: usize = 1 << 18;
 
 /// What a header says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,7 +179,7 @@ pub(crate) fn parse(mut reader: impl Read + Seek, size: u64) -> Result<Parsed, S
     if length > remaining {
         return Err(SafetensorsError::HeaderEnds { length, remaining });
     }
-    let Entries(mut entries) = json::parse(reader, length)
+    let Entries(mut entries) = json::parse_bounded(reader, length, LONGEST_HEADER_STRING)
         .map_err(|error| SafetensorsError::Json { message: error.to_string() })?;
     let data_bytes = match validate(&mut entries) {
         Ok(data_bytes) => data_bytes,
@@ -275,12 +273,14 @@ impl<'de> Deserialize<'de> for Entries {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
                 let mut entries = Vec::new();
+                let mut names = 0;
                 while let Some(name) = map.next_key::<String>()? {
                     if name == "__metadata__" {
                         map.next_value::<Option<Texts>>()?;
                         continue;
                     }
-                    if entries.len() == MOST_TENSORS {
+                    names += name.len();
+                    if entries.len() == MOST_TENSORS || names > LONGEST_TENSOR_NAMES {
                         return Err(A::Error::custom("more tensors than any model has"));
                     }
                     let (index, info) = (entries.len(), map.next_value()?);

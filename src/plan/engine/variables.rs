@@ -69,6 +69,9 @@ impl Engine {
     #[must_use]
     pub fn unread_variable(self, name: &str, version: Option<&str>) -> Option<UnreadVariable> {
         let known = self.command_line().known_variables.as_ref()?;
+        if known.is_of_others(name) {
+            return None;
+        }
         let release = version.map(numbers).filter(|numbers| known.table.covers(numbers));
         let is_read = match (&release, known.table.entry(name)) {
             (_, None) => false,
@@ -77,7 +80,7 @@ impl Engine {
                 known.table.standing(numbers, |index| entry.is_in(index)) != Standing::Missing
             }
         };
-        if is_read || known.is_of_others(name) {
+        if is_read {
             return None;
         }
         let elsewhere = release.as_ref().and_then(|release| known.elsewhere(name, release));

@@ -8,6 +8,7 @@ use super::fault::Fault;
 use super::shape::Shape;
 use super::tree::{Kind, Mapping, Node};
 use super::units;
+use crate::limits::{LONGEST_WORD, MOST_WORDS};
 
 /// A value with no rules, as JSON; used for `x-` keys.
 pub(super) fn plain(node: &Node) -> Value {
@@ -276,10 +277,11 @@ pub(super) fn texts(path: &str, node: &Node, shape: Shape) -> Result<Option<Valu
 /// The words of a `command` or `entrypoint`.
 pub(super) fn command_words(path: &str, node: &Node) -> Result<Vec<String>, Fault> {
     if let Some(line) = node.as_str() {
-        return command::words(line).ok_or_else(|| {
+        let words = command::words(line).ok_or_else(|| {
             node.refuse(format!("`{path}` is not a command line"))
                 .hint("close every quote and quote parentheses, or write a list of strings")
-        });
+        })?;
+        return bounded(path, node, words);
     }
     let Some(items) = node.as_sequence() else {
         return Err(node.expected(path, "a string or a list of strings"));
@@ -288,7 +290,19 @@ pub(super) fn command_words(path: &str, node: &Node) -> Result<Vec<String>, Faul
         let word = item.as_str().map(str::to_owned);
         word.ok_or_else(|| item.expected(&format!("{path}[{index}]"), "a string"))
     };
-    items.iter().enumerate().map(word).collect()
+    bounded(path, node, items.iter().enumerate().map(word).collect::<Result<_, _>>()?)
+}
+
+/// Words that a program can be started with.
+fn bounded(path: &str, node: &Node, words: Vec<String>) -> Result<Vec<String>, Fault> {
+    if words.len() > MOST_WORDS {
+        return Err(node.refuse(format!("`{path}` has more than {MOST_WORDS} words")));
+    }
+    if words.iter().any(|word| word.len() > LONGEST_WORD) {
+        let message = format!("`{path}` has a word of more than {LONGEST_WORD} bytes");
+        return Err(node.refuse(message).hint("Linux starts no program with it"));
+    }
+    Ok(words)
 }
 
 pub(super) fn test(path: &str, node: &Node) -> Result<Vec<String>, Fault> {

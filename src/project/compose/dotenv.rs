@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 
 use super::fault::Fault;
 use super::interpolate::{Known, Lookup, expand};
+use crate::limits::MOST_VARIABLES;
 use crate::project::Warning;
 use crate::source_map::{Place, SourceId, Span, Variable, VariableSource};
 
@@ -46,8 +47,16 @@ pub(super) fn parse(
     let mut parser = Parser { source, text, at: start };
     while parser.skip_to_statement() {
         parser.statement(lookup, sink)?;
+        if sink.variables.len() > MOST_VARIABLES {
+            let end = Span { source, start: parser.at, end: parser.at };
+            return Err(too_many(&Place::at(end)));
+        }
     }
     Ok(())
+}
+
+fn too_many(place: &Place) -> Fault {
+    Fault::at(place, format!("there are more than {MOST_VARIABLES} variables"))
 }
 
 /// Reads `text` as lines of `KEY=VALUE` with nothing special in the value; a key alone is taken
@@ -80,7 +89,10 @@ pub(super) fn parse_raw(
             None => lookup(key).map(|known| known.value),
         };
         if let Some(value) = value {
-            sink.variables.insert(key.to_owned(), Entry { value, place });
+            sink.variables.insert(key.to_owned(), Entry { value, place: place.clone() });
+        }
+        if sink.variables.len() > MOST_VARIABLES {
+            return Err(too_many(&place));
         }
     }
     Ok(())

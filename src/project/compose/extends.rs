@@ -122,6 +122,7 @@ impl Chain<'_, '_> {
             }
         };
         let Some(base) = base else { return Ok(Some(node)) };
+        self.loader.repeat(base.values(), &reference.place)?;
         let mut merged = self.merged(name, base, node, resets)?;
         if let Some(entries) = merged.as_mapping_mut() {
             entries.shift_remove("extends");

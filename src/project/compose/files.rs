@@ -7,7 +7,6 @@ use super::dotenv::{self, Sink, Variables};
 use super::environment::Environment;
 use super::fault::Fault;
 use super::loader::Loader;
-use crate::limits::LONGEST_PROJECT_TEXT;
 use crate::options::ProjectOptions;
 use crate::path::clean;
 use crate::regular_file;
@@ -224,15 +223,19 @@ fn normalise(name: &str) -> String {
     kept.trim_start_matches(['_', '-']).to_owned()
 }
 
-/// Opens a text and keeps it in the source map under the name that the user knows.
-pub(super) fn open(path: &Path, loader: &mut Loader<'_>) -> Result<(SourceId, String), Fault> {
+/// Opens a text of at most `most` bytes and keeps it in the source map under the name that the user knows.
+pub(super) fn open(
+    path: &Path,
+    most: u64,
+    loader: &mut Loader<'_>,
+) -> Result<(SourceId, String), Fault> {
     let refuse = |source| Fault::Read { path: path.to_path_buf(), source };
     let read = if path == Path::new("-") {
-        regular_file::standard_input(LONGEST_PROJECT_TEXT)
+        regular_file::standard_input(most)
     } else {
         let unseen = || refuse(std::io::Error::other("it is not mounted into this container"));
         let local = loader.local(path).ok_or_else(unseen)?;
-        regular_file::bytes_or_pipe(&local, LONGEST_PROJECT_TEXT)
+        regular_file::bytes_or_pipe(&local, most)
     };
     let bytes = read.map_err(refuse)?;
     let shown = loader.shown(path);

@@ -20,12 +20,20 @@ use super::tree::{Kind, Mapping, Node};
 use super::unique;
 use super::validate;
 use super::written;
+use crate::limits::{LONGEST_PROJECT_TEXT, MOST_VALUES};
 use crate::options::Reach;
 use crate::project::Warning;
 use crate::source_map::{Place, SourceId, SourceMap};
 
 /// How many files one project may consist of.
 const FILE_LIMIT: usize = 1000;
+
+/// How much a project may still have.
+#[derive(Debug)]
+struct Room {
+    bytes: u64,
+    values: usize,
+}
 
 /// What loading one project reads and says.
 pub(super) struct Loader<'a> {
@@ -45,6 +53,7 @@ pub(super) struct Loader<'a> {
     pub(super) included_extension: Option<Node>,
     /// The texts that were opened, by path.
     texts: HashMap<PathBuf, SourceId>,
+    room: Room,
 }
 
 /// What the files of one project, or of one `include`, have in common.
@@ -81,6 +90,7 @@ impl<'a> Loader<'a> {
             reach,
             included_extension: None,
             texts: HashMap::new(),
+            room: Room { bytes: LONGEST_PROJECT_TEXT, values: MOST_VALUES },
         }
     }
 
@@ -107,7 +117,8 @@ impl<'a> Loader<'a> {
         if self.texts.len() >= FILE_LIMIT {
             return Err(Fault::whole(format!("the project has more than {FILE_LIMIT} files")));
         }
-        let (source, text) = files::open(path, self)?;
+        let (source, text) = files::open(path, self.room.bytes, self)?;
+        self.room.bytes = self.room.bytes.saturating_sub(text.len() as u64);
         self.texts.insert(path.to_path_buf(), source);
         Ok((source, text))
     }
@@ -118,8 +129,15 @@ impl<'a> Loader<'a> {
         if !self.files.iter().any(|file| file == path) {
             self.files.push(path.to_path_buf());
         }
-        let documents = parse::parse(source, &text)?;
+        let documents = parse::parse(source, &text, &mut self.room.values)?;
         Ok(Parsed { path: path.to_path_buf(), documents })
+    }
+
+    /// Counts values that are there once more, because of what is written at `place`.
+    pub(super) fn repeat(&mut self, values: usize, place: &Place) -> Result<(), Fault> {
+        let left = self.room.values.checked_sub(values);
+        self.room.values = left.ok_or_else(|| Fault::at(place, parse::too_many()))?;
+        Ok(())
     }
 
     /// A path as the user knows it: from the working directory if it is below.

@@ -11,13 +11,8 @@ use super::merge_keys::{self, Seen};
 use super::scalar;
 use super::syntax::{Refusal, Syntax, line_breaks};
 use super::tree::{Entry, Kind, Mapping, Mark, Node};
+use crate::limits::MOST_VALUES;
 use crate::source_map::{Place, SourceId, Span};
-
-/// How many values aliases may add to a document; the limit of compose-go v2.11.
-const ALIAS_LIMIT: usize = 100_000;
-
-/// How many values a file may have, aliases not counted; no real file comes near it.
-const VALUE_LIMIT: usize = 200_000;
 
 /// How deep values may be nested, aliases expanded.
 const DEPTH_LIMIT: usize = 200;
@@ -34,8 +29,17 @@ pub(super) struct Document {
     pub(super) resets: Vec<Vec<String>>,
 }
 
-/// Reads every document of a file.
-pub(super) fn parse(source: SourceId, text: &str) -> Result<Vec<Document>, Fault> {
+/// What is said of a project with more values than there is room for.
+pub(super) fn too_many() -> String {
+    format!("the project has more than {MOST_VALUES} values")
+}
+
+/// Reads every document of a file. `room` is how many values there may still be.
+pub(super) fn parse(
+    source: SourceId,
+    text: &str,
+    room: &mut usize,
+) -> Result<Vec<Document>, Fault> {
     let mut options = Options::default();
     options.bom_inside_document_as_content = true;
     options.block_scalar_eof_without_line_feed = true;
@@ -50,8 +54,7 @@ pub(super) fn parse(source: SourceId, text: &str) -> Result<Vec<Document>, Fault
         aliases: AliasPaths::default(),
         marked: 0,
         seen: Seen::default(),
-        values: 0,
-        aliased: 0,
+        room,
     };
     line_breaks(text).map_err(|refusal| reader.refuse(refusal))?;
     let mut documents = Vec::new();
@@ -74,7 +77,7 @@ pub(super) fn parse(source: SourceId, text: &str) -> Result<Vec<Document>, Fault
     Ok(documents)
 }
 
-struct Reader<'text> {
+struct Reader<'text, 'room> {
     parser: Parser<'text, granit_parser::StrInput<'text>>,
     syntax: Syntax<'text>,
     source: SourceId,
@@ -84,8 +87,7 @@ struct Reader<'text> {
     /// How many values around this one are marked; Compose does not look into those.
     marked: usize,
     seen: Seen,
-    values: usize,
-    aliased: usize,
+    room: &'room mut usize,
 }
 
 /// A value with what copying it would cost.
@@ -96,7 +98,7 @@ struct Read {
     depth: usize,
 }
 
-impl<'text> Reader<'text> {
+impl<'text> Reader<'text, '_> {
     fn next(&mut self) -> Result<Option<(Event<'text>, Range)>, Fault> {
         loop {
             let (event, range) = match self.parser.next_event() {
@@ -136,11 +138,7 @@ impl<'text> Reader<'text> {
         if depth > DEPTH_LIMIT {
             return Err(Fault::span(Some(span), "the values are nested too deeply"));
         }
-        self.values += 1;
-        if self.values > VALUE_LIMIT {
-            let message = format!("the file has more than {VALUE_LIMIT} values");
-            return Err(Fault::span(Some(span), message));
-        }
+        self.take(1, span)?;
         let (anchor, mut read) = match event {
             Event::Alias(anchor) => return self.alias(anchor, span, depth),
             Event::Scalar(value, style, anchor, tag) => {
@@ -195,17 +193,18 @@ impl<'text> Reader<'text> {
             return Err(Fault::span(Some(span), message)
                 .hint("Compose takes this for a circle: write the value out, or use two anchors"));
         }
-        self.aliased += read.size;
-        if self.aliased > ALIAS_LIMIT {
-            return Err(Fault::span(
-                Some(span),
-                format!("aliases expand to more than {ALIAS_LIMIT} values"),
-            ));
-        }
         if depth + read.depth > DEPTH_LIMIT {
             return Err(Fault::span(Some(span), "the values are nested too deeply"));
         }
-        Ok(read.clone())
+        let read = read.clone();
+        self.take(read.size, span)?;
+        Ok(read)
+    }
+
+    fn take(&mut self, values: usize, span: Span) -> Result<(), Fault> {
+        let left = self.room.checked_sub(values);
+        *self.room = left.ok_or_else(|| Fault::span(Some(span), too_many()))?;
+        Ok(())
     }
 
     fn sequence(&mut self, span: Span, depth: usize) -> Result<Read, Fault> {

@@ -12,6 +12,7 @@ use super::interpolate::Known;
 use super::loader::Loader;
 use super::tree::{Kind, Node};
 use super::validate::items;
+use crate::limits::MOST_VARIABLES;
 use crate::source_map::{Place, Spanned, VariableSource};
 
 /// Variables of a service; no value removes one from the image's environment.
@@ -73,6 +74,11 @@ pub(super) fn environment(
         .map(|(name, entry)| (name, Spanned::new(Some(entry.value), entry.place)))
         .collect();
     environment.extend(own);
+    if environment.len() > MOST_VARIABLES {
+        let message = format!("the service has more than {MOST_VARIABLES} variables");
+        return Err(service.refuse(message));
+    }
+    loader.repeat(environment.len(), &service.place)?;
     Ok(environment)
 }
 

@@ -256,7 +256,7 @@ mod tests {
     /// The offset and the message of the refusal of `text`, or nothing.
     fn refusal(text: &str) -> Option<(usize, String)> {
         let source = SourceMap::default().add("x".as_ref(), text.to_owned());
-        match parse(source, text) {
+        match parse(source, text, &mut 1000) {
             Err(super::super::fault::Fault::Text { span: Some(span), message, .. }) => {
                 Some((span.start, message))
             }

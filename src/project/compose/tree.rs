@@ -72,6 +72,21 @@ impl Node {
         Self { kind, place, mark: None }
     }
 
+    /// How many values it is made of, with itself.
+    pub(super) fn values(&self) -> usize {
+        let below = match &self.kind {
+            Kind::Sequence(items) => items.iter().map(Self::values).sum(),
+            Kind::Mapping(entries) => entries.values().map(|entry| entry.value.values()).sum(),
+            Kind::Null
+            | Kind::Bool(_)
+            | Kind::Int(_)
+            | Kind::Float(_)
+            | Kind::String(_)
+            | Kind::Time(_) => 0,
+        };
+        1 + below
+    }
+
     pub(super) fn string(text: impl Into<String>, place: &Place) -> Self {
         Self::new(Kind::String(text.into()), place.clone())
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 
 use super::{ReadSeek, View};
+use crate::limits::MOST_NAMES;
 use crate::look::{FileKind, Look, Owner, Stat};
 use crate::regular_file;
 
@@ -37,10 +38,14 @@ impl View for LocalView {
     fn list(&self, path: &Path) -> Look<Vec<String>> {
         let names = fs_err::read_dir(path).and_then(|entries| {
             entries
+                .take(MOST_NAMES + 1)
                 .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
                 .collect::<io::Result<Vec<_>>>()
         });
         match names {
+            Ok(names) if names.len() > MOST_NAMES => {
+                Look::Unknown(format!("`{}` has more than {MOST_NAMES} names", path.display()))
+            }
             Ok(mut names) => {
                 names.sort_unstable();
                 Look::Seen(names)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::file_name::split::SplitName;
 use crate::file_name::weights::Weights;
+use crate::limits::{MOST_MODELS, MOST_WALKED};
 use walkdir::{DirEntry, WalkDir};
 
 /// Deep enough for `vllm/LANE/DTYPE` and a few folders of the user's own above it.
@@ -13,16 +14,22 @@ const DEPTH: usize = 8;
 /// Everything below `root` that is a model: a GGUF file (of a split set, the first), a safetensors
 /// file outside a model folder, a folder with a configuration or weights. `root` itself if it is
 /// one. What may not be entered, and a link with a model's name that leads nowhere, are among them, so
-/// that they are judged and not passed over. Sorted. Blocking.
+/// that they are judged and not passed over. Sorted; absent: there are more than [`MOST_MODELS`], or
+/// more than [`MOST_WALKED`] names have to be looked at. Blocking.
 #[must_use]
-pub fn models(root: &Path) -> Vec<PathBuf> {
+pub fn models(root: &Path) -> Option<Vec<PathBuf>> {
     if root.is_file() || is_model_folder(root) {
-        return vec![root.to_path_buf()];
+        return Some(vec![root.to_path_buf()]);
     }
     let mut found = Vec::new();
-    let mut entries =
-        WalkDir::new(root).follow_links(true).max_depth(DEPTH).sort_by_file_name().into_iter();
+    // Sorting a folder takes all of its names at once.
+    let mut entries = WalkDir::new(root).follow_links(true).max_depth(DEPTH).into_iter();
+    let mut walked = 0;
     while let Some(entry) = entries.next() {
+        walked += 1;
+        if found.len() > MOST_MODELS || walked > MOST_WALKED {
+            return None;
+        }
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
@@ -39,7 +46,8 @@ pub fn models(root: &Path) -> Vec<PathBuf> {
             found.push(entry.path().to_path_buf());
         }
     }
-    found
+    found.sort_unstable();
+    (found.len() <= MOST_MODELS).then_some(found)
 }
 
 fn skip(entries: &mut walkdir::IntoIter, entry: &DirEntry) {
@@ -105,7 +113,7 @@ mod tests {
             fs_err::create_dir_all(path.parent().unwrap()).unwrap();
             fs_err::write(path, "").unwrap();
         }
-        let found = models(root.path());
+        let found = models(root.path()).unwrap();
         let below: Vec<_> =
             found.iter().map(|path| path.strip_prefix(root.path()).unwrap()).collect();
         let expected = ["gguf/a.gguf", "gguf/b-00001-of-00002.gguf", "vllm/coder/bf16", "vllm/raw"];
@@ -118,7 +126,7 @@ mod tests {
         for name in ["a.gguf", "notes.txt", ".b.gguf"] {
             std::os::unix::fs::symlink("/nowhere", root.path().join(name)).unwrap();
         }
-        assert_eq!(models(root.path()), [root.path().join("a.gguf")]);
+        assert_eq!(models(root.path()).unwrap(), [root.path().join("a.gguf")]);
     }
 
     #[test]
@@ -133,13 +141,13 @@ mod tests {
             fs_err::create_dir(folder).unwrap();
             fs_err::set_permissions(folder, std::fs::Permissions::from_mode(0o000)).unwrap();
         }
-        assert_eq!(models(root.path()), [closed]);
+        assert_eq!(models(root.path()).unwrap(), [closed]);
     }
 
     #[test]
     fn a_model_is_its_own_only_model() {
         let root = tempfile::tempdir().unwrap();
         fs_err::write(root.path().join("config.json"), "{}").unwrap();
-        assert_eq!(models(root.path()), [root.path()]);
+        assert_eq!(models(root.path()).unwrap(), [root.path()]);
     }
 }

@@ -2,10 +2,6 @@
 
 use serde_json::{Map, Value};
 
-/// A configuration longer than this is none; real ones take a few kilobytes, and those that list
-/// thousands of labels stay below one megabyte.
-pub(super) const LONGEST: u64 = 2 << 20;
-
 /// The keys that can hold the context length; the smallest counts (vLLM 0.12.0,
 /// `config/model.py`, `_get_and_verify_max_len`).
 const CONTEXT_KEYS: [&str; 9] = [

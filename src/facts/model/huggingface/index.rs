@@ -7,11 +7,7 @@ use std::path::{Component, Path};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
-/// Ten times the largest real ones, which list some 10^5 tensors.
-pub(super) const LONGEST: u64 = 64 << 20;
-
-/// Bounds what a made-up index may take.
-const MOST_TENSORS: usize = 1 << 20;
+use crate::limits::{LONGEST_TENSOR_NAMES, MOST_SHARDS, MOST_TENSORS};
 
 /// What an index says, and whether the shards agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,9 +153,14 @@ impl<'de> Deserialize<'de> for WeightMap {
                 let mut found =
                     WeightMap { shards: Vec::new(), tensors: HashMap::new(), unlisted: None };
                 let mut numbers: HashMap<String, usize> = HashMap::new();
+                let mut names = 0;
                 while let Some((tensor, shard)) = map.next_entry::<String, String>()? {
-                    if found.tensors.len() == MOST_TENSORS {
+                    names += tensor.len();
+                    if found.tensors.len() == MOST_TENSORS || names > LONGEST_TENSOR_NAMES {
                         return Err(A::Error::custom("more tensors than any model has"));
+                    }
+                    if found.shards.len() > MOST_SHARDS {
+                        return Err(A::Error::custom("more files than any model has"));
                     }
                     let next = numbers.len();
                     let shard = *numbers.entry(shard).or_insert_with_key(|name| {

@@ -15,7 +15,7 @@ use crate::project::view::View;
 const LONGEST_REF: u64 = 128;
 
 /// The most bytes of a listing that are read: it has some 200 for each file.
-const LONGEST_LISTING: u64 = 64 << 20;
+const LONGEST_LISTING: u64 = 4 << 20;
 
 /// The only format of a listing that the library reads.
 const FORMAT: u64 = 1;

@@ -1,6 +1,8 @@
 //! What lies in a folder beside the files that an engine loads: the same weights once more, and
 //! names that lead vLLM to another layout.
 
+use std::collections::HashSet;
+
 use super::{Examination, Surplus};
 use crate::file_name::weights::{self, Weights};
 use crate::look::{FileKind, Look};
@@ -18,9 +20,10 @@ pub(super) fn examine(examination: &mut Examination<'_>) {
     examination.folder.params = examination.has("params.json");
     examination.folder.consolidated = names.iter().any(|name| mistral(name));
     let mut surplus = Vec::new();
+    let files = examination.files.iter().filter_map(|file| file.name.to_str().map(str::to_owned));
+    let loaded: HashSet<String> = files.collect();
     for name in &names {
-        let is_loaded = examination.files.iter().any(|file| file.name.to_str() == Some(name));
-        if !is_loaded && is_weights(name) {
+        if !loaded.contains(name) && is_weights(name) {
             surplus.extend(sized(examination, name));
         }
     }

@@ -1,12 +1,15 @@
 //! The weights of a folder: one file, an index and its shards, or a numbered series.
 
-use super::index::{self, Document};
+use std::collections::HashSet;
+
+use super::index::Document;
 use super::{Examination, FolderKind, Weights};
 use crate::facts::model::file::{self, Content, Defect, ModelFile, Role};
 use crate::facts::model::huggingface::parsed;
 use crate::facts::model::safetensors;
 use crate::file_name::split::SplitName;
 use crate::file_name::weights;
+use crate::limits::{LONGEST_INDEX, MOST_SHARDS};
 
 /// The one file name and the index name of each way to store a model, in the order in which
 /// engines look (vLLM 0.33.0, `default_loader.py`).
@@ -20,9 +23,6 @@ const ADAPTER: [(&str, &str, Weights); 2] = [
     ("adapter_model.safetensors", "", Weights::Safetensors),
     ("adapter_model.bin", "", Weights::Pickles),
 ];
-
-/// A series of more files than this is a name, not a series.
-const LONGEST_SERIES: u32 = 10_000;
 
 pub(super) fn examine(examination: &mut Examination<'_>) {
     let names = if examination.folder.kind == FolderKind::Adapter { ADAPTER } else { MODEL };
@@ -134,7 +134,7 @@ fn indexed(examination: &mut Examination<'_>, name: &str) {
     let path = examination.path.join(name);
     let mut document = None;
     let mut file =
-        parsed(examination.view, &path, name, Role::Index, index::LONGEST, |found: Document| {
+        parsed(examination.view, &path, name, Role::Index, LONGEST_INDEX, |found: Document| {
             document = Some(found);
         });
     let escaping = document.as_ref().and_then(Document::escaping_shard).map(str::to_owned);
@@ -172,21 +172,16 @@ fn indexed(examination: &mut Examination<'_>, name: &str) {
 
 /// The members of `...-00001-of-00003.safetensors` and the like that are not there.
 fn missing_of_series(names: &[String]) -> Vec<String> {
-    let mut missing = Vec::new();
+    let present: HashSet<&str> = names.iter().map(String::as_str).collect();
     for name in names {
         let Some(part) = SplitName::parse(name) else { continue };
-        if !(1..=LONGEST_SERIES).contains(&part.count) {
+        if !(1..=MOST_SHARDS).contains(&(part.count as usize)) {
             continue;
         }
-        for member in part.parts() {
-            if !names.contains(&member) && !missing.contains(&member) {
-                missing.push(member);
-            }
-        }
         // One series is enough: a second of the same ending is another model.
-        break;
+        return part.parts().filter(|member| !present.contains(member.as_str())).collect();
     }
-    missing
+    Vec::new()
 }
 
 #[cfg(test)]

@@ -61,10 +61,11 @@ pub(super) fn missing(
 
 /// One finding for all shards, raised at the first of them.
 fn missing_shards(subject: &Subject<'_>, model: &Model, file: &ModelFile, findings: &mut Findings) {
-    let names = missing_names(model);
-    if names.first().map(String::as_str) != file.name.to_str() {
+    let is_first = |first: &ModelFile| first.name == file.name;
+    if !missing_of(model).next().is_some_and(is_first) {
         return;
     }
+    let names = missing_names(model);
     let explained = reach::misnamed(subject, model, file, findings);
     let shards = model.files.iter().filter(|file| file.role == Role::Shard).count();
     let message = format!(
@@ -81,12 +82,13 @@ fn missing_shards(subject: &Subject<'_>, model: &Model, file: &ModelFile, findin
     findings.push(if explained { finding.consequence() } else { finding });
 }
 
+fn missing_of(model: &Model) -> impl Iterator<Item = &ModelFile> {
+    let is_missing = |file: &&ModelFile| file.state() == FileState::Missing;
+    model.files.iter().filter(|file| file.role == Role::Shard).filter(is_missing)
+}
+
 fn missing_names(model: &Model) -> Vec<String> {
-    let missing = model
-        .files
-        .iter()
-        .filter(|file| file.role == Role::Shard && file.state() == FileState::Missing);
-    missing.map(|file| file.name.display().to_string()).collect()
+    missing_of(model).map(|file| file.name.display().to_string()).collect()
 }
 
 /// A model in several GGUF files.

@@ -62,7 +62,7 @@ impl BuiltIn {
 }
 
 /// The models that a preset file may name.
-const MOST_SECTIONS: usize = 64;
+const MOST_SECTIONS: usize = 256;
 
 /// Opens the model that a switch stands for.
 pub(super) fn built_in(arguments: &Arguments, reading: &mut Reading<'_>) {
@@ -93,7 +93,13 @@ pub(super) fn file(arguments: &Arguments, reading: &mut Reading<'_>) {
         reading.unread(format!("the file `{}` was not seen", file.value), &file.place);
         return;
     };
-    for words in sections(text, &file.place) {
+    let sections = sections(text, &file.place);
+    if sections.len() > MOST_SECTIONS {
+        let message = format!("the file `{}` has more than {MOST_SECTIONS} models", file.value);
+        reading.unread(message, &file.place);
+        return;
+    }
+    for words in sections {
         let arguments = Arguments::parse(&GRAMMAR, &words);
         open_all(&arguments, reading);
     }
@@ -106,7 +112,7 @@ fn sections(file: &Text, place: &Place) -> Vec<Vec<Word>> {
     let mut names_one = false;
     for (index, line) in file.text.lines().map(str::trim).enumerate() {
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            names_one = name.trim() != "*" && sections.len() < MOST_SECTIONS;
+            names_one = name.trim() != "*" && sections.len() <= MOST_SECTIONS;
             if names_one {
                 sections.push(Vec::new());
             }
