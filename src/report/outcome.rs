@@ -1,6 +1,7 @@
 //! Facts -> what the report is made of.
 
-use std::path::Path;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 
 use crate::facts::model::{Listed, ModelFacts};
 use crate::facts::{ArtifactFacts, LaneFacts, ProjectFacts};
@@ -104,10 +105,12 @@ fn files(artifact: &ArtifactFacts, facts: &LaneFacts) -> Vec<FileReport> {
     let opened = located.service_path.as_ref().map(ServicePath::as_path).or(visible).or(host);
     let list = |path: Option<&Path>| path.map(|path| artifact.model.list(path)).unwrap_or_default();
     let (on_host, here) = (list(host), list(visible));
-    let hashed_by =
-        |path: &Path| facts.proofs.iter().find(|proof| proof.path == path)?.hashed_by.clone();
+    let hashed = facts.proofs.iter().rev().map(|proof| (proof.path.as_path(), &proof.hashed_by));
+    let hashed: HashMap<&Path, _> = hashed.collect();
+    let hashed_by = |path: &Path| (*hashed.get(path)?).clone();
+    let brought: HashSet<&Path> = facts.source.fetched.iter().map(PathBuf::as_path).collect();
     let report = |(index, file): (usize, Listed)| {
-        let fetched = here.get(index).is_some_and(|file| facts.source.fetched.contains(&file.path));
+        let fetched = here.get(index).is_some_and(|file| brought.contains(file.path.as_path()));
         FileReport {
             path: file.path.display().to_string(),
             host_path: on_host.get(index).map(|file| file.path.display().to_string()),

@@ -11,6 +11,9 @@ use walkdir::{DirEntry, WalkDir};
 /// Deep enough for `vllm/LANE/DTYPE` and a few folders of the user's own above it.
 const DEPTH: usize = 8;
 
+/// As how many files a folder counts: whether it is a model takes so many looks.
+const FOLDER: usize = 16;
+
 /// Everything below `root` that is a model: a GGUF file (of a split set, the first), a safetensors
 /// file outside a model folder, a folder with a configuration or weights. `root` itself if it is
 /// one. What may not be entered, and a link with a model's name that leads nowhere, are among them, so
@@ -26,7 +29,8 @@ pub fn models(root: &Path) -> Option<Vec<PathBuf>> {
     let mut entries = WalkDir::new(root).follow_links(true).max_depth(DEPTH).into_iter();
     let mut walked = 0;
     while let Some(entry) = entries.next() {
-        walked += 1;
+        let is_folder = entry.as_ref().is_ok_and(|entry| entry.file_type().is_dir());
+        walked += if is_folder { FOLDER } else { 1 };
         if found.len() > MOST_MODELS || walked > MOST_WALKED {
             return None;
         }
