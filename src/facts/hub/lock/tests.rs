@@ -169,3 +169,12 @@ async fn what_is_left_is_an_empty_file_as_hf_leaves_it() {
     let metadata = fs::metadata(latch(folder.path()).file.path()).unwrap();
     assert_eq!((metadata.len(), metadata.mode() & 0o777), (0, 0o664));
 }
+
+#[test]
+fn a_holder_whose_clock_is_ahead_has_held_it_for_no_time() {
+    for since in [u64::MAX, 1 << 40] {
+        let text = format!("preflight\npid 7\nhost box\nspace s\nsince {since}\n");
+        let owner = Owner::parse(&text).unwrap();
+        assert_eq!(owner.to_string(), "preflight (pid 7 on box, since 0 s)");
+    }
+}
