@@ -50,18 +50,22 @@ pub const MOST_WALKED: usize = 2_000_000;
 pub const MOST_MODELS: usize = 1000;
 
 /// The most bytes of a configuration of a model; those that list a thousand labels have 100 000. Told as
-/// a configuration that cannot be used, as are the next ones.
+/// a file that could not be judged, as is an index that is too long; what is in them as a file that cannot
+/// be used, as are the next ones.
 pub const LONGEST_MODEL_CONFIGURATION: u64 = 1 << 20;
 
 /// The most bytes of an index; those of the largest models have 25 million.
 pub const LONGEST_INDEX: u64 = 32 << 20;
 
-/// The most tensors of an index, or of the header of one file; the largest models have 210 000 in a
-/// hundred files.
+/// The most tensors of the header of one file; the largest models have 210 000 in a hundred files.
 pub const MOST_TENSORS: usize = 1 << 18;
 
+/// The most tensors of an index: a model of 60 layers with 384 experts, each of three matrices that are
+/// quantized into four tensors, has 280 000.
+pub const MOST_INDEXED: usize = 400_000;
+
 /// The most bytes that the names of those tensors may take together.
-pub const LONGEST_TENSOR_NAMES: usize = 20 << 20;
+pub const LONGEST_TENSOR_NAMES: usize = 24 << 20;
 
 /// The longest string in the header of a file, in bytes. Those who train adapters write the captions of
 /// all their pictures there.

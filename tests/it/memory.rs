@@ -184,14 +184,16 @@ fn an_index_whose_shards_are_missing() {
 fn an_index_of_millions_of_tensors() {
     let of =
         |count| index(&listed(count, |text, number| write!(text, "\"{number:x}\":\"m\"").unwrap()));
-    let ends = [(11, "more tensors than any model has"), (11, "and at most 33554432 are read")];
+    let ends = [(10, "1 of the 1 files of weights"), (3, "and at most 33554432 are read")];
     check(of, 290_000, &VERIFY, ends);
+    let ends = [(11, "more tensors than any model has"), (3, "and at most 33554432 are read")];
+    check(of, 410_000, &VERIFY, ends);
 }
 
 #[test]
 fn a_name_of_40_mb_in_an_index_or_a_header() {
     let of = |length| index(&format!("\"a\":\"{}\"", "x".repeat(length)));
-    let ends = [(11, "a string has more than 4096 bytes"), (11, "at most 33554432 are read")];
+    let ends = [(11, "a string has more than 4096 bytes"), (3, "at most 33554432 are read")];
     check(of, 4_000_000, &VERIFY, ends);
     let of = |length| {
         let tensor = "{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}";

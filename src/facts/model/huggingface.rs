@@ -308,7 +308,8 @@ pub(super) fn parsed<T: serde::de::DeserializeOwned>(
         let longest_string = if is_index { LONGEST_PATH } else { LONGEST_HEADER_STRING };
         if stat.size > longest {
             let size = stat.size;
-            return broken(format!("it has {size} bytes, and at most {longest} are read"));
+            let why = format!("it has {size} bytes, and at most {longest} are read");
+            return Content::Unknown(why);
         }
         match json::parse_bounded(reader, stat.size, longest_string) {
             Ok(value) => {

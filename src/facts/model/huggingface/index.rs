@@ -7,7 +7,7 @@ use std::path::{Component, Path};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
-use crate::limits::{LONGEST_TENSOR_NAMES, MOST_SHARDS, MOST_TENSORS};
+use crate::limits::{LONGEST_TENSOR_NAMES, MOST_INDEXED, MOST_SHARDS};
 
 /// What an index says, and whether the shards agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,7 +156,7 @@ impl<'de> Deserialize<'de> for WeightMap {
                 let mut names = 0;
                 while let Some((tensor, shard)) = map.next_entry::<String, String>()? {
                     names += tensor.len();
-                    if found.tensors.len() == MOST_TENSORS || names > LONGEST_TENSOR_NAMES {
+                    if found.tensors.len() == MOST_INDEXED || names > LONGEST_TENSOR_NAMES {
                         return Err(A::Error::custom("more tensors than any model has"));
                     }
                     if found.shards.len() > MOST_SHARDS {
