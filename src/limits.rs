@@ -156,11 +156,9 @@ pub const LONGEST_DOCKER_ANSWER: usize = 8 * 1024 * 1024;
 /// containers. Told as an answer that cannot be read.
 pub const LONGEST_DOCKER_ANSWERS: usize = 32 * 1024 * 1024;
 
-/// The most containers that a project may have. Told as an answer that cannot be read.
-pub const MOST_CONTAINERS: usize = 5000;
-
-/// The most values that one container, image or volume, or the engine itself, may tell of: each takes up
-/// to a hundred times as much memory as text. Told as an answer that cannot be read.
+/// The most values of one answer: each takes up to a hundred times as much memory as text. A container
+/// that is listed has a hundred, so that a project may have five hundred of them. Told as an answer that
+/// cannot be read.
 pub const MOST_DOCKER_VALUES: usize = 50_000;
 
 /// The most folders of a project in which an env file is looked for, before the user's token is sent to

@@ -18,6 +18,7 @@ pub mod myself;
 mod question;
 mod tar;
 mod timestamp;
+mod transport;
 pub mod volumes;
 
 use std::cmp::Reverse;
@@ -25,7 +26,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::time::SystemTime;
 
-use bollard_stubs::models::SystemVersion;
 use futures_util::StreamExt as _;
 use indexmap::IndexMap;
 use thiserror::Error;
@@ -34,7 +34,6 @@ use tracing::warn;
 use self::connection::Connection;
 use self::images::Image;
 use self::machine::Identity;
-use self::question::Question;
 use self::volumes::DockerVolume;
 use crate::look::Look;
 use crate::options::DockerOptions;
@@ -285,7 +284,7 @@ pub async fn observe(
         return Err(DockerError::Disabled);
     }
     let connection = Connection::open(options)?;
-    let version = connection.ask::<SystemVersion>(&Question::get("/version")).await?;
+    let version = connection.ask("GET /version", connection.docker.version()).await?;
     let myself = own_container(&connection, options.container.as_deref()).await;
     let project = project.or_else(|| myself.as_ref()?.project.as_deref());
     let (siblings, complete) = match project {
@@ -338,17 +337,15 @@ fn colon(message: &str) -> &'static str {
     if message.is_empty() { "" } else { ": " }
 }
 
-/// The version of the API whose answers are read here (`bollard-stubs`).
-const API_VERSION: (u32, u32) = (1, 53);
-
-/// The older of Docker's version and ours. No request has a version in it, so Docker answers with its
-/// latest in any case.
+/// The older of Docker's version and ours. The client puts no version into its requests, so
+/// Docker answers with its latest in any case (bollard 0.21.1 src/uri.rs).
 fn common_version(docker: &str) -> String {
+    let ours = bollard::API_DEFAULT_VERSION;
     let parsed = docker
         .split_once('.')
         .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
     match parsed {
-        Some(version) if version > API_VERSION => format!("{}.{}", API_VERSION.0, API_VERSION.1),
+        Some(version) if version > (ours.major_version, ours.minor_version) => ours.to_string(),
         Some(_) | None => docker.to_owned(),
     }
 }
@@ -368,10 +365,10 @@ async fn own_container(connection: &Connection, proposed: Option<&str>) -> Optio
 }
 
 async fn inspect(connection: &Connection, id: &str) -> Result<Container, DockerError> {
-    let path = format!("/containers/{id}/json");
-    let question = Question::get(&path);
-    let response = connection.ask(&question).await?;
-    inspect::container(response).ok_or_else(|| question.unreadable("there is no id in it"))
+    let request = format!("GET /containers/{id}/json");
+    let response = connection.ask(&request, connection.docker.inspect_container(id, None)).await?;
+    inspect::container(response)
+        .ok_or(DockerError::Unreadable { request, reason: "there is no id in it".to_owned() })
 }
 
 /// The containers of `project` but the own one, one-off ones and hooks; and whether every one of
@@ -420,9 +417,9 @@ async fn volume_devices(
         .collect();
     futures_util::stream::iter(names)
         .map(async |name| {
-            let path = format!("/volumes/{name}");
+            let request = format!("GET /volumes/{name}");
             let volume = connection
-                .ask(&Question::get(&path))
+                .ask(&request, connection.docker.inspect_volume(name))
                 .await
                 .inspect_err(|error| warn!(volume = name, %error, "its options are not known"))
                 .ok()?;

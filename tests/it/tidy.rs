@@ -102,7 +102,7 @@ fn the_code_of_a_file_goes_on_behind_a_test_module_and_behind_what_only_tests_us
 #[test]
 fn a_crate_is_named_only_in_its_own_room() {
     let rooms = [
-        ("bollard_stubs", vec!["src/project/docker"]),
+        ("bollard", vec!["src/project/docker"]),
         ("hf_hub", vec!["src/facts/hub"]),
         ("serde_yaml", vec!["src/yaml.rs"]),
         ("granit_parser", vec!["src/project/compose"]),

@@ -10,19 +10,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType};
+use bollard::query_parameters::{
+    ContainerArchiveInfoOptionsBuilder, DownloadFromContainerOptionsBuilder,
+};
+use futures_util::{StreamExt as _, pin_mut};
 use indexmap::IndexMap;
-use reqwest::{Method, Response};
-use serde::Deserialize;
 use tokio::sync::{OnceCell, Semaphore};
 use tracing::debug;
 
 use super::connection::Connection;
-use super::question::{Allowance, Question};
+use super::question::Allowance;
 use super::tar::{self, Head};
 use super::{Container, DockerError, Observation, timestamp};
-use crate::limits::{DOCKER_ANSWER_TIME, DOCKER_FILES_TIME, DOCKER_PIECE_TIME};
+use crate::limits::{DOCKER_FILES_TIME, DOCKER_PIECE_TIME};
 use crate::options::DockerOptions;
 use crate::path::HostPath;
 use crate::project::MountSource;
@@ -244,14 +245,13 @@ impl Archive {
     /// # Errors
     /// When Docker does not say.
     pub async fn entry(&self, path: &Path) -> Result<Option<Entry>, DockerError> {
-        let (url, name) = (self.url(), path.to_string_lossy());
-        let query = [("path", &*name)];
-        let question = Question { method: Method::HEAD, query: &query, ..Question::get(&url) };
-        let connection = &self.daemon.connection;
+        let request = format!("HEAD /containers/{}/archive", self.space.id);
+        let options = ContainerArchiveInfoOptionsBuilder::new().path(&path.to_string_lossy());
+        let docker = &self.daemon.connection.docker;
+        let asked = docker.get_container_archive_info(&self.space.id, Some(options.build()));
         let answer = {
             let _turn = self.turn().await;
-            let asked = async { stat(&question, &connection.send(&question).await?) };
-            connection.in_time(&question, DOCKER_ANSWER_TIME, asked).await
+            self.daemon.connection.ask(&request, asked).await
         };
         match answer {
             Ok(stat) => Ok(Some(entry(path, stat))),
@@ -260,11 +260,6 @@ impl Archive {
             Err(DockerError::Refused { status: 500, .. }) => self.reason(path).await,
             Err(error) => Err(error),
         }
-    }
-
-    /// Where Docker has the files of the container.
-    fn url(&self) -> String {
-        format!("/containers/{}/archive", self.space.id)
     }
 
     /// Why there is no answer about `path`.
@@ -289,40 +284,44 @@ impl Archive {
         start: u64,
         length: usize,
     ) -> Result<Piece, DockerError> {
-        let (url, name) = (self.url(), content.path.to_string_lossy());
-        let query = [("path", &*name)];
-        let question = Question { query: &query, ..Question::get(&url) };
+        let request = format!("GET /containers/{}/archive", self.space.id);
+        let unreadable = |reason: &str| DockerError::Unreadable {
+            request: request.clone(),
+            reason: reason.to_owned(),
+        };
         if REACH < start {
-            let reason = "only the beginning of a file is read through Docker";
-            return Err(question.unreadable(reason));
+            return Err(unreadable("only the beginning of a file is read through Docker"));
         }
         let _turn = self.turn().await;
-        let read = self.read(&question, start, length);
-        self.daemon.connection.in_time(&question, DOCKER_PIECE_TIME, read).await
+        let read = self.read(content, start, length);
+        let piece = self.daemon.connection.ask_for(&request, DOCKER_PIECE_TIME, read).await?;
+        piece.map_err(unreadable)
     }
 
     async fn read(
         &self,
-        question: &Question<'_>,
+        content: &Content,
         start: u64,
         length: usize,
-    ) -> Result<Piece, DockerError> {
-        let connection = &self.daemon.connection;
-        let no_archive = || question.unreadable(NO_ARCHIVE);
-        let mut answer = connection.send(question).await?;
+    ) -> Result<Result<Piece, &'static str>, bollard::errors::Error> {
+        let options =
+            DownloadFromContainerOptionsBuilder::new().path(&content.path.to_string_lossy());
+        let docker = &self.daemon.connection.docker;
+        let stream = docker.download_from_container(&self.space.id, Some(options.build()));
+        pin_mut!(stream);
         let mut bytes: Vec<u8> = Vec::new();
         let (header, body) = loop {
             match tar::head(&bytes) {
                 Head::Whole(header, body) => break (header, body),
-                Head::Broken => return Err(no_archive()),
-                Head::Short => match connection.piece(&mut answer).await? {
-                    Some(chunk) => bytes.extend_from_slice(&chunk),
-                    None => return Err(no_archive()),
+                Head::Broken => return Ok(Err(NO_ARCHIVE)),
+                Head::Short => match stream.next().await {
+                    Some(chunk) => bytes.extend_from_slice(&chunk?),
+                    None => return Ok(Err(NO_ARCHIVE)),
                 },
             }
         };
         if !header.is_file {
-            return Err(no_archive());
+            return Ok(Err(NO_ARCHIVE));
         }
         bytes.drain(..body);
         let end = header.size.min(start.saturating_add(length as u64));
@@ -334,14 +333,14 @@ impl Archive {
             if end <= skipped + bytes.len() as u64 {
                 break;
             }
-            match connection.piece(&mut answer).await? {
-                Some(chunk) => bytes.extend_from_slice(&chunk),
-                None => return Err(question.unreadable("it ends before the file does")),
+            match stream.next().await {
+                Some(chunk) => bytes.extend_from_slice(&chunk?),
+                None => return Ok(Err("it ends before the file does")),
             }
         }
         bytes.truncate(usize::try_from(end.saturating_sub(skipped)).unwrap_or(0));
         let owner = self.daemon.owners.then_some((header.uid, header.gid));
-        Ok(Piece { owner, bytes })
+        Ok(Ok(Piece { owner, bytes }))
     }
 
     /// Waits until it is this call's turn.
@@ -354,16 +353,20 @@ impl Archive {
 
 /// Whether the host has `path`; absent: it cannot be asked.
 pub(super) async fn has_host_path(connection: &Connection, path: &HostPath) -> Option<bool> {
-    let source = path.to_string();
-    let mount = serde_json::json!({"Type": "bind", "Source": source, "Target": "/probe"});
-    let body = serde_json::json!({"Image": NO_IMAGE, "HostConfig": {"Mounts": [mount]}});
-    let path_of_create = "/containers/create";
-    let question = Question {
-        method: Method::POST,
-        body: Some(body.to_string()),
-        ..Question::get(path_of_create)
+    let mount = Mount {
+        typ: Some(MountType::BIND),
+        source: Some(path.to_string()),
+        target: Some("/probe".to_owned()),
+        ..Mount::default()
     };
-    match connection.ask::<Created>(&question).await {
+    let host_config = HostConfig { mounts: Some(vec![mount]), ..HostConfig::default() };
+    let body = ContainerCreateBody {
+        image: Some(NO_IMAGE.to_owned()),
+        host_config: Some(host_config),
+        ..ContainerCreateBody::default()
+    };
+    let asked = connection.docker.create_container(None, body);
+    match connection.ask("POST /containers/create", asked).await {
         Err(DockerError::Refused { status: 404, reason, .. }) if reason.contains("image") => {
             Some(true)
         }
@@ -383,13 +386,6 @@ pub(super) async fn has_host_path(connection: &Connection, path: &HostPath) -> O
     }
 }
 
-/// What Docker answers to who has made a container.
-#[derive(Debug, Deserialize)]
-struct Created {
-    #[serde(rename = "Id")]
-    id: String,
-}
-
 /// What Docker says of a path through a file, and of links in a circle.
 fn is_nowhere(reason: &str) -> bool {
     ["not a directory", "too many links", "too many levels of symbolic links"]
@@ -406,32 +402,8 @@ mod mode {
     pub(super) const PERMISSIONS: u32 = 0o777;
 }
 
-/// What Docker says of a path, in a header (moby api/types/container `PathStat`).
-#[derive(Debug, Deserialize)]
-struct PathStat {
-    size: i64,
-    mode: u32,
-    mtime: Option<String>,
-    #[serde(rename = "linkTarget")]
-    link_target: String,
-}
-
-/// The most bytes of that header that are read: a name and where it leads, four bytes for three.
-const LONGEST_STAT: usize = 16 << 10;
-
-fn stat(question: &Question<'_>, answer: &Response) -> Result<PathStat, DockerError> {
-    let unreadable = |reason: &str| question.unreadable(reason);
-    let header = answer.headers().get("x-docker-container-path-stat");
-    let header = header.ok_or_else(|| unreadable("it says nothing of the path"))?;
-    if LONGEST_STAT < header.len() {
-        return Err(unreadable("it is too long"));
-    }
-    let json = STANDARD.decode(header).map_err(|error| unreadable(&error.to_string()))?;
-    serde_json::from_slice(&json).map_err(|error| unreadable(&error.to_string()))
-}
-
-fn entry(path: &Path, stat: PathStat) -> Entry {
-    let kind = match stat.mode & mode::TYPE {
+fn entry(path: &Path, stat: bollard::container::PathStatResponse) -> Entry {
+    let kind = match stat.file_mode & mode::TYPE {
         0 => EntryKind::File(Content { path: path.to_path_buf() }),
         mode::DIRECTORY => EntryKind::Directory,
         mode::LINK => EntryKind::Link(PathBuf::from(stat.link_target)),
@@ -440,7 +412,7 @@ fn entry(path: &Path, stat: PathStat) -> Entry {
     Entry {
         kind,
         size: u64::try_from(stat.size).unwrap_or(0),
-        mode: stat.mode & mode::PERMISSIONS,
-        modified: stat.mtime.as_deref().and_then(timestamp::parse),
+        mode: stat.file_mode & mode::PERMISSIONS,
+        modified: stat.modification_time.as_deref().and_then(timestamp::parse),
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use reqwest::{Client, ClientBuilder, Url, redirect};
+use bollard::{API_DEFAULT_VERSION, Docker};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -14,7 +14,8 @@ use rustls::{ClientConfig, RootCertStore};
 use super::DockerError;
 use super::context::{self, Endpoint};
 use super::question::Allowance;
-use crate::limits::{DOCKER_TIME, LONGEST_CERTIFICATES, LONGEST_OF_KERNEL};
+use super::transport::{self, Way};
+use crate::limits::{DOCKER_FILES_TIME, DOCKER_TIME, LONGEST_CERTIFICATES, LONGEST_OF_KERNEL};
 use crate::options::DockerOptions;
 use crate::regular_file;
 
@@ -27,13 +28,12 @@ const NOBODY: u32 = 65534;
 /// Somewhere to send questions to. Nothing is sent before the first one.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) client: Client,
-    /// Scheme and host of every question.
-    pub(super) base: Url,
+    /// The client; send through [`Connection::ask`] alone.
+    pub(super) docker: Docker,
     /// As configured.
     pub(super) host: String,
     pub(super) socket: Option<PathBuf>,
-    pub(super) allowance: Allowance,
+    pub(super) allowance: Arc<Allowance>,
 }
 
 /// What `DOCKER_HOST` says.
@@ -56,41 +56,36 @@ impl Connection {
         options: &DockerOptions,
         allowance: Allowance,
     ) -> Result<Self, DockerError> {
-        let allowance = allowance.until(options.deadline);
+        let allowance = Arc::new(allowance.until(options.deadline));
         let Endpoint { host, certificates } = context::endpoint(options)?;
-        // Docker injects proxies into containers; one is never on the way to it.
-        let builder = || {
-            Client::builder()
-                .no_proxy()
-                .http1_only()
-                .pool_max_idle_per_host(0)
-                .redirect(redirect::Policy::none())
-        };
-        let (builder, base, socket) = match address(&host, certificates.is_some())? {
+        let (way, base, socket) = match address(&host, certificates.is_some())? {
             Address::Socket(path) => {
                 look_at_socket(&host, &path)?;
-                let builder = builder().unix_socket(path.clone());
-                (without_tls(builder), "http://localhost".to_owned(), Some(path))
+                (Way::Socket(path.clone()), "http://localhost".to_owned(), Some(path))
             }
             Address::Tcp(address) => match &certificates {
-                Some(folder) => {
-                    let builder = builder().use_preconfigured_tls(encrypted(&host, folder)?);
-                    (builder, format!("https://{address}"), None)
-                }
-                None => (without_tls(builder()), format!("http://{address}"), None),
+                Some(folder) => (
+                    Way::Encrypted(Arc::new(encrypted(&host, folder)?)),
+                    format!("https://{address}"),
+                    None,
+                ),
+                None => (Way::Plain, format!("http://{address}"), None),
             },
         };
-        let unusable =
-            |reason: String| DockerError::HostNotSupported { host: host.clone(), reason };
-        let client = builder.build().map_err(|error| unusable(error.to_string()))?;
-        let base = Url::parse(&base).map_err(|error| unusable(error.to_string()))?;
-        Ok(Self { client, base, host, socket, allowance })
+        let counted = Arc::clone(&allowance);
+        let send = move |request| transport::send(way.clone(), Arc::clone(&counted), request);
+        let docker = Docker::connect_with_custom_transport(
+            send,
+            Some(base),
+            DOCKER_FILES_TIME.as_secs(),
+            API_DEFAULT_VERSION,
+        );
+        let docker = docker.map_err(|error| DockerError::HostNotSupported {
+            host: host.clone(),
+            reason: error.to_string(),
+        })?;
+        Ok(Self { docker, host, socket, allowance })
     }
-}
-
-/// A client that trusts the system's authorities cannot be built where there are none.
-fn without_tls(builder: ClientBuilder) -> ClientBuilder {
-    builder.tls_built_in_root_certs(false)
 }
 
 /// How TLS is spoken with Docker: the authority in `folder` is trusted, and those of the system, and the

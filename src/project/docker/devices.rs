@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bollard_stubs::models::{HostConfig, SystemInfo, SystemVersion};
+use bollard::models::{HostConfig, SystemInfo, SystemVersion};
 
 use super::archive::has_host_path;
 use super::connection::Connection;
 use super::machine::Identity;
-use super::question::Question;
 use super::{DockerError, DockerFacts};
 use crate::options::DockerOptions;
 use crate::path::HostPath;
@@ -36,7 +35,7 @@ pub(super) fn hardware(host: &HostConfig) -> Hardware {
 
 /// What Docker has, as far as it tells.
 pub(super) async fn available(connection: &Connection, version: &SystemVersion) -> DockerFacts {
-    let info = connection.ask(&Question::get("/info")).await.ok();
+    let info = connection.ask("GET /info", connection.docker.info()).await.ok();
     info.map(|info| of_info(info, version)).unwrap_or_default()
 }
 

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use bollard_stubs::models::ImageInspect;
+use bollard::models::ImageInspect;
 use futures_util::StreamExt as _;
 use indexmap::IndexMap;
 use tracing::warn;
 
 use super::connection::Connection;
-use super::question::Question;
 use super::{DockerError, QUESTIONS_AT_ONCE, inspect};
 use crate::look::Look;
 use crate::options::DockerOptions;
@@ -51,7 +50,8 @@ pub async fn images(
 }
 
 async fn image(connection: &Connection, reference: &str) -> Look<Image> {
-    match connection.ask(&Question::get(&format!("/images/{reference}/json"))).await {
+    let request = format!("GET /images/{reference}/json");
+    match connection.ask(&request, connection.docker.inspect_image(reference)).await {
         Ok(image) => Look::Seen(of_inspect(image)),
         // A proxy that passes less may answer so as well, in other words.
         Err(DockerError::Refused { status: 404, reason, .. })

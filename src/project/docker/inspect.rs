@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use bollard_stubs::models::{
+use bollard::models::{
     ContainerInspectResponse, ContainerState, EndpointSettings, HostConfig, Mount as MountRequest,
     MountPoint, PortMap, Volume,
 };

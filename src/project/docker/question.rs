@@ -1,38 +1,18 @@
-//! One question to Docker and its answer: how long is waited for it and how much of it is taken, and what
-//! went wrong by meaning.
+//! One question to Docker: how long is waited for its answer, and what went wrong by meaning.
 
 use std::error::Error as _;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use reqwest::header::CONTENT_TYPE;
-use reqwest::{Method, Response};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use bollard::errors::Error;
 use tokio::time::Instant;
 
 use super::DockerError;
 use super::connection::{Connection, denied};
+use super::transport::TooMuch;
 use crate::deadline::Deadline;
-use crate::limits::{
-    DOCKER_ANSWER_TIME, LONGEST_DOCKER_ANSWER, LONGEST_DOCKER_ANSWERS, MOST_DOCKER_VALUES,
-};
-
-/// The most bytes that are read of what a refusal says.
-const LONGEST_REASON: usize = 64 << 10;
-
-/// What Docker is asked.
-#[derive(Debug, Clone)]
-pub(super) struct Question<'q> {
-    pub(super) method: Method,
-    /// Absolute.
-    pub(super) path: &'q str,
-    pub(super) query: &'q [(&'q str, &'q str)],
-    /// JSON.
-    pub(super) body: Option<String>,
-}
+use crate::limits::{DOCKER_ANSWER_TIME, LONGEST_DOCKER_ANSWERS};
 
 /// What all questions of a connection may take.
 #[derive(Debug)]
@@ -56,28 +36,6 @@ struct Taken {
 
 /// A question that is open, until it is dropped.
 struct Open<'a>(&'a Allowance);
-
-/// How Docker says what is wrong.
-#[derive(Deserialize)]
-struct Message {
-    message: String,
-}
-
-impl<'q> Question<'q> {
-    /// A `GET` without more.
-    pub(super) fn get(path: &'q str) -> Self {
-        Self { method: Method::GET, path, query: &[], body: None }
-    }
-
-    /// Method and path, for messages.
-    pub(super) fn name(&self) -> String {
-        format!("{} {}", self.method, self.path)
-    }
-
-    pub(super) fn unreadable(&self, reason: &str) -> DockerError {
-        DockerError::Unreadable { request: self.name(), reason: head(reason).to_owned() }
-    }
-}
 
 impl Allowance {
     /// All that may be waited for is `time`.
@@ -110,7 +68,7 @@ impl Allowance {
     }
 
     /// Counts bytes that are kept; false where there are too many.
-    fn keep(&self, bytes: usize) -> bool {
+    pub(super) fn keep(&self, bytes: usize) -> bool {
         let mut taken = self.taken();
         taken.bytes += bytes;
         taken.bytes <= LONGEST_DOCKER_ANSWERS
@@ -130,122 +88,77 @@ impl Drop for Open<'_> {
 }
 
 impl Connection {
-    /// What Docker answers about one thing.
-    pub(super) async fn ask<T: DeserializeOwned>(
+    /// Waits for the answer to `request` (method and path, for messages), but not for long.
+    pub(super) async fn ask<T>(
         &self,
-        question: &Question<'_>,
+        request: &str,
+        answer: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, DockerError> {
-        let body = self.body(question).await?;
-        if is_crowded(&body) {
-            return Err(question.unreadable("there is too much in it"));
-        }
-        serde_json::from_slice(&body).map_err(|error| question.unreadable(&error.to_string()))
+        self.ask_for(request, DOCKER_ANSWER_TIME, answer).await
     }
 
-    /// The same about as many as `T` allows.
-    pub(super) async fn ask_many<T: DeserializeOwned>(
+    /// The same, but no longer than `patience`, nor for longer than all questions may take.
+    pub(super) async fn ask_for<T>(
         &self,
-        question: &Question<'_>,
-    ) -> Result<T, DockerError> {
-        let body = self.body(question).await?;
-        serde_json::from_slice(&body).map_err(|error| question.unreadable(&error.to_string()))
-    }
-
-    async fn body(&self, question: &Question<'_>) -> Result<Vec<u8>, DockerError> {
-        let read = async {
-            let mut answer = self.send(question).await?;
-            self.read(question, &mut answer).await
-        };
-        self.in_time(question, DOCKER_ANSWER_TIME, read).await
-    }
-
-    /// Does what a question takes, but not for long, nor for longer than all of them may take.
-    pub(super) async fn in_time<T>(
-        &self,
-        question: &Question<'_>,
+        request: &str,
         patience: Duration,
-        work: impl Future<Output = Result<T, DockerError>>,
+        answer: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, DockerError> {
         let time = patience.min(self.allowance.left());
         if time.is_zero() {
-            return Err(self.silent(question, self.allowance.time));
+            return Err(self.silent(request, self.allowance.time));
         }
         let _open = self.allowance.open();
-        let silent = |_elapsed| self.silent(question, time);
-        tokio::time::timeout(time, work).await.map_err(silent)?
+        match tokio::time::timeout(time, answer).await {
+            Ok(answer) => answer.map_err(|error| self.meaning(request, &error)),
+            Err(_elapsed) => Err(self.silent(request, time)),
+        }
     }
 
     /// Why no more can be asked, if that is so.
     pub(super) fn exhausted(&self) -> Result<(), DockerError> {
         let is_silent = self.allowance.left().is_zero();
-        if is_silent { Err(self.silent(&Question::get("/"), self.allowance.time)) } else { Ok(()) }
+        if is_silent { Err(self.silent("GET /", self.allowance.time)) } else { Ok(()) }
     }
 
-    /// The head of an answer that is no refusal.
-    pub(super) async fn send(&self, question: &Question<'_>) -> Result<Response, DockerError> {
-        let mut url = self.base.clone();
-        url.set_path(question.path);
-        let mut request = self.client.request(question.method.clone(), url).query(question.query);
-        if let Some(body) = &question.body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
-        }
-        let mut answer = request.send().await.map_err(|error| self.failed(&error))?;
-        let status = answer.status();
-        if status.is_success() {
-            return Ok(answer);
-        }
-        let mut reason = Vec::new();
-        while let Ok(Some(piece)) = answer.chunk().await
-            && reason.len() < LONGEST_REASON
-        {
-            reason.extend_from_slice(&piece);
-        }
-        let told = serde_json::from_slice(&reason).map(|Message { message }| message);
-        let told = told.unwrap_or_else(|_| String::from_utf8_lossy(&reason).into_owned());
-        Err(DockerError::Refused {
-            request: question.name(),
-            status: status.as_u16(),
-            reason: head(told.trim()).to_owned(),
-        })
-    }
-
-    /// The next piece of a body; absent at its end.
-    pub(super) async fn piece(&self, answer: &mut Response) -> Result<Option<Bytes>, DockerError> {
-        answer.chunk().await.map_err(|error| self.failed(&error))
-    }
-
-    async fn read(
-        &self,
-        question: &Question<'_>,
-        answer: &mut Response,
-    ) -> Result<Vec<u8>, DockerError> {
-        let mut body = Vec::new();
-        while let Some(piece) = self.piece(answer).await? {
-            let too_long = LONGEST_DOCKER_ANSWER < body.len() + piece.len();
-            if too_long || !self.allowance.keep(piece.len()) {
-                return Err(question.unreadable("it is too long"));
-            }
-            body.extend_from_slice(&piece);
-        }
-        Ok(body)
-    }
-
-    fn silent(&self, question: &Question<'_>, time: Duration) -> DockerError {
-        let (request, host) = (question.name(), self.host.clone());
+    fn silent(&self, request: &str, time: Duration) -> DockerError {
+        let (host, request) = (self.host.clone(), request.to_owned());
         DockerError::Silent { host, request, seconds: time.as_millis().div_ceil(1000) }
     }
 
     /// What an error of the client means.
-    fn failed(&self, error: &reqwest::Error) -> DockerError {
-        let kind = io_error(error).map(io::Error::kind);
-        match &self.socket {
-            Some(socket) if kind == Some(io::ErrorKind::PermissionDenied) => {
-                denied(&self.host, socket)
-            }
-            Some(_) if kind == Some(io::ErrorKind::NotFound) => {
+    fn meaning(&self, request: &str, error: &Error) -> DockerError {
+        let unreadable = |reason: &str| DockerError::Unreadable {
+            request: request.to_owned(),
+            reason: head(reason).to_owned(),
+        };
+        let word = io_error(error);
+        if let Some(too_much) = word.and_then(too_much) {
+            return unreadable(&too_much.to_string());
+        }
+        if let Error::DockerResponseServerError { status_code, message } = error {
+            let (request, reason) = (request.to_owned(), head(message.trim()).to_owned());
+            return DockerError::Refused { request, status: *status_code, reason };
+        }
+        if let Error::JsonDataError { message, .. } = error {
+            return unreadable(message);
+        }
+        let is_unreadable = matches!(
+            error,
+            Error::JsonSerdeError { .. }
+                | Error::HttpHeaderNotFoundError(_)
+                | Error::HttpHeaderToStrError { .. }
+                | Error::Base64DecodeError { .. }
+        );
+        if is_unreadable {
+            return unreadable(&error.to_string());
+        }
+        match (&self.socket, word.map(io::Error::kind)) {
+            (Some(socket), Some(io::ErrorKind::PermissionDenied)) => denied(&self.host, socket),
+            (Some(_), Some(io::ErrorKind::NotFound)) => {
                 DockerError::NoSocket { host: self.host.clone() }
             }
-            Some(_) | None => DockerError::Unreachable {
+            (Some(_) | None, _) => DockerError::Unreachable {
                 host: self.host.clone(),
                 reason: head(&cause(error)).to_owned(),
             },
@@ -253,8 +166,15 @@ impl Connection {
     }
 }
 
+fn too_much(error: &io::Error) -> Option<&TooMuch> {
+    error.get_ref()?.downcast_ref()
+}
+
 /// The system's own word, which the HTTP client wraps several times.
-fn io_error(error: &reqwest::Error) -> Option<&io::Error> {
+fn io_error(error: &Error) -> Option<&io::Error> {
+    if let Error::IOError { err } = error {
+        return Some(err);
+    }
     let mut cause = error.source();
     let mut found = None;
     while let Some(error) = cause {
@@ -265,7 +185,7 @@ fn io_error(error: &reqwest::Error) -> Option<&io::Error> {
 }
 
 /// The system's word, else the innermost cause: the outer ones say what was asked.
-fn cause(error: &reqwest::Error) -> String {
+fn cause(error: &Error) -> String {
     if let Some(error) = io_error(error) {
         return error.to_string();
     }
@@ -274,21 +194,6 @@ fn cause(error: &reqwest::Error) -> String {
         innermost = next;
     }
     innermost.to_string()
-}
-
-/// Whether a document has more values than are read; of one that is none, what looks like values.
-fn is_crowded(document: &[u8]) -> bool {
-    let (mut values, mut in_text, mut escaped) = (0, false, false);
-    for byte in document {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_text,
-            b'"' => in_text = !in_text,
-            b',' | b'[' | b'{' if !in_text => values += 1,
-            _ => {}
-        }
-    }
-    MOST_DOCKER_VALUES < values
 }
 
 /// The beginning of a text that a stranger wrote; messages of proxies can be whole pages.
@@ -301,16 +206,6 @@ fn head(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn values_are_counted_wherever_they_are_and_not_in_texts() {
-        let nested = "[".repeat(MOST_DOCKER_VALUES);
-        assert!(!is_crowded(nested.as_bytes()));
-        assert!(is_crowded(format!("{nested}{{").as_bytes()));
-        assert!(is_crowded(format!("[{}", "1,".repeat(MOST_DOCKER_VALUES)).as_bytes()));
-        let text = format!(r#"["{}", "\\", "\"{}"]"#, ",{".repeat(100_000), ",".repeat(100_000));
-        assert!(!is_crowded(text.as_bytes()));
-    }
 
     #[tokio::test(start_paused = true)]
     async fn time_counts_once_however_many_questions_are_open() {

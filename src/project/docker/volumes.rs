@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bollard_stubs::models::Volume;
+use bollard::models::Volume;
 use futures_util::StreamExt as _;
 use indexmap::IndexMap;
 use tracing::warn;
 
 use super::connection::Connection;
-use super::question::Question;
 use super::{DockerError, QUESTIONS_AT_ONCE, inspect};
 use crate::look::Look;
 use crate::options::DockerOptions;
@@ -42,7 +41,8 @@ pub async fn volumes(
 }
 
 async fn volume(connection: &Connection, name: &str) -> Look<DockerVolume> {
-    match connection.ask(&Question::get(&format!("/volumes/{name}"))).await {
+    let request = format!("GET /volumes/{name}");
+    match connection.ask(&request, connection.docker.inspect_volume(name)).await {
         Ok(volume) => Look::Seen(of_inspect(volume)),
         // A proxy that passes less may answer so as well, in other words.
         Err(DockerError::Refused { status: 404, reason, .. })
