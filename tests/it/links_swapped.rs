@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use fake_hub::{FakeHub, Made};
 use fs_err as fs;
@@ -199,6 +200,20 @@ fn nor_through_one_that_takes_a_name_at_any_request_of_a_fetch() {
     // Each name meets another request, and every request is met.
     for (number, name) in used.iter().enumerate() {
         attack(name, 1 + number % requests, None);
+    }
+}
+
+#[test]
+fn a_pipe_in_the_place_of_any_name_is_not_waited_for() {
+    let hub = hub(|_| ());
+    for name in used().0 {
+        let sandbox = project();
+        let path = sandbox.path().join(&name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        rustix::fs::mkfifoat(CWD, &path, rustix::fs::Mode::from(0o666)).unwrap();
+        let start = Instant::now();
+        fetch(&sandbox, &hub, None).expect("it ends by itself");
+        assert!(start.elapsed() < Duration::from_secs(20), "{name:?} {:?}", start.elapsed());
     }
 }
 
