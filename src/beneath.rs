@@ -192,7 +192,7 @@ impl Beneath {
         own.is_ok_and(|own| self.identity().is_ok_and(|it| it == own))
     }
 
-    /// Opens a regular file. What is made has mode 0600 until it is handed over.
+    /// Opens a regular file. What is made is its maker's, and all may read it, until it is handed over.
     ///
     /// # Errors
     /// What the system says; that it is no regular file; [`LinkInTheWay`].

@@ -16,8 +16,9 @@ use super::Use;
 #[derive(Debug)]
 pub(super) struct Folder(OwnedFd);
 
-/// Only its owner may do anything with a file until it is handed over.
-const UNFINISHED: u32 = 0o600;
+/// Of a file until it is handed over: who waits for a lock of somebody else's has to be able to open it
+/// from its first moment on.
+const MADE: u32 = 0o644;
 
 const LOOK_UP: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -65,7 +66,7 @@ impl Folder {
         };
         // What has become a pipe in this moment is not waited for.
         let flags = own | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.0, name, flags, Mode::from(UNFINISHED))?;
+        let file = rustix::fs::openat(&self.0, name, flags, Mode::from(MADE))?;
         regular(rustix::fs::fstat(&file)?.st_mode)?;
         Ok(File::from(file))
     }
