@@ -41,6 +41,7 @@ use thiserror::Error;
 
 use self::client::Client;
 pub use self::layout::{CachedRepository, User};
+pub(crate) use self::leftovers::sweep_notes;
 pub(crate) use self::metadata::Noted;
 pub(crate) use self::object::hex;
 use self::retries::Retries;

@@ -9,6 +9,7 @@ use super::assembly::join;
 use super::partial::{DATA, JOURNAL, stem};
 use super::{Download, metadata};
 use crate::beneath::{Beneath, Use};
+use crate::file_name::hub_cache;
 
 /// Removes every temporary file and journal of the files that were just brought, whatever content
 /// it was of: a repository moves on while a file of it is unfinished; and every temporary file beside
@@ -28,6 +29,14 @@ pub(crate) async fn sweep(downloads: &[&Download]) {
         of_notes.iter().for_each(|folder| sweep_folder(folder, |_| true));
     };
     join(spawn_blocking(sweep_all)).await;
+}
+
+/// Removes every temporary file beside the notes and stamps of the folder `root`: who was killed at the
+/// last of them comes back to files that are all there. Blocking.
+pub(crate) fn sweep_notes(root: &Beneath) {
+    for folder in [hub_cache::NOTES, hub_cache::DOWNLOADS, hub_cache::OWN] {
+        sweep_folder(&root.join(folder), |_| true);
+    }
 }
 
 fn sweep_folder(folder: &Beneath, is_wanted: impl Fn(&str) -> bool) {

@@ -16,7 +16,7 @@ use super::loaded;
 use super::supply::Supply;
 use super::target::{CacheTarget, Scrutiny, Slot, Target};
 use super::way::Views;
-use crate::facts::hub::{CachedRepository, Download, Hub, HubError, Listing};
+use crate::facts::hub::{self, CachedRepository, Download, Hub, HubError, Listing};
 use crate::facts::proof::{Proof, ProofOutcome};
 use crate::facts::{CacheState, LaneFacts, OwnFile};
 use crate::options::{FileOptions, Options};
@@ -50,6 +50,9 @@ pub(super) async fn bring(
     progress: &Progress,
     judge: &dyn Judge,
 ) {
+    if !options.files.dry_run {
+        sweep_notes(&lanes).await;
+    }
     let requests = requests(&lanes, options).await;
     if requests.iter().all(Vec::is_empty) {
         return;
@@ -74,6 +77,19 @@ pub(super) async fn bring(
         }
     });
     join_all(groups).await;
+}
+
+/// Removes what runs that were killed have left beside the notes of folders that are fetched into.
+async fn sweep_notes(lanes: &[&mut LaneFacts]) {
+    for facts in lanes {
+        if facts.orders.may_fetch && Slot::all(facts).contains(&Slot::Own) {
+            blocking((*facts).clone(), |facts| {
+                let target = Target::of(&facts, Slot::Own).filter(Target::is_writable);
+                target.and_then(|it| it.ground()).iter().for_each(hub::sweep_notes);
+            })
+            .await;
+        }
+    }
 }
 
 /// Lanes that share a file are in one group, so that it is brought once; groups share nothing.
