@@ -130,13 +130,13 @@ pub fn load(options: &ProjectOptions, sources: &mut SourceMap) -> Result<Project
     loaded.map_err(|fault| fault.locate(sources))
 }
 
-/// What env files say, each by itself and without the environment; one that cannot be read says nothing.
+/// What env files say, each by itself and without the environment; absent: it cannot be read so.
 /// Blocking.
 pub fn env_files(
     options: &ProjectOptions,
     files: &[PathBuf],
     sources: &mut SourceMap,
-) -> Vec<IndexMap<String, Spanned<String>>> {
+) -> Vec<Option<IndexMap<String, Spanned<String>>>> {
     let here = clean(&options.working_directory);
     let mut loader = Loader::new(sources, &here, None, options.reach.clone());
     let nothing = Environment::default();
@@ -147,7 +147,12 @@ pub fn env_files(
         environment.add_missing(&variables);
         Some(environment.into_variables())
     };
-    files.iter().filter_map(&mut read).collect()
+    files.iter().map(&mut read).collect()
+}
+
+/// The names of the files that Compose looks for in a folder.
+pub fn looked_for() -> impl Iterator<Item = &'static str> {
+    files::NAMES.into_iter().chain(files::OVERRIDES)
 }
 
 fn load_with(options: &ProjectOptions, loader: &mut Loader<'_>) -> Result<Project, Fault> {

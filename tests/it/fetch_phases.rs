@@ -1,6 +1,7 @@
 //! Runs that are ended at each step of a fetch: what they leave is whole or has no final name, and the
 //! next run makes of it what it should be.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -65,6 +66,33 @@ fn a_fetch_that_is_ended_at_any_step_is_finished_by_the_next() {
             trial.assert_whole();
         }
     }
+}
+
+#[test]
+fn what_root_leaves_unfinished_belongs_to_whom_the_folder_belongs() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let trial = Trial::new(&[1_200_000, 6_000_000], &["slow=2000000:all"]);
+    fs_err::create_dir_all(trial.folder()).unwrap();
+    std::os::unix::fs::chown(trial.folder(), Some(1500), Some(1500)).unwrap();
+    let mut child = trial.start();
+    let started = Instant::now();
+    let is_given = |ending: &str| {
+        names(&trial.folder()).iter().filter(|name| name.to_string_lossy().ends_with(ending)).any(
+            |name| {
+                let there = fs_err::symlink_metadata(trial.folder().join(name));
+                there.is_ok_and(|there| (there.uid(), there.gid()) == (1500, 1500))
+            },
+        )
+    };
+    while !(is_given(".incomplete") && is_given(".journal")) {
+        assert!(started.elapsed() < Duration::from_secs(30), "{:?}", names(&trial.folder()));
+        assert!(child.try_wait().unwrap().is_none(), "it ended before");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

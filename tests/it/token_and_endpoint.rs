@@ -112,6 +112,62 @@ fn the_user_s_token_is_not_sent_to_a_hub_that_a_file_of_the_project_names() {
     }
 }
 
+/// The same, where `links` lead, as seen from here.
+fn check_linked(files: &[(&str, &str)], links: &[(&str, &str)], expected: Option<&str>) {
+    let hub = hub(&[]);
+    let mut sandbox = project(&hub).variable("HF_TOKEN", TOKEN);
+    for (name, text) in files {
+        sandbox = sandbox.file(name, text.replace("[HUB]", &hub.url()));
+    }
+    for (name, target) in links {
+        let link = sandbox.path().join(name);
+        fs_err::create_dir_all(link.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(target, link).unwrap();
+    }
+    let (run, sent) = asked(&hub, &sandbox);
+    let expected = expected.map(|token| format!("Bearer {token}"));
+    assert_sent(&sent, &expected, &format!("{files:?} {links:?}"));
+    assert_eq!(run.stdout.contains("token-withheld"), expected.is_none(), "{}", run.stdout);
+}
+
+#[test]
+fn it_is_not_sent_where_what_compose_has_read_may_be_another_file_here() {
+    let names = [("evil.env", "HF_ENDPOINT=[HUB]\n")];
+    for link in [
+        // By the name that the project's folder has outside.
+        (".env", "../outside/evil.env"),
+        (".env", "/proc/self/cwd/evil.env"),
+        ("sub/.env", "../../outside/evil.env"),
+        ("compose.override.yaml", "../outside/evil.yaml"),
+        ("sub/docker-compose.yml", "../../outside/evil.yaml"),
+    ] {
+        check_linked(&names, &[link], None);
+    }
+    check_linked(&names, &[(".env", "d/evil.env"), ("d", "../outside")], None);
+    for text in ["HF_ENDPOINT=[HUB]\nA=${ONLY_IN_THE_SHELL:?x}\n", "HF_ENDPOINT=[HUB]\n'\n"] {
+        check_linked(&[("sub/.env", text)], &[], None);
+    }
+    // One that names none is of no concern, and neither is a link that is the same anywhere.
+    check_linked(&[("sub/.env", "A=${ONLY_IN_THE_SHELL:?x}\n")], &[], Some(TOKEN));
+    check_linked(&[("config/own.env", "A=b\n")], &[(".env", "config/own.env")], Some(TOKEN));
+    check_linked(&[], &[("models/tiny", "/somewhere/else")], Some(TOKEN));
+}
+
+#[test]
+fn it_is_not_sent_where_no_file_that_is_seen_gives_the_hub() {
+    let hub = hub(&[]);
+    let sandbox = project(&hub).variable("HF_TOKEN", TOKEN);
+    let fragment = fs_err::read_to_string(sandbox.path().join("preflight.yaml")).unwrap();
+    let without = fragment.replace("      HF_ENDPOINT:\n", "");
+    assert_ne!(without, fragment);
+    let optional =
+        "    env_file: [{path: ../outside/evil.env, required: false}]\n    environment:\n";
+    let without = without.replacen("    environment:\n", optional, 1);
+    let (run, sent) = asked(&hub, &sandbox.file("preflight.yaml", without));
+    assert_sent(&sent, &None, &run.stdout);
+    assert!(run.stdout.contains("token-withheld"), "{}", run.stdout);
+}
+
 #[test]
 fn a_token_and_a_hub_of_the_same_place_belong_together() {
     let same = "HF_ENDPOINT=[HUB]\nHF_TOKEN=hf_of_the_project\n";

@@ -33,6 +33,7 @@ pub(crate) struct Journal {
     lines: usize,
 }
 
+const MODE: u32 = 0o644;
 /// `00000000 00000000 00000000 00000000\n`.
 const LINE: usize = 36;
 /// Blocks that are fetched again get a second line. A journal that has more than this many lines a
@@ -46,6 +47,8 @@ impl Journal {
         // One that is there says something else, perhaps to somebody who has it by another name.
         drop(path.remove());
         let mut file = path.open(Use::New)?;
+        // As the file that it is about.
+        drop(path.hand_over(&file, MODE));
         let head = head(subject);
         file.write_all(head.as_bytes())?;
         let space = (head.len() + count * LINE) as u64;

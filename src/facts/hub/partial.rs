@@ -67,6 +67,8 @@ pub(crate) enum Opened {
 
 /// The longest name that leaves room for the rest of a temporary one; file systems allow 255 bytes.
 const LONGEST_STEM: usize = 200;
+/// Of a file on its way.
+const UNFINISHED_MODE: u32 = 0o644;
 pub(crate) const DATA: &str = "incomplete";
 pub(crate) const JOURNAL: &str = "journal";
 /// How long the threads of a cancelled fetch may take to write what they already have.
@@ -137,6 +139,8 @@ impl PartialFile {
             Some(found) => found,
         };
         let kept = Kept { names, journal, in_place: false };
+        // Who owns the folder goes on with what is left of this run. Only root can give anything away.
+        drop(destination.hand_over(&file, UNFINISHED_MODE));
         if is_new || length != remote.size {
             reserve(&file, remote.size, &kept.names.data)?;
         }

@@ -13,11 +13,11 @@ use crate::regular_file;
 use crate::source_map::{Place, SourceId, Spanned, VariableSource};
 
 /// In order of preference.
-const NAMES: [&str; 4] =
+pub(super) const NAMES: [&str; 4] =
     ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
 
 /// The one file that is merged over a file that was found, in order of preference.
-const OVERRIDES: [&str; 4] = [
+pub(super) const OVERRIDES: [&str; 4] = [
     "compose.override.yml",
     "compose.override.yaml",
     "docker-compose.override.yml",

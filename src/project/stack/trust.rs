@@ -4,20 +4,23 @@
 //! from the user's shell and which from a file of the project. But what the project gives without any
 //! shell is the project's, and this is read here from its files as Compose read them.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use indexmap::IndexMap;
 use url::Url;
 
 use crate::limits;
 use crate::options::{DEFAULT_ENDPOINT, HubOptions, Options, ProjectOptions};
+use crate::path::clean;
 use crate::project::Project;
 use crate::project::compose::{self, LoadError};
 use crate::project::docker::{Container, DockerError, Observation};
+use crate::regular_file;
 use crate::source_map::{Place, SourceMap, Spanned, Variable, VariableSource};
 
 const ENDPOINT: &str = "HF_ENDPOINT";
 const CERTIFICATES: &str = "SSL_CERT_FILE";
+const ENV_FILE: &str = ".env";
 const TOKENS: [&str; 2] = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"];
 
 /// Why the user's token is not sent.
@@ -110,8 +113,14 @@ impl Said {
         myself: Option<&Container>,
         sources: &mut SourceMap,
     ) -> Self {
-        let (paths, complete) = env_files(files);
-        let most = limits::PROJECT_ENV_FILES;
+        let found = EnvFiles::of(files);
+        let most = limits::PROJECT_ENV_FILES.min(found.paths.len());
+        let paths = &found.paths[..most];
+        let read = compose::env_files(files, paths, sources);
+        let unread = paths.iter().zip(&read).find(|(path, read)| {
+            read.is_none() && files.reach.local(path).is_some_and(|path| may_name_a_hub(&path))
+        });
+        let unread = unread.map(|(path, _)| unreadable(path));
         let again = loaded.as_ref().err().and_then(|_| without_unseen_files(files, sources));
         let project = loaded.as_ref().ok().or(again.as_ref());
         let service =
@@ -124,12 +133,21 @@ impl Said {
             _ if myself.is_some_and(|myself| is_elsewhere(files, myself)) => {
                 Some("the project's folder is not mounted into this container".to_owned())
             }
-            _ if !complete => Some("the project has too many folders or env files".to_owned()),
-            Ok(_) | Err(_) => None,
+            _ if !found.complete => {
+                Some("the project has too many folders or env files".to_owned())
+            }
+            _ if service.is_some_and(|it| !it.environment.contains_key(ENDPOINT)) => {
+                Some(format!("no file that can be seen gives `{ENDPOINT}` to this service"))
+            }
+            Ok(_) | Err(_) => found.strange.clone().or(unread).or_else(|| {
+                let opened = project.into_iter().flat_map(|project| &project.files);
+                let mut opened = opened.filter_map(|file| files.reach.local(file));
+                opened.find(|file| found.leads_elsewhere(file)).map(|file| unreadable(&file))
+            }),
         };
         Self {
             own: service.map(|service| service.environment.clone()).unwrap_or_default(),
-            env_files: compose::env_files(files, paths.get(..most).unwrap_or(&paths), sources),
+            env_files: read.into_iter().flatten().collect(),
             unseen,
         }
     }
@@ -207,24 +225,78 @@ fn directory(files: &ProjectOptions) -> Option<PathBuf> {
     files.directory.clone().or_else(of_file)
 }
 
-/// The `.env` of every folder of the project, and the files that were named; whether these are all.
-/// Compose reads the one of the folder that it is called in as well, which is not known.
-fn env_files(options: &ProjectOptions) -> (Vec<PathBuf>, bool) {
-    let mut files = options.env_files.clone();
-    let Some(directory) = directory(options) else { return (files, true) };
-    let Some(local) = options.reach.local(&directory) else { return (files, false) };
-    let folders = walkdir::WalkDir::new(&local).into_iter();
-    // A folder that may not be looked into is no part of what was checked out.
-    let mut folders = folders.filter_entry(|entry| entry.file_type().is_dir()).flatten();
-    for folder in folders.by_ref().take(limits::PROJECT_FOLDERS) {
-        if let Ok(below) = folder.path().strip_prefix(&local)
-            && folder.path().join(".env").is_file()
-        {
-            files.push(directory.join(below).join(".env"));
+/// The env files that Compose may have read.
+struct EnvFiles {
+    /// As they are named.
+    paths: Vec<PathBuf>,
+    /// Whether these are all.
+    complete: bool,
+    /// Why one of the files that Compose looks for may be another one to it.
+    strange: Option<String>,
+    /// The project's folder, without links.
+    root: PathBuf,
+}
+
+impl EnvFiles {
+    /// The `.env` of every folder of the project, and the files that were named. Compose reads the one of
+    /// the folder that it is called in as well, which is not known.
+    fn of(options: &ProjectOptions) -> Self {
+        let paths = options.env_files.clone();
+        let mut found = Self { paths, complete: true, strange: None, root: PathBuf::new() };
+        let Some(directory) = directory(options) else { return found };
+        let Some(local) = options.reach.local(&directory) else {
+            return Self { complete: false, ..found };
+        };
+        found.root = fs_err::canonicalize(&local).unwrap_or_else(|_| local.clone());
+        let folders = walkdir::WalkDir::new(&local).into_iter();
+        // A folder that may not be looked into is no part of what was checked out.
+        let mut folders = folders.filter_entry(|entry| entry.file_type().is_dir()).flatten();
+        for folder in folders.by_ref().take(limits::PROJECT_FOLDERS) {
+            let Ok(below) = folder.path().strip_prefix(&local) else { continue };
+            let mut looked_for = compose::looked_for().chain([ENV_FILE]);
+            let strange = looked_for.find(|name| found.leads_elsewhere(&folder.path().join(name)));
+            found.strange = found.strange.or_else(|| Some(unreadable(&below.join(strange?))));
+            if folder.path().join(ENV_FILE).is_file() {
+                found.paths.push(directory.join(below).join(ENV_FILE));
+            }
         }
+        let is_rest = folders.next().is_none();
+        found.complete = is_rest && found.paths.len() <= limits::PROJECT_ENV_FILES;
+        found
     }
-    let complete = folders.next().is_none() && files.len() <= limits::PROJECT_ENV_FILES;
-    (files, complete)
+
+    /// Whether something stands at `path` that may be another file to Compose, outside of the container:
+    /// a link out of the project or through another link, which may lead by the name that its folder has
+    /// there, and whatever is no file.
+    fn leads_elsewhere(&self, path: &Path) -> bool {
+        let Ok(metadata) = fs_err::symlink_metadata(path) else { return false };
+        let folder = path.parent().and_then(|folder| fs_err::canonicalize(folder).ok());
+        let Some(folder) = folder.filter(|folder| folder.starts_with(&self.root)) else {
+            return false;
+        };
+        let Ok(target) = fs_err::read_link(path) else { return !metadata.is_file() };
+        let stays = !target.is_absolute()
+            && climbs(&target) <= folder.strip_prefix(&self.root).map_or(0, |it| it.iter().count());
+        let expected = clean(&folder.join(&target));
+        let real = fs_err::canonicalize(path).ok().filter(|real| real.is_file());
+        !(stays && real == Some(expected))
+    }
+}
+
+/// How many folders up a path leads at its beginning.
+fn climbs(path: &Path) -> usize {
+    path.components().take_while(|part| *part == Component::ParentDir).count()
+}
+
+/// Whether an env file that cannot be read as one may name a hub, or a proxy before it.
+fn may_name_a_hub(path: &Path) -> bool {
+    let Ok(bytes) = regular_file::bytes(path, limits::LONGEST_PROJECT_TEXT) else { return true };
+    let text = String::from_utf8_lossy(&bytes).to_ascii_uppercase();
+    [ENDPOINT, CERTIFICATES, "PROXY"].into_iter().any(|name| text.contains(name))
+}
+
+fn unreadable(path: &Path) -> String {
+    format!("`{}` cannot be read here as Compose may have read it", path.display())
 }
 
 impl super::Stack {
