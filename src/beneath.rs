@@ -58,7 +58,7 @@ pub struct LinkInTheWay {
 }
 
 /// What everybody may read and its owner may write.
-const FILE_MODE: u32 = 0o644;
+pub(crate) const FILE_MODE: u32 = 0o644;
 const FOLDER_MODE: u32 = 0o755;
 const SET_GROUP: u32 = 0o2000;
 

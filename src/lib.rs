@@ -17,7 +17,6 @@ pub mod report;
 
 mod amount;
 pub mod beneath;
-pub mod bounded;
 pub mod cli;
 pub mod deadline;
 pub mod error;

@@ -2,8 +2,10 @@
 
 pub(crate) mod expansion;
 
+use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// A path on the Docker host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,10 +60,20 @@ path_space!(HostPath);
 path_space!(ServicePath);
 path_space!(LocalPath);
 
+/// As many links as Linux follows in one path (path_resolution(7)).
+pub(crate) const MOST_LINKS: usize = 40;
+
+/// The names and `..` of a path.
+pub(crate) fn names(path: &Path) -> VecDeque<OsString> {
+    path.components()
+        .filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir))
+        .map(|part| part.as_os_str().to_owned())
+        .collect()
+}
+
 /// Removes `.`, `..` and doubled slashes without looking at the disk, as Go's `path.Clean` does.
 #[must_use]
 pub fn clean(path: &Path) -> PathBuf {
-    use std::path::Component;
     let mut cleaned = PathBuf::new();
     for component in path.components() {
         match component {

@@ -10,15 +10,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Uid};
 use rustix::io::Errno;
 
-use super::Use;
+use super::{FILE_MODE, Use};
 
 /// A folder, open as a place to look names up in.
 #[derive(Debug)]
 pub(super) struct Folder(OwnedFd);
-
-/// Of a file until it is handed over: who waits for a lock of somebody else's has to be able to open it
-/// from its first moment on.
-const MADE: u32 = 0o644;
 
 const LOOK_UP: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -66,7 +62,8 @@ impl Folder {
         };
         // What has become a pipe in this moment is not waited for.
         let flags = own | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&self.0, name, flags, Mode::from(MADE))?;
+        // Who waits for a lock of somebody else's has to be able to open it from its first moment on.
+        let file = rustix::fs::openat(&self.0, name, flags, Mode::from(FILE_MODE))?;
         regular(rustix::fs::fstat(&file)?.st_mode)?;
         Ok(File::from(file))
     }

@@ -4,12 +4,10 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::LinkInTheWay;
-
-/// As many links as Linux follows in one path (path_resolution(7)).
-const MOST_LINKS: usize = 40;
+use crate::path::{MOST_LINKS, names};
 
 /// What `below` is called below `root`, which is no link, when its links have been followed; what is
 /// not there keeps its name.
@@ -66,11 +64,4 @@ fn is_trusted(link: &LinkInTheWay, metadata: &Metadata) -> bool {
     let owner = metadata.uid();
     let Ok(led_to) = fs_err::metadata(&link.path) else { return false };
     owner == 0 || owner == own || owner == led_to.uid()
-}
-
-/// The names and `..` of a path.
-fn names(path: &Path) -> VecDeque<OsString> {
-    let is_step =
-        |part: &Component<'_>| matches!(part, Component::Normal(_) | Component::ParentDir);
-    path.components().filter(is_step).map(|part| part.as_os_str().to_owned()).collect()
 }

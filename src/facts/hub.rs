@@ -7,6 +7,7 @@
 mod assembly;
 mod blocks;
 mod body;
+mod bounded;
 mod client;
 mod connections;
 mod delivery;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::hub_stack::{check, edit, hub, stack};
+use crate::hub_stack::{check, hub, silent_engine, stack};
 use crate::sandbox::{Run, Sandbox};
 use crate::wire::{Server, say_nothing};
 
@@ -56,13 +56,7 @@ fn docker_and_an_engine_that_are_silent() {
     let run_without = run(&Sandbox::quickstart(), &["verify"], Some(&server));
     check(&run_without, 0, &["note[containers-not-seen]", "no answer to `GET /version` in 1 s"]);
 
-    let server = Server::on_port(|_, line| say_nothing(line));
-    let sandbox = Sandbox::quickstart();
-    edit(
-        &sandbox,
-        "    coder:\n",
-        &format!("    coder:\n      smoke: {{url: \"{}\"}}\n", server.url),
-    );
+    let (sandbox, _server) = silent_engine();
     let run = run(&sandbox, &["smoke", "--lane", "coder", "--wait", "10m"], None);
     check(&run, 31, &["error[endpoint-unreachable]", "no answer before the end of the run"]);
 }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::hub_stack::{hub, stack};
-use crate::sandbox::{Run, Sandbox};
+use crate::sandbox::{Run, Sandbox, memory_of};
 use crate::wire::{Line, Server, repeat, say_nothing, tell};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -27,13 +27,11 @@ pub(crate) fn watched(sandbox: &Sandbox, mut command: Command) -> (Run, Duration
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let begin = Instant::now();
     let child = command.spawn().unwrap();
-    let status = format!("/proc/{}/status", child.id());
+    let id = child.id();
     let watcher = thread::spawn(move || {
         let mut peak = 0;
-        while let Ok(text) = fs_err::read_to_string(&status)
-            && let Some(line) = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))
-        {
-            peak = line.trim().trim_end_matches(" kB").parse().unwrap();
+        while let Some(now) = memory_of(id, "VmHWM") {
+            peak = now;
             thread::sleep(Duration::from_millis(2));
         }
         peak

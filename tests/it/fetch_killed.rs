@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use fake_hub::{FakeHub, Made};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::sandbox::{Sandbox, repository};
+use crate::sandbox::{Sandbox, memory_of, repository};
 
 const REPOSITORY: &str = "acme/sharded";
 const FOLDER: &str = "weights/model";
@@ -313,13 +313,6 @@ fn a_disk_that_fills_up_while_files_come_costs_nothing_that_has_come() {
     assert!(trial.hub.served() <= whole + 5 * WORKERS * LOST_PER_CONNECTION);
 }
 
-/// The most memory that a process ever had resident, in kB.
-fn peak(child: &Child) -> Option<u64> {
-    let status = fs_err::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().trim_end_matches(" kB").parse().ok()
-}
-
 #[test]
 fn four_gigabytes_are_fetched_and_verified_in_less_than_64_mib_of_memory() {
     let trial = Trial::new(&[1 << 20, 4_294_967_296], &[]);
@@ -328,7 +321,7 @@ fn four_gigabytes_are_fetched_and_verified_in_less_than_64_mib_of_memory() {
     let (mut most, mut said) = (0, Vec::new());
     // Something is said twice a second at least, and once more when the file is in its place.
     for line in BufReader::new(child.stderr.take().unwrap()).lines() {
-        most = most.max(peak(&child).unwrap_or(0));
+        most = most.max(memory_of(child.id(), "VmHWM").unwrap_or(0));
         said.push(line.unwrap());
     }
     assert_eq!(child.wait().unwrap().code(), Some(0), "{said:#?}");

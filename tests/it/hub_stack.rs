@@ -3,6 +3,7 @@
 use fake_hub::{Builder, FakeHub, Origin};
 
 use crate::sandbox::{Run, Sandbox, repository};
+use crate::wire::{Server, say_nothing};
 
 pub(crate) const GGUF: &str = "examples/quickstart/models/gguf/tiny-Q4_K_M.gguf";
 pub(crate) const FOLDER: &str = "examples/quickstart/models/vllm/tiny/bf16";
@@ -53,6 +54,15 @@ pub(crate) fn stack(hub: &FakeHub) -> Sandbox {
     fs_err::remove_dir_all(sandbox.path().join("models")).unwrap();
     fs_err::create_dir(sandbox.path().join("models")).unwrap();
     sandbox
+}
+
+/// The quickstart, whose lane `coder` is asked at an engine that says nothing; and that engine.
+pub(crate) fn silent_engine() -> (Sandbox, Server) {
+    let server = Server::on_port(|_, line| say_nothing(line));
+    let sandbox = Sandbox::quickstart();
+    let url = format!("    coder:\n      smoke: {{url: \"{}\"}}\n", server.url);
+    edit(&sandbox, "    coder:\n", &url);
+    (sandbox, server)
 }
 
 /// Changes the Compose file.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use fake_hub::{FakeHub, Made};
 
-use crate::sandbox::{Run, Sandbox, repository};
+use crate::sandbox::{Run, Sandbox, memory_of, repository};
 
 const ROOM: u64 = 64 << 20;
 const FOLDER: &str = "examples/quickstart/models/vllm/tiny/bf16";
@@ -66,11 +66,7 @@ impl Drop for Jail {
 
 /// The most memory of its own that a process has had so far, in bytes; absent: it has ended.
 fn peak(child: &Child) -> Option<u64> {
-    let status = fs_err::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
-    let field = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim_start_matches(':').trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()
-    };
+    let field = |name: &str| memory_of(child.id(), name);
     Some(field("VmHWM")?.saturating_sub(field("RssFile")?) * 1024)
 }
 

@@ -112,6 +112,14 @@ impl Sandbox {
     }
 }
 
+/// What the kernel says of the memory of a process, by its own word for it (proc_pid_status(5)), in
+/// kilobytes; absent: it has ended.
+pub(crate) fn memory_of(process: u32, what: &str) -> Option<u64> {
+    let status = fs_err::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':'))?;
+    line.trim().strip_suffix(" kB")?.trim().parse().ok()
+}
+
 /// The root of the repository.
 pub(crate) fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

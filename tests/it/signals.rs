@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::hub_stack::{brought, edit, folder, hub, stack};
+use crate::hub_stack::{brought, folder, hub, silent_engine, stack};
 use crate::sandbox::Sandbox;
 use crate::wire::{Line, Server, say_nothing, tell};
 
@@ -131,13 +131,7 @@ fn a_docker_engine_that_is_silent() {
 
 #[test]
 fn an_engine_that_does_not_answer_a_request() {
-    let server = Server::on_port(|_, line| say_nothing(line));
-    let sandbox = Sandbox::quickstart();
-    edit(
-        &sandbox,
-        "    coder:\n",
-        &format!("    coder:\n      smoke: {{url: \"{}\"}}\n", server.url),
-    );
+    let (sandbox, server) = silent_engine();
     let child = start(sandbox.command(&["smoke"]));
     server.wait_for("");
     ends(child);

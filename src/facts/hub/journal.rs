@@ -12,7 +12,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
-use crate::beneath::{Beneath, Use, has_second_name};
+use crate::beneath::{Beneath, FILE_MODE, Use, has_second_name};
 
 /// What is known about a block on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,6 @@ pub(crate) struct Journal {
     lines: usize,
 }
 
-const MODE: u32 = 0o644;
 /// `00000000 00000000 00000000 00000000\n`.
 const LINE: usize = 36;
 /// Blocks that are fetched again get a second line. A journal that has more than this many lines a
@@ -48,7 +47,7 @@ impl Journal {
         drop(path.remove());
         let mut file = path.open(Use::New)?;
         // As the file that it is about.
-        drop(path.hand_over(&file, MODE));
+        drop(path.hand_over(&file, FILE_MODE));
         let head = head(subject);
         file.write_all(head.as_bytes())?;
         let space = (head.len() + count * LINE) as u64;

@@ -10,11 +10,11 @@ use reqwest::header::LINK;
 use reqwest::{Response, Url};
 use serde::Deserialize;
 
+use super::bounded::Bounded;
 use super::client::Client;
 use super::refusal::Asked;
 use super::retries::Setback;
 use super::{HubError, ObjectId, RemoteFile, body};
-use crate::bounded::Bounded;
 use crate::file_name::hub_cache::{is_commit, is_hex};
 use crate::file_name::weights::Weights;
 use crate::limits::{LONGEST_ANSWER, LONGEST_LISTING, MOST_LISTED, MOST_PAGES};

@@ -24,7 +24,7 @@ use super::digest::Hasher;
 use super::journal::{Journal, Table};
 use super::store::{self, failure};
 use super::{Download, HubError, ObjectId, RemoteFile};
-use crate::beneath::{Beneath, Use, has_second_name};
+use crate::beneath::{Beneath, FILE_MODE, Use, has_second_name};
 
 /// The names of a temporary file and of its journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +67,6 @@ pub(crate) enum Opened {
 
 /// The longest name that leaves room for the rest of a temporary one; file systems allow 255 bytes.
 const LONGEST_STEM: usize = 200;
-/// Of a file on its way.
-const UNFINISHED_MODE: u32 = 0o644;
 pub(crate) const DATA: &str = "incomplete";
 pub(crate) const JOURNAL: &str = "journal";
 /// How long the threads of a cancelled fetch may take to write what they already have.
@@ -140,7 +138,7 @@ impl PartialFile {
         };
         let kept = Kept { names, journal, in_place: false };
         // Who owns the folder goes on with what is left of this run. Only root can give anything away.
-        drop(destination.hand_over(&file, UNFINISHED_MODE));
+        drop(destination.hand_over(&file, FILE_MODE));
         if is_new || length != remote.size {
             reserve(&file, remote.size, &kept.names.data)?;
         }

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use tokio::runtime::Handle;
 
-use super::service::{End, MOST_LINKS, Resolved, names};
+use super::service::{End, Resolved};
 use super::{ReadSeek, Space, View};
 use crate::look::{FileKind, Link, Look, Owner, Stat};
-use crate::path::ServicePath;
+use crate::path::{MOST_LINKS, ServicePath, names};
 use crate::project::docker::archive::{Archive, Content, Entry, EntryKind, REACH};
 
 /// The least and the most bytes of a file that are asked for at once.

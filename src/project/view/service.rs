@@ -4,18 +4,15 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::io::Cursor;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::local::LocalView;
 use super::{ReadSeek, Space, View};
 use crate::look::{FileKind, Link, Look, Owner, Stat};
-use crate::path::ServicePath;
+use crate::path::{MOST_LINKS, ServicePath, names};
 use crate::project::mounts::{self, Sight, Standpoint};
 use crate::project::{Copied, Mount, MountSource, Project, Service};
-
-/// As many links as Linux follows in one path.
-pub(super) const MOST_LINKS: usize = 40;
 
 /// The file system of one service, as far as this process sees its mounts. Every call blocks.
 #[derive(Debug, Clone)]
@@ -221,14 +218,6 @@ fn stat_of(kind: FileKind, size: usize, mode: u32) -> Stat {
 fn has_list_of_rights(local: &Path) -> bool {
     rustix::fs::getxattr(local, "system.posix_acl_access", &mut [0_u8; 0][..])
         .is_ok_and(|length| length > 0)
-}
-
-/// The names and `..` of a path.
-pub(super) fn names(path: &Path) -> VecDeque<OsString> {
-    path.components()
-        .filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir))
-        .map(|part| part.as_os_str().to_owned())
-        .collect()
 }
 
 impl View for ServiceView {

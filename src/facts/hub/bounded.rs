@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 /// A list of at most `MOST` elements. A longer one is an error as soon as it is too long, whatever
 /// follows: a few bytes of a document can be a hundred times as many in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bounded<T, const MOST: usize>(pub Vec<T>);
+pub(super) struct Bounded<T, const MOST: usize>(pub(super) Vec<T>);
 
 struct Elements<T, const MOST: usize>(PhantomData<T>);
 
