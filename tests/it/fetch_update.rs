@@ -91,6 +91,27 @@ fn the_old_files_stay_until_the_new_ones_are_whole() {
 }
 
 #[test]
+fn a_file_that_waits_without_its_note_gets_one_with_its_place() {
+    let fault = "cdn-status=404*99:acme/tiny/model-00001-of-00003.safetensors";
+    let hub = moved(&[fault]);
+    let sandbox = behind(&hub);
+    check(&sandbox.run(&["fetch", "--update", "--lane", "coder"]), 13, &[]);
+    let note = "generation_config.json.metadata";
+    let waiting = sandbox.path().join(LANE).join(".cache/huggingface/preflight/update");
+    let waiting = waiting.join(hub.commit("acme/tiny"));
+    assert!(waiting.join("generation_config.json").exists());
+    fs_err::remove_file(waiting.join(".cache/huggingface/download").join(note)).unwrap();
+    let healed = moved(&[]);
+    let sandbox = sandbox.variable("HF_ENDPOINT", healed.url());
+    let run = sandbox.run(&["fetch", "--update", "--lane", "coder"]);
+    check(&run, 0, &["ready: 1 of 1 lane"]);
+    assert!(!run.stderr.contains("`hf` will not know"), "{}", run.stderr);
+    let note = sandbox.path().join(LANE).join(".cache/huggingface/download").join(note);
+    let note = fs_err::read_to_string(note).unwrap();
+    assert!(note.starts_with(healed.commit("acme/tiny")), "{note}");
+}
+
+#[test]
 fn what_is_pinned_does_not_move_by_itself() {
     let hub = moved(&[]);
     let sandbox = behind(&hub);

@@ -22,8 +22,7 @@ use super::digest::Hasher;
 use super::journal::{Mark, Table};
 use super::partial::{Kept, PartialFile, READ_BUFFER};
 use super::store::failure;
-use super::{HubError, RemoteFile};
-use crate::beneath::Beneath;
+use super::{Download, HubError, RemoteFile};
 use crate::progress::Progress;
 
 /// Blocks of one connection that a crash may lose: the one that is arriving, and those that wait
@@ -71,7 +70,7 @@ pub(crate) struct Assembly {
 #[derive(Debug)]
 struct Rest {
     file: Arc<File>,
-    destination: Beneath,
+    download: Download,
 }
 
 struct Settling {
@@ -92,7 +91,7 @@ impl Assembly {
         let (complete, settling) = mpsc::unbounded_channel();
         let (written, known) = mpsc::unbounded_channel();
         let (report, wrong) = mpsc::unbounded_channel();
-        let PartialFile { kept, file, table, destination } = partial;
+        let PartialFile { kept, file, table, download } = partial;
         let blocks = Blocks::of(remote.size);
         let writer =
             Writer { file: Arc::clone(&file), blocks, open: Vec::new(), complete, written };
@@ -111,7 +110,7 @@ impl Assembly {
             writer: spawn_blocking(move || writer.run(arriving)),
             keeper: spawn_blocking(move || keep(kept, &kept_file, settling)),
             prover: spawn_blocking(move || prover.run()),
-            rest: Rest { file, destination },
+            rest: Rest { file, download },
         };
         (assembly, pieces)
     }
@@ -129,8 +128,8 @@ impl Assembly {
         written.map_err(at)?;
         settled.map_err(at)?;
         let Some((hasher, table)) = proven.map_err(at)? else { return Ok(None) };
-        let Rest { file, destination } = rest;
-        Ok(Some((PartialFile { kept, file, table, destination }, hasher)))
+        let Rest { file, download } = rest;
+        Ok(Some((PartialFile { kept, file, table, download }, hasher)))
     }
 }
 

@@ -65,6 +65,14 @@ pub(super) fn note(listing: &Listing, download: &Download, etag: &str) -> Result
     store::write_note(&path, &format!("{}\n{etag}\n{:.6}\n", listing.commit, now.as_secs_f64()))
 }
 
+/// Forgets what is noted of a file that is about to be replaced: should the run end before the new
+/// note, nothing is better than what was said of other content. Blocking.
+pub(super) fn forget(download: &Download) {
+    if let Some(root) = noted_in(download) {
+        drop(root.join(hub_cache::note(Path::new(""), &download.file.path)).remove());
+    }
+}
+
 /// The folder whose notes have one about a file; absent: nothing is noted of it.
 fn noted_in(download: &Download) -> Option<Beneath> {
     download.root().filter(|_| download.link.is_none())

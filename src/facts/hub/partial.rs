@@ -23,7 +23,7 @@ use super::blocks::Blocks;
 use super::digest::Hasher;
 use super::journal::{Journal, Table};
 use super::store::{self, failure};
-use super::{Download, HubError, ObjectId, RemoteFile};
+use super::{Download, HubError, ObjectId, RemoteFile, metadata};
 use crate::beneath::{Beneath, FILE_MODE, Use, has_second_name};
 
 /// The names of a temporary file and of its journal.
@@ -41,7 +41,7 @@ pub(crate) struct PartialFile {
     pub(crate) file: Arc<std::fs::File>,
     /// What is on the disk.
     pub(crate) table: Table,
-    pub(crate) destination: Beneath,
+    pub(crate) download: Download,
 }
 
 /// What stays of a temporary file whatever happens. Dropping it removes the file if not one of its
@@ -127,7 +127,7 @@ impl PartialFile {
             // The journal goes just before the name is given: without one, all may be there.
             None if length == remote.size => match hashed(&file, remote)? {
                 Ok(etag) => {
-                    put_in_place(&file, &names, destination)?;
+                    put_in_place(&file, &names, download)?;
                     return Ok(Opened::InPlace { etag });
                 }
                 Err(_other_content) => create(&names, &subject, count)?,
@@ -142,14 +142,14 @@ impl PartialFile {
         if is_new || length != remote.size {
             reserve(&file, remote.size, &kept.names.data)?;
         }
-        let destination = destination.clone();
-        Ok(Opened::Partial(Box::new(Self { kept, file: Arc::new(file), table, destination })))
+        let download = download.clone();
+        Ok(Opened::Partial(Box::new(Self { kept, file: Arc::new(file), table, download })))
     }
 
     /// Gives the file its final name. Its content has been proven. Blocking.
     pub(crate) fn name(self) -> Result<(), HubError> {
-        let Self { mut kept, file, destination, .. } = self;
-        put_in_place(&file, &kept.names, &destination)?;
+        let Self { mut kept, file, download, .. } = self;
+        put_in_place(&file, &kept.names, &download)?;
         kept.in_place = true;
         Ok(())
     }
@@ -180,7 +180,7 @@ pub(crate) fn write_whole(download: &Download, content: &[Bytes]) -> Result<Stri
     };
     let written = write()
         .map_err(|error| failure(names.data.path(), &error))
-        .and_then(|file| put_in_place(&file, &names, destination));
+        .and_then(|file| put_in_place(&file, &names, download));
     if written.is_err() {
         names.remove();
     }
@@ -188,15 +188,13 @@ pub(crate) fn write_whole(download: &Download, content: &[Bytes]) -> Result<Stri
 }
 
 /// Gives a file whose content has been proven its final name.
-fn put_in_place(
-    file: &std::fs::File,
-    names: &Names,
-    destination: &Beneath,
-) -> Result<(), HubError> {
+fn put_in_place(file: &std::fs::File, names: &Names, download: &Download) -> Result<(), HubError> {
+    let destination = &download.destination;
     destination.finish(file).map_err(|error| failure(names.data.path(), &error))?;
     // Before the rename, so that nothing can be left over. In between, `open` finds a file without
     // a journal, and proves it.
     drop(names.journal.remove());
+    metadata::forget(download);
     store::rename(&names.data, destination)
 }
 

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use super::target::{Missing, Slot, Target};
 use super::update::Update;
-use crate::beneath::Use;
 use crate::facts::OwnFile;
 use crate::facts::hub::{Download, Listing};
 
@@ -55,10 +54,7 @@ impl Supply {
         let Some(update) = update.filter(|_| !folder.one_file) else { return self };
         let mut waiting = update.divert(&self.downloads);
         // An earlier attempt at the same commit has left them, and they were proven then.
-        waiting.retain(|download| {
-            let there = download.destination.open(Use::Read).and_then(|it| it.metadata());
-            !there.is_ok_and(|there| there.len() == download.file.size)
-        });
+        waiting.retain(|download| !update.holds(download));
         let originals = std::mem::replace(&mut self.downloads, waiting);
         self.update = Some((update, originals));
         self

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::beneath::Beneath;
-use crate::facts::hub::{self, Download, HubError};
+use crate::beneath::{Beneath, Use};
+use crate::facts::hub::{self, Download, HubError, Noted};
 use crate::file_name::hub_cache;
 
 /// The folder in which the files of one commit wait.
@@ -38,16 +38,26 @@ impl Update {
         downloads.iter().map(divert).collect()
     }
 
-    /// Puts every file in its place, with what `hf` has to know of it. All of them are whole.
-    /// Blocking.
+    /// Whether a file is whole in the folder in which it waits, and noted there: the run that brought
+    /// it may have ended in between. Blocking.
+    pub(super) fn holds(&self, download: &Download) -> bool {
+        let waits = self.folder.join(&download.file.path);
+        let there = waits.open(Use::Read).and_then(|it| it.metadata());
+        there.is_ok_and(|there| there.len() == download.file.size)
+            && Noted::read(&self.folder, &download.file.path).is_some()
+    }
+
+    /// Puts every file in its place, with what `hf` has to know of it: the old note goes before, so
+    /// that none is ever about other content. All of them are whole. Blocking.
     ///
     /// # Errors
     /// When a file cannot be put in its place: those before it are, the others still wait.
     pub(super) fn finish(&self, downloads: &[Download]) -> Result<(), HubError> {
         for download in downloads {
             let path = &download.file.path;
-            put(&self.folder.join(path), &download.destination)?;
             let note = |folder: &Beneath| folder.join(hub_cache::note(Path::new(""), path));
+            drop(note(&self.model).remove());
+            put(&self.folder.join(path), &download.destination)?;
             if let Err(error) = put(&note(&self.folder), &note(&self.model)) {
                 tracing::warn!(%error, "`hf` will not know that this file is up to date");
             }
