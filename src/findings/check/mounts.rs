@@ -130,7 +130,7 @@ fn models_path_differs(facts: &ProjectFacts<'_>, findings: &mut Findings) {
             };
             if let (MountSource::Bind { path, .. }, MountSource::Bind { path: our_path, .. }) =
                 (&mount.source, &ours.source)
-                && path != our_path
+                && path.below(our_path).is_none()
             {
                 let (name, own) = (&service.name.value, &own.name.value);
                 let message = format!(

@@ -243,7 +243,10 @@ fn preflight_and_the_service_that_show_different_folders_at_one_place_are_told_a
     let at = |path: &str| bind(path, Place::nowhere());
     let differs = ("models-path-differs", Severity::Warning);
     assert_eq!(wired(Role::Hand, at("/data"), at("/dta")), [differs]);
-    assert_eq!(wired(Role::Hand, at("/data"), at("/data")), []);
+    assert_eq!(wired(Role::Hand, at("/data"), at("/data/gguf")), [differs]);
+    for theirs in ["/data", "/data/gguf"] {
+        assert_eq!(wired(Role::Hand, at(theirs), at("/data")), [], "{theirs} is seen in /data");
+    }
 }
 
 #[test]
