@@ -168,6 +168,8 @@ pub struct ProjectOptions {
     pub working_directory: PathBuf,
     /// How the files are opened.
     pub reach: Reach,
+    /// Whether a key that Docker Compose does not know is only told: where a newer one may know it.
+    pub keeps_unknown_keys: bool,
 }
 
 /// How a path of a project is opened.

@@ -60,6 +60,8 @@ pub struct Warning {
     pub variable: Option<String>,
     /// The service in which it is written; absent: in none, or that is not known.
     pub service: Option<String>,
+    /// What to do about a key that Compose, or an older one, does not know, if it is about one.
+    pub unknown_key: Option<String>,
 }
 
 /// One service of a [`Project`].
@@ -288,7 +290,7 @@ impl Warning {
     /// A warning about a value, whatever that belongs to.
     #[must_use]
     pub fn new(message: impl Into<String>, place: Place) -> Self {
-        Self { message: message.into(), place, variable: None, service: None }
+        Self { message: message.into(), place, variable: None, service: None, unknown_key: None }
     }
 }
 

@@ -179,6 +179,9 @@ pub(super) struct Flags {
 /// The format that only the resolved project has.
 const YAML: &str = "yaml";
 
+/// The check whose findings are refusals by hand.
+const UNKNOWN_KEY: &str = "unknown-key";
+
 /// By what means processes wait for each other.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Locks {
@@ -246,7 +249,7 @@ impl Flags {
             allow_unknown: self.allow_unknown,
             wait: self.wait.unwrap_or_default(),
             checks: Choices {
-                allowed: self.allow.iter().cloned().collect(),
+                allowed: self.allowed(role),
                 denied: self.deny.iter().cloned().collect(),
             },
             report: self.report(task, &environment)?,
@@ -264,6 +267,18 @@ impl Flags {
             project: self.project(role, environment, &target),
             target,
         })
+    }
+
+    /// In an init container Compose has accepted the file.
+    fn keeps_unknown_keys(&self, role: Role) -> bool {
+        let names = |checks: &[String]| checks.iter().any(|check| check == UNKNOWN_KEY);
+        !names(&self.deny) && (role == Role::Init || names(&self.allow))
+    }
+
+    /// By hand [`UNKNOWN_KEY`] is about what is refused: what is let pass is still told as a warning.
+    fn allowed(&self, role: Role) -> BTreeSet<String> {
+        let notes = |check: &&String| role == Role::Init || *check != UNKNOWN_KEY;
+        self.allow.iter().filter(notes).cloned().collect()
     }
 
     fn report(&self, task: Task, environment: &Environment) -> Result<ReportOptions, OptionsError> {
@@ -353,6 +368,7 @@ impl Flags {
     }
 
     fn project(self, role: Role, environment: Environment, target: &Target) -> ProjectOptions {
+        let keeps_unknown_keys = self.keeps_unknown_keys(role);
         let (files, directory) = match target {
             Target::ComposeFile(file) => (vec![file.clone()], self.project_directory),
             Target::ProjectDirectory(folder) => {
@@ -368,6 +384,7 @@ impl Flags {
             profiles: self.profile,
             switched_on: BTreeSet::new(),
             reach: Reach::Directly,
+            keeps_unknown_keys,
             working_directory: environment.working_directory.clone(),
             environment: match role {
                 Role::Init => environment.of_the_project_alone(),

@@ -19,6 +19,7 @@ mod fault;
 mod files;
 mod include;
 mod interpolate;
+mod keys;
 mod loader;
 mod lower;
 mod merge;
@@ -48,6 +49,7 @@ use thiserror::Error;
 use self::assemble::About;
 use self::environment::Environment;
 use self::fault::Fault;
+use self::keys::Unknown;
 use self::loader::{Loader, Parsed, Scope};
 use crate::options::ProjectOptions;
 use crate::path::clean;
@@ -126,6 +128,9 @@ pub fn load(options: &ProjectOptions, sources: &mut SourceMap) -> Result<Project
     let home = options.environment.get("HOME").filter(|home| !home.is_empty()).cloned();
     let here = clean(&options.working_directory);
     let mut loader = Loader::new(sources, &here, home, options.reach.clone());
+    if options.keeps_unknown_keys {
+        loader.unknown = Unknown::Told;
+    }
     let loaded = load_with(options, &mut loader);
     loaded.map_err(|fault| fault.locate(sources))
 }

@@ -268,8 +268,8 @@ fn a_text_that_is_not_utf_8_is_refused_where_it_ends_to_be() {
 }
 
 #[test]
-fn unset_variables_and_unknown_keys_are_warnings() {
-    let text = "services:\n  a: {image: 'i:${U}', banana: 1, command: a > b}\n";
+fn unset_variables_and_keys_of_newer_releases_are_warnings() {
+    let text = "services:\n  a: {image: 'i:${U}', pre_start: [{command: x}], command: a > b}\n";
     let (project, loaded) = project(&[("compose.yaml", text)]);
     let seen: Vec<_> = project
         .warnings
@@ -280,10 +280,11 @@ fn unset_variables_and_unknown_keys_are_warnings() {
         seen,
         [
             "compose.yaml:2:14 `'i:${U}'` variable `U` is not set: it expands to nothing",
-            "compose.yaml:2:24 `banana` unknown key `services.a.banana`",
+            "compose.yaml:2:24 `pre_start` `services.a.pre_start` needs Docker Compose 5.3: an older one \
+             refuses the file",
         ]
     );
-    assert_eq!(project.document["services"]["a"]["banana"], 1);
+    assert!(project.document["services"]["a"]["pre_start"].is_array());
 }
 
 #[test]

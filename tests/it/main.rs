@@ -114,6 +114,8 @@ mod opened_kinds;
 mod policy;
 /// The README's main job.
 mod quickstart;
+/// What Docker Compose refuses, and who is to blame.
+mod refused_as_compose_does;
 /// One run, told to every program that reads reports.
 mod reports;
 /// Revisions whose names have slashes, and how sources are written.

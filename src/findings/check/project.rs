@@ -14,7 +14,8 @@ use crate::project::Warning;
 use crate::source_map::Span;
 
 /// The warnings of the loader.
-pub static CHECK: Check = Check { rules: &[&COMPOSE_WARNING], run: Run::Project(run) };
+pub static CHECK: Check =
+    Check { rules: &[&COMPOSE_WARNING, &UNKNOWN_KEY], run: Run::Project(run) };
 
 static COMPOSE_WARNING: Rule = Rule::warning(
     "compose-warning",
@@ -22,12 +23,18 @@ static COMPOSE_WARNING: Rule = Rule::warning(
     include_str!("project/rules/compose-warning.md"),
 );
 
+static UNKNOWN_KEY: Rule =
+    Rule::warning("unknown-key", ExitCode::Usage, include_str!("project/rules/unknown-key.md"));
+
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let needed = needed(facts);
     let mut unset: IndexMap<&str, Vec<&Warning>> = IndexMap::new();
     for warning in &facts.project.warnings {
         if let Some(name) = warning.variable.as_deref() {
             unset.entry(name).or_default().push(warning);
+        } else if let Some(fix) = &warning.unknown_key {
+            let finding = Finding::new(&UNKNOWN_KEY, &warning.message, fix);
+            findings.push(finding.at(&warning.place));
         } else {
             let fix = "remove or correct it; `docker compose config` says what becomes of it";
             let finding = Finding::new(&COMPOSE_WARNING, &warning.message, fix);

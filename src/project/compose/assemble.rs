@@ -11,6 +11,7 @@ use super::consistency;
 use super::document::{Printer, SECTIONS};
 use super::environment::Environment;
 use super::fault::Fault;
+use super::keys::{TOP_LEVEL, Unknown};
 use super::loader::Loader;
 use super::lower;
 use super::merge;
@@ -21,10 +22,6 @@ use super::validate::entries;
 use crate::path::HostPath;
 use crate::project::{Mount, MountSource, Project, Service};
 use crate::source_map::{Place, Spanned};
-
-/// The keys of the top level that mean something.
-const TOP_LEVEL: [&str; 8] =
-    ["name", "services", "networks", "volumes", "secrets", "configs", "models", "include"];
 
 /// What is known about a project besides its model.
 pub(super) struct About<'a> {
@@ -111,7 +108,9 @@ fn printed_services(
     loader: &mut Loader<'_>,
     root: &Node,
 ) -> Result<IndexMap<String, Map<String, Value>>, Fault> {
-    let mut printer = Printer { warnings: &mut loader.warnings, keeps: true };
+    let mut printer =
+        Printer { warnings: &mut loader.warnings, keeps: true, unknown: Unknown::Told };
+    printer.top_level(root)?;
     let mut printed = IndexMap::new();
     for (name, service) in entries(root.get("services")) {
         let attributes = printer.record(&mut format!("services.{name}"), service, SERVICE)?;
@@ -218,7 +217,8 @@ fn document(
     for (section, fields) in SECTIONS {
         let used: HashSet<String> =
             enabled.values().flat_map(|entry| lower::used(section, &entry.value)).collect();
-        let mut printer = Printer { warnings: &mut loader.warnings, keeps: true };
+        let mut printer =
+            Printer { warnings: &mut loader.warnings, keeps: true, unknown: Unknown::Told };
         let mut printed = Map::new();
         for (key, resource) in entries(root.get(section)) {
             let resource = without_value(resource);
@@ -237,9 +237,6 @@ fn document(
     for (key, entry) in root.as_mapping().into_iter().flatten() {
         if TOP_LEVEL.contains(&key.as_str()) {
             continue;
-        }
-        if !key.starts_with("x-") {
-            loader.warn(format!("unknown key `{key}`"), &entry.key_place());
         }
         document.insert(key.clone(), printed(&entry.value));
     }

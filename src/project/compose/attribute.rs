@@ -175,6 +175,8 @@ pub(super) fn scalar(path: &str, node: &Node, shape: Shape) -> Result<Option<Val
         | Shape::NullableTable(_)
         | Shape::Object
         | Shape::Any
+        | Shape::Newer(_)
+        | Shape::Open(_)
         | Shape::Unprinted => {
             let text = text.ok_or_else(|| node.expected(path, "a string"))?;
             kept(Value::String(text.to_owned()), text.is_empty())

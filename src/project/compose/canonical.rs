@@ -1,6 +1,7 @@
 //! Short forms become long ones (compose-go v2.9.1 `transform/canonical.go`).
 
 use super::fault::Fault;
+use super::keys::{Unknown, UnknownKey};
 use super::merge::{named, started};
 use super::ports;
 use super::tree::{Entry, Kind, Mapping, Node};
@@ -9,7 +10,11 @@ use crate::project::Warning;
 use crate::source_map::Place;
 
 /// Rewrites every short form in a merged document.
-pub(super) fn transform(root: &mut Node, warnings: &mut Vec<Warning>) -> Result<(), Fault> {
+pub(super) fn transform(
+    root: &mut Node,
+    warnings: &mut Vec<Warning>,
+    unknown: Unknown,
+) -> Result<(), Fault> {
     if let Some(name) = root.get("name").filter(|name| name.as_str().is_none()) {
         return Err(name.expected("name", "a string"));
     }
@@ -27,7 +32,11 @@ pub(super) fn transform(root: &mut Node, warnings: &mut Vec<Warning>) -> Result<
             return Err(resources.expected(section, "a mapping"));
         }
         for (name, entry) in resources.as_mapping_mut().into_iter().flatten() {
-            external(&format!("{section}.{name}"), &mut entry.value, warnings)?;
+            let path = format!("{section}.{name}");
+            if unknown == Unknown::Refused && matches!(section, "volumes" | "networks") {
+                only_name(&path, &entry.value)?;
+            }
+            external(&path, &mut entry.value, warnings)?;
         }
     }
     Ok(())
@@ -277,6 +286,18 @@ fn assignments(path: &str, node: &mut Node) -> Result<(), Fault> {
 }
 
 /// `external: {name: x}` is an old way to write `external: true` and `name: x`.
+/// Refuses what stands beside `name` in an `external` of the old form.
+fn only_name(path: &str, resource: &Node) -> Result<(), Fault> {
+    let external = resource.get("external").and_then(Node::as_mapping);
+    for (key, entry) in external.into_iter().flatten() {
+        if key != "name" && !key.starts_with("x-") {
+            let path = &format!("{path}.external");
+            return Err(UnknownKey { path, key, entry }.fault(["name"].into_iter()));
+        }
+    }
+    Ok(())
+}
+
 fn external(path: &str, node: &mut Node, warnings: &mut Vec<Warning>) -> Result<(), Fault> {
     if node.is_null() {
         return Ok(());

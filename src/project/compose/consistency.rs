@@ -18,8 +18,9 @@ pub(super) fn check(
     for (name, entry) in enabled {
         let service = &entry.value;
         if ["image", "build", "provider"].iter().all(|key| is_empty(service.get(key))) {
+            let written = service.get("image").filter(|image| !image.place.variables.is_empty());
             return Err(Fault::at(
-                &entry.key_place(),
+                &written.map_or_else(|| entry.key_place(), |image| image.place.clone()),
                 format!("service \"{name}\" has neither an image nor a build context"),
             )
             .hint("add `image:`"));

@@ -1,5 +1,5 @@
 //! The canonical document: what `docker compose config --format json` prints, by the table in
-//! [`super::shape`]. Values of the wrong type are refused here, unknown keys are kept and warned of.
+//! [`super::shape`]. Values of the wrong type are refused here, and unknown keys.
 
 use std::fmt::Write as _;
 
@@ -11,6 +11,7 @@ use super::attribute::{
     pairs, printed, scalar, strings, test, texts,
 };
 use super::fault::Fault;
+use super::keys::{self, TOP_LEVEL, Unknown, UnknownKey};
 use super::shape::{CONFIG, Field, MODEL, NETWORK, SECRET, SERVICE, Shape, VOLUME};
 use super::tree::Node;
 use super::validate::entries;
@@ -21,6 +22,7 @@ pub(super) struct Printer<'a> {
     pub(super) warnings: &'a mut Vec<Warning>,
     /// Whether what is printed is wanted; else only what is refused is.
     pub(super) keeps: bool,
+    pub(super) unknown: Unknown,
 }
 
 /// The top-level sections of resources and what is in them.
@@ -43,8 +45,9 @@ pub(super) fn touched(root: &Node, resets: &[Vec<String>]) -> Touched {
 
 /// Refuses values of the wrong type in what has been merged so far, even if a later file would
 /// replace them. What the last file did not touch has been looked at before.
-pub(super) fn check(root: &Node, touched: &Touched) -> Result<(), Fault> {
-    let mut printer = Printer { warnings: &mut Vec::new(), keeps: false };
+pub(super) fn check(root: &Node, touched: &Touched, unknown: Unknown) -> Result<(), Fault> {
+    let mut printer = Printer { warnings: &mut Vec::new(), keeps: false, unknown };
+    printer.top_level(root)?;
     for (section, name) in touched {
         let Some(resource) = root.get(section).and_then(|resources| resources.get(name)) else {
             continue;
@@ -86,20 +89,44 @@ impl Printer<'_> {
                 continue;
             }
             let Some((_, shape)) = fields.iter().find(|(name, _)| name == key) else {
-                let message = match key.as_str() {
-                    "pre_start" => format!("`{path}.pre_start` needs Docker Compose 5.3"),
-                    _ => format!("unknown key `{path}.{key}`"),
-                };
-                self.warnings.push(Warning::new(message, entry.key_place()));
+                self.unknown(
+                    &UnknownKey { path, key, entry },
+                    fields.iter().map(|(name, _)| *name),
+                )?;
                 printed.insert(key.clone(), super::attribute::printed(&entry.value));
                 continue;
             };
+            if let Shape::Newer(release) = shape {
+                self.warnings.push(keys::newer(path, key, entry, release));
+            }
             let value = below(path, key, |path| self.value(path, &entry.value, *shape))?;
             if let Some(value) = value.filter(|_| self.keeps) {
                 printed.insert(key.clone(), value);
             }
         }
         Ok(printed)
+    }
+
+    /// Keys of the top level that mean nothing there.
+    pub(super) fn top_level(&mut self, root: &Node) -> Result<(), Fault> {
+        for (key, entry) in root.as_mapping().into_iter().flatten() {
+            if !key.starts_with("x-") && !TOP_LEVEL.contains(&key.as_str()) {
+                self.unknown(&UnknownKey { path: "", key, entry }, TOP_LEVEL.into_iter())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn unknown(
+        &mut self,
+        key: &UnknownKey<'_>,
+        known: impl Iterator<Item = &'static str>,
+    ) -> Result<(), Fault> {
+        match self.unknown {
+            Unknown::Refused => return Err(key.fault(known)),
+            Unknown::Told => self.warnings.push(key.warning(known)),
+        }
+        Ok(())
     }
 
     /// `None` if the value is left out.
@@ -118,6 +145,14 @@ impl Printer<'_> {
         }
         match shape {
             Shape::Record(fields) => Ok(Some(Value::Object(self.record(path, node, fields)?))),
+            Shape::Open(fields) => {
+                let known = |name: &String| fields.iter().any(|(field, _)| field == name);
+                let mut node = node.clone();
+                if let Some(entries) = node.as_mapping_mut() {
+                    entries.retain(|name, _| known(name));
+                }
+                Ok(Some(Value::Object(self.record(path, &node, fields)?)))
+            }
             Shape::Needs(needed, fields) => {
                 let printed = self.record(path, node, fields)?;
                 demand(path, node, needed)?;
@@ -144,6 +179,12 @@ impl Printer<'_> {
                 demand(path, node, &["command"])?;
                 printed.entry("command").or_insert(Value::Null);
                 Ok(Some(Value::Object(printed)))
+            }
+            Shape::Limits => {
+                for (name, entry) in entries(Some(node)) {
+                    below(path, name, |path| self.limit(path, entry))?;
+                }
+                attribute(path, node, shape)
             }
             Shape::List(item) => self.list(path, node, *item),
             Shape::Table(item) => self.table(path, node, *item, false),
@@ -178,12 +219,21 @@ impl Printer<'_> {
             | Shape::Hosts
             | Shape::DriverOptions
             | Shape::Options
-            | Shape::Limits
             | Shape::Keys
             | Shape::Object
             | Shape::Any
+            | Shape::Newer(_)
             | Shape::Unprinted => attribute(path, node, shape),
         }
+    }
+
+    fn limit(&mut self, path: &str, node: &Node) -> Result<(), Fault> {
+        for (key, entry) in node.as_mapping().into_iter().flatten() {
+            if !key.starts_with("x-") && !["hard", "soft"].contains(&key.as_str()) {
+                self.unknown(&UnknownKey { path, key, entry }, ["hard", "soft"].into_iter())?;
+            }
+        }
+        Ok(())
     }
 
     fn list(
@@ -282,7 +332,7 @@ fn attribute(path: &str, node: &Node, shape: Shape) -> Result<Option<Value>, Fau
             mapping(path, node)?;
             Ok(Some(printed(node)))
         }
-        Shape::Any => Ok(Some(printed(node))),
+        Shape::Any | Shape::Newer(_) => Ok(Some(printed(node))),
         Shape::Unprinted => Ok(None),
         Shape::Text
         | Shape::ContainerName
@@ -302,6 +352,7 @@ fn attribute(path: &str, node: &Node, shape: Shape) -> Result<Option<Value>, Fau
         | Shape::DeviceCount
         | Shape::Mode
         | Shape::Record(_)
+        | Shape::Open(_)
         | Shape::Needs(..)
         | Shape::Full(_)
         | Shape::NullableRecord(_)

@@ -227,7 +227,7 @@ impl Chain<'_, '_> {
             merge::reset(&mut model, &document.resets);
             model = merge::merge(model, root)?;
             unique::enforce(&mut model)?;
-            canonical::transform(&mut model, &mut self.loader.warnings)?;
+            canonical::transform(&mut model, &mut self.loader.warnings, self.loader.unknown)?;
             unique::enforce(&mut model)?;
             resets = document.resets;
         }

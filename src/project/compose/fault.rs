@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use super::LoadError;
-use crate::source_map::{Place, SourceMap, Span};
+use crate::source_map::{Place, SourceMap, Span, Variable, VariableSource};
 
 /// A refusal; becomes a [`LoadError`] at the border of the loader.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// A text says something that Compose refuses.
-    Text { span: Option<Span>, message: String, hint: Option<String> },
+    Text { place: Place, message: String, hint: Option<String> },
     /// A text uses something that is not read yet.
     Unsupported { span: Option<Span>, feature: String },
     /// A file cannot be read.
@@ -21,12 +21,13 @@ pub(super) enum Fault {
 impl Fault {
     /// A refusal of what is written at `place`.
     pub(super) fn at(place: &Place, message: impl Into<String>) -> Self {
-        Self::span(place.span, message)
+        Self::Text { place: place.clone(), message: message.into(), hint: None }
     }
 
     /// A refusal of what is written at `span`.
     pub(super) fn span(span: Option<Span>, message: impl Into<String>) -> Self {
-        Self::Text { span, message: message.into(), hint: None }
+        let place = Place { span, variables: Vec::new() };
+        Self::Text { place, message: message.into(), hint: None }
     }
 
     /// A refusal of the project as a whole.
@@ -42,8 +43,8 @@ impl Fault {
     /// The same with advice.
     pub(super) fn hint(self, advice: impl Into<String>) -> Self {
         match self {
-            Self::Text { span, message, hint: _ } => {
-                Self::Text { span, message, hint: Some(advice.into()) }
+            Self::Text { place, message, hint: _ } => {
+                Self::Text { place, message, hint: Some(advice.into()) }
             }
             Self::Unsupported { .. } | Self::Read { .. } | Self::NotFound { .. } => self,
         }
@@ -52,8 +53,8 @@ impl Fault {
     /// The same at `place`, if it has no place of its own.
     pub(super) fn or_at(self, place: &Place) -> Self {
         match self {
-            Self::Text { span: None, message, hint } => {
-                Self::Text { span: place.span, message, hint }
+            Self::Text { place: Place { span: None, .. }, message, hint } => {
+                Self::Text { place: place.clone(), message, hint }
             }
             Self::Text { .. }
             | Self::Unsupported { .. }
@@ -65,10 +66,16 @@ impl Fault {
     /// With file, line and column.
     pub(super) fn locate(self, sources: &SourceMap) -> LoadError {
         match self {
-            Self::Text { span: Some(span), message, hint } => {
-                LoadError::Invalid { location: sources.location(span), message, hint }
+            Self::Text { place, message, hint } => {
+                let message = format!("{message}{}", told(&place.variables, sources));
+                let hint = unset_first(&place.variables).or(hint);
+                match place.span {
+                    Some(span) => {
+                        LoadError::Invalid { location: sources.location(span), message, hint }
+                    }
+                    None => LoadError::Project { message, hint },
+                }
             }
-            Self::Text { span: None, message, hint } => LoadError::Project { message, hint },
             Self::Unsupported { span: Some(span), feature } => {
                 LoadError::NotSupportedYet { location: sources.location(span), feature }
             }
@@ -80,4 +87,31 @@ impl Fault {
             Self::NotFound { directory } => LoadError::NotFound { directory },
         }
     }
+}
+
+/// What the variables in a refused value are set to by whom: one of them may be what is wrong.
+fn told(variables: &[Variable], sources: &SourceMap) -> String {
+    let mut told: Vec<String> = Vec::new();
+    for Variable { name, set_by } in variables {
+        let said = match set_by {
+            VariableSource::Environment => format!("`{name}` is set in the environment"),
+            VariableSource::EnvFile(span) => {
+                format!("`{name}` is set at {}", sources.location(*span))
+            }
+            VariableSource::Unset => format!("`{name}` is not set"),
+            VariableSource::Default | VariableSource::Compose => continue,
+        };
+        if !told.contains(&said) {
+            told.push(said);
+        }
+    }
+    let comma = if told.is_empty() { "" } else { "; " };
+    format!("{comma}{}", told.join(", "))
+}
+
+/// What is done first: a variable that is not set makes a value that nobody meant.
+fn unset_first(variables: &[Variable]) -> Option<String> {
+    let unset = variables.iter().find(|variable| variable.set_by == VariableSource::Unset)?;
+    let name = &unset.name;
+    Some(format!("set `{name}` in `.env`, or give it a default: `${{{name}:-...}}`"))
 }

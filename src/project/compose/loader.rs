@@ -13,6 +13,7 @@ use super::extends;
 use super::fault::Fault;
 use super::files;
 use super::include;
+use super::keys::{self, Unknown};
 use super::merge;
 use super::parse::{self, Document};
 use super::paths;
@@ -37,6 +38,8 @@ struct Room {
 
 /// What loading one project reads and says.
 pub(super) struct Loader<'a> {
+    /// What becomes of keys that Compose does not know.
+    pub(super) unknown: Unknown,
     /// Every text.
     pub(super) sources: &'a mut SourceMap,
     /// What Compose warns about.
@@ -82,6 +85,7 @@ impl<'a> Loader<'a> {
         reach: Reach,
     ) -> Self {
         Self {
+            unknown: Unknown::Refused,
             sources,
             warnings: Vec::new(),
             files: Vec::new(),
@@ -209,9 +213,9 @@ fn add_document(
     {
         loader.warn("the attribute `version` is obsolete and ignored", &version.key_place());
     }
-    canonical::transform(&mut model, &mut loader.warnings)?;
+    canonical::transform(&mut model, &mut loader.warnings, loader.unknown)?;
     unique::enforce(&mut model)?;
-    document::check(&model, &touched)?;
+    document::check(&model, &touched, loader.unknown)?;
     Ok(model)
 }
 
@@ -223,6 +227,9 @@ pub(super) fn interpolated(
 ) -> Result<Node, Fault> {
     if root.as_mapping().is_none() {
         return Err(root.refuse("the top level of a Compose file must be a mapping"));
+    }
+    if let Some(fault) = keys::kubernetes(&root) {
+        return Err(fault);
     }
     casts::interpolate(&mut root, &scope.environment, &mut loader.warnings)?;
     Ok(root)

@@ -64,6 +64,8 @@ pub(super) enum Shape {
     DriverOptions,
     /// A mapping with these keys; left out when it is not there.
     Record(&'static [Field]),
+    /// The same, where other keys are accepted and not printed.
+    Open(&'static [Field]),
     /// The same, where these keys must be there.
     Needs(&'static [&'static str], &'static [Field]),
     /// The same, where every key is printed even if it is not written.
@@ -90,6 +92,8 @@ pub(super) enum Shape {
     Any,
     /// Accepted and not printed.
     Unprinted,
+    /// What only releases of Docker Compose from this one on have. Printed as it is.
+    Newer(&'static str),
 }
 
 impl Shape {
@@ -112,9 +116,8 @@ impl Shape {
             TextOrTexts | Command | Test => "a string or a list of strings",
             Variables | Pairs | Hosts | Keys => "a mapping or a list of strings",
             Record(_) | Needs(..) | NullableRecord(_) | Hook(_) | DriverOptions | Options
-            | Table(_) | Limits | Full(_) | NullableTable(_) | Object | Any | Unprinted => {
-                "a mapping"
-            }
+            | Table(_) | Limits | Full(_) | NullableTable(_) | Object | Any | Unprinted
+            | Newer(_) | Open(_) => "a mapping",
         }
     }
 }
@@ -124,10 +127,10 @@ pub(super) type Field = (&'static str, Shape);
 
 use Shape::{
     Any, Bytes, BytesText, Choice, Command, ContainerName, Count, DeviceCount, DriverOptions,
-    Duration, Flag, Full, Hook, Hosts, Integer, Keys, Limits, Lines, List, Mode, Needs,
-    NonZeroDuration, NullableRecord, NullableTable, Number, Object, OneOf, Options, Pairs, Printed,
-    PrintedText, PullPolicy, Record, Switch, Table, Test, Text, TextOrFlag, TextOrTexts, Texts,
-    Unprinted, Variables, Within,
+    Duration, Flag, Full, Hook, Hosts, Integer, Keys, Limits, Lines, List, Mode, Needs, Newer,
+    NonZeroDuration, NullableRecord, NullableTable, Number, Object, OneOf, Open, Options, Pairs,
+    Printed, PrintedText, PullPolicy, Record, Switch, Table, Test, Text, TextOrFlag, TextOrTexts,
+    Texts, Unprinted, Variables, Within,
 };
 
 /// No number of a Compose file is larger.
@@ -155,7 +158,7 @@ pub(super) const SERVICE: &[Field] = &[
     ("cpu_shares", Integer),
     ("cpus", Number),
     ("cpuset", Text),
-    ("credential_spec", Object),
+    ("credential_spec", Record(&[("config", Text), ("file", Text), ("registry", Text)])),
     ("depends_on", Table(&Record(DEPENDENCY))),
     ("deploy", NullableRecord(DEPLOY)),
     ("develop", NullableRecord(&[("watch", List(&Needs(&["action", "path"], WATCH)))])),
@@ -166,12 +169,14 @@ pub(super) const SERVICE: &[Field] = &[
     ("dns_search", TextOrTexts),
     ("domainname", Text),
     ("entrypoint", Command),
-    ("env_file", Any),
+    ("env_file", List(&Record(&[("format", Any), ("path", Any), ("required", Any)]))),
     ("environment", Variables),
     ("expose", Printed),
+    // Only where it names a service that is null.
+    ("extends", Any),
     ("external_links", Texts),
     ("extra_hosts", Hosts),
-    ("gpus", List(&Record(DEVICE_REQUEST))),
+    ("gpus", List(&Open(DEVICE_REQUEST))),
     ("group_add", Printed),
     ("healthcheck", Record(HEALTHCHECK)),
     ("hostname", Text),
@@ -198,6 +203,7 @@ pub(super) const SERVICE: &[Field] = &[
     ("platform", Text),
     ("ports", List(&Record(PORT))),
     ("post_start", List(&Hook(HOOK))),
+    ("pre_start", Newer("5.3")),
     ("pre_stop", List(&Hook(HOOK))),
     ("privileged", Flag),
     ("profiles", Texts),
@@ -255,6 +261,7 @@ const BUILD: &[Field] = &[
     ("labels", Pairs),
     ("network", Text),
     ("no_cache", Flag),
+    ("no_cache_filter", Newer("5.0")),
     ("platforms", Lines),
     ("privileged", Flag),
     ("provenance", TextOrFlag),

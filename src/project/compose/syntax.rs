@@ -250,14 +250,15 @@ fn escapes(text: &str, start: usize) -> Checked {
 
 #[cfg(test)]
 mod tests {
+    use crate::project::compose::fault::Fault;
     use crate::project::compose::parse::parse;
-    use crate::source_map::SourceMap;
+    use crate::source_map::{Place, SourceMap};
 
     /// The offset and the message of the refusal of `text`, or nothing.
     fn refusal(text: &str) -> Option<(usize, String)> {
         let source = SourceMap::default().add("x".as_ref(), text.to_owned());
         match parse(source, text, &mut 1000) {
-            Err(super::super::fault::Fault::Text { span: Some(span), message, .. }) => {
+            Err(Fault::Text { place: Place { span: Some(span), .. }, message, .. }) => {
                 Some((span.start, message))
             }
             Err(other) => panic!("{text:?}: {other:?}"),

@@ -54,11 +54,11 @@ pub(super) fn parse(spec: &str) -> Result<ShortVolume, Fault> {
 }
 
 fn refuse(spec: &str, reason: &str) -> Fault {
-    let fault = Fault::whole(format!("invalid mount `{spec}`: {reason}"));
-    if spec.starts_with(':') {
-        return fault.hint("a variable in it may be unset: give it a default, `${NAME:-./models}`");
+    match spec.starts_with(':') {
+        true => Fault::whole(format!("invalid mount `{spec}`: its source is empty"))
+            .hint("name a folder or a volume before the colon"),
+        false => Fault::whole(format!("invalid mount `{spec}`: {reason}")),
     }
-    fault
 }
 
 fn is_drive(field: &str) -> bool {
