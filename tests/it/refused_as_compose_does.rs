@@ -168,3 +168,32 @@ fn who_set_the_variable_is_named_and_its_value_is_not() {
         .run(&[]);
     assert!(run.stderr.contains("`HF_TOKEN` is set in the environment"), "{}", run.stderr);
 }
+
+#[test]
+fn a_name_that_nothing_has_is_told_with_the_one_that_is_meant() {
+    let project = "services:
+  engine:
+    image: engine
+    WRONG
+  database: {image: database}
+volumes: {weights: {}}
+networks: {backend: {}}
+secrets: {api_key: {file: ./key}}
+configs: {caddyfile: {file: ./Caddyfile}}
+";
+    for (wrong, meant) in [
+        ("depends_on: [databse]", "did you mean `database`?"),
+        ("extends: {service: databse}", "did you mean `database`?"),
+        ("volumes: [\"weight:/models\"]", "did you mean `weights`?"),
+        ("volumes: [\"models:/models\"]", "declare it below `volumes:`, or write `./models`"),
+        ("networks: [bakend]", "did you mean `backend`?"),
+        ("networks: [edge]", "declare it below `networks:`"),
+        ("secrets: [apikey]", "did you mean `api_key`?"),
+        ("configs: [Caddyfile]", "did you mean `caddyfile`?"),
+    ] {
+        let sandbox = Sandbox::new().file("compose.yaml", project.replace("WRONG", wrong));
+        let run = sandbox.run(&["verify"]);
+        assert_eq!(run.code, Some(2), "{wrong}: {}", run.stderr);
+        assert!(run.stderr.contains(meant), "{wrong}: {}", run.stderr);
+    }
+}

@@ -7,6 +7,7 @@ use super::fault::Fault;
 use super::order;
 use super::tree::{Node, Services};
 use super::validate::{entries, items};
+use crate::suggest;
 
 /// Refuses a normalised project that breaks one of them.
 pub(super) fn check(
@@ -77,6 +78,13 @@ impl Project<'_> {
         self.root.get(section).is_some_and(|resources| resources.get(name).is_some())
     }
 
+    /// The refusal of a name that nothing in the section has: advice is the name that is meant, or else
+    /// `otherwise`.
+    fn undefined(&self, fault: Fault, section: &str, name: &str, otherwise: String) -> Fault {
+        let known = entries(self.root.get(section)).map(|(known, _)| known);
+        fault.hint(meant(name, known).unwrap_or(otherwise))
+    }
+
     fn networks(&self, name: &str, service: &Node) -> Result<(), Fault> {
         let mode = service.get("network_mode").filter(|mode| !is_empty(Some(mode)));
         for (network, node) in entries(service.get("networks")) {
@@ -86,8 +94,9 @@ impl Project<'_> {
                 )));
             }
             if !self.defines("networks", network) {
-                return Err(node
-                    .refuse(format!("service \"{name}\" refers to undefined network {network}")));
+                let message = format!("service \"{name}\" refers to undefined network {network}");
+                let otherwise = "declare it below `networks:`".to_owned();
+                return Err(self.undefined(node.refuse(message), "networks", network, otherwise));
             }
         }
         if let Some(mode) = mode
@@ -116,13 +125,12 @@ impl Project<'_> {
                 &place,
                 format!("service \"{name}\" depends on undefined service \"{target}\""),
             );
-            return Err(if disabled {
-                fault.hint(format!(
-                    "`{target}` is disabled by its profiles: enable one with `--profile`"
-                ))
+            let hint = if disabled {
+                Some(format!("`{target}` is disabled by its profiles: enable one with `--profile`"))
             } else {
-                fault
-            });
+                meant(target, self.enabled.keys().copied())
+            };
+            return Err(hint.into_iter().fold(fault, Fault::hint));
         }
         Ok(())
     }
@@ -168,11 +176,11 @@ impl Project<'_> {
             let volume = source.as_str().unwrap_or_default();
             let is_volume = mount.get("type").and_then(Node::as_str) == Some("volume");
             if is_volume && !self.defines("volumes", volume) {
-                return Err(source
-                    .refuse(format!("service \"{name}\" refers to undefined volume {volume}"))
-                    .hint(format!(
-                        "declare it below `volumes:`, or write `./{volume}` if a folder is meant"
-                    )));
+                let message = format!("service \"{name}\" refers to undefined volume {volume}");
+                let otherwise = format!(
+                    "declare it below `volumes:`, or write `./{volume}` if a folder is meant"
+                );
+                return Err(self.undefined(source.refuse(message), "volumes", volume, otherwise));
             }
         }
         let built = service.get("build").and_then(|build| build.get("secrets"));
@@ -184,21 +192,26 @@ impl Project<'_> {
             for mount in items(mounts) {
                 let source = mount.get("source").and_then(Node::as_str).unwrap_or_default();
                 if !self.defines(section, source) {
-                    return Err(mount.refuse(format!(
-                        "service \"{name}\" refers to undefined {kind} {source}"
-                    )));
+                    let message = format!("service \"{name}\" refers to undefined {kind} {source}");
+                    let otherwise = format!("declare it below `{section}:`");
+                    return Err(self.undefined(mount.refuse(message), section, source, otherwise));
                 }
             }
         }
         for (model, node) in entries(service.get("models")) {
             if !self.defines("models", model) {
-                return Err(
-                    node.refuse(format!("service \"{name}\" refers to undefined model {model}"))
-                );
+                let message = format!("service \"{name}\" refers to undefined model {model}");
+                let otherwise = "declare it below `models:`".to_owned();
+                return Err(self.undefined(node.refuse(message), "models", model, otherwise));
             }
         }
         Ok(())
     }
+}
+
+/// Which of the known names may be meant.
+fn meant<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    suggest::question(&suggest::likely(typed, known))
 }
 
 fn watched(name: &str, service: &Node) -> Result<(), Fault> {

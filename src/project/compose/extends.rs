@@ -12,6 +12,7 @@ use super::paths;
 use super::tree::{Entry, Kind, Mapping, Node};
 use super::unique;
 use crate::source_map::Place;
+use crate::suggest;
 
 /// How long a chain of services may be.
 const CHAIN_LIMIT: usize = 100;
@@ -83,6 +84,14 @@ struct Reference {
     place: Place,
 }
 
+impl Reference {
+    /// The refusal of this, with the name that may be meant.
+    fn meant<'a>(&self, fault: Fault, known: impl Iterator<Item = &'a String>) -> Fault {
+        let likely = suggest::likely(&self.service, known.map(String::as_str));
+        suggest::question(&likely).into_iter().fold(fault, Fault::hint)
+    }
+}
+
 impl Chain<'_, '_> {
     /// The service with what it extends merged in, which is put into `services` too; `None` if it
     /// is null.
@@ -108,13 +117,15 @@ impl Chain<'_, '_> {
             Some(other) => self.base_of_file(file, name, &reference, other)?,
             None => {
                 if !services.contains_key(&reference.service) {
-                    return Err(Fault::at(
+                    let fault = Fault::at(
                         &reference.place,
                         format!(
                             "service `{name}` extends `{}`, which is not in this file",
                             reference.service
                         ),
-                    ));
+                    );
+                    let others = services.keys().filter(|other| *other != name);
+                    return Err(reference.meant(fault, others));
                 }
                 // Even in another file Compose takes the service for one of the first.
                 self.enter(self.top, name, &reference.place)?;
@@ -205,7 +216,9 @@ impl Chain<'_, '_> {
         let Some((base, service)) =
             base.and_then(|base| Some((base, base.services.get(&reference.service)?)))
         else {
-            return Err(missing(&format!("it is not in `{}`", path.display())));
+            let fault = missing(&format!("it is not in `{}`", path.display()));
+            let known = base.iter().flat_map(|base| base.services.keys());
+            return Err(reference.meant(fault, known));
         };
         if stands_alone(service) {
             return Ok(Some(service.value.clone()));
