@@ -17,6 +17,7 @@ mod compose_config;
 mod compose_oracle;
 /// When a run has to end.
 mod deadline;
+mod docker_ci;
 mod docker_copied_files;
 mod docker_corpus;
 mod docker_cortex;
