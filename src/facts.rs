@@ -18,12 +18,12 @@ use crate::facts::proof::Proof;
 use crate::facts::smoke::Smoke;
 use crate::look::{FileKind, Link, Look, Owner, Stat};
 use crate::options::{Options, Role, Task};
-use crate::path::LocalPath;
+use crate::path::{HostPath, LocalPath};
 use crate::plan::lanes::{Artifact, Cached, Lane, Plan};
-use crate::project::Project;
 use crate::project::docker::{DockerError, Observation};
 use crate::project::mounts::Standpoint;
 use crate::project::stack::{Difference, Stack, Withheld};
+use crate::project::{Mount, Project};
 use crate::source::Source;
 use crate::source_map::Spanned;
 
@@ -246,6 +246,25 @@ pub struct CacheFacts {
     pub named_user: Option<String>,
     /// What the hub has of it; absent: the hub was not asked.
     pub probe: Option<Result<Listing, HubError>>,
+    /// What its engine will bring, as far as the lock file or a listing in the cache tells without the
+    /// hub; absent: neither does.
+    pub foretold: Option<Listing>,
+    /// The deepest folder on the way to its cache that is there; absent: no mount that can be looked
+    /// into has one.
+    pub ground: Option<Ground>,
+}
+
+/// A folder below which an engine is to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ground {
+    /// The folder.
+    pub folder: Step,
+    /// What its engine's service is started with.
+    pub starter: Starter,
+    /// The mount that it is below.
+    pub mount: Mount,
+    /// On the Docker host, if known.
+    pub host: Option<HostPath>,
 }
 
 /// What a cache of the hub has of a repository.

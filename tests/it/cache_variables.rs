@@ -200,6 +200,6 @@ fn a_variable_that_is_set_to_nothing_and_does_no_harm_is_not_told() {
     ] {
         let run = with(line).run(&[]);
         assert!(!run.stdout.contains("cache-not-mounted"), "{line}: {}", run.stdout);
-        assert!(run.stdout.contains("lane-unknown"), "{line}: {}", run.stdout);
+        assert!(run.stdout.contains("engine-will-fetch"), "{line}: {}", run.stdout);
     }
 }

@@ -132,18 +132,18 @@ fn a_damaged_blob_is_an_error_because_the_engine_will_not_fetch_it_again() {
 }
 
 #[test]
-fn what_is_missing_is_unknown_by_hand_and_the_engines_to_fetch_where_nobody_else_can_write() {
+fn what_is_missing_is_the_engines_to_fetch_where_nobody_else_can_write() {
     let hub = hub();
     let volume = format!("{VLLM}volumes: {{hf: }}\n").replace("./hf:", "hf:");
     let sandbox = Sandbox::new().file("compose.yaml", volume).variable("HF_ENDPOINT", hub.url());
-    check(&sandbox, &[], "3 unknown []: lane-unknown");
+    check(&sandbox, &[], "0 ready []: engine-will-fetch");
     assert_eq!(hub.requests().len(), 0, "a run by hand asks nobody");
     let ready = "0 ready []: engine-will-fetch revision-not-pinned";
     check(&sandbox, &["--fetch"], ready);
     check(&sandbox, &["fetch"], ready);
     assert!(hub.requests().iter().all(|request| request.origin == Origin::Hub), "no weights move");
     assert!(!sandbox.path().join("hf").exists(), "nothing is written");
-    check(&sandbox, &["--fetch", "--offline"], "3 unknown []: lane-unknown");
+    check(&sandbox, &["--fetch", "--offline"], "0 ready []: engine-will-fetch");
 }
 
 /// How often the content of a file was sent.
@@ -157,7 +157,7 @@ fn bodies(hub: &FakeHub) -> usize {
 fn what_is_missing_is_brought_into_the_cache_that_the_engine_reads() {
     let hub = hub();
     let sandbox = Sandbox::new().file("compose.yaml", VLLM).variable("HF_ENDPOINT", hub.url());
-    check(&sandbox, &[], "3 unknown []: lane-unknown");
+    check(&sandbox, &[], "0 ready []: engine-will-fetch");
     assert_eq!(hub.requests().len(), 0, "a run by hand asks nobody");
     let run = judged(&sandbox, &["fetch"]);
     assert!(run.starts_with("0 ready [config.json "), "{run}");

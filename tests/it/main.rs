@@ -71,6 +71,8 @@ mod fetch_refusals;
 mod fetch_tls;
 /// What moves to a newer commit.
 mod fetch_update;
+/// Stacks that are right and have not run yet.
+mod first_start;
 /// Random model files.
 mod folder_and_cache;
 mod fuzz;

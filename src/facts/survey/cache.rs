@@ -2,6 +2,7 @@
 
 mod beside;
 pub(super) mod fill;
+mod foretold;
 
 use std::path::{Path, PathBuf};
 
@@ -43,10 +44,23 @@ pub(super) fn look(facts: &mut LaneFacts, views: &Views) {
         let fill = fill::place(cached).and_then(fill::folder);
         let named_user = fill::named_user(cached, views);
         let cached = cached.clone();
-        facts.cached.push(CacheFacts { cached, state, fill, named_user, probe: None });
+        let ground = cached.places.iter().find_map(|place| views.ground(place));
+        facts.cached.push(CacheFacts {
+            cached,
+            state,
+            fill,
+            named_user,
+            probe: None,
+            foretold: None,
+            ground,
+        });
     }
     found.append(&mut facts.artifacts);
     facts.artifacts = found;
+    for index in 0..facts.cached.len() {
+        let foretold = foretold::listing(facts, index);
+        facts.cached[index].foretold = foretold;
+    }
     if facts.lane.services.is_empty() && facts.lane.in_cache() && !any_cache(&facts.lane.cached) {
         facts.lane.skipped = Some("no hub cache is mounted".to_owned());
     }

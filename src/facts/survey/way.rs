@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use crate::facts::model::{self, ModelFacts, router};
 use crate::facts::survey::inside::{Inside, Insides};
-use crate::facts::{ArtifactFacts, RootFacts, Starter, Step, Through, Way};
+use crate::facts::{ArtifactFacts, Ground, RootFacts, Starter, Step, Through, Way};
 use crate::look::FileKind;
+use crate::path::HostPath;
 use crate::plan::engine::Part;
 use crate::plan::lanes::{Artifact, Lane, Origin};
-use crate::project::mounts::{self, Sight, Standpoint};
+use crate::project::mounts::{self, Located, Sight, Standpoint};
 use crate::project::stack::Stack;
 use crate::project::view::local::LocalView;
 use crate::project::view::service::{End, ServiceView};
@@ -98,6 +99,27 @@ impl Views {
             }
         }
         opened
+    }
+
+    /// What there is already of a folder that its service is to write in; absent: no mount that can be
+    /// looked into has any of it. Blocking.
+    pub(super) fn ground(&self, located: &Located) -> Option<Ground> {
+        let service = self.service(located.service.as_deref()?)?;
+        let (mount, folder) = (located.mount.as_ref()?, located.service_path.as_ref()?);
+        if !matches!(located.sight, Sight::Visible { .. }) {
+            return None;
+        }
+        let view = ServiceView::new(&self.project, &service.name.value, &self.standpoint)?;
+        let (path, seen) = view.resolve(folder.as_path()).steps.pop()?;
+        let missing = folder.as_path().strip_prefix(&path).ok()?.components().count();
+        let host = located.host_path.as_ref();
+        let host = host.and_then(|host| host.as_path().ancestors().nth(missing));
+        Some(Ground {
+            folder: step(&view, path, &seen, None)?,
+            starter: starter(service),
+            mount: mount.clone(),
+            host: host.map(HostPath::new),
+        })
     }
 
     /// The models that a router finds in its folder; the artifact itself where it is no such folder,

@@ -1,5 +1,8 @@
 //! Lanes whose engines name a repository, and take it from a cache of the hub or from the hub.
 
+mod unwritable;
+
+use super::hub::NOT_WRITABLE;
 use super::rule::{Check, Run};
 use crate::amount::size;
 use crate::exit_code::ExitCode;
@@ -16,7 +19,7 @@ pub static MOUNT: Check = Check { rules: &[&CACHE_NOT_MOUNTED], run: Run::Mount(
 
 /// What is not in a cache: who brings it.
 pub static CONTENT: Check = Check {
-    rules: &[&NOT_IN_CACHE, &ENGINE_WILL_FETCH, &CACHE_OWNER_UNKNOWN],
+    rules: &[&NOT_IN_CACHE, &NOT_WRITABLE, &ENGINE_WILL_FETCH, &CACHE_OWNER_UNKNOWN],
     run: Run::Missing(content),
 };
 
@@ -81,17 +84,14 @@ fn why_unjudged(facts: &LaneFacts, cached: &CacheFacts) -> Option<String> {
         return seen.map(str::to_owned);
     }
     let without_engine = facts.lane.services.is_empty();
-    if cached.probe.is_some() || without_engine {
+    if cached.probe.is_some() || without_engine || cached.cached.source().is_some() {
         return None;
     }
     let seen = seen.map(|why| format!("{why}; ")).unwrap_or_default();
     let absent = if seen.is_empty() { "" } else { "if it is not there, " };
-    let ask = match (cached.cached.source(), facts.orders.may_fetch) {
-        (None, _) => "the hub is only asked for `owner/name`",
-        (Some(_), true) => "this run may not ask the hub",
-        (Some(_), false) => "run with `--fetch` to ask the hub",
-    };
-    Some(format!("{seen}{absent}the engine will download `{name}` itself; {ask}"))
+    Some(format!(
+        "{seen}{absent}the engine will download `{name}` itself; the hub is only asked for `owner/name`"
+    ))
 }
 
 fn mount(facts: &LaneFacts, findings: &mut Findings) {
@@ -164,7 +164,12 @@ fn content(facts: &LaneFacts, findings: &mut Findings) {
             // It is about to be brought, or why it was not has been said.
             (_, Some(Ok(_))) if cached.fill.is_some() && !has_fetched(facts) => None,
             (state, Some(Ok(listing))) if !facts.engine_is_offline() => {
-                Some(will_fetch(cached, state, listing))
+                let cannot = unwritable::judge(facts, cached);
+                cannot.or_else(|| Some(will_fetch(cached, state, Some(listing))))
+            }
+            (state, None) if is_left_to_engine(facts, cached) => {
+                let cannot = unwritable::judge(facts, cached);
+                cannot.or_else(|| Some(will_fetch(cached, state, cached.foretold.as_ref())))
             }
             (CacheState::Lacking(lacks), None | Some(Ok(_))) => not_in_cache(facts, cached, lacks),
             (CacheState::NotMounted, None) => {
@@ -215,9 +220,15 @@ fn has_fetched(facts: &LaneFacts) -> bool {
     matches!(facts.source.fetch, Some(Ok(())))
 }
 
-fn will_fetch(facts: &CacheFacts, state: &CacheState, listing: &Listing) -> Finding {
+/// Whether its engine asks the hub for it, though nobody else has.
+fn is_left_to_engine(facts: &LaneFacts, cached: &CacheFacts) -> bool {
+    let has_engine = !facts.lane.services.is_empty();
+    has_engine && !facts.engine_is_offline() && cached.cached.source().is_some()
+}
+
+/// `listing` is what it will bring; absent: not known.
+fn will_fetch(facts: &CacheFacts, state: &CacheState, listing: Option<&Listing>) -> Finding {
     let name = &facts.cached.repository;
-    let bytes = listing.files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
     let home = facts.cached.home().map(|home| format!(" `{home}`")).unwrap_or_default();
     let why = match state {
         CacheState::Lacking(lacks) if lacks.is_empty() => format!("its cache{home} has not got it"),
@@ -226,17 +237,29 @@ fn will_fetch(facts: &CacheFacts, state: &CacheState, listing: &Listing) -> Find
         CacheState::Unseen(why) => format!("its cache could not be looked at, {why}"),
         CacheState::Held => String::new(),
     };
-    let message = match facts.cached.choice {
-        Choice::Folder | Choice::WithoutWeights => {
-            format!("the engine will download what it needs of `{name}` itself: {why}")
+    let file = listing.and_then(|listing| listing.files.first());
+    let what = match (&facts.cached.choice, file) {
+        (Choice::Folder | Choice::WithoutWeights, _) => {
+            format!("what it needs of `{name}`")
         }
-        Choice::File(_) | Choice::Quantisation(_) => {
-            let file = listing.files.first().map_or("", |file| file.path.as_str());
-            format!("the engine will download `{file}` of `{name}` itself: {why}")
+        (Choice::File(_) | Choice::Quantisation(_), Some(file)) => {
+            format!("`{}` of `{name}`", file.path)
+        }
+        (Choice::File(file), None) => format!("`{file}` of `{name}`"),
+        (Choice::Quantisation(_), None) => format!("a file of `{name}`"),
+    };
+    let fix = match facts.probe {
+        Some(_) => "nothing has to be done; its first start takes as long as the download",
+        None => {
+            "nothing has to be done; `preflight fetch --dry-run` asks the hub whether it is there \
+             and may be read, and how large it is"
         }
     };
-    let fix = "nothing has to be done; its first start takes as long as the download";
-    Finding::new(&ENGINE_WILL_FETCH, message, fix)
+    let message = format!("the engine will download {what} itself: {why}");
+    let finding = Finding::new(&ENGINE_WILL_FETCH, message, fix);
+    let Some(listing) = listing else { return finding };
+    let bytes = listing.files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
+    finding
         .with("commit", &listing.commit)
         .with("files", listing.files.len())
         .with("size", size(bytes))

@@ -8,7 +8,7 @@ mod context;
 mod engine;
 mod folder;
 mod load_format;
-mod reach;
+pub(super) mod reach;
 mod router;
 pub(super) mod rules;
 

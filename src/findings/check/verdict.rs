@@ -40,7 +40,7 @@ pub fn lane_unknown(lane: &Lane, reason: &str, role: Role, allow_unknown: bool) 
     let volume = lane.model().and_then(|model| model.located.value.mount.as_ref());
     let is_volume = volume.is_some_and(|it| matches!(it.source, MountSource::Volume { .. }));
     let what = if cached.is_some() {
-        "run with `--fetch` to ask the hub, mount the engine's cache into preflight"
+        "mount the engine's cache into preflight"
     } else if lane.invocation.is_some() && lane.model().is_none() {
         "name the model in `command`, or say its path with the label `preflight.path` of the service"
     } else if is_volume && role == Role::Hand {

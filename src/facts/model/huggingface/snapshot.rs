@@ -71,23 +71,31 @@ impl Snapshot {
     /// that it reads: it cannot tell then.
     #[must_use]
     pub fn lacks_of_listing(&self, view: &dyn View, path: &Path, ending: &str) -> Vec<PathBuf> {
+        let listed = self.listed(view, path).unwrap_or_default().into_iter();
+        let wanted = listed.map(|(name, _)| name).filter(|name| name.ends_with(ending));
+        wanted.filter(|name| !self.has(view, name)).map(PathBuf::from).collect()
+    }
+
+    /// Every file of the listing beside the snapshot, in the repository's folder at `path`, with its
+    /// bytes; absent where the library has no listing that it reads.
+    #[must_use]
+    pub fn listed(&self, view: &dyn View, path: &Path) -> Option<Vec<(String, u64)>> {
         let Look::Seen(reader) = view.open(&hub_cache::listing(path, &self.commit)) else {
-            return Vec::new();
+            return None;
         };
-        let Ok(listing) = json::parse::<Map<String, Value>>(reader, LONGEST_LISTING) else {
-            return Vec::new();
-        };
+        let listing = json::parse::<Map<String, Value>>(reader, LONGEST_LISTING).ok()?;
         let files = listing.get("files").and_then(Value::as_object);
         let is_read = listing.get("format_version").and_then(Value::as_u64) == Some(FORMAT);
-        let Some(files) = files.filter(|files| is_read && files.values().all(is_entry)) else {
-            return Vec::new();
-        };
-        let is_there = |name: &str| {
-            let stat = view.stat(&self.folder.join(name));
-            stat.seen().is_some_and(|stat| stat.kind != FileKind::Directory)
-        };
-        let wanted = files.keys().filter(|name| name.ends_with(ending));
-        wanted.filter(|name| !is_there(name)).map(PathBuf::from).collect()
+        let files = files.filter(|files| is_read && files.values().all(is_entry))?;
+        let size = |entry: &Value| entry.get("size").and_then(Value::as_u64).unwrap_or_default();
+        Some(files.iter().map(|(name, entry)| (name.clone(), size(entry))).collect())
+    }
+
+    /// Whether a file of the repository is there.
+    #[must_use]
+    pub fn has(&self, view: &dyn View, name: &str) -> bool {
+        let stat = view.stat(&self.folder.join(name));
+        stat.seen().is_some_and(|stat| stat.kind != FileKind::Directory)
     }
 }
 

@@ -1,12 +1,16 @@
 use super::*;
 use crate::facts::hub::{HubError, ObjectId, RemoteFile};
+use crate::facts::{Ground, Starter, Step};
 use crate::findings::Policy;
+use crate::look::{FileKind, Owner};
 use crate::options::Role;
 use crate::path::ServicePath;
 use crate::plan::engine::{Engine, Invocation, Part};
 use crate::plan::lanes::{Cached, Lane, Origin};
 use crate::project::mounts::{Located, Sight};
+use crate::project::{Mount, MountSource};
 use crate::source::Source;
+use crate::source_map::Spanned;
 
 fn facts(state: CacheState, choice: Choice) -> LaneFacts {
     let place = Located {
@@ -36,7 +40,15 @@ fn facts(state: CacheState, choice: Choice) -> LaneFacts {
         ..Lane::named("coder")
     };
     LaneFacts {
-        cached: vec![CacheFacts { cached, state, fill: None, named_user: None, probe: None }],
+        cached: vec![CacheFacts {
+            cached,
+            state,
+            fill: None,
+            named_user: None,
+            probe: None,
+            foretold: None,
+            ground: None,
+        }],
         ..LaneFacts::of(lane, Role::Hand)
     }
 }
@@ -88,21 +100,103 @@ const UNMOUNTED: &str = "warning[cache-not-mounted]: no mount of `llm` reaches \
     `huggingface:` to the `volumes` of the project";
 
 #[test]
-fn what_the_hub_was_not_asked_for_is_unknown() {
-    let ask = "the engine will download `o/r` itself; run with `--fetch` to ask the hub";
-    check(&facts(CacheState::NotMounted, Choice::Folder), &[UNMOUNTED, &format!("unknown: {ask}")]);
-    check(&facts(CacheState::Lacking(vec![]), Choice::Folder), &[&format!("unknown: {ask}")]);
+fn what_the_hub_was_not_asked_for_the_engine_will_fetch() {
+    let note = "note[engine-will-fetch]: the engine will download what it needs of `o/r` itself";
+    let fix = "/ nothing has to be done; `preflight fetch --dry-run` asks the hub whether it is there \
+               and may be read, and how large it is";
+    let home = "its cache `/root/.cache/huggingface/hub`";
+    let lacking = || facts(CacheState::Lacking(vec![]), Choice::Folder);
+    check(
+        &facts(CacheState::NotMounted, Choice::Folder),
+        &[UNMOUNTED, &format!("{note}: {home} is not mounted {fix}")],
+    );
+    check(&lacking(), &[&format!("{note}: {home} has not got it {fix}")]);
     check(
         &facts(CacheState::Unseen("it is a volume".to_owned()), Choice::Folder),
-        &[&format!("unknown: it is a volume; if it is not there, {ask}")],
+        &[&format!("{note}: its cache could not be looked at, it is a volume {fix}")],
     );
-    let mut may_fetch = facts(CacheState::Lacking(vec![]), Choice::Folder);
-    may_fetch.orders.may_fetch = true;
+    for (choice, what) in [
+        (Choice::Quantisation(None), "a file of `o/r`"),
+        (Choice::File("m.gguf".to_owned()), "`m.gguf` of `o/r`"),
+    ] {
+        let one = format!("note[engine-will-fetch]: the engine will download {what} itself");
+        let facts = facts(CacheState::Lacking(vec![]), choice);
+        check(&facts, &[&format!("{one}: {home} has not got it {fix}")]);
+    }
+    let mut nameless = lacking();
+    nameless.cached[0].cached.repository = "gpt2".to_owned();
     check(
-        &may_fetch,
-        &["unknown: the engine will download `o/r` itself; this run may not ask the hub"],
+        &nameless,
+        &[
+            "unknown: the engine will download `gpt2` itself; the hub is only asked for `owner/name`",
+        ],
     );
     check(&facts(CacheState::Held, Choice::Folder), &[]);
+}
+
+#[test]
+fn what_is_known_of_the_files_without_the_hub_is_told() {
+    let mut facts = facts(CacheState::Lacking(vec![]), Choice::Quantisation(None));
+    facts.cached[0].foretold = Some(listing());
+    let mut findings = Findings::new(Policy::default());
+    content(&facts, &mut findings);
+    let found = findings.into_vec().remove(0);
+    assert!(found.message.contains("will download `m-Q4_K_M.gguf` of `o/r`"), "{}", found.message);
+    let evidence: Vec<_> = found.evidence.iter().skip(1).cloned().collect();
+    assert_eq!(evidence, [("files", "1".to_owned()), ("size", "3.0 GiB".to_owned())]);
+}
+
+/// What is said where the lane's engine is to write in a folder of that mode, as that user.
+fn check_ground(user: &str, mode: u32, read_only: bool, expected: Option<&str>) {
+    let mut facts = facts(CacheState::Lacking(vec![]), Choice::Folder);
+    let path = crate::path::HostPath::new("/srv/hf");
+    facts.cached[0].ground = Some(Ground {
+        folder: Step {
+            path: "/cache".into(),
+            kind: FileKind::Directory,
+            listed: false,
+            mode,
+            owner: Some(Owner { uid: 0, gid: 0 }),
+            listed_rights: false,
+        },
+        starter: Starter {
+            user: (!user.is_empty()).then(|| Spanned::nowhere(user.to_owned())),
+            groups: Vec::new(),
+            root_reads_all: true,
+        },
+        mount: Mount {
+            source: MountSource::Bind { path: path.clone(), create_host_path: true },
+            target: ServicePath::new("/cache"),
+            read_only,
+            place: Place::nowhere(),
+        },
+        host: Some(path),
+    });
+    let mut findings = Findings::new(Policy::default());
+    content(&facts, &mut findings);
+    let found = findings.into_vec().remove(0);
+    let told =
+        (found.rule.id == "not-writable").then(|| format!("{} / {}", found.message, found.fix));
+    assert_eq!(told.as_deref(), expected, "{user} {mode:o}");
+}
+
+#[test]
+fn an_engine_that_cannot_write_in_its_cache_downloads_nothing() {
+    let head = "`o/r` is missing in the cache of `llm`, which cannot download it there:";
+    let closed = format!(
+        "{head} `/srv/hf` has mode 0755 and belongs to 0:0, and it runs as 1000:1000 / run \
+         `chown -R 1000:1000 '/srv/hf'`"
+    );
+    let read_only = format!(
+        "{head} `/cache` is mounted read-only / mount `/cache` without `:ro` in service `llm`, or \
+         bring it with `preflight fetch`"
+    );
+    check_ground("1000:1000", 0o755, false, Some(&closed));
+    check_ground("1000:1000", 0o777, false, None);
+    check_ground("0", 0o755, false, None);
+    check_ground("vllm", 0o755, false, None);
+    check_ground("", 0o755, false, None);
+    check_ground("", 0o755, true, Some(&read_only));
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn state_of(step: &Step) -> String {
 }
 
 /// `1000:1000`, as far as it is known.
-fn owner_of(step: &Step) -> String {
+pub(in crate::findings::check) fn owner_of(step: &Step) -> String {
     match step.owner {
         Some(owner) => format!("{}:{}", owner.uid, owner.gid),
         None => "somebody that could not be seen".to_owned(),
@@ -186,7 +186,7 @@ fn fix(subject: &Subject<'_>) -> String {
 
 /// Whether something is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Access {
+pub(in crate::findings::check) enum Access {
     Yes,
     No,
     Unknown,
@@ -194,7 +194,7 @@ enum Access {
 
 /// The user of a service, as far as it is known in numbers.
 #[derive(Debug, Default)]
-struct Who {
+pub(in crate::findings::check) struct Who {
     /// Absent: not known.
     uid: Option<u32>,
     /// Whether no mode keeps it from reading: it is root, with root's capabilities.
@@ -208,7 +208,7 @@ struct Who {
 impl Who {
     /// Docker takes the group of a user without one from the image's `/etc/passwd`, and further
     /// groups from its `/etc/group`; with a group it asks neither.
-    fn of(starter: &Starter) -> Self {
+    pub(in crate::findings::check) fn of(starter: &Starter) -> Self {
         let user = starter.user.as_ref().map_or("", |user| user.value.as_str());
         let (user, group) = match user.split_once(':') {
             Some((user, group)) => (user, Some(group)),
@@ -228,6 +228,16 @@ impl Who {
             FileKind::Directory => 0o1,
             FileKind::File | FileKind::Other => 0o4,
         };
+        self.has(step, wanted)
+    }
+
+    /// Whether it may make files and folders in a folder.
+    pub(in crate::findings::check) fn may_add_to(&self, folder: &Step) -> Access {
+        self.has(folder, 0o3)
+    }
+
+    /// Whether it has these bits.
+    fn has(&self, step: &Step, wanted: u32) -> Access {
         let allows = |shift: u32| step.mode >> shift & wanted == wanted;
         let (owner, group, others) = (allows(6), allows(3), allows(0));
         if self.reads_all || (owner && group && others) {

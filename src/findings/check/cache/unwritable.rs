@@ -1,0 +1,38 @@
+//! Caches in which engines cannot put what they download.
+
+use crate::facts::{CacheFacts, Ground, LaneFacts};
+use crate::findings::Finding;
+use crate::findings::check::hub::NOT_WRITABLE;
+use crate::findings::check::model::reach::{Access, Who, owner_of};
+
+/// Why the engine of a lane cannot bring what its cache has not got; absent: it can, as far as is
+/// known.
+pub(super) fn judge(facts: &LaneFacts, cached: &CacheFacts) -> Option<Finding> {
+    let ground = cached.ground.as_ref()?;
+    let service = facts.lane.services.first()?;
+    let name = &cached.cached.repository;
+    let (why, fix) = refusal(ground, service)?;
+    let message = format!(
+        "`{name}` is missing in the cache of `{service}`, which cannot download it there: {why}"
+    );
+    let finding = Finding::new(&NOT_WRITABLE, message, fix);
+    Some(finding.also(&ground.mount.place, "mounted here"))
+}
+
+fn refusal(ground: &Ground, service: &str) -> Option<(String, String)> {
+    if ground.mount.read_only {
+        let target = &ground.mount.target;
+        let why = format!("`{target}` is mounted read-only");
+        let fix = format!(
+            "mount `{target}` without `:ro` in service `{service}`, or bring it with \
+             `preflight fetch`"
+        );
+        return Some((why, fix));
+    }
+    let user = &ground.starter.user.as_ref()?.value;
+    let may = Who::of(&ground.starter).may_add_to(&ground.folder);
+    let host = ground.host.as_ref().filter(|_| may == Access::No)?;
+    let (mode, owner) = (ground.folder.mode, owner_of(&ground.folder));
+    let why = format!("`{host}` has mode {mode:04o} and belongs to {owner}, and it runs as {user}");
+    Some((why, format!("run `chown -R {user} '{host}'`")))
+}
