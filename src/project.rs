@@ -12,7 +12,7 @@ pub mod view;
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use self::hardware::{DeviceRequest, Hardware};
 
@@ -47,6 +47,9 @@ pub struct Project {
     /// The canonical document that `preflight config` prints; null for a project that was only
     /// seen through the API.
     pub document: Value,
+    /// The models that services use, as the document has them in YAML; Compose leaves them out of its
+    /// JSON.
+    pub models: Map<String, Value>,
 }
 
 /// Something that Compose would warn about.
@@ -253,6 +256,7 @@ impl Project {
             variables: IndexMap::new(),
             warnings: Vec::new(),
             document: Value::Null,
+            models: Map::new(),
         }
     }
 

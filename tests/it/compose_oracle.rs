@@ -3,12 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stderr, reason = "says what was compared, or why nothing was")]
 
+mod read_back;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use indexmap::IndexMap;
 use preflight::options::ProjectOptions;
+use preflight::project::Project;
 use preflight::project::compose::{self, LoadError};
 use preflight::source_map::SourceMap;
 use serde_json::Value;
@@ -223,6 +226,15 @@ fn environment(case: &Case) -> IndexMap<String, String> {
 }
 
 fn oracle(root: &Path, case: &Case) -> Theirs {
+    let output = asked(root, case, &case.arguments, "json")?;
+    let mut document = serde_json::from_slice(&output).unwrap();
+    single_dollars(&mut document);
+    Ok(document)
+}
+
+/// What `docker compose config` prints of the project in `root` that `arguments` name, or why it
+/// does not.
+fn asked(root: &Path, case: &Case, arguments: &[String], format: &str) -> Result<Vec<u8>, String> {
     let home = std::env::home_dir().unwrap_or_default();
     let plugin = home.join(".docker/cli-plugins/docker-compose");
     let mut command = if plugin.exists() {
@@ -233,23 +245,25 @@ fn oracle(root: &Path, case: &Case) -> Theirs {
         command
     };
     command
-        .args(&case.arguments)
-        .args(["config", "--format", "json"])
+        .args(arguments)
+        .args(["config", "--format", format])
         .current_dir(root.join(&case.from))
         .env_clear()
         .envs(&environment(case))
         .stdin(Stdio::null());
     let output = command.output().unwrap();
     if output.status.success() {
-        let mut document = serde_json::from_slice(&output.stdout).unwrap();
-        single_dollars(&mut document);
-        Ok(document)
+        Ok(output.stdout)
     } else {
         Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
     }
 }
 
 fn ours(root: &Path, case: &Case) -> Ours {
+    loaded(root, case).map(|project| project.document)
+}
+
+fn loaded(root: &Path, case: &Case) -> Result<Project, LoadError> {
     let mut options = ProjectOptions {
         environment: environment(case),
         working_directory: root.join(&case.from),
@@ -267,7 +281,7 @@ fn ours(root: &Path, case: &Case) -> Ours {
         }
     }
     let mut sources = SourceMap::default();
-    compose::load(&options, &mut sources).map(|project| project.document)
+    compose::load(&options, &mut sources)
 }
 
 /// `config` doubles every dollar.

@@ -75,7 +75,8 @@ fn hostile() -> Sandbox {
     Sandbox::quickstart().file("compose.yaml", HOSTILE.replace("LONG", &long))
 }
 
-fn named(variable: &str) -> Option<PathBuf> {
+/// A judge that a variable names; absent where it may be left out.
+pub(crate) fn named(variable: &str) -> Option<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "a test is told where its judges are")]
     let value = |name: &str| std::env::var(name).ok();
     let path = value(variable).map(PathBuf::from).filter(|path| path.is_file());

@@ -72,6 +72,7 @@ pub(super) fn project(
         variables: about.environment.into_variables(),
         warnings: std::mem::take(&mut loader.warnings),
         document,
+        models: models(root, &enabled),
     })
 }
 
@@ -241,6 +242,16 @@ fn document(
         document.insert(key.clone(), printed(&entry.value));
     }
     Ok(Value::Object(document))
+}
+
+/// The models that services use.
+fn models(root: &Node, enabled: &Services<'_>) -> Map<String, Value> {
+    let is_used = |model: &str| {
+        let mut services = enabled.values();
+        services.any(|entry| entries(entry.value.get("models")).any(|(name, _)| name == model))
+    };
+    let used = entries(root.get("models")).filter(|(name, _)| is_used(name));
+    used.map(|(name, model)| (name.to_owned(), printed(model))).collect()
 }
 
 /// A resource without what it has from a variable: that is never printed.

@@ -1,5 +1,7 @@
 //! `preflight config`: the canonical document as text.
 
+mod scalars;
+
 use std::borrow::Cow;
 
 use serde_json::Value;
@@ -25,6 +27,9 @@ pub enum ConfigFormat {
 #[must_use]
 pub fn print(project: &Project, format: ConfigFormat, redactor: Option<&Redactor>) -> String {
     let mut document = project.document.clone();
+    if format == ConfigFormat::Yaml {
+        complete(&mut document, project);
+    }
     if let Some(redactor) = redactor {
         mask(&mut document, redactor);
     }
@@ -36,9 +41,8 @@ pub fn print(project: &Project, format: ConfigFormat, redactor: Option<&Redactor
             seen_in_json(&text)
         }
         ConfigFormat::Yaml => {
-            drop_null_commands(&mut document);
-            quote_unseen(&mut document);
-            seen_in_yaml(&yaml::to_string(&document).unwrap_or_default())
+            scalars::mark(&mut document);
+            scalars::resolve(&yaml::to_string(&document).unwrap_or_default())
         }
     }
 }
@@ -65,14 +69,31 @@ pub fn volume_names(project: &Project) -> Vec<&str> {
     volumes.into_iter().flat_map(|volumes| volumes.keys()).map(String::as_str).collect()
 }
 
-/// JSON has `null` where YAML has nothing at all.
-fn drop_null_commands(document: &mut Value) {
+/// Makes of the document what Compose prints as YAML and reads back: its JSON has `null` for a command
+/// that is not there, and leaves out models and limits of zero.
+fn complete(document: &mut Value, project: &Project) {
     let services = document.get_mut("services").and_then(Value::as_object_mut);
     for service in services.into_iter().flat_map(|services| services.values_mut()) {
+        complete_limits(service);
+        service.get_mut("build").into_iter().for_each(complete_limits);
         if let Some(attributes) = service.as_object_mut() {
             attributes.retain(|key, value| {
                 !(matches!(key.as_str(), "command" | "entrypoint") && value.is_null())
             });
+        }
+    }
+    if let Some(document) = document.as_object_mut().filter(|_| !project.models.is_empty()) {
+        document.insert("models".to_owned(), Value::Object(project.models.clone()));
+    }
+}
+
+fn complete_limits(of: &mut Value) {
+    let limits = of.get_mut("ulimits").and_then(Value::as_object_mut);
+    for limit in limits.into_iter().flat_map(|limits| limits.values_mut()) {
+        if let Some(limit) = limit.as_object_mut() {
+            for bound in ["soft", "hard"] {
+                limit.entry(bound).or_insert_with(|| 0.into());
+            }
         }
     }
 }
@@ -140,59 +161,6 @@ fn mask_mount_options(options: &mut Value) {
 /// JSON in which every character can be seen.
 fn seen_in_json(text: &str) -> String {
     escape_by(text, |it| it != '\n' && is_unprintable(it), push_json_escaped).into_owned()
-}
-
-/// What libyaml writes as an escape, and a text that has it between double quotes.
-const FORCES_QUOTES: char = '\u{feff}';
-
-/// Whether libyaml writes a character as it is although it cannot be seen.
-fn is_left_raw(character: char) -> bool {
-    is_unprintable(character) && !character.is_control() && character != FORCES_QUOTES
-}
-
-/// Has every text with a character that cannot be seen written between double quotes.
-fn quote_unseen(value: &mut Value) {
-    let quoted = |text: &str| {
-        let push = |out: &mut String, it: char| out.extend([FORCES_QUOTES, it]);
-        escape_by(text, is_left_raw, push).into_owned()
-    };
-    match value {
-        Value::String(text) => *text = quoted(text),
-        Value::Array(items) => items.iter_mut().for_each(quote_unseen),
-        Value::Object(entries) => {
-            for (key, mut value) in std::mem::take(entries) {
-                quote_unseen(&mut value);
-                entries.insert(quoted(&key), value);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-/// YAML in which every character can be seen; `text` was written after [`quote_unseen`].
-fn seen_in_yaml(text: &str) -> String {
-    let mut seen = String::with_capacity(text.len());
-    let mut pieces = text.split("\\uFEFF");
-    seen.push_str(pieces.next().unwrap_or(""));
-    for piece in pieces {
-        let mut rest = piece.chars();
-        match rest.next() {
-            Some(first) if is_left_raw(first) => {
-                let code = u32::from(first);
-                seen.push_str(&format!("\\U{code:08x}"));
-                seen.push_str(rest.as_str());
-            }
-            // libyaml escapes these two itself, by names of their own.
-            Some('\\') if piece.starts_with("\\L") || piece.starts_with("\\P") => {
-                seen.push_str(piece);
-            }
-            Some(_) | None => {
-                seen.push_str("\\uFEFF");
-                seen.push_str(piece);
-            }
-        }
-    }
-    seen
 }
 
 fn double_dollars(value: &mut Value) {
