@@ -13,15 +13,20 @@ pub(super) fn before(text: &str, at: usize) -> Option<u8> {
     at.checked_sub(1).and_then(|at| text.as_bytes().get(at)).copied()
 }
 
-/// Keeps a value, unless it only names a variable: that is no secret, and the thing to look at.
+/// What stands for a value that is left to the reader, as in the fix of a finding.
+const ELLIPSIS: &str = "...";
+
+/// Keeps a value, unless it only names a variable: that is no secret, and the thing to look at. Nor
+/// is one that is left open.
 pub(super) fn push(text: &str, value: Range<usize>, found: &mut Vec<Range<usize>>) {
-    if !text.get(value.clone()).is_some_and(is_reference) {
+    let is_none = |value: &str| is_reference(value) || value.trim_end() == ELLIPSIS;
+    if !text.get(value.clone()).is_some_and(is_none) {
         found.push(value);
     }
 }
 
 /// `$NAME`, `${NAME}`, and the forms of it that bring no value of their own: `${NAME:-}`,
-/// `${NAME:?message}`.
+/// `${NAME:-...}`, `${NAME:?message}`.
 fn is_reference(value: &str) -> bool {
     let Some(name) = value.trim_end().strip_prefix('$') else { return false };
     let name = name.trim_start_matches('$');
@@ -31,8 +36,9 @@ fn is_reference(value: &str) -> bool {
     };
     let length = run(name, 0, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let rest = name.get(length..).unwrap_or("");
-    let brings_nothing =
-        matches!(rest, ":-" | "-") || rest.trim_start_matches(':').starts_with('?');
+    let default = rest.trim_start_matches(':').strip_prefix('-');
+    let brings_nothing = default.is_some_and(|it| it.is_empty() || it == ELLIPSIS)
+        || rest.trim_start_matches(':').starts_with('?');
     length > 0 && (rest.is_empty() || braced && brings_nothing && !rest.contains('}'))
 }
 
