@@ -164,11 +164,32 @@ fn comment(line: &str, rest: Span, sources: &SourceMap) -> Result<Option<Comment
     let allowed: BTreeSet<String> =
         list.split(',').map(|id| id.trim().to_owned()).filter(|id| !id.is_empty()).collect();
     allowed.iter().try_for_each(|id| known(id, || sources.location(at).to_string()))?;
-    let has_own_line = code.trim().is_empty();
     let after = rest.start + line.len();
     let next = sources.text(rest.source).get(after..).unwrap_or("");
-    let next = if has_own_line { next.split_inclusive('\n').next().map_or(0, str::len) } else { 0 };
-    Ok(Some(Comment { source: rest.source, lines: rest.start..after + next, allowed }))
+    let meant = if code.trim().is_empty() {
+        let line = next.split_inclusive('\n').next().unwrap_or("");
+        line.len() + block_below(line, next.get(line.len()..).unwrap_or(""))
+    } else {
+        block_below(code, next)
+    };
+    Ok(Some(Comment { source: rest.source, lines: rest.start..after + meant, allowed }))
+}
+
+/// How many bytes of `rest` are the text that `line` begins with `>` or `|`: it is one value, and no
+/// comment can stand in it.
+fn block_below(line: &str, rest: &str) -> usize {
+    let code = line.split(" #").next().unwrap_or("").trim_end();
+    let header = code.trim_end_matches(|it: char| it.is_ascii_digit() || matches!(it, '+' | '-'));
+    let Some(before) = header.strip_suffix(['>', '|']).filter(|it| it.ends_with([' ', '-'])) else {
+        return 0;
+    };
+    let key = before.trim_start_matches([' ', '-']);
+    let indent = if key.is_empty() { before.rfind('-') } else { Some(before.len() - key.len()) };
+    let is_below = |line: &&str| {
+        let own = line.trim_start_matches(' ');
+        own.trim().is_empty() || indent.is_none_or(|indent| line.len() - own.len() > indent)
+    };
+    rest.split_inclusive('\n').take_while(is_below).map(str::len).sum()
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ mod unique;
 mod units;
 mod validate;
 mod volume;
+mod word_places;
 mod written;
 
 use std::path::PathBuf;
@@ -132,7 +133,9 @@ pub fn load(options: &ProjectOptions, sources: &mut SourceMap) -> Result<Project
         loader.unknown = Unknown::Told;
     }
     let loaded = load_with(options, &mut loader);
-    loaded.map_err(|fault| fault.locate(sources))
+    let mut project = loaded.map_err(|fault| fault.locate(sources))?;
+    word_places::find(&mut project, sources);
+    Ok(project)
 }
 
 /// What env files say, each by itself and without the environment; absent: it cannot be read so.

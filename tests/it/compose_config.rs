@@ -89,7 +89,7 @@ fn every_value_knows_its_place_and_its_variables() {
     };
     assert_eq!(loaded.at(&Place::at(*line)), ".env:2:1 `TAG=v1`");
     let command = service.command.as_ref().unwrap();
-    assert_eq!(loaded.at(&command[1].place), "compose.yaml:4:14 `serve /models/coder --port 8000`");
+    assert_eq!(loaded.at(&command[1].place), "compose.yaml:4:20 `/models/coder`");
     let who = &service.environment["WHO"];
     assert_eq!(who.place.variables[0].set_by, VariableSource::Environment);
     let mount = &service.mounts[0];

@@ -135,6 +135,23 @@ fn a_finding_is_allowed_on_the_line_that_it_points_at_and_nowhere_else() {
 }
 
 #[test]
+fn a_comment_at_the_head_of_a_text_of_several_lines_is_for_all_of_them() {
+    for (text, is_meant) in [
+        ("a:\n  b: > # preflight: allow[files-missing]\n    x\n\n    word\n", true),
+        ("a:\n  # preflight: allow[files-missing]\n  b: |-\n    x\n    word\n", true),
+        ("a:\n  - >- # preflight: allow[files-missing]\n    x\n    word\n", true),
+        ("a:\n  - b: > # preflight: allow[files-missing]\n      x\n    c: word\n", false),
+        ("a:\n  b: x # preflight: allow[files-missing]\n  c: word\n", false),
+    ] {
+        let mut sources = SourceMap::default();
+        let source = sources.add(Path::new("compose.yaml"), text.to_owned());
+        let start = text.find("word").unwrap();
+        let meant = comments(&sources).unwrap()[0].lines.contains(&start);
+        assert_eq!(meant, is_meant, "{}:{text}", sources.name(source).display());
+    }
+}
+
+#[test]
 fn an_error_about_a_service_that_nobody_starts_now_is_a_warning() {
     let policy = Policy { idle_services: ["vllm".to_owned()].into(), ..Policy::default() };
     for (service, lane, expected) in [

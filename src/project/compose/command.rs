@@ -1,6 +1,8 @@
 //! The words of a `command` or `entrypoint` that is written as a string. Compose does not run a
 //! shell for them: `mattn/go-shellwords` splits them, with rules of its own.
 
+use std::ops::Range;
+
 /// Splits a command line; `None` for quotes that do not end and for parentheses.
 ///
 /// An unquoted `;`, `&`, `|`, `<` or `>` ends the command: what follows is not part of it.
@@ -14,6 +16,35 @@ pub(super) fn words(line: &str) -> Option<Vec<String>> {
         }
     }
     splitter.finish()
+}
+
+/// The same, of characters with the offsets that they are written at: each word with where it begins
+/// and ends. The last may end at `end`.
+pub(super) fn words_at(line: &[(usize, char)], end: usize) -> Option<Vec<(String, Range<usize>)>> {
+    let mut splitter = Splitter::default();
+    let mut places = Vec::new();
+    let (mut start, mut end) = (None, end);
+    for &(at, c) in line {
+        let is_space = c.is_ascii_whitespace();
+        let step = splitter.take(c);
+        if splitter.words.len() > places.len() {
+            places.extend(start.take().map(|start| start..at));
+        } else if is_space && !splitter.quoted() {
+            start = None;
+        } else if !is_space {
+            start.get_or_insert(at);
+        }
+        match step {
+            Step::Next => {}
+            Step::Cut => {
+                end = at;
+                break;
+            }
+            Step::Refuse => return None,
+        }
+    }
+    places.extend(start.map(|start| start..end));
+    Some(splitter.finish()?.into_iter().zip(places).collect())
 }
 
 /// The first unquoted `&&`, `;`, `|`, `>` or the like: Compose cuts the command off there. Absent: it
