@@ -4,6 +4,7 @@ pub mod binds;
 pub mod hub;
 pub mod lockfile;
 pub mod model;
+pub mod nearby;
 pub mod proof;
 pub mod smoke;
 pub mod survey;
@@ -14,6 +15,7 @@ use crate::facts::binds::BindFacts;
 use crate::facts::hub::{Download, HubError, Listing, RemoteFile};
 use crate::facts::lockfile::{LockDifference, Pin};
 use crate::facts::model::{Lack, ModelFacts};
+use crate::facts::nearby::Nearby;
 use crate::facts::proof::Proof;
 use crate::facts::smoke::Smoke;
 use crate::look::{FileKind, Link, Look, Owner, Stat};
@@ -335,6 +337,9 @@ pub struct Way {
     /// Where the model itself is not there: a name beside it that differs only in letter case or
     /// in `-`, `_` and `.`.
     pub similar: Option<String>,
+    /// Where the model itself is not there and nothing similar is: what may be meant instead, the
+    /// likeliest first.
+    pub nearby: Vec<Nearby>,
     /// Where the model itself is not there: names of unfinished downloads of it.
     pub leftovers: Vec<String>,
     /// What decides about the way and could not be seen.

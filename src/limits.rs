@@ -42,6 +42,10 @@ pub const LONGEST_LOCK_FILE: u64 = 4 << 20;
 /// The most names of a folder that are listed. Told as a folder that could not be looked at.
 pub const MOST_NAMES: usize = 100_000;
 
+/// The most names that are looked at below the mounts of a service for something that is not where its
+/// engine opens it. What lies behind them is not suggested, which nobody is told.
+pub const MOST_NEARBY: usize = 2000;
+
 /// The most names that are looked at below a folder of models: links to folders with links can make
 /// more of them than a disk holds. Told as a folder that is refused, as is the next one.
 pub const MOST_WALKED: usize = 2_000_000;

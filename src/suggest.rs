@@ -1,5 +1,9 @@
 //! Which names somebody may have meant who typed one that does not exist.
 
+use std::path::Path;
+
+use crate::file_name::one_file::is_named_as_file;
+
 /// The most names that are suggested.
 const MOST: usize = 3;
 
@@ -22,6 +26,25 @@ pub fn likely<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a 
         .collect();
     likely.sort_by(|one, other| other.0.total_cmp(&one.0));
     likely.into_iter().take(MOST).map(|(_, name)| name).collect()
+}
+
+/// The names of files and folders that are most like `typed`, the likeliest first: the ending of a file
+/// of weights makes none alike.
+pub fn near_files<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let names: Vec<&str> = names.filter(|name| *name != typed).collect();
+    let stems = likely(stem(typed), names.iter().map(|name| stem(name)));
+    let mut near: Vec<&str> = Vec::new();
+    for found in stems {
+        near.extend(names.iter().filter(|name| stem(name) == found));
+    }
+    near.dedup();
+    near
+}
+
+/// A name without the ending that says what kind of file it is.
+fn stem(name: &str) -> &str {
+    let stem = name.rsplit_once('.').filter(|_| is_named_as_file(Path::new(name)));
+    stem.map_or(name, |(stem, _)| stem)
 }
 
 /// The name that `typed` is but for a slip of the hand: one letter, in a long name two. A short one
@@ -68,6 +91,20 @@ mod tests {
             assert_eq!(found, expected, "{typed}");
         }
         assert_eq!(likely("super-reader", ["super_reader"].into_iter()), ["super_reader"]);
+    }
+
+    #[test]
+    fn a_file_is_near_by_its_name_and_not_by_its_ending() {
+        let names = ["tiny-Q4_K_M.gguf", "other.gguf", "nomic-embed-text-v1", ".gguf"];
+        for (typed, expected) in [
+            ("tiny-q4km.gguf", vec!["tiny-Q4_K_M.gguf"]),
+            ("tiny.gguf", vec!["tiny-Q4_K_M.gguf"]),
+            ("nomic-embed-text-1", vec!["nomic-embed-text-v1"]),
+            ("xy.gguf", vec![]),
+            ("other.gguf", vec![]),
+        ] {
+            assert_eq!(near_files(typed, names.into_iter()), expected, "{typed}");
+        }
     }
 
     #[test]

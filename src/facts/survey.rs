@@ -11,6 +11,7 @@ mod judge;
 mod keep;
 mod listing_request;
 mod loaded;
+mod nearby;
 mod pin;
 mod proof;
 mod root;

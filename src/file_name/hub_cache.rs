@@ -22,10 +22,17 @@ pub(crate) const OWN: &str = ".cache/huggingface/preflight";
 const REPOSITORY: &str = "models--";
 const BLOBS: &str = "blobs";
 const SNAPSHOTS: &str = "snapshots";
+const REFERENCES: &str = "refs";
+const LISTINGS: &str = "trees";
 
 /// The name of the folder of a repository, `owner/name`, in a cache.
 pub(crate) fn folder_name(repository: &str) -> String {
     format!("{REPOSITORY}{}", repository.replace('/', "--"))
+}
+
+/// Whether a folder of a repository in a cache is one of those that hold no file under its own name.
+pub(crate) fn is_beside_snapshots(name: &str) -> bool {
+    [BLOBS, REFERENCES, LISTINGS].contains(&name)
 }
 
 /// Whether a folder is called as that of a repository in a cache.
@@ -45,7 +52,7 @@ pub(crate) fn snapshots(repository: &Path) -> PathBuf {
 
 /// Where the references of a repository are.
 pub(crate) fn references(repository: &Path) -> PathBuf {
-    repository.join("refs")
+    repository.join(REFERENCES)
 }
 
 /// What holds the commit of a revision; absent where the revision would lead elsewhere.
@@ -57,7 +64,7 @@ pub(crate) fn reference(repository: &Path, revision: &str) -> Option<PathBuf> {
 
 /// What a repository has at a commit, as the library keeps it.
 pub(crate) fn listing(repository: &Path, commit: &str) -> PathBuf {
-    repository.join("trees").join(format!("{commit}.json"))
+    repository.join(LISTINGS).join(format!("{commit}.json"))
 }
 
 /// The lock that whoever brings the blob `etag` takes.

@@ -61,6 +61,34 @@ pub(crate) fn is_consolidated(name: &str) -> bool {
     name.starts_with(CONSOLIDATED)
 }
 
+/// Whether a file is called as a projector of images is, which no engine opens as a model.
+pub(crate) fn is_projector(name: &str) -> bool {
+    name.to_ascii_lowercase().contains("mmproj")
+}
+
+/// Whether a file is called as those of thousands of models are, so that its name does not tell whose it
+/// is.
+pub(crate) fn is_called_as_many(name: &str) -> bool {
+    let starts = [
+        "model",
+        "ggml-model",
+        "pytorch_model",
+        "adapter_model",
+        CONSOLIDATED,
+        "mmproj",
+        "config",
+        "adapter_config",
+        "generation_config",
+        "tokenizer",
+        "chat_template",
+        "template",
+    ];
+    let name = name.to_ascii_lowercase();
+    let stem = name.split('.').next().unwrap_or_default();
+    let is_end = |rest: &str| rest.is_empty() || rest.starts_with(['-', '_']);
+    starts.iter().any(|start| stem.strip_prefix(start).is_some_and(is_end))
+}
+
 /// Whether a file is what a training run leaves beside weights, with a number where there are several
 /// processes or optimizers (transformers 4.57.6 `trainer.py`, accelerate `checkpointing.py`): it holds
 /// no weights. vLLM 0.33.0 `filter_files_not_needed_for_inference` leaves out those without a number.
@@ -94,6 +122,17 @@ mod tests {
         assert!(TORCH.iter().all(torch));
         assert!(!Weights::Gguf.is_of_torch());
         assert!(names_gguf("m.GGUF") && !names_gguf("Q8_0"));
+    }
+
+    #[test]
+    fn a_name_that_thousands_have_tells_nothing() {
+        for name in ["model.safetensors", "mmproj-F16.gguf", "ggml-model-Q4_0.gguf", "config.json"]
+        {
+            assert!(is_called_as_many(name), "{name}");
+        }
+        for name in ["tiny.gguf", "modelica-7b.gguf", "Qwen3-8B-Q4_K_M.gguf"] {
+            assert!(!is_called_as_many(name), "{name}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod hub;
 pub mod lock;
 pub mod model;
 pub mod mounts;
+mod nearby;
 pub mod own_files;
 pub mod project;
 pub mod proof;

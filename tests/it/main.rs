@@ -146,5 +146,7 @@ mod tidy;
 mod token_and_endpoint;
 /// Every byte proven once.
 mod verify_deep;
+/// What is not where its engine opens it, and is elsewhere.
+mod where_it_is;
 /// Not a behaviour: servers that answer what a test tells them to.
 mod wire;

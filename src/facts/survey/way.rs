@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::facts::model::{self, ModelFacts, router};
 use crate::facts::survey::inside::{Inside, Insides};
+use crate::facts::survey::nearby;
 use crate::facts::{ArtifactFacts, Ground, RootFacts, Starter, Step, Through, Way};
 use crate::look::FileKind;
 use crate::path::HostPath;
@@ -34,6 +35,17 @@ struct Seen {
     root: Option<RootFacts>,
 }
 
+impl Seen {
+    /// Whether the model is not where its engine opens it, as far as can be told.
+    fn lacks_model(&self, located: &Located) -> bool {
+        match &self.model {
+            ModelFacts::Absent => self.way.similar.is_none() && self.way.leaving.is_empty(),
+            ModelFacts::Unknown(_) => located.sight == Sight::NotMounted,
+            ModelFacts::Denied(_) | ModelFacts::Seen(_) => false,
+        }
+    }
+}
+
 impl Views {
     /// Those of a stack. Called on its runtime.
     pub(super) fn of(stack: &Stack) -> Self {
@@ -53,7 +65,7 @@ impl Views {
     pub(super) fn look(&self, artifact: &Artifact, root: Option<RootFacts>) -> ArtifactFacts {
         let located = &artifact.located.value;
         let service = located.service.as_deref().and_then(|name| self.project.service(name));
-        let seen = match (&located.sight, &located.service_path) {
+        let mut seen = match (&located.sight, &located.service_path) {
             (Sight::Visible { path, .. }, service_path) => {
                 let view = service.and_then(|service| {
                     ServiceView::new(&self.project, &service.name.value, &self.standpoint)
@@ -77,6 +89,11 @@ impl Views {
             },
             (Sight::Hidden(why), _) => self.inside(service, artifact, why),
         };
+        if let (Some(service), Some(path)) = (service, &located.service_path)
+            && seen.lacks_model(located)
+        {
+            seen.way.nearby = nearby::look(self, service, path, artifact.part);
+        }
         ArtifactFacts {
             artifact: artifact.clone(),
             root: seen.root,

@@ -17,6 +17,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use super::nearby;
 use super::rule::{Check, Run};
 use crate::facts::model::FileState;
 use crate::facts::model::{Model, ModelFacts, ModelFile, Role, Shape};
@@ -316,9 +317,13 @@ impl Subject<'_> {
                 link.path.display(),
                 link.target.display()
             ),
-            None => format!("{what} is not there{goes_on}"),
+            None => {
+                let instead = nearby::clause(&self.artifact.way.nearby);
+                format!("{what} is not there{goes_on}{instead}")
+            }
         };
-        let fix = self.how_to_get(&self.on_host()) + &self.known_as();
+        let get = self.how_to_get(&self.on_host()) + &self.known_as();
+        let fix = nearby::fix(&self.artifact.way.nearby, &get).unwrap_or(get);
         let finding = self.finding_of_absence(&rules::FILES_MISSING, message, fix);
         findings.push(if explained { finding.consequence() } else { finding });
         content::leftovers(self, &self.artifact.way.leftovers, findings);
@@ -373,9 +378,14 @@ impl Subject<'_> {
 
     /// A finding about something that the lane is judged without.
     fn trusted(&self, message: String) -> Finding {
-        let fix =
+        let in_image =
             "if it is in the image, nothing; else mount it into the service and into `preflight`";
-        self.finding(&rules::TAKEN_ON_TRUST, message, fix)
+        let nearby = &self.artifact.way.nearby;
+        let fix = match nearby::fix(nearby, "mount it into the service") {
+            Some(instead) => format!("if it is in the image, nothing; else {instead}"),
+            None => in_image.to_owned(),
+        };
+        self.finding(&rules::TAKEN_ON_TRUST, message + &nearby::clause(nearby), fix)
     }
 
     /// The engine's release as numbers; absent when it is not known.

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::hub::NOT_WRITABLE;
+use super::nearby;
 use super::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::model::ModelFacts;
@@ -192,9 +193,11 @@ fn not_mounted(located: &Located, artifact: &ArtifactFacts) -> Finding {
     let service = located.service.as_deref().unwrap_or("the engine");
     let folder = Path::new(&path).parent().map(|folder| folder.display().to_string());
     let folder = folder.filter(|folder| folder != "/").unwrap_or_else(|| "/models".to_owned());
-    let message = format!("no mount of `{service}` reaches `{path}`");
-    let fix =
+    let nearby = &artifact.way.nearby;
+    let message = format!("no mount of `{service}` reaches `{path}`{}", nearby::clause(nearby));
+    let mount =
         format!("mount the models folder there, for example `${{MODELS_PATH:-./models}}:{folder}`");
+    let fix = nearby::fix(nearby, &mount).unwrap_or(mount);
     Finding::new(&PATH_NOT_MOUNTED, message, fix)
         .at(&artifact.artifact.located.place)
         .with("opened by", &artifact.artifact.located.from)

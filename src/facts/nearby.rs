@@ -1,0 +1,25 @@
+//! What a service has where it does not look: the same under another path, or nearly the same name.
+
+use crate::path::ServicePath;
+
+/// Something that a service has, where what its engine opens is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nearby {
+    /// As the service calls it.
+    pub path: ServicePath,
+    /// What speaks for it.
+    pub likeness: Likeness,
+}
+
+/// What speaks for it that something else is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Likeness {
+    /// The path that is written is one of the host, which the service has mounted under this name.
+    OfHost,
+    /// The same, but it is not there: this is the deepest folder above it that is.
+    FolderOfHost,
+    /// It has the same name, in another folder.
+    SameName,
+    /// It has nearly the same name, in the same folder.
+    NearName,
+}

@@ -1,0 +1,224 @@
+//! What is not where its engine opens it, and is elsewhere: what is said, and what is to be written.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::sandbox::Sandbox;
+
+const LLAMA: &str = "ghcr.io/ggml-org/llama.cpp:server";
+const TEI: &str = "ghcr.io/huggingface/text-embeddings-inference:cpu-1.8";
+const VLLM: &str = "vllm/vllm-openai:v0.12.0";
+
+/// A service of `image` that mounts `volumes`, with these files beside it, each empty.
+fn stack(image: &str, volumes: &str, command: &str, files: &[&str]) -> Sandbox {
+    let compose = format!(
+        "services:
+  engine:
+    image: {image}
+    volumes: [{volumes}]
+    command: {command}
+"
+    );
+    let sandbox = Sandbox::new().file("compose.yaml", compose);
+    files.iter().fold(sandbox, |sandbox, name| sandbox.file(name, ""))
+}
+
+/// What is said of a stack: the exit code, and of everything that is no consequence the rule, what is
+/// wrong and what to do.
+fn said(sandbox: &Sandbox) -> String {
+    let run = sandbox.run(&["--format", "json"]);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    let mut said = format!("exit {}\n", run.code.unwrap());
+    for finding in report["findings"].as_array().unwrap() {
+        if finding["consequence"] != true {
+            let text = |key: &str| finding[key].as_str().unwrap();
+            let (id, message, fix) = (text("id"), text("message"), text("fix"));
+            write!(said, "{id}: {message}\n  {fix}\n").unwrap();
+        }
+    }
+    said
+}
+
+#[test]
+fn a_file_one_folder_deeper_or_higher_is_named() {
+    let deeper =
+        stack(LLAMA, "./models:/models", "-m /models/tiny.gguf", &["models/gguf/tiny.gguf"]);
+    insta::assert_snapshot!(said(&deeper), @r#"
+    exit 10
+    files-missing: the model `/models/tiny.gguf` is not there, but there is `/models/gguf/tiny.gguf`
+      write `/models/gguf/tiny.gguf` instead
+    "#);
+    let higher =
+        stack(LLAMA, "./models:/models", "-m /models/gguf/tiny.gguf", &["models/tiny.gguf"]);
+    insta::assert_snapshot!(said(&higher), @r#"
+    exit 10
+    files-missing: the model `/models/gguf/tiny.gguf` is not there, but there is `/models/tiny.gguf`
+      write `/models/tiny.gguf` instead
+    "#);
+    let other = "'./a:/a', './models:/srv/models'";
+    let other = stack(LLAMA, other, "-m /models/tiny.gguf", &["models/tiny.gguf", "a/x"]);
+    insta::assert_snapshot!(said(&other), @r#"
+    exit 16
+    model-path-not-mounted: no mount of `engine` reaches `/models/tiny.gguf`, but there is `/srv/models/tiny.gguf`
+      write `/srv/models/tiny.gguf` instead
+    "#);
+}
+
+#[test]
+fn the_whole_report_says_where_the_file_is_and_what_to_write() {
+    let sandbox = stack(LLAMA, "./m:/m", "-m /m/tiny.gguf -c 256", &["m/gguf/tiny.gguf"]);
+    let run = sandbox.run(&[]);
+    insta::assert_snapshot!(run.stdout, @r#"
+    error[files-missing]: the model `/m/tiny.gguf` is not there, but there is `/m/gguf/tiny.gguf`
+     --> compose.yaml:5:14
+      |
+    5 |     command: -m /m/tiny.gguf -c 256
+      |              ^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: path: /m/tiny.gguf
+      = note: lane `engine`, service `engine`
+      = help: write `/m/gguf/tiny.gguf` instead
+
+    LANE    SERVICE  ENGINE     MODEL  SIZE  VERDICT
+    engine  engine   llama.cpp  -      -     not ready
+
+    `preflight explain files-missing` says more
+    "#);
+    insta::assert_snapshot!(run.stderr, @r#"
+    preflight: not ready: exit 10, files missing or incomplete; 0 of 1 lane ready
+      engine: files-missing: the model `/m/tiny.gguf` is not there, but there is `/m/gguf/tiny.gguf` (compose.yaml:5:14, [DIR]/m/tiny.gguf); fix: write `/m/gguf/tiny.gguf` instead
+    "#);
+}
+
+#[test]
+fn a_name_that_is_nearly_the_same_is_named_if_that_is_meant() {
+    let of =
+        |command: &str, files: &[&str]| said(&stack(LLAMA, "./models:/models", command, files));
+    let files = ["models/tiny-Q4_K_M.gguf", "models/other.gguf", "models/mmproj-tiny.gguf"];
+    insta::assert_snapshot!(of("-m /models/tiny-q4km.gguf", &files), @r#"
+    exit 10
+    files-missing: the model `/models/tiny-q4km.gguf` is not there, but there is `/models/tiny-Q4_K_M.gguf`
+      write `/models/tiny-Q4_K_M.gguf` instead, if that is meant, or put it at `[DIR]/models/tiny-q4km.gguf`, or correct the path that the service is given
+    "#);
+    insta::assert_snapshot!(of("-m /models/tiny", &files), @r#"
+    exit 10
+    files-missing: the model `/models/tiny` is not there, but there is `/models/tiny-Q4_K_M.gguf`
+      write `/models/tiny-Q4_K_M.gguf` instead, if that is meant, or put it at `[DIR]/models/tiny`, or correct the path that the service is given
+    "#);
+    insta::assert_snapshot!(of("-m /model/tiny-Q4_K_M.gguf", &files), @r#"
+    exit 16
+    model-path-not-mounted: no mount of `engine` reaches `/model/tiny-Q4_K_M.gguf`, but there is `/models/tiny-Q4_K_M.gguf`
+      write `/models/tiny-Q4_K_M.gguf` instead
+    "#);
+    let files = ["models/llama/tiny.gguf", "models/qwen/big.gguf"];
+    insta::assert_snapshot!(of("-m /models/lama/tiny.gguf", &files), @r#"
+    exit 10
+    files-missing: the model `/models/lama/tiny.gguf` is not there, but there is `/models/llama/tiny.gguf`
+      write `/models/llama/tiny.gguf` instead
+    "#);
+}
+
+#[test]
+fn a_folder_of_a_model_is_named_by_what_is_in_it() {
+    let of = |command: &str, files: &[&str]| said(&stack(TEI, ".:/data", command, files));
+    let files = ["nomic-embed-text-v1/config.json", "nomic-embed-text-2/notes.md"];
+    insta::assert_snapshot!(of("--model-id /data/nomic-embed-text-1", &files), @r#"
+    exit 10
+    files-missing: the model `/data/nomic-embed-text-1` is not there, but there is `/data/nomic-embed-text-v1`
+      write `/data/nomic-embed-text-v1` instead, if that is meant, or put it at `[DIR]/nomic-embed-text-1`, or correct the path that the service is given
+    "#);
+    insta::assert_snapshot!(of("--model-id /data/nomic-embed-text-2x", &["nomic-embed-text-2/x"]), @r#"
+    exit 10
+    files-missing: the model `/data/nomic-embed-text-2x` is not there
+      put it at `[DIR]/nomic-embed-text-2x`, or correct the path that the service is given
+    "#);
+}
+
+#[test]
+fn nothing_is_named_that_is_not_like_it() {
+    let of =
+        |command: &str, files: &[&str]| said(&stack(LLAMA, "./models:/models", command, files));
+    // What every model has, in a folder of another one.
+    let many = ["models/qwen/model.gguf", "models/qwen/mmproj-F16.gguf"];
+    insta::assert_snapshot!(of("-m /models/llama/model.gguf", &many), @r#"
+    exit 10
+    files-missing: the model `/models/llama/model.gguf` is not there
+      put it at `[DIR]/models/llama/model.gguf`, or correct the path that the service is given
+    "#);
+    insta::assert_snapshot!(of("-m /models/tiny.gguf", &["models/falcon.gguf", "models/tiny/x"]), @r#"
+    exit 10
+    files-missing: the model `/models/tiny.gguf` is not there
+      put it at `[DIR]/models/tiny.gguf`, or correct the path that the service is given
+    "#);
+    let bf16 = ["models/vllm/reader/bf16/config.json"];
+    let vllm = stack(VLLM, "./models:/models", "--model /models/vllm/coder/bf16", &bf16);
+    insta::assert_snapshot!(said(&vllm), @r#"
+    exit 10
+    files-missing: the model `/models/vllm/coder/bf16` is not there
+      run `preflight fetch --lane coder`, which downloads it from `hf://Qwen/Qwen2.5-Coder-32B-Instruct`
+    "#);
+}
+
+#[test]
+fn a_path_of_the_host_is_told_as_the_service_calls_it() {
+    let of = |volumes: &str, command: &str, files: &[&str]| {
+        let sandbox = stack(TEI, volumes, command, files);
+        let folder = sandbox.path().to_str().unwrap().to_owned();
+        said(&sandbox.variable("HERE", folder))
+    };
+    let files = ["models/ft/config.json"];
+    insta::assert_snapshot!(of("./models:/data", "--model-id ${HERE}/models/ft", &files), @r#"
+    exit 16
+    model-path-not-mounted: no mount of `engine` reaches `[DIR]/models/ft`: it is a path of the host, and `/data/ft` in the service
+      write `/data/ft` instead
+    "#);
+    insta::assert_snapshot!(of("./models:/data", "--model-id /srv/models/ft", &files), @r#"
+    exit 16
+    model-path-not-mounted: no mount of `engine` reaches `/srv/models/ft`, but there is `/data/ft`
+      write `/data/ft` instead
+    "#);
+    insta::assert_snapshot!(of("./models/ft:/data", "--model-id /srv/models/ft", &files), @r#"
+    exit 16
+    model-path-not-mounted: no mount of `engine` reaches `/srv/models/ft`, but there is `/data`
+      write `/data` instead
+    "#);
+    insta::assert_snapshot!(of("./models:/data", "--model-id ${HERE}/models/other", &files), @r#"
+    exit 16
+    model-path-not-mounted: no mount of `engine` reaches `[DIR]/models/other`: it is a path of the host, of which the service has `/data`
+      write the path as the service has it, below `/data`, and see that it is there
+    "#);
+}
+
+#[test]
+fn whatever_is_opened_is_looked_for() {
+    let files = ["m/tiny.gguf", "m/vision/mmproj-F16.gguf", "m/lora/style.gguf", "t/chat.jinja"];
+    let command = "-m /m/tiny.gguf --mmproj /m/mmproj-F16.gguf --lora /m/style.gguf -md /m/d/tiny.gguf \
+                   --chat-template-file /t/tiny/chat.jinja";
+    insta::assert_snapshot!(said(&stack(LLAMA, "'./m:/m', './t:/t'", command, &files)), @r#"
+    exit 11
+    file-truncated: `/m/tiny.gguf` is empty
+      download `[DIR]/m/tiny.gguf` again
+    files-missing: the multimodal projector `/m/mmproj-F16.gguf` is not there, but there is `/m/vision/mmproj-F16.gguf`
+      write `/m/vision/mmproj-F16.gguf` instead
+    files-missing: the adapter `/m/style.gguf` is not there, but there is `/m/lora/style.gguf`
+      write `/m/lora/style.gguf` instead
+    files-missing: the draft model `/m/d/tiny.gguf` is not there, but there is `/m/tiny.gguf`
+      write `/m/tiny.gguf` instead
+    files-missing: the chat template `/t/tiny/chat.jinja` is not there, but there is `/t/chat.jinja`
+      write `/t/chat.jinja` instead
+    "#);
+    let files = ["m/base/config.json", "m/lora/xyz/adapter_config.json", "m/tok/tokenizer.json"];
+    let command = "--model /m/base --enable-lora --lora-modules xyz=/m/xyz --tokenizer /m/base/tok";
+    insta::assert_snapshot!(said(&stack(VLLM, "./m:/m", command, &files)), @r#"
+    exit 11
+    file-truncated: `/m/base/config.json` is empty
+      download `[DIR]/m/base/config.json` again
+    files-missing: the folder `/m/base` holds no weights
+      put it at `[DIR]/m/base`, or correct the path that the service is given
+    files-missing: the tokenizer `/m/base/tok` is not there, but there is `/m/tok`
+      write `/m/tok` instead
+    files-missing: the adapter `/m/xyz` is not there, but there is `/m/lora/xyz`
+      write `/m/lora/xyz` instead
+    "#);
+}
