@@ -98,10 +98,12 @@ fn report(sources: &mut SourceMap) -> Report {
                 summary: None,
                 unknown: None,
                 skipped: None,
+                planned: None,
             })
             .collect(),
         findings,
         containers: Vec::new(),
+        planned: None,
         allow_unknown: false,
         timing: Timing::default(),
     })

@@ -37,6 +37,11 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS.get(name).unwrap_or(&"EiB"))
 }
 
+/// How many there are of a thing with a regular plural: `1 file`, `3 files`.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// `1:02:03` or `2:03`.
 pub(crate) fn clock(time: Duration) -> String {
     let seconds = time.as_secs();

@@ -81,8 +81,21 @@ pub struct Report {
     /// The containers of the project; empty when there are none or they could not be seen, which
     /// is a finding.
     pub containers: Vec<ContainerReport>,
+    /// What a fetch would bring; absent: this is no dry run, or nothing is missing.
+    pub planned: Option<Planned>,
     /// How long it took.
     pub timing: Timing,
+}
+
+/// What a fetch would bring, each file once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Planned {
+    /// Files.
+    pub files: usize,
+    /// Bytes of all of them.
+    pub bytes: u64,
+    /// For so many lanes.
+    pub lanes: usize,
 }
 
 /// What a report needs to become a text.
@@ -115,7 +128,7 @@ pub struct LaneReport {
     pub source: Option<String>,
     /// The verdict.
     pub verdict: Verdict,
-    /// Why it is skipped or unknown, in a few words.
+    /// Why it is skipped or unknown, or what a fetch would bring, in a few words.
     pub reason: Option<String>,
     /// What it is made of: architecture, quantisation, context; for the table.
     pub summary: Option<String>,
@@ -183,6 +196,8 @@ pub struct RunOutcome<'a> {
     pub findings: Findings,
     /// The containers of the project, as far as they were seen.
     pub containers: Vec<ContainerReport>,
+    /// What a fetch would bring; absent: this is no dry run, or nothing is missing.
+    pub planned: Option<Planned>,
     /// `--allow-unknown`.
     pub allow_unknown: bool,
     /// How long it took.
@@ -202,6 +217,8 @@ pub struct LaneOutcome<'a> {
     pub unknown: Option<String>,
     /// Why it is not judged, if it is not.
     pub skipped: Option<String>,
+    /// What a fetch would bring, in a few words; absent: this is no dry run, or nothing is missing.
+    pub planned: Option<String>,
 }
 
 /// Why the report could not be written.
@@ -229,15 +246,27 @@ impl Report {
     /// findings alone.
     #[must_use]
     pub fn new(outcome: RunOutcome<'_>) -> Self {
-        let RunOutcome { role, project, lanes, mut findings, containers, allow_unknown, timing } =
-            outcome;
+        let RunOutcome {
+            role,
+            project,
+            lanes,
+            mut findings,
+            containers,
+            planned,
+            allow_unknown,
+            timing,
+        } = outcome;
         if lanes.is_empty() && !findings.iter().any(|found| found.rule.id == "no-lane") {
             findings.push(check::verdict::no_lane());
         }
         let mut reports = Vec::with_capacity(lanes.len());
-        for LaneOutcome { lane, files, summary, unknown, skipped } in lanes {
+        for LaneOutcome { lane, files, summary, unknown, skipped, planned } in lanes {
             let unknown = unknown.or_else(|| not_looked_at(lane, &findings));
             let (verdict, reason) = judge(&lane.name, skipped, unknown, &findings);
+            let (verdict, reason) = match (verdict, planned) {
+                (Verdict::Ready, Some(planned)) => (Verdict::NotReady, Some(planned)),
+                (_, _) => (verdict, reason),
+            };
             if let (Verdict::Unknown, Some(reason)) = (verdict, &reason) {
                 findings.push(check::verdict::lane_unknown(lane, reason, role, allow_unknown));
             }
@@ -255,7 +284,7 @@ impl Report {
         }
         let findings = once(sorted(findings.into_vec(), &reports));
         let exit = exit_code(&findings);
-        Self { role, exit, project, lanes: reports, findings, containers, timing }
+        Self { role, exit, project, lanes: reports, findings, containers, planned, timing }
     }
 }
 

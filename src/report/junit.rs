@@ -116,6 +116,8 @@ fn lane_case(lane: &LaneReport, cleaner: Cleaner<'_>) -> Case {
     let reason = || cleaner.joined(lane.reason.as_deref().unwrap_or("no reason is known"));
     let outcome = match lane.verdict {
         Verdict::Ready => CaseOutcome::Passed { said: lane.summary.clone() },
+        // A dry run fails nothing.
+        Verdict::NotReady if lane.reason.is_some() => CaseOutcome::Skipped { message: reason() },
         Verdict::NotReady if lane.required => CaseOutcome::Failed {
             kind: "not ready".to_owned(),
             message: "the lane is not ready".to_owned(),

@@ -1,8 +1,9 @@
 //! Facts -> what the report is made of.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use crate::amount::{count, size};
 use crate::facts::model::{Listed, ModelFacts};
 use crate::facts::{ArtifactFacts, LaneFacts, ProjectFacts};
 use crate::findings::Findings;
@@ -13,7 +14,7 @@ use crate::project::docker::Container;
 use crate::project::mounts::Sight;
 use crate::timing::Timing;
 
-use super::{ContainerReport, FileReport, FileState, LaneOutcome, RunOutcome};
+use super::{ContainerReport, FileReport, FileState, LaneOutcome, Planned, RunOutcome};
 
 impl<'a> RunOutcome<'a> {
     /// Puts together what was seen and what was found.
@@ -32,10 +33,20 @@ impl<'a> RunOutcome<'a> {
             lanes: lanes.iter().map(LaneOutcome::of).collect(),
             findings,
             containers: containers(project),
+            planned: planned(lanes),
             allow_unknown: options.allow_unknown,
             timing,
         }
     }
+}
+
+/// What a dry run would bring, for all lanes.
+fn planned(lanes: &[LaneFacts]) -> Option<Planned> {
+    let planned = || lanes.iter().filter_map(|facts| facts.source.planned.as_ref());
+    let files = planned().flatten().map(|it| (it.destination.path(), it.file.size));
+    let files: BTreeMap<&Path, u64> = files.collect();
+    let bytes = files.values().fold(0, |sum: u64, size| sum.saturating_add(*size));
+    (!files.is_empty()).then(|| Planned { files: files.len(), bytes, lanes: planned().count() })
 }
 
 fn containers(project: &ProjectFacts<'_>) -> Vec<ContainerReport> {
@@ -60,6 +71,11 @@ impl<'a> LaneOutcome<'a> {
             lane: &facts.lane,
             // One that is served elsewhere is judged by what it answers.
             skipped: facts.lane.skipped.clone().filter(|_| facts.smoke.is_none()),
+            planned: facts.source.planned.as_ref().map(|downloads| {
+                let bytes =
+                    downloads.iter().fold(0, |sum: u64, it| sum.saturating_add(it.file.size));
+                format!("would fetch {}, {}", count(downloads.len(), "file"), size(bytes))
+            }),
             files: facts.artifacts.iter().flat_map(|artifact| files(artifact, facts)).collect(),
             summary: model.and_then(|artifact| artifact.model.summary()),
             unknown: unread(facts)

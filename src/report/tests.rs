@@ -73,6 +73,7 @@ fn outcome(lanes: &[Lane], unknown: &[(&str, &str)], found: Vec<Finding>) -> Rep
             .iter()
             .map(|lane| LaneOutcome {
                 skipped: lane.skipped.clone(),
+                planned: None,
                 lane,
                 files: Vec::new(),
                 summary: None,
@@ -84,6 +85,7 @@ fn outcome(lanes: &[Lane], unknown: &[(&str, &str)], found: Vec<Finding>) -> Rep
             .collect(),
         findings,
         containers: Vec::new(),
+        planned: None,
         allow_unknown: false,
         timing: Timing::default(),
     })
@@ -172,9 +174,11 @@ fn an_unknown_lane_can_be_accepted() {
             summary: None,
             unknown,
             skipped: None,
+            planned: None,
         }],
         findings: Findings::new(Policy::default()),
         containers: Vec::new(),
+        planned: None,
         allow_unknown: true,
         timing: Timing::default(),
     };
@@ -320,6 +324,7 @@ pub(super) fn rich() -> (Report, SourceMap) {
             .iter()
             .map(|lane| LaneOutcome {
                 skipped: lane.skipped.clone(),
+                planned: None,
                 lane,
                 files: files.next().unwrap_or_default(),
                 summary: (lane.name == "coder").then(|| "Qwen2 32B bf16, 32k".to_owned()),
@@ -328,6 +333,7 @@ pub(super) fn rich() -> (Report, SourceMap) {
             .collect(),
         findings,
         containers: Vec::new(),
+        planned: None,
         allow_unknown: false,
         timing: Timing::default(),
     });

@@ -6,6 +6,7 @@
 use super::table::word;
 use super::text::{Cleaner, cut_end, squeeze};
 use super::{Failure, FileState, LaneReport, Report, Verdict};
+use crate::amount::{count, size};
 use crate::exit_code::ExitCode;
 use crate::findings::{Finding, Severity};
 use crate::options::Charset;
@@ -94,6 +95,14 @@ pub(super) fn headline(report: &Report) -> String {
         more.push_str(&format!(", {warnings} warning{}", if warnings == 1 { "" } else { "s" }));
     }
     let (code, meaning) = (report.exit.code(), report.exit.meaning());
+    if let (ExitCode::Ready, Some(planned)) = (report.exit, report.planned) {
+        let (files, bytes) = (count(planned.files, "file"), size(planned.bytes));
+        let wanting = count(planned.lanes, "lane");
+        return format!(
+            "preflight: would fetch {files}, {bytes}, for {wanting}; {ready} of {total} {lanes} \
+             ready{more}"
+        );
+    }
     if report.exit == ExitCode::Ready {
         return format!("preflight: ready: {ready} of {total} {lanes}{more}");
     }

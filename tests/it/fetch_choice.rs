@@ -70,7 +70,8 @@ fn a_dry_run_says_everything_and_brings_nothing() {
     let said = planned["message"].as_str().unwrap();
     assert!(said.starts_with("a fetch would bring 10 files of `hf://acme/tiny`, "), "{said}");
     let evidence = planned["evidence"].to_string();
-    for word in [hub.commit("acme/tiny"), "models/vllm/tiny/bf16/config.json (", "available_bytes"]
+    for word in
+        [hub.commit("acme/tiny"), "models/vllm/tiny/bf16\"", "\"config.json (", "available_bytes"]
     {
         assert!(evidence.contains(word), "{word}: {evidence}");
     }

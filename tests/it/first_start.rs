@@ -1,5 +1,6 @@
 //! Stacks that are right and have not run yet: their engines download their models themselves.
 
+use crate::hub_stack;
 use crate::sandbox::{Run, Sandbox};
 
 const VLLM: &str = "services:
@@ -124,5 +125,91 @@ fn an_engine_that_cannot_download_is_an_error() {
         let run = sandbox.run(&[]);
         assert_eq!(run.code, Some(code), "{}{}", run.stdout, run.stderr);
         assert!(run.stdout.contains(id), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn a_dry_run_names_files_counts_them_and_says_what_it_leaves_out_of_a_cache() {
+    let hub = hub_stack::builder().file("acme/tiny", "pytorch_model.bin", vec![1; 1 << 20]).start();
+    let hub = hub.unwrap();
+    let compose = VLLM.replace("Qwen/Qwen2.5-0.5B-Instruct", "acme/tiny");
+    let sandbox = Sandbox::new().file("compose.yaml", compose).file(".cache/huggingface/x", "");
+    let sandbox = sandbox.variable("HF_ENDPOINT", hub.url());
+    let told = whole(&sandbox.run(&["fetch", "--dry-run"]));
+    let free = told.split_once("available_bytes: ").unwrap().1.split('\n').next().unwrap();
+    let told = told.replace(free, "[N]");
+    insta::assert_snapshot!(told, @r"
+    note[files-left-out]: 1 file of `acme/tiny`, 1.0 MiB, is left out: vLLM does not load it
+     --> compose.yaml:4:14
+      |
+    4 |     command: --model acme/tiny
+      |              ^^^^^^^^^^^^^^^^^
+      |
+      = note: saved_bytes: 1048576
+      = note: file: pytorch_model.bin (1.0 MiB)
+      = note: source: hf://acme/tiny
+      = note: lane `vllm`
+      = help: to have them all the same, name what you want with `include` under the lane
+
+    note[revision-not-pinned]: `hf://acme/tiny` follows `main`, so that another day can bring other files
+     --> compose.yaml:4:14
+      |
+    4 |     command: --model acme/tiny
+      |              ^^^^^^^^^^^^^^^^^
+      |
+      = note: source: hf://acme/tiny
+      = note: lane `vllm`
+      = help: add `--revision ff93b26182b32a9d79d6e65701b4c13e0ab1e0eb` to the command, which is what it is today
+
+    note[would-fetch]: a fetch would bring 10 files of `hf://acme/tiny`, 285.2 KiB
+     --> compose.yaml:4:14
+      |
+    4 |     command: --model acme/tiny
+      |              ^^^^^^^^^^^^^^^^^
+      |
+      = note: commit: ff93b26182b32a9d79d6e65701b4c13e0ab1e0eb
+      = note: bytes: 292006
+      = note: available_bytes: [N]
+      = note: to: [DIR]/.cache/huggingface/hub/models--acme--tiny/snapshots/ff93b26182b32a9d79d6e65701b4c13e0ab1e0eb
+      = note: file: chat_template.jinja (51 B)
+      = note: file: config.json (718 B)
+      = note: file: generation_config.json (195 B)
+      = note: file: model-00001-of-00003.safetensors (88.5 KiB)
+      = note: file: model-00002-of-00003.safetensors (89.3 KiB)
+      = note: file: model-00003-of-00003.safetensors (97.0 KiB)
+      = note: file: model.safetensors.index.json (1.7 KiB)
+      = note: file: special_tokens_map.json (64 B)
+      = note: file: tokenizer.json (7.5 KiB)
+      = note: file: tokenizer_config.json (196 B)
+      = note: source: hf://acme/tiny
+      = note: lane `vllm`
+      = help: run `preflight fetch --lane vllm` to bring them
+
+    LANE  SERVICE  ENGINE  MODEL  SIZE  VERDICT
+    vllm  vllm     vLLM    -      -     not ready: would fetch 10 files, 285.2 KiB
+    ---
+    preflight: would fetch 10 files, 285.2 KiB, for 1 lane; 0 of 1 lane ready
+      vllm: not ready: would fetch 10 files, 285.2 KiB
+    exit Some(0)
+    ");
+    let junit = sandbox.run(&["fetch", "--dry-run", "--format", "junit"]).stdout;
+    assert!(junit.contains("failures=\"0\"") && junit.contains("would fetch 10 files"), "{junit}");
+}
+
+#[test]
+fn a_dry_run_finds_what_the_engine_may_not_have() {
+    for (fault, name, code, id) in [
+        (None, "acme/tyni", 12, "error[model-not-found]"),
+        (Some("gated:acme/tiny"), "acme/tiny", 12, "error[token-missing]"),
+    ] {
+        let hub = hub_stack::hub(fault.as_slice());
+        let compose = VLLM.replace("Qwen/Qwen2.5-0.5B-Instruct", name);
+        let sandbox = Sandbox::new().file("compose.yaml", compose);
+        let sandbox = sandbox.variable("HF_ENDPOINT", hub.url());
+        assert_eq!(sandbox.run(&[]).code, Some(0), "by hand nobody is asked");
+        let run = sandbox.run(&["fetch", "--dry-run"]);
+        assert_eq!(run.code, Some(code), "{}", run.stdout);
+        assert!(run.stdout.contains(id), "{}", run.stdout);
+        assert!(!run.stdout.contains("engine-will-fetch"), "{}", run.stdout);
     }
 }

@@ -159,7 +159,11 @@ fn what_is_here_moves_only_when_it_is_told_to() {
     kept.iter().for_each(|kept| kept.remove("config.json"));
     check(&kept, &["fetch"], "0 ready revision-not-pinned");
     assert!(kept.iter().all(|kept| kept.is(false) && kept.is_whole()), "it is completed as it was");
-    check(&kept, &["fetch", "--update", "--dry-run"], "0 ready revision-not-pinned would-fetch");
+    check(
+        &kept,
+        &["fetch", "--update", "--dry-run"],
+        "0 not-ready revision-not-pinned would-fetch",
+    );
     assert!(kept.iter().all(|kept| kept.is(false)));
     check(&kept, &["fetch", "--update"], "0 ready revision-not-pinned");
     assert!(kept.iter().all(|kept| kept.is(true) && kept.is_whole()));
@@ -216,10 +220,10 @@ fn a_file_that_was_edited_stays_until_a_command_says_that_it_is_to_go() {
     kept.iter().for_each(|kept| kept.remove("tokenizer.json"));
     let is_mine = || kept.iter().all(|kept| kept.read("config.json").unwrap() == mine.as_bytes());
     for (arguments, expected) in [
-        (&["fetch", "--dry-run"][..], "0 ready file-kept revision-not-pinned would-fetch"),
+        (&["fetch", "--dry-run"][..], "0 not-ready file-kept revision-not-pinned would-fetch"),
         (&["fetch"], "0 ready file-kept revision-not-pinned"),
         (&["fetch", "--offline"], "0 ready"),
-        (&["fetch", "--update", "--dry-run"], "0 ready revision-not-pinned would-fetch"),
+        (&["fetch", "--update", "--dry-run"], "0 not-ready revision-not-pinned would-fetch"),
     ] {
         check(&kept, arguments, expected);
         assert!(is_mine(), "{arguments:?}");

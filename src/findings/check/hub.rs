@@ -7,12 +7,14 @@ mod rules;
 mod tests;
 mod withheld;
 
+use std::path::{Path, PathBuf};
+
 use self::failure::failure;
 pub use self::other::OTHER;
 pub(super) use self::rules::NOT_WRITABLE;
 pub use self::withheld::WITHHELD;
 
-use crate::amount::size;
+use crate::amount::{count, size};
 use crate::facts::hub::{Download, RemoteFile};
 use crate::facts::{DiskFacts, LaneFacts};
 use crate::findings::check::cache::revision_words;
@@ -139,7 +141,7 @@ fn planned(facts: &LaneFacts, findings: &mut Findings) {
     let bytes = sum(downloads.iter().map(|download| &download.file));
     let message = format!(
         "a fetch would bring {} of `{}`, {}",
-        count(downloads.len()),
+        count(downloads.len(), "file"),
         listing.source,
         size(bytes)
     );
@@ -150,11 +152,25 @@ fn planned(facts: &LaneFacts, findings: &mut Findings) {
     if let Some(disk) = &facts.source.disk {
         finding = finding.with("available_bytes", disk.available);
     }
-    for Download { file, destination, .. } in downloads {
-        finding =
-            finding.with("file", format!("{} ({})", destination.path().display(), size(file.size)));
+    let mut folder = None;
+    for download in downloads {
+        let file = &download.file;
+        let to = folder_of(download);
+        if folder.as_ref() != Some(&to) {
+            finding = finding.with("to", to.display());
+            folder = Some(to);
+        }
+        finding = finding.with("file", format!("{} ({})", file.path, size(file.size)));
     }
     findings.push(about(facts, finding));
+}
+
+/// The folder that a file is brought into, as far as its name in the repository is kept; else the file.
+fn folder_of(download: &Download) -> PathBuf {
+    let path = download.found_at().path();
+    let names = Path::new(&download.file.path);
+    let above = path.ancestors().nth(names.components().count()).filter(|_| path.ends_with(names));
+    above.unwrap_or(path).to_path_buf()
 }
 
 fn left_out(facts: &LaneFacts, findings: &mut Findings) {
@@ -165,7 +181,7 @@ fn left_out(facts: &LaneFacts, findings: &mut Findings) {
     let who = facts.lane.engine.map_or("its engine", Engine::name);
     let message = format!(
         "{} of `{}`, {}, {} left out: {who} does not load {}",
-        count(facts.source.left_out.len()),
+        count(facts.source.left_out.len(), "file"),
         listing.source.repository(),
         size(bytes),
         if facts.source.left_out.len() == 1 { "is" } else { "are" },
@@ -181,10 +197,6 @@ fn left_out(facts: &LaneFacts, findings: &mut Findings) {
 
 fn sum<'a>(files: impl Iterator<Item = &'a RemoteFile>) -> u64 {
     files.fold(0, |sum, file| sum.saturating_add(file.size))
-}
-
-fn count(files: usize) -> String {
-    if files == 1 { "1 file".to_owned() } else { format!("{files} files") }
 }
 
 /// Bytes that are missing, if the disk is too small for what has to be fetched.
