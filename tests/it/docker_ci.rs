@@ -7,7 +7,7 @@ use fake_hub::FakeHub;
 use preflight::yaml;
 use serde_json::Value;
 
-use crate::docker_stack::{MODEL, Outcome, docker, docker_tests_run, outcome};
+use crate::docker_stack::{MODEL, Outcome, docker, docker_tests_run, image, outcome};
 use crate::sandbox::repository;
 
 /// What the workflow leaves to actions of GitHub: the checkout is copied, a cache that holds nothing
@@ -68,7 +68,6 @@ impl Job {
         command.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script]);
         command.current_dir(self.folder.path()).env_clear();
         for name in ["PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT"] {
-            #[expect(clippy::disallowed_methods, reason = "the way to the engine is the caller's")]
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
@@ -94,7 +93,7 @@ fn environment(workflow: &Value, workspace: &Path, hub: &FakeHub) -> Vec<(String
     let own = [
         ("HF_ENDPOINT", hub.url()),
         ("LLAMA_CPP_IMAGE", "llama.cpp:local".to_owned()),
-        ("PREFLIGHT_IMAGE", "preflight:test".to_owned()),
+        ("PREFLIGHT_IMAGE", image()),
         ("GITHUB_ACTIONS", "true".to_owned()),
     ];
     let said = workflow["jobs"]["stack"]["env"].as_object().unwrap().iter();

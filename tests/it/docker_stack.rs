@@ -93,11 +93,9 @@ impl Stack {
 
     /// Writes `.env`: the test's image and hub, the models folder, and what the test adds.
     pub(crate) fn set_environment(&self, more: &[(&str, &str)]) {
-        // Another build, where several are tested on one engine.
-        let image = std::env::var_os("PREFLIGHT_TEST_IMAGE");
-        let image = image.as_ref().map(|image| image.to_string_lossy());
+        let image = image();
         let fixed = [
-            ("PREFLIGHT_IMAGE", image.as_deref().unwrap_or("preflight:test")),
+            ("PREFLIGHT_IMAGE", image.as_str()),
             ("HF_ENDPOINT", "http://hub:8080"),
             ("MODELS_PATH", "./models"),
         ];
@@ -338,6 +336,12 @@ pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
     let entries = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().flatten();
     let files = entries.filter(|entry| entry.file_type().is_file());
     files.filter_map(|file| Some(file.path().strip_prefix(folder).ok()?.to_owned())).collect()
+}
+
+/// The image of preflight; another build, where several are tested on one engine.
+pub(crate) fn image() -> String {
+    let image = std::env::var_os("PREFLIGHT_TEST_IMAGE");
+    image.map_or_else(|| "preflight:test".to_owned(), |image| image.to_string_lossy().into_owned())
 }
 
 /// Whether the tests through Docker run; a test that needs them asks first.

@@ -36,6 +36,7 @@ mod docker_mounts;
 mod docker_placement;
 mod docker_proxy;
 mod docker_rights;
+mod docker_shipped;
 mod docker_smoke;
 /// Not a behaviour: what the modules `docker_*` share.
 mod docker_stack;

@@ -36,7 +36,7 @@ fn project(hub: &FakeHub) -> Sandbox {
     let folder = sandbox.path().display().to_string();
     fs_err::create_dir(sandbox.path().join("models")).unwrap();
     let fragment = fragment
-        .replace(":/models\n", &format!(":{folder}/models\n"))
+        .replace("${MODELS_PATH:-/dev/null}:/models\n", &format!("./models:{folder}/models\n"))
         .replace("/run/ssl-cert-file.pem", &format!("{folder}/mounted.pem"));
     sandbox
         .file("preflight.yaml", fragment)

@@ -44,6 +44,9 @@ static VARIABLE_UNSET: Rule = Rule::error(
     include_str!("mounts/rules/variable-unset-in-path.md"),
 );
 
+/// What the shipped fragment mounts where no folder is named.
+const NOTHING: &str = "/dev/null";
+
 static MODELS_PATH_DIFFERS: Rule = Rule::warning(
     "models-path-differs",
     ExitCode::Mount,
@@ -132,6 +135,7 @@ fn models_path_differs(facts: &ProjectFacts<'_>, findings: &mut Findings) {
             if let (MountSource::Bind { path, .. }, MountSource::Bind { path: our_path, .. }) =
                 (&mount.source, &ours.source)
                 && path.below(our_path).is_none()
+                && our_path.as_path() != Path::new(NOTHING)
             {
                 let (name, own) = (&service.name.value, &own.name.value);
                 let message = format!(
@@ -239,7 +243,10 @@ fn unwritable(writable: Writable, role: Role, host: &str) -> Option<(&'static st
         (Writable::Yes, _) => return None,
         (Writable::MountReadOnly, _) => (
             "preflight mounts it read-only",
-            "mount the models without `:ro` in preflight's service".to_owned(),
+            format!(
+                "mount the models without `:ro` in preflight's service; the shipped `preflight.yaml` \
+                 does it with `MODELS_PATH={host}` in `.env`"
+            ),
         ),
         (Writable::DiskReadOnly, _) => (
             "its file system is read-only",

@@ -247,6 +247,8 @@ fn preflight_and_the_service_that_show_different_folders_at_one_place_are_told_a
     for theirs in ["/data", "/data/gguf"] {
         assert_eq!(wired(Role::Hand, at(theirs), at("/data")), [], "{theirs} is seen in /data");
     }
+    // The shipped fragment, where nobody names a folder.
+    assert_eq!(wired(Role::Hand, at("/data"), at("/dev/null")), []);
 }
 
 #[test]
