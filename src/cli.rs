@@ -118,6 +118,10 @@ struct Lock {
     /// Move what is pinned already to the newest commit as well
     #[arg(long)]
     update: bool,
+    /// Only say whether `preflight.lock` is there and pins what the lanes open: for CI. Nothing is
+    /// written and nobody asked; exits with 17 if it does not
+    #[arg(long, conflicts_with = "update")]
+    check: bool,
 }
 
 /// What the command line asks for.
@@ -186,6 +190,7 @@ impl Cli {
             Some(Command::Lock(lock)) => (lock.update, false),
             Some(_) | None => (false, false),
         };
+        let check_lock = matches!(&self.command, Some(Command::Lock(Lock { check: true, .. })));
         let (task, place) = match self.command {
             None => (Task::Check, None),
             Some(Command::Plan(place)) => (Task::Plan, Some(place)),
@@ -205,7 +210,7 @@ impl Cli {
         };
         let environment = Environment::of_this_process()?;
         let options = self.flags.options(task, path.as_deref(), environment)?;
-        let files = FileOptions { update, dry_run, ..options.files.clone() };
+        let files = FileOptions { update, dry_run, check_lock, ..options.files.clone() };
         Ok(Request::Run(Box::new(Options { config, files, ..options })))
     }
 }

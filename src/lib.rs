@@ -46,7 +46,7 @@ use limits::LAST_WORD;
 use options::{Options, Task};
 use project::compose;
 use project::stack::{self, Stack};
-use report::lock::Pinned;
+use report::lock::{Checked, Pinned};
 use report::progress::shown;
 use report::redact::Redactor;
 use report::{Report, RunOutcome, Voice};
@@ -95,6 +95,15 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
     let path = stack.lock_file(options);
     let lock = path.as_deref().map(lockfile::read).transpose()?.flatten();
     let mut lanes = survey::look(&plan, &stack, options, lock.as_ref()).await;
+    if options.files.check_lock {
+        let path = path.ok_or(LockfileError::Nowhere)?;
+        let lanes = survey::locked(&lanes, lock.as_ref(), options);
+        return Ok(voice.lock_check(&Checked {
+            path: &path,
+            is_there: lock.is_some(),
+            lanes: &lanes,
+        })?);
+    }
     if options.task == Task::Lock {
         let path = path.ok_or(LockfileError::Nowhere)?;
         let before = lock.unwrap_or_default();

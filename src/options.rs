@@ -86,6 +86,8 @@ pub struct FileOptions {
     pub update: bool,
     /// `fetch --dry-run`: the sources are asked, and nothing is brought.
     pub dry_run: bool,
+    /// `lock --check`: the lock file is compared with the lanes, and nothing is asked or written.
+    pub check_lock: bool,
     /// `--lock-file`; absent: `preflight.lock` beside the Compose file.
     pub lock_file: Option<PathBuf>,
 }

@@ -74,6 +74,33 @@ pub struct LockDifference {
     pub is_there: bool,
 }
 
+/// A lane, or an entry of the lock file without one, and what the lock file has for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedLane {
+    /// The lane.
+    pub name: String,
+    /// What the lock file has for it.
+    pub state: LockState,
+}
+
+/// What a lock file has for a lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockState {
+    /// Its files, at this commit.
+    Pinned(String),
+    /// Nothing, although the lane has a source.
+    Missing(Source),
+    /// The files of another source than the lane's, or others than it opens.
+    Outdated {
+        /// What is pinned.
+        pinned: Source,
+        /// What the lane has now.
+        now: Source,
+    },
+    /// Files of a lane that there is no more.
+    Surplus,
+}
+
 /// Why a lock file cannot be used.
 #[derive(Debug, Error)]
 pub enum LockfileError {

@@ -26,7 +26,7 @@ use tokio::sync::Semaphore;
 use tokio::task;
 
 use crate::deadline::Deadline;
-use crate::facts::lockfile::{Lockfile, Pin};
+use crate::facts::lockfile::{LockedLane, Lockfile, Pin};
 use crate::facts::survey::way::Views;
 use crate::facts::{LaneFacts, Orders, Pinning};
 use crate::options::Options;
@@ -125,6 +125,16 @@ pub async fn fetch(
 /// What `preflight.lock` has to say after `before`: see [`Lockfile`].
 pub async fn pin(lanes: &mut [LaneFacts], before: &Lockfile, options: &Options) -> Lockfile {
     pin::pin(lanes, before, options).await
+}
+
+/// What `preflight lock --check` compares: see [`LockedLane`].
+#[must_use]
+pub fn locked(
+    lanes: &[LaneFacts],
+    lockfile: Option<&Lockfile>,
+    options: &Options,
+) -> Vec<LockedLane> {
+    pin::locked(lanes, lockfile, options)
 }
 
 /// How many looks there are at once: each takes a thread, and with it a heap of its own.

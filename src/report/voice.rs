@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::human::Layout;
-use super::lock::Pinned;
+use super::lock::{Checked, Pinned};
 use super::{Failure, Format, Report, ReportError, Telling, human, named, print, verdict};
 use crate::exit_code::ExitCode;
 use crate::options::{self, ConfigPart, ReportOptions, Role};
@@ -71,6 +71,20 @@ impl Voice<'_> {
         let sources = SourceMap::default();
         self.tell(&sources, |format, telling| Some(format.lock?(pinned, telling)))?;
         Ok(ExitCode::Ready)
+    }
+
+    /// Tells whether a lock file is up to date, on both streams. Blocking.
+    ///
+    /// # Errors
+    /// As [`Voice::report`].
+    pub fn lock_check(&mut self, checked: &Checked<'_>) -> Result<ExitCode, ReportError> {
+        let sources = SourceMap::default();
+        let told = self.tell(&sources, |format, telling| {
+            let is_json = format.name == options::Format::JSON.name();
+            format.lock.map(|_| if is_json { checked.json() } else { checked.human(telling) })
+        });
+        drop(print(self.stderr, &checked.verdict()));
+        told.map(|()| if checked.is_current() { ExitCode::Ready } else { ExitCode::Lane })
     }
 
     /// Tells a program why there is no report, where the report would be; telling a person

@@ -48,6 +48,60 @@ fn every_file_of_every_lane_is_pinned_on_a_line_of_its_own() {
 }
 
 #[test]
+fn a_check_says_which_lanes_are_not_pinned_and_neither_asks_nor_writes() {
+    let hub = hub(&[]);
+    let sandbox = stack(&hub);
+    let path = sandbox.path().join("preflight.lock");
+    let run = sandbox.run(&["lock", "--check"]);
+    let reader = "reader: `hf://acme/tiny-GGUF/tiny-Q4_K_M.gguf` is not pinned: `preflight lock --lane \
+                  reader`\n";
+    let missing = format!(
+        "[DIR]/preflight.lock: it is not there\n  {reader}  coder: `hf://acme/tiny` is not pinned: \
+         `preflight lock --lane coder`\n"
+    );
+    let not_current = "preflight: the lock file is not up to date: exit 17, lane configuration; fix: \
+                       run `preflight lock`, and commit what it writes\n";
+    assert_eq!(
+        (run.code, run.stdout.as_str(), run.stderr.as_str()),
+        (Some(17), missing.as_str(), not_current)
+    );
+    assert!(!path.exists(), "it was written");
+    check(&sandbox.run(&["lock"]), 0, &[]);
+    let (text, asked) = (fs_err::read_to_string(&path).unwrap(), hub.requests().len());
+    let run = sandbox.run(&["lock", "--check"]);
+    check(&run, 0, &["coder: pinned at ", "reader: pinned at "]);
+    assert_eq!(run.stderr, "preflight: the lock file is up to date\n");
+    let json: Value =
+        serde_json::from_str(&sandbox.run(&["lock", "--check", "--format", "json"]).stdout)
+            .unwrap();
+    assert_eq!((&json["current"], &json["lanes"][0]["state"]), (&true.into(), &"pinned".into()));
+
+    // Another source, a lane that is gone, and one of two lanes alone.
+    let other =
+        text.replace("hf://acme/tiny\"", "hf://acme/other\"").replace("\"reader\"", "\"writer\"");
+    fs_err::write(&path, &other).unwrap();
+    let run = sandbox.run(&["lock", "--check"]);
+    let outdated = format!(
+        "[DIR]/preflight.lock\n  {reader}  coder: `hf://acme/other` is pinned, not `hf://acme/tiny`: \
+         `preflight lock --lane coder`\n  writer: pinned, and no lane: `preflight lock` drops it\n"
+    );
+    assert_eq!(
+        (run.code, run.stdout.as_str(), run.stderr.as_str()),
+        (Some(17), outdated.as_str(), not_current)
+    );
+    let json = sandbox.run(&["lock", "--check", "--format", "json", "--lane", "coder"]);
+    let told: Value = serde_json::from_str(&json.stdout).unwrap();
+    let lane = serde_json::json!([{
+        "name": "coder", "state": "outdated", "pinned": "hf://acme/other", "source": "hf://acme/tiny",
+    }]);
+    assert_eq!((json.code, &told["lanes"]), (Some(17), &lane));
+    assert_eq!(hub.requests().len(), asked, "the hub was asked");
+    assert_eq!(fs_err::read_to_string(&path).unwrap(), other, "it was written");
+    let both = sandbox.run(&["lock", "--check", "--update"]);
+    check(&both, 2, &["cannot be used with"]);
+}
+
+#[test]
 fn a_fetch_brings_what_is_pinned_although_the_branch_has_moved() {
     let first = hub(&[]);
     let sandbox = stack(&first);

@@ -8,7 +8,7 @@ use super::listing_request::ListingRequest;
 use super::target::{Slot, Target};
 use super::{blocking, loaded};
 use crate::facts::hub::{Hub, HubError, Listing, ObjectId};
-use crate::facts::lockfile::{Lockfile, Pin};
+use crate::facts::lockfile::{LockState, LockedLane, Lockfile, Pin};
 use crate::facts::proof::PromisedBy;
 use crate::facts::proof::hash::hash;
 use crate::facts::{LaneFacts, Pinning};
@@ -47,11 +47,36 @@ fn is_restricted(options: &Options) -> bool {
     !options.selection.lanes.is_empty() || options.selection.minimal
 }
 
+/// What the lock file has for every lane that `preflight lock` would pin, and for lanes that are gone.
+pub(super) fn locked(
+    lanes: &[LaneFacts],
+    lockfile: Option<&Lockfile>,
+    options: &Options,
+) -> Vec<LockedLane> {
+    let state = |facts: &LaneFacts| {
+        let now = facts.lane.source.as_ref().filter(|_| is_wanted(facts))?.value.clone();
+        let state = match &facts.source.pinning {
+            Pinning::Pinned(pin) => LockState::Pinned(pin.commit.clone()),
+            Pinning::NoLock | Pinning::Unlisted => LockState::Missing(now),
+            Pinning::Outdated(pinned) => LockState::Outdated { pinned: pinned.clone(), now },
+        };
+        Some(LockedLane { name: facts.lane.name.clone(), state })
+    };
+    let known = |name: &&String| lanes.iter().any(|facts| facts.lane.name == **name);
+    let pinned = lockfile.into_iter().flat_map(|lockfile| lockfile.lanes.keys());
+    let gone = pinned.filter(|name| !is_restricted(options) && !known(name));
+    let gone = gone.map(|name| LockedLane { name: name.clone(), state: LockState::Surplus });
+    lanes.iter().filter_map(state).chain(gone).collect()
+}
+
+fn is_wanted(facts: &LaneFacts) -> bool {
+    facts.lane.skipped.is_none() && (facts.lane.required || facts.lane.fetch)
+}
+
 /// Absent: it stays as it was.
 async fn pin_of(facts: &mut LaneFacts, hub: &Result<Hub, HubError>, update: bool) -> Option<Pin> {
     let source = facts.lane.source.as_ref()?.value.clone();
-    let is_wanted = facts.lane.skipped.is_none() && (facts.lane.required || facts.lane.fetch);
-    if !is_wanted || (facts.source.pinning.pin().is_some() && !update) {
+    if !is_wanted(facts) || (facts.source.pinning.pin().is_some() && !update) {
         return None;
     }
     // Neither what was pinned nor what it was pinned for binds any more.
