@@ -17,10 +17,19 @@ use flags::Flags;
 /// `0.1.0 (46686f1d8c2e, x86_64-unknown-linux-gnu)`; see `build.rs`.
 const VERSION: &str = env!("PREFLIGHT_VERSION");
 
+/// What a person may rely on, in the same words as in the README.
+macro_rules! by_hand {
+    () => {
+        "By hand nothing is written and the network is not used, except by `fetch`, `lock`, `smoke` and
+with `--fetch`; `--deep` leaves stamps, unless `--no-stamps` is given, and `-o` writes its report."
+    };
+}
+
 /// What stands below the help.
-const AFTER_HELP: &str = "\
-Without a subcommand: load, plan, validate, inspect, report. By hand nothing is written and the network
-is not used, except with `fetch`, `smoke` or `--fetch`.
+const AFTER_HELP: &str = concat!(
+    "Without a subcommand: load, plan, validate, inspect, report.\n",
+    by_hand!(),
+    "
 
 Examples:
   preflight                                   judge the project in this folder
@@ -30,7 +39,8 @@ Examples:
 
 Exit codes: 0 ready, 2 usage, 3 could not judge, 10 files missing, 11 files corrupt, 12 access,
 13 network, 14 disk, 16 mount or permission, 17 lane configuration; the rest are in
-docs/exit-codes.md.";
+docs/exit-codes.md."
+);
 
 /// Proves that every model of a Docker Compose inference stack will load, before any engine starts.
 #[derive(Debug, Parser)]

@@ -30,9 +30,11 @@ const DOCUMENTS: [&str; 12] = [
 ];
 
 /// How commands begin that other tests run, or that have nothing to show.
-const ELSEWHERE: [(&str, &str); 4] = [
+const ELSEWHERE: [(&str, &str); 6] = [
     ("HF_HOME=./huggingface hf download ", "tests/it/hf_interop.rs"),
     ("docker compose up -d --wait", "tests/it/docker_cortex.rs"),
+    ("docker compose run --rm preflight plan", "tests/it/docker_shipped.rs"),
+    ("docker compose run --rm preflight verify", "tests/it/docker_shipped.rs"),
     ("docker compose run --rm preflight smoke", "tests/it/docker_cortex.rs"),
     ("export ", "a variable of the shell"),
 ];
@@ -85,6 +87,33 @@ fn the_help_in_the_documentation_is_the_help() {
     let help: String = help.lines().map(|line| format!("{}\n", line.trim_end())).collect();
     let path = "docs/configuration.md";
     keep(path, &with_part(&read(path), "help", &format!("```text\n{help}```\n")));
+}
+
+/// The sentence about what is written by hand, on one line.
+fn by_hand(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let start = text.find("By hand nothing is written").expect("the sentence");
+    let length = text[start..].find(". ").map_or(text.len() - start, |end| end + 1);
+    text[start..start + length].to_owned()
+}
+
+#[test]
+fn readme_help_and_manual_say_in_the_same_words_what_is_written_by_hand() {
+    let told = |argument| {
+        let run = Sandbox::new().run(&[argument]);
+        by_hand(&format!("{} ", run.stdout.replace("\\-", "-").replace("\n.br\n", "\n")))
+    };
+    let help = told("--help");
+    assert!(help.ends_with("`-o` writes its report."), "{help}");
+    assert_eq!(by_hand(&read("README.md")), help);
+    assert_eq!(told("man"), help);
+}
+
+#[test]
+fn the_rust_that_the_readme_names_is_the_one_that_is_needed() {
+    let manifest = read("Cargo.toml");
+    let version = manifest.split("rust-version = \"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(read("README.md").contains(&format!("It needs Rust {version} ")), "Rust {version}");
 }
 
 #[test]
