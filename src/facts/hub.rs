@@ -394,7 +394,8 @@ impl Hub {
     /// the first error; files that were already renamed stay, and so does what has come of the
     /// others. Dropping the future cancels, with the same outcome.
     ///
-    /// No two processes may fetch the same destination at the same time.
+    /// No two processes may fetch the same destination at the same time. That it begins is said by who
+    /// knows of all that is brought for a lane.
     ///
     /// # Errors
     /// See [`HubError`]; nothing is left under a final name that was not verified.
@@ -412,8 +413,6 @@ impl Hub {
         // Small files first: they are what can be judged, and what fails soonest.
         let mut downloads: Vec<_> = downloads.iter().collect();
         downloads.sort_by_key(|download| download.file.size);
-        progress
-            .started(downloads.len(), downloads.iter().map(|download| download.file.size).sum());
         let bring = |download| delivery::deliver(client, self.locking, listing, download, progress);
         // Collected, because a stream over the closure is not `Send`.
         let transfers: Vec<_> = downloads.iter().copied().map(bring).collect();

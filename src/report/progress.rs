@@ -6,6 +6,7 @@
 mod bars;
 mod board;
 mod json;
+mod left_off;
 mod plain;
 
 use std::io::{self, Write};
@@ -29,7 +30,7 @@ pub async fn shown<T>(
             Redacting::new(io::stderr(), redactor.clone())
         }
     };
-    let show = render(receiver, style, out);
+    let show = render(receiver, style, out, redactor);
     // The stream ends with the work, and the showing with the stream.
     let (done, ()) = tokio::join!(work(Progress::new(events)), show);
     done
@@ -37,10 +38,15 @@ pub async fn shown<T>(
 
 /// Shows what moves until every [`Progress`] of the stream is gone. Bars go to standard error by
 /// themselves, because they move the cursor; everything else goes to `out`. A reader of `out` who
-/// went away is not an error.
-async fn render(events: UnboundedReceiver<Event>, style: ProgressStyle, out: impl Write + Send) {
+/// went away is not an error. Dropped before that, it says what is left behind.
+async fn render(
+    events: UnboundedReceiver<Event>,
+    style: ProgressStyle,
+    out: impl Write + Send,
+    redactor: &Redactor,
+) {
     match style {
-        ProgressStyle::Bars => bars::render(events).await,
+        ProgressStyle::Bars => bars::render(events, out, redactor).await,
         ProgressStyle::Plain => plain::render(events, out).await,
         ProgressStyle::Json => json::render(events, out).await,
         ProgressStyle::None => drop(events),

@@ -49,6 +49,7 @@ impl Carrier<'_> {
         if supplies.is_empty() || self.judge.ends_at_sources(facts) {
             return;
         }
+        self.announce(facts, &supplies, done);
         for supply in supplies {
             // What is to be replaced need not be sound.
             facts.proofs.clear();
@@ -63,6 +64,20 @@ impl Carrier<'_> {
             if !goes_on {
                 return;
             }
+        }
+    }
+
+    /// Says how much there is to bring for a lane, over all of its sources and stages.
+    fn announce(&self, facts: &LaneFacts, supplies: &[Supply], done: &BTreeSet<PathBuf>) {
+        let mut known = BTreeSet::new();
+        let downloads = supplies.iter().flat_map(|supply| &supply.downloads);
+        let sizes: Vec<u64> = downloads
+            .filter(|download| !done.contains(download.found_at().path()))
+            .filter(|download| known.insert(download.found_at().path()))
+            .map(|download| download.file.size)
+            .collect();
+        if !sizes.is_empty() {
+            self.progress.for_lane(&facts.lane.name).started(sizes.len(), sizes.iter().sum());
         }
     }
 

@@ -1,10 +1,12 @@
 //! Where every lane stands: the sums behind all renderings.
 
-use crate::progress::Event;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use tokio::time::Instant;
+
+use crate::progress::Event;
 
 /// The lanes, in the order in which they began.
 #[derive(Debug, Default)]
@@ -44,7 +46,15 @@ pub(super) struct Lane {
     told: (Instant, u64),
     /// The percentage that was last told.
     percent_told: u64,
+    /// When so many bytes had moved, of the last moments; the oldest first.
+    samples: VecDeque<(Instant, u64)>,
 }
+
+/// How far back the pace of now goes.
+const MOMENTS: Duration = Duration::from_secs(15);
+
+/// How often the pace is looked at.
+const SAMPLE_EVERY: Duration = Duration::from_millis(500);
 
 impl Board {
     /// Takes an event into account; the lane that it is about.
@@ -73,6 +83,7 @@ impl Board {
             Event::Waiting { .. } => {}
             Event::Finished { .. } => lane.finished += 1,
         }
+        lane.sample();
         lane
     }
 }
@@ -92,6 +103,7 @@ impl Lane {
             began: now,
             told: (now, 0),
             percent_told: 0,
+            samples: VecDeque::from([(now, 0)]),
         }
     }
 
@@ -137,10 +149,31 @@ impl Lane {
         per_second(self.moved() - before, then.elapsed())
     }
 
-    /// How long the rest takes at the pace of all that came so far; absent before anything came.
+    /// How long the rest takes at the pace of the last moments, or of all that came so far if nothing
+    /// moves now; absent before anything came.
     pub(super) fn remaining(&self) -> Option<Duration> {
-        let rate = per_second(self.moved(), self.elapsed());
+        let all = || per_second(self.moved(), self.elapsed());
+        let rate = Some(self.pace()).filter(|rate| *rate > 0).unwrap_or_else(all);
         (rate > 0).then(|| Duration::from_secs((self.bytes - self.done).div_ceil(rate)))
+    }
+
+    /// Bytes per second over the last moments.
+    pub(super) fn pace(&self) -> u64 {
+        let oldest = self.samples.iter().find(|(at, _)| at.elapsed() <= MOMENTS);
+        let last = self.samples.back();
+        oldest.or(last).map_or(0, |(at, moved)| per_second(self.moved() - moved, at.elapsed()))
+    }
+
+    /// Remembers how much has moved by now, unless it did a moment ago.
+    fn sample(&mut self) {
+        if self.samples.back().is_some_and(|(at, _)| at.elapsed() < SAMPLE_EVERY) {
+            return;
+        }
+        let moved = self.moved();
+        self.samples.push_back((Instant::now(), moved));
+        while self.samples.front().is_some_and(|(at, _)| at.elapsed() > MOMENTS) {
+            self.samples.pop_front();
+        }
     }
 
     /// Bytes that this run has moved.
@@ -192,6 +225,23 @@ mod tests {
         let state = board.apply(&Event::Received { lane: lane(), bytes: 20 });
         assert_eq!((state.percent(), state.remaining()), (80, Some(Duration::from_secs(10))));
         assert_eq!(state.tell(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn small_files_that_came_slowly_make_no_hours_of_the_weights() {
+        let mut board = Board::default();
+        let lane = || "l".to_owned();
+        board.apply(&Event::Started { lane: lane(), files: 5, bytes: 10_000 });
+        for _ in 0..20 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            board.apply(&Event::Received { lane: lane(), bytes: 1 });
+        }
+        for _ in 0..16 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            board.apply(&Event::Received { lane: lane(), bytes: 100 });
+        }
+        let state = &board.lanes["l"];
+        assert_eq!((state.pace(), state.remaining()), (100, Some(Duration::from_secs(84))));
     }
 
     #[test]

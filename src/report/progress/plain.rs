@@ -7,6 +7,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::board::{Board, Lane, Work};
+use super::left_off::LeftOff;
 use crate::amount::{clock, size};
 use crate::progress::Event;
 
@@ -16,24 +17,24 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A line for each so many hundredths.
 const STEP: u64 = 5;
 
-pub(super) async fn render(mut events: UnboundedReceiver<Event>, mut out: impl Write + Send) {
-    let mut board = Board::default();
+pub(super) async fn render(mut events: UnboundedReceiver<Event>, out: impl Write + Send) {
+    let mut left_off = LeftOff::new(out);
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let lines = tokio::select! {
             event = events.recv() => match event {
-                Some(event) => lines_after(&mut board, &event),
+                Some(event) => lines_after(&mut left_off.board, &event),
                 None => break,
             },
-            _ = looks.tick() => overdue(&mut board),
+            _ = looks.tick() => overdue(&mut left_off.board),
         };
         for line in lines {
             // A reader who went away is not an error.
-            drop(writeln!(out, "{line}"));
+            drop(writeln!(left_off.out, "{line}"));
         }
     }
-    drop(out.flush());
+    left_off.ended();
 }
 
 fn lines_after(board: &mut Board, event: &Event) -> Vec<String> {
