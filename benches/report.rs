@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use preflight::findings::Policy;
 use preflight::findings::check;
 use preflight::findings::{Finding, Findings};
-use preflight::options::Base;
-use preflight::options::{Charset, Role};
+use preflight::options::{Base, Role};
 use preflight::plan::lanes::Lane;
 use preflight::report::redact::Redactor;
-use preflight::report::{FORMATS, LaneOutcome, Report, RunOutcome, Telling, human, verdict};
+use preflight::report::{
+    FORMATS, LaneOutcome, Length, Report, RunOutcome, Telling, human, verdict,
+};
 use preflight::source_map::{Place, SourceMap, Span, Variable, VariableSource};
 use preflight::timing::Timing;
 
@@ -35,7 +36,7 @@ fn main() {
     for format in FORMATS {
         measure(format.name, || (format.report)(&report, telling).len());
     }
-    measure("verdict", || verdict(&report, &sources, &redactor, Charset::Unicode).len());
+    measure("verdict", || verdict(&report, telling, Length::Whole).len());
 }
 
 /// The best and the median of some rounds, against what is wanted.

@@ -1,7 +1,9 @@
 //! The command line: the only place that names clap or reads the environment.
 
+mod completion;
 mod environment;
 mod flags;
+mod manual;
 mod target;
 mod terminal;
 
@@ -10,7 +12,10 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::options::{Charset, ConfigPart, FileOptions, LogFormat, Options, OptionsError, Task};
+use crate::options::{
+    Charset, ConfigPart, FileOptions, LogFormat, Options, OptionsError, ReportOptions, Role, Task,
+};
+use crate::report::explain::Screen;
 use environment::Environment;
 use flags::Flags;
 
@@ -25,28 +30,28 @@ with `--fetch`; `--deep` leaves stamps, unless `--no-stamps` is given, and `-o` 
     };
 }
 
-/// What stands below the help.
-const AFTER_HELP: &str = concat!(
-    "Without a subcommand: load, plan, validate, inspect, report.\n",
-    by_hand!(),
-    "
+/// What a run does that is asked for nothing in particular.
+const OVERVIEW: &str =
+    concat!("Without a subcommand: load, plan, validate, inspect, report.\n", by_hand!());
 
-Examples:
+const EXAMPLES: &str = "\
   preflight                                   judge the project in this folder
   preflight fetch --lane coder                bring what one lane lacks
-  preflight -o junit=report.xml -o sarif=preflight.sarif
+  preflight -o report.xml -o preflight.sarif  reports for CI beside the one on the screen
   preflight explain mount-source-missing      what a check means, and the fix
+";
 
+/// What of the exit codes a person may want to have at hand.
+const EXIT_CODES: &str = "\
 Exit codes: 0 ready, 2 usage, 3 could not judge, 10 files missing, 11 files corrupt, 12 access,
-13 network, 14 disk, 16 mount or permission, 17 lane configuration; the rest are in
-docs/exit-codes.md."
-);
+13 network, 14 disk, 16 mount or permission, 17 lane configuration; `preflight explain 16` says more
+about one.";
 
 /// Proves that every model of a Docker Compose inference stack will load, before any engine starts.
 #[derive(Debug, Parser)]
 #[command(name = "preflight", version = VERSION, max_term_width = 100)]
 #[command(subcommand_precedence_over_arg = true)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = format!("{OVERVIEW}\n\nExamples:\n{EXAMPLES}\n{EXIT_CODES}"))]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -80,9 +85,9 @@ enum Command {
     Smoke(Place),
     /// Pin commit, size and hash of every file in `preflight.lock`
     Lock(Lock),
-    /// Say what a check means, or list them all
+    /// Say what a check or an exit code means, or list all checks
     Explain {
-        /// The id of a check, for example `file-truncated`
+        /// The id of a check, for example `file-truncated`, or an exit code
         check: Option<String>,
     },
     /// Print the manual page
@@ -139,8 +144,13 @@ struct Lock {
 pub enum Request {
     /// A run.
     Run(Box<Options>),
-    /// The documentation of one check, or the list.
-    Explain(Option<String>),
+    /// The documentation of one check or exit code, or the list.
+    Explain {
+        /// As typed; absent: the list.
+        what: Option<String>,
+        /// What it is laid out for; absent: no terminal.
+        screen: Option<Screen>,
+    },
     /// A text for standard output, ready to print.
     Print(String),
 }
@@ -186,6 +196,12 @@ impl Cli {
         Log { filter, format: self.flags.log_format(), charset: terminal::charset() }
     }
 
+    /// How a program is told why [`Cli::request`] is refused, and in which role.
+    #[must_use]
+    pub fn of_failure(&self) -> (ReportOptions, Role) {
+        (self.flags.of_failure(), self.flags.role())
+    }
+
     /// What was asked, made valid against this process's environment.
     ///
     /// # Errors
@@ -210,9 +226,14 @@ impl Cli {
             Some(Command::Inspect(place)) => (Task::Inspect, Some(place)),
             Some(Command::Smoke(place)) => (Task::Smoke, Some(place)),
             Some(Command::Lock(lock)) => (Task::Lock, Some(lock.place)),
-            Some(Command::Explain { check }) => return Ok(Request::Explain(check)),
-            Some(Command::Man) => return Ok(Request::Print(manual())),
-            Some(Command::Completions { shell }) => return Ok(Request::Print(completions(shell))),
+            Some(Command::Explain { check }) => {
+                let screen = terminal::screen(self.flags.has_color());
+                return Ok(Request::Explain { what: check, screen });
+            }
+            Some(Command::Man) => return Ok(Request::Print(manual::page(&Self::command()))),
+            Some(Command::Completions { shell }) => {
+                return Ok(Request::Print(completion::script(shell, &Self::command())));
+            }
         };
         let path = match (self.place.path, place.and_then(|place| place.path)) {
             (Some(path), Some(_)) => return Err(OptionsError::TwoPaths { path }),
@@ -233,19 +254,6 @@ impl Config {
             (false, false) => ConfigPart::Whole,
         }
     }
-}
-
-fn completions(shell: Shell) -> String {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "preflight", &mut script);
-    String::from_utf8_lossy(&script).into_owned()
-}
-
-fn manual() -> String {
-    let mut page = Vec::new();
-    // A vector takes whatever is written.
-    drop(clap_mangen::Man::new(Cli::command()).render(&mut page));
-    String::from_utf8_lossy(&page).into_owned()
 }
 
 #[cfg(test)]

@@ -120,10 +120,10 @@ impl Rule {
         Self { id, severity: Severity::Note, exit, docs }
     }
 
-    /// Where its documentation is, relative to the root of preflight's repository.
+    /// The command that prints its documentation.
     #[must_use]
-    pub fn link(&self) -> String {
-        format!("docs/checks.md#{}", self.id)
+    pub fn explained_by(&self) -> String {
+        format!("preflight explain {}", self.id)
     }
 }
 

@@ -9,7 +9,7 @@ use std::thread::available_parallelism;
 use preflight::cli::{Cli, Log, Request};
 use preflight::error::Error;
 use preflight::exit_code::ExitCode as Code;
-use preflight::options::Options;
+use preflight::options::{Options, ReportOptions, Role};
 use preflight::plan::engine::known_flags;
 use preflight::report::logging;
 use preflight::report::redact::Redactor;
@@ -26,11 +26,18 @@ fn main() -> ExitCode {
     // Before anything that it could wait for.
     let signals = Signals::watch().map_err(Error::Runtime);
     let cli = Cli::from_command_line();
-    let log = cli.log();
+    let (log, of_failure) = (cli.log(), cli.of_failure());
     let mut redactor = Redactor::default().flags(known_flags());
-    let outcome = cli.request().map_err(Error::from).and_then(|request| match request {
+    let request = cli.request().map_err(Error::from);
+    if let Err(error) = &request {
+        let (options, role) = of_failure;
+        tell_failure(&options, role, redactor.clone(), error);
+    }
+    let outcome = request.and_then(|request| match request {
         Request::Run(options) => run(&options, &log, &mut redactor, signals?),
-        Request::Explain(check) => say(&report::explain::explain(check.as_deref())?),
+        Request::Explain { what, screen } => {
+            say(&report::explain::explain(what.as_deref(), screen)?)
+        }
         Request::Print(text) => say(&text),
     });
     let code = outcome.unwrap_or_else(|error| {
@@ -39,6 +46,14 @@ fn main() -> ExitCode {
         error.exit_code()
     });
     ExitCode::from(code.code())
+}
+
+/// Tells a program why there is no run, where it would look for the report.
+fn tell_failure(options: &ReportOptions, role: Role, redactor: Redactor, error: &Error) {
+    let (mut stdout, mut stderr) = (io::stdout(), io::stderr());
+    let mut voice = Voice { options, role, redactor, stdout: &mut stdout, stderr: &mut stderr };
+    // Who cannot be told so is told by the exit code, and on standard error.
+    voice.failure(&Failure::from(error)).ok();
 }
 
 fn say(text: &str) -> Result<Code, Error> {

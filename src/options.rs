@@ -319,6 +319,9 @@ pub struct ReportOptions {
     pub progress: ProgressStyle,
     /// Nothing but the verdict.
     pub quiet: bool,
+    /// Whether standard output and standard error are one terminal to whoever reads: the report stands
+    /// above the verdict.
+    pub is_seen_whole: bool,
     /// `preflight config --show-secrets`.
     pub show_secrets: bool,
 }

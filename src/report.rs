@@ -46,7 +46,7 @@ use text::Cleaner;
 
 pub use failure::Failure;
 pub use format::Format;
-pub use verdict::{failure_verdict, verdict};
+pub use verdict::{Length, failure_verdict, verdict};
 pub use voice::Voice;
 
 /// Every format, in the order in which they are offered. The first is the default.

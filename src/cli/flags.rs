@@ -130,7 +130,8 @@ pub(super) struct Flags {
     #[arg(long, value_name = "FORMAT", env = "PREFLIGHT_FORMAT", default_value = "human")]
     #[arg(global = true, help_heading = "Report", value_parser = formats())]
     format: String,
-    /// Write a report into a file as well: FORMAT=FILE, or FILE for JSON; may be repeated
+    /// Write a report into a file as well: FORMAT=FILE, or FILE whose ending says the format (.json,
+    /// .sarif, .xml for JUnit, .md, .txt); may be repeated
     #[arg(short, long, value_name = "FORMAT=FILE", env = "PREFLIGHT_OUTPUT", global = true)]
     #[arg(help_heading = "Report", value_delimiter = ',')]
     output: Vec<String>,
@@ -226,10 +227,7 @@ impl Flags {
         path: Option<&Path>,
         environment: Environment,
     ) -> Result<Options, OptionsError> {
-        let role = match self.role {
-            RoleName::Init => Role::Init,
-            RoleName::Hand => Role::Hand,
-        };
+        let role = self.role();
         let target = target::of(path, &self.file)?;
         let by_role = task == Task::Fetch || (task == Task::Check && role == Role::Init);
         let deadline = self.timeout.and_then(Deadline::after);
@@ -282,11 +280,6 @@ impl Flags {
     }
 
     fn report(&self, task: Task, environment: &Environment) -> Result<ReportOptions, OptionsError> {
-        let color = match self.color {
-            ColorName::Always => true,
-            ColorName::Never => false,
-            ColorName::Auto => terminal::has_color(environment),
-        };
         let progress = match self.progress {
             ProgressName::Auto if std::io::stderr().is_terminal() => ProgressStyle::Bars,
             ProgressName::Tty => ProgressStyle::Bars,
@@ -298,14 +291,51 @@ impl Flags {
             format: self.format_of(task)?,
             outputs: self.output.iter().map(|text| output(text, task)).collect::<Result<_, _>>()?,
             step_summary: environment.value("GITHUB_STEP_SUMMARY").map(PathBuf::from),
-            color,
+            color: self.has_color(),
             width: terminal::width(),
             charset: terminal::charset(),
             base: environment.base(),
             progress,
             quiet: self.quiet,
+            is_seen_whole: terminal::shows_both_streams(),
             show_secrets: self.show_secrets,
         })
+    }
+
+    pub(super) fn role(&self) -> Role {
+        match self.role {
+            RoleName::Init => Role::Init,
+            RoleName::Hand => Role::Hand,
+        }
+    }
+
+    /// Whether standard output has colours.
+    pub(super) fn has_color(&self) -> bool {
+        match self.color {
+            ColorName::Always => true,
+            ColorName::Never => false,
+            ColorName::Auto => terminal::has_color(),
+        }
+    }
+
+    /// What tells a program why there is no run.
+    pub(super) fn of_failure(&self) -> ReportOptions {
+        let named = report::named(&self.format).map(|format| Format::of(format.name));
+        let outputs = self.output.iter().filter_map(|text| output(text, Task::Check).ok());
+        let environment = Environment::of_this_process().ok();
+        ReportOptions {
+            format: named.unwrap_or(Format::HUMAN),
+            outputs: outputs.collect(),
+            step_summary: None,
+            color: false,
+            width: terminal::width(),
+            charset: terminal::charset(),
+            base: environment.map(|environment| environment.base()).unwrap_or_default(),
+            progress: ProgressStyle::None,
+            quiet: self.quiet,
+            is_seen_whole: false,
+            show_secrets: false,
+        }
     }
 
     /// The format of standard output. Not everything is told in every format.
@@ -423,9 +453,22 @@ fn has(format: &report::Format, task: Task) -> Result<(), OptionsError> {
     if has { Ok(()) } else { Err(OptionsError::FormatOfTask { task, format }) }
 }
 
+/// The format of a report whose file says it; JSON where its ending says nothing.
+fn format_of_file(file: &str) -> &'static str {
+    let ending = file.rsplit_once('.').map_or("", |(_, ending)| ending);
+    match ending.to_ascii_lowercase().as_str() {
+        _ if file.to_ascii_lowercase().ends_with(".sarif.json") => "sarif",
+        "sarif" => "sarif",
+        "xml" => "junit",
+        "md" | "markdown" => "markdown",
+        "txt" => "human",
+        _ => "json",
+    }
+}
+
 /// `json=report.json` or `report.json`.
 fn output(text: &str, task: Task) -> Result<(Format, PathBuf), OptionsError> {
-    let (name, file) = text.split_once('=').unwrap_or(("json", text));
+    let (name, file) = text.split_once('=').unwrap_or_else(|| (format_of_file(text), text));
     let value = || text.to_owned();
     let Some(format) = report::named(name) else {
         if name.eq_ignore_ascii_case(YAML) {
@@ -471,6 +514,23 @@ mod tests {
             ("maybe", Err("expected `true` or `false`".to_owned())),
         ] {
             assert_eq!(switch(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_says_what_it_is_by_its_ending_unless_a_format_is_named() {
+        for (text, expected) in [
+            ("report.sarif", "sarif"),
+            ("report.sarif.json", "sarif"),
+            ("a.b/report.XML", "junit"),
+            ("report.json", "json"),
+            ("report.md", "markdown"),
+            ("report.txt", "human"),
+            ("report", "json"),
+            ("json=report.xml", "json"),
+        ] {
+            let text = text.replace("a.b/", "/");
+            assert_eq!(output(&text, Task::Check).unwrap().0.name(), expected, "{text}");
         }
     }
 

@@ -2,8 +2,9 @@
 
 use std::io::{self, IsTerminal as _};
 
-use super::environment::{self, Environment};
+use super::environment;
 use crate::options::Charset;
+use crate::report::explain::Screen;
 
 /// Characters in a line where nobody says how many fit.
 const WIDTH: usize = 100;
@@ -12,21 +13,32 @@ const WIDTH: usize = 100;
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=160;
 
 /// Whether a terminal shows colours.
-pub(super) fn has_color(environment: &Environment) -> bool {
-    let is_dumb = environment.value("TERM").is_some_and(|term| term == "dumb");
-    io::stdout().is_terminal() && !is_dumb && !environment.is_set("NO_COLOR")
+pub(super) fn has_color() -> bool {
+    let is_dumb = environment::value("TERM").is_some_and(|term| term == "dumb");
+    io::stdout().is_terminal() && !is_dumb && environment::value("NO_COLOR").is_none()
 }
 
-/// Characters in a line of standard output.
+/// Characters in a line of standard output: as `COLUMNS` says, else the terminal.
 pub(super) fn width() -> usize {
     let stdout = io::stdout();
-    let columns = stdout
-        .is_terminal()
-        .then(|| rustix::termios::tcgetwinsize(&stdout).ok())
-        .flatten()
-        .map(|size| usize::from(size.ws_col))
-        .filter(|columns| *columns > 0);
+    let of_terminal = || {
+        let size = rustix::termios::tcgetwinsize(&stdout).ok().filter(|_| stdout.is_terminal());
+        size.map(|size| usize::from(size.ws_col))
+    };
+    let named = environment::value("COLUMNS").and_then(|columns| columns.parse().ok());
+    let columns = named.or_else(of_terminal).filter(|columns| *columns > 0);
     columns.unwrap_or(WIDTH).clamp(*WIDTHS.start(), *WIDTHS.end())
+}
+
+/// Whether what is written to standard output and to standard error is seen by the same person.
+pub(super) fn shows_both_streams() -> bool {
+    io::stdout().is_terminal() && io::stderr().is_terminal()
+}
+
+/// What a page is laid out for; absent: whoever reads it is no terminal.
+pub(super) fn screen(color: bool) -> Option<Screen> {
+    let is_seen = color || io::stdout().is_terminal();
+    is_seen.then(|| Screen { width: width(), color })
 }
 
 /// Which characters the locale can show; all where none is set, as in a container.

@@ -1,17 +1,29 @@
-//! What `preflight explain` prints: the rules, or what one of them means; and all of it as a page.
+//! What `preflight explain` prints: the rules, or what one of them or an exit code means; and all of
+//! it as a page.
 
+mod exit;
+mod screen;
+
+use crate::exit_code::ExitCode;
 use crate::findings::Rule;
 use crate::findings::check::{self, UnknownCheck};
 
-/// The list of all checks, or what the one called `id` means; with a line break at its end.
+pub use screen::Screen;
+
+/// The list of all checks, or what `what` means: the id of a check, or an exit code. With a line
+/// break at its end; as Markdown, unless there is a `screen` to lay it out for.
 ///
 /// # Errors
-/// When no check has that id.
-pub fn explain(id: Option<&str>) -> Result<String, UnknownCheck> {
-    match id {
-        None => Ok(list(check::rules())),
-        Some(id) => check::find(id).map(page),
-    }
+/// When nothing is called so.
+pub fn explain(what: Option<&str>, screen: Option<Screen>) -> Result<String, UnknownCheck> {
+    let Some(what) = what else {
+        return Ok(list(&check::rules().collect::<Vec<_>>(), screen));
+    };
+    let page = match exit::of(what) {
+        Some(code) => exit::page(code),
+        None => check::find(what).map(page)?,
+    };
+    Ok(screen.map_or(page.clone(), |screen| screen.page(&page)))
 }
 
 /// Every check, as the Markdown of `docs/checks.md`.
@@ -45,17 +57,29 @@ This page is made from the checks themselves: see `tests/it/documentation.rs`.
 |---|---|---:|---|
 ";
 
-/// A line for each rule: id, severity, exit code, what it is about.
-fn list(rules: impl Iterator<Item = &'static Rule>) -> String {
-    let rules: Vec<_> = rules.collect();
+/// A part for each exit code, in which each rule has a line: id, severity, what it is about.
+fn list(rules: &[&'static Rule], screen: Option<Screen>) -> String {
     let width = rules.iter().map(|rule| rule.id.len()).max().unwrap_or(0);
     let mut list = String::new();
-    for rule in rules {
-        let severity = rule.severity.to_string();
-        let exit = rule.exit.code();
-        let line = format!("{:<width$}  {severity:<7}  {exit:>2}  {}", rule.id, summary(rule.docs));
-        list.push_str(line.trim_end());
+    for code in ExitCode::ALL {
+        let of_code: Vec<_> = rules.iter().filter(|rule| rule.exit == code).collect();
+        if of_code.is_empty() {
+            continue;
+        }
+        if !list.is_empty() {
+            list.push('\n');
+        }
+        let heading = format!("{} (exit {})", code.meaning(), code.code());
+        list.push_str(&screen.map_or(heading.clone(), |screen| screen.heading(&heading)));
         list.push('\n');
+        for rule in of_code {
+            let (severity, summary) = (rule.severity.to_string(), summary(rule.docs));
+            let head = format!("  {:<width$}  {severity:<7}  ", rule.id);
+            match screen {
+                Some(screen) => list.push_str(&screen.entry(&head, &summary)),
+                None => list.push_str(&format!("{head}{summary}\n")),
+            }
+        }
     }
     list
 }
@@ -84,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_page_of_a_rule_has_its_severity_its_exit_code_and_its_documentation() {
-        let page = explain(Some("no-lane")).unwrap();
+        let page = explain(Some("no-lane"), None).unwrap();
         assert!(
             page.starts_with("error[no-lane]: exit 3 (could not judge)\n\nNo service"),
             "{page}"
@@ -94,20 +118,40 @@ mod tests {
 
     #[test]
     fn an_id_that_no_check_has_is_an_error_with_a_hint() {
-        let error = explain(Some("no-lanes")).unwrap_err();
+        let error = explain(Some("no-lanes"), None).unwrap_err();
         assert_eq!(error.to_string(), "there is no check `no-lanes`");
         assert_eq!(error.hint(), "did you mean `no-lane`?");
         assert_eq!(
-            explain(Some("\u{1b}[0m")).unwrap_err().hint(),
+            explain(Some("\u{1b}[0m"), None).unwrap_err().hint(),
             "`preflight explain` lists them"
         );
     }
 
     #[test]
-    fn the_list_has_the_first_sentence_of_each_rule() {
+    fn the_list_has_the_first_sentence_of_each_rule_below_its_exit_code() {
         const DOCS: &str = "Something is\nwrong. More.\n\n## Why\n\nAnd more.\n";
         static RULE: Rule = Rule::warning("a-rule", ExitCode::Mount, DOCS);
-        assert_eq!(list([&RULE].into_iter()), "a-rule  warning  16  Something is wrong\n");
+        static OTHER: Rule = Rule::error("other", ExitCode::Incomplete, "A file is missing.\n");
+        let expected = "files missing or incomplete (exit 10)\n  other   error    A file is missing\n\n\
+                        mount or permission (exit 16)\n  a-rule  warning  Something is wrong\n";
+        assert_eq!(list(&[&RULE, &OTHER], None), expected);
+        let narrow = list(&[&RULE], Some(Screen { width: 40, color: false }));
+        let expected =
+            "MOUNT OR PERMISSION (EXIT 16)\n  a-rule  warning\n      Something is wrong\n";
+        assert_eq!(narrow, expected);
+    }
+
+    #[test]
+    fn an_exit_code_is_explained_with_the_checks_that_lead_to_it() {
+        for code in ExitCode::ALL {
+            let page = explain(Some(&code.code().to_string()), None).unwrap();
+            let first = format!("exit {}: {}\n\n", code.code(), code.meaning());
+            assert!(page.starts_with(&first) && page.ends_with('\n'), "{page}");
+            let listed = page.matches("\n- `").count();
+            let own = check::rules().filter(|rule| rule.exit == code).count();
+            assert_eq!(listed, own, "{page}");
+        }
+        assert_eq!(explain(Some("99"), None).unwrap_err().to_string(), "there is no check `99`");
     }
 
     #[test]

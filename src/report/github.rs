@@ -54,7 +54,7 @@ fn message(finding: &Finding, cleaner: Cleaner<'_>) -> String {
     let mut message = verdict::about(finding, cleaner);
     message.push_str(&cleaner.joined(&finding.message));
     message.push_str(&format!("\nfix: {}", cleaner.lines(&finding.fix)));
-    message.push_str(&format!("\n{}", finding.rule.link()));
+    message.push_str(&format!("\n`{}` says more", finding.rule.explained_by()));
     message
 }
 

@@ -296,7 +296,7 @@ impl Texts<'_> {
                 Ruling::Comment => "comment",
                 Ruling::Extension => "x-preflight",
             }),
-            docs: finding.rule.link(),
+            docs: finding.rule.explained_by(),
         }
     }
 

@@ -1,13 +1,14 @@
 //! The report as JUnit XML: one suite for each lane and one for the project as a whole.
 //!
 //! A suite always has the case `ready`, so that a dashboard has something to follow from run to
-//! run; every finding is a case of its own in the
-//! suite of each lane that it is about. An error is a failure; a warning and a note pass and
-//! say what they have to say in `system-out`.
+//! run. Every finding is one case: in the suite of its lane, or in that of the project if it is about
+//! several or none. An error is a failure; a warning and a note pass and say what they have to say in
+//! `system-out`. What a failure of its own stands for is not counted again: then `ready` is skipped,
+//! and names it.
 
 use super::format::Format;
 use super::text::Cleaner;
-use super::{Failure, LaneReport, Report, Telling, Verdict, human};
+use super::{Failure, LaneReport, Report, Telling, Verdict, address, human};
 use crate::exit_code::ExitCode;
 use crate::findings::{Finding, Severity};
 use crate::options::Charset;
@@ -24,6 +25,9 @@ struct Suite {
 
 struct Case {
     name: String,
+    /// The file and the line that it points at.
+    place: Option<(String, usize)>,
+    seconds: f64,
     outcome: CaseOutcome,
 }
 
@@ -47,14 +51,14 @@ pub(super) static FORMAT: Format = Format {
 /// The report as one XML document, with a line break at its end.
 fn render(report: &Report, telling: Telling<'_>) -> String {
     let cleaner = telling.cleaner();
-    let is_known = |name: &String| report.lanes.iter().any(|lane| lane.name == *name);
-    let of_project = report.findings.iter().filter(|finding| !finding.lanes().any(is_known));
+    let of_project = report.findings.iter().filter(|finding| lane_of(finding, report).is_none());
     let mut suites = vec![suite(PROJECT, project_case(report), of_project, telling)];
     for lane in &report.lanes {
-        let own = report.findings.iter().filter(|found| found.is_about(&lane.name));
-        suites.push(suite(&lane.name, lane_case(lane, cleaner), own, telling));
+        let is_own = |finding: &&Finding| lane_of(finding, report) == Some(&lane.name);
+        let own = report.findings.iter().filter(is_own);
+        suites.push(suite(&lane.name, lane_case(lane, report, cleaner), own, telling));
     }
-    document(&suites, report.timing.total().as_secs_f64(), cleaner)
+    document(&suites, cleaner)
 }
 
 /// The document of a run that ended without a report.
@@ -65,9 +69,21 @@ fn render_failure(failure: &Failure, telling: Telling<'_>) -> String {
         message: failure.message.clone(),
         text,
     };
-    let case = Case { name: "run".to_owned(), outcome };
-    let suite = Suite { name: PROJECT.to_owned(), cases: vec![case] };
-    document(&[suite], 0.0, Cleaner::new(telling.redactor))
+    let suite = Suite { name: PROJECT.to_owned(), cases: vec![Case::new("run", outcome)] };
+    document(&[suite], Cleaner::new(telling.redactor))
+}
+
+impl Case {
+    fn new(name: impl Into<String>, outcome: CaseOutcome) -> Self {
+        Self { name: name.into(), place: None, seconds: 0.0, outcome }
+    }
+}
+
+/// The only lane of the report that a finding is about.
+fn lane_of<'a>(finding: &'a Finding, report: &Report) -> Option<&'a String> {
+    let is_known = |name: &&String| report.lanes.iter().any(|lane| lane.name == **name);
+    let mut lanes = finding.lanes().filter(is_known);
+    lanes.next().filter(|_| lanes.next().is_none())
 }
 
 fn suite<'a>(
@@ -82,13 +98,18 @@ fn suite<'a>(
         let is_same = |case: &&Case| case.name == id || case.name.starts_with(&format!("{id} ("));
         let count = suite.cases.iter().filter(is_same).count();
         let name = if count == 0 { id.to_owned() } else { format!("{id} ({})", count + 1) };
-        suite.cases.push(Case { name, outcome: outcome(finding, telling) });
+        let place = finding.place.span.map(|span| {
+            let start = telling.sources.location(span);
+            (address::path(&start.file, telling.base).display().to_string(), start.line)
+        });
+        suite.cases.push(Case { place, ..Case::new(name, outcome(finding, telling)) });
     }
     suite
 }
 
 fn outcome(finding: &Finding, telling: Telling<'_>) -> CaseOutcome {
-    let text = format!("{}\n\n{}", human::finding_alone(finding, telling), finding.rule.link());
+    let told = human::finding_alone(finding, telling);
+    let text = format!("{told}\n\n`{}` says more", finding.rule.explained_by());
     match finding.severity {
         Severity::Error => CaseOutcome::Failed {
             kind: finding.rule.id.to_owned(),
@@ -100,28 +121,36 @@ fn outcome(finding: &Finding, telling: Telling<'_>) -> CaseOutcome {
 }
 
 fn project_case(report: &Report) -> Case {
+    let is_counted = report.findings.iter().any(|finding| finding.severity == Severity::Error);
+    let (code, meaning) = (report.exit.code(), report.exit.meaning());
     let outcome = if report.exit == ExitCode::Ready {
         CaseOutcome::Passed { said: None }
+    } else if is_counted {
+        CaseOutcome::Skipped { message: format!("not ready: exit {code}, {meaning}") }
     } else {
         CaseOutcome::Failed {
-            kind: format!("exit {}", report.exit.code()),
-            message: report.exit.meaning().to_owned(),
+            kind: format!("exit {code}"),
+            message: meaning.to_owned(),
             text: super::verdict::headline(report),
         }
     };
-    Case { name: "ready".to_owned(), outcome }
+    let seconds = report.timing.total().as_secs_f64();
+    Case { seconds, ..Case::new("ready", outcome) }
 }
 
-fn lane_case(lane: &LaneReport, cleaner: Cleaner<'_>) -> Case {
+fn lane_case(lane: &LaneReport, report: &Report, cleaner: Cleaner<'_>) -> Case {
     let reason = || cleaner.joined(lane.reason.as_deref().unwrap_or("no reason is known"));
     let outcome = match lane.verdict {
         Verdict::Ready => CaseOutcome::Passed { said: lane.summary.clone() },
         // A dry run fails nothing.
         Verdict::NotReady if lane.reason.is_some() => CaseOutcome::Skipped { message: reason() },
-        Verdict::NotReady if lane.required => CaseOutcome::Failed {
-            kind: "not ready".to_owned(),
-            message: "the lane is not ready".to_owned(),
-            text: "each of its findings is a case of its own".to_owned(),
+        Verdict::NotReady if lane.required => match failures(lane, report) {
+            None => CaseOutcome::Failed {
+                kind: "not ready".to_owned(),
+                message: "the lane is not ready".to_owned(),
+                text: super::verdict::headline(report),
+            },
+            Some(failures) => CaseOutcome::Skipped { message: format!("not ready: {failures}") },
         },
         Verdict::NotReady => {
             CaseOutcome::Skipped { message: "not ready, and not required".to_owned() }
@@ -129,21 +158,43 @@ fn lane_case(lane: &LaneReport, cleaner: Cleaner<'_>) -> Case {
         Verdict::Unknown => CaseOutcome::Skipped { message: format!("unknown: {}", reason()) },
         Verdict::Skipped => CaseOutcome::Skipped { message: reason() },
     };
-    Case { name: "ready".to_owned(), outcome }
+    Case::new("ready", outcome)
 }
 
-fn document(suites: &[Suite], seconds: f64, cleaner: Cleaner<'_>) -> String {
+/// The failures that a lane is not ready for, by name; those that it shares stand in another suite.
+fn failures(lane: &LaneReport, report: &Report) -> Option<String> {
+    let mut named: Vec<String> = Vec::new();
+    let own = report.findings.iter().filter(|finding| finding.is_about(&lane.name));
+    for finding in own.filter(|finding| finding.severity == Severity::Error) {
+        let elsewhere = match lane_of(finding, report) {
+            Some(_) => "",
+            None => " (in `project`)",
+        };
+        let name = format!("{}{elsewhere}", finding.rule.id);
+        if !named.contains(&name) {
+            named.push(name);
+        }
+    }
+    (!named.is_empty()).then(|| named.join(", "))
+}
+
+fn document(suites: &[Suite], cleaner: Cleaner<'_>) -> String {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let all = || suites.iter().flat_map(|suite| &suite.cases);
     let counts = counts(all());
-    out.push_str(&format!("<testsuites name=\"preflight\" {counts} time=\"{seconds:.3}\">\n"));
+    out.push_str(&format!("<testsuites name=\"preflight\" {counts}>\n"));
     for suite in suites {
         let name = attribute(&suite.name, cleaner);
         let counts = self::counts(suite.cases.iter());
         out.push_str(&format!("  <testsuite name=\"{name}\" {counts}>\n"));
         for case in &suite.cases {
-            let case_name = attribute(&case.name, cleaner);
+            let (case_name, seconds) = (attribute(&case.name, cleaner), case.seconds);
             out.push_str(&format!("    <testcase classname=\"{name}\" name=\"{case_name}\""));
+            if let Some((file, line)) = &case.place {
+                let file = attribute(file, cleaner);
+                out.push_str(&format!(" file=\"{file}\" line=\"{line}\""));
+            }
+            out.push_str(&format!(" time=\"{seconds:.3}\""));
             out.push_str(&body(&case.outcome, cleaner));
         }
         out.push_str("  </testsuite>\n");
@@ -154,8 +205,10 @@ fn document(suites: &[Suite], seconds: f64, cleaner: Cleaner<'_>) -> String {
 
 fn counts<'a>(cases: impl Iterator<Item = &'a Case>) -> String {
     let (mut tests, mut failures, mut errors, mut skipped) = (0, 0, 0, 0);
+    let mut seconds = 0.0;
     for case in cases {
         tests += 1;
+        seconds += case.seconds;
         match case.outcome {
             CaseOutcome::Passed { .. } => {}
             CaseOutcome::Failed { .. } => failures += 1,
@@ -163,7 +216,10 @@ fn counts<'a>(cases: impl Iterator<Item = &'a Case>) -> String {
             CaseOutcome::Skipped { .. } => skipped += 1,
         }
     }
-    format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\"")
+    format!(
+        "tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\" \
+         time=\"{seconds:.3}\""
+    )
 }
 
 /// What stands behind the attributes of a `testcase`.

@@ -1,4 +1,8 @@
-//! The report as SARIF 2.1.0: every check is a rule, every finding a result with file and line.
+//! The report as SARIF 2.1.0: every check that found something is a rule, every finding a result with
+//! file and line.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
@@ -9,10 +13,13 @@ use super::{Failure, Report, Telling, address, explain, json};
 use crate::findings::check;
 use crate::findings::{Finding, Rule, Ruling, Severity};
 use crate::options::Charset;
-use crate::source_map::{Place, Span};
+use crate::source_map::Span;
 
 /// Relative file names start at the root of the checkout.
 const ROOT: &str = "%SRCROOT%";
+
+/// The most bytes of a fingerprint, but for its number.
+const LONGEST_FINGERPRINT: usize = 300;
 
 /// The longest message of a rule that GitHub shows.
 const LONGEST_SUMMARY: usize = 1000;
@@ -38,9 +45,11 @@ fn render(report: &Report, telling: Telling<'_>) -> String {
         "startTimeUtc": start,
         "endTimeUtc": end,
     });
-    let rules: Vec<&Rule> = check::rules().collect();
+    let is_used = |rule: &&Rule| report.findings.iter().any(|it| it.rule.id == rule.id);
+    let rules: Vec<&Rule> = check::rules().filter(is_used).collect();
+    let fingerprints = fingerprints(&report.findings, telling);
     let results: Vec<Value> =
-        report.findings.iter().map(|finding| result(finding, &rules, telling)).collect();
+        report.findings.iter().zip(fingerprints).map(|it| result(it, &rules, telling)).collect();
     let mut properties = Map::new();
     properties.insert("role".into(), json::role(report.role).into());
     properties.insert("project".into(), texts.option(report.project.as_deref()).into());
@@ -63,7 +72,7 @@ fn render_failure(failure: &Failure, telling: Telling<'_>) -> String {
             "message": {"text": texts.text(super::failure_verdict(failure, telling.redactor, Charset::Unicode).trim_end())},
         }],
     });
-    document(&check::rules().collect::<Vec<_>>(), &invocation, &[], &Map::new())
+    document(&[], &invocation, &[], &Map::new())
 }
 
 fn document(
@@ -92,7 +101,7 @@ fn document(
 
 fn descriptor(rule: &Rule) -> Value {
     let summary = explain::summary(rule.docs);
-    json!({
+    let mut descriptor = json!({
         "id": rule.id,
         "shortDescription": {"text": cut_end(&summary, LONGEST_SUMMARY)},
         "fullDescription": {"text": cut_end(&summary, LONGEST_SUMMARY)},
@@ -100,13 +109,29 @@ fn descriptor(rule: &Rule) -> Value {
         "defaultConfiguration": {"level": level(rule.severity)},
         "properties": {
             "exitCode": rule.exit.code(),
-            "documentation": rule.link(),
+            "documentation": rule.explained_by(),
             "tags": [rule.exit.meaning()],
         },
-    })
+    });
+    if let Some(address) = help_address(env!("CARGO_PKG_REPOSITORY"), rule.id) {
+        descriptor["helpUri"] = address.into();
+    }
+    descriptor
 }
 
-fn result(finding: &Finding, rules: &[&Rule], telling: Telling<'_>) -> Value {
+/// Where the documentation of a check can be read, in the repository that the package names; absent:
+/// it names none.
+fn help_address(repository: &str, id: &str) -> Option<String> {
+    let repository = repository.trim_end_matches('/');
+    let version = env!("CARGO_PKG_VERSION");
+    (!repository.is_empty()).then(|| format!("{repository}/blob/v{version}/docs/checks.md#{id}"))
+}
+
+fn result(
+    (finding, fingerprint): (&Finding, String),
+    rules: &[&Rule],
+    telling: Telling<'_>,
+) -> Value {
     let texts = telling.texts();
     let message = format!("{}\n\nfix: {}", texts.text(&finding.message), texts.text(&finding.fix));
     let locations: Vec<Value> =
@@ -120,7 +145,7 @@ fn result(finding: &Finding, rules: &[&Rule], telling: Telling<'_>) -> Value {
         "level": level(finding.severity),
         "message": {"text": message},
         "locations": locations,
-        "partialFingerprints": {"finding/v1": fingerprint(finding, telling)},
+        "partialFingerprints": {"finding/v2": fingerprint},
         "properties": properties(finding, texts),
     });
     let related: Vec<Value> = related.collect();
@@ -178,18 +203,32 @@ fn location(span: Span, message: Option<&str>, telling: Telling<'_>) -> Value {
     location
 }
 
-/// What stays the same when lines are added above a finding.
-fn fingerprint(finding: &Finding, telling: Telling<'_>) -> String {
-    let Place { span, .. } = &finding.place;
-    let file = span.map(|span| address::uri(telling.sources.name(span.source), telling.base));
-    let parts = [
-        Some(finding.rule.id.to_owned()),
-        finding.lane.clone(),
-        finding.service.clone(),
-        file,
-        Some(finding.message.clone()),
-    ];
-    telling.texts().text(&parts.map(Option::unwrap_or_default).join("/"))
+/// What stays the same when lines are added above a finding, and on another machine: no path of this one
+/// is in it. What is alike is numbered.
+fn fingerprints(findings: &[Finding], telling: Telling<'_>) -> Vec<String> {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    let mut fingerprint = |finding: &Finding| {
+        let parts = [
+            Some(finding.rule.id.to_owned()),
+            finding.lane.clone(),
+            finding.service.clone(),
+            finding.place.span.map(|span| file(span, telling)),
+            finding.place.span.map(|span| telling.sources.excerpt(span).to_owned()),
+        ];
+        let text = telling.texts().text(&parts.map(Option::unwrap_or_default).join("/"));
+        let text = cut_end(&text, LONGEST_FINGERPRINT).into_owned();
+        let count = counts.entry(text.clone()).or_default();
+        *count += 1;
+        if *count == 1 { text } else { format!("{text}/{count}") }
+    };
+    findings.iter().map(&mut fingerprint).collect()
+}
+
+/// The file of a span, from the root of the checkout; one that is elsewhere by its name alone.
+fn file(span: Span, telling: Telling<'_>) -> String {
+    let path = address::path(telling.sources.name(span.source), telling.base);
+    let path = if path.is_absolute() { path.file_name().map(PathBuf::from) } else { Some(path) };
+    path.unwrap_or_default().display().to_string()
 }
 
 fn level(severity: Severity) -> &'static str {
@@ -197,5 +236,20 @@ fn level(severity: Severity) -> &'static str {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Note => "note",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_of_a_check_is_in_the_repository_of_the_package() {
+        let expected = format!(
+            "https://forge.example/o/r/blob/v{}/docs/checks.md#a",
+            env!("CARGO_PKG_VERSION")
+        );
+        assert_eq!(help_address("https://forge.example/o/r/", "a"), Some(expected));
+        assert_eq!(help_address("", "a"), None);
     }
 }

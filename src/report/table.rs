@@ -3,7 +3,7 @@
 use annotate_snippets::renderer::{AnsiColor, Style};
 
 use super::human::Layout;
-use super::text::{Cleaner, columns, cut_columns};
+use super::text::{Cleaner, columns, cut_columns, cut_columns_end};
 use super::{LaneReport, Verdict};
 use crate::amount::size;
 
@@ -13,7 +13,10 @@ const HEADER: [&str; 6] = ["LANE", "SERVICE", "ENGINE", "MODEL", "SIZE", "VERDIC
 const ELASTIC: [usize; 3] = [0, 1, 3];
 
 /// No column gets narrower.
-const NARROWEST: usize = 8;
+const NARROWEST: usize = 7;
+
+/// The column of the verdicts.
+const LAST: usize = 5;
 
 const GAP: &str = "  ";
 
@@ -23,7 +26,8 @@ pub(super) fn render(lanes: &[LaneReport], cleaner: Cleaner<'_>, layout: Layout)
         return String::new();
     }
     let rows: Vec<[String; 6]> = lanes.iter().map(|lane| row(lane, cleaner)).collect();
-    let widths = widths(&rows, layout.width);
+    let words: Vec<usize> = lanes.iter().map(|lane| columns(&verdict_word(lane))).collect();
+    let widths = widths(&rows, &words, layout.width);
     let mut table = line(&HEADER.map(str::to_owned), &widths, Style::new(), layout.color);
     for (lane, row) in lanes.iter().zip(&rows) {
         table.push_str(&line(row, &widths, style(lane), layout.color));
@@ -33,10 +37,7 @@ pub(super) fn render(lanes: &[LaneReport], cleaner: Cleaner<'_>, layout: Layout)
 
 fn row(lane: &LaneReport, cleaner: Cleaner<'_>) -> [String; 6] {
     let or_dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
-    let mut verdict = word(lane.verdict).to_owned();
-    if !lane.required {
-        verdict.push_str(" (optional)");
-    }
+    let mut verdict = verdict_word(lane);
     if let Some(reason) = &lane.reason {
         verdict.push_str(": ");
         verdict.push_str(&cleaner.joined(reason));
@@ -55,6 +56,12 @@ fn row(lane: &LaneReport, cleaner: Cleaner<'_>) -> [String; 6] {
 pub(super) fn total_size(lane: &LaneReport) -> String {
     let sizes = lane.files.iter().filter_map(|file| file.size_bytes);
     sizes.reduce(u64::saturating_add).map(size).unwrap_or_default()
+}
+
+/// What of a verdict is never cut.
+fn verdict_word(lane: &LaneReport) -> String {
+    let optional = if lane.required { "" } else { " (optional)" };
+    format!("{}{optional}", word(lane.verdict))
 }
 
 /// How a person reads a verdict.
@@ -76,16 +83,21 @@ fn style(lane: &LaneReport) -> Style {
     }
 }
 
-/// As wide as the longest cell, unless the line gets longer than `most`: the widest column that may
-/// gives way first. The verdict is last and may run over.
-fn widths(rows: &[[String; 6]], most: usize) -> [usize; 6] {
+/// As wide as the longest cell, unless the line gets longer than `most`: what a verdict says beside its
+/// word may have a third of it, then the widest column that may gives way first. What is left over is
+/// the last column's; a word of a verdict is never cut.
+fn widths(rows: &[[String; 6]], words: &[usize], most: usize) -> [usize; 6] {
     let mut widths = HEADER.map(str::len);
     for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row).take(5) {
+        for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(columns(cell));
         }
     }
-    let mut excess = (widths.iter().sum::<usize>() + 5 * GAP.len()).saturating_sub(most);
+    let word = words.iter().copied().fold(HEADER[LAST].len(), usize::max);
+    let gaps = LAST * GAP.len();
+    let whole = widths[LAST];
+    widths[LAST] = whole.min(word.max(most / 3));
+    let mut excess = (widths.iter().sum::<usize>() + gaps).saturating_sub(most);
     while excess > 0 {
         let widest = ELASTIC
             .into_iter()
@@ -95,17 +107,21 @@ fn widths(rows: &[[String; 6]], most: usize) -> [usize; 6] {
         widths[widest] -= 1;
         excess -= 1;
     }
+    let others = widths[..LAST].iter().sum::<usize>() + gaps;
+    widths[LAST] = whole.min(word.max(most.saturating_sub(others)));
     widths
 }
 
 fn line(cells: &[String; 6], widths: &[usize; 6], style: Style, color: bool) -> String {
     let mut line = String::new();
-    for (cell, width) in cells.iter().zip(widths).take(5) {
+    for (cell, width) in cells.iter().zip(widths).take(LAST) {
         let cell = cut_columns(cell, *width);
         let fill = width.saturating_sub(columns(&cell));
         line.push_str(&format!("{cell}{}{GAP}", " ".repeat(fill)));
     }
-    let [.., verdict] = cells;
+    let word = cells[LAST].split(": ").next().unwrap_or("");
+    let verdict = cut_columns_end(&cells[LAST], widths[LAST]);
+    let verdict = if verdict.starts_with(word) { &verdict } else { word };
     if color {
         line.push_str(&format!("{style}{verdict}{style:#}\n"));
     } else {

@@ -362,18 +362,38 @@ fn the_human_report_shows_every_finding_at_its_place_and_every_lane() {
 #[test]
 fn the_closing_verdict_says_everything_in_a_few_lines() {
     let (report, sources) = rich();
-    assert_same("verdict", &verdict(&report, &sources, &Redactor::default(), Charset::Unicode));
+    assert_same("verdict", &verdict_of(&report, &sources, &Redactor::default()));
     let ready = outcome(&[lane("a", true), lane("b", true)], &[], vec![]);
-    let ready = verdict(&ready, &SourceMap::default(), &Redactor::default(), Charset::Unicode);
+    let ready = verdict_of(&ready, &SourceMap::default(), &Redactor::default());
     assert_eq!(ready, "preflight: ready: 2 of 2 lanes\n");
-    let none = verdict(
-        &outcome(&[], &[], vec![]),
-        &SourceMap::default(),
-        &Redactor::default(),
-        Charset::Unicode,
-    );
+    let none = verdict_of(&outcome(&[], &[], vec![]), &SourceMap::default(), &Redactor::default());
     assert!(none.starts_with("preflight: unknown: exit 3, could not judge; 0 of 0 lanes ready\n"));
     assert!(none.contains("\n  project: no-lane: there is no lane to judge"), "{none}");
+}
+
+fn verdict_of(report: &Report, sources: &SourceMap, redactor: &Redactor) -> String {
+    verdict(report, telling(sources, redactor, human::Layout::default()), Length::Whole)
+}
+
+#[test]
+fn the_verdict_below_a_report_only_leads_to_its_findings() {
+    let (report, sources) = rich();
+    let redactor = Redactor::default();
+    let layout = human::Layout::default();
+    let brief = verdict(&report, telling(&sources, &redactor, layout), Length::Brief);
+    insta::assert_snapshot!(brief, @r"
+        preflight: not ready: exit 16, mount or permission; 0 of 4 lanes ready, 1 skipped, 1 warning
+          coder: mount-source-missing, stack/compose.yaml:6:9
+          reader: shard-missing, stack/compose.yaml:9:37
+          hidden: lane-unknown
+          spare (optional): shard-missing
+        ");
+    let options = ReportOptions { is_seen_whole: true, ..options(false, vec![]) };
+    let (_, stderr) = heard(&options, &redactor, |voice| voice.report(&report, &sources));
+    assert_eq!(stderr, brief);
+    let quiet = ReportOptions { quiet: true, ..options };
+    let (_, stderr) = heard(&quiet, &redactor, |voice| voice.report(&report, &sources));
+    assert_eq!(stderr, verdict_of(&report, &sources, &redactor));
 }
 
 /// Without the version, and without what a new check would change.
@@ -424,12 +444,12 @@ fn what_keeps_several_lanes_down_is_told_once_and_counts_in_each() {
         ("github", "::lanes coder, reader, rag: something is wrong", 1),
         ("markdown", "\nlanes coder, reader, rag\n", 1),
         ("sarif", "\"ruleId\": \"mount-source-missing\"", 2),
-        ("junit", "name=\"mount-source-missing\"", 4),
+        ("junit", "name=\"mount-source-missing\"", 2),
     ] {
         let text = text(format);
         assert_eq!(text.matches(words).count(), count, "{format}: {text}");
     }
-    let verdict = verdict(&report, &sources, &redactor, Charset::Unicode);
+    let verdict = verdict_of(&report, &sources, &redactor);
     let lines: Vec<&str> = verdict.lines().skip(1).collect();
     let line = "mount-source-missing: something is wrong; fix: put it right";
     assert_eq!(
@@ -443,7 +463,7 @@ fn no_verdict_names_more_lanes_than_can_be_read() {
     let lanes: Vec<Lane> = (1..=9).map(|index| lane(&format!("l{index}"), true)).collect();
     let found = lanes.iter().map(|lane| found(&MOUNT, &lane.name)).collect();
     let report = outcome(&lanes, &[], found);
-    let verdict = verdict(&report, &SourceMap::default(), &Redactor::default(), Charset::Unicode);
+    let verdict = verdict_of(&report, &SourceMap::default(), &Redactor::default());
     let named = "\n  l1, l2, l3, l4, l5, l6 and 3 more: mount-source-missing: ";
     assert!(verdict.contains(named), "{verdict}");
 }
@@ -458,7 +478,7 @@ fn no_secret_is_in_any_format() {
             assert!(!text.contains(secret), "{} shows {secret}:\n{text}", format.name);
         }
     }
-    assert!(!verdict(&report, &sources, &redactor, Charset::Unicode).contains("modles"));
+    assert!(!verdict_of(&report, &sources, &redactor).contains("modles"));
 }
 
 /// What a run says with `voice`, on standard output and on standard error.
@@ -485,6 +505,7 @@ fn options(quiet: bool, outputs: Vec<(options::Format, PathBuf)>) -> ReportOptio
         base: Base::default(),
         progress: ProgressStyle::None,
         quiet,
+        is_seen_whole: false,
         show_secrets: false,
     }
 }
@@ -499,7 +520,7 @@ fn the_report_goes_to_stdout_and_to_files_and_the_verdict_to_stderr() {
     let (stdout, stderr) = heard(&to_file, &redactor, |voice| voice.report(&report, &sources));
     let telling = telling(&sources, &redactor, human::Layout::default());
     assert_eq!(stdout, human::render(&report, telling));
-    assert_eq!(stderr, verdict(&report, &sources, &redactor, Charset::Unicode));
+    assert_eq!(stderr, verdict_of(&report, &sources, &redactor));
     let written = fs_err::read_to_string(path).unwrap();
     assert_eq!(written, json::render(&report, telling));
     let quiet = options(true, vec![]);
@@ -597,7 +618,7 @@ proptest! {
         for (lane, text) in report.lanes.iter_mut().zip(&texts) {
             lane.files.push(file(&text.repeat(repeat), None, FileState::Missing));
         }
-        let text = verdict(&report, &SourceMap::default(), &Redactor::default(), Charset::Unicode);
+        let text = verdict_of(&report, &SourceMap::default(), &Redactor::default());
         prop_assert!(text.len() <= 2048, "{} bytes", text.len());
         prop_assert!(text.lines().count() <= 10 && text.ends_with('\n'));
         prop_assert!(!text.contains(|c| c != '\n' && is_unprintable(c)));

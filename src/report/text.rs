@@ -115,6 +115,22 @@ pub(super) fn cut_columns(text: &str, most: usize) -> Cow<'_, str> {
     cut
 }
 
+/// `text` in at most `most` columns: its beginning, and `...` if anything was cut.
+pub(super) fn cut_columns_end(text: &str, most: usize) -> Cow<'_, str> {
+    if columns(text) <= most {
+        return Cow::Borrowed(text);
+    }
+    let mut kept = String::new();
+    for character in text.chars() {
+        kept.push(character);
+        if columns(&kept) + 3 > most {
+            kept.pop();
+            break;
+        }
+    }
+    Cow::Owned(format!("{}...", kept.trim_end_matches([' ', ':'])))
+}
+
 /// At most `most` bytes of `text`, cut at its end between two characters, with `...` if anything
 /// was cut and there is room for it.
 pub(super) fn cut_end(text: &str, most: usize) -> Cow<'_, str> {
@@ -178,6 +194,8 @@ mod tests {
         assert_eq!(cut_middle("0123456789", 9), "012...789");
         assert_eq!(cut_middle("üüüüüüüüüü", 5), "ü...ü");
         assert_eq!(cut_middle("0123", 2), "..");
+        assert_eq!(cut_columns_end("模型模型", 7), "模型...");
+        assert_eq!(cut_columns_end("unknown: why", 10), "unknown...");
         assert_eq!(cut_end("0123456789", 9), "012345...");
         assert_eq!(cut_end("üüüü", 6), "ü...");
         assert_eq!(cut_end("üü", 3), "ü");

@@ -5,7 +5,7 @@
 
 use super::table::word;
 use super::text::{Cleaner, cut_end, squeeze};
-use super::{Failure, FileState, LaneReport, Report, Verdict};
+use super::{Failure, FileState, LaneReport, Report, Telling, Verdict};
 use crate::amount::{count, size};
 use crate::exit_code::ExitCode;
 use crate::findings::{Finding, Severity};
@@ -32,16 +32,20 @@ struct Trouble<'a> {
     finding: Option<&'a Finding>,
 }
 
+/// How the closing verdict is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// With why, where and what to do: for who sees nothing else.
+    Whole,
+    /// With the checks and the places alone: the report stands right above it.
+    Brief,
+}
+
 /// The verdict over all lanes, and for each lane that is not ready why, where, and what to do.
 /// At most 10 lines and 2048 bytes, with a line break at its end.
 #[must_use]
-pub fn verdict(
-    report: &Report,
-    sources: &SourceMap,
-    redactor: &Redactor,
-    charset: Charset,
-) -> String {
-    let cleaner = Cleaner::new(redactor).charset(charset);
+pub fn verdict(report: &Report, telling: Telling<'_>, length: Length) -> String {
+    let (cleaner, sources) = (telling.cleaner(), telling.sources);
     let troubles = troubles(report);
     let mut text = headline(report);
     text.push('\n');
@@ -49,7 +53,10 @@ pub fn verdict(
     for (index, trouble) in troubles.iter().take(shown).enumerate() {
         let left = MOST_BYTES.saturating_sub(text.len() + REST_BYTES);
         let budget = (left / (shown - index)).saturating_sub(1);
-        text.push_str(&line(trouble, sources, cleaner, budget));
+        text.push_str(&match length {
+            Length::Whole => line(trouble, sources, cleaner, budget),
+            Length::Brief => brief_line(trouble, sources, cleaner, budget),
+        });
         text.push('\n');
     }
     if troubles.len() > shown {
@@ -184,6 +191,23 @@ fn culprit<'a>(report: &'a Report, lane: &LaneReport) -> Option<&'a Finding> {
         .or(stopping.first())
         .copied()
         .or_else(|| of_lane().find(|finding| finding.rule.id == "lane-unknown"))
+}
+
+/// Only what leads to the finding above.
+fn brief_line(
+    trouble: &Trouble<'_>,
+    sources: &SourceMap,
+    cleaner: Cleaner<'_>,
+    budget: usize,
+) -> String {
+    let Some(finding) = trouble.finding else { return line(trouble, sources, cleaner, budget) };
+    let is_optional = trouble.lanes.first().is_some_and(|lane| !lane.required);
+    let optional = if is_optional { " (optional)" } else { "" };
+    let mut line = format!("  {}{optional}: {}", names(trouble, cleaner), finding.rule.id);
+    if let Some(span) = finding.place.span {
+        line.push_str(&format!(", {}", cleaner.joined(&sources.location(span).to_string())));
+    }
+    cut_end(&line, budget).into_owned()
 }
 
 fn line(trouble: &Trouble<'_>, sources: &SourceMap, cleaner: Cleaner<'_>, budget: usize) -> String {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::human::Layout;
 use super::lock::{Checked, Pinned};
-use super::{Failure, Format, Report, ReportError, Telling, human, named, print, verdict};
+use super::{Failure, Format, Length, Report, ReportError, Telling, human, named, print, verdict};
 use crate::exit_code::ExitCode;
 use crate::options::{self, ConfigPart, ReportOptions, Role};
 use crate::plan::lanes::Plan;
@@ -48,7 +48,12 @@ impl Voice<'_> {
         sources: &SourceMap,
     ) -> Result<ExitCode, ReportError> {
         let told = self.tell(sources, |format, telling| Some((format.report)(report, telling)));
-        let verdict = verdict(report, sources, &self.redactor, self.options.charset);
+        let is_above = self.options.is_seen_whole
+            && !self.options.quiet
+            && self.options.format == options::Format::HUMAN;
+        let length = if is_above { Length::Brief } else { Length::Whole };
+        let verdict =
+            verdict(report, on_streams(self.options, self.role, &self.redactor, sources), length);
         // Who cannot be told by words is told by the exit code, which is the same.
         drop(print(self.stderr, &verdict));
         told.map(|()| report.exit)
@@ -128,19 +133,12 @@ impl Voice<'_> {
         sources: &SourceMap,
         text: impl Fn(&Format, Telling<'_>) -> Option<String>,
     ) -> Result<(), ReportError> {
-        let ReportOptions { color, width, charset, .. } = *self.options;
-        let telling = |layout| Telling {
-            sources,
-            redactor: &self.redactor,
-            role: self.role,
-            layout,
-            base: &self.options.base,
-        };
-        let in_file = telling(Layout::default());
+        let on_stream = on_streams(self.options, self.role, &self.redactor, sources);
+        let in_file = Telling { layout: Layout::default(), ..on_stream };
         let mut result = Ok(());
         let format = chosen(self.options.format);
         if !self.options.quiet
-            && let Some(text) = text(format, telling(Layout { color, width, charset }))
+            && let Some(text) = text(format, on_stream)
         {
             result = print(self.stdout, &text);
         }
@@ -156,6 +154,17 @@ impl Voice<'_> {
         }
         result
     }
+}
+
+/// How it is told on the standard streams.
+fn on_streams<'t>(
+    options: &'t ReportOptions,
+    role: Role,
+    redactor: &'t Redactor,
+    sources: &'t SourceMap,
+) -> Telling<'t> {
+    let ReportOptions { color, width, charset, ref base, .. } = *options;
+    Telling { sources, redactor, role, layout: Layout { color, width, charset }, base }
 }
 
 /// What a run was told to be told in.

@@ -142,6 +142,8 @@ mod special_files;
 mod standalone_models;
 /// Scripts and files that start engines.
 mod start_scripts;
+/// What a person sees on a terminal.
+mod terminal;
 /// The project's own rules.
 mod tidy;
 mod token_and_endpoint;

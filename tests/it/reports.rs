@@ -125,7 +125,7 @@ fn independent_readers_accept_every_report_of_one_run() {
     let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
     assert_eq!(rules[index]["id"], result["ruleId"]);
     let Some(suites) = judged(sandbox.path()) else { return };
-    let expected = serde_json::json!([["ready", ["Failure"]], ["file-truncated", ["Failure"]]]);
+    let expected = serde_json::json!([["ready", ["Skipped"]], ["file-truncated", ["Failure"]]]);
     let reader = suites.as_array().unwrap().iter().find(|suite| suite["name"] == "reader");
     assert_eq!(reader.unwrap()["cases"], expected);
 }
@@ -159,6 +159,60 @@ fn a_run_that_could_not_be_done_is_told_in_every_format() {
 }
 
 #[test]
+fn a_command_line_that_makes_no_sense_is_told_in_the_format_that_was_asked_for() {
+    let sandbox = Sandbox::quickstart();
+    let told = |format: &str| {
+        let run = sandbox.run(&["--format", format, "nofile.yaml"]);
+        assert_eq!(run.code, Some(2), "{}", run.stderr);
+        assert!(run.stderr.starts_with("preflight: error: there is no `nofile.yaml`\n"));
+        run.stdout
+    };
+    let json: Value = serde_json::from_str(&told("json")).unwrap();
+    assert_eq!(json["exit_code"], 2);
+    assert_eq!(json["errors"][0]["message"], "there is no `nofile.yaml`");
+    let sarif: Value = serde_json::from_str(&told("sarif")).unwrap();
+    assert_eq!(sarif["runs"][0]["invocations"][0]["executionSuccessful"], false);
+    assert!(
+        told("junit").contains("<error type=\"exit 2\" message=\"there is no `nofile.yaml`\">")
+    );
+    assert!(told("github").starts_with("::error title=preflight::"));
+    assert!(told("markdown").starts_with("## preflight: error\n"));
+    assert_eq!(told("human"), "");
+    sandbox.run(&["-o", "report.xml", "-o", "report.sarif", "nofile.yaml"]);
+    assert!(read(&sandbox, "report.xml").contains("failures=\"0\" errors=\"1\""));
+    assert!(read(&sandbox, "report.sarif").contains("\"exitCode\": 2"));
+}
+
+#[test]
+fn a_finding_is_counted_once_and_has_its_file_its_line_and_a_time() {
+    let sandbox = broken();
+    sandbox.run(&["-o", "report.xml"]);
+    let report = read(&sandbox, "report.xml");
+    assert!(report.contains(" failures=\"1\" errors=\"0\" skipped=\"2\" time=\""), "{report}");
+    let case = "<testcase classname=\"reader\" name=\"file-truncated\" file=\"compose.yaml\" \
+                line=\"14\" time=\"0.000\">";
+    assert!(report.contains(case), "{report}");
+    assert!(report.contains("<skipped message=\"not ready: file-truncated\"/>"), "{report}");
+    assert!(!report.contains("docs/checks.md"), "{report}");
+}
+
+#[test]
+fn code_scanning_takes_a_finding_for_the_same_on_another_machine() {
+    let told = || {
+        let sandbox = broken();
+        sandbox.run(&["-o", "report.sarif"]);
+        let sarif: Value = serde_json::from_str(&read(&sandbox, "report.sarif")).unwrap();
+        let run = &sarif["runs"][0];
+        let rules: Vec<Value> = run["tool"]["driver"]["rules"].as_array().unwrap().clone();
+        assert_eq!(rules.len(), 1, "only what was found is described");
+        run["results"][0]["partialFingerprints"].clone()
+    };
+    let first = told();
+    assert_eq!(first, told());
+    assert!(first["finding/v2"].as_str().unwrap().starts_with("file-truncated/reader/"));
+}
+
+#[test]
 fn github_gets_annotations_and_a_summary_behind_those_before() {
     let sandbox = broken().file("summary.md", "before\n");
     let sandbox = sandbox.variable("GITHUB_STEP_SUMMARY", "summary.md");
@@ -166,7 +220,7 @@ fn github_gets_annotations_and_a_summary_behind_those_before() {
     let first = run.stdout.lines().next().unwrap();
     assert!(
         first.starts_with(
-            "::error file=compose.yaml,line=14,col=14,title=preflight%3A file-truncated::"
+            "::error file=compose.yaml,line=14,col=17,title=preflight%3A file-truncated::"
         ),
         "{first}"
     );

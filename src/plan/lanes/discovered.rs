@@ -188,7 +188,12 @@ fn path_of(opens: &Opens) -> Option<&ServicePath> {
     }
 }
 
+/// All of the command, where it is written as one text; else its first word.
 fn command_place(service: &Service) -> Place {
+    let key = if service.command.is_some() { "command" } else { "entrypoint" };
+    if let Some(line) = service.lines.iter().find(|line| line.key == key) {
+        return line.text.place.clone();
+    }
     let words = service.command.as_ref().or(service.entrypoint.as_ref());
     let first = words.and_then(|words| words.first());
     first.map_or_else(|| service.name.place.clone(), |word| word.place.clone())

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::board::{Board, Lane, Work};
-use crate::amount::size;
+use crate::amount::{count, size};
 
 /// A board that says how far every fetch came, unless the work has ended by itself.
 #[derive(Debug)]
@@ -38,8 +38,7 @@ impl<W: Write> Drop for LeftOff<W> {
 }
 
 fn line(name: &str, lane: &Lane) -> String {
-    let (name, files) = (name.escape_debug(), lane.files);
-    let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+    let (name, files) = (name.escape_debug(), count(lane.files, "file"));
     let (finished, done, bytes) = (lane.finished, size(lane.done), size(lane.bytes));
     format!(
         "{name}: interrupted: {finished} of {files} done, {done} of {bytes} kept; run the same again \
