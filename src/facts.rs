@@ -334,6 +334,8 @@ pub struct Way {
     pub leaving: Vec<Link>,
     /// The link that leads to nothing, where the model itself is not there.
     pub dangling: Option<Link>,
+    /// Links of files of the model that lead to nothing.
+    pub broken: Vec<Link>,
     /// Where the model itself is not there: a name beside it that differs only in letter case or
     /// in `-`, `_` and `.`.
     pub similar: Option<String>,

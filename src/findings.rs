@@ -1,5 +1,6 @@
 //! What is said about a user's set-up, and the sink that every check says it into.
 
+pub mod causes;
 pub mod check;
 pub mod once;
 pub mod policy;

@@ -33,6 +33,7 @@ use std::path::PathBuf;
 use crate::exit_code::ExitCode;
 use crate::facts::model::FileState;
 use crate::facts::proof::stamp::Stamper;
+use crate::findings::causes::with_consequences;
 use crate::findings::check;
 use crate::findings::once::once;
 use crate::findings::{Finding, Findings, Severity};
@@ -282,7 +283,7 @@ impl Report {
                 files,
             });
         }
-        let findings = once(sorted(findings.into_vec(), &reports));
+        let findings = once(with_consequences(sorted(findings.into_vec(), &reports)));
         let exit = exit_code(&findings);
         Self { role, exit, project, lanes: reports, findings, containers, planned, timing }
     }

@@ -233,7 +233,7 @@ fn findings_are_sorted_by_severity_lane_worst_cause_place_and_id() {
             named(&FILES, "two", "7"),
             named(&MOUNT, "one", "3"),
             named(&FILES, "one", "5"),
-            named(&FILES, "one", "6").consequence(),
+            named(&MOUNT, "one", "6").consequence(),
             named(&FILES, "one", "4").at(&at(4)),
             named(&MOUNT, "one", "2").at(&at(1)),
             named(&PROJECT, "", "1"),

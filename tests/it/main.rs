@@ -112,6 +112,8 @@ mod lock_command;
 mod memory;
 /// What services mount of the host, and is not there.
 mod mount_sources;
+/// What follows from one cause is not told as several.
+mod one_cause;
 /// Every engine and every kind of thing that it can be given as its model.
 mod opened_kinds;
 /// Who may change what a finding weighs.

@@ -249,10 +249,21 @@ fn follow(view: &dyn Space, path: &Path, facts: &ModelFacts) -> Way {
     for file in files.into_iter().flatten() {
         let resolved = view.resolve(&file);
         steps.extend(resolved.steps);
-        if let End::Outside(link) = resolved.end
-            && !way.leaving.contains(&link)
-        {
-            way.leaving.push(link);
+        match resolved.end {
+            End::Outside(link) if !way.leaving.contains(&link) => way.leaving.push(link),
+            // A link on the way may well lead to a folder that the file is not in.
+            End::Absent(Some(link)) if !view.resolve(&link.path).end.is_here() => {
+                if !way.broken.contains(&link) {
+                    way.broken.push(link);
+                }
+            }
+            End::Absent(_)
+            | End::Outside(_)
+            | End::Here(_)
+            | End::Written(_)
+            | End::Memory
+            | End::Denied(_)
+            | End::Unknown(_) => {}
         }
     }
     way.steps = steps

@@ -216,7 +216,9 @@ impl Subject<'_> {
             self.artifact.artifact.located.value.sight,
             Sight::NotMounted | Sight::Covered
         );
-        if hub_failed || not_mounted { finding.consequence() } else { finding }
+        let links = &self.artifact.way;
+        let behind_link = !links.leaving.is_empty() || !links.broken.is_empty();
+        if hub_failed || not_mounted || behind_link { finding.consequence() } else { finding }
     }
 
     /// Whether it can be among the files of the lane's source.

@@ -26,6 +26,9 @@ static COMPOSE_WARNING: Rule = Rule::warning(
 static UNKNOWN_KEY: Rule =
     Rule::warning("unknown-key", ExitCode::Usage, include_str!("project/rules/unknown-key.md"));
 
+/// The most uses of a variable that are shown.
+const MOST_USES: usize = 5;
+
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let needed = needed(facts);
     let mut unset: IndexMap<&str, Vec<&Warning>> = IndexMap::new();
@@ -50,8 +53,8 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     }
 }
 
-/// The texts in which a variable that is not set can harm a lane: not those of services that no lane
-/// needs. What is written outside of services may be part of several.
+/// The texts in which a variable that is not set can harm a lane: not those of services that are
+/// no lane's. What is written outside of services may be part of several.
 fn uses<'a>(needed: &BTreeSet<&str>, warnings: &[&'a Warning]) -> Vec<&'a Warning> {
     let mut uses: IndexMap<Option<Span>, (&Warning, Vec<&str>)> = IndexMap::new();
     for warning in warnings {
@@ -80,22 +83,17 @@ fn unset_variable(role: Role, name: &str, first: &Warning, others: &[&Warning]) 
         Role::Init => finding.severity(Severity::Note),
         Role::Hand => finding,
     };
-    others.iter().fold(finding, |finding, warning| finding.also(&place(warning), "and here"))
+    let shown = others.iter().take(MOST_USES - 1);
+    let finding = shown.fold(finding, |it, warning| it.also(&place(warning), "and here"));
+    if others.len() < MOST_USES { finding } else { finding.with("uses", 1 + others.len()) }
 }
 
-/// The services of lanes, preflight, and all that has to come before them; none without a lane.
+/// The services of lanes, and preflight; none without a lane.
 fn needed<'a>(facts: &ProjectFacts<'a>) -> BTreeSet<&'a str> {
-    let mut open: Vec<&str> =
-        facts.plan.lanes.iter().flat_map(|lane| &lane.services).map(String::as_str).collect();
-    if !open.is_empty() {
-        open.extend(facts.project.preflight_service().map(|service| service.name.value.as_str()));
-    }
-    let mut needed = BTreeSet::new();
-    while let Some(name) = open.pop() {
-        if needed.insert(name) {
-            let edges = facts.project.service(name).map(|service| &service.depends_on);
-            open.extend(edges.into_iter().flatten().map(|edge| edge.service.as_str()));
-        }
+    let lanes = facts.plan.lanes.iter().flat_map(|lane| &lane.services).map(String::as_str);
+    let mut needed: BTreeSet<&str> = lanes.collect();
+    if !needed.is_empty() {
+        needed.extend(facts.project.preflight_service().map(|service| service.name.value.as_str()));
     }
     needed
 }
@@ -112,7 +110,6 @@ fn is_judged(facts: &ProjectFacts<'_>, warning: &Warning) -> bool {
 mod tests {
     use super::*;
     use crate::findings::check::container::tests::Stack;
-    use crate::project::Dependency;
     use crate::source_map::{Place, SourceMap};
 
     /// A use of `TAG`, written as the `index`th byte of a file.
@@ -130,15 +127,8 @@ mod tests {
     fn check(uses: &[Warning], expected: Option<usize>) {
         let mut stack = Stack::new(Role::Hand);
         stack.lane("coder", &["vllm"], true);
-        stack.service("vllm").depends_on.push(Dependency {
-            service: "gate".to_owned(),
-            condition: "service_started".to_owned(),
-            required: true,
-            place: Place::nowhere(),
-        });
-        for name in ["gate", "web"] {
-            stack.service(name);
-        }
+        stack.lane("reader", &["llama"], true);
+        stack.service("web");
         stack.project.warnings = uses.to_vec();
         let found = stack.found(&CHECK).into_vec();
         assert!(found.len() < 2, "{found:?}");
@@ -167,13 +157,15 @@ mod tests {
 
     #[test]
     fn an_unset_variable_is_told_once_with_all_of_its_uses() {
-        check(&[unset(0, "vllm"), unset(3, "gate"), unset(0, "vllm"), unset(5, "")], Some(3));
+        check(&[unset(0, "vllm"), unset(3, "llama"), unset(0, "vllm"), unset(5, "")], Some(3));
     }
 
     #[test]
-    fn what_only_services_use_that_no_lane_needs_is_not_told() {
+    fn what_only_services_use_that_are_no_lanes_is_not_told() {
         check(&[unset(0, "web")], None);
         check(&[unset(0, "web"), unset(1, "vllm")], Some(1));
+        let many: Vec<Warning> = (0..8).map(|index| unset(index, "vllm")).collect();
+        check(&many, Some(MOST_USES));
         // A text that several services share is written where none of them is.
         check(&[unset(0, ""), unset(0, "web")], None);
         check(&[unset(0, ""), unset(0, "web"), unset(0, "vllm")], Some(1));

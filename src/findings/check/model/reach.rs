@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{Subject, some_of};
+use indexmap::IndexMap;
+
+use super::{Subject, rules, some_of};
 use crate::exit_code::ExitCode;
 use crate::facts::model::{Model, ModelFile};
 use crate::facts::{Starter, Step};
@@ -31,9 +33,7 @@ pub(super) static NAME_DIFFERS: Rule = Rule::error(
 pub(super) fn absent(subject: &Subject<'_>, findings: &mut Findings) -> bool {
     let way = &subject.artifact.way;
     let shown = subject.shown();
-    for link in &way.leaving {
-        findings.push(leaving(subject, link));
-    }
+    leavings(subject).into_iter().for_each(|finding| findings.push(finding));
     let explained = !way.leaving.is_empty();
     match &way.similar {
         Some(other) if !explained => {
@@ -68,19 +68,48 @@ fn similar(subject: &Subject<'_>, shown: &Path, other: &str) -> Finding {
         .with("found", other)
 }
 
-fn leaving(subject: &Subject<'_>, link: &Link) -> Finding {
-    let (path, target) = (link.path.display(), link.target.display());
-    let folder = folder_of(link);
-    subject
-        .finding(
-            &SYMLINK_LEAVES_MOUNT,
-            format!("`{path}` is a link to `{target}`, which no mount of the service reaches"),
-            format!(
-                "mount `{folder}` at the same place into the service, or put the file itself at `{path}`"
-            ),
-        )
-        .with("link", path)
-        .with("target", target)
+/// One finding for each folder that links lead into, out of every mount.
+fn leavings(subject: &Subject<'_>) -> Vec<Finding> {
+    let mut groups: IndexMap<String, Vec<&Link>> = IndexMap::new();
+    for link in &subject.artifact.way.leaving {
+        groups.entry(folder_of(link)).or_default().push(link);
+    }
+    groups.iter().filter_map(|(folder, links)| leaving(subject, folder, links)).collect()
+}
+
+fn leaving(subject: &Subject<'_>, folder: &str, links: &[&Link]) -> Option<Finding> {
+    let first = links.first()?;
+    let (path, target, more) = (first.path.display(), first.target.display(), more_like_it(links));
+    let what = if links.len() == 1 { "the file itself" } else { "the files themselves" };
+    let place = match links.len() {
+        1 => format!("at `{path}`"),
+        _ => "in place of the links".to_owned(),
+    };
+    let finding = subject.finding(
+        &SYMLINK_LEAVES_MOUNT,
+        format!("`{path}` is a link to `{target}`, which no mount of the service reaches{more}"),
+        format!("mount `{folder}` at the same place into the service, or put {what} {place}"),
+    );
+    Some(finding.with("link", path).with("target", target))
+}
+
+/// The links of the model's files behind which nothing is.
+fn broken(subject: &Subject<'_>) -> Option<Finding> {
+    let links: Vec<&Link> = subject.artifact.way.broken.iter().collect();
+    let first = links.first()?;
+    let (path, target, more) = (first.path.display(), first.target.display(), more_like_it(&links));
+    let message = format!("`{path}` is a link to `{target}`, where nothing is{more}");
+    let fix = subject.how_to_get(&subject.on_host());
+    let finding = subject.finding(&rules::FILES_MISSING, message, fix);
+    Some(finding.with("link", path).with("target", target))
+}
+
+/// How many links there are beside the first, in brackets.
+fn more_like_it(links: &[&Link]) -> String {
+    match links.len() {
+        0 | 1 => String::new(),
+        count => format!(" ({} more like it)", count - 1),
+    }
 }
 
 /// The folder that a link leads into, in the space of the service.
@@ -95,9 +124,8 @@ fn folder_of(link: &Link) -> String {
 
 /// The links and rights of a model that is there.
 pub(super) fn judge(subject: &Subject<'_>, findings: &mut Findings) {
-    for link in &subject.artifact.way.leaving {
-        findings.push(leaving(subject, link));
-    }
+    let links = leavings(subject).into_iter().chain(broken(subject));
+    links.for_each(|finding| findings.push(finding));
     rights(subject, findings);
 }
 
