@@ -15,7 +15,7 @@ use crate::facts::binds::BindFacts;
 use crate::facts::hub::{Download, HubError, Listing, RemoteFile};
 use crate::facts::lockfile::{LockDifference, Pin};
 use crate::facts::model::{Lack, ModelFacts};
-use crate::facts::nearby::Nearby;
+use crate::facts::nearby::{Misplaced, Nearby};
 use crate::facts::proof::Proof;
 use crate::facts::smoke::Smoke;
 use crate::look::{FileKind, Link, Look, Owner, Stat};
@@ -240,6 +240,8 @@ pub struct CacheFacts {
     pub cached: Cached,
     /// What its cache has of it.
     pub state: CacheState,
+    /// Where else its service has it; looked for only where its cache has nothing of it.
+    pub misplaced: Option<Misplaced>,
     /// The cache that it can be brought into, as this process sees it; absent: it is the engine's to
     /// bring.
     pub fill: Option<LocalPath>,

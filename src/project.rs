@@ -283,6 +283,19 @@ impl Project {
         self.extension_places.get(&pointer)
     }
 
+    /// A path of the host as a Compose file of the project writes it: relative to the project's folder
+    /// where it is in that.
+    #[must_use]
+    pub fn written(&self, path: &HostPath) -> String {
+        match path.below(&self.directory) {
+            Some(below) if below.as_os_str().is_empty() => ".".to_owned(),
+            Some(below) if self.directory.as_path().parent().is_some() => {
+                format!("./{}", below.display())
+            }
+            Some(_) | None => path.to_string(),
+        }
+    }
+
     /// The volume that the engine calls `name`.
     #[must_use]
     pub fn volume(&self, name: &str) -> Option<&Volume> {

@@ -71,10 +71,10 @@ fn the_whole_report_says_where_the_file_is_and_what_to_write() {
     let run = sandbox.run(&[]);
     insta::assert_snapshot!(run.stdout, @r#"
     error[files-missing]: the model `/m/tiny.gguf` is not there, but there is `/m/gguf/tiny.gguf`
-     --> compose.yaml:5:14
+     --> compose.yaml:5:17
       |
     5 |     command: -m /m/tiny.gguf -c 256
-      |              ^^^^^^^^^^^^^^^^^^^^^^
+      |                 ^^^^^^^^^^^^
       |
       = note: path: /m/tiny.gguf
       = note: lane `engine`, service `engine`
@@ -87,7 +87,7 @@ fn the_whole_report_says_where_the_file_is_and_what_to_write() {
     "#);
     insta::assert_snapshot!(run.stderr, @r#"
     preflight: not ready: exit 10, files missing or incomplete; 0 of 1 lane ready
-      engine: files-missing: the model `/m/tiny.gguf` is not there, but there is `/m/gguf/tiny.gguf` (compose.yaml:5:14, [DIR]/m/tiny.gguf); fix: write `/m/gguf/tiny.gguf` instead
+      engine: files-missing: the model `/m/tiny.gguf` is not there, but there is `/m/gguf/tiny.gguf` (compose.yaml:5:17, [DIR]/m/tiny.gguf); fix: write `/m/gguf/tiny.gguf` instead
     "#);
 }
 
@@ -216,9 +216,98 @@ fn whatever_is_opened_is_looked_for() {
       download `[DIR]/m/base/config.json` again
     files-missing: the folder `/m/base` holds no weights
       put it at `[DIR]/m/base`, or correct the path that the service is given
-    files-missing: the tokenizer `/m/base/tok` is not there, but there is `/m/tok`
-      write `/m/tok` instead
     files-missing: the adapter `/m/xyz` is not there, but there is `/m/lora/xyz`
       write `/m/lora/xyz` instead
+    files-missing: the tokenizer `/m/base/tok` is not there, but there is `/m/tok`
+      write `/m/tok` instead
+    "#);
+}
+
+const REF: &str = "models--tiny--llama/refs/main";
+const CONFIG: &str =
+    "models--tiny--llama/snapshots/0123456789abcdef0123456789abcdef01234567/config.json";
+
+/// A vLLM that opens `tiny/llama`, with a cache of the hub at `cache` that has it.
+fn cached(volumes: &str, environment: &str, cache: &str) -> Sandbox {
+    let command = format!("--model tiny/llama\n    environment: {environment}");
+    stack(VLLM, volumes, &command, &[&format!("{cache}/{CONFIG}")])
+        .file(&format!("{cache}/{REF}"), "0123456789abcdef0123456789abcdef01234567")
+}
+
+#[test]
+fn a_cache_that_is_mounted_one_level_off_is_to_be_mounted_where_the_engine_looks() {
+    let offline = |volumes: &str, cache: &str| said(&cached(volumes, "[HF_HUB_OFFLINE=1]", cache));
+    // The cache itself where `HF_HOME` is.
+    insta::assert_snapshot!(offline("'./hf/hub:/root/.cache/huggingface'", "hf/hub"), @r#"
+    exit 10
+    not-in-cache: `tiny/llama` is not in the hub cache `/root/.cache/huggingface/hub`, but in `/root/.cache/huggingface`, and the engine may not ask the hub
+      mount the cache where the engine looks: `./hf/hub:/root/.cache/huggingface/hub`, or remove `HF_HUB_OFFLINE` from the service's environment
+    "#);
+    // `HF_HOME` where the cache is.
+    insta::assert_snapshot!(offline("'./hf:/root/.cache/huggingface/hub'", "hf/hub"), @r#"
+    exit 10
+    not-in-cache: `tiny/llama` is not in the hub cache `/root/.cache/huggingface/hub`, but in `/root/.cache/huggingface/hub/hub`, and the engine may not ask the hub
+      mount the cache where the engine looks: `./hf/hub:/root/.cache/huggingface/hub`, or remove `HF_HUB_OFFLINE` from the service's environment
+    "#);
+    insta::assert_snapshot!(offline("'./c:/root/.cache/huggingface'", "c/huggingface/hub"), @r#"
+    exit 10
+    not-in-cache: `tiny/llama` is not in the hub cache `/root/.cache/huggingface/hub`, but in `/root/.cache/huggingface/huggingface/hub`, and the engine may not ask the hub
+      mount the cache where the engine looks: `./c/huggingface/hub:/root/.cache/huggingface/hub`, or remove `HF_HUB_OFFLINE` from the service's environment
+    "#);
+    insta::assert_snapshot!(offline("'./hf:/data'", "hf/hub"), @r#"
+    exit 10
+    not-in-cache: `tiny/llama` is not in the hub cache `/root/.cache/huggingface/hub`, but in `/data/hub`, and the engine may not ask the hub
+      mount the cache where the engine looks: `./hf/hub:/root/.cache/huggingface/hub`, or remove `HF_HUB_OFFLINE` from the service's environment
+    "#);
+    insta::assert_snapshot!(offline("'./hf:/root/.cache/huggingface'", "hf/other"), @r#"
+    exit 10
+    not-in-cache: `tiny/llama` is not in the hub cache `/root/.cache/huggingface/hub`, and the engine may not ask the hub
+      run `HF_HUB_CACHE='[DIR]/hf/hub' hf download tiny/llama`, or remove `HF_HUB_OFFLINE` from the service's environment
+    "#);
+}
+
+#[test]
+fn an_engine_that_asks_the_hub_downloads_what_is_mounted_one_level_off() {
+    let of = |environment| cached("'./hf/hub:/root/.cache/huggingface'", environment, "hf/hub");
+    insta::assert_snapshot!(said(&of("{}")), @r#"
+    exit 0
+    not-in-cache: `tiny/llama` is not in the hub cache `/root/.cache/huggingface/hub`, but in `/root/.cache/huggingface`: the engine asks the hub for it, and downloads it
+      mount the cache where the engine looks: `./hf/hub:/root/.cache/huggingface/hub`
+    "#);
+    insta::assert_snapshot!(said(&of("{HF_HUB_CACHE: /root/.cache/huggingface}")), @r#"
+    exit 11
+    file-truncated: `/root/.cache/huggingface/models--tiny--llama/snapshots/0123456789abcdef0123456789abcdef01234567/config.json` is empty
+      run `rm '[DIR]/hf/hub/models--tiny--llama/snapshots/0123456789abcdef0123456789abcdef01234567/config.json'` and `preflight fetch --lane engine`
+    files-missing: the folder `/root/.cache/huggingface/models--tiny--llama/snapshots/0123456789abcdef0123456789abcdef01234567` holds no weights
+      run `preflight fetch --lane engine`, which downloads it from `hf://tiny/llama`
+    "#);
+}
+
+#[test]
+fn a_folder_that_is_called_as_the_repository_is_named_by_its_path() {
+    let of = |command: &str, files: &[&str]| {
+        said(&stack(VLLM, "./models:/root/.cache/huggingface", command, files))
+    };
+    insta::assert_snapshot!(of("--model Tiny-AWQ", &["models/Tiny-AWQ/config.json"]), @r#"
+    exit 3
+    lane-unknown: the files of lane `engine` could not be looked at: the engine will download `Tiny-AWQ` itself; the hub is only asked for `owner/name`
+      mount the engine's cache into preflight, or accept it with `--allow-unknown`
+    not-in-cache: `Tiny-AWQ` is not in the hub cache `/root/.cache/huggingface/hub`, but in `/root/.cache/huggingface/Tiny-AWQ`: the engine asks the hub for it, and downloads it
+      write `/root/.cache/huggingface/Tiny-AWQ` instead of `Tiny-AWQ`
+    "#);
+    insta::assert_snapshot!(of("--model acme/Tiny-AWQ", &["models/Tiny-AWQ/config.json"]), @r#"
+    exit 0
+    not-in-cache: `acme/Tiny-AWQ` is not in the hub cache `/root/.cache/huggingface/hub`, but in `/root/.cache/huggingface/Tiny-AWQ`: the engine asks the hub for it, and downloads it
+      write `/root/.cache/huggingface/Tiny-AWQ` instead of `acme/Tiny-AWQ`
+    "#);
+    insta::assert_snapshot!(of("--model acme/llama", &["models/llama/config.json"]), @r#"
+    exit 0
+    engine-will-fetch: the engine will download what it needs of `acme/llama` itself: its cache `/root/.cache/huggingface/hub` has not got it
+      nothing has to be done; `preflight fetch --dry-run` asks the hub whether it is there and may be read, and how large it is
+    "#);
+    insta::assert_snapshot!(of("--model Tiny-AWQ", &["models/Tiny-AWQ/notes.md"]), @r#"
+    exit 3
+    lane-unknown: the files of lane `engine` could not be looked at: the engine will download `Tiny-AWQ` itself; the hub is only asked for `owner/name`
+      mount the engine's cache into preflight, or accept it with `--allow-unknown`
     "#);
 }

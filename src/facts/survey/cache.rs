@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use self::beside::Beside;
 use crate::facts::model::huggingface::{Snapshot, snapshot};
 use crate::facts::model::{self, Lack, ModelFacts, Needs, Role};
+use crate::facts::survey::nearby::repository;
 use crate::facts::survey::way::Views;
 use crate::facts::{ArtifactFacts, CacheFacts, CacheState, LaneFacts, Through, Way};
 use crate::file_name::hub_cache;
@@ -43,11 +44,18 @@ pub(super) fn look(facts: &mut LaneFacts, views: &Views) {
         }));
         let fill = fill::place(cached).and_then(fill::folder);
         let named_user = fill::named_user(cached, views);
+        let has_nothing = match &state {
+            CacheState::NotMounted => true,
+            CacheState::Lacking(lacks) => lacks.is_empty(),
+            CacheState::Held | CacheState::Unseen(_) => false,
+        };
+        let misplaced = if has_nothing { repository::look(views, cached) } else { None };
         let cached = cached.clone();
         let ground = cached.places.iter().find_map(|place| views.ground(place));
         facts.cached.push(CacheFacts {
             cached,
             state,
+            misplaced,
             fill,
             named_user,
             probe: None,

@@ -1,6 +1,8 @@
 //! Looks for what may be meant by a path at which nothing is: below the mounts of the service, by its
 //! own and by nearly its own name. Done only where something is missing.
 
+pub(super) mod repository;
+
 use std::collections::VecDeque;
 use std::path::{Component, Path, PathBuf};
 

@@ -1,5 +1,6 @@
 //! Lanes whose engines name a repository, and take it from a cache of the hub or from the hub.
 
+mod misplaced;
 mod unwritable;
 
 use super::hub::NOT_WRITABLE;
@@ -95,7 +96,9 @@ fn why_unjudged(facts: &LaneFacts, cached: &CacheFacts) -> Option<String> {
 }
 
 fn mount(facts: &LaneFacts, findings: &mut Findings) {
-    let unmounted = facts.cached.iter().find(|facts| facts.state == CacheState::NotMounted);
+    let is_unmounted =
+        |facts: &&CacheFacts| facts.state == CacheState::NotMounted && facts.misplaced.is_none();
+    let unmounted = facts.cached.iter().find(is_unmounted);
     let Some(CacheFacts { cached, .. }) = unmounted.filter(|_| !facts.engine_is_offline()) else {
         return;
     };
@@ -161,6 +164,7 @@ fn content(facts: &LaneFacts, findings: &mut Findings) {
         }
         let found = match (&cached.state, &cached.probe) {
             (CacheState::Held, _) => None,
+            _ if cached.misplaced.is_some() => misplaced::judge(facts, cached),
             // It is about to be brought, or why it was not has been said.
             (_, Some(Ok(_))) if cached.fill.is_some() && !has_fetched(facts) => None,
             (state, Some(Ok(listing))) if !facts.engine_is_offline() => {

@@ -43,6 +43,7 @@ fn facts(state: CacheState, choice: Choice) -> LaneFacts {
         cached: vec![CacheFacts {
             cached,
             state,
+            misplaced: None,
             fill: None,
             named_user: None,
             probe: None,
