@@ -11,7 +11,7 @@ pub fn with_consequences(findings: Vec<Finding>) -> Vec<Finding> {
     let mut orphans = Vec::new();
     for finding in consequences {
         let is_cause = |cause: &&mut Finding| {
-            !cause.consequence && cause.stops() && finding.lanes().all(|lane| cause.is_about(lane))
+            may_explain(cause) && finding.lanes().all(|lane| cause.is_about(lane))
         };
         match told.iter_mut().find(is_cause) {
             Some(cause) => {
@@ -23,6 +23,16 @@ pub fn with_consequences(findings: Vec<Finding>) -> Vec<Finding> {
     }
     told.extend(orphans);
     told
+}
+
+/// Whether something can be missing because of it: it is about mounts, links or the way from the hub, and
+/// neither about the words of a command nor about a machine.
+fn may_explain(cause: &Finding) -> bool {
+    let is_on_the_way = !matches!(
+        cause.rule.exit,
+        ExitCode::Lane | ExitCode::Corrupt | ExitCode::Gpu | ExitCode::Memory | ExitCode::Unhealthy
+    );
+    !cause.consequence && cause.stops() && is_on_the_way
 }
 
 /// Whether it says that something is not there, and another finding says why.
@@ -37,6 +47,7 @@ mod tests {
 
     static LINK: Rule = Rule::error("symlink-leaves-mount", ExitCode::Mount, "");
     static MISSING: Rule = Rule::error("config-missing", ExitCode::Incomplete, "");
+    static FLAG: Rule = Rule::error("command-line-refused", ExitCode::Lane, "");
     static CORRUPT: Rule = Rule::error("file-corrupt", ExitCode::Corrupt, "");
 
     fn of(rule: &'static Rule, lane: &str) -> Finding {
@@ -60,6 +71,13 @@ mod tests {
         check(
             vec![of(&LINK, "coder"), missing(), missing()],
             &["symlink-leaves-mount coder so config-missing: it is so so config-missing: it is so"],
+        );
+        check(
+            vec![of(&FLAG, "coder"), of(&LINK, "coder"), missing()],
+            &[
+                "command-line-refused coder",
+                "symlink-leaves-mount coder so config-missing: it is so",
+            ],
         );
     }
 

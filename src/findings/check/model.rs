@@ -324,11 +324,21 @@ impl Subject<'_> {
                 format!("{what} is not there{goes_on}{instead}")
             }
         };
-        let get = self.how_to_get(&self.on_host()) + &self.known_as();
+        let leftovers = &self.artifact.way.leftovers;
+        let (message, get) = match content::unfinished(leftovers) {
+            Some(unfinished) => (
+                format!("{message}; beside it {unfinished}"),
+                format!(
+                    "let the download finish, or start it again: {}",
+                    self.how_to_get(&self.on_host())
+                ),
+            ),
+            None => (message, self.how_to_get(&self.on_host())),
+        };
+        let get = get + &self.known_as();
         let fix = nearby::fix(&self.artifact.way.nearby, &get).unwrap_or(get);
         let finding = self.finding_of_absence(&rules::FILES_MISSING, message, fix);
         findings.push(if explained { finding.consequence() } else { finding });
-        content::leftovers(self, &self.artifact.way.leftovers, findings);
     }
 
     fn denied(&self, shown: &Path, why: &str, findings: &mut Findings) {

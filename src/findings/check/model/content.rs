@@ -123,19 +123,22 @@ pub(super) fn split(subject: &Subject<'_>, model: &Model, split: &Split, finding
 
 /// Unfinished downloads beside the model.
 pub(super) fn leftovers(subject: &Subject<'_>, leftovers: &[String], findings: &mut Findings) {
-    if leftovers.is_empty() {
-        return;
-    }
+    let Some(unfinished) = unfinished(leftovers) else { return };
     findings.push(subject.finding(
         &rules::PARTIAL_DOWNLOAD,
-        format!(
-            "beside `{}` {} of a download that has not ended: {}",
-            subject.shown().display(),
-            if leftovers.len() == 1 { "is a file" } else { "are files" },
-            some_of(leftovers)
-        ),
+        format!("beside `{}` {unfinished}", subject.shown().display()),
         "let the download finish or start it again; delete the leftover if the model is whole",
     ));
+}
+
+/// What there is of downloads that have not ended; absent: nothing.
+pub(super) fn unfinished(leftovers: &[String]) -> Option<String> {
+    let what = match leftovers.len() {
+        0 => return None,
+        1 => "is a file",
+        _ => "are files",
+    };
+    Some(format!("{what} of a download that has not ended: {}", some_of(leftovers)))
 }
 
 /// One file of the model, and how to speak of it.

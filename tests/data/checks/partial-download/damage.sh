@@ -1,1 +1,1 @@
-mv models/gguf/tiny-Q4_K_M.gguf models/gguf/tiny-Q4_K_M.gguf.part
+cp models/gguf/tiny-Q4_K_M.gguf models/gguf/tiny-Q4_K_M.gguf.part
