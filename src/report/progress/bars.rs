@@ -168,7 +168,7 @@ mod tests {
             "coder",
             1023 << 30,
             60,
-            "coder [###############] 100 % of 1023.0 GiB, fetched in 0:00",
+            "coder [##############] 100 % of 1023.0 GiB, fetched in 0:00",
         );
         check(long, 1023 << 30, 20, "a...e");
     }
