@@ -16,6 +16,8 @@ pub struct BindFacts {
     pub mount: Mount,
     /// The path on the host: what is mounted, or what the service runs of that.
     pub source: HostPath,
+    /// The same, as a Compose file of the project writes it.
+    pub written: String,
     /// The same, as the service sees it.
     pub inside: ServicePath,
     /// The volume, at the place of its device; absent for a bind.
@@ -26,9 +28,23 @@ pub struct BindFacts {
     pub holds_model: bool,
     /// What is there, links followed.
     pub found: Look<FileKind>,
+    /// What may be meant by it: where nothing is there, what of nearly its name is; where a folder is in
+    /// the place of a file, the file of that name in it. Absent: nothing was seen.
+    pub near: Option<Near>,
     /// Whether it is a folder with nothing in it; through Docker, which lists none, a folder as
     /// Docker makes one.
     pub empty: bool,
+}
+
+/// What may be meant by a path of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Near {
+    /// On the host.
+    pub path: HostPath,
+    /// As a Compose file of the project writes it.
+    pub written: String,
+    /// Whether it is there as a whole; otherwise a folder on the way is, and the rest is not below it.
+    pub whole: bool,
 }
 
 /// What says that a mount is of a file.

@@ -263,7 +263,7 @@ fn a_mistyped_path_is_shown_where_it_is_used_and_where_it_is_set() {
     assert!(text.contains("${MODELS}"), "{text}");
     let run = sandbox.file("compose.yaml", text).run(&[]);
     insta::assert_snapshot!(run.stdout, @r#"
-    error[mount-source-missing]: the models folder `[DIR]/modles` does not exist on the host
+    error[mount-source-missing]: the models folder `./modles` does not exist on the host
       --> compose.yaml:17:9
        |
     17 |       - ${MODELS}:/models:ro
@@ -278,7 +278,7 @@ fn a_mistyped_path_is_shown_where_it_is_used_and_where_it_is_set() {
        | --------------- `MODELS` is set here
        |
        = note: lanes `reader` and `coder`
-       = help: correct `MODELS`, or make the folder: `mkdir -p [DIR]/modles`
+       = help: correct `MODELS`, so that the source is `./models`, if that is meant, or put the folder there
 
     LANE    SERVICE             ENGINE     MODEL  SIZE  VERDICT
     reader  inference-llamacpp  llama.cpp  -      -     not ready
@@ -288,7 +288,7 @@ fn a_mistyped_path_is_shown_where_it_is_used_and_where_it_is_set() {
     "#);
     insta::assert_snapshot!(run.stderr, @r#"
     preflight: not ready: exit 16, mount or permission; 0 of 2 lanes ready
-      reader, coder: mount-source-missing: the models folder `[DIR]/modles` does not exist on the host (compose.yaml:17:9); fix: correct `MODELS`, or make the folder: `mkdir -p [DIR]/modles`
+      reader, coder: mount-source-missing: the models folder `./modles` does not exist on the host (compose.yaml:17:9); fix: correct `MODELS`, so that the source is `./models`, if that is meant, or put the folder there
     "#);
 }
 

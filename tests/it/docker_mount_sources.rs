@@ -51,9 +51,9 @@ fn of_a_missing_script_docker_makes_a_folder_that_nothing_can_run() {
     assert!(script.is_dir(), "Docker has made no folder");
 
     // What is left behind keeps the stack down, although something of that name is there now.
-    let left = format!("`{}` is an empty folder", script.display());
+    let left = "`./models.sh` is an empty folder";
     let remove = format!("`rmdir {}`", script.display());
-    is_foreseen(&stack, &[&left, &remove], "permission denied");
+    is_foreseen(&stack, &[left, &remove], "permission denied");
 
     stack.compose(&["down"]);
     fs_err::remove_dir(&script).unwrap();

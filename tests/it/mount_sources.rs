@@ -41,14 +41,14 @@ fn a_script_that_a_gate_runs_is_looked_for_on_the_host() {
     let gate = "entrypoint: [/check/models, /models]
     volumes: ['./models:/models:ro', './gate:/check/models:ro']";
     let run = judged(gate, "");
-    let file = "`[DIR]/gate` does not exist on the host: Docker makes a folder of that name, and \
+    let file = "`./gate` does not exist on the host: Docker makes a folder of that name, and \
                 `/check/models` is then a folder in `gate`";
     check(&run, &[file, "compose.yaml:10:38", "put the file there, or correct the path"]);
     assert!(!run.stdout.contains("mkdir"), "{}", run.stdout);
 
     let sandbox = ready(Sandbox::quickstart(), gate, "");
     fs_err::create_dir(sandbox.path().join("gate")).unwrap();
-    check(&sandbox.run(&[]), &["`[DIR]/gate` is an empty folder", "`rmdir [DIR]/gate`"]);
+    check(&sandbox.run(&[]), &["`./gate` is an empty folder", "`rmdir [DIR]/gate`"]);
 
     check(&ready(Sandbox::quickstart().file("gate", "#!/bin/sh\n"), gate, "").run(&[]), &[]);
 }
@@ -79,7 +79,7 @@ fn what_docker_does_not_make_is_missed_whatever_it_is() {
 
     let secret = "secrets: [token]";
     let run = judged(secret, "secrets: {token: {file: ./hf}}\n");
-    check(&run, &["`[DIR]/hf` does not exist", cannot, "put the file there"]);
+    check(&run, &["`./hf` does not exist", cannot, "put the file there"]);
     assert!(!run.stdout.contains("mkdir"), "{}", run.stdout);
 }
 
@@ -96,7 +96,7 @@ fn the_folder_of_a_volume_is_named_by_its_path_and_its_variable() {
             "`/nowhere/state`, the device of the volume `state`, does not exist on the host",
             "compose.yaml:11:69",
             "`STATE` is set here",
-            "correct `STATE`, or make the folder: `mkdir -p /nowhere/state`",
+            "correct `STATE`, so that the device of the volume `state` is a folder that is there",
         ],
     );
 }
@@ -111,7 +111,7 @@ fn a_service_that_nothing_waits_for_may_miss_what_it_likes() {
     let started = "depends_on: [other]";
     let run = judged(started, other);
     assert_eq!(run.code, Some(0), "{}", run.stdout);
-    let warning = "warning[mount-source-missing]: `[DIR]/nginx.conf` does not exist";
+    let warning = "warning[mount-source-missing]: `./nginx.conf` does not exist";
     assert!(run.stdout.contains(warning), "{}", run.stdout);
 }
 
@@ -138,7 +138,7 @@ fn a_script_is_looked_for_in_the_folder_that_it_is_run_out_of() {
     let gate = "entrypoint: [timeout, '9', /scripts/gate.sh]
     volumes: ['./scripts:/scripts:ro']";
     let sandbox = ready(Sandbox::quickstart().file("scripts/other.sh", "#!/bin/sh\n"), gate, "");
-    let runs = "`[DIR]/scripts/gate.sh` does not exist on the host, and `gate` runs it as \
+    let runs = "`./scripts/gate.sh` does not exist on the host, and `gate` runs it as \
                 `/scripts/gate.sh`";
     check(&sandbox.run(&[]), &[runs, "compose.yaml:10:15"]);
     fs_err::write(sandbox.path().join("scripts/gate.sh"), "#!/bin/sh\n").unwrap();
@@ -153,7 +153,7 @@ fn a_file_that_another_service_makes_before_may_be_missing() {
     let sandbox = || Sandbox::quickstart().file("shared/readme.txt", "");
     check(&ready(sandbox(), gate, maker).run(&[]), &[]);
     let reader = maker.replace(":/out", ":/out:ro");
-    check(&ready(sandbox(), gate, &reader).run(&[]), &["`[DIR]/shared/key.pem` does not exist"]);
+    check(&ready(sandbox(), gate, &reader).run(&[]), &["`./shared/key.pem` does not exist"]);
 }
 
 #[test]

@@ -311,3 +311,125 @@ fn a_folder_that_is_called_as_the_repository_is_named_by_its_path() {
       mount the engine's cache into preflight, or accept it with `--allow-unknown`
     "#);
 }
+
+#[test]
+fn a_file_that_is_mounted_where_a_folder_is_meant_is_told_as_one() {
+    let of = |volumes: &str, command: &str| {
+        said(&stack(LLAMA, volumes, command, &["models/llama/tiny.gguf"]))
+    };
+    let file = "'./models/llama/tiny.gguf:/models'";
+    insta::assert_snapshot!(of(file, "-m /models/tiny.gguf"), @r#"
+    exit 16
+    mount-source-missing: `./models/llama/tiny.gguf` is a file, and mounted at `/models`: `/models/tiny.gguf` is not in it
+      mount it under its name, `./models/llama/tiny.gguf:/models/tiny.gguf`, or its folder, `./models/llama:/models`
+    "#);
+    insta::assert_snapshot!(of(file, "-m /models/llama/tiny.gguf"), @r#"
+    exit 16
+    mount-source-missing: `./models/llama/tiny.gguf` is a file, and mounted at `/models`: `/models/llama/tiny.gguf` is not in it
+      mount it under its name: `./models/llama/tiny.gguf:/models/llama/tiny.gguf`
+    "#);
+    insta::assert_snapshot!(of(file, "-m /models/other.gguf"), @r#"
+    exit 16
+    mount-source-missing: `./models/llama/tiny.gguf` is a file, and mounted at `/models`: `/models/other.gguf` is not in it
+      mount a folder that has the file, or this file as `./models/llama/tiny.gguf:/models/other.gguf`
+    "#);
+    // As one mounts a file alone.
+    insta::assert_snapshot!(of("'./models/llama/tiny.gguf:/tiny.gguf'", "-m /tiny.gguf"), @r#"
+    exit 11
+    file-truncated: `/tiny.gguf` is empty
+      download `[DIR]/models/llama/tiny.gguf` again
+    "#);
+}
+
+#[test]
+fn a_folder_that_is_mounted_where_a_file_is_meant_is_told_as_one() {
+    let of = |files: &[&str]| said(&stack(LLAMA, "./m:/m/tiny.gguf", "-m /m/tiny.gguf", files));
+    insta::assert_snapshot!(of(&["m/tiny.gguf"]), @r#"
+    exit 16
+    mount-source-missing: `./m` is a folder, and `engine` needs a file at `/m/tiny.gguf`
+      mount the file that is in it: `./m/tiny.gguf:/m/tiny.gguf`
+    "#);
+    insta::assert_snapshot!(of(&["m/other.gguf"]), @r#"
+    exit 16
+    mount-source-missing: `./m` is a folder, and `engine` needs a file at `/m/tiny.gguf`
+      correct the path, or put the file there in place of the folder
+    "#);
+}
+
+#[test]
+fn a_mistyped_source_is_answered_with_what_is_beside_it_and_never_made() {
+    let of = |volumes: &str, command: &str, files: &[&str]| {
+        let said = said(&stack(LLAMA, volumes, command, files));
+        assert!(!said.contains("mkdir"), "{said}");
+        said
+    };
+    let files = ["models/llama/tiny.gguf"];
+    insta::assert_snapshot!(of("./modles:/m", "-m /m/llama/tiny.gguf", &files), @r#"
+    exit 16
+    mount-source-missing: the models folder `./modles` does not exist on the host
+      write `./models` instead, if that is meant, or put the folder there
+    "#);
+    insta::assert_snapshot!(of("./modles/llama:/m", "-m /m/tiny.gguf", &files), @r#"
+    exit 16
+    mount-source-missing: the models folder `./modles/llama` does not exist on the host
+      write `./models/llama` instead, if that is meant, or put the folder there
+    "#);
+    insta::assert_snapshot!(of("./modles/qwen:/m", "-m /m/tiny.gguf", &files), @r#"
+    exit 16
+    mount-source-missing: the models folder `./modles/qwen` does not exist on the host
+      correct the path: there is `./models`
+    "#);
+    let file = "./models/llama/tinny.gguf:/m/tiny.gguf";
+    insta::assert_snapshot!(of(file, "-m /m/tiny.gguf", &files), @r#"
+    exit 16
+    mount-source-missing: `./models/llama/tinny.gguf` does not exist on the host: Docker makes a folder of that name, and `/m/tiny.gguf` is then a folder in `engine`
+      write `./models/llama/tiny.gguf` instead, if that is meant, or put the file there
+    "#);
+    insta::assert_snapshot!(of("./m/x.gguf:/m/x.gguf:ro", "-m /m/x.gguf", &files), @r#"
+    exit 16
+    mount-source-missing: `./m/x.gguf` does not exist on the host: Docker makes a folder of that name, and `/m/x.gguf` is then a folder in `engine`
+      put the file there, or correct the path
+    "#);
+    let strict = "{type: bind, source: ./modles, target: /m, bind: {create_host_path: false}}";
+    insta::assert_snapshot!(of(strict, "-m /m/llama/tiny.gguf", &files), @r#"
+    exit 16
+    mount-source-missing: `./modles` does not exist on the host, and Docker does not make it: the container of `engine` cannot be created
+      write `./models` instead, if that is meant, or put the folder there
+    "#);
+}
+
+#[test]
+fn a_missing_folder_that_is_like_no_other_may_be_made() {
+    let of = said(&stack(LLAMA, "./models:/m", "-m /m/tiny.gguf", &["notes/x", "data/x"]));
+    insta::assert_snapshot!(of, @r#"
+    exit 16
+    mount-source-missing: the models folder `./models` does not exist on the host
+      correct the path, or make the folder: `mkdir -p [DIR]/models`
+    "#);
+}
+
+#[test]
+fn a_volume_whose_device_is_missing_is_told_as_a_volume() {
+    let of = |device: &str, files: &[&str]| {
+        let command = format!(
+            "-m /m/tiny.gguf
+volumes:
+  vol: {{driver_opts: {{type: none, o: bind, device: '{device}'}}}}"
+        );
+        let sandbox = stack(LLAMA, "vol:/m", &command, files);
+        let folder = sandbox.path().to_str().unwrap().to_owned();
+        let said = said(&sandbox.variable("HERE", folder));
+        assert!(!said.contains("mkdir"), "{said}");
+        said
+    };
+    insta::assert_snapshot!(of("${HERE}/modles", &["models/tiny.gguf"]), @r#"
+    exit 16
+    mount-source-missing: `[DIR]/modles`, the device of the volume `vol`, does not exist on the host: Docker cannot mount it, and no service that has the volume starts
+      give the volume `vol` the device `[DIR]/models`, if that is meant
+    "#);
+    insta::assert_snapshot!(of("/nowhere/at/all", &[]), @r#"
+    exit 16
+    mount-source-missing: `/nowhere/at/all`, the device of the volume `vol`, does not exist on the host: Docker cannot mount it, and no service that has the volume starts
+      correct the path, so that the device of the volume `vol` is a folder that is there
+    "#);
+}

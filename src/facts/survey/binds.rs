@@ -1,5 +1,7 @@
 //! Looks at everything of the host that the services of lanes, and those that they wait for, mount.
 
+mod near;
+
 use std::collections::HashMap;
 
 use indexmap::IndexMap;
@@ -7,6 +9,7 @@ use indexmap::IndexMap;
 use crate::facts::binds::{BindFacts, FileSign, Need};
 use crate::facts::survey::way::Views;
 use crate::file_name::one_file::is_named_as_file;
+use crate::file_name::weights::names_gguf;
 use crate::look::{FileKind, Look};
 use crate::path::{HostPath, ServicePath};
 use crate::plan::engine::{Part, started_files};
@@ -93,22 +96,28 @@ fn of_service(service: &Service, artifacts: &[&Artifact], views: &Views) -> Vec<
             is_here && artifact.part != Part::Folder
         });
         let file = file_sign(&views.project, mount, source, &used);
+        let is_one_model = names_gguf(&mount.target.to_string())
+            && opened().any(|it| it.located.value.service_path.as_ref() == Some(&mount.target));
         let file = file.or_else(|| {
             let is_weights = holds_model && is_named_as_file(source.as_path());
-            is_weights.then_some(FileSign::Name)
+            let sign = if is_one_model { Some(FileSign::Use) } else { None };
+            sign.or(is_weights.then_some(FileSign::Name))
         });
         let is_asked_for = file.is_some() || holds_model;
         let (found, empty) = found(service, mount, source, is_asked_for, views);
+        let near = near::of(views, source, &mount.target, file.is_some(), &found);
         Some(BindFacts {
             service: name.clone(),
             need: Need::Nothing,
             mount: mount.clone(),
             source: source.clone(),
+            written: views.project.written(source),
             inside: mount.target.clone(),
             volume,
             file,
             holds_model,
             found,
+            near,
             empty,
         })
     });
@@ -129,16 +138,19 @@ fn run_below(service: &Service, path: &ServicePath, views: &Views) -> Option<Bin
     };
     let folder = LocalView.stat(root.as_path());
     folder.seen().filter(|stat| stat.kind == FileKind::Directory)?;
+    let found = LocalView.stat(local.as_path()).map(|stat| stat.kind);
     Some(BindFacts {
         service: service.name.value.clone(),
         need: Need::Nothing,
         mount,
+        near: near::of(views, &source, path, true, &found),
+        written: views.project.written(&source),
         source,
         inside: path.clone(),
         volume: None,
         file: Some(FileSign::Use),
         holds_model: false,
-        found: LocalView.stat(local.as_path()).map(|stat| stat.kind),
+        found,
         empty: false,
     })
 }
@@ -295,11 +307,13 @@ mod tests {
                 place: Place::nowhere(),
             },
             source: HostPath::new(source),
+            written: source.to_owned(),
             inside: ServicePath::new("/x"),
             volume: None,
             file: None,
             holds_model: false,
             found: Look::Absent,
+            near: None,
             empty: false,
         };
         let project = Project::of("p", vec![service("one", &[]), service("other", &[])]);

@@ -213,8 +213,17 @@ fn judge_root(facts: &LaneFacts, artifact: &ArtifactFacts, root: &RootFacts) -> 
         located.mount.as_ref().map_or(&artifact.artifact.located.place, |mount| &mount.place);
     let bind = facts.binds.iter().find(|bind| located.mount.as_ref() == Some(&bind.mount));
     let host = bind.map_or_else(|| host_root(located), |bind| bind.source.to_string());
+    let source = located.mount.as_ref().map(|mount| &mount.source);
+    if let Some(MountSource::Volume { name, subpath }) = source
+        && bind.is_none()
+        && root.stat == Look::Absent
+    {
+        let below = subpath.as_deref().unwrap_or(Path::new("/"));
+        return Some(sources::not_in_volume(name, below, place));
+    }
     if root.stat == Look::Absent && !sources::makes_root(facts, located) {
-        return Some(sources::no_models(&host, place));
+        let written = bind.map_or(host.as_str(), |bind| &bind.written);
+        return Some(sources::no_models(written, &host, place));
     }
     if root.fabricated && !facts.orders.create_root {
         let message = format!("Docker has just made the models folder `{host}`: it did not exist");

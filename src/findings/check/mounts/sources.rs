@@ -1,12 +1,14 @@
 //! Whether everything of the host that a lane's services mount is there, and is what it has to be.
 
+use std::path::Path;
+
 use super::{SOURCE_MISSING, correct};
 use crate::facts::LaneFacts;
-use crate::facts::binds::{BindFacts, FileSign, Need};
+use crate::facts::binds::{BindFacts, FileSign, Near, Need};
 use crate::findings::{Finding, Findings, Severity};
 use crate::look::{FileKind, Look};
 use crate::options::Role;
-use crate::path::HostPath;
+use crate::path::{HostPath, ServicePath};
 use crate::project::MountSource;
 use crate::project::mounts::{Located, Sight};
 use crate::source_map::Place;
@@ -34,7 +36,7 @@ pub(super) fn judge(facts: &LaneFacts, findings: &mut Findings) -> Vec<HostPath>
 /// Whether a folder lies where the file of a lane's model would have to be.
 pub(in crate::findings::check) fn hides_model(facts: &LaneFacts) -> bool {
     let mut mine = facts.binds.iter().filter(|bind| holds_artifact(facts, bind));
-    mine.any(is_in_place_of_file)
+    mine.any(|bind| is_in_place_of_file(bind) || behind_a_file(facts, bind).is_some())
 }
 
 fn of_source(facts: &LaneFacts, group: &[&BindFacts]) -> Option<Finding> {
@@ -42,8 +44,21 @@ fn of_source(facts: &LaneFacts, group: &[&BindFacts]) -> Option<Finding> {
     if seen.found == Look::Absent {
         return absent(facts, group);
     }
-    let first = group.iter().find(|bind| is_in_place_of_file(bind))?;
-    Some(with_others(in_place_of_file(first), first, group, need(group)))
+    if let Some(first) = group.iter().find(|bind| is_in_place_of_file(bind)) {
+        return Some(with_others(in_place_of_file(first), first, group, need(group)));
+    }
+    let (first, path) = group.iter().find_map(|bind| Some((bind, behind_a_file(facts, bind)?)))?;
+    Some(with_others(in_place_of_folder(first, path), first, group, need(group)))
+}
+
+/// What the lane's engine opens below a mount that is a file.
+fn behind_a_file<'a>(facts: &'a LaneFacts, bind: &BindFacts) -> Option<&'a ServicePath> {
+    let artifacts = || facts.artifacts.iter().map(|artifact| &artifact.artifact.located.value);
+    let mine = artifacts().filter(|it| it.service.as_ref() == Some(&bind.service));
+    let mut below = mine.filter(|located| located.mount.as_ref() == Some(&bind.mount));
+    let is_file = bind.found == Look::Seen(FileKind::File);
+    let path = below.find_map(|it| it.service_path.as_ref().filter(|it| **it != bind.mount.target));
+    path.filter(|_| is_file)
 }
 
 fn is_in_place_of_file(bind: &BindFacts) -> bool {
@@ -71,7 +86,7 @@ fn absent(facts: &LaneFacts, group: &[&BindFacts]) -> Option<Finding> {
         let finding = never_made(bind, holds_models);
         Some(with_others(finding, bind, group, Need::Success))
     } else if let Some(bind) = first(&|bind| bind.volume.is_some()) {
-        Some(no_device(bind, group, holds_models))
+        Some(no_device(bind, group))
     } else if let Some(bind) = first(&|bind| bind.inside != bind.mount.target) {
         Some(with_others(not_to_run(bind), bind, group, need(group)))
     } else if let Some(bind) = first(&|bind| bind.file.is_some()) {
@@ -81,7 +96,10 @@ fn absent(facts: &LaneFacts, group: &[&BindFacts]) -> Option<Finding> {
             group.iter().copied().filter(|bind| bind.holds_model).collect();
         let bind = holding.first()?;
         let is_mine = holding.iter().any(|bind| holds_artifact(facts, bind));
-        let finding = is_mine.then(|| no_models(&bind.source.to_string(), &bind.mount.place))?;
+        let finding = is_mine.then(|| match &bind.near {
+            Some(near) => no_such_models(bind, near),
+            None => no_models(&bind.written, &bind.source.to_string(), &bind.mount.place),
+        })?;
         Some(with_others(finding, bind, &holding, Need::Success))
     }
 }
@@ -130,21 +148,22 @@ fn is_never_made(bind: &BindFacts) -> bool {
 
 /// Docker Engine 28 and Compose 2.40: `bind source path does not exist`, before anything starts.
 fn never_made(bind: &BindFacts, holds_models: bool) -> Finding {
-    let BindFacts { source, service, mount, .. } = bind;
+    let BindFacts { source, written, service, mount, .. } = bind;
     let message = format!(
-        "`{source}` does not exist on the host, and Docker does not make it: the container of \
+        "`{written}` does not exist on the host, and Docker does not make it: the container of \
          `{service}` cannot be created"
     );
     let correct = correct(&mount.place);
-    let fix = match bind.file {
-        Some(_) => format!("put the file there, or {correct}"),
-        None => format!("{correct}, or make the folder: {}", make(source, holds_models)),
+    let fix = match (&bind.near, bind.file) {
+        (Some(near), _) => instead(near, bind),
+        (None, Some(_)) => format!("put the file there, or {correct}"),
+        (None, None) => format!("{correct}, or make the folder: {}", make(source, holds_models)),
     };
     Finding::new(&SOURCE_MISSING, message, fix).at(&mount.place)
 }
 
 /// Docker mounts the device when the first container with the volume is made or started.
-fn no_device(bind: &BindFacts, group: &[&BindFacts], holds_models: bool) -> Finding {
+fn no_device(bind: &BindFacts, group: &[&BindFacts]) -> Finding {
     let source = &bind.source;
     let volume = bind.volume.as_ref().map_or("", |volume| &volume.value);
     let message = format!(
@@ -152,7 +171,18 @@ fn no_device(bind: &BindFacts, group: &[&BindFacts], holds_models: bool) -> Find
          cannot mount it, and no service that has the volume starts"
     );
     let place = device_place(bind);
-    let fix = format!("{}, or make the folder: {}", correct(place), make(source, holds_models));
+    let fix = match &bind.near {
+        Some(Near { path, whole: true, .. }) => {
+            format!("give the volume `{volume}` the device `{path}`, if that is meant")
+        }
+        Some(Near { written, whole: false, .. }) => {
+            format!("{}: there is `{written}`", correct(place))
+        }
+        None => format!(
+            "{}, so that the device of the volume `{volume}` is a folder that is there",
+            correct(place)
+        ),
+    };
     let mut services: Vec<String> =
         group.iter().map(|bind| format!("`{}`", bind.service)).collect();
     services.dedup();
@@ -165,50 +195,111 @@ fn make(source: &HostPath, holds_models: bool) -> String {
     format!("`mkdir -p {source}`{fill}")
 }
 
+/// What to write where something of nearly that name is there.
+fn instead(near: &Near, bind: &BindFacts) -> String {
+    let Near { written, whole, .. } = near;
+    let what = if bind.file.is_some() { "the file" } else { "the folder" };
+    let place = &bind.mount.place;
+    match whole {
+        true if place.variables.is_empty() => {
+            format!("write `{written}` instead, if that is meant, or put {what} there")
+        }
+        true => format!(
+            "{}, so that the source is `{written}`, if that is meant, or put {what} there",
+            correct(place)
+        ),
+        false => format!("{}: there is `{written}`", correct(place)),
+    }
+}
+
+fn put_there(bind: &BindFacts) -> String {
+    match &bind.near {
+        Some(near) => instead(near, bind),
+        None => format!("put the file there, or {}", correct(&bind.mount.place)),
+    }
+}
+
 fn no_file(bind: &BindFacts) -> Finding {
-    let BindFacts { source, service, mount, .. } = bind;
+    let BindFacts { written, service, mount, .. } = bind;
     let target = &mount.target;
     let message = format!(
-        "`{source}` does not exist on the host: Docker makes a folder of that name, and `{target}` \
+        "`{written}` does not exist on the host: Docker makes a folder of that name, and `{target}` \
          is then a folder in `{service}`"
     );
-    let fix = format!("put the file there, or {}", correct(&mount.place));
-    Finding::new(&SOURCE_MISSING, message, fix).at(&mount.place)
+    Finding::new(&SOURCE_MISSING, message, put_there(bind)).at(&mount.place)
 }
 
 /// Docker: `exec: "/scripts/start.sh": stat /scripts/start.sh: no such file or directory`.
 fn not_to_run(bind: &BindFacts) -> Finding {
-    let BindFacts { source, service, inside, mount, .. } = bind;
+    let BindFacts { written, service, inside, mount, .. } = bind;
     let message =
-        format!("`{source}` does not exist on the host, and `{service}` runs it as `{inside}`");
-    let fix = format!("put the file there, or {}", correct(&mount.place));
-    Finding::new(&SOURCE_MISSING, message, fix).at(&mount.place)
+        format!("`{written}` does not exist on the host, and `{service}` runs it as `{inside}`");
+    Finding::new(&SOURCE_MISSING, message, put_there(bind)).at(&mount.place)
 }
 
 fn in_place_of_file(bind: &BindFacts) -> Finding {
-    let BindFacts { source, service, mount, .. } = bind;
+    let BindFacts { source, written, service, mount, .. } = bind;
     let target = &mount.target;
     let (message, fix) = if bind.empty {
         (
             format!(
-                "`{source}` is an empty folder, as Docker makes one for a file that is missing: \
+                "`{written}` is an empty folder, as Docker makes one for a file that is missing: \
                  `{target}` is no file in `{service}`"
             ),
             format!("remove the folder, `rmdir {source}`, and put the file there"),
         )
     } else {
-        (
-            format!("`{source}` is a folder, and `{service}` needs a file at `{target}`"),
-            format!("{}, or put the file there in place of the folder", correct(&mount.place)),
-        )
+        let fix = match &bind.near {
+            Some(near) => format!("mount the file that is in it: `{}:{target}`", near.written),
+            None => {
+                format!("{}, or put the file there in place of the folder", correct(&mount.place))
+            }
+        };
+        (format!("`{written}` is a folder, and `{service}` needs a file at `{target}`"), fix)
+    };
+    Finding::new(&SOURCE_MISSING, message, fix).at(&mount.place)
+}
+
+/// A file is mounted where a folder has to be, for `path` to be in it.
+fn in_place_of_folder(bind: &BindFacts, path: &ServicePath) -> Finding {
+    let BindFacts { source, written, mount, .. } = bind;
+    let target = &mount.target;
+    let message =
+        format!("`{written}` is a file, and mounted at `{target}`: `{path}` is not in it");
+    let is_it = path.below(target).map(Path::file_name) == Some(source.as_path().file_name());
+    let is_direct = path.as_path().parent() == Some(target.as_path());
+    let folder = Path::new(written).parent().filter(|_| is_it && is_direct);
+    let fix = match folder {
+        Some(folder) => format!(
+            "mount it under its name, `{written}:{path}`, or its folder, `{}:{target}`",
+            folder.display()
+        ),
+        None if is_it => format!("mount it under its name: `{written}:{path}`"),
+        None => format!("mount a folder that has the file, or this file as `{written}:{path}`"),
     };
     Finding::new(&SOURCE_MISSING, message, fix).at(&mount.place)
 }
 
 /// The folder of a lane's models is not there.
-pub(super) fn no_models(host: &str, place: &Place) -> Finding {
-    let message = format!("the models folder `{host}` does not exist on the host");
+pub(super) fn no_models(written: &str, host: &str, place: &Place) -> Finding {
+    let message = format!("the models folder `{written}` does not exist on the host");
     let fix = format!("{}, or make the folder: `mkdir -p {host}`", correct(place));
+    Finding::new(&SOURCE_MISSING, message, fix).at(place)
+}
+
+/// The same, where a folder of nearly that name is.
+fn no_such_models(bind: &BindFacts, near: &Near) -> Finding {
+    let message = format!("the models folder `{}` does not exist on the host", bind.written);
+    let place = &bind.mount.place;
+    Finding::new(&SOURCE_MISSING, message, instead(near, bind)).at(place)
+}
+
+/// A volume has no folder of the name that is mounted out of it.
+pub(super) fn not_in_volume(name: &str, below: &Path, place: &Place) -> Finding {
+    let below = below.display();
+    let message =
+        format!("the volume `{name}` has no folder `{below}`, which is mounted out of it");
+    let fix = format!("correct the `subpath`, or put the models into `{below}` of the volume");
     Finding::new(&SOURCE_MISSING, message, fix).at(place)
 }
 

@@ -18,12 +18,14 @@ fn bind(service: &str, target: &str) -> BindFacts {
         service: service.to_owned(),
         need: Need::Success,
         mount,
+        written: source.to_string(),
         source,
         inside: ServicePath::new(target),
         volume: None,
         file: None,
         holds_model: false,
         found: Look::Absent,
+        near: None,
         empty: false,
     }
 }
@@ -112,8 +114,8 @@ fn the_device_of_a_volume_is_named_with_the_variable_that_it_was_made_of() {
     assert_eq!(
         said(vec![device]),
         "error: `/srv/x`, the device of the volume `models`, does not exist on the host: Docker \
-         cannot mount it, and no service that has the volume starts; correct `MODELS_PATH`, or make \
-         the folder: `mkdir -p /srv/x`, and put the models into it"
+         cannot mount it, and no service that has the volume starts; correct `MODELS_PATH`, so \
+         that the device of the volume `models` is a folder that is there"
     );
 }
 
