@@ -262,8 +262,11 @@ fn place(
         [lane] => lane.files.as_slice(),
         _ => &[],
     };
+    // What cannot be reached is not where its mount would have it.
+    let is_reached = finding.rule.exit != ExitCode::Mount;
     let file = files
         .iter()
+        .filter(|_| is_reached)
         .find(|file| matches!(file.state, FileState::Missing | FileState::Invalid))
         .map(|file| file.host_path.clone().unwrap_or_else(|| file.path.clone()));
     let places: Vec<_> = span.into_iter().chain(file).map(|it| cleaner.joined(&it)).collect();
