@@ -309,12 +309,12 @@ impl Flags {
         }
     }
 
-    /// Whether standard output has colours.
+    /// Whether the report has colours.
     pub(super) fn has_color(&self) -> bool {
         match self.color {
             ColorName::Always => true,
             ColorName::Never => false,
-            ColorName::Auto => terminal::has_color(),
+            ColorName::Auto => terminal::has_color(self.role()),
         }
     }
 

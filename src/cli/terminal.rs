@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use super::environment;
-use crate::options::Charset;
+use crate::options::{Charset, Role};
 use crate::report::explain::Screen;
 
 /// Characters in a line where nobody says how many fit.
@@ -12,10 +12,12 @@ const WIDTH: usize = 100;
 /// Narrower or wider lines help nobody.
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=160;
 
-/// Whether a terminal shows colours.
-pub(super) fn has_color() -> bool {
+/// Whether terminals show colours, where the report of that role may go.
+pub(super) fn has_color(role: Role) -> bool {
     let is_dumb = environment::value("TERM").is_some_and(|term| term == "dumb");
-    io::stdout().is_terminal() && !is_dumb && environment::value("NO_COLOR").is_none()
+    let is_terminal =
+        io::stdout().is_terminal() && (role == Role::Hand || io::stderr().is_terminal());
+    is_terminal && !is_dumb && environment::value("NO_COLOR").is_none()
 }
 
 /// Characters in a line of standard output: as `COLUMNS` says, else the terminal.

@@ -42,7 +42,7 @@ mod volume;
 mod word_places;
 mod written;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use thiserror::Error;
@@ -66,10 +66,13 @@ const USE_A_COPY: &str = "download it and name the copy instead";
 #[derive(Debug, Error)]
 pub enum LoadError {
     /// No file was named and none was found.
-    #[error("no Compose file was found in `{directory}` or above")]
+    #[error("no Compose file was found in `{directory}` or above{}", and_no_containers(docker.as_deref()))]
     NotFound {
         /// Where the search began.
         directory: PathBuf,
+        /// Why the containers could not speak for the files either; absent: they were not asked, or
+        /// there is no socket.
+        docker: Option<String>,
     },
     /// A file cannot be read.
     #[error("cannot read `{path}`")]
@@ -108,7 +111,25 @@ pub enum LoadError {
     },
 }
 
+fn and_no_containers(docker: Option<&str>) -> String {
+    docker
+        .map(|why| format!(", and the containers could not be looked at: {why}"))
+        .unwrap_or_default()
+}
+
 impl LoadError {
+    /// The same, with why the containers could not speak for files that are not there.
+    #[must_use]
+    pub fn without_containers(self, why: String) -> Self {
+        match self {
+            Self::NotFound { directory, .. } => Self::NotFound { directory, docker: Some(why) },
+            other @ (Self::Read { .. }
+            | Self::Invalid { .. }
+            | Self::Project { .. }
+            | Self::NotSupportedYet { .. }) => other,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -127,8 +148,7 @@ impl LoadError {
 /// What Docker Compose refuses is refused, at the line; see [`LoadError`].
 pub fn load(options: &ProjectOptions, sources: &mut SourceMap) -> Result<Project, LoadError> {
     let home = options.environment.get("HOME").filter(|home| !home.is_empty()).cloned();
-    let here = clean(&options.working_directory);
-    let mut loader = Loader::new(sources, &here, home, options.reach.clone());
+    let mut loader = Loader::new(sources, &told_from(options), home, options.reach.clone());
     if options.keeps_unknown_keys {
         loader.unknown = Unknown::Told;
     }
@@ -138,6 +158,14 @@ pub fn load(options: &ProjectOptions, sources: &mut SourceMap) -> Result<Project
     Ok(project)
 }
 
+/// The folder from which files are told: where preflight was called, but in a container, where that
+/// says nothing, the project's.
+fn told_from(options: &ProjectOptions) -> PathBuf {
+    let here = clean(&options.working_directory);
+    let project = options.directory.as_ref().filter(|_| here == Path::new("/"));
+    project.map_or(here, |directory| clean(directory))
+}
+
 /// What env files say, each by itself and without the environment; absent: it cannot be read so.
 /// Blocking.
 pub fn env_files(
@@ -145,8 +173,7 @@ pub fn env_files(
     files: &[PathBuf],
     sources: &mut SourceMap,
 ) -> Vec<Option<IndexMap<String, Spanned<String>>>> {
-    let here = clean(&options.working_directory);
-    let mut loader = Loader::new(sources, &here, None, options.reach.clone());
+    let mut loader = Loader::new(sources, &told_from(options), None, options.reach.clone());
     let nothing = Environment::default();
     let mut read = |file: &PathBuf| {
         let variables =

@@ -1,5 +1,6 @@
 //! The project as it is known before its lanes are looked at: files, containers, standpoint.
 
+mod home;
 mod image_defaults;
 mod observed;
 mod strangers;
@@ -118,8 +119,15 @@ async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result
     if let (Ok(seen), Some(folder)) = (&mut observation, &folder) {
         strangers::set_apart(seen, |label| label == folder);
     }
-    let files = visible_files(&options.project, &observation);
-    let loaded = compose::load(&files, sources);
+    let mut files = visible_files(&options.project, &observation);
+    let mut loaded = compose::load(&files, sources);
+    if let (Ok(project), Ok(seen)) = (&loaded, &observation)
+        && let Some(home) = home::of_caller(project, seen)
+    {
+        files.environment.insert("HOME".to_owned(), home);
+        *sources = SourceMap::default();
+        loaded = compose::load(&files, sources);
+    }
     let withheld = trust::withheld(&options.hub, &files, (&loaded, &observation), sources);
     if let (Ok(seen), Ok(project)) = (&mut observation, &loaded) {
         strangers::take_back(seen, project);
@@ -128,7 +136,7 @@ async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result
     let (project, unreadable) = match (loaded, seen.and_then(Project::from_observation)) {
         (Ok(project), _) => (project, None),
         (Err(error), Some(project)) => (project, Some(error.to_string())),
-        (Err(error), None) => return Err(error),
+        (Err(error), None) => return Err(with_reason(error, &observation)),
     };
     let (project, differences) = match seen {
         Some(observation) => project.observed(observation),
@@ -151,6 +159,14 @@ async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result
         born: created.unwrap_or(started - START),
         withheld,
     })
+}
+
+/// A socket that is there and could not be asked is a part of why nothing is known.
+fn with_reason(error: LoadError, observation: &Result<Observation, DockerError>) -> LoadError {
+    match observation {
+        Ok(_) | Err(DockerError::Disabled | DockerError::NoSocket { .. }) => error,
+        Err(docker) => error.without_containers(docker.to_string()),
+    }
 }
 
 /// The project directory that the own container was made from.

@@ -1,6 +1,6 @@
 //! The log on standard error: what preflight does, for whoever wants to know why.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::layer;
@@ -17,7 +17,9 @@ pub fn start(filter: &str, format: LogFormat, redactor: Redactor) {
     let layer = match format {
         LogFormat::Text => {
             let writer = move || Redacting::new(io::stderr(), redactor.clone());
-            layer().with_target(false).with_writer(writer).boxed()
+            let is_terminal = io::stderr().is_terminal();
+            let layer = layer().with_target(false).with_writer(writer);
+            if is_terminal { layer.boxed() } else { layer.with_ansi(false).boxed() }
         }
         LogFormat::Json => {
             let writer = move || Redacting::json(io::stderr(), redactor.clone());

@@ -30,6 +30,13 @@ pub struct Voice<'a> {
     pub stderr: &'a mut dyn Write,
 }
 
+/// Where a report goes that goes into no file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    Output,
+    Error,
+}
+
 impl Voice<'_> {
     /// Never says what is secret in `project`, wherever that would come up.
     pub fn hide(&mut self, project: &Project) {
@@ -39,6 +46,9 @@ impl Voice<'_> {
     /// Tells the report: on `stdout`, in the files of `-o`, and the closing verdict on `stderr`,
     /// which is the last that a run says. What the process exits with. Blocking.
     ///
+    /// In the init role the report for a person goes to `stderr` as well: Docker keeps no order
+    /// between two streams.
+    ///
     /// # Errors
     /// The first of the places that could not be written; the others have been. A reader of
     /// `stdout` that went away is not an error, nor is a `stderr` that takes nothing.
@@ -47,10 +57,14 @@ impl Voice<'_> {
         report: &Report,
         sources: &SourceMap,
     ) -> Result<ExitCode, ReportError> {
-        let told = self.tell(sources, |format, telling| Some((format.report)(report, telling)));
-        let is_above = self.options.is_seen_whole
-            && !self.options.quiet
-            && self.options.format == options::Format::HUMAN;
+        let is_for_a_person = self.options.format == options::Format::HUMAN;
+        let stream = match self.role {
+            Role::Init if is_for_a_person => Stream::Error,
+            Role::Init | Role::Hand => Stream::Output,
+        };
+        let told =
+            self.tell_on(stream, sources, |format, telling| Some((format.report)(report, telling)));
+        let is_above = self.options.is_seen_whole && !self.options.quiet && is_for_a_person;
         let length = if is_above { Length::Brief } else { Length::Whole };
         let verdict =
             verdict(report, on_streams(self.options, self.role, &self.redactor, sources), length);
@@ -133,6 +147,15 @@ impl Voice<'_> {
         sources: &SourceMap,
         text: impl Fn(&Format, Telling<'_>) -> Option<String>,
     ) -> Result<(), ReportError> {
+        self.tell_on(Stream::Output, sources, text)
+    }
+
+    fn tell_on(
+        &mut self,
+        stream: Stream,
+        sources: &SourceMap,
+        text: impl Fn(&Format, Telling<'_>) -> Option<String>,
+    ) -> Result<(), ReportError> {
         let on_stream = on_streams(self.options, self.role, &self.redactor, sources);
         let in_file = Telling { layout: Layout::default(), ..on_stream };
         let mut result = Ok(());
@@ -140,7 +163,10 @@ impl Voice<'_> {
         if !self.options.quiet
             && let Some(text) = text(format, on_stream)
         {
-            result = print(self.stdout, &text);
+            result = match stream {
+                Stream::Output => print(self.stdout, &text),
+                Stream::Error => print(self.stderr, &text),
+            };
         }
         if let (Some(path), Some(format)) = (&self.options.step_summary, format.summary)
             && let Some(text) = text(format, in_file)

@@ -84,7 +84,7 @@ impl Fault {
                 hint: Some(super::USE_A_COPY.to_owned()),
             },
             Self::Read { path, source } => LoadError::Read { path, source },
-            Self::NotFound { directory } => LoadError::NotFound { directory },
+            Self::NotFound { directory } => LoadError::NotFound { directory, docker: None },
         }
     }
 }

@@ -49,7 +49,15 @@ impl Project {
             if own.as_ref() != Some(&service.name.value) {
                 variables(service, container, &mut differences);
             }
+            let before = differences.len();
             merge(service, container, &sources, &mut differences);
+            if own.as_ref() == Some(&service.name.value) {
+                let is_known =
+                    |it: &Difference| it.what != "image" || it.place.variables.is_empty();
+                let own = differences.split_off(before);
+                // What a variable of the caller's shell named, a container cannot know.
+                differences.extend(own.into_iter().filter(is_known));
+            }
         }
         self.services = services;
         self.learn_devices(observation);
