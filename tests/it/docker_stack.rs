@@ -227,11 +227,12 @@ impl Stack {
         logs.stdout + &logs.stderr
     }
 
-    /// What preflight printed on its standard output as init container.
+    /// What preflight told as init container: a program on standard output, a person with the verdict
+    /// behind it on standard error.
     pub(crate) fn report(&self) -> String {
         let logs = without_secret(outcome(&mut docker(["logs", &self.container("preflight")])));
         assert_eq!(logs.code, 0, "{}", logs.stderr);
-        logs.stdout
+        if logs.stdout.is_empty() { logs.stderr } else { logs.stdout }
     }
 
     /// The id of a service's container, which may have exited.

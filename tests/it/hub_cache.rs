@@ -138,7 +138,7 @@ fn what_is_missing_is_the_engines_to_fetch_where_nobody_else_can_write() {
     let sandbox = Sandbox::new().file("compose.yaml", volume).variable("HF_ENDPOINT", hub.url());
     check(&sandbox, &[], "0 ready []: engine-will-fetch");
     assert_eq!(hub.requests().len(), 0, "a run by hand asks nobody");
-    let ready = "0 ready []: engine-will-fetch revision-not-pinned";
+    let ready = "0 ready []: engine-will-fetch";
     check(&sandbox, &["--fetch"], ready);
     check(&sandbox, &["fetch"], ready);
     assert!(hub.requests().iter().all(|request| request.origin == Origin::Hub), "no weights move");

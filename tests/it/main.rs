@@ -26,6 +26,7 @@ mod docker_damage;
 mod docker_elsewhere;
 mod docker_eyes;
 mod docker_fetch;
+mod docker_first_up;
 mod docker_forms;
 mod docker_fragments;
 mod docker_gpu;

@@ -16,7 +16,7 @@ pub use self::withheld::WITHHELD;
 
 use crate::amount::{count, size};
 use crate::facts::hub::{Download, RemoteFile};
-use crate::facts::{DiskFacts, LaneFacts};
+use crate::facts::{CacheFacts, CacheState, DiskFacts, LaneFacts};
 use crate::findings::check::cache::revision_words;
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings};
@@ -114,6 +114,10 @@ fn pin(facts: &LaneFacts, findings: &mut Findings) {
     if listing.source.is_pinned() || facts.source.pinning.pin().is_some() {
         return;
     }
+    // Nothing is brought here that another day could bring otherwise: it is told that the engine will.
+    if facts.lane.in_cache() && is_left_to_engine(facts) {
+        return;
+    }
     let mut pinned = listing.source.clone();
     pinned.revision = Some(listing.commit.clone());
     let message = format!(
@@ -132,6 +136,14 @@ fn pin(facts: &LaneFacts, findings: &mut Findings) {
         format!("write `{pinned}`, which is what it is today")
     };
     findings.push(about(facts, Finding::new(&rules::REVISION_NOT_PINNED, message, fix)));
+}
+
+/// Whether the lane's engine downloads the model itself, and nobody before it.
+fn is_left_to_engine(facts: &LaneFacts) -> bool {
+    let model = facts.cached.iter().find(|cached| cached.cached.part == Part::Model);
+    let is_missing = |cached: &CacheFacts| cached.state != CacheState::Held;
+    !facts.lane.services.is_empty()
+        && model.is_some_and(|cached| is_missing(cached) && cached.fill.is_none())
 }
 
 fn planned(facts: &LaneFacts, findings: &mut Findings) {

@@ -1,6 +1,7 @@
 //! `vllm serve FOLDER`, or `python3 -m vllm.entrypoints.openai.api_server --model FOLDER` where it is
 //! called so: opens what vLLM opens in the folder of a model, and then answers its requests until
-//! SIGTERM or SIGINT. It computes nothing: every prompt is completed by the same words.
+//! SIGTERM or SIGINT. It computes nothing: every prompt is completed by the same words. Of a model that
+//! is named as a repository it asks the hub (`HF_ENDPOINT`) for the configuration, and opens nothing.
 
 #![forbid(unsafe_code)]
 
@@ -40,7 +41,10 @@ fn main() -> ExitCode {
 fn run(words: impl Iterator<Item = String>) -> Result<(), String> {
     let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| error.to_string())?;
     let command = Command::read(words)?;
-    open_model(Path::new(&command.model))?;
+    match repository(&command.model) {
+        Some(name) => ask_hub(name)?,
+        None => open_model(Path::new(&command.model))?,
+    }
     let listener =
         TcpListener::bind(("0.0.0.0", command.port)).map_err(|error| error.to_string())?;
     println!("Application startup complete.");
@@ -85,6 +89,30 @@ impl Command {
         }
         Ok(Self { model, names, port })
     }
+}
+
+/// The model as `owner/name`; absent: it is a folder.
+fn repository(model: &str) -> Option<&str> {
+    let is_name = !model.starts_with('/') && model.matches('/').count() == 1;
+    (is_name && !Path::new(model).exists()).then_some(model)
+}
+
+/// Fails where the hub has no such repository.
+fn ask_hub(name: &str) -> Result<(), String> {
+    let endpoint = std::env::var("HF_ENDPOINT").map_err(|error| error.to_string())?;
+    let host = endpoint.strip_prefix("http://").ok_or("the hub is asked without TLS alone")?;
+    let mut stream = TcpStream::connect(host).map_err(|error| error.to_string())?;
+    let path = format!("/{name}/resolve/main/config.json");
+    let request = format!("HEAD {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+    let mut status = String::new();
+    BufReader::new(stream).read_line(&mut status).map_err(|error| error.to_string())?;
+    let code = status.split(' ').nth(1).unwrap_or_default();
+    if code.starts_with(['2', '3']) {
+        println!("downloading {name}");
+        return Ok(());
+    }
+    Err(format!("{name} is not a local folder and is not a valid model identifier: {status}"))
 }
 
 /// Reads the configuration, the index and the length of every shard's header.
