@@ -78,6 +78,9 @@ pub struct Finding {
     pub ruling: Option<Ruling>,
     /// Whether the values at its places are not to be shown.
     pub hides_values: bool,
+    /// Whether its message is about a cause that is the same wherever it is written: the same of other
+    /// lanes is one finding with all of the places.
+    pub anywhere: bool,
 }
 
 /// A second place of a finding.
@@ -147,6 +150,7 @@ impl Finding {
             lowered: false,
             ruling: None,
             hides_values: false,
+            anywhere: false,
         }
     }
 
@@ -196,6 +200,13 @@ impl Finding {
     #[must_use]
     pub fn hiding_values(mut self) -> Self {
         self.hides_values = true;
+        self
+    }
+
+    /// About a cause that is the same for every lane that has it, wherever that is written.
+    #[must_use]
+    pub fn anywhere(mut self) -> Self {
+        self.anywhere = true;
         self
     }
 

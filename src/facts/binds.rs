@@ -31,6 +31,9 @@ pub struct BindFacts {
     /// What may be meant by it: where nothing is there, what of nearly its name is; where a folder is in
     /// the place of a file, the file of that name in it. Absent: nothing was seen.
     pub near: Option<Near>,
+    /// The uppermost folder of its path that is not there, where that is another; absent as well where
+    /// this process cannot see it.
+    pub missing_above: Option<HostPath>,
     /// Whether it is a folder with nothing in it; through Docker, which lists none, a folder as
     /// Docker makes one.
     pub empty: bool,

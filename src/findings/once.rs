@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Finding;
+use super::{Finding, Label};
 
 /// `findings` in their order, with those that differ in nothing but the lane put together where the
 /// first of them is. Each keeps every place that led to it.
@@ -29,14 +29,14 @@ fn is_same(one: &Finding, other: &Finding) -> bool {
         (Some(_), Some(lane)) => !one.is_about(lane),
         (Some(_) | None, None) | (None, Some(_)) => false,
     };
+    let is_there =
+        one.service == other.service && one.place == other.place && one.evidence == other.evidence;
     of_two_lanes
+        && (is_there || (one.anywhere && other.anywhere))
         && one.rule.id == other.rule.id
         && one.severity == other.severity
-        && one.service == other.service
-        && one.place == other.place
         && one.message == other.message
         && one.fix == other.fix
-        && one.evidence == other.evidence
         && one.consequence == other.consequence
         && one.lowered == other.lowered
         && one.ruling == other.ruling
@@ -45,6 +45,17 @@ fn is_same(one: &Finding, other: &Finding) -> bool {
 
 fn add(known: &mut Finding, other: Finding) {
     known.other_lanes.extend(other.lane);
+    if known.place != other.place {
+        let text =
+            other.service.as_ref().map_or("and here".to_owned(), |it| format!("`{it}` here"));
+        known.related.push(Label { place: other.place, text });
+    }
+    known.service.take_if(|service| Some(&*service) != other.service.as_ref());
+    for seen in other.evidence {
+        if !known.evidence.contains(&seen) {
+            known.evidence.push(seen);
+        }
+    }
     if known.related == other.related {
         return;
     }
@@ -96,6 +107,20 @@ mod tests {
         // Of one lane, and of none, what is said twice was meant twice.
         check(vec![of("coder"), of("coder")], &[&["coder"], &["coder"]]);
         check(vec![of(""), of(""), of("coder")], &[&[], &[], &["coder"]]);
+    }
+
+    #[test]
+    fn a_cause_that_is_the_same_anywhere_is_one_finding_with_every_place() {
+        let of = |lane: &str, folder: &str| {
+            of(lane).anywhere().service(format!("{lane}-llm")).with("folder", folder)
+        };
+        let told =
+            once(vec![of("coder", "/data/a"), of("reader", "/data/b"), of("deep", "/data/a")]);
+        let [one] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!(one.lanes().collect::<Vec<_>>(), ["coder", "reader", "deep"]);
+        assert_eq!(one.service, None);
+        let folders: Vec<_> = one.evidence.iter().map(|(_, folder)| folder.as_str()).collect();
+        assert_eq!(folders, ["/data/a", "/data/b"]);
     }
 
     #[test]

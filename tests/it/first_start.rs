@@ -26,10 +26,10 @@ fn a_cache_that_is_empty_or_not_there_yet_is_a_note() {
     assert_eq!(whole(&sandbox.run(&["verify"])), absent);
     insta::assert_snapshot!(absent, @r"
     note[engine-will-fetch]: the engine will download what it needs of `Qwen/Qwen2.5-0.5B-Instruct` itself: its cache `/root/.cache/huggingface/hub` has not got it
-     --> compose.yaml:4:14
+     --> compose.yaml:4:22
       |
     4 |     command: --model Qwen/Qwen2.5-0.5B-Instruct
-      |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |                      ^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
       = note: lane `vllm`, service `vllm`
       = help: nothing has to be done; `preflight fetch --dry-run` asks the hub whether it is there and may be read, and how large it is
@@ -140,10 +140,10 @@ fn a_dry_run_names_files_counts_them_and_says_what_it_leaves_out_of_a_cache() {
     let told = told.replace(free, "[N]");
     insta::assert_snapshot!(told, @r"
     note[files-left-out]: 1 file of `acme/tiny`, 1.0 MiB, is left out: vLLM does not load it
-     --> compose.yaml:4:14
+     --> compose.yaml:4:22
       |
     4 |     command: --model acme/tiny
-      |              ^^^^^^^^^^^^^^^^^
+      |                      ^^^^^^^^^
       |
       = note: saved_bytes: 1048576
       = note: file: pytorch_model.bin (1.0 MiB)
@@ -152,20 +152,20 @@ fn a_dry_run_names_files_counts_them_and_says_what_it_leaves_out_of_a_cache() {
       = help: to have them all the same, name what you want with `include` under the lane
 
     note[revision-not-pinned]: `hf://acme/tiny` follows `main`, so that another day can bring other files
-     --> compose.yaml:4:14
+     --> compose.yaml:4:22
       |
     4 |     command: --model acme/tiny
-      |              ^^^^^^^^^^^^^^^^^
+      |                      ^^^^^^^^^
       |
       = note: source: hf://acme/tiny
       = note: lane `vllm`
       = help: add `--revision ff93b26182b32a9d79d6e65701b4c13e0ab1e0eb` to the command, which is what it is today
 
     note[would-fetch]: a fetch would bring 10 files of `hf://acme/tiny`, 285.2 KiB
-     --> compose.yaml:4:14
+     --> compose.yaml:4:22
       |
     4 |     command: --model acme/tiny
-      |              ^^^^^^^^^^^^^^^^^
+      |                      ^^^^^^^^^
       |
       = note: commit: ff93b26182b32a9d79d6e65701b4c13e0ab1e0eb
       = note: bytes: 292006

@@ -405,11 +405,7 @@ fn a_cache_that_is_not_mounted_is_a_warning_with_the_line_to_paste() {
     let compose = VLLM.replace("./hf:/root/.cache/huggingface", "./hf:/elsewhere");
     let sandbox = Sandbox::new().file("compose.yaml", compose);
     let sandbox = sandbox.variable("HF_ENDPOINT", hub.url());
-    check(
-        &sandbox,
-        &["--fetch"],
-        "0 ready []: cache-not-mounted engine-will-fetch revision-not-pinned",
-    );
+    check(&sandbox, &["--fetch"], "0 ready []: cache-not-mounted engine-will-fetch");
     let run = sandbox.run(&["--fetch"]);
     assert!(
         run.stdout.contains("add `- huggingface:/root/.cache/huggingface` to"),

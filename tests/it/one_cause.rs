@@ -155,3 +155,55 @@ fn a_variable_that_is_not_set_is_told_once_with_its_first_places_and_their_numbe
     exit Some(0)
     ");
 }
+
+#[test]
+fn a_folder_that_is_missing_is_one_finding_for_all_lanes_below_it() {
+    let service = |name: &str| {
+        format!(
+            "  {name}:\n    image: vllm/vllm-openai:v0.12.0\n    command: --model /models/m\n    \
+             volumes: ['./models/{name}:/models']\n"
+        )
+    };
+    let services: String = ["a", "b", "c", "d", "e"].map(service).concat();
+    let sandbox = Sandbox::new().file("compose.yaml", format!("services:\n{services}"));
+    insta::assert_snapshot!(whole(&sandbox.run(&[])), @r"
+    error[mount-source-missing]: `[DIR]/models` does not exist on the host, nor what is mounted below it
+      --> compose.yaml:5:15
+       |
+     5 |     volumes: ['./models/a:/models']
+       |               ^^^^^^^^^^^^^^^^^^^^
+    ...
+     9 |     volumes: ['./models/b:/models']
+       |               -------------------- `b` here
+    ...
+    13 |     volumes: ['./models/c:/models']
+       |               -------------------- `c` here
+    ...
+    17 |     volumes: ['./models/d:/models']
+       |               -------------------- `d` here
+    ...
+    21 |     volumes: ['./models/e:/models']
+       |               -------------------- `e` here
+       |
+       = note: models folder: [DIR]/models/a
+       = note: models folder: [DIR]/models/b
+       = note: models folder: [DIR]/models/c
+       = note: models folder: [DIR]/models/d
+       = note: models folder: [DIR]/models/e
+       = note: lanes `a`, `b`, `c`, `d` and `e`
+       = help: correct the path, or make the folders that are named here
+
+    LANE  SERVICE  ENGINE  MODEL  SIZE  VERDICT
+    a     a        vLLM    -      -     not ready
+    b     b        vLLM    -      -     not ready
+    c     c        vLLM    -      -     not ready
+    d     d        vLLM    -      -     not ready
+    e     e        vLLM    -      -     not ready
+
+    `preflight explain mount-source-missing` says more
+    ---
+    preflight: not ready: exit 16, mount or permission; 0 of 5 lanes ready
+      a, b, c, d, e: mount-source-missing: `[DIR]/models` does not exist on the host, nor what is mounted below it (compose.yaml:5:15); fix: correct the path, or make the folders that are named here
+    exit Some(16)
+    ");
+}

@@ -14,7 +14,7 @@ use crate::look::{FileKind, Look};
 use crate::path::{HostPath, ServicePath};
 use crate::plan::engine::{Part, started_files};
 use crate::plan::lanes::{Artifact, Lane, Plan};
-use crate::project::mounts::{Sight, locate};
+use crate::project::mounts::{Sight, Standpoint, locate};
 use crate::project::view::View as _;
 use crate::project::view::local::LocalView;
 use crate::project::{Mount, MountSource, Project, Service};
@@ -116,6 +116,7 @@ fn of_service(service: &Service, artifacts: &[&Artifact], views: &Views) -> Vec<
             volume,
             file,
             holds_model,
+            missing_above: missing_above(source, &found, &views.standpoint),
             found,
             near,
             empty,
@@ -151,8 +152,23 @@ fn run_below(service: &Service, path: &ServicePath, views: &Views) -> Option<Bin
         file: Some(FileSign::Use),
         holds_model: false,
         found,
+        missing_above: None,
         empty: false,
     })
+}
+
+/// The uppermost folder that is missing, above what is not there.
+fn missing_above(
+    source: &HostPath,
+    found: &Look<FileKind>,
+    standpoint: &Standpoint,
+) -> Option<HostPath> {
+    if *found != Look::Absent || *standpoint != Standpoint::Host {
+        return None;
+    }
+    let above = source.as_path().ancestors().skip(1);
+    let missing = above.take_while(|folder| LocalView.stat(folder) == Look::Absent);
+    missing.last().map(HostPath::new)
 }
 
 /// Whether what is opened for `part` is one file, whoever opens it.
@@ -314,6 +330,7 @@ mod tests {
             holds_model: false,
             found: Look::Absent,
             near: None,
+            missing_above: None,
             empty: false,
         };
         let project = Project::of("p", vec![service("one", &[]), service("other", &[])]);

@@ -260,7 +260,7 @@ fn will_fetch(facts: &CacheFacts, state: &CacheState, listing: Option<&Listing>)
         }
     };
     let message = format!("the engine will download {what} itself: {why}");
-    let finding = Finding::new(&ENGINE_WILL_FETCH, message, fix);
+    let finding = Finding::new(&ENGINE_WILL_FETCH, message, fix).anywhere();
     let Some(listing) = listing else { return finding };
     let bytes = listing.files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.size));
     finding

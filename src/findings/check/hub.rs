@@ -62,7 +62,7 @@ pub static PLANNED: Check = Check { rules: &[&rules::WOULD_FETCH], run: Run::Hub
 pub static LEFT_OUT: Check = Check { rules: &[&rules::FILES_LEFT_OUT], run: Run::Hub(left_out) };
 
 fn source(facts: &LaneFacts, findings: &mut Findings) {
-    let failure = |error| withheld::told(facts, error, failure(error));
+    let failure = |error| withheld::told(facts, error, failure(error)).anywhere();
     if let Some(Err(error)) = &facts.source.probe {
         findings.push(about(facts, failure(error)));
     }

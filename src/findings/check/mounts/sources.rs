@@ -98,7 +98,7 @@ fn absent(facts: &LaneFacts, group: &[&BindFacts]) -> Option<Finding> {
         let is_mine = holding.iter().any(|bind| holds_artifact(facts, bind));
         let finding = is_mine.then(|| match &bind.near {
             Some(near) => no_such_models(bind, near),
-            None => no_models(&bind.written, &bind.source.to_string(), &bind.mount.place),
+            None => no_folder(bind),
         })?;
         Some(with_others(finding, bind, &holding, Need::Success))
     }
@@ -278,6 +278,19 @@ fn in_place_of_folder(bind: &BindFacts, path: &ServicePath) -> Finding {
         None => format!("mount a folder that has the file, or this file as `{written}:{path}`"),
     };
     Finding::new(&SOURCE_MISSING, message, fix).at(&mount.place)
+}
+
+/// The folder of a lane's models is not there; where one above it is missing, that is what is wrong, for
+/// every lane below it.
+fn no_folder(bind: &BindFacts) -> Finding {
+    let (source, place) = (bind.source.to_string(), &bind.mount.place);
+    let Some(above) = &bind.missing_above else {
+        return no_models(&bind.written, &source, place);
+    };
+    let message = format!("`{above}` does not exist on the host, nor what is mounted below it");
+    let fix = format!("{}, or make the folders that are named here", correct(place));
+    let finding = Finding::new(&SOURCE_MISSING, message, fix).at(place);
+    finding.with("models folder", source).anywhere()
 }
 
 /// The folder of a lane's models is not there.

@@ -26,6 +26,7 @@ fn bind(service: &str, target: &str) -> BindFacts {
         holds_model: false,
         found: Look::Absent,
         near: None,
+        missing_above: None,
         empty: false,
     }
 }
