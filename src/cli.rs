@@ -25,8 +25,9 @@ const VERSION: &str = env!("PREFLIGHT_VERSION");
 /// What a person may rely on, in the same words as in the README.
 macro_rules! by_hand {
     () => {
-        "By hand nothing is written and the network is not used, except by `fetch`, `lock`, `smoke` and
-with `--fetch`; `--deep` leaves stamps, unless `--no-stamps` is given, and `-o` writes its report."
+        "By hand nothing is written and the network is not used, except by `fetch`, `lock`, `smoke`,
+`doctor` and with `--fetch`; `--deep` leaves stamps, unless `--no-stamps` is given, and `-o` writes its
+report."
     };
 }
 
@@ -85,6 +86,8 @@ enum Command {
     Smoke(Place),
     /// Pin commit, size and hash of every file in `preflight.lock`
     Lock(Lock),
+    /// Look at the machine: project, Docker, GPU runtime, token, hub, models folder, in one screen
+    Doctor(Place),
     /// Say what a check or an exit code means, or list all checks
     Explain {
         /// The id of a check, for example `file-truncated`, or an exit code
@@ -226,6 +229,7 @@ impl Cli {
             Some(Command::Inspect(place)) => (Task::Inspect, Some(place)),
             Some(Command::Smoke(place)) => (Task::Smoke, Some(place)),
             Some(Command::Lock(lock)) => (Task::Lock, Some(lock.place)),
+            Some(Command::Doctor(place)) => (Task::Doctor, Some(place)),
             Some(Command::Explain { check }) => {
                 let screen = terminal::screen(self.flags.has_color());
                 return Ok(Request::Explain { what: check, screen });

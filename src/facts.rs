@@ -1,6 +1,7 @@
 //! What was observed: the typed facts that cross from doing to judging.
 
 pub mod binds;
+pub mod doctor;
 pub mod hub;
 pub mod lockfile;
 pub mod model;

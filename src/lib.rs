@@ -40,7 +40,7 @@ use std::pin::Pin;
 use error::Error;
 use exit_code::ExitCode;
 use facts::lockfile::{self, Lockfile, LockfileError};
-use facts::{LaneFacts, ProjectFacts, survey};
+use facts::{LaneFacts, ProjectFacts, doctor, survey};
 use findings::{Finding, Findings, check, policy_sources};
 use limits::LAST_WORD;
 use options::{Options, Task};
@@ -79,6 +79,9 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
         let project = compose::load(&options.project, &mut sources)?;
         voice.hide(&project);
         return Ok(voice.config(&project, options.config)?);
+    }
+    if options.task == Task::Doctor {
+        return Ok(voice.doctor(&doctor::look(options, &mut sources).await)?);
     }
     let mut stack = stack::gather(options, &mut sources).await?;
     let options = &stack.without_withheld_token(options);

@@ -13,7 +13,7 @@ use crate::path::{HostPath, LocalPath};
 use crate::suggest;
 
 /// The subcommands, for whoever mistypes one: what is none of them is a PATH.
-pub(crate) const COMMANDS: [&str; 10] = [
+pub(crate) const COMMANDS: [&str; 11] = [
     "plan",
     "config",
     "fetch",
@@ -21,6 +21,7 @@ pub(crate) const COMMANDS: [&str; 10] = [
     "inspect",
     "smoke",
     "lock",
+    "doctor",
     "explain",
     "man",
     "completions",
@@ -46,6 +47,8 @@ pub struct Options {
     pub selection: Selection,
     /// How to reach the hub.
     pub hub: HubOptions,
+    /// Where the token of [`Options::hub`] comes from: a variable or a file; absent: there is none.
+    pub token_from: Option<String>,
     /// How to reach the Docker Engine.
     pub docker: DockerOptions,
     /// Where the report goes and what it looks like.
@@ -111,6 +114,8 @@ pub enum Task {
     Smoke,
     /// Pin commit, size and hash of every file.
     Lock,
+    /// Look at the machine.
+    Doctor,
 }
 
 /// On whose behalf preflight runs.

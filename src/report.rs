@@ -3,6 +3,7 @@
 //! [`Report::new`] puts it together, a [`Format`] makes a text of it, and [`Voice`] writes. Everything
 //! that is printed has gone through the redactor.
 
+pub mod doctor;
 pub mod explain;
 pub mod human;
 pub mod json;

@@ -139,12 +139,12 @@ impl Environment {
         }
     }
 
-    /// The token, from the first place that has one: `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, the file
+    /// The token and where it comes from: the first place that has one: `HF_TOKEN`, `HUGGING_FACE_HUB_TOKEN`, the file
     /// `HF_TOKEN_PATH`, the Docker secret, the file that `hf auth login` writes. A blank one is none, as
     /// to the hub's own library (huggingface_hub 2.4.0 utils/_auth.py), which as well asks for the
     /// second variable only where the first has no text at all, and sends no token at all where
     /// `HF_HUB_DISABLE_IMPLICIT_TOKEN` says so.
-    pub(super) fn token(&self) -> Result<Option<Token>, OptionsError> {
+    pub(super) fn token(&self) -> Result<Option<(Token, String)>, OptionsError> {
         if self.is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
             return Ok(None);
         }
@@ -153,20 +153,20 @@ impl Environment {
         if let Some(name) = variable
             && let Some(token) = valid(&self.value(name).unwrap_or_default(), name)?
         {
-            return Ok(Some(token));
+            return Ok(Some((token, format!("`{name}`"))));
         }
         let named = self.value("HF_TOKEN_PATH").map(|path| self.expanded(&path).unwrap_or(path));
         if let Some(path) = &named
             && let Some(token) = named_token(path)?
         {
-            return Ok(Some(token));
+            return Ok(Some((token, format!("`{path}`"))));
         }
         let login = if named.is_none() { self.login() } else { None };
         for path in [Some(PathBuf::from(SECRET)), login].into_iter().flatten() {
             if let Ok(text) = regular_file::text(&path, LONGEST_TOKEN_FILE)
                 && let Some(token) = valid(&text, &path.display().to_string())?
             {
-                return Ok(Some(token));
+                return Ok(Some((token, format!("`{}`", path.display()))));
             }
         }
         Ok(None)
@@ -243,7 +243,8 @@ mod tests {
     #[test]
     fn white_space_around_a_token_does_no_harm() {
         let token = environment(&[("HF_TOKEN", "hf_abc\n")]).token();
-        assert_eq!(token.unwrap(), Some(Token::new("hf_abc".to_owned())));
+        let expected = (Token::new("hf_abc".to_owned()), "`HF_TOKEN`".to_owned());
+        assert_eq!(token.unwrap(), Some(expected));
     }
 
     #[test]
@@ -287,6 +288,7 @@ mod tests {
         ] {
             let all = [&[("HOME", home)], variables].concat();
             let token = environment(&all).token().unwrap();
+            let token = token.map(|(token, _)| token);
             assert_eq!(token, expected.map(|it| Token::new(it.to_owned())), "{variables:?}");
         }
     }

@@ -230,6 +230,7 @@ impl Flags {
         let role = self.role();
         let target = target::of(path, &self.file)?;
         let by_role = task == Task::Fetch || (task == Task::Check && role == Role::Init);
+        let token_from = environment.token()?.map(|(_, origin)| origin);
         let deadline = self.timeout.and_then(Deadline::after);
         Ok(Options {
             deadline,
@@ -253,6 +254,7 @@ impl Flags {
             report: self.report(task, &environment)?,
             selection: self.selection(role, &environment),
             hub: self.hub(&environment, deadline)?,
+            token_from,
             docker: DockerOptions {
                 host: environment.value("DOCKER_HOST"),
                 context: environment.value("DOCKER_CONTEXT"),
@@ -383,7 +385,7 @@ impl Flags {
     ) -> Result<HubOptions, OptionsError> {
         Ok(HubOptions {
             endpoint: environment.endpoint()?,
-            token: environment.token()?,
+            token: environment.token()?.map(|(token, _)| token),
             offline: self.offline || environment.is_true("HF_HUB_OFFLINE"),
             max_workers: usize::from(self.max_workers),
             limit_rate: self.limit_rate,
@@ -447,6 +449,9 @@ fn has(format: &report::Format, task: Task) -> Result<(), OptionsError> {
         }
         Task::Plan => ("plan", format.plan.is_some()),
         Task::Lock => ("lock", format.lock.is_some()),
+        Task::Doctor => {
+            ("doctor", [Format::HUMAN, Format::JSON].contains(&Format::of(format.name)))
+        }
         Task::Check | Task::Fetch | Task::Verify | Task::Inspect | Task::Smoke => return Ok(()),
     };
     let format = format.name.to_owned();

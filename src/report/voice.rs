@@ -3,10 +3,12 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::doctor;
 use super::human::Layout;
 use super::lock::{Checked, Pinned};
 use super::{Failure, Format, Length, Report, ReportError, Telling, human, named, print, verdict};
 use crate::exit_code::ExitCode;
+use crate::facts::doctor::Checkup;
 use crate::options::{self, ConfigPart, ReportOptions, Role};
 use crate::plan::lanes::Plan;
 use crate::project::compose::{self, ConfigFormat};
@@ -104,6 +106,22 @@ impl Voice<'_> {
         });
         drop(print(self.stderr, &checked.verdict()));
         told.map(|()| if checked.is_current() { ExitCode::Ready } else { ExitCode::Lane })
+    }
+
+    /// Tells how the machine is, on both streams. Blocking.
+    ///
+    /// # Errors
+    /// As [`Voice::report`].
+    pub fn doctor(&mut self, checkup: &Checkup) -> Result<ExitCode, ReportError> {
+        let rows = doctor::rows(checkup);
+        let sources = SourceMap::default();
+        let told = self.tell(&sources, |format, telling| {
+            let is_json = format.name == options::Format::JSON.name();
+            let cleaner = telling.cleaner();
+            Some(if is_json { doctor::json(&rows, cleaner) } else { doctor::human(&rows, cleaner) })
+        });
+        drop(print(self.stderr, &doctor::verdict(&rows)));
+        told.map(|()| doctor::exit(&rows))
     }
 
     /// Tells a program why there is no report, where the report would be; telling a person

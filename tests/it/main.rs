@@ -47,6 +47,8 @@ mod docker_up_matrix;
 mod docker_up_parts;
 mod docker_vllm;
 mod docker_volumes;
+/// The machine, as `doctor` tells it.
+mod doctor_command;
 /// Every command block and every help text in the documentation.
 mod documentation;
 /// Hubs and networks that never come to an end.

@@ -34,7 +34,7 @@ const LAYERS: [&[&str]; 22] = [
     &["plan::lanes"],
     &["plan"],
     &["facts::hub", "facts::model"],
-    &["facts::lockfile", "facts::proof", "facts::smoke"],
+    &["facts::doctor", "facts::lockfile", "facts::proof", "facts::smoke"],
     &["facts"],
     &["facts::survey"],
     &["findings"],

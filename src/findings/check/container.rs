@@ -104,7 +104,13 @@ fn wants_containers(facts: &ProjectFacts<'_>) -> bool {
 fn judges_containers(facts: &ProjectFacts<'_>) -> bool {
     match facts.task {
         Task::Inspect | Task::Smoke => facts.role == Role::Hand,
-        Task::Check | Task::Plan | Task::Config | Task::Fetch | Task::Verify | Task::Lock => false,
+        Task::Check
+        | Task::Plan
+        | Task::Config
+        | Task::Fetch
+        | Task::Verify
+        | Task::Lock
+        | Task::Doctor => false,
     }
 }
 

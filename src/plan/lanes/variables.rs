@@ -166,7 +166,8 @@ pub(super) fn may_fetch(draft: &Draft, project: &Project, selection: &Selection)
 
 /// The models root on the host: `--models-dir`, else `MODELS_PATH`, else `ARGOS_MODELS_DIR`, else
 /// what preflight has mounted at `/models`, else `./models`.
-pub(super) fn models_root(
+#[must_use]
+pub fn models_root(
     project: &Project,
     selection: &Selection,
     standpoint: &Standpoint,
