@@ -69,7 +69,8 @@ fn told(id: &str, folder: &Path) -> Result<String, String> {
     let output = shell(&read("run.sh").unwrap_or_else(|| "preflight".to_owned()));
     stand_ins.stop();
     let run = sandbox.told(&output);
-    let told = block(id, &run.stdout);
+    // In an init container the report stands before the verdict.
+    let told = block(id, &run.stdout).or_else(|| block(id, &run.stderr));
     let told = told.ok_or_else(|| format!("{id} is not told:\n{}{}", run.stdout, run.stderr))?;
     Ok(addresses.iter().fold(the_same_for_everyone(&told), |told, (name, address)| {
         told.replace(address, &format!("[{name}]"))
