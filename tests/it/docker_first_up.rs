@@ -85,7 +85,7 @@ fn check(name: &str, source: &str) {
     let findings: Vec<&str> = report.lines().filter(|line| line.contains("]: ")).collect();
     let [only] = findings.as_slice() else { panic!("{report}") };
     assert!(only.starts_with("note[engine-will-fetch]: "), "{report}");
-    assert!(report.contains(" --> compose.yaml:15:"), "{report}");
+    assert!(report.contains(" --> compose.yaml:17:22\n"), "{report}");
     assert_eq!(report.lines().last(), Some("preflight: ready: 1 of 1 lane"), "{report}");
     assert!(stack.logs("vllm").contains("downloading acme/tiny"), "{}", stack.logs("vllm"));
 }

@@ -61,7 +61,7 @@ fn what_is_behind_links_out_of_a_mount_is_said_below_the_links() {
     `preflight explain symlink-leaves-mount` says more
     ---
     preflight: not ready: exit 16, mount or permission; 0 of 1 lane ready
-      vllm: symlink-leaves-mount: `/model/config.json` is a link to `../../blobs/config.json`, which no mount of the service reaches (3 more like it) (compose.yaml:4:22, [DIR]/hub/models--o--r/snapshots/0123456789abcdef0123456789abcdef01234567/config.json); fix: mount `/blobs` at the same place into the service, or put the files themselves in place of the links
+      vllm: symlink-leaves-mount: `/model/config.json` is a link to `../../blobs/config.json`, which no mount of the service reaches (3 more like it) (compose.yaml:4:22); fix: mount `/blobs` at the same place into the service, or put the files themselves in place of the links
     exit Some(16)
     ");
 }
