@@ -99,6 +99,18 @@ impl Place {
     pub fn nowhere() -> Self {
         Self::default()
     }
+
+    /// Whether `other` is this, or a part of the text that is written here.
+    #[must_use]
+    pub fn holds(&self, other: &Self) -> bool {
+        match (self.span, other.span) {
+            (Some(whole), Some(part)) => {
+                whole.source == part.source && whole.start <= part.start && part.end <= whole.end
+            }
+            (None, None) => self == other,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
 }
 
 impl<T> Spanned<T> {

@@ -162,8 +162,9 @@ fn words(facts: &ProjectFacts<'_>, findings: &mut Findings) {
 pub(super) fn tells(facts: &ProjectFacts<'_>, place: &Place, name: &str) -> bool {
     let is_consumed = |service: &Service| {
         let mut words = service.words();
-        words.any(|word| word.place == *place)
-            && overlooked(service, place, "nothing").contains(&name)
+        words.any(|word| {
+            place.holds(&word.place) && overlooked(service, &word.place, "nothing").contains(&name)
+        })
     };
     tells_unset(facts.plan, place, name) || facts.project.services.iter().any(is_consumed)
 }
@@ -175,7 +176,7 @@ fn tells_unset(plan: &Plan, place: &Place, name: &str) -> bool {
         .iter()
         .filter_map(Lane::start)
         .flat_map(|it| it.complaints.iter().map(move |one| (it, one)));
-    let mut here = complaints.filter(|(_, complaint)| complaint.place == *place);
+    let mut here = complaints.filter(|(_, complaint)| place.holds(&complaint.place));
     here.any(|(invocation, complaint)| {
         complaints::lost_to(invocation, complaint).iter().any(|unset| unset.name == name)
     })
@@ -187,7 +188,7 @@ fn cut(plan: &Plan, service: &Service, findings: &mut Findings) {
         let starts = plan.lanes.iter().filter_map(Lane::start);
         let mut complaints = starts.flat_map(|invocation| &invocation.complaints);
         complaints.any(|complaint| {
-            matches!(complaint.value, Complaint::CommandCut { .. }) && complaint.place == *place
+            matches!(complaint.value, Complaint::CommandCut { .. }) && place.holds(&complaint.place)
         })
     };
     for Line { key, text, cut_at } in &service.lines {

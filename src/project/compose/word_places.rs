@@ -25,39 +25,21 @@ fn find_in(service: &mut Service, sources: &SourceMap) {
     }
 }
 
-/// Narrows the places of `words`, which are written as `written` at `span`. A variable may have become
-/// several words or none: then those in front of it and behind it are found, and it stays with all.
+/// Narrows the places of `words`, which are written as `written` at `span`. Where a variable has become
+/// several words or none, nobody can say which is which, and all of them stay at the whole.
 fn place(words: &mut [Spanned<String>], span: Span, written: &str) {
     let (characters, end) = characters(written);
-    let Some(found) = words_at(&without_variables(&characters), end) else { return };
-    let narrow = |word: &mut Spanned<String>, range: &Range<usize>| {
-        let part = Span { start: span.start + range.start, end: span.start + range.end, ..span };
-        word.place.span = Some(part);
-    };
-    let is_same = |word: &Spanned<String>, text: &str| {
+    let found = words_at(&without_variables(&characters), end).unwrap_or_default();
+    let is_same = |(word, (text, _)): (&Spanned<String>, &(String, Range<usize>))| {
         text.contains(VARIABLE) || text.split_whitespace().eq(word.value.split_whitespace())
     };
-    if found.len() == words.len() {
-        if words.iter().zip(&found).all(|(word, (text, _))| is_same(word, text)) {
-            for (word, (_, range)) in words.iter_mut().zip(&found) {
-                narrow(word, range);
-                own_variables(&mut word.place, written.get(range.clone()).unwrap_or(""));
-            }
-        }
+    if found.len() != words.len() || !words.iter().zip(&found).all(is_same) {
         return;
     }
-    let is_known =
-        |word: &Spanned<String>, text: &str| !text.contains(VARIABLE) && is_same(word, text);
-    let pairs = words.iter().zip(&found);
-    let before = pairs.take_while(|(word, (text, _))| is_known(word, text)).count();
-    let (head, tail) = words.split_at_mut(before);
-    head.iter_mut().zip(&found).for_each(|(word, (_, range))| narrow(word, range));
-    let behind = found.get(before..).unwrap_or(&[]).iter().rev();
-    for (word, (text, range)) in tail.iter_mut().rev().zip(behind) {
-        if !is_known(word, text) {
-            break;
-        }
-        narrow(word, range);
+    for (word, (_, range)) in words.iter_mut().zip(&found) {
+        let part = Span { start: span.start + range.start, end: span.start + range.end, ..span };
+        word.place.span = Some(part);
+        own_variables(&mut word.place, written.get(range.clone()).unwrap_or(""));
     }
 }
 
@@ -228,9 +210,8 @@ mod tests {
             &[("a", "a"), ("x/m", "${ONE:-y z}/m"), ("$HOME", "$$HOME"), ("b", "b")],
         );
         let whole = "a --x $TWO --y 1";
-        check(
-            whole,
-            &[("a", "a"), ("--x", "--x"), ("b", whole), ("c", whole), ("--y", "--y"), ("1", "1")],
-        );
+        check(whole, &["a", "--x", "b", "c", "--y", "1"].map(|word| (word, whole)));
+        let whole = "a --x $NONE --y 1";
+        check(whole, &["a", "--x", "--y", "1"].map(|word| (word, whole)));
     }
 }
