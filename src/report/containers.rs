@@ -1,12 +1,16 @@
 //! The containers, one a line.
 
 use super::ContainerReport;
-use super::text::{Cleaner, columns};
+use super::text::{Cleaner, columns, cut_columns};
 
 const HEADER: [&str; 3] = ["CONTAINER", "SERVICE", "STATE"];
 
-/// The table, or nothing when no container was seen.
-pub(super) fn render(containers: &[ContainerReport], cleaner: Cleaner<'_>) -> String {
+/// No column of names gets narrower.
+const NARROWEST: usize = 9;
+
+/// The table, or nothing when no container was seen. Names give way when a line gets longer than
+/// `most`, states do not.
+pub(super) fn render(containers: &[ContainerReport], cleaner: Cleaner<'_>, most: usize) -> String {
     if containers.is_empty() {
         return String::new();
     }
@@ -18,11 +22,15 @@ pub(super) fn render(containers: &[ContainerReport], cleaner: Cleaner<'_>) -> St
         let cells = rows.iter().map(|row| columns(&row[column]));
         cells.chain([HEADER[column].len()]).max().unwrap_or(0)
     };
-    let (name, service) = (width(0), width(1));
+    let (mut name, mut service) = (width(0), width(1));
+    while name + service + width(2) + 4 > most && name.max(service) > NARROWEST {
+        if name > service { name -= 1 } else { service -= 1 }
+    }
     let mut table = String::new();
     for [first, second, third] in [HEADER.map(str::to_owned)].iter().chain(&rows) {
+        let (first, second) = (cut_columns(first, name), cut_columns(second, service));
         let fill = |width: usize, cell: &str| " ".repeat(width.saturating_sub(columns(cell)));
-        let (first_fill, second_fill) = (fill(name, first), fill(service, second));
+        let (first_fill, second_fill) = (fill(name, &first), fill(service, &second));
         table.push_str(&format!("{first}{first_fill}  {second}{second_fill}  {third}\n"));
     }
     table
@@ -70,11 +78,18 @@ mod tests {
             restarts: 2,
         };
         let redactor = Redactor::default();
-        let told = render(&[running, killed], Cleaner::new(&redactor));
+        let containers = [running, killed];
+        let told = render(&containers, Cleaner::new(&redactor), 100);
         insta::assert_snapshot!(told, @r"
         CONTAINER      SERVICE  STATE
         demo-vllm-1    vllm     running, unhealthy
         demo-reader-1  reader   exited (137), killed for memory, restarted 2 times
+        ");
+        let told = render(&containers, Cleaner::new(&redactor), 70);
+        insta::assert_snapshot!(told, @r"
+        CONTAINER  SERVICE  STATE
+        dem...m-1  vllm     running, unhealthy
+        dem...r-1  reader   exited (137), killed for memory, restarted 2 times
         ");
     }
 }

@@ -54,7 +54,7 @@ pub fn render(report: &Report, telling: Telling<'_>) -> String {
     out.push_str(&table::render(&report.lanes, cleaner, layout));
     if !report.containers.is_empty() {
         out.push('\n');
-        out.push_str(&containers::render(&report.containers, cleaner));
+        out.push_str(&containers::render(&report.containers, cleaner, layout.width));
     }
     if let Some(worst) = report.findings.iter().find(|found| found.severity != Severity::Note) {
         out.push_str(&format!("\n`preflight explain {}` says more\n", worst.rule.id));
