@@ -42,15 +42,20 @@ fn visible(command: &Command) -> Command {
 }
 
 fn known(argument: Arg) -> Arg {
-    let checks = || check::rules().map(|rule| rule.id.to_owned());
     match argument.get_id().as_str() {
         "allow" | "deny" => argument.value_parser(PossibleValuesParser::new(checks())),
-        "check" => {
-            let codes = ExitCode::ALL.iter().map(|code| code.code().to_string());
-            argument.value_parser(PossibleValuesParser::new(checks().chain(codes)))
-        }
+        "check" => argument.value_parser(PossibleValuesParser::new(explained())),
         _ => argument,
     }
+}
+
+fn checks() -> impl Iterator<Item = String> {
+    check::rules().map(|rule| rule.id.to_owned())
+}
+
+/// What `preflight explain` knows.
+fn explained() -> impl Iterator<Item = String> {
+    checks().chain(ExitCode::ALL.iter().map(|code| code.code().to_string()))
 }
 
 fn with_lanes_in_bash(script: &str) -> String {
@@ -70,11 +75,23 @@ fn with_lanes_in_zsh(script: &str) -> String {
     format!("{first}\n\n{lanes}{rest}")
 }
 
+/// Flags with a value hold behind every subcommand, and where none is typed yet `clap_complete` does
+/// not see that a value is wanted; nor does it complete arguments that are no flags.
 fn with_lanes_in_fish(script: &str) -> String {
-    let lines = script.lines().map(|line| match line.contains(" -l lane ") {
-        true => format!("{line} -f -a \"(__fish_preflight_lanes)\"\n"),
-        false => format!("{line}\n"),
+    const UNTYPED: &str = "complete -c preflight -n \"__fish_preflight_needs_command\" ";
+    let lines = script.lines().map(|line| {
+        let with_value = line.strip_prefix(UNTYPED).filter(|rest| rest.contains("' -r"));
+        let line =
+            with_value.map_or(line.to_owned(), |rest| format!("complete -c preflight {rest}"));
+        match line.contains(" -l lane ") {
+            true => format!("{line} -f -a \"(__fish_preflight_lanes)\"\n"),
+            false => format!("{line}\n"),
+        }
     });
     let lines: String = lines.collect();
-    format!("function __fish_preflight_lanes\n    {LANES}\nend\n\n{lines}")
+    let explained = explained().collect::<Vec<_>>().join(" ");
+    format!(
+        "function __fish_preflight_lanes\n    {LANES}\nend\n\n{lines}complete -c preflight -n \
+         \"__fish_preflight_using_subcommand explain\" -f -a \"{explained}\"\n"
+    )
 }

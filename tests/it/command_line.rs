@@ -88,6 +88,32 @@ fn completions_know_lanes_checks_exit_codes_and_formats() {
 }
 
 #[test]
+fn fish_completes_them_as_well() {
+    if !is_there("fish") {
+        return;
+    }
+    let sandbox = Sandbox::quickstart();
+    fs_err::write(sandbox.path().join("script"), told(&["completions", "fish"])).unwrap();
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_preflight")).parent().unwrap();
+    let offered = |typed: &str| {
+        let mut command = Command::new("fish");
+        command.args(["-c", &format!("source ./script; complete -C 'preflight {typed}'")]);
+        command.current_dir(sandbox.path()).env_clear().env("HOME", sandbox.path());
+        command.env("PATH", format!("{}:/usr/bin:/bin", binary.display()));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let told = String::from_utf8(output.stdout).unwrap();
+        told.lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(offered("--lane "), ["coder", "reader"]);
+    assert_eq!(offered("verify --lane "), ["coder", "reader"]);
+    assert_eq!(offered("--allow file-trunc"), ["file-truncated"]);
+    assert_eq!(offered("explain file-trunc"), ["file-truncated"]);
+    assert_eq!(offered("--format js"), ["json"]);
+    assert_eq!(offered("--silen"), [""; 0]);
+}
+
+#[test]
 fn the_manual_page_has_the_sections_that_people_look_for_and_a_reader_has_nothing_to_say() {
     let manual = told(&["man"]);
     let headings: Vec<_> = manual.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
