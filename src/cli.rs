@@ -6,6 +6,7 @@ mod flags;
 mod manual;
 mod target;
 mod terminal;
+mod variables;
 
 use std::path::PathBuf;
 
@@ -18,6 +19,8 @@ use crate::options::{
 use crate::report::explain::Screen;
 use environment::Environment;
 use flags::Flags;
+
+pub use variables::Variables;
 
 /// `0.1.0 (46686f1d8c2e, x86_64-unknown-linux-gnu)`; see `build.rs`.
 const VERSION: &str = env!("PREFLIGHT_VERSION");
@@ -60,6 +63,8 @@ pub struct Cli {
     place: Place,
     #[command(flatten)]
     flags: Flags,
+    #[arg(skip)]
+    variables: Variables,
 }
 
 /// Where to look.
@@ -182,7 +187,11 @@ impl Cli {
                 false => argument,
             }
         });
-        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+        let matches = command.clone().try_get_matches();
+        let matches = matches.unwrap_or_else(|error| variables::named(error, &command).exit());
+        let set = variables::set(&command, &matches);
+        let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        Self { variables: set, ..cli }
     }
 
     /// What to log.
@@ -203,6 +212,12 @@ impl Cli {
     #[must_use]
     pub fn of_failure(&self) -> (ReportOptions, Role) {
         (self.flags.of_failure(), self.flags.role())
+    }
+
+    /// The flags that variables of the environment set.
+    #[must_use]
+    pub fn variables(&self) -> Variables {
+        self.variables.clone()
     }
 
     /// What was asked, made valid against this process's environment.

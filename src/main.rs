@@ -6,7 +6,7 @@ use std::io;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
-use preflight::cli::{Cli, Log, Request};
+use preflight::cli::{Cli, Log, Request, Variables};
 use preflight::error::Error;
 use preflight::exit_code::ExitCode as Code;
 use preflight::options::{Options, ReportOptions, Role};
@@ -26,22 +26,27 @@ fn main() -> ExitCode {
     // Before anything that it could wait for.
     let signals = Signals::watch().map_err(Error::Runtime);
     let cli = Cli::from_command_line();
-    let (log, of_failure) = (cli.log(), cli.of_failure());
+    let (log, of_failure, variables) = (cli.log(), cli.of_failure(), cli.variables());
     let mut redactor = Redactor::default().flags(known_flags());
     let request = cli.request().map_err(Error::from);
     if let Err(error) = &request {
         let (options, role) = of_failure;
-        tell_failure(&options, role, redactor.clone(), error);
+        let failure = variables.blamed(Failure::from(error));
+        tell_failure(&options, role, redactor.clone(), &failure);
     }
     let outcome = request.and_then(|request| match request {
-        Request::Run(options) => run(&options, &log, &mut redactor, signals?),
+        Request::Run(options) => run(&options, (&log, &variables), &mut redactor, signals?),
         Request::Explain { what, screen } => {
             say(&report::explain::explain(what.as_deref(), screen)?)
         }
         Request::Print(text) => say(&text),
     });
     let code = outcome.unwrap_or_else(|error| {
-        let text = report::failure_verdict(&Failure::from(&error), &redactor, log.charset);
+        let text = report::failure_verdict(
+            &variables.blamed(Failure::from(&error)),
+            &redactor,
+            log.charset,
+        );
         report::print(&mut io::stderr(), &text).ok();
         error.exit_code()
     });
@@ -49,11 +54,11 @@ fn main() -> ExitCode {
 }
 
 /// Tells a program why there is no run, where it would look for the report.
-fn tell_failure(options: &ReportOptions, role: Role, redactor: Redactor, error: &Error) {
+fn tell_failure(options: &ReportOptions, role: Role, redactor: Redactor, failure: &Failure) {
     let (mut stdout, mut stderr) = (io::stdout(), io::stderr());
     let mut voice = Voice { options, role, redactor, stdout: &mut stdout, stderr: &mut stderr };
     // Who cannot be told so is told by the exit code, and on standard error.
-    voice.failure(&Failure::from(error)).ok();
+    voice.failure(failure).ok();
 }
 
 fn say(text: &str) -> Result<Code, Error> {
@@ -63,7 +68,7 @@ fn say(text: &str) -> Result<Code, Error> {
 
 fn run(
     options: &Options,
-    log: &Log,
+    (log, variables): (&Log, &Variables),
     redactor: &mut Redactor,
     signals: Signals,
 ) -> Result<Code, Error> {
@@ -89,7 +94,7 @@ fn run(
     runtime.shutdown_timeout(GRACE);
     *redactor = voice.redactor.clone();
     if let Err(error) = &outcome {
-        voice.failure(&Failure::from(error))?;
+        voice.failure(&variables.blamed(Failure::from(error)))?;
     }
     outcome
 }

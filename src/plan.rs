@@ -33,6 +33,9 @@ pub fn of(stack: &Stack, options: &Options, sources: &SourceMap) -> Result<Plan,
         Target::Models(root) => {
             let models = walk::models(root);
             let models = models.ok_or_else(|| PlanError::TooManyModels { root: root.clone() })?;
+            if models.is_empty() {
+                return Err(PlanError::NothingThere { root: root.clone() });
+            }
             lanes::of_models(root, &models, &options.selection)
         }
         Target::Discover | Target::ComposeFile(_) | Target::ProjectDirectory(_) => {

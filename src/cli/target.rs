@@ -1,6 +1,7 @@
 //! What PATH means: a model by its magic or its name, a project by its default file, else a Compose
 //! file or a folder of models.
 
+use std::ffi::OsStr;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,20 @@ use crate::regular_file;
 /// The names that Docker Compose looks for, in its order.
 pub(super) const COMPOSE_FILES: [&str; 4] =
     ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+
+/// Files of a folder as Hugging Face's libraries write it, beside its weights.
+const BESIDE_MODELS: [&str; 10] = [
+    "chat_template.jinja",
+    "config.json",
+    "generation_config.json",
+    "merges.txt",
+    "modules.json",
+    "preprocessor_config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+];
 
 /// What a run is about, from PATH and `-f`.
 pub(super) fn of(path: Option<&Path>, files: &[PathBuf]) -> Result<Target, OptionsError> {
@@ -32,6 +47,7 @@ pub(super) fn of(path: Option<&Path>, files: &[PathBuf]) -> Result<Target, Optio
         true if is_project(&path) => Target::ProjectDirectory(path),
         true => Target::Models(path),
         false if is_model(&path) => Target::Models(path),
+        false if is_beside_a_model(&path) => Target::Models(folder_of(&path)),
         false => Target::ComposeFile(path),
     })
 }
@@ -47,6 +63,20 @@ fn instead_of(path: &Path) -> Option<String> {
 
 fn is_project(folder: &Path) -> bool {
     COMPOSE_FILES.iter().any(|name| folder.join(name).is_file())
+}
+
+/// A file of a model's folder that is no model by itself: the folder is judged.
+fn is_beside_a_model(file: &Path) -> bool {
+    let named = file.file_name().and_then(OsStr::to_str).is_some_and(|name| {
+        BESIDE_MODELS.contains(&name) || name.ends_with(".safetensors.index.json")
+    });
+    let folder = folder_of(file);
+    named && ["config.json", "modules.json"].iter().any(|name| folder.join(name).is_file())
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new(".")).to_path_buf()
 }
 
 /// A file that is a model, or that is called one and so deserves to be judged as one.
@@ -98,6 +128,24 @@ mod tests {
         };
         check(project, Target::ProjectDirectory);
         check(Path::to_path_buf, Target::Models);
+    }
+
+    #[test]
+    fn a_file_beside_the_weights_of_a_model_stands_for_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let below = |name: &str| folder.path().join(name);
+        for name in ["tokenizer.json", "model.safetensors.index.json"] {
+            fs_err::write(below(name), "{}").unwrap();
+            assert_eq!(of(Some(&below(name)), &[]).unwrap(), Target::ComposeFile(below(name)));
+        }
+        fs_err::write(below("config.json"), "{}").unwrap();
+        fs_err::write(below("project.json"), "{}").unwrap();
+        for name in ["tokenizer.json", "model.safetensors.index.json", "config.json"] {
+            let expected = Target::Models(folder.path().to_path_buf());
+            assert_eq!(of(Some(&below(name)), &[]).unwrap(), expected, "{name}");
+        }
+        let other = below("project.json");
+        assert_eq!(of(Some(&other), &[]).unwrap(), Target::ComposeFile(other));
     }
 
     #[test]

@@ -259,6 +259,12 @@ pub enum PlanError {
         /// The folder.
         root: PathBuf,
     },
+    /// A folder has neither a project nor a model.
+    #[error("`{}` has neither a Compose project nor a model", root.display())]
+    NothingThere {
+        /// The folder.
+        root: PathBuf,
+    },
     /// `x-preflight` or a label says something that cannot be read.
     #[error("{location}: {message}")]
     Declaration {
@@ -343,6 +349,12 @@ impl PlanError {
                 Some(format!("{question}the lanes are {}", known.join(", ")))
             }
             Self::TooManyModels { .. } => Some("name a folder further down".to_owned()),
+            Self::NothingThere { .. } => Some(
+                "looked for in it: `compose.yaml`, `compose.yml`, `docker-compose.yml`, \
+                 `docker-compose.yaml`; below it: `config.json`, `modules.json`, files of weights \
+                 (GGUF, safetensors, PyTorch)"
+                    .to_owned(),
+            ),
             Self::Declaration { .. } | Self::UnplacedDeclaration { .. } => None,
         }
     }

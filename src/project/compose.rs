@@ -197,6 +197,14 @@ fn load_with(options: &ProjectOptions, loader: &mut Loader<'_>) -> Result<Projec
     let declared = declared_name(&parsed, &found.environment)?;
     let name = files::name(options, &found, declared)?;
     found.environment.set("COMPOSE_PROJECT_NAME", &name, VariableSource::Compose);
+    if found.directory.to_str().is_none() {
+        let message = format!(
+            "the folder of the project, `{}`, has a name that is not UTF-8: paths below it can neither \
+             be written in a Compose file nor be asked of Docker",
+            found.directory.display()
+        );
+        return Err(Fault::whole(message).hint("rename it, or start from a link to it"));
+    }
     let scope = Scope {
         directory: found.directory.clone(),
         environment: found.environment.clone(),

@@ -220,7 +220,9 @@ fn said(invocation: &Invocation) -> Vec<Said> {
     let names = invocation.served_names.join(", ");
     add("served names", Some(names).filter(|names| !names.is_empty()), nowhere());
     let host = text(&invocation.host).unwrap_or_default();
-    add("listens on", Some(format!("{host}:{}", invocation.port)), at(&invocation.host));
+    let port = Some(&invocation.port_place).filter(|place| place.span.is_some());
+    let said_at = port.cloned().unwrap_or_else(|| at(&invocation.host));
+    add("listens on", Some(format!("{host}:{}", invocation.port)), said_at);
     add("api prefix", text(&invocation.api_prefix), at(&invocation.api_prefix));
     add("context", number(&invocation.context), at(&invocation.context));
     add("quantization", text(&invocation.quantization), at(&invocation.quantization));

@@ -49,7 +49,9 @@ const LAST_LINES: usize = 5;
 fn run(facts: &LaneFacts, findings: &mut Findings) {
     let Some(smoke) = &facts.smoke else { return };
     let lane = &facts.lane;
-    let place = lane.url.as_ref().map_or(&lane.place, |url| &url.place);
+    let port = lane.invocation.as_ref().map(|invocation| &invocation.port_place);
+    let port = port.filter(|place| place.span.is_some());
+    let place = lane.url.as_ref().map(|url| &url.place).or(port).unwrap_or(&lane.place);
     let found = [
         answer(facts, smoke),
         smoke.models.as_ref().and_then(|models| served(facts, smoke, models)),

@@ -19,6 +19,8 @@ pub struct Invocation {
     pub host: Option<Spanned<String>>,
     /// The port that it listens on inside the container.
     pub port: u16,
+    /// Where that port is said; nowhere: it is the engine's own choice.
+    pub port_place: Place,
     /// The path that its routes are below (`/llm`); absent: none.
     pub api_prefix: Option<Spanned<String>>,
     /// The engine's release, from the tag of its official image: `0.10.2`, `b4719`, without a
@@ -313,6 +315,7 @@ impl Invocation {
             served_names: Vec::new(),
             host: None,
             port: engine.http().port,
+            port_place: Place::nowhere(),
             api_prefix: None,
             version: None,
             stock: false,

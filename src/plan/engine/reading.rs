@@ -138,7 +138,10 @@ impl<'a> Reading<'a> {
         let by = setting.as_ref().map(|setting| setting.by.clone()).unwrap_or_default();
         let Some(number) = self.number(setting) else { return };
         match u16::try_from(number.value) {
-            Ok(port) => self.invocation.port = port,
+            Ok(port) => {
+                self.invocation.port = port;
+                self.invocation.port_place = number.place;
+            }
             Err(_) => {
                 let value = number.value.to_string();
                 self.complain(Complaint::NotANumber { by, value }, &number.place);
