@@ -347,6 +347,9 @@ pub struct Way {
     pub nearby: Vec<Nearby>,
     /// Where the model itself is not there: names of unfinished downloads of it.
     pub leftovers: Vec<String>,
+    /// Names of further parts of the model that lie beside it where its one file is mounted from, and
+    /// which no mount shows.
+    pub unmounted: Vec<String>,
     /// What decides about the way and could not be seen.
     pub unseen: Option<String>,
 }

@@ -40,6 +40,11 @@ pub(crate) fn is_repository(folder: &Path) -> bool {
     folder.file_name().and_then(|name| name.to_str()).is_some_and(|it| it.starts_with(REPOSITORY))
 }
 
+/// The folder of a repository that a path is below, if it is below one.
+pub(crate) fn repository_above(path: &Path) -> Option<&Path> {
+    path.ancestors().skip(1).find(|folder| is_repository(folder))
+}
+
 /// Where the contents of a repository's files are.
 pub(crate) fn blobs(repository: &Path) -> PathBuf {
     repository.join(BLOBS)

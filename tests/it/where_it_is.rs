@@ -433,3 +433,69 @@ volumes:
       correct the path, so that the device of the volume `vol` is a folder that is there
     "#);
 }
+
+#[test]
+fn of_a_snapshot_that_is_mounted_alone_the_whole_repository_is_to_be_mounted() {
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let snapshot = format!("hub/models--tiny--llama/snapshots/{commit}");
+    let of = |volumes: &str, command: &str| {
+        let files = ["hub/models--tiny--llama/blobs/aa", &format!("{snapshot}/README.md")];
+        let sandbox = stack(VLLM, volumes, command, &files);
+        for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+            let link = sandbox.path().join(&snapshot).join(name);
+            std::os::unix::fs::symlink("../../blobs/aa", link).unwrap();
+        }
+        said(&sandbox)
+    };
+    insta::assert_snapshot!(of(&format!("'./{snapshot}:/model'"), "--model /model"), @r#"
+    exit 16
+    symlink-leaves-mount: `/model/config.json` is a link to `../../blobs/aa`, which no mount of the service reaches (1 more like it)
+      mount the whole repository, `./hub/models--tiny--llama:/model`, and write `/model/snapshots/0123456789abcdef0123456789abcdef01234567` instead
+    "#);
+    let snapshots = "'./hub/models--tiny--llama/snapshots:/m'";
+    insta::assert_snapshot!(of(snapshots, &format!("--model /m/{commit}")), @r#"
+    exit 16
+    symlink-leaves-mount: `/m/0123456789abcdef0123456789abcdef01234567/config.json` is a link to `../../blobs/aa`, which no mount of the service reaches (1 more like it)
+      mount the whole repository, `./hub/models--tiny--llama:/m`, and write `/m/snapshots/0123456789abcdef0123456789abcdef01234567` instead
+    "#);
+}
+
+/// The header of the first of two parts of a model.
+fn first_of_two() -> Vec<u8> {
+    let key = |name: &str, kind: u32| {
+        let length = (name.len() as u64).to_le_bytes();
+        [&length[..], name.as_bytes(), &kind.to_le_bytes()].concat()
+    };
+    let (two_bytes, four_bytes) = (2, 5);
+    let mut header = [&b"GGUF"[..], &3_u32.to_le_bytes(), &[0; 8], &3_u64.to_le_bytes()].concat();
+    header.extend([key("split.no", two_bytes), vec![0, 0]].concat());
+    header.extend([key("split.count", two_bytes), vec![2, 0]].concat());
+    header.extend([key("split.tensors.count", four_bytes), vec![0; 4]].concat());
+    header
+}
+
+#[test]
+fn of_a_part_that_is_mounted_alone_the_folder_with_the_others_is_to_be_mounted() {
+    let of = |volumes: &str, files: &[&str]| {
+        let (part, other) = ("t-00001-of-00002.gguf", "t-00002-of-00002.gguf");
+        let volumes = volumes.replace("PART", part).replace("OTHER", other);
+        let files: Vec<String> = files.iter().map(|name| name.replace("OTHER", other)).collect();
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        let sandbox = stack(LLAMA, &volumes, &format!("-m /m/{part}"), &files);
+        let all = said(&sandbox.file(&format!("models/{part}"), first_of_two()));
+        let (_, split) = all.split_once("gguf-split-incomplete: ").unwrap_or(("", "nothing"));
+        split.lines().take(2).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(of("'./models/PART:/m/PART'", &["models/OTHER"]), @r#"
+    1 of the 2 parts of `/m/t-00001-of-00002.gguf` is missing: `t-00002-of-00002.gguf`
+      mount the folder, in which they lie, instead of the one file: `./models:/m`
+    "#);
+    insta::assert_snapshot!(of("'./models/PART:/m/PART'", &[]), @r#"
+    1 of the 2 parts of `/m/t-00001-of-00002.gguf` is missing: `t-00002-of-00002.gguf`
+      put it at `[DIR]/models/t-00002-of-00002.gguf`, or correct the path that the service is given
+    "#);
+    let both = "'./models/PART:/m/PART', './models/OTHER:/m/OTHER'";
+    insta::assert_snapshot!(of(both, &["models/OTHER"]), @r#"
+    nothing
+    "#);
+}

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::facts::model::{self, ModelFacts, router};
+use crate::facts::model::{self, Content, ModelFacts, ModelFile, Shape, router};
 use crate::facts::survey::inside::{Inside, Insides};
 use crate::facts::survey::nearby;
 use crate::facts::{ArtifactFacts, Ground, RootFacts, Starter, Step, Through, Way};
 use crate::look::FileKind;
 use crate::path::HostPath;
+use crate::path::ServicePath;
 use crate::plan::engine::Part;
 use crate::plan::lanes::{Artifact, Lane, Origin};
 use crate::project::mounts::{self, Located, Sight, Standpoint};
@@ -70,10 +71,14 @@ impl Views {
                 let view = service.and_then(|service| {
                     ServiceView::new(&self.project, &service.name.value, &self.standpoint)
                 });
-                let (model, way) = match (view, service_path) {
+                let (mut model, mut way) = match (view, service_path) {
                     (Some(view), Some(path)) => through(&view, path.as_path(), artifact.part),
                     _ => alone(path.as_path(), artifact.part),
                 };
+                if let Some(service) = service.filter(|_| is_mounted_alone(located)) {
+                    let is_shown = |name: &Path| self.is_mounted(service, located, name);
+                    way.unmounted = parts_beside(path.as_path(), &mut model, is_shown);
+                }
                 Seen { model, way, through: Some(Through::Mounts), root }
             }
             (Sight::Written | Sight::Covered, _) => self.of_project(artifact),
@@ -102,6 +107,14 @@ impl Views {
             starter: service.map(starter),
             through: seen.through,
         }
+    }
+
+    /// Whether a mount of the service reaches what is called `name` beside something located.
+    fn is_mounted(&self, service: &Service, located: &Located, name: &Path) -> bool {
+        let Some(path) = &located.service_path else { return false };
+        let beside = ServicePath::new(path.as_path().with_file_name(name));
+        let at = mounts::locate(&self.project, service, &self.standpoint, &beside);
+        at.sight != Sight::NotMounted
     }
 
     /// Everything that a lane's engine opens by a path, each file once: a model of a router's folder may
@@ -221,6 +234,36 @@ fn through(view: &dyn Space, path: &Path, part: Part) -> (ModelFacts, Way) {
     let model = model::examine_as(view, path, part);
     let way = follow(view, path, &model);
     (model, way)
+}
+
+/// Whether the mount shows the one file that is opened.
+fn is_mounted_alone(located: &Located) -> bool {
+    located.mount.as_ref().is_some_and(|it| Some(&it.target) == located.service_path.as_ref())
+}
+
+/// The parts of a model that no mount shows, of which the one at `local` is mounted alone: they are not
+/// there. Those of them that lie beside it.
+fn parts_beside(
+    local: &Path,
+    facts: &mut ModelFacts,
+    is_shown: impl Fn(&Path) -> bool,
+) -> Vec<String> {
+    let ModelFacts::Seen(model) = facts else { return Vec::new() };
+    if !matches!(model.shape, Shape::Split(_)) {
+        return Vec::new();
+    }
+    let is_unseen = |file: &&mut ModelFile| {
+        matches!(file.content, Content::Unknown(_)) && !is_shown(&file.name)
+    };
+    let mut beside = Vec::new();
+    for file in model.files.iter_mut().skip(1).filter(is_unseen) {
+        file.content = Content::Absent;
+        let at = local.with_file_name(&file.name);
+        let kind = LocalView.stat(&at).seen().map(|stat| stat.kind);
+        beside
+            .extend(file.name.to_str().filter(|_| kind == Some(FileKind::File)).map(str::to_owned));
+    }
+    beside
 }
 
 /// A model that no service opens has no way of its own.

@@ -104,7 +104,8 @@ pub(super) fn split(subject: &Subject<'_>, model: &Model, split: &Split, finding
             if names.len() == 1 { "is" } else { "are" },
             some_of(&names)
         );
-        let fix = subject.how_to_get(&subject.on_host().with_file_name(&names[0]));
+        let fix = mounted_with_parts(subject, &names)
+            .unwrap_or_else(|| subject.how_to_get(&subject.on_host().with_file_name(&names[0])));
         findings.push(
             subject
                 .finding_of_absence(&rules::GGUF_SPLIT_INCOMPLETE, message, fix)
@@ -119,6 +120,18 @@ pub(super) fn split(subject: &Subject<'_>, model: &Model, split: &Split, finding
              `-00001-of-...` in the service's command",
         ));
     }
+}
+
+/// How to mount all parts of a model of which one is mounted alone, where the missing ones lie beside it.
+fn mounted_with_parts(subject: &Subject<'_>, missing: &[String]) -> Option<String> {
+    let is_beside = |name: &String| subject.artifact.way.unmounted.contains(name);
+    let mount = subject.artifact.artifact.located.value.mount.as_ref()?;
+    let bind = subject.facts.binds.iter().find(|bind| bind.mount == *mount)?;
+    let source = Path::new(&bind.written).parent().filter(|_| missing.iter().all(is_beside))?;
+    let (source, target) = (source.display(), mount.target.as_path().parent()?.display());
+    Some(format!(
+        "mount the folder, in which they lie, instead of the one file: `{source}:{target}`"
+    ))
 }
 
 /// Unfinished downloads beside the model.

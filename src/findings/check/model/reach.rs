@@ -8,6 +8,7 @@ use super::{Subject, rules, some_of};
 use crate::exit_code::ExitCode;
 use crate::facts::model::{Model, ModelFile};
 use crate::facts::{Starter, Step};
+use crate::file_name::hub_cache;
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::look::{FileKind, Link};
 
@@ -85,10 +86,13 @@ fn leaving(subject: &Subject<'_>, folder: &str, links: &[&Link]) -> Option<Findi
         1 => format!("at `{path}`"),
         _ => "in place of the links".to_owned(),
     };
+    let fix = whole_repository(subject).unwrap_or_else(|| {
+        format!("mount `{folder}` at the same place into the service, or put {what} {place}")
+    });
     let finding = subject.finding(
         &SYMLINK_LEAVES_MOUNT,
         format!("`{path}` is a link to `{target}`, which no mount of the service reaches{more}"),
-        format!("mount `{folder}` at the same place into the service, or put {what} {place}"),
+        fix,
     );
     Some(finding.with("link", path).with("target", target))
 }
@@ -110,6 +114,22 @@ fn more_like_it(links: &[&Link]) -> String {
         0 | 1 => String::new(),
         count => format!(" ({} more like it)", count - 1),
     }
+}
+
+/// How to mount the repository of a cache of the hub of which only a snapshot is mounted: its files are
+/// links to the blobs beside the snapshots. Absent: it is mounted otherwise.
+fn whole_repository(subject: &Subject<'_>) -> Option<String> {
+    let located = &subject.artifact.artifact.located.value;
+    let mount = located.mount.as_ref()?;
+    let bind = subject.facts.binds.iter().find(|bind| bind.mount == *mount)?;
+    let below = located.service_path.as_ref()?.below(&mount.target)?;
+    let repository = hub_cache::repository_above(Path::new(&bind.written))
+        .or_else(|| hub_cache::repository_above(bind.source.as_path()))?;
+    let source = bind.source.as_path();
+    let snapshot = source.strip_prefix(hub_cache::repository_above(source)?).ok()?;
+    let path = mount.target.join(snapshot).join(below);
+    let (repository, target) = (repository.display(), &mount.target);
+    Some(format!("mount the whole repository, `{repository}:{target}`, and write `{path}` instead"))
 }
 
 /// The folder that a link leads into, in the space of the service.
