@@ -1,6 +1,7 @@
 //! What is not where its engine opens it, and is elsewhere: what is said, and what is to be written.
 
 use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
@@ -498,4 +499,16 @@ fn of_a_part_that_is_mounted_alone_the_folder_with_the_others_is_to_be_mounted()
     insta::assert_snapshot!(of(both, &["models/OTHER"]), @r#"
     nothing
     "#);
+}
+
+#[test]
+fn a_folder_that_the_user_of_the_service_cannot_enter_is_to_be_opened_first() {
+    let command = "-m /m/gguf/tiny.gguf\n    user: '54321:54321'";
+    let sandbox = stack(LLAMA, "./m:/m", command, &["m/gguf/tiny.gguf"]);
+    let closed = std::fs::Permissions::from_mode(0o700);
+    fs_err::set_permissions(sandbox.path().join("m/gguf"), closed).unwrap();
+    let said = said(&sandbox);
+    let first =
+        "as its owner, run `chmod a+rx '[DIR]/m/gguf'` first, then `chmod -R a+rX '[DIR]/m'`";
+    assert!(said.contains(first), "{said}");
 }

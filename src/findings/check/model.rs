@@ -345,10 +345,17 @@ impl Subject<'_> {
         let finding = self.finding(
             &rules::UNREADABLE,
             format!("preflight may not read `{}`: {why}", shown.display()),
-            format!(
-                "as the owner of the files, run `chmod -R a+rX '{}'`; a folder above that is named here needs `chmod a+x`",
-                self.on_host().display()
-            ),
+            match reach::closed(self) {
+                Some(folder) => format!(
+                    "as its owner, run `chmod a+rx '{}'` first, then `chmod -R a+rX '{}'`",
+                    folder.display(),
+                    self.on_host().display()
+                ),
+                None => format!(
+                    "as the owner of the files, run `chmod -R a+rX '{}'`; a folder above that is named here needs `chmod a+x`",
+                    self.on_host().display()
+                ),
+            },
         );
         findings.push(finding.with("reason", why));
     }

@@ -1,6 +1,6 @@
 //! Whether the engine gets to the files at all: links, names, rights.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
@@ -179,7 +179,7 @@ fn unreadable(subject: &Subject<'_>, starter: &Starter, first: &Step, denied: &[
     let message = format!("{}, and `{service}` runs as {user}{more}", state_of(first));
     let names: Vec<String> = denied.iter().map(|step| step.path.display().to_string()).collect();
     let finding = subject
-        .finding(&UNREADABLE_BY_USER, message, fix(subject))
+        .finding(&UNREADABLE_BY_USER, message, opened_first(subject, denied))
         .with("mode", format!("{:04o}", first.mode))
         .with("owner", owner_of(first))
         .with("user", user)
@@ -219,7 +219,41 @@ pub(in crate::findings::check) fn owner_of(step: &Step) -> String {
     }
 }
 
+/// The folder above what is opened through which this process does not get.
+pub(super) fn closed(subject: &Subject<'_>) -> Option<PathBuf> {
+    let located = &subject.artifact.artifact.located.value;
+    let path = located.service_path.as_ref()?.as_path();
+    let last = subject.artifact.way.steps.last()?;
+    let is_above = last.kind == FileKind::Directory && last.path != path;
+    is_above.then(|| on_host(subject, &last.path)).flatten()
+}
+
+/// What a service calls `path`, on the host; absent: it is not below the mount of what is opened.
+fn on_host(subject: &Subject<'_>, path: &Path) -> Option<PathBuf> {
+    let located = &subject.artifact.artifact.located.value;
+    let opened = located.service_path.as_ref()?.as_path();
+    let above = opened.strip_prefix(path).ok()?.components().count();
+    located.host_path.as_ref()?.as_path().ancestors().nth(above).map(Path::to_path_buf)
+}
+
+/// A folder that cannot be entered is to be opened before what is in it.
+fn opened_first(subject: &Subject<'_>, denied: &[&Step]) -> String {
+    let folder = denied.iter().find(|step| step.kind == FileKind::Directory);
+    match folder.and_then(|step| on_host(subject, &step.path)) {
+        Some(folder) => format!(
+            "as its owner, run `chmod a+rx '{}'` first, then {}",
+            folder.display(),
+            chmod(subject)
+        ),
+        None => fix(subject),
+    }
+}
+
 fn fix(subject: &Subject<'_>) -> String {
+    format!("as the owner of the files, run {}", chmod(subject))
+}
+
+fn chmod(subject: &Subject<'_>) -> String {
     let located = &subject.artifact.artifact.located.value;
     let root = match (&located.mount, &located.host_path, &located.service_path) {
         (Some(mount), Some(host), Some(path)) => {
@@ -229,7 +263,7 @@ fn fix(subject: &Subject<'_>) -> String {
         (_, _, _) => None,
     };
     let root = root.unwrap_or_else(|| subject.on_host());
-    format!("as the owner of the files, run `chmod -R a+rX '{}'`", root.display())
+    format!("`chmod -R a+rX '{}'`", root.display())
 }
 
 /// Whether something is allowed.
