@@ -69,7 +69,7 @@ fn told(id: &str, folder: &Path) -> Result<String, String> {
     let output = shell(&read("run.sh").unwrap_or_else(|| "preflight".to_owned()));
     stand_ins.stop();
     let run = sandbox.told(&output);
-    // In an init container the report stands before the verdict.
+    // An init container tells a person on standard error.
     let told = block(id, &run.stdout).or_else(|| block(id, &run.stderr));
     let told = told.ok_or_else(|| format!("{id} is not told:\n{}{}", run.stdout, run.stderr))?;
     Ok(addresses.iter().fold(the_same_for_everyone(&told), |told, (name, address)| {

@@ -100,6 +100,8 @@ mod hub_network;
 mod hub_redirects;
 /// Not a behaviour: the quickstart without its models, and a hub that has them.
 mod hub_stack;
+/// What an init container says, and where.
+mod init_role;
 /// What llama-server opens beside a model, judged by preflight and by the genuine one.
 mod lanes_elsewhere;
 /// Links that a user of the models folder puts where preflight writes.
