@@ -238,6 +238,8 @@ pub struct Port {
     pub published: Option<u16>,
     /// The host's address; absent: all of them.
     pub host_ip: Option<String>,
+    /// Where it is written.
+    pub place: Place,
 }
 
 impl Project {

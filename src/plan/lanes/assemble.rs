@@ -263,12 +263,17 @@ impl Ground<'_> {
     fn url_of_service(&self, draft: &Draft) -> Option<Traced<String>> {
         let service = draft.services.first().and_then(|name| self.project.service(name))?;
         let invocation = draft.invocation.as_ref()?;
-        let authority = match self.standpoint {
-            Standpoint::Container(_) => format!("{}:{}", service.name.value, invocation.port),
+        let own = Some(&invocation.port_place).filter(|place| place.span.is_some());
+        let (authority, place) = match self.standpoint {
+            Standpoint::Container(_) => {
+                let authority = format!("{}:{}", service.name.value, invocation.port);
+                (authority, own.unwrap_or(&service.name.place))
+            }
             Standpoint::Host | Standpoint::Elsewhere(_) => {
                 let port = service.ports.iter().find(|port| port.target == invocation.port)?;
                 let address = port.host_ip.as_deref().filter(|ip| !is_any(ip));
-                format!("{}:{}", bracketed(address.unwrap_or("127.0.0.1")), port.published?)
+                let address = bracketed(address.unwrap_or("127.0.0.1"));
+                (format!("{address}:{}", port.published?), &port.place)
             }
         };
         let prefix = invocation.api_prefix.as_ref().map_or("", |prefix| prefix.value.as_str());
@@ -277,7 +282,7 @@ impl Ground<'_> {
         Some(Traced {
             value: format!("http://{authority}{slash}{prefix}"),
             from: Origin::Engine("port".to_owned()),
-            place: service.name.place.clone(),
+            place: place.clone(),
         })
     }
 

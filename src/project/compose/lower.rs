@@ -130,6 +130,7 @@ fn port(node: &Node) -> Option<Port> {
         target: number("target")?,
         published: number("published"),
         host_ip: node.get("host_ip").and_then(Node::as_str).map(str::to_owned),
+        place: node.place.clone(),
     })
 }
 
