@@ -53,7 +53,7 @@ fn what_is_behind_links_out_of_a_mount_is_said_below_the_links() {
       = note: so: shard-missing: 3 of the 3 files of weights in `/model` are missing: `model-00001-of-00003.safetensors`, `model-00002-of-00003.safetensors`, `model-00003-of-00003.safetensors`
       = note: so: tokenizer-missing: the folder `/model` holds no tokenizer
       = note: lane `vllm`, service `vllm`
-      = help: mount `/blobs` at the same place into the service, or put the files themselves in place of the links
+      = help: mount the whole repository, `./hub/models--o--r:/model`, and write `/model/snapshots/0123456789abcdef0123456789abcdef01234567` instead
 
     LANE  SERVICE  ENGINE  MODEL  SIZE  VERDICT
     vllm  vllm     vLLM    -      -     not ready
@@ -61,7 +61,7 @@ fn what_is_behind_links_out_of_a_mount_is_said_below_the_links() {
     `preflight explain symlink-leaves-mount` says more
     ---
     preflight: not ready: exit 16, mount or permission; 0 of 1 lane ready
-      vllm: symlink-leaves-mount: `/model/config.json` is a link to `../../blobs/config.json`, which no mount of the service reaches (3 more like it) (compose.yaml:4:22); fix: mount `/blobs` at the same place into the service, or put the files themselves in place of the links
+      vllm: symlink-leaves-mount: `/model/config.json` is a link to `../../blobs/config.json`, which no mount of the service reaches (3 more like it) (compose.yaml:4:22); fix: mount the whole repository, `./hub/models--o--r:/model`, and write `/model/snapshots/0123456789abcdef0123456789abcdef01234567` instead
     exit Some(16)
     ");
 }
