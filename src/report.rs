@@ -34,7 +34,7 @@ use std::path::PathBuf;
 use crate::exit_code::ExitCode;
 use crate::facts::model::FileState;
 use crate::facts::proof::stamp::Stamper;
-use crate::findings::causes::with_consequences;
+use crate::findings::causes::{with_consequences, with_variables};
 use crate::findings::check;
 use crate::findings::once::once;
 use crate::findings::{Finding, Findings, Severity};
@@ -284,7 +284,8 @@ impl Report {
                 files,
             });
         }
-        let findings = once(with_consequences(sorted(findings.into_vec(), &reports)));
+        let findings = with_variables(sorted(findings.into_vec(), &reports));
+        let findings = once(with_consequences(findings));
         let exit = exit_code(&findings);
         Self { role, exit, project, lanes: reports, findings, containers, planned, timing }
     }

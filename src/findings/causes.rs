@@ -2,6 +2,7 @@
 
 use super::Finding;
 use crate::exit_code::ExitCode;
+use crate::source_map::VariableSource;
 
 /// `findings` in their order, but what is missing because of another finding is a line of that one's
 /// evidence: who mends the cause has mended it. One that no other explains is kept as it is.
@@ -25,6 +26,43 @@ pub fn with_consequences(findings: Vec<Finding>) -> Vec<Finding> {
     told
 }
 
+/// `findings` in their order, without the warning of a variable that is not set where an error is about the
+/// very value that it has left incomplete: what is to be done about the variable is then the beginning of
+/// what is to be done about the error.
+#[must_use]
+pub fn with_variables(mut findings: Vec<Finding>) -> Vec<Finding> {
+    let blamed = |warning: &Finding| {
+        findings.iter().position(|error| error.stops() && misses_the_same(error, warning))
+    };
+    let warnings = findings.iter().enumerate().filter(|(_, finding)| is_of_variable(finding));
+    let told: Vec<(usize, usize)> =
+        warnings.filter_map(|(at, warning)| Some((at, blamed(warning)?))).collect();
+    for (warning, error) in &told {
+        findings[*error].fix = format!("{}; or {}", findings[*warning].fix, findings[*error].fix);
+    }
+    let is_told = |at: usize| told.iter().any(|(warning, _)| *warning == at);
+    let kept = findings.into_iter().enumerate().filter(|(at, _)| !is_told(*at));
+    kept.map(|(_, finding)| finding).collect()
+}
+
+/// Whether it warns of a variable that is not set in one place.
+fn is_of_variable(finding: &Finding) -> bool {
+    let is_one_use = match finding.rule.id {
+        "compose-warning" => finding.related.is_empty(),
+        other => other == "variable-consumed-by-compose",
+    };
+    is_one_use && !finding.stops()
+}
+
+fn misses_the_same(one: &Finding, other: &Finding) -> bool {
+    let unset = |finding: &Finding| -> Vec<String> {
+        let unset = finding.place.variables.iter().filter(|it| it.set_by == VariableSource::Unset);
+        unset.map(|variable| variable.name.clone()).collect()
+    };
+    let others = unset(other);
+    unset(one).iter().any(|name| others.contains(name))
+}
+
 /// Whether something can be missing because of it: it is about mounts, links or the way from the hub, and
 /// neither about the words of a command nor about a machine.
 fn may_explain(cause: &Finding) -> bool {
@@ -44,9 +82,11 @@ fn is_of_absence(finding: &Finding) -> bool {
 mod tests {
     use super::*;
     use crate::findings::Rule;
+    use crate::source_map::{Place, Variable};
 
     static LINK: Rule = Rule::error("symlink-leaves-mount", ExitCode::Mount, "");
     static MISSING: Rule = Rule::error("config-missing", ExitCode::Incomplete, "");
+    static UNSET: Rule = Rule::warning("compose-warning", ExitCode::Usage, "");
     static FLAG: Rule = Rule::error("command-line-refused", ExitCode::Lane, "");
     static CORRUPT: Rule = Rule::error("file-corrupt", ExitCode::Corrupt, "");
 
@@ -79,6 +119,22 @@ mod tests {
                 "symlink-leaves-mount coder so config-missing: it is so",
             ],
         );
+    }
+
+    #[test]
+    fn a_variable_that_left_a_value_incomplete_is_told_with_what_is_wrong_about_it() {
+        let at = |name: &str| {
+            let variable = Variable { name: name.to_owned(), set_by: VariableSource::Unset };
+            Place { variables: vec![variable], ..Place::nowhere() }
+        };
+        let unset = |name: &str| Finding::new(&UNSET, "it is not set", "set it").at(&at(name));
+        let missing = || of(&MISSING, "coder").at(&at("MODEL"));
+        let told = with_variables(vec![missing(), unset("TAG"), unset("MODEL")]);
+        let told: Vec<_> = told.iter().map(|it| (it.rule.id, it.fix.as_str())).collect();
+        let expected = [("config-missing", "set it; or change it"), ("compose-warning", "set it")];
+        assert_eq!(told, expected);
+        let elsewhere = unset("MODEL").also(&at("MODEL"), "and here");
+        assert_eq!(with_variables(vec![missing(), elsewhere]).len(), 2, "it has other uses");
     }
 
     #[test]

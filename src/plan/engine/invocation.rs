@@ -247,6 +247,22 @@ pub enum Complaint {
         /// As written.
         word: String,
     },
+    /// The address of a repository's page stands where its name is meant.
+    AddressOfRepository {
+        /// The flag or variable.
+        by: String,
+        /// As written.
+        address: String,
+        /// The name, as the engine takes it.
+        name: String,
+    },
+    /// A flag that takes a list is given again, and the engine takes the last list alone.
+    ListReplaced {
+        /// The flag.
+        flag: String,
+        /// What the earlier lists name, as it has to be written in the last one.
+        lost: Vec<String>,
+    },
     /// The command repeats the program that the entrypoint already is, so that the engine takes
     /// its own name for a word of its command line.
     ProgramRepeated {
@@ -412,6 +428,8 @@ impl Complaint {
             | Self::SwallowedFlag { .. }
             | Self::CommandCut { .. }
             | Self::ModelTwice { .. }
+            | Self::AddressOfRepository { .. }
+            | Self::ListReplaced { .. }
             | Self::ProgramRepeated { .. } => false,
         };
         is_empty || self.loses_value()
@@ -429,6 +447,8 @@ impl Complaint {
             | Self::NotANumber { .. }
             | Self::ModelTwice { .. }
             | Self::ExtraWord { .. }
+            | Self::AddressOfRepository { .. }
+            | Self::ListReplaced { .. }
             | Self::ProgramRepeated { .. } => false,
         }
     }

@@ -284,7 +284,8 @@ fn model(arguments: &Arguments, reading: &mut Reading<'_>) {
 /// Opens a file of the hub: `owner/name[:quantisation]`, or `file` inside it.
 fn hub(part: Part, setting: Option<Setting>, file: Option<String>, reading: &mut Reading<'_>) {
     let by = setting.as_ref().map(|setting| setting.by.clone()).unwrap_or_default();
-    let Some(Spanned { value, place }) = reading.text(setting) else { return };
+    let Some(text) = reading.text(setting) else { return };
+    let Spanned { value, place } = reading.without_address(&by, text);
     let (id, quantisation) = match value.split_once(':') {
         Some((id, quantisation)) => (id.to_owned(), Some(quantisation.to_owned())),
         None => (value, None),

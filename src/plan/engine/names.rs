@@ -52,6 +52,19 @@ pub(super) fn path_or_repository(
     })
 }
 
+/// The repository, `owner/name` with what is behind a `:`, whose page on a hub has this address; absent: it
+/// is no address of the web, or that of a file in GGUF, which vLLM may well load.
+pub(super) fn repository_at(address: &str) -> Option<String> {
+    let (scheme, rest) = address.split_once("://")?;
+    if !matches!(scheme, "http" | "https") || names_gguf(address) {
+        return None;
+    }
+    let path = rest.split(['?', '#']).next().unwrap_or_default();
+    let mut parts = path.split('/').skip(1).filter(|part| !part.is_empty());
+    let name = format!("{}/{}", parts.next()?, parts.next()?);
+    is_repository(name.split(':').next().unwrap_or_default()).then_some(name)
+}
+
 /// The name under which vLLM and SGLang serve a model: the words that it was named with.
 pub(super) fn as_named(named: &Named) -> Vec<String> {
     match named {
@@ -90,6 +103,22 @@ mod tests {
             Named::Url(url) => format!("url {url}"),
         });
         assert_eq!(shown.as_deref(), expected, "{text}");
+    }
+
+    #[test]
+    fn the_address_of_a_repository_has_its_name_in_it() {
+        for (address, expected) in [
+            ("https://hub.example/acme/tiny", Some("acme/tiny")),
+            ("https://hub.example/acme/tiny/tree/main", Some("acme/tiny")),
+            ("http://hub.example:8080/acme/tiny/?library=x", Some("acme/tiny")),
+            ("https://hub.example/acme/tiny-GGUF:Q4_K_M", Some("acme/tiny-GGUF:Q4_K_M")),
+            ("https://hub.example/acme", None),
+            ("https://hub.example/acme/tiny/resolve/main/tiny.gguf", None),
+            ("s3://bucket/acme/tiny", None),
+            ("acme/tiny", None),
+        ] {
+            assert_eq!(repository_at(address).as_deref(), expected, "{address}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::plan::engine::words::{Environment, Word};
 use crate::plan::engine::{
     Complaint, Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable, names,
 };
-use crate::project::{Service, Text};
+use crate::project::{Mount, Service, Text};
 use crate::source_map::{Place, Spanned, VariableSource};
 
 /// An invocation in the making.
@@ -158,11 +158,40 @@ impl<'a> Reading<'a> {
     ) {
         let by = setting.as_ref().map(|setting| setting.by.clone()).unwrap_or_default();
         let Some(text) = self.name(part, setting, None) else { return };
+        let text = self.without_address(&by, text);
         let directory = self.working_dir.as_ref();
         let mounts = &self.service.mounts;
         match names::path_or_repository(&text.value, revision, directory, mounts) {
             Some(named) => self.open(part, named, by, text.place),
             None => self.relative(&text),
+        }
+    }
+
+    /// The name of a repository where the address of its page is written, which is complained of.
+    pub(super) fn without_address(&mut self, by: &str, text: Spanned<String>) -> Spanned<String> {
+        let Some(name) = names::repository_at(&text.value) else { return text };
+        let complaint = Complaint::AddressOfRepository {
+            by: by.to_owned(),
+            address: text.value,
+            name: name.clone(),
+        };
+        self.complain(complaint, &text.place);
+        Spanned::new(name, text.place)
+    }
+
+    /// `name=path`; where no mount reaches the path, with that of the one mount of its last name.
+    pub(super) fn as_mounted(&self, word: &str) -> String {
+        let (name, path) = word.split_once('=').unwrap_or(("", word));
+        let path = Path::new(path);
+        let mounts = &self.service.mounts;
+        if mounts.iter().any(|mount| path.starts_with(mount.target.as_path())) {
+            return word.to_owned();
+        }
+        let is_called_so = |mount: &&Mount| mount.target.as_path().file_name() == path.file_name();
+        let mut alike = mounts.iter().filter(is_called_so);
+        match (alike.next(), alike.next()) {
+            (Some(mount), None) => format!("{name}={}", mount.target),
+            (Some(_) | None, _) => word.to_owned(),
         }
     }
 

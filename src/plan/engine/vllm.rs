@@ -313,6 +313,7 @@ fn human_number(text: &str) -> Option<u64> {
 
 /// `--lora-modules name=path ...` or JSON, and the paths of `--default-mm-loras`.
 fn lora(arguments: &Arguments, reading: &mut Reading<'_>) {
+    replaced_adapters(arguments, reading);
     for word in arguments.all("--lora-modules").next_back().iter().flat_map(|given| &given.values) {
         let by = "--lora-modules".to_owned();
         if word.unknown.is_some() {
@@ -333,6 +334,23 @@ fn lora(arguments: &Arguments, reading: &mut Reading<'_>) {
     let Some(Value::Object(paths)) = setting.text().and_then(json) else { return };
     for path in paths.values().filter_map(Value::as_str) {
         open_lora(path, &setting.word, &setting.by, reading);
+    }
+}
+
+/// Complains of a `--lora-modules` that is given again: `argparse` keeps the last list (nargs=`*`). What
+/// the earlier ones name is said with the paths that the service has them at, as far as its mounts tell.
+fn replaced_adapters(arguments: &Arguments, reading: &mut Reading<'_>) {
+    let given: Vec<_> = arguments.all("--lora-modules").collect();
+    let Some((last, earlier)) = given.split_last().filter(|(_, earlier)| !earlier.is_empty())
+    else {
+        return;
+    };
+    let named = earlier.iter().flat_map(|given| &given.values);
+    let named = named.filter(|word| word.text.contains('=') && word.unknown.is_none());
+    let lost: Vec<String> = named.map(|word| reading.as_mounted(&word.text)).collect();
+    if !lost.is_empty() {
+        let flag = last.written.clone();
+        reading.complain(Complaint::ListReplaced { flag, lost }, &last.place);
     }
 }
 

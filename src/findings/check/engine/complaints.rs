@@ -123,6 +123,18 @@ fn refused(lane: &Lane, invocation: &Invocation, complaint: &Complaint) -> Findi
             format!("remove one of the two from the command{of}"),
         ),
         Complaint::ExtraWord { word } => extra_word(name, &of, word),
+        Complaint::AddressOfRepository { by, address, name: repository } => (
+            &rules::COMMAND_LINE_REFUSED,
+            format!("`{address}` is an address, and `{by}` of {name} takes `owner/name` or a path"),
+            format!("write `{by} {repository}`"),
+        ),
+        Complaint::ListReplaced { flag, lost } => (
+            &rules::COMMAND_LINE_REFUSED,
+            format!(
+                "the last `{flag}` replaces the one before it, so {name} loads less than it names"
+            ),
+            format!("write all of them behind one `{flag}`, this one too: `{}`", lost.join(" ")),
+        ),
         Complaint::ProgramRepeated { program } => (
             &rules::COMMAND_LINE_REFUSED,
             format!(
@@ -141,7 +153,9 @@ fn refused(lane: &Lane, invocation: &Invocation, complaint: &Complaint) -> Findi
 /// Whether the engine may start all the same.
 fn may_work(invocation: &Invocation, complaint: &Complaint) -> bool {
     match complaint {
-        Complaint::EmptyValue { .. } | Complaint::ModelTwice { .. } => true,
+        Complaint::EmptyValue { .. }
+        | Complaint::ModelTwice { .. }
+        | Complaint::ListReplaced { .. } => true,
         Complaint::SwallowedFlag { exits, .. } => !exits && !invocation.lost_model(),
         Complaint::NotANumber { by, value } => {
             // llama-server takes the digits at the beginning for the number; a variable may be ignored.
@@ -156,6 +170,7 @@ fn may_work(invocation: &Invocation, complaint: &Complaint) -> bool {
         | Complaint::EmptyModel { .. }
         | Complaint::CommandCut { .. }
         | Complaint::ExtraWord { .. }
+        | Complaint::AddressOfRepository { .. }
         | Complaint::ProgramRepeated { .. } => false,
     }
 }

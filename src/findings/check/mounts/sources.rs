@@ -275,7 +275,10 @@ fn in_place_of_folder(bind: &BindFacts, path: &ServicePath) -> Finding {
             folder.display()
         ),
         None if is_it => format!("mount it under its name: `{written}:{path}`"),
-        None => format!("mount a folder that has the file, or this file as `{written}:{path}`"),
+        None if path.as_path().extension() == source.as_path().extension() => {
+            format!("mount a folder that has the file, or this file as `{written}:{path}`")
+        }
+        None => format!("mount the folder that has `{path}` in it at `{target}`"),
     };
     Finding::new(&SOURCE_MISSING, message, fix).at(&mount.place)
 }
