@@ -36,7 +36,7 @@ pub(super) fn judge(
     if subject.part() == Part::Tokenizer {
         return;
     }
-    weights(subject, folder, findings);
+    weights(subject, model, folder, findings);
     processor(subject, folder, findings);
     let reads_index =
         matches!(load_format::of(subject), LoadFormat::Best | LoadFormat::Named("", _));
@@ -49,18 +49,25 @@ pub(super) fn judge(
     }
 }
 
-fn weights(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
+fn weights(subject: &Subject<'_>, model: &Model, folder: &Folder, findings: &mut Findings) {
     let shown = subject.shown();
     if load_format::judge(subject, folder, &shown, findings) {
         return;
     }
     match (folder.weights, folder.names) {
         (Some(_), _) => {}
-        (None, Some(_)) => findings.push(subject.finding_of_absence(
-            &rules::FILES_MISSING,
-            format!("the folder `{}` holds no weights", shown.display()),
-            subject.how_to_get(&subject.on_host()),
-        )),
+        (None, Some(_)) => {
+            let finding = subject.finding_of_absence(
+                &rules::FILES_MISSING,
+                format!("the folder `{}` holds no weights", shown.display()),
+                subject.how_to_get(&subject.on_host()),
+            );
+            // A folder without a configuration is said to be no model already.
+            let is_config = |file: &&ModelFile| file.role == Role::Config;
+            let config = model.files.iter().find(is_config);
+            let is_no_model = config.is_some_and(|file| matches!(file.content, Content::Absent));
+            findings.push(if is_no_model { finding.consequence() } else { finding });
+        }
         (None, None) => subject.unknown(
             &shown,
             "the folder cannot be listed, and none of the fixed names of weights is in it",
