@@ -26,13 +26,17 @@ pub fn with_consequences(findings: Vec<Finding>) -> Vec<Finding> {
     told
 }
 
-/// `findings` in their order, without the warning of a variable that is not set where an error is about the
-/// very value that it has left incomplete: what is to be done about the variable is then the beginning of
+/// `findings` in their order, without the warning of a variable that is not set where an error about files is
+/// about the very value that it has left incomplete: what is to be done about the variable is then the beginning of
 /// what is to be done about the error.
 #[must_use]
 pub fn with_variables(mut findings: Vec<Finding>) -> Vec<Finding> {
+    let is_about_files = |error: &Finding| {
+        let exit = error.rule.exit;
+        error.stops() && matches!(exit, ExitCode::Incomplete | ExitCode::Corrupt | ExitCode::Mount)
+    };
     let blamed = |warning: &Finding| {
-        findings.iter().position(|error| error.stops() && misses_the_same(error, warning))
+        findings.iter().position(|error| is_about_files(error) && misses_the_same(error, warning))
     };
     let warnings = findings.iter().enumerate().filter(|(_, finding)| is_of_variable(finding));
     let told: Vec<(usize, usize)> =

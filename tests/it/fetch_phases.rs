@@ -135,7 +135,7 @@ fn so_is_one_into_a_cache() {
 fn so_is_an_update_that_is_ended_before_or_while_its_files_take_their_places() {
     for signal in SIGNALS {
         for step in ["update", ".incomplete", "generation_config.json"] {
-            let hub = crate::fetch_update::moved(&["slow=400000:acme/tiny"]);
+            let hub = crate::fetch_update::moved(&["slow=80000:acme/tiny"]);
             let sandbox = crate::fetch_update::behind(&hub);
             let lane = sandbox.path().join(crate::fetch_update::LANE);
             let update = lane.join(".cache/huggingface/preflight");

@@ -86,7 +86,7 @@ fn a_lane_that_a_url_places_on_the_host_is_planned_and_its_files_are_judged_ther
         rows(&run.stdout),
         [
             "reader - - llama, Q4_K_M, context 2048 793.2 KiB ready",
-            "coder - - - - skipped: served outside this project, at http://localhost:8080/v1",
+            "coder - - - - skipped: served outside this pro...",
         ]
     );
     fs_err::remove_file(sandbox.path().join("models/gguf/tiny-Q4_K_M.gguf")).unwrap();

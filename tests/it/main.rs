@@ -59,6 +59,8 @@ mod engine_api;
 mod engine_variables;
 /// How every check is told.
 mod every_check;
+/// Stacks as people have them, as they stand and as they break on an ordinary day.
+mod everyday;
 /// What is fetched is what the hub has, or nothing is there.
 mod faults;
 mod fetch;

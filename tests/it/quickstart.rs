@@ -43,7 +43,7 @@ fn a_gguf_file_that_lacks_one_byte_is_named_with_its_tensor_and_its_fix() {
     let run = sandbox.run(&["compose.yaml"]);
     insta::assert_snapshot!(run.stderr, @r#"
     preflight: not ready: exit 11, files corrupt or not loadable; 1 of 2 lanes ready
-      reader: file-truncated: `/models/gguf/tiny-Q4_K_M.gguf` has 812223 of at least 812224 bytes: the data of tensor `blk.1.ffn_up.weight` ends at byte 812224 (compose.yaml:14:14, [DIR]/models/gguf/tiny-Q4_K_M.gguf); fix: download `[DIR]/models/gguf/tiny-Q4_K_M.gguf` again
+      reader: file-truncated: `/models/gguf/tiny-Q4_K_M.gguf` has 812223 of at least 812224 bytes: the data of tensor `blk.1.ffn_up.weight` ends at byte 812224 (compose.yaml:14:17, [DIR]/models/gguf/tiny-Q4_K_M.gguf); fix: download `[DIR]/models/gguf/tiny-Q4_K_M.gguf` again
     "#);
     assert_eq!(run.code, Some(11));
     assert!(run.stdout.contains("error[file-truncated]"), "{}", run.stdout);
@@ -56,7 +56,7 @@ fn a_shard_that_is_not_there_makes_the_lane_incomplete() {
     let run = sandbox.run(&["compose.yaml"]);
     insta::assert_snapshot!(run.stderr, @r#"
     preflight: not ready: exit 10, files missing or incomplete; 1 of 2 lanes ready
-      coder: shard-missing: 1 of the 3 files of weights in `/models/vllm/tiny/bf16` is missing: `model-00002-of-00003.safetensors` (compose.yaml:24:14, [DIR]/models/vllm/tiny/bf16/model-00002-of-00003.safetensors); fix: put it at `[DIR]/models/vllm/tiny/bf16/model-00002-of-00003.safetensors`, or correct the path that the service is given
+      coder: shard-missing: 1 of the 3 files of weights in `/models/vllm/tiny/bf16` is missing: `model-00002-of-00003.safetensors` (compose.yaml:24:22, [DIR]/models/vllm/tiny/bf16/model-00002-of-00003.safetensors); fix: put it at `[DIR]/models/vllm/tiny/bf16/model-00002-of-00003.safetensors`, or correct the path that the service is given
     "#);
     assert_eq!(run.code, Some(10));
     assert!(run.stdout.contains("error[shard-missing]"), "{}", run.stdout);

@@ -31,6 +31,22 @@ fn a_mounted_script_is_followed_to_the_model() {
 }
 
 #[test]
+fn a_script_that_lies_among_the_models_is_not_taken_for_their_mount() {
+    let compose = "services:
+  llm:
+    image: acme/gpu
+    entrypoint: [sh, /models/run.sh]
+    volumes: ['./models:/models:ro']
+";
+    let script = "#!/bin/sh\nexec vllm serve /models/vllm/tiny/bf16 \"$@\"\n";
+    let sandbox =
+        Sandbox::quickstart().file("compose.yaml", compose).file("models/run.sh", script);
+    let run = sandbox.run(&["compose.yaml"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    assert!(!run.stdout.contains("error["), "{}", run.stdout);
+}
+
+#[test]
 fn the_models_of_a_preset_file_are_looked_at() {
     let words = "    command: --models-preset /start/models.ini\n";
     let image = "ghcr.io/ggml-org/llama.cpp:server";

@@ -105,10 +105,10 @@ fn the_user_s_token_is_not_sent_to_a_hub_that_a_file_of_the_project_names() {
     ] {
         let run = check(&files, USERS, None);
         let told =
-            run.stdout.contains("warning[token-withheld]: the project names the hub `http://");
-        assert!(told, "{files:?}: {}", run.stdout);
+            run.stderr.contains("warning[token-withheld]: the project names the hub `http://");
+        assert!(told, "{files:?}: {}", run.stderr);
         let place = format!("--> {}:", files[0].0);
-        assert!(run.stdout.contains(&place), "{files:?}: {}", run.stdout);
+        assert!(run.stderr.contains(&place), "{files:?}: {}", run.stderr);
     }
 }
 
@@ -127,7 +127,7 @@ fn check_linked(files: &[(&str, &str)], links: &[(&str, &str)], expected: Option
     let (run, sent) = asked(&hub, &sandbox);
     let expected = expected.map(|token| format!("Bearer {token}"));
     assert_sent(&sent, &expected, &format!("{files:?} {links:?}"));
-    assert_eq!(run.stdout.contains("token-withheld"), expected.is_none(), "{}", run.stdout);
+    assert_eq!(run.stderr.contains("token-withheld"), expected.is_none(), "{}", run.stderr);
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn it_is_not_sent_where_no_file_that_is_seen_gives_the_hub() {
     let without = without.replacen("    environment:\n", optional, 1);
     let (run, sent) = asked(&hub, &sandbox.file("preflight.yaml", without));
     assert_sent(&sent, &None, &run.stdout);
-    assert!(run.stdout.contains("token-withheld"), "{}", run.stdout);
+    assert!(run.stderr.contains("token-withheld"), "{}", run.stderr);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_token_and_a_hub_of_the_same_place_belong_together() {
         ),
     ] {
         let run = check(files, variables, Some(expected));
-        assert!(!run.stdout.contains("token-withheld"), "{files:?}: {}", run.stdout);
+        assert!(!run.stderr.contains("token-withheld"), "{files:?}: {}", run.stderr);
     }
 }
 
@@ -216,7 +216,7 @@ fn the_user_s_token_does_not_pass_a_proxy_of_the_project_in_the_clear() {
         let (run, sent) = asked(&proxy, &sandbox);
         assert_sent(&sent, &expected, dotenv);
         let told =
-            run.stdout.contains("the project names the proxy that reads what `http://hub.invalid`");
+            run.stderr.contains("the project names the proxy that reads what `http://hub.invalid`");
         assert_eq!(told, expected.is_none(), "{}{}", run.stdout, run.stderr);
     }
 }

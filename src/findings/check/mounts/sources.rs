@@ -56,7 +56,9 @@ fn behind_a_file<'a>(facts: &'a LaneFacts, bind: &BindFacts) -> Option<&'a Servi
     let artifacts = || facts.artifacts.iter().map(|artifact| &artifact.artifact.located.value);
     let mine = artifacts().filter(|it| it.service.as_ref() == Some(&bind.service));
     let mut below = mine.filter(|located| located.mount.as_ref() == Some(&bind.mount));
-    let is_file = bind.found == Look::Seen(FileKind::File);
+    // What the service runs is in the mount, and not the mount itself.
+    let is_mount = bind.inside == bind.mount.target;
+    let is_file = is_mount && bind.found == Look::Seen(FileKind::File);
     let path = below.find_map(|it| it.service_path.as_ref().filter(|it| **it != bind.mount.target));
     path.filter(|_| is_file)
 }

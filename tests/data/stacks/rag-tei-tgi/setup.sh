@@ -1,0 +1,3 @@
+mkdir -p data backend
+cp -r models/vllm/tiny/bf16 data/llm
+printf 'FROM scratch\n' > backend/Dockerfile
