@@ -40,4 +40,6 @@ pub enum Misplaced {
     },
     /// As a folder of a model under its own name.
     Folder(ServicePath),
+    /// Nowhere, but its engine's own cache has one of nearly the same name: `owner/name`.
+    NearName(String),
 }

@@ -50,6 +50,11 @@ pub(crate) fn blobs(repository: &Path) -> PathBuf {
     repository.join(BLOBS)
 }
 
+/// The `owner/name` whose folder in a cache is called so; absent: no model's is.
+pub(crate) fn repository_in(folder: &str) -> Option<String> {
+    Some(folder.strip_prefix(REPOSITORY)?.replacen("--", "/", 1))
+}
+
 /// Where the snapshots of a repository are.
 pub(crate) fn snapshots(repository: &Path) -> PathBuf {
     repository.join(SNAPSHOTS)
@@ -134,6 +139,8 @@ mod tests {
     fn a_repository_has_one_folder() {
         assert_eq!(folder_name("o/r"), "models--o--r");
         assert_eq!(folder_name("gpt2"), "models--gpt2");
+        assert_eq!(repository_in("models--o--r--x").as_deref(), Some("o/r--x"));
+        assert_eq!(repository_in(".locks"), None);
         let folder = Path::new("/c/models--o--r");
         assert!(is_repository(folder) && !is_repository(Path::new("/c/datasets--o--r")));
         assert_eq!(lock(folder, "0a"), Path::new("/c/.locks/models--o--r/0a.lock"));

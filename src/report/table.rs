@@ -9,14 +9,20 @@ use crate::amount::size;
 
 const HEADER: [&str; 6] = ["LANE", "SERVICE", "ENGINE", "MODEL", "SIZE", "VERDICT"];
 
-/// The columns that give way when a line is too long.
-const ELASTIC: [usize; 3] = [0, 1, 3];
-
-/// No column gets narrower.
-const NARROWEST: usize = 7;
+/// The column of what a lane's files say of themselves.
+const MODEL: usize = 3;
 
 /// The column of the verdicts.
 const LAST: usize = 5;
+
+/// The columns that give way at last, the widest first.
+const ELASTIC: [usize; 3] = [0, 1, MODEL];
+
+/// In a line that is too long a model gives way first, down to this.
+const SHORT_MODEL: usize = 20;
+
+/// No column gets narrower.
+const NARROWEST: usize = 7;
 
 const GAP: &str = "  ";
 
@@ -83,9 +89,9 @@ fn style(lane: &LaneReport) -> Style {
     }
 }
 
-/// As wide as the longest cell, unless the line gets longer than `most`: what a verdict says beside its
-/// word may have a third of it, then the widest column that may gives way first. What is left over is
-/// the last column's; a word of a verdict is never cut.
+/// As wide as the longest cell, unless the line gets longer than `most`: then first the models give way,
+/// then what a verdict says beside its word, of which a third of the line is shown at first, and at last
+/// whichever column is the widest. What is left over is the last column's; a word of a verdict is never cut.
 fn widths(rows: &[[String; 6]], words: &[usize], most: usize) -> [usize; 6] {
     let mut widths = HEADER.map(str::len);
     for row in rows {
@@ -97,15 +103,14 @@ fn widths(rows: &[[String; 6]], words: &[usize], most: usize) -> [usize; 6] {
     let gaps = LAST * GAP.len();
     let whole = widths[LAST];
     widths[LAST] = whole.min(word.max(most / 3));
-    let mut excess = (widths.iter().sum::<usize>() + gaps).saturating_sub(most);
-    while excess > 0 {
-        let widest = ELASTIC
-            .into_iter()
-            .filter(|column| widths[*column] > NARROWEST)
-            .max_by_key(|column| widths[*column]);
-        let Some(widest) = widest else { break };
+    let excess = |widths: &[usize; 6]| (widths.iter().sum::<usize>() + gaps).saturating_sub(most);
+    for (column, narrowest) in [(MODEL, SHORT_MODEL), (LAST, word)] {
+        widths[column] -= widths[column].saturating_sub(narrowest).min(excess(&widths));
+    }
+    for _ in 0..excess(&widths) {
+        let elastic = ELASTIC.into_iter().filter(|column| widths[*column] > NARROWEST);
+        let Some(widest) = elastic.max_by_key(|column| widths[*column]) else { break };
         widths[widest] -= 1;
-        excess -= 1;
     }
     let others = widths[..LAST].iter().sum::<usize>() + gaps;
     widths[LAST] = whole.min(word.max(most.saturating_sub(others)));

@@ -68,5 +68,5 @@ fn verifies_without_any_right(image: &str) {
         "/models/tiny-Q4_K_M.gguf",
     ]));
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
-    assert!(run.stdout.contains("tiny-Q4_K_M.gguf"), "{}", run.stdout);
+    assert!(run.stderr.contains("tiny-Q4_K_M.gguf"), "{}", run.stderr);
 }

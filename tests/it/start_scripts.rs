@@ -39,8 +39,7 @@ fn a_script_that_lies_among_the_models_is_not_taken_for_their_mount() {
     volumes: ['./models:/models:ro']
 ";
     let script = "#!/bin/sh\nexec vllm serve /models/vllm/tiny/bf16 \"$@\"\n";
-    let sandbox =
-        Sandbox::quickstart().file("compose.yaml", compose).file("models/run.sh", script);
+    let sandbox = Sandbox::quickstart().file("compose.yaml", compose).file("models/run.sh", script);
     let run = sandbox.run(&["compose.yaml"]);
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     assert!(!run.stdout.contains("error["), "{}", run.stdout);

@@ -164,7 +164,7 @@ fn content(facts: &LaneFacts, findings: &mut Findings) {
         }
         let found = match (&cached.state, &cached.probe) {
             (CacheState::Held, _) => None,
-            _ if cached.misplaced.is_some() => misplaced::judge(facts, cached),
+            _ if misplaced::matters(facts, cached) => misplaced::judge(facts, cached),
             // It is about to be brought, or why it was not has been said.
             (_, Some(Ok(_))) if cached.fill.is_some() && !has_fetched(facts) => None,
             (state, Some(Ok(listing))) if !facts.engine_is_offline() => {

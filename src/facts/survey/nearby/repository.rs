@@ -7,11 +7,13 @@ use super::Search;
 use crate::facts::nearby::Misplaced;
 use crate::facts::survey::way::Views;
 use crate::file_name::hub_cache;
+use crate::limits::MOST_NEARBY;
 use crate::path::ServicePath;
 use crate::plan::lanes::{Cached, Choice};
 use crate::project::view::View as _;
 use crate::project::view::service::ServiceView;
 use crate::project::{MountSource, Project, Service};
+use crate::suggest;
 
 /// Where a cache is below what people mount: the cache itself, `HF_HOME`, a folder with one of them, a
 /// home.
@@ -25,6 +27,19 @@ pub(in crate::facts::survey) fn look(views: &Views, cached: &Cached) -> Option<M
     let view = ServiceView::new(&views.project, name, &views.standpoint)?;
     in_another_cache(views, service, &view, cached)
         .or_else(|| as_a_folder(views, service, &view, cached))
+        .or_else(|| of_near_name(&view, cached))
+}
+
+fn of_near_name(view: &ServiceView, cached: &Cached) -> Option<Misplaced> {
+    cached.places.iter().find_map(|place| {
+        let listed = view.list(place.service_path.as_ref()?.as_path());
+        let folders = listed.seen()?.iter().take(MOST_NEARBY);
+        let names: Vec<String> =
+            folders.filter_map(|folder| hub_cache::repository_in(folder)).collect();
+        let others = names.iter().map(String::as_str).filter(|name| *name != cached.repository);
+        let near = suggest::nearest(&cached.repository, others)?;
+        Some(Misplaced::NearName(near.to_owned()))
+    })
 }
 
 fn in_another_cache(
