@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::Access;
 
 use crate::facts::hub::{Hub, HubError, Welcome};
-use crate::options::{Options, Role};
+use crate::options::{HubOptions, Options, Role};
 use crate::path::HostPath;
 use crate::plan::lanes::models_root;
 use crate::project::compose::{self, LoadError};
@@ -22,7 +22,7 @@ pub struct Checkup {
     pub project: ProjectSeen,
     /// Docker, or why it cannot be asked.
     pub docker: Result<DockerSeen, DockerError>,
-    /// Where the token comes from; absent: there is none.
+    /// Where the token comes from, whether it is sent or not; absent: there is none.
     pub token_from: Option<String>,
     /// The hub that is asked.
     pub endpoint: String,
@@ -84,7 +84,7 @@ pub struct FolderSeen {
 /// Looks at everything, and asks Docker and the hub.
 pub async fn look(options: &Options, sources: &mut SourceMap) -> Checkup {
     let here = options.project.working_directory.as_path();
-    let Surroundings { project, standpoint, docker } =
+    let Surroundings { project, standpoint, docker, hub } =
         Box::pin(surroundings(options, sources)).await;
     let nowhere = Project { directory: HostPath::new(here), ..Project::empty() };
     let known = project.as_ref().unwrap_or(&nowhere);
@@ -105,8 +105,8 @@ pub async fn look(options: &Options, sources: &mut SourceMap) -> Checkup {
             facts: seen.docker,
         }),
         token_from: options.token_from.clone(),
-        endpoint: options.hub.endpoint.clone(),
-        hub: Hub::reach(&options.hub).await,
+        endpoint: hub.endpoint.clone(),
+        hub: Hub::reach(&hub).await,
         models: ModelsRoot {
             seen: local(&root, &standpoint).as_deref().and_then(folder),
             path: root,
@@ -119,15 +119,21 @@ struct Surroundings {
     project: Result<Project, LoadError>,
     standpoint: Standpoint,
     docker: Result<Observation, DockerError>,
+    /// With the token only where it may be sent.
+    hub: HubOptions,
 }
 
 /// By hand Docker is asked about itself alone; in a container it says where that is and what it sees.
 async fn surroundings(options: &Options, sources: &mut SourceMap) -> Surroundings {
-    if options.role == Role::Init
-        && let Ok(stack) = stack::gather(options, sources).await
-    {
-        let (standpoint, docker) = (stack.standpoint, stack.observation);
-        return Surroundings { project: Ok(stack.project), standpoint, docker };
+    let mut hub = options.hub.clone();
+    if options.role == Role::Init {
+        if let Ok(stack) = stack::gather(options, sources).await {
+            let hub = stack.without_withheld_token(options).hub;
+            let (standpoint, docker) = (stack.standpoint, stack.observation);
+            return Surroundings { project: Ok(stack.project), standpoint, docker, hub };
+        }
+        // Who names the hub is not known without the project.
+        hub.token = None;
     }
     let project = compose::load(&options.project, sources);
     let docker = docker::observe(&options.docker, None).await;
@@ -136,7 +142,7 @@ async fn surroundings(options: &Options, sources: &mut SourceMap) -> Surrounding
         Err(_) => None,
     };
     let standpoint = elsewhere.map_or(Standpoint::Host, Standpoint::Elsewhere);
-    Surroundings { project, standpoint, docker }
+    Surroundings { project, standpoint, docker, hub }
 }
 
 fn below(folder: &Path, file: &Path) -> PathBuf {

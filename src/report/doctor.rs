@@ -197,6 +197,11 @@ fn token(checkup: &Checkup) -> Row {
         (Some(origin), Ok(Welcome::Accepted)) => {
             Row::new("token", State::Well, format!("from {origin}, and {endpoint} takes it"))
         }
+        (Some(origin), Ok(Welcome::Anonymous)) => {
+            let said =
+                format!("that of {origin} is not sent to {endpoint}: the project may name it");
+            Row::new("token", State::Note, said).fix("`preflight explain token-withheld` says why")
+        }
         (Some(origin), _) => {
             Row::new("token", State::Well, format!("from {origin}, for {endpoint} and no other"))
         }

@@ -220,3 +220,23 @@ fn the_user_s_token_does_not_pass_a_proxy_of_the_project_in_the_clear() {
         assert_eq!(told, expected.is_none(), "{}{}", run.stdout, run.stderr);
     }
 }
+
+#[test]
+fn nor_does_the_doctor_show_it_to_a_hub_of_the_project() {
+    for (file, expected) in [("HF_ENDPOINT=[HUB]\n", None), ("OTHER=1\n", Some("Bearer "))] {
+        let hub = hub(&[]);
+        let sandbox = project(&hub)
+            .file(".env", file.replace("[HUB]", &hub.url()))
+            .variable("HF_TOKEN", TOKEN);
+        let run = sandbox.run(&["doctor"]);
+        let sent: Vec<_> = hub.requests().into_iter().map(|it| it.authorization).collect();
+        let expected = expected.map(|scheme| format!("{scheme}{TOKEN}"));
+        assert_eq!(sent, [expected.clone()], "{file}: {}{}", run.stdout, run.stderr);
+        let told = run.stdout.contains("is not sent to");
+        assert_eq!(told, expected.is_none(), "{file}: {}{}", run.stdout, run.stderr);
+    }
+    let hub = hub(&[]);
+    let refused = project(&hub).file("compose.yaml", "services: [").variable("HF_TOKEN", TOKEN);
+    let run = refused.run(&["doctor"]);
+    assert!(hub.requests().iter().all(|it| it.authorization.is_none()), "{}", run.stdout);
+}
