@@ -7,7 +7,7 @@ use fake_hub::FakeHub;
 use preflight::yaml;
 use serde_json::Value;
 
-use crate::docker_stack::{MODEL, Outcome, docker, docker_tests_run, image, outcome};
+use crate::docker_stack::{MODEL, Outcome, docker, docker_tests_run, image, outcome, socket};
 use crate::sandbox::repository;
 
 /// What the workflow leaves to actions of GitHub: the checkout is copied, a cache that holds nothing
@@ -101,7 +101,8 @@ fn environment(workflow: &Value, workspace: &Path, hub: &FakeHub) -> Vec<(String
         let workspace = workspace.display().to_string();
         (name.as_str(), value.as_str().unwrap().replace("${{ github.workspace }}", &workspace))
     });
-    said.chain(own).map(|(name, value)| (name.to_owned(), value)).collect()
+    let socket = socket().map(|socket| ("DOCKER_SOCKET", socket));
+    said.chain(own).chain(socket).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 #[test]

@@ -180,7 +180,7 @@ fn serves(stack: &Stack, served: &str) {
     for lane in VLLM_LANES.into_iter().chain(["super_reader", "governance"]) {
         let standby = format!("note[lane-on-standby]: `{lane}`");
         let is_served = lane == served || lane == "super_reader";
-        assert_eq!(said.stdout.contains(&standby), !is_served, "{lane}: {}", said.stdout);
+        assert_eq!(said.stderr.contains(&standby), !is_served, "{lane}: {}", said.stderr);
     }
 }
 

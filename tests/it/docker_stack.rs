@@ -99,10 +99,8 @@ impl Stack {
             ("HF_ENDPOINT", "http://hub:8080"),
             ("MODELS_PATH", "./models"),
         ];
-        // The socket of the engine that runs the stack, which may not be the default one.
-        let socket = std::env::var_os("DOCKER_HOST").unwrap_or_default();
-        let socket = socket.to_string_lossy();
-        let socket = socket.strip_prefix("unix://").map(|socket| ("DOCKER_SOCKET", socket));
+        let socket = socket();
+        let socket = socket.as_deref().map(|socket| ("DOCKER_SOCKET", socket));
         let fixed: Vec<_> = fixed.into_iter().chain(socket).collect();
         let kept = fixed.iter().filter(|(name, _)| more.iter().all(|(other, _)| other != name));
         let lines = kept.chain(more).map(|(name, value)| format!("{name}={value}\n"));
@@ -343,6 +341,12 @@ pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
 pub(crate) fn image() -> String {
     let image = std::env::var_os("PREFLIGHT_TEST_IMAGE");
     image.map_or_else(|| "preflight:test".to_owned(), |image| image.to_string_lossy().into_owned())
+}
+
+/// The socket of the engine that runs the stack; absent: the default one.
+pub(crate) fn socket() -> Option<String> {
+    let host = std::env::var_os("DOCKER_HOST")?;
+    host.to_string_lossy().strip_prefix("unix://").map(str::to_owned)
 }
 
 /// Whether the tests through Docker run; a test that needs them asks first.

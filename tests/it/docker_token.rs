@@ -1,6 +1,6 @@
 //! The shipped fragment with a token: whether `docker compose up` sends it depends on who names the hub.
 
-use crate::docker_stack::{SOURCE, Stack, docker_tests_run};
+use crate::docker_stack::{SOURCE, Stack, docker_tests_run, image, socket};
 
 const TOKEN: &str = "hf_of_the_shell_alone";
 const HUB: &str = "http://hub:8080";
@@ -64,11 +64,8 @@ fn sends(case: &Case<'_>) -> (String, bool) {
 
 /// An env file that names the hub, and what else the tests need of one.
 fn instead_of_dotenv() -> String {
-    let image = std::env::var_os("PREFLIGHT_TEST_IMAGE").unwrap_or("preflight:test".into());
-    let host = std::env::var_os("DOCKER_HOST").unwrap_or_default();
-    let socket = host.to_string_lossy().strip_prefix("unix://").map(str::to_owned);
-    let socket = socket.map(|socket| format!("DOCKER_SOCKET={socket}\n")).unwrap_or_default();
-    format!("PREFLIGHT_IMAGE={}\nHF_ENDPOINT={HUB}\n{socket}", image.display())
+    let socket = socket().map(|socket| format!("DOCKER_SOCKET={socket}\n")).unwrap_or_default();
+    format!("PREFLIGHT_IMAGE={}\nHF_ENDPOINT={HUB}\n{socket}", image())
 }
 
 const SHELL: &[(&str, &str)] = &[("HF_TOKEN", TOKEN)];

@@ -257,7 +257,8 @@ fn the_lanes_of_a_folder_can_be_chosen() {
     let models = Models::new();
     let run = |arguments: &[&str]| {
         let mut preflight = Command::new(env!("CARGO_BIN_EXE_preflight"));
-        let output = preflight.env_clear().args(arguments).arg(models.root.path()).output();
+        let preflight = preflight.env_clear().env("COLUMNS", "120");
+        let output = preflight.args(arguments).arg(models.root.path()).output();
         let output = output.unwrap();
         (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned())
     };

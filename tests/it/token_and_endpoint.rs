@@ -231,7 +231,7 @@ fn nor_does_the_doctor_show_it_to_a_hub_of_the_project() {
         let run = sandbox.run(&["doctor"]);
         let sent: Vec<_> = hub.requests().into_iter().map(|it| it.authorization).collect();
         let expected = expected.map(|scheme| format!("{scheme}{TOKEN}"));
-        assert_eq!(sent, [expected.clone()], "{file}: {}{}", run.stdout, run.stderr);
+        assert_eq!(sent, std::slice::from_ref(&expected), "{file}: {}{}", run.stdout, run.stderr);
         let told = run.stdout.contains("is not sent to");
         assert_eq!(told, expected.is_none(), "{file}: {}{}", run.stdout, run.stderr);
     }
