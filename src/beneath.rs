@@ -13,7 +13,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{File, Metadata, Permissions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -468,20 +468,13 @@ fn give(file: &File, mode: u32, like: &Folder) -> io::Result<()> {
 
 /// Makes the root and what is missing above it, owned like what it is in.
 fn make_root(root: &Path) -> io::Result<()> {
-    let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
-    let missing: Vec<_> = root.ancestors().take_while(is_missing).collect();
-    for folder in missing.into_iter().rev() {
-        let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
-        let above = Folder::open(above.unwrap_or(Path::new(".")))?;
-        let inherited = rustix::fs::fstat(above.fd())?.st_mode & SET_GROUP;
-        match std::fs::DirBuilder::new().mode(FOLDER_MODE).create(folder) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
-            made => made?,
-        }
-        let made = Folder::open(folder)?.opened()?;
-        give(&File::from(made), FOLDER_MODE | inherited, &above)?;
-    }
-    Ok(())
+    let is_there = |folder: &&Path| folder.as_os_str().is_empty() || folder.exists();
+    let Some(above) = root.ancestors().find(is_there) else { return Ok(()) };
+    let Ok(missing) = root.strip_prefix(above) else { return Ok(()) };
+    let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+    let made = Beneath::root(above).join(missing);
+    // Made by another file of the same fetch meanwhile.
+    if made.is_root() { Ok(()) } else { made.make_folders() }
 }
 
 /// Whether a file has a second name, through which somebody else has it.
