@@ -119,3 +119,12 @@ fn a_flag_that_has_another_in_the_place_of_its_value_ends_the_server_as_prefligh
     assert!(count > 150, "{count} flags");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn the_address_of_a_repository_ends_the_server() {
+    let Some(server) = server() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["-hf", "https://hub.example/acme/tiny", "--port", "0"];
+    let (serves, said) = words_until(&server, &words, folder.path(), "listening on");
+    assert!(!serves && said.contains("invalid HF repo format"), "{said}");
+}

@@ -512,3 +512,27 @@ fn a_folder_that_the_user_of_the_service_cannot_enter_is_to_be_opened_first() {
         "as its owner, run `chmod a+rx '[DIR]/m/gguf'` first, then `chmod -R a+rX '[DIR]/m'`";
     assert!(said.contains(first), "{said}");
 }
+
+#[test]
+fn adapters_that_a_second_list_replaces_are_told_as_they_are_mounted() {
+    let compose = |lists: &str| {
+        format!(
+            "services:
+  vllm:
+    image: vllm/vllm-openai:v0.12.0
+    command: --model /models/vllm/tiny/bf16 --enable-lora {lists}
+    volumes: ['./models:/models:ro', './lora/xyz:/app/lora/xyz', './lora/abc:/app/lora/abc']
+"
+        )
+    };
+    let told = |lists: &str| {
+        let sandbox = Sandbox::quickstart().file("compose.yaml", compose(lists));
+        sandbox.run(&["compose.yaml"]).stdout
+    };
+    let twice = "--lora-modules x=/data/lora/xyz --lora-modules a=/app/lora/abc";
+    let report = told(twice);
+    assert!(report.contains("the last `--lora-modules` replaces the one before it"), "{report}");
+    assert!(report.contains("this one too: `x=/app/lora/xyz`"), "{report}");
+    let once = told("--lora-modules x=/app/lora/xyz a=/app/lora/abc");
+    assert!(!once.contains("replaces"), "{once}");
+}

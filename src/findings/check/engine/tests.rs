@@ -149,6 +149,22 @@ fn what_the_engine_refuses_is_a_finding() {
 }
 
 #[test]
+fn the_address_of_a_repository_is_told_from_its_name() {
+    let told = |by: &str, name: &str| {
+        format!(
+            "error[command-line-refused]: `https://hub.example/o/r` is an address, and `{by}` of {name} \
+             takes `owner/name` or a path / write `{by} o/r`"
+        )
+    };
+    let address = "https://hub.example/o/r";
+    let vllm = "vllm/vllm-openai:v0.12.0";
+    check_command(vllm, &["--model", address], &told("--model", "vLLM"));
+    let llama = "ghcr.io/ggml-org/llama.cpp:server";
+    check_command(llama, &["-hf", address], &told("-hf", "llama.cpp"));
+    check_command(vllm, &["--model", "s3://bucket/o/r"], "");
+}
+
+#[test]
 fn a_variable_of_the_service_that_compose_expands_to_nothing_is_a_warning() {
     let check = |set_by: VariableSource, value: Option<&str>, expected: &str| {
         let mut service = service("acme/x", &["sh", "-c", "vllm serve ", "x"]);
