@@ -8,6 +8,8 @@ mod arguments;
 pub(crate) mod cache_variables;
 mod config;
 mod cuda;
+mod flag_table;
+mod foreign_flags;
 mod hugging_face;
 mod image;
 mod infinity;
@@ -32,8 +34,8 @@ mod vllm;
 mod words;
 
 pub use self::invocation::{
-    Complaint, CutCommand, Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part,
-    UnsetVariable,
+    Complaint, CutCommand, Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, Refusal,
+    UnknownFlag, UnsetVariable,
 };
 pub use self::load_format::LoadFormat;
 pub use self::profile::{

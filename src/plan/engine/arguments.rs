@@ -1,7 +1,11 @@
 //! Reads flags as the engines' own parsers do: argparse, clap, click, kong, and llama.cpp's.
 
-use crate::plan::engine::Complaint;
+mod values;
+
+use crate::plan::engine::flag_table::{FlagTable, Form, Known};
+use crate::plan::engine::release_table::Standing;
 use crate::plan::engine::words::Word;
+use crate::plan::engine::{Complaint, UnknownFlag, foreign_flags};
 use crate::report::redact::KnownFlag;
 use crate::source_map::{Place, Spanned};
 
@@ -18,6 +22,8 @@ pub(super) enum Arity {
     Many,
     /// One if the next word is one of these.
     Maybe(&'static [&'static str]),
+    /// One unless the next word is a flag.
+    Optional,
 }
 
 /// The flags of one engine that share an arity, each with all its spellings; the first is the name
@@ -27,8 +33,13 @@ pub(super) type Flags = (Arity, &'static [&'static [&'static str]]);
 /// How one engine reads its command line.
 #[derive(Debug)]
 pub(super) struct Grammar {
-    /// The flags that are known.
+    /// All flags of every release that was read, so that another one is refused; absent: they are not
+    /// all known, and `flags` has those that are.
+    pub(super) table: Option<&'static FlagTable>,
+    /// The flags that are known, where there is no table.
     pub(super) flags: &'static [Flags],
+    /// Flags that are none of the engine's, and whose they are.
+    pub(super) foreign: &'static [(&'static str, &'static str)],
     /// `_` is read as `-` in a long flag.
     pub(super) underscores: bool,
     /// A long flag may be cut short as long as it stays unique.
@@ -71,6 +82,25 @@ pub(super) struct Given {
     pub(super) place: Place,
 }
 
+/// A grammar, as one release has it.
+struct Parser<'a> {
+    grammar: &'a Grammar,
+    /// Absent: it is not known.
+    release: Option<&'a [u32]>,
+}
+
+/// What is known of a flag.
+struct Recognised<'a> {
+    /// The name by which it is asked for; absent: it is not known.
+    name: Option<&'static str>,
+    arity: Arity,
+    /// Absent: it is not known, or there is no table.
+    form: Option<&'a Form>,
+    standing: Standing,
+    /// The flags that it may be, cut too short.
+    alike: Vec<&'static str>,
+}
+
 /// A value and what gave it.
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
@@ -81,9 +111,10 @@ pub(super) struct Setting {
 }
 
 impl Arguments {
-    /// Reads `words` by `grammar`.
-    pub(super) fn parse(grammar: &Grammar, words: &[Word]) -> Self {
+    /// Reads `words` by `grammar`, as `release` does; absent: it is not known.
+    pub(super) fn parse(grammar: &Grammar, words: &[Word], release: Option<&[u32]>) -> Self {
         let mut arguments = Self::default();
+        let grammar = Parser { grammar, release };
         let mut rest = words;
         while let Some((word, behind)) = rest.split_first() {
             rest = behind;
@@ -92,7 +123,7 @@ impl Arguments {
                 break;
             }
             if is_flag(&word.text) {
-                rest = arguments.flag(grammar, word, behind);
+                rest = arguments.flag(&grammar, word, behind);
             } else if let Some(why) = &word.unknown {
                 arguments.unread.push(Spanned::new(why.clone(), word.place.clone()));
             } else {
@@ -103,56 +134,83 @@ impl Arguments {
     }
 
     /// Reads the flag `word` and takes its values from `behind`; what is left.
-    fn flag<'a>(&mut self, grammar: &Grammar, word: &Word, behind: &'a [Word]) -> &'a [Word] {
+    fn flag<'a>(&mut self, parser: &Parser<'_>, word: &Word, behind: &'a [Word]) -> &'a [Word] {
         let (written, joined) = match word.text.split_once('=') {
             Some((flag, value)) => (flag, Some(Word { text: value.to_owned(), ..word.clone() })),
             None => (word.text.as_str(), None),
-        };
-        let (name, key) = grammar.name(written);
-        let known = grammar.known(&name);
-        let mut given = Given {
-            name: known.map_or(name, |(first, _)| first.to_owned()),
-            written: written.to_owned(),
-            key,
-            values: Vec::new(),
-            place: word.place.clone(),
         };
         if joined.is_none() && word.unknown.is_some() {
             // `--$NAME` could be any flag.
             self.unread.extend(unknown(word));
             return behind;
         }
-        let mut rest = behind;
-        match joined {
+        let (name, key) = parser.grammar.name(written);
+        let found = parser.recognise(&name);
+        let mut given = Given {
+            name: found.name.map_or(name, str::to_owned),
+            written: written.to_owned(),
+            key,
+            values: Vec::new(),
+            place: word.place.clone(),
+        };
+        if let Some(complaint) = parser.refused(&given, &found) {
+            self.complaints.push(Spanned::new(complaint, word.place.clone()));
+        }
+        let rest = match joined {
             Some(value) => {
-                if !grammar.joined {
-                    let flag = written.to_owned();
-                    let complaint = Complaint::JoinedValue { flag, value: value.text.clone() };
-                    self.complaints.push(Spanned::new(complaint, word.place.clone()));
-                }
-                given.values.push(value);
+                self.joined(parser, &mut given, &found, value);
+                behind
             }
-            None => {
-                let guess = if given.key.is_some() { Arity::One } else { Arity::Maybe(&[]) };
-                let arity = known.map_or(guess, |(_, arity)| arity);
-                let is_known = known.is_some() || given.key.is_some();
-                if let Some(complaint) = grammar.swallowed(arity, written, behind) {
-                    self.complaints.push(Spanned::new(complaint, word.place.clone()));
-                    self.given.push(given);
-                    return behind;
-                }
-                let count = grammar.count(arity, is_known, behind);
-                let (values, left) = behind.split_at(count.min(behind.len()));
-                given.values.extend_from_slice(values);
-                rest = left;
-                if values.is_empty() && matches!(arity, Arity::One | Arity::Two) {
-                    let complaint = Complaint::NoValue { flag: written.to_owned() };
-                    self.complaints.push(Spanned::new(complaint, word.place.clone()));
-                }
-            }
+            None => self.values(parser, &mut given, &found, behind),
+        };
+        if given.key.is_none() {
+            self.complaints.extend(values::refused(&given, &found));
         }
         self.given.push(given);
         rest
+    }
+
+    /// Takes the value that is joined to a flag by `=`.
+    fn joined(
+        &mut self,
+        parser: &Parser<'_>,
+        given: &mut Given,
+        found: &Recognised<'_>,
+        value: Word,
+    ) {
+        let flag = given.written.clone();
+        let complaint = if !parser.grammar.joined {
+            Some(Complaint::JoinedValue { flag, value: value.text.clone() })
+        } else if found.form.is_some() && found.arity == Arity::Switch && given.key.is_none() {
+            Some(Complaint::SwitchValue { flag, value: value.text.clone() })
+        } else {
+            None
+        };
+        self.complaints.extend(complaint.map(|it| Spanned::new(it, given.place.clone())));
+        given.values.push(value);
+    }
+
+    /// Takes the values behind a flag; what is left.
+    fn values<'a>(
+        &mut self,
+        parser: &Parser<'_>,
+        given: &mut Given,
+        found: &Recognised<'_>,
+        behind: &'a [Word],
+    ) -> &'a [Word] {
+        let arity = if given.key.is_some() { Arity::One } else { found.arity };
+        if let Some(complaint) = parser.swallowed(found, &given.written, behind) {
+            self.complaints.push(Spanned::new(complaint, given.place.clone()));
+            return behind;
+        }
+        let count = parser.grammar.count(arity, behind);
+        let (values, left) = behind.split_at(count.min(behind.len()));
+        given.values.extend_from_slice(values);
+        if values.is_empty() && matches!(arity, Arity::One | Arity::Two) {
+            let complaint = Complaint::NoValue { flag: given.written.clone() };
+            self.complaints.push(Spanned::new(complaint, given.place.clone()));
+        }
+        left
     }
 
     /// Every time that the flag was given, in order.
@@ -206,7 +264,9 @@ impl Grammar {
     /// `--flag value`.
     pub(super) const fn plain(flags: &'static [Flags]) -> Self {
         Self {
+            table: None,
             flags,
+            foreign: &[],
             underscores: false,
             abbreviations: false,
             joined: true,
@@ -216,8 +276,18 @@ impl Grammar {
         }
     }
 
+    /// The same, where all flags are known.
+    pub(super) const fn plain_table(table: &'static FlagTable) -> Self {
+        Self { table: Some(table), ..Self::plain(&[]) }
+    }
+
     /// Every spelling of every flag, and whether what it takes is a secret.
     pub(super) fn known_flags(&self) -> impl Iterator<Item = KnownFlag> {
+        let of_table = self.table.into_iter().flat_map(FlagTable::known_flags);
+        of_table.chain(self.listed_flags())
+    }
+
+    fn listed_flags(&self) -> impl Iterator<Item = KnownFlag> {
         self.flags.iter().flat_map(move |(arity, flags)| {
             flags.iter().flat_map(move |spellings| {
                 let first = spellings.first();
@@ -244,8 +314,9 @@ impl Grammar {
         (format!("--{long}"), key)
     }
 
-    /// The first spelling and the arity of a flag; absent: it is not known, or cut too short.
-    fn known(&self, name: &str) -> Option<(&'static str, Arity)> {
+    /// The first spelling and the arity of a flag of the lists; absent: it is not known, or cut too
+    /// short.
+    fn listed(&self, name: &str) -> Option<(&'static str, Arity)> {
         let spellings = || {
             self.flags.iter().flat_map(|(arity, flags)| {
                 flags.iter().flat_map(move |spellings| {
@@ -258,7 +329,7 @@ impl Grammar {
         if let Some((_, first, arity)) = exact {
             return Some((first, arity));
         }
-        if !self.abbreviations || !name.starts_with("--") || name.len() < 3 {
+        if !self.may_be_cut(name) {
             return None;
         }
         let mut longer = spellings().filter(|(spelling, _, _)| spelling.starts_with(name));
@@ -266,22 +337,13 @@ impl Grammar {
         longer.all(|(_, other, _)| other == first).then_some((first, arity))
     }
 
-    /// That the word behind a flag is a flag as well, and is taken for its value. It is read as it was
-    /// meant: the value is missing.
-    fn swallowed(&self, arity: Arity, flag: &str, behind: &[Word]) -> Option<Complaint> {
-        let takes_any = self.dashed_values && matches!(arity, Arity::One | Arity::Two);
-        let next = behind.first().filter(|next| takes_any && next.unknown.is_none())?;
-        let (name, _) = self.name(&next.text);
-        let (_, arity) = self.known(&name).filter(|_| next.text.starts_with('-'))?;
-        let first = |flag: &str| self.known(&self.name(flag).0).map(|(first, _)| first);
-        let takes_text = self.any_text.iter().any(|text| first(text) == first(flag));
-        // The value that the next flag would have had is a word that is refused.
-        let exits = arity != Arity::Switch || !takes_text;
-        Some(Complaint::SwallowedFlag { flag: flag.to_owned(), next: next.text.clone(), exits })
+    /// Whether a name may be one that is cut short.
+    fn may_be_cut(&self, name: &str) -> bool {
+        self.abbreviations && name.starts_with("--") && name.len() > 2
     }
 
     /// How many of the words behind a flag are its values.
-    fn count(&self, arity: Arity, is_known: bool, behind: &[Word]) -> usize {
+    fn count(&self, arity: Arity, behind: &[Word]) -> usize {
         let value = |word: &&Word| !is_flag(&word.text) && !word.is("--");
         let next = behind.first();
         match arity {
@@ -296,12 +358,90 @@ impl Grammar {
             Arity::One => usize::from(next.filter(value).is_some()),
             Arity::Two => behind.iter().take(2).take_while(value).count(),
             Arity::Many => behind.iter().take_while(value).count(),
-            Arity::Maybe(words) if is_known => {
+            Arity::Maybe(words) => {
                 usize::from(next.is_some_and(|word| words.contains(&word.text.as_str())))
             }
-            // An unknown flag takes the word behind it, unless that is a flag.
-            Arity::Maybe(_) => usize::from(next.filter(value).is_some()),
+            Arity::Optional => usize::from(next.filter(value).is_some()),
         }
+    }
+}
+
+impl<'a> Parser<'a> {
+    /// What is known of the flag `name`.
+    fn recognise(&self, name: &str) -> Recognised<'a> {
+        let Some(table) = self.grammar.table else {
+            let listed = self.grammar.listed(name);
+            // An unknown flag takes the word behind it, unless that is a flag.
+            let (name, arity) =
+                listed.map_or((None, Arity::Optional), |(name, arity)| (Some(name), arity));
+            return Recognised { name, arity, form: None, standing: Standing::Here, alike: vec![] };
+        };
+        let mut alike = Vec::new();
+        let mut known = table.known(name, self.release);
+        if known.form.is_none() && self.grammar.may_be_cut(name) {
+            let longer = |form: &Form| form.spellings.iter().any(|it| it.starts_with(name));
+            let mut names: Vec<_> =
+                table.forms_of(self.release).filter(|form| longer(form)).map(Form::name).collect();
+            names.dedup();
+            match names.as_slice() {
+                [only] => known = table.known(only, self.release),
+                _ => alike = names,
+            }
+        }
+        let Known { form, standing } = known;
+        Recognised {
+            name: form.map(Form::name),
+            arity: form.map_or(Arity::Optional, |form| form.arity),
+            form,
+            standing,
+            alike,
+        }
+    }
+
+    /// That the release does not have the flag; absent: it has it, or it may.
+    fn refused(&self, given: &Given, found: &Recognised<'_>) -> Option<Complaint> {
+        let table = self.grammar.table?;
+        let is_covered = self.release.is_some_and(|release| table.covers(release));
+        let is_here = match found.standing {
+            Standing::Here => true,
+            Standing::Missing => false,
+            Standing::Unknown if is_covered => found.form.is_some(),
+            Standing::Unknown => found.name.is_some_and(|name| table.is_in_newest(name)),
+        };
+        if is_here {
+            return None;
+        }
+        let name = found.name.unwrap_or(given.name.as_str());
+        let elsewhere = found.form.and_then(|_| table.elsewhere(name, self.release));
+        let owner = match found.form {
+            None => foreign_flags::owner(self.grammar, &given.name),
+            Some(_) => None,
+        };
+        let instead = foreign_flags::instead(table, self.release, &given.name, owner.as_deref());
+        Some(Complaint::UnknownFlag(UnknownFlag {
+            flag: given.written.clone(),
+            is_certain: found.standing == Standing::Missing || owner.is_some(),
+            newest: table.newest(),
+            elsewhere,
+            owner,
+            instead,
+            alike: found.alike.clone(),
+        }))
+    }
+
+    /// That the word behind a flag is a flag as well, and is taken for its value. It is read as it was
+    /// meant: the value is missing.
+    fn swallowed(&self, found: &Recognised<'_>, flag: &str, behind: &[Word]) -> Option<Complaint> {
+        let grammar = self.grammar;
+        let takes_any = grammar.dashed_values && matches!(found.arity, Arity::One | Arity::Two);
+        let next = behind.first().filter(|next| takes_any && next.unknown.is_none())?;
+        let known = |flag: &str| self.recognise(&grammar.name(flag).0);
+        let behind = Some(known(&next.text)).filter(|_| next.text.starts_with('-'))?;
+        behind.name?;
+        let takes_text = grammar.any_text.iter().any(|text| known(text).name == found.name);
+        // The value that the next flag would have had is a word that is refused.
+        let exits = behind.arity != Arity::Switch || !takes_text;
+        Some(Complaint::SwallowedFlag { flag: flag.to_owned(), next: next.text.clone(), exits })
     }
 }
 

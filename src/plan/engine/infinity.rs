@@ -118,7 +118,7 @@ static FLAGS: &[Flags] = &[
 ];
 
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
-    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments);
+    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments, reading.release().as_deref());
     reading.took(&mut arguments);
     let models = each("--model-id", "INFINITY_MODEL_ID", &arguments, reading);
     let revisions = each("--revision", "INFINITY_REVISION", &arguments, reading);

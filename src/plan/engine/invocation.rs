@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::path::ServicePath;
-use crate::plan::engine::{Engine, Layout, LoadFormat};
+use crate::plan::engine::{Elsewhere, Engine, Layout, LoadFormat};
 use crate::source_map::{Place, Spanned};
 
 /// How one service starts its engine.
@@ -199,6 +199,28 @@ pub enum Complaint {
         /// The release.
         release: String,
     },
+    /// A flag that the release does not have.
+    UnknownFlag(UnknownFlag),
+    /// A value that the engine does not take.
+    BadValue {
+        /// The flag or variable.
+        by: String,
+        /// As written.
+        value: String,
+        /// What it takes, as it stands behind `takes`: `JSON`, ``one of `auto`, `half` ``.
+        expected: String,
+        /// Whether the release of the image is known to refuse it.
+        is_certain: bool,
+    },
+    /// A value is joined to a switch, which takes none.
+    SwitchValue {
+        /// As written.
+        flag: String,
+        /// What stands behind the `=`.
+        value: String,
+    },
+    /// What only one engine refuses, and only its file can say.
+    Refused(Refusal),
     /// A flag that needs a value is the last word, or another flag follows it.
     NoValue {
         /// As written.
@@ -395,6 +417,38 @@ impl Invocation {
     }
 }
 
+/// A flag that an engine does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownFlag {
+    /// As written.
+    pub flag: String,
+    /// Whether it is refused whatever the image holds: its release is known and does not have the
+    /// flag, or the flag is one of something else.
+    pub is_certain: bool,
+    /// The newest release that was read.
+    pub newest: &'static str,
+    /// A release that has it.
+    pub elsewhere: Option<Elsewhere>,
+    /// What it is a flag of; absent: of nothing that is known.
+    pub owner: Option<String>,
+    /// What was probably meant, as a whole clause (``write `--max-model-len` ``); absent: it is not
+    /// known.
+    pub instead: Option<String>,
+    /// The flags that it is the beginning of, if there are several.
+    pub alike: Vec<&'static str>,
+}
+
+/// What an engine refuses about its words, in its own terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is wrong and what happens then, as a sentence without its full stop.
+    pub why: String,
+    /// What to do about it, as an imperative without its full stop.
+    pub fix: String,
+    /// Whether the image is known to refuse it.
+    pub is_certain: bool,
+}
+
 /// A line of which Compose does not take what its author means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CutCommand {
@@ -419,10 +473,13 @@ impl Complaint {
     pub fn misses_something(&self) -> bool {
         let is_empty = match self {
             Self::EmptyValue { .. } => true,
-            Self::NotANumber { value, .. } => value.is_empty(),
+            Self::NotANumber { value, .. } | Self::BadValue { value, .. } => value.is_empty(),
             Self::ExtraWord { word } => word.is_empty(),
             Self::JoinedValue { .. }
             | Self::RemovedFlag { .. }
+            | Self::UnknownFlag(_)
+            | Self::SwitchValue { .. }
+            | Self::Refused(_)
             | Self::NoValue { .. }
             | Self::EmptyModel { .. }
             | Self::SwallowedFlag { .. }
@@ -442,6 +499,10 @@ impl Complaint {
             Self::NoValue { .. } | Self::EmptyModel { .. } | Self::SwallowedFlag { .. } => true,
             Self::JoinedValue { .. }
             | Self::RemovedFlag { .. }
+            | Self::UnknownFlag(_)
+            | Self::BadValue { .. }
+            | Self::SwitchValue { .. }
+            | Self::Refused(_)
             | Self::EmptyValue { .. }
             | Self::CommandCut { .. }
             | Self::NotANumber { .. }

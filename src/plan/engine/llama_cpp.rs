@@ -133,7 +133,9 @@ fn serves_as(named: &Named) -> Vec<String> {
 }
 
 static GRAMMAR: Grammar = Grammar {
+    table: None,
     flags: flags::FLAGS,
+    foreign: &[],
     underscores: true,
     abbreviations: false,
     joined: false,
@@ -177,7 +179,8 @@ const ANY_TEXT: [&str; 29] = [
 ];
 
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
-    let mut arguments = Arguments::parse(&GRAMMAR, &lora_scales(&launch.arguments));
+    let mut arguments =
+        Arguments::parse(&GRAMMAR, &lora_scales(&launch.arguments), reading.release().as_deref());
     reading.took(&mut arguments);
     reading.no_more(&arguments.positionals);
     let get = |reading: &Reading<'_>, flag: &str, variable: &str| {

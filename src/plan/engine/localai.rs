@@ -93,7 +93,7 @@ static FLAGS: &[Flags] = &[
 ];
 
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
-    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments);
+    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments, reading.release().as_deref());
     reading.took(&mut arguments);
     let variables = ["LOCALAI_MODELS_PATH", "MODELS_PATH"];
     let models = reading.setting(&arguments, &["--models-path"], &variables);

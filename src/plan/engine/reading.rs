@@ -6,6 +6,7 @@ use crate::path::ServicePath;
 use crate::plan::engine::arguments::{Arguments, Setting};
 use crate::plan::engine::cache_variables::{self, Asked, BELOW_HOME, CacheVariables, home_of_user};
 use crate::plan::engine::launch::Launch;
+use crate::plan::engine::release_table::numbers;
 use crate::plan::engine::words::{Environment, Word};
 use crate::plan::engine::{
     Complaint, Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable, names,
@@ -51,6 +52,12 @@ impl<'a> Reading<'a> {
             let (url, place) = (word.text, word.place);
             self.invocation.endpoint = Some(Endpoint { url, by: variable.to_owned(), place });
         }
+    }
+
+    /// The numbers of the release of the image; absent: it is not known.
+    pub(super) fn release(&self) -> Option<Vec<u32>> {
+        let version = self.invocation.version.as_deref()?;
+        Some(numbers(version)).filter(|numbers| !numbers.is_empty())
     }
 
     /// The invocation, the model first.
@@ -252,9 +259,12 @@ impl<'a> Reading<'a> {
         self.invocation.unread.push(Spanned::new(what, place.clone()));
     }
 
-    /// Notes what the engine will refuse.
+    /// Notes what the engine will refuse, once.
     pub(super) fn complain(&mut self, complaint: Complaint, place: &Place) {
-        self.invocation.complaints.push(Spanned::new(complaint, place.clone()));
+        let complaint = Spanned::new(complaint, place.clone());
+        if !self.invocation.complaints.contains(&complaint) {
+            self.invocation.complaints.push(complaint);
+        }
     }
 
     /// Notes words that have no business on the command line.

@@ -79,10 +79,18 @@ impl ReleaseTable {
         }
     }
 
-    /// The indices of the releases between which that one is, which is itself where it was read;
-    /// absent: the table does not speak of it.
+    /// The indices of the releases between which that one is, which is itself where it was read, and
+    /// all of its own where it names several (`3.3`); absent: the table does not speak of it.
     #[must_use]
     pub fn around(self, version: &[u32]) -> Option<(usize, usize)> {
+        let is_own = |(_, release): &(usize, &str)| {
+            let release = numbers(release);
+            version.len() < release.len() && release.starts_with(version)
+        };
+        let own = || self.releases().enumerate().filter(is_own).map(|(index, _)| index);
+        if let (Some(first), Some(last)) = (own().next(), own().last()) {
+            return Some((first, last));
+        }
         if !self.covers(version) {
             return None;
         }

@@ -85,7 +85,9 @@ fn program(words: &[Word]) -> Option<usize> {
 }
 
 static GRAMMAR: Grammar = Grammar {
+    table: None,
     flags: FLAGS,
+    foreign: &[],
     underscores: false,
     abbreviations: true,
     joined: true,
@@ -136,9 +138,9 @@ static FLAGS: &[Flags] = &[
 ];
 
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
-    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments);
+    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments, reading.release().as_deref());
     if let Some(words) = config::continued(&arguments, &launch.arguments, "--model-path", reading) {
-        arguments = Arguments::parse(&GRAMMAR, &words);
+        arguments = Arguments::parse(&GRAMMAR, &words, reading.release().as_deref());
     }
     reading.took(&mut arguments);
     let revision = arguments.last("--revision").and_then(|setting| known(&setting));

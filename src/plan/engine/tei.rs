@@ -113,7 +113,7 @@ static FLAGS: &[Flags] = &[
 ];
 
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
-    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments);
+    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments, reading.release().as_deref());
     reading.took(&mut arguments);
     hugging_face::read(&arguments, reading);
     // Its client knows no variable that keeps it from asking (hf-hub 0.4.3 `api/tokio.rs`).

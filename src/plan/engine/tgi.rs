@@ -121,7 +121,7 @@ static FLAGS: &[Flags] = &[
 ];
 
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
-    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments);
+    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments, reading.release().as_deref());
     reading.took(&mut arguments);
     hugging_face::read(&arguments, reading);
     let get = |reading: &Reading<'_>, flag| hugging_face::setting(&arguments, reading, flag);

@@ -161,7 +161,9 @@ fn program(words: &[Word]) -> Option<usize> {
 }
 
 static GRAMMAR: Grammar = Grammar {
+    table: None,
     flags: flags::FLAGS,
+    foreign: &[],
     underscores: true,
     abbreviations: true,
     joined: true,
@@ -175,9 +177,9 @@ static GRAMMAR: Grammar = Grammar {
 const REMOVED_IN: (u32, u32) = (0, 33);
 
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
-    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments);
+    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments, reading.release().as_deref());
     if let Some(words) = config::continued(&arguments, &launch.arguments, "--model", reading) {
-        arguments = Arguments::parse(&GRAMMAR, &words);
+        arguments = Arguments::parse(&GRAMMAR, &words, reading.release().as_deref());
     }
     reading.took(&mut arguments);
     if launch.image.as_ref().and_then(Image::release) == Some(REMOVED_IN) {

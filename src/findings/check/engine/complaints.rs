@@ -4,7 +4,9 @@ use super::{of_service, rules};
 use crate::facts::LaneFacts;
 use crate::findings::{Finding, Rule, Severity};
 use crate::options::Role;
-use crate::plan::engine::{Complaint, CutCommand, Invocation, UnsetVariable};
+use crate::plan::engine::{
+    Complaint, CutCommand, Elsewhere, Invocation, Refusal, UnknownFlag, UnsetVariable,
+};
 use crate::plan::lanes::Lane;
 use crate::report::redact::names::{Secrecy, secrecy};
 use crate::source_map::Spanned;
@@ -96,6 +98,12 @@ fn refused(lane: &Lane, invocation: &Invocation, complaint: &Complaint) -> Findi
             format!("{name} {release} has no flag `{flag}` any more and exits"),
             format!("remove `{flag}` from the command{of}, or pin the image to an older release"),
         ),
+        Complaint::UnknownFlag(unknown) => unknown_flag(invocation, &of, unknown),
+        Complaint::BadValue { by, value, expected, .. } => bad_value(by, value, expected),
+        Complaint::SwitchValue { flag, value } => switch_value(name, flag, value),
+        Complaint::Refused(Refusal { why, fix, .. }) => {
+            (&rules::COMMAND_LINE_REFUSED, why.clone(), fix.clone())
+        }
         Complaint::NoValue { flag } => {
             let message = format!("`{flag}` needs a value and none follows it, so {name} exits");
             (&rules::COMMAND_LINE_REFUSED, message, write("behind", flag))
@@ -157,6 +165,9 @@ fn may_work(invocation: &Invocation, complaint: &Complaint) -> bool {
         | Complaint::ModelTwice { .. }
         | Complaint::ListReplaced { .. } => true,
         Complaint::SwallowedFlag { exits, .. } => !exits && !invocation.lost_model(),
+        Complaint::UnknownFlag(UnknownFlag { is_certain, .. })
+        | Complaint::BadValue { is_certain, .. }
+        | Complaint::Refused(Refusal { is_certain, .. }) => !is_certain,
         Complaint::NotANumber { by, value } => {
             // llama-server takes the digits at the beginning for the number; a variable may be ignored.
             let digits = value.trim_start_matches(['-', '+']);
@@ -166,6 +177,7 @@ fn may_work(invocation: &Invocation, complaint: &Complaint) -> bool {
         }
         Complaint::JoinedValue { .. }
         | Complaint::RemovedFlag { .. }
+        | Complaint::SwitchValue { .. }
         | Complaint::NoValue { .. }
         | Complaint::EmptyModel { .. }
         | Complaint::CommandCut { .. }
@@ -189,6 +201,60 @@ fn joined(name: &str, flag: &str, value: &str) -> Told {
         format!("{name} does not know the flag `{flag}={value}` and exits"),
         format!("write the flag and its value as two words: `{flag} {value}`"),
     )
+}
+
+fn unknown_flag(invocation: &Invocation, of: &str, unknown: &UnknownFlag) -> Told {
+    let UnknownFlag { flag, is_certain, newest, elsewhere, owner, instead, alike } = unknown;
+    let name = invocation.engine.name();
+    let message = match (&invocation.version, owner, elsewhere) {
+        _ if !alike.is_empty() => {
+            format!("`{flag}` is the beginning of more than one flag: `{}`", alike.join("`, `"))
+        }
+        (_, Some(owner), _) => format!("{name} does not know `{flag}`, which is a flag of {owner}"),
+        (Some(release), None, elsewhere) if *is_certain => {
+            let other = match elsewhere {
+                Some(Elsewhere::Earlier(last)) => format!(" any more; {last} had it"),
+                Some(Elsewhere::Later(first)) => format!("; {first} has it"),
+                None => String::new(),
+            };
+            format!("{name} {release} has no flag `{flag}`{other}")
+        }
+        (_, None, Some(Elsewhere::Earlier(last))) => {
+            format!("{name} has no flag `{flag}` any more in {newest}; {last} had it")
+        }
+        (_, None, _) => format!("no release of {name} up to {newest} has a flag `{flag}`"),
+    };
+    let fix = match (instead, elsewhere) {
+        _ if !alike.is_empty() => "write the whole name of the flag".to_owned(),
+        (Some(instead), None) => format!("remove `{flag}` from the command{of}, or {instead}"),
+        (None, None) => format!("remove `{flag}` from the command{of}, or correct its name"),
+        (_, Some(Elsewhere::Later(first))) => {
+            format!("take an image of {first} or newer, or remove `{flag}` from the command{of}")
+        }
+        (_, Some(Elsewhere::Earlier(last))) => {
+            format!("remove `{flag}` from the command{of}, or pin the image to {last} or older")
+        }
+    };
+    (&rules::FLAG_UNKNOWN_TO_ENGINE, message, fix)
+}
+
+fn bad_value(by: &str, value: &str, expected: &str) -> Told {
+    let value = if is_secret(by) { "..." } else { value };
+    let message = format!("`{by}` takes {expected}, and `{value}` is not that");
+    (
+        &rules::COMMAND_LINE_REFUSED,
+        message,
+        format!("write behind `{by}` what it takes: {expected}"),
+    )
+}
+
+fn switch_value(name: &str, flag: &str, value: &str) -> Told {
+    let message = format!("`{flag}` of {name} takes no value, and `={value}` is joined to it");
+    let fix = match value.to_ascii_lowercase().as_str() {
+        "false" | "0" | "no" | "off" => format!("remove `{flag}={value}` from the command"),
+        _ => format!("write `{flag}` alone"),
+    };
+    (&rules::COMMAND_LINE_REFUSED, message, fix)
 }
 
 fn empty_model(name: &str, by: &str, instead: Option<&str>) -> String {

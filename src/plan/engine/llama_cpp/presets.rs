@@ -100,7 +100,7 @@ pub(super) fn file(arguments: &Arguments, reading: &mut Reading<'_>) {
         return;
     }
     for words in sections {
-        let arguments = Arguments::parse(&GRAMMAR, &words);
+        let arguments = Arguments::parse(&GRAMMAR, &words, reading.release().as_deref());
         open_all(&arguments, reading);
     }
 }

@@ -1,0 +1,317 @@
+//! The flags of an engine by release: how many values each takes, and which.
+
+use std::sync::OnceLock;
+
+use crate::plan::engine::arguments::Arity;
+use crate::plan::engine::release_table::{ReleaseTable, Standing};
+use crate::plan::engine::variables::Elsewhere;
+use crate::report::redact::KnownFlag;
+
+/// A table as `tests/setup` makes it: a line of `releases`, then one line for each form of a flag, with
+/// its spellings, how many values it takes, what they are, and a mark for each release.
+#[derive(Debug)]
+pub(super) struct FlagTable {
+    releases: ReleaseTable,
+    text: &'static str,
+    forms: OnceLock<Vec<Form>>,
+}
+
+/// A flag as some releases have it.
+#[derive(Debug)]
+pub(super) struct Form {
+    /// All spellings; the first is the name by which it is asked for.
+    pub(super) spellings: Vec<&'static str>,
+    /// How many values it takes.
+    pub(super) arity: Arity,
+    /// What its values are.
+    pub(super) takes: Takes,
+    /// Whether nothing and `None` are taken for no value.
+    pub(super) optional: bool,
+    marks: &'static str,
+}
+
+/// What the values of a flag are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// Any text.
+    Text,
+    /// Any text, which must not be shown.
+    Secret,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// A number with a unit behind it (`32k`).
+    Human,
+    /// JSON.
+    Json,
+    /// A word for yes or no.
+    Boolean,
+    /// One of these words.
+    Choice(Vec<&'static str>),
+}
+
+/// What a table says of a flag in one release.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// How it is read: as that release does, else as the one that is nearest and has it; absent: no
+    /// release has it.
+    pub(super) form: Option<&'a Form>,
+    /// Whether the release has it in that form. [`Standing::Unknown`]: the release is not known, or it
+    /// is between two that differ.
+    pub(super) standing: Standing,
+}
+
+impl FlagTable {
+    /// The table that is written so.
+    pub(super) const fn new(text: &'static str) -> Self {
+        Self { releases: ReleaseTable::new(text), text, forms: OnceLock::new() }
+    }
+
+    /// The newest release that was read.
+    pub(super) fn newest(&self) -> &'static str {
+        self.releases.newest()
+    }
+
+    /// Whether the table speaks of that release.
+    pub(super) fn covers(&self, release: &[u32]) -> bool {
+        self.releases.around(release).is_some()
+    }
+
+    /// Every form of every flag.
+    pub(super) fn forms(&self) -> &[Form] {
+        self.forms.get_or_init(|| {
+            let lines = self.text.lines().filter(|line| !line.starts_with('#'));
+            lines.skip(1).filter_map(Form::read).collect()
+        })
+    }
+
+    /// What is known of the flag with that spelling in `release`; absent: the release is not known.
+    pub(super) fn known(&self, spelling: &str, release: Option<&[u32]>) -> Known<'_> {
+        self.standing(release, |form| form.spellings.contains(&spelling))
+    }
+
+    /// What is known of the forms that `is_it` picks, which are of one flag.
+    pub(super) fn standing(
+        &self,
+        release: Option<&[u32]>,
+        is_it: impl Fn(&Form) -> bool,
+    ) -> Known<'_> {
+        let forms = || self.forms().iter().filter(|form| is_it(form));
+        let of = |index: usize| forms().find(|form| form.is_in(index));
+        let last = forms().max_by_key(|form| form.marks.rfind('+'));
+        match release.and_then(|release| self.releases.around(release)) {
+            None => Known { form: last, standing: Standing::Unknown },
+            Some((below, above)) => match (of(below), of(above)) {
+                (Some(form), Some(other)) if std::ptr::eq(form, other) => {
+                    Known { form: Some(form), standing: Standing::Here }
+                }
+                (None, None) => Known { form: last, standing: Standing::Missing },
+                (form, other) => Known { form: other.or(form), standing: Standing::Unknown },
+            },
+        }
+    }
+
+    /// Whether the newest release that was read has the flag.
+    pub(super) fn is_in_newest(&self, spelling: &str) -> bool {
+        let newest = self.releases.releases().count().saturating_sub(1);
+        let mut forms = self.forms().iter();
+        forms.any(|form| form.spellings.contains(&spelling) && form.is_in(newest))
+    }
+
+    /// The forms that `release` has; of one that is not known, those of the newest.
+    pub(super) fn forms_of(&self, release: Option<&[u32]>) -> impl Iterator<Item = &Form> {
+        let newest = self.releases.releases().count().saturating_sub(1);
+        let around = release.and_then(|release| self.releases.around(release));
+        let (below, above) = around.unwrap_or((newest, newest));
+        self.forms().iter().filter(move |form| form.is_in(below) || form.is_in(above))
+    }
+
+    /// The release nearest to `release` that has the flag; of one that is not known, the last.
+    pub(super) fn elsewhere(&self, spelling: &str, release: Option<&[u32]>) -> Option<Elsewhere> {
+        let mut earlier = None;
+        for (index, name) in self.releases.releases().enumerate() {
+            let mut forms = self.forms().iter();
+            if !forms.any(|form| form.spellings.contains(&spelling) && form.is_in(index)) {
+                continue;
+            }
+            let numbers = super::release_table::numbers(name);
+            if release.is_some_and(|release| release < numbers.as_slice()) {
+                return Some(earlier.unwrap_or(Elsewhere::Later(name)));
+            }
+            earlier = Some(Elsewhere::Earlier(name));
+        }
+        earlier
+    }
+
+    /// Every spelling of every flag, and whether what it takes is a secret.
+    pub(super) fn known_flags(&self) -> impl Iterator<Item = KnownFlag> {
+        self.forms().iter().flat_map(|form| {
+            form.spellings.iter().map(|spelling| KnownFlag {
+                spelling,
+                is_secret: form.takes == Takes::Secret,
+                is_list: form.arity == Arity::Many,
+            })
+        })
+    }
+}
+
+impl Form {
+    /// The form that a line of the table is; absent: the line is none.
+    fn read(line: &'static str) -> Option<Self> {
+        let mut words = line.split(' ');
+        let spellings = words.next()?.split(',').collect();
+        let arity = match words.next()? {
+            "switch" => Arity::Switch,
+            "one" => Arity::One,
+            "two" => Arity::Two,
+            "many" => Arity::Many,
+            "maybe" => Arity::Maybe(&[]),
+            _ => return None,
+        };
+        let value = words.next()?;
+        let (value, optional) = match value.strip_suffix('?') {
+            Some(value) => (value, true),
+            None => (value, false),
+        };
+        let takes = match value {
+            "-" | "text" => Takes::Text,
+            "secret" => Takes::Secret,
+            "integer" => Takes::Integer,
+            "number" => Takes::Number,
+            "human" => Takes::Human,
+            "json" => Takes::Json,
+            "boolean" => Takes::Boolean,
+            words => Takes::Choice(words.split('|').collect()),
+        };
+        Some(Self { spellings, arity, takes, optional, marks: words.next()? })
+    }
+
+    /// The name by which it is asked for.
+    pub(super) fn name(&self) -> &'static str {
+        self.spellings.first().copied().unwrap_or_default()
+    }
+
+    /// Whether the release with that index has it.
+    fn is_in(&self, release: usize) -> bool {
+        self.marks.as_bytes().get(release) == Some(&b'+')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::engine::Complaint;
+    use crate::plan::engine::arguments::{Arguments, Grammar};
+    use crate::plan::engine::words::Word;
+    use crate::source_map::Place;
+
+    static TABLE: FlagTable = FlagTable::new(
+        "# How it was made.\n\
+         releases 0.6.6 0.8.5 0.12.0\n\
+         --model one text +++\n\
+         --max-model-len one integer +++\n\
+         --max-num-seqs one integer? +++\n\
+         --dtype one auto|half +++\n\
+         --hf-overrides one json -++\n\
+         --chunked one boolean +--\n\
+         --chunked switch - -++\n\
+         --swap-space one number ++-\n\
+         --new switch - --+\n\
+         --api-key,-k many secret +++\n",
+    );
+
+    static GRAMMAR: Grammar =
+        Grammar { abbreviations: true, underscores: true, ..Grammar::plain_table(&TABLE) };
+
+    /// What is said of a command line, and the words that are left over.
+    fn said(release: Option<&[u32]>, line: &str) -> Vec<String> {
+        let words = line.split_whitespace().map(|word| Word::known(word, &Place::nowhere()));
+        let words: Vec<_> = words.collect();
+        let arguments = Arguments::parse(&GRAMMAR, &words, release);
+        let complaints = arguments.complaints.iter().map(|complaint| {
+            if let Complaint::UnknownFlag(it) = &complaint.value {
+                let certain = if it.is_certain { "no" } else { "perhaps no" };
+                return format!("{certain} {} {:?} {:?}", it.flag, it.elsewhere, it.instead);
+            }
+            if let Complaint::BadValue { by, expected, is_certain, .. } = &complaint.value {
+                return format!("{by} takes {expected} {is_certain}");
+            }
+            format!("{:?}", complaint.value)
+        });
+        complaints.chain(arguments.positionals.iter().map(|word| word.text.clone())).collect()
+    }
+
+    fn check(release: Option<&[u32]>, line: &str, expected: &[&str]) {
+        assert_eq!(said(release, line), expected, "{line} in {release:?}");
+    }
+
+    #[test]
+    fn a_flag_is_read_as_the_release_has_it() {
+        check(Some(&[0, 6, 6]), "--chunked false /m", &["/m"]);
+        check(Some(&[0, 8, 5]), "--chunked false /m", &["false", "/m"]);
+        check(None, "--chunked /m", &["/m"]);
+        check(
+            Some(&[0, 8, 5]),
+            "--chunked=false",
+            &["SwitchValue { flag: \"--chunked\", value: \"false\" }"],
+        );
+        check(Some(&[0, 8, 5]), "-k a b --dtype half --max-num-seqs None", &[]);
+    }
+
+    #[test]
+    fn a_flag_of_no_release_is_an_error_only_where_the_release_is_known() {
+        let none = |certain: &str| format!("{certain} --no-such None None");
+        check(Some(&[0, 12, 0]), "--no-such 1 /m", &[&none("no"), "/m"]);
+        check(None, "--no-such 1", &[&none("perhaps no")]);
+        check(Some(&[0, 99, 0]), "--no-such 1", &[&none("perhaps no")]);
+        let len = "--max-model-length Some(\"write `--max-model-len`, if that is what was meant\")";
+        let len = len.replace(" Some", " None Some");
+        check(Some(&[0, 12, 0]), "--max-model-length 9", &[&format!("no {len}")]);
+        check(None, "--max-model-length 9", &[&format!("perhaps no {len}")]);
+    }
+
+    #[test]
+    fn a_flag_of_another_release_is_told_with_it() {
+        let gone = "--swap-space Some(Earlier(\"0.8.5\")) Some(\"write `--swap-space`\")";
+        let gone = gone.split(" Some(\"write").next().unwrap();
+        let of = |release: Option<&[u32]>, line: &str| said(release, line).join("; ");
+        assert!(of(Some(&[0, 12, 0]), "--swap-space 4").starts_with(&format!("no {gone}")));
+        assert!(of(None, "--swap-space 4").starts_with(&format!("perhaps no {gone}")));
+        assert!(of(Some(&[0, 8, 5]), "--new").starts_with("no --new Some(Later(\"0.12.0\"))"));
+        // Between two that differ it may be there.
+        check(Some(&[0, 9, 0]), "--new", &[]);
+        check(Some(&[0, 9, 0]), "--swap-space 4", &[]);
+        check(None, "--new", &[]);
+    }
+
+    #[test]
+    fn a_flag_may_be_cut_short_as_long_as_it_is_one() {
+        check(None, "--max-model 5", &[]);
+        check(None, "--max_model 5", &[]);
+        let complaints = said(Some(&[0, 12, 0]), "--max 5");
+        assert_eq!(complaints.len(), 1, "{complaints:?}");
+    }
+
+    #[test]
+    fn a_value_is_what_the_flag_takes() {
+        let release = Some(&[0, 12, 0][..]);
+        check(release, "--dtype fp16", &["--dtype takes one of `auto`, `half` true"]);
+        check(None, "--dtype fp16", &["--dtype takes one of `auto`, `half` false"]);
+        check(release, "--hf-overrides {a:1}", &["--hf-overrides takes JSON true"]);
+        check(release, "--hf-overrides {\"a\":1}", &[]);
+        check(
+            release,
+            "--max-model-len 8x",
+            &["NotANumber { by: \"--max-model-len\", value: \"8x\" }"],
+        );
+    }
+
+    #[test]
+    fn what_docker_takes_is_told_with_the_key_of_compose() {
+        let said = said(None, "--shm-size 1g");
+        let expected = "no --shm-size None Some(\"remove it from the command, and set `shm_size` of \
+                        the service\")";
+        assert_eq!(said, [expected]);
+    }
+}
