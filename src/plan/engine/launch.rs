@@ -4,7 +4,7 @@
 use crate::path::ServicePath;
 use crate::plan::engine::image::{Image, Trust};
 use crate::plan::engine::profile::{Defaults, Profile};
-use crate::plan::engine::shell::{self, Scope};
+use crate::plan::engine::shell::{self, Course, Followed, Scope, settings};
 use crate::plan::engine::words::{Environment, Word};
 use crate::plan::engine::{Complaint, CutCommand, Engine, names};
 use crate::project::{Line, Service, Text};
@@ -481,24 +481,36 @@ impl<'a> Search<'a> {
         let parsed = shell::parse(&script.text);
         let mut directory = None;
         let mut result = Start::Other;
+        let mut followed = Followed::default();
         for command in &parsed.commands {
             let Some(left) = self.tries.checked_sub(1) else { break };
             self.tries = left;
-            let scope = Scope { environment: &self.environment, arguments, place: &script.place };
-            let assigned = command.iter().map_while(shell::assignment);
-            let exported: Vec<(String, Word)> =
-                assigned.map(|(name, raw)| (name.to_owned(), scope.value(&raw))).collect();
-            let words = scope.words(command.get(exported.len()..).unwrap_or_default());
-            // What stands before a command is set for that command alone.
-            let alone = !exported.is_empty() && !words.is_empty();
-            let before = alone.then(|| self.environment.clone());
-            for (name, value) in exported {
-                self.environment.set(name, value);
+            let course = followed.course(command);
+            if course == Course::Never {
+                continue;
             }
-            match words.first().map(Word::program) {
-                Some("cd") => directory = words.get(1).cloned(),
-                Some("export") => self.assign_all(words.get(1..).unwrap_or_default()),
-                Some(_) | None => {}
+            let scope = Scope {
+                environment: &self.environment,
+                arguments,
+                place: &script.place,
+                unset_is_empty: command.is_test(),
+            };
+            let assigned = command.words.iter().map_while(shell::assignment);
+            let assigned: Vec<(String, Word)> =
+                assigned.map(|(name, raw)| (name.to_owned(), scope.value(&raw))).collect();
+            let words = scope.words(command.words.get(assigned.len()..).unwrap_or_default());
+            followed.ran(&words);
+            // What stands before a command is set for that command alone.
+            let before = self.environment.clone();
+            let alone = !assigned.is_empty() && !words.is_empty();
+            if alone {
+                assigned.into_iter().for_each(|(name, value)| self.environment.set(name, value));
+            } else {
+                settings::assign(&mut self.environment, assigned, course);
+            }
+            settings::run(&mut self.environment, &words, course);
+            if words.first().is_some_and(|program| program.is("cd")) {
+                directory = words.get(1).cloned();
             }
             match (self.start(&words, depth), &mut result) {
                 (Start::Engine(_), Start::Engine(first)) => first.unread.push(Spanned::new(
@@ -513,7 +525,7 @@ impl<'a> Search<'a> {
                 (start @ Start::Opaque(_), Start::Other) => result = start,
                 (Start::Opaque(_) | Start::Other, _) => {}
             }
-            if let Some(before) = before {
+            if alone {
                 self.environment = before;
             }
         }

@@ -1,9 +1,13 @@
-//! The part of the POSIX shell that start commands use: words, quotes, variables, and which simple
-//! commands a script is made of. Conditions and loops are not followed: every simple command in
-//! them counts.
+//! The part of the POSIX shell that start commands use: words, quotes, variables, which simple
+//! commands a script is made of, and under which conditions they run.
 
+mod course;
 mod reader;
+pub(super) mod settings;
 
+pub(super) use self::course::{Course, Followed};
+
+use crate::plan::engine::shell::course::Shape;
 use crate::plan::engine::shell::reader::{Reader, name_of};
 use crate::plan::engine::words::{Environment, Variable, Word};
 use crate::source_map::Place;
@@ -21,9 +25,18 @@ const DEEPEST: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Script {
     /// Its simple commands, in the order of the text.
-    pub(super) commands: Vec<Vec<Raw>>,
+    pub(super) commands: Vec<Command>,
     /// What in it is not understood, so that what follows is not known.
     pub(super) unread: Option<String>,
+}
+
+/// A simple command.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Command {
+    /// Its words, assignments among them.
+    pub(super) words: Vec<Raw>,
+    /// What stands between it and the one before.
+    before: Vec<Shape>,
 }
 
 /// One word as it is written: pieces, with or without quotes around them.
@@ -54,19 +67,16 @@ pub(super) struct Scope<'a, 'b> {
     pub(super) arguments: &'b [Word],
     /// Where the script is written.
     pub(super) place: &'b Place,
+    /// Whether a variable that nobody is known to set is empty: a script that tests for it gives it a
+    /// value of its own then.
+    pub(super) unset_is_empty: bool,
 }
-
-/// Words that only give a script its shape.
-const RESERVED: [&str; 14] = [
-    "if", "then", "else", "elif", "fi", "do", "done", "while", "until", "{", "}", "!", "time",
-    "esac",
-];
 
 /// Takes `script` apart.
 pub(super) fn parse(script: &str) -> Script {
     let mut reader = Reader { rest: script };
     let mut commands = Vec::new();
-    let mut command: Vec<Raw> = Vec::new();
+    let mut command = Command::default();
     let mut unread = None;
     loop {
         reader.skip_blanks();
@@ -74,7 +84,19 @@ pub(super) fn parse(script: &str) -> Script {
         match next {
             ';' | '&' | '|' | '\n' | '(' | ')' => {
                 reader.next();
-                commands.push(std::mem::take(&mut command));
+                let is_double = reader.peek() == Some(next);
+                let shape = match next {
+                    '&' if is_double => Shape::And,
+                    '|' if is_double => Shape::Or,
+                    _ => Shape::End,
+                };
+                if shape != Shape::End {
+                    reader.next();
+                }
+                if !command.words.is_empty() {
+                    commands.push(std::mem::take(&mut command));
+                }
+                command.before.push(shape);
             }
             '<' | '>' => match reader.redirection() {
                 Ok(()) => {}
@@ -87,15 +109,18 @@ pub(super) fn parse(script: &str) -> Script {
             _ => {
                 let word = reader.word();
                 let number = is_number(&word) && matches!(reader.peek(), Some('<' | '>'));
-                let reserved = command.is_empty() && is_reserved(&word);
-                if !number && !reserved {
-                    command.push(word);
+                let text = plain(&word).filter(|_| command.words.is_empty());
+                match text.and_then(Shape::reserved) {
+                    Some(shape) => command.before.push(shape),
+                    None if number => {}
+                    None => command.words.push(word),
                 }
             }
         }
     }
-    commands.push(command);
-    commands.retain(|command| !command.is_empty());
+    if !command.words.is_empty() {
+        commands.push(command);
+    }
     Script { commands, unread }
 }
 
@@ -111,6 +136,14 @@ pub(super) fn assignment(word: &Raw) -> Option<(&str, Raw)> {
     }
     let first = Piece { kind: PieceKind::Text(value.to_owned()), quoted: false };
     Some((name, std::iter::once(first).chain(rest.iter().cloned()).collect()))
+}
+
+impl Command {
+    /// Whether it is a test of texts.
+    pub(super) fn is_test(&self) -> bool {
+        let first = self.words.first().and_then(plain);
+        first.is_some_and(|first| matches!(first, "[" | "[[" | "test"))
+    }
 }
 
 impl Scope<'_, '_> {
@@ -180,6 +213,7 @@ impl Scope<'_, '_> {
             Variable::Removed => None,
             // What the image sets is not known; a default is what its author expects instead.
             Variable::Unmentioned if matches!(operator, '-' | '=' | '+') => None,
+            Variable::Unmentioned if self.unset_is_empty => None,
             Variable::Unmentioned => {
                 builder.unknown(format!("`${name}` is not in the service's environment"));
                 return;
@@ -203,7 +237,7 @@ impl Scope<'_, '_> {
                 None => Variable::Unmentioned,
             };
         }
-        self.environment.variable(name)
+        self.environment.in_shell(name)
     }
 
     fn other(&self, text: &str, quoted: bool, depth: usize, builder: &mut Builder<'_>) {
@@ -345,10 +379,6 @@ fn plain(word: &Raw) -> Option<&str> {
         [Piece { kind: PieceKind::Text(text), quoted: false }] => Some(text),
         _ => None,
     }
-}
-
-fn is_reserved(word: &Raw) -> bool {
-    plain(word).is_some_and(|text| RESERVED.contains(&text))
 }
 
 fn is_number(word: &Raw) -> bool {

@@ -82,10 +82,11 @@ impl Reader<'_> {
     }
 
     fn script(&mut self, text: &str, arguments: &[Word], place: &Place, depth: usize) {
-        for command in shell::parse(text).commands {
+        for shell::Command { words: command, .. } in shell::parse(text).commands {
             let assigned = command.iter().take_while(|raw| shell::assignment(raw).is_some());
             let assigned = assigned.count();
-            let scope = Scope { environment: &self.environment, arguments, place };
+            let scope =
+                Scope { environment: &self.environment, arguments, place, unset_is_empty: false };
             let words = scope.words(command.get(assigned..).unwrap_or_default());
             self.words(&words, depth);
         }

@@ -19,12 +19,17 @@ pub(super) struct Word {
     pub(super) unknown: Option<String>,
 }
 
-/// The variables of the engine's process: what the script sets, over the service, over the image.
+/// The variables of the engine's process: what the script exports, over the service, over the image.
 #[derive(Debug, Clone)]
 pub(super) struct Environment<'a> {
     service: &'a Service,
     image: &'static [(&'static str, &'static str)],
-    script: IndexMap<String, Word>,
+    /// What the script gives to the programs that it starts; nothing: it takes the variable away.
+    exported: IndexMap<String, Option<Word>>,
+    /// What the script keeps for itself.
+    kept: IndexMap<String, Word>,
+    /// Whether the script exports all that it sets (`set -a`).
+    exports_all: bool,
 }
 
 /// What is known about a variable.
@@ -66,20 +71,67 @@ impl<'a> Environment<'a> {
         service: &'a Service,
         image: &'static [(&'static str, &'static str)],
     ) -> Self {
-        Self { service, image, script: IndexMap::new() }
+        Self {
+            service,
+            image,
+            exported: IndexMap::new(),
+            kept: IndexMap::new(),
+            exports_all: false,
+        }
     }
 
-    /// Sets a variable as a script does; a script that sets too many is not believed.
+    /// Gives a variable to the programs that are started; a script that sets too many is not believed.
     pub(super) fn set(&mut self, name: String, value: Word) {
-        if self.script.len() < MOST_VARIABLES {
-            self.script.insert(name, value);
+        if self.exported.len() < MOST_VARIABLES {
+            self.kept.shift_remove(&name);
+            self.exported.insert(name, Some(value));
+        }
+    }
+
+    /// Sets a variable of the script, which the programs that it starts get only if they had one of that
+    /// name.
+    pub(super) fn assign(&mut self, name: String, value: Word) {
+        if self.exports_all || !matches!(self.variable(&name), Variable::Unmentioned) {
+            self.set(name, value);
+        } else if self.kept.len() < MOST_VARIABLES {
+            self.kept.insert(name, value);
+        }
+    }
+
+    /// Gives what the script has kept for itself to the programs that it starts.
+    pub(super) fn export(&mut self, name: &str) {
+        if let Some(value) = self.kept.shift_remove(name) {
+            self.set(name.to_owned(), value);
+        }
+    }
+
+    /// Exports all that is set from here on, or no more.
+    pub(super) fn export_all(&mut self, on: bool) {
+        self.exports_all = on;
+    }
+
+    /// Takes a variable away.
+    pub(super) fn unset(&mut self, name: &str) {
+        self.kept.shift_remove(name);
+        if self.exported.len() < MOST_VARIABLES {
+            self.exported.insert(name.to_owned(), None);
+        }
+    }
+
+    /// What the script itself finds in a variable.
+    pub(super) fn in_shell(&self, name: &str) -> Variable {
+        match self.kept.get(name) {
+            Some(word) => Variable::Set(word.clone()),
+            None => self.variable(name),
         }
     }
 
     /// What is known about a variable.
     pub(super) fn variable(&self, name: &str) -> Variable {
-        if let Some(word) = self.script.get(name) {
-            return Variable::Set(word.clone());
+        match self.exported.get(name) {
+            Some(Some(word)) => return Variable::Set(word.clone()),
+            Some(None) => return Variable::Removed,
+            None => {}
         }
         if let Some(value) = self.service.environment.get(name) {
             return match &value.value {

@@ -16,12 +16,17 @@ fn check(script: &str, expected: &[&str]) {
     let place = Place::nowhere();
     let environment = Environment::new(&service, &[]);
     let arguments = [Word::known("first", &place), Word::known("2nd arg", &place)];
-    let scope = Scope { environment: &environment, arguments: &arguments, place: &place };
+    let scope = Scope {
+        environment: &environment,
+        arguments: &arguments,
+        place: &place,
+        unset_is_empty: false,
+    };
     let commands: Vec<String> = parse(script)
         .commands
         .iter()
         .map(|command| {
-            let words = scope.words(command);
+            let words = scope.words(&command.words);
             let shown = words.iter().map(|word| match &word.unknown {
                 Some(_) => format!("<{}?>", word.text),
                 None => format!("<{}>", word.text),
@@ -80,9 +85,14 @@ fn a_variable_that_doubles_itself_does_not_grow_without_bound() {
     let place = Place::nowhere();
     let mut environment = Environment::new(&service, &[]);
     for _ in 0..64 {
-        let scope = Scope { environment: &environment, arguments: &[], place: &place };
+        let scope = Scope {
+            environment: &environment,
+            arguments: &[],
+            place: &place,
+            unset_is_empty: false,
+        };
         let script = parse("A=$A$A$A${A:-xxxxxxxx}");
-        let (name, raw) = assignment(&script.commands[0][0]).unwrap();
+        let (name, raw) = assignment(&script.commands[0].words[0]).unwrap();
         let value = scope.value(&raw);
         let name = name.to_owned();
         environment.set(name, value);

@@ -245,3 +245,55 @@ fn a_script_whose_text_is_needed_is_named() {
     let python = [("/run", "#!/usr/bin/python3\nprint('vllm serve /m')\n")];
     check_texts(&["/run"], &[], &python, "none");
 }
+
+#[test]
+fn what_a_script_sets_under_a_condition_is_known_where_the_condition_is() {
+    let model = |name: &str| format!("vLLM | model={name}");
+    let unknown =
+        |name: &str| format!("vLLM | unread: the script sets `{name}` in more than one way");
+    check_script("if [ -z \"$X\" ]; then X=/d; fi; vllm serve $X", &model("/d"));
+    check_script("if [ -z \"$MODEL\" ]; then MODEL=/d; fi; vllm serve $MODEL", &model("/m/x"));
+    check_script("if [ \"$PORT\" = 81 ]; then A=/a; else A=/b; fi; vllm serve $A", &model("/a"));
+    check_script("if [ \"$PORT\" != 81 ]; then A=/a; else A=/b; fi; vllm serve $A", &model("/b"));
+    check_script("if ! test -n \"$MODEL\"; then A=/a; else A=/b; fi; vllm serve $A", &model("/b"));
+    check_script("[ -n \"$MODEL\" ] && A=$MODEL || A=/d; vllm serve $A", &model("/m/x"));
+    check_script("[ -z \"$MODEL\" ] && MODEL=/d; vllm serve $MODEL", &model("/m/x"));
+    let of_file = "if [ -f /x ]; then A=/a; else A=/b; fi; vllm serve $A";
+    check_script(of_file, &unknown("A"));
+    check_script("if [ -f /x ]; then A=/a; else A=/a; fi; vllm serve /m", &model("/m"));
+    check_script("case $PORT in 81) A=/a ;; *) A=/b ;; esac; vllm serve $A", &unknown("A"));
+    check_script("A=/a; for x in 1 2; do A=/b; done; vllm serve $A", &unknown("A"));
+    check_script("A=/a; nvidia-smi || A=/b; vllm serve $A", &unknown("A"));
+    let chosen = "if [ -n \"$MODEL\" ]; then vllm serve $MODEL; else vllm serve /d; fi";
+    check_script(chosen, &model("/m/x"));
+    check_script(
+        "if false; then vllm serve /a; elif true; then vllm serve /b; else vllm serve /c; fi",
+        &model("/b"),
+    );
+}
+
+#[test]
+fn a_variable_of_a_script_reaches_the_engine_if_it_is_exported() {
+    let exceeds = |script: &str| {
+        let mut service = service("acme/vllm-base", &[script]);
+        service.entrypoint = Some(spanned(&["/bin/bash", "-c"]));
+        invocation(&service).unwrap().exceeds_context
+    };
+    for script in [
+        "VLLM_ALLOW_LONG_MAX_MODEL_LEN=1 vllm serve /m",
+        "env VLLM_ALLOW_LONG_MAX_MODEL_LEN=1 vllm serve /m",
+        "export VLLM_ALLOW_LONG_MAX_MODEL_LEN=1; vllm serve /m",
+        "VLLM_ALLOW_LONG_MAX_MODEL_LEN=1; export VLLM_ALLOW_LONG_MAX_MODEL_LEN; vllm serve /m",
+        "set -a; VLLM_ALLOW_LONG_MAX_MODEL_LEN=1; set +a; vllm serve /m",
+        "declare -x VLLM_ALLOW_LONG_MAX_MODEL_LEN=1; vllm serve /m",
+    ] {
+        assert!(exceeds(script), "{script}");
+    }
+    for script in [
+        "VLLM_ALLOW_LONG_MAX_MODEL_LEN=1; vllm serve /m",
+        "VLLM_ALLOW_LONG_MAX_MODEL_LEN=1 true; vllm serve /m",
+        "export VLLM_ALLOW_LONG_MAX_MODEL_LEN=1; unset VLLM_ALLOW_LONG_MAX_MODEL_LEN; vllm serve /m",
+    ] {
+        assert!(!exceeds(script), "{script}");
+    }
+}
