@@ -367,6 +367,14 @@ impl Service {
     }
 }
 
+/// What stands between the quotes that a value begins and ends with: in the list form of `environment`
+/// they belong to the value, and are never meant to. Absent: there are none.
+#[must_use]
+pub fn unquoted(value: &str) -> Option<&str> {
+    let within = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
+    ['"', '\''].into_iter().find_map(|quote| within(quote).filter(|text| !text.contains(quote)))
+}
+
 #[cfg(test)]
 impl Project {
     /// A project in `/stack` with these services.

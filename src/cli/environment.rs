@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 use crate::limits::LONGEST_TOKEN_FILE;
 use crate::options::{Base, DEFAULT_ENDPOINT, NetworkOptions, OptionsError, Token};
 use crate::path::expansion::{Known, expanded};
+use crate::project::unquoted;
 use crate::regular_file;
 
 /// Where Docker puts the secret that the shipped fragments declare.
@@ -210,6 +211,8 @@ fn named_token(path: &str) -> Result<Option<Token>, OptionsError> {
 
 fn valid(text: &str, origin: &str) -> Result<Option<Token>, OptionsError> {
     let token = text.trim();
+    // No token has quotes; those of a list in a Compose file are taken for a part of it.
+    let token = unquoted(token).unwrap_or(token);
     if token.is_empty() {
         return Ok(None);
     }
@@ -238,6 +241,12 @@ mod tests {
     fn a_token_with_a_line_break_inside_is_refused_without_showing_it() {
         let error = environment(&[("HF_TOKEN", "hf_a\nb")]).token().unwrap_err();
         assert!(!error.to_string().contains("hf_a"), "{error}");
+    }
+
+    #[test]
+    fn quotes_around_a_token_do_no_harm() {
+        let token = environment(&[("HF_TOKEN", "\"hf_abc\"")]).token().unwrap();
+        assert_eq!(token.map(|(token, _)| token), Some(Token::new("hf_abc".to_owned())));
     }
 
     #[test]

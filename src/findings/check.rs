@@ -64,6 +64,7 @@ pub static CHECKS: &[&Check] = &[
     &engine::WIRING,
     &engine::COMMAND_LINE,
     &engine::environment::CHECK,
+    &engine::quotes::CHECK,
     &waiting::CHECK,
     &container::secrets::CHECK,
     &mounts::ROOT,

@@ -34,7 +34,7 @@ pub use assemble::plan;
 pub use cache::{Cached, Choice};
 pub use found::of_models;
 pub use hub::NamedHub;
-pub use variables::models_root;
+pub use variables::{is_lane_variable, models_root};
 
 /// The lanes of a project, with every path and source resolved. Inert.
 #[derive(Debug, Clone)]

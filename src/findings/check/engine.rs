@@ -3,6 +3,7 @@
 
 mod complaints;
 pub mod environment;
+pub mod quotes;
 mod rules;
 
 use crate::facts::{LaneFacts, ProjectFacts};
@@ -35,6 +36,7 @@ pub static COMMAND_LINE: Check = Check {
         &rules::FLAG_UNKNOWN_TO_ENGINE,
         &rules::COMMAND_LINE_REFUSED,
         &rules::VARIABLE_CONSUMED_BY_COMPOSE,
+        &rules::QUOTES_IN_VARIABLE,
     ],
     run: Run::Mount(command_line),
 };

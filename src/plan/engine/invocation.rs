@@ -221,6 +221,15 @@ pub enum Complaint {
     },
     /// What only one engine refuses, and only its file can say.
     Refused(Refusal),
+    /// The value of a variable is in quotes, which belong to it.
+    QuotedVariable {
+        /// The variable.
+        variable: String,
+        /// What stands between them.
+        meant: String,
+        /// Whether it says what is opened, where it is kept, or a number that is needed.
+        decides: bool,
+    },
     /// A flag that needs a value is the last word, or another flag follows it.
     NoValue {
         /// As written.
@@ -381,6 +390,18 @@ impl Invocation {
         }
     }
 
+    /// Whether what is written at `place` says what is opened, where it is kept, or a number.
+    pub(super) fn is_decided_at(&self, place: &Place) -> bool {
+        let opened = self.opens.iter().map(|opens| &opens.place);
+        let folders = self.hub_cache.iter().map(|cache| &cache.place);
+        let folders = folders.chain(self.models_dir.iter().map(|folder| &folder.place));
+        let folders = folders.chain(self.download_dir.iter().map(|folder| &folder.place));
+        let numbers = self.context.iter().chain(&self.tensor_parallel).map(|it| &it.place);
+        let hub = self.endpoint.iter().map(|endpoint| &endpoint.place);
+        let mut places = opened.chain(folders).chain(numbers).chain(hub).chain([&self.port_place]);
+        place.span.is_some() && places.any(|known| known == place)
+    }
+
     /// The model that will be opened, if one is named.
     #[must_use]
     pub fn model(&self) -> Option<&Opens> {
@@ -480,6 +501,7 @@ impl Complaint {
             | Self::UnknownFlag(_)
             | Self::SwitchValue { .. }
             | Self::Refused(_)
+            | Self::QuotedVariable { .. }
             | Self::NoValue { .. }
             | Self::EmptyModel { .. }
             | Self::SwallowedFlag { .. }
@@ -503,6 +525,7 @@ impl Complaint {
             | Self::BadValue { .. }
             | Self::SwitchValue { .. }
             | Self::Refused(_)
+            | Self::QuotedVariable { .. }
             | Self::EmptyValue { .. }
             | Self::CommandCut { .. }
             | Self::NotANumber { .. }

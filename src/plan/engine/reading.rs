@@ -11,7 +11,7 @@ use crate::plan::engine::words::{Environment, Word};
 use crate::plan::engine::{
     Complaint, Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable, names,
 };
-use crate::project::{Mount, Service, Text};
+use crate::project::{Mount, Service, Text, unquoted};
 use crate::source_map::{Place, Spanned, VariableSource};
 
 /// An invocation in the making.
@@ -62,8 +62,24 @@ impl<'a> Reading<'a> {
 
     /// The invocation, the model first.
     pub(super) fn finish(mut self) -> Invocation {
+        self.quoted();
         self.invocation.opens.sort_by_key(|opens| opens.part != Part::Model);
         self.invocation
+    }
+
+    /// Complains of the variables whose values are in quotes. They were read as they were meant; what
+    /// the engine makes of them with their quotes is certain where they name what it opens or where.
+    fn quoted(&mut self) {
+        let engine = self.invocation.engine;
+        for (name, value) in &self.service.environment {
+            let Some(meant) = value.value.as_deref().and_then(unquoted) else { continue };
+            let decides = self.invocation.is_decided_at(&value.place);
+            if decides || engine.reads_variable(name) || engine.knows_variable(name) {
+                let (variable, meant) = (name.clone(), meant.to_owned());
+                let complaint = Complaint::QuotedVariable { variable, meant, decides };
+                self.complain(complaint, &value.place);
+            }
+        }
     }
 
     /// Takes over what the parser could not read and what it complains about.

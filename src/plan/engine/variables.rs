@@ -94,6 +94,14 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Whether a release of it is known to read the variable `name`.
+    pub(super) fn knows_variable(self, name: &str) -> bool {
+        let known = self.command_line().known_variables.as_ref();
+        known.is_some_and(|known| known.table.entry(name).is_some())
+    }
+}
+
 impl KnownVariables {
     /// Whether a name that is not in the table is none of this engine's.
     fn is_of_others(&self, name: &str) -> bool {
@@ -161,10 +169,7 @@ impl KnownVariables {
 
 /// Whether the name is one of an engine whose variables have no beginning of their own.
 fn is_known_to_any(name: &str) -> bool {
-    Engine::ALL.into_iter().any(|engine| {
-        let known = engine.command_line().known_variables.as_ref();
-        known.is_some_and(|known| known.table.entry(name).is_some())
-    })
+    Engine::ALL.into_iter().any(|engine| engine.knows_variable(name))
 }
 
 /// Whether the name is one of those that Kubernetes and Docker's links give every container about a

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use crate::project::Service;
+use crate::project::{Service, unquoted};
 use crate::source_map::Place;
 
 /// The most variables that a script may set.
@@ -135,7 +135,10 @@ impl<'a> Environment<'a> {
         }
         if let Some(value) = self.service.environment.get(name) {
             return match &value.value {
-                Some(text) => Variable::Set(Word::known(text.as_str(), &value.place)),
+                Some(text) => {
+                    let text = unquoted(text).unwrap_or(text);
+                    Variable::Set(Word::known(text, &value.place))
+                }
                 None => Variable::Removed,
             };
         }

@@ -10,7 +10,7 @@ use super::{ModelKind, Origin, Traced};
 use crate::options::Selection;
 use crate::path::{HostPath, ServicePath, clean};
 use crate::project::mounts::Standpoint;
-use crate::project::{MountSource, Project};
+use crate::project::{MountSource, Project, unquoted};
 use crate::source_map::{Place, Spanned};
 
 const PREFIXES: [&str; 2] = ["ARGOS_LANE_", "CORTEX_LANE_"];
@@ -68,6 +68,12 @@ pub(super) fn model_of(name: &str) -> Option<String> {
     matches!(field, Field::ModelPath | Field::Model).then_some(lane)
 }
 
+/// Whether a variable of that name says something of a lane.
+#[must_use]
+pub fn is_lane_variable(name: &str) -> bool {
+    parse(name).is_some()
+}
+
 /// One lane variable.
 struct Said<'a> {
     lane: String,
@@ -94,6 +100,7 @@ impl<'a> Said<'a> {
     fn of(name: &str, value: &Spanned<String>, speaker: Speaker<'a>) -> Option<Self> {
         let (lane, field) = parse(name)?;
         let text = value.value.trim();
+        let text = unquoted(text).unwrap_or(text);
         let value = Spanned::new(text.to_owned(), value.place.clone());
         (!text.is_empty()).then(|| Self {
             lane,

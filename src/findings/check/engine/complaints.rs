@@ -104,6 +104,7 @@ fn refused(lane: &Lane, invocation: &Invocation, complaint: &Complaint) -> Findi
         Complaint::Refused(Refusal { why, fix, .. }) => {
             (&rules::COMMAND_LINE_REFUSED, why.clone(), fix.clone())
         }
+        Complaint::QuotedVariable { variable, meant, .. } => quoted(name, variable, meant),
         Complaint::NoValue { flag } => {
             let message = format!("`{flag}` needs a value and none follows it, so {name} exits");
             (&rules::COMMAND_LINE_REFUSED, message, write("behind", flag))
@@ -165,7 +166,8 @@ fn may_work(invocation: &Invocation, complaint: &Complaint) -> bool {
         | Complaint::ModelTwice { .. }
         | Complaint::ListReplaced { .. } => true,
         Complaint::SwallowedFlag { exits, .. } => !exits && !invocation.lost_model(),
-        Complaint::UnknownFlag(UnknownFlag { is_certain, .. })
+        Complaint::QuotedVariable { decides: is_certain, .. }
+        | Complaint::UnknownFlag(UnknownFlag { is_certain, .. })
         | Complaint::BadValue { is_certain, .. }
         | Complaint::Refused(Refusal { is_certain, .. }) => !is_certain,
         Complaint::NotANumber { by, value } => {
@@ -246,6 +248,15 @@ fn bad_value(by: &str, value: &str, expected: &str) -> Told {
         message,
         format!("write behind `{by}` what it takes: {expected}"),
     )
+}
+
+pub(super) fn quoted(name: &str, variable: &str, meant: &str) -> Told {
+    let meant = if is_secret(variable) { "..." } else { meant };
+    let message = format!(
+        "the quotes around the value of `{variable}` belong to it, and {name} gets them as well"
+    );
+    let fix = format!("write `{variable}={meant}` without quotes around the value");
+    (&rules::QUOTES_IN_VARIABLE, message, fix)
 }
 
 fn switch_value(name: &str, flag: &str, value: &str) -> Told {

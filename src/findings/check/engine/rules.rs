@@ -59,3 +59,6 @@ pub(super) static VARIABLE_UNKNOWN_TO_ENGINE: Rule = Rule::warning(
     ExitCode::Lane,
     include_str!("rules/variable-unknown-to-engine.md"),
 );
+
+pub(super) static QUOTES_IN_VARIABLE: Rule =
+    Rule::error("quotes-in-variable", ExitCode::Lane, include_str!("rules/quotes-in-variable.md"));
