@@ -2,6 +2,7 @@
 //! entrypoints/openai/cli_args.py, utils/argparse_utils.py, transformers_utils/config.py,
 //! docker/Dockerfile).
 
+mod environment;
 mod flags;
 mod log;
 
@@ -204,6 +205,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
         .map(|word| word.text.clone())
         .collect();
     settings(&arguments, reading);
+    environment::values(launch.image.as_ref().is_some_and(|it| it.mentions("cpu")), reading);
 }
 
 /// Notes the flags that 0.12.0 has and 0.33.0 has not.

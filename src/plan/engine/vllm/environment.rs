@@ -1,0 +1,98 @@
+//! The values of vLLM's own variables (vllm/envs.py).
+
+use crate::plan::engine::Complaint;
+use crate::plan::engine::flag_table::{FlagTable, Form, Takes};
+use crate::plan::engine::reading::Reading;
+use crate::plan::engine::release_table::Standing;
+use crate::plan::engine::words::{Variable, Word};
+
+static VALUES: FlagTable = FlagTable::new(include_str!("variable-values.txt"));
+
+/// The first release of those that were read whose engine asks for every variable at its start
+/// (v1/engine/core.py `enable_envs_cache`; 0.10.2 does not). Older ones ask for one when they need it.
+const ASKS_FOR_ALL_SINCE: [u32; 3] = [0, 11, 2];
+
+/// The variable that every release for CPUs needs (platforms/cpu.py `check_and_update_config`).
+const OF_CPU: &str = "VLLM_CPU_KVCACHE_SPACE";
+
+/// Complains of the variables whose values vLLM cannot read.
+pub(super) fn values(is_for_cpu: bool, reading: &mut Reading<'_>) {
+    let release = reading.release();
+    let asks_for_all =
+        release.as_deref().is_some_and(|release| ASKS_FOR_ALL_SINCE.as_slice() <= release);
+    let mut names: Vec<&str> = VALUES.forms().iter().map(Form::name).collect();
+    names.dedup();
+    for name in names {
+        let Variable::Set(word) = reading.environment.variable(name) else { continue };
+        let known = VALUES.known(name, release.as_deref());
+        let Some(form) = known.form.filter(|_| known.standing != Standing::Missing) else {
+            continue;
+        };
+        let is_asked = asks_for_all || is_for_cpu && name == OF_CPU;
+        let is_certain = is_asked && known.standing == Standing::Here;
+        if let Some(expected) = refused(form, &word) {
+            let (by, value) = (name.to_owned(), word.text.clone());
+            let complaint = Complaint::BadValue { by, value, expected, is_certain };
+            reading.complain(complaint, &word.place);
+        }
+    }
+}
+
+/// What is expected in the place of a value that cannot be read; absent: it can, or it is not known.
+fn refused(form: &Form, word: &Word) -> Option<String> {
+    let text = word.text.trim();
+    if word.unknown.is_some() || form.optional && text.is_empty() {
+        return None;
+    }
+    let digits = text.replace('_', "");
+    if form.takes == Takes::Integer {
+        return digits.parse::<i64>().is_err().then(|| "a whole number".to_owned());
+    }
+    if form.takes == Takes::Number {
+        return digits.parse::<f64>().is_err().then(|| "a number".to_owned());
+    }
+    let Takes::Choice(words) = &form.takes else { return None };
+    let is_one = words.contains(&word.text.as_str());
+    (!is_one).then(|| format!("one of `{}`", words.join("`, `")))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::engine::{Complaint, invocation};
+    use crate::project::Service;
+    use crate::source_map::Spanned;
+
+    /// Whether a value is refused, and whether that is certain.
+    fn refused(image: &str, name: &str, value: &str) -> Option<bool> {
+        let mut service = Service::named(Spanned::nowhere("llm".to_owned()));
+        service.image = Some(Spanned::nowhere(image.to_owned()));
+        service.command = Some(vec![Spanned::nowhere("/m".to_owned())]);
+        service.environment.insert(name.to_owned(), Spanned::nowhere(Some(value.to_owned())));
+        let complaints = invocation(&service).unwrap().complaints;
+        complaints.iter().find_map(|complaint| {
+            let Complaint::BadValue { is_certain, .. } = complaint.value else { return None };
+            Some(is_certain)
+        })
+    }
+
+    #[test]
+    fn a_variable_that_is_no_number_is_refused_where_the_release_asks_for_it() {
+        let space = "VLLM_CPU_KVCACHE_SPACE";
+        for (image, name, value, expected) in [
+            ("vllm/vllm-openai-cpu:v0.12.0", space, "8G", Some(true)),
+            ("vllm/vllm-openai-cpu:v0.12.0", space, "", Some(true)),
+            ("vllm/vllm-openai-cpu:v0.12.0", space, "8", None),
+            ("vllm/vllm-openai-cpu:v0.9.2", space, "8G", Some(true)),
+            ("vllm/vllm-openai:v0.9.2", space, "8G", Some(false)),
+            ("vllm/vllm-openai:v0.12.0", space, "8G", Some(true)),
+            ("vllm/vllm-openai-cpu:latest", space, "8G", Some(false)),
+            ("vllm/vllm-openai:v0.12.0", "VLLM_CONFIGURE_LOGGING", "true", Some(true)),
+            ("vllm/vllm-openai:v0.12.0", "VLLM_ALL2ALL_BACKEND", "pplx", None),
+            ("vllm/vllm-openai:v0.12.0", "VLLM_ALL2ALL_BACKEND", "none", Some(true)),
+            // It is none of that release's.
+            ("vllm/vllm-openai:v0.33.0", "VLLM_ALL2ALL_BACKEND", "none", None),
+        ] {
+            assert_eq!(refused(image, name, value), expected, "{image} {name}={value}");
+        }
+    }
+}
