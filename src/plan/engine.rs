@@ -8,6 +8,7 @@ mod arguments;
 pub(crate) mod cache_variables;
 mod config;
 mod cuda;
+mod embeds;
 mod flag_table;
 mod foreign_flags;
 mod hugging_face;
@@ -33,6 +34,7 @@ mod variables;
 mod vllm;
 mod words;
 
+pub use self::embeds::{Embeds, Guess, Mode, Pooling};
 pub use self::invocation::{
     Complaint, CutCommand, Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, Refusal,
     UnknownFlag, UnsetVariable,

@@ -55,6 +55,8 @@ mod documentation;
 mod endless_hub;
 /// What the Docker Engine's answers become, and what it is asked.
 mod engine_api;
+/// What engines beside vLLM and llama.cpp refuse, and what they take.
+mod engine_grammars;
 /// Variables that an engine does not read, judged by preflight and by the genuine ones.
 mod engine_variables;
 /// How every check is told.

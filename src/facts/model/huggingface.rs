@@ -21,7 +21,7 @@ pub use self::tokenizer::PROCESSOR;
 use super::file::{self, Content, Defect, ModelFile, Role};
 use super::lookalike::Lookalike;
 use super::safetensors::Dtype;
-use super::sentence_transformers;
+use super::sentence_transformers::{self, Sidecar};
 use super::{Model, ModelFacts, Shape, json};
 use crate::file_name::hub_cache::{self, DOWNLOADS};
 pub use crate::file_name::weights::Weights;
@@ -60,6 +60,14 @@ pub struct Folder {
     pub code: Vec<RemoteCode>,
     /// Weights that no engine loads, because it takes others in the same folder.
     pub surplus: Vec<Surplus>,
+    /// The ONNX graph that TEI loads where it lies beside other weights or alone, below the folder;
+    /// absent: there is none.
+    pub graph: Option<&'static str>,
+    /// What the model says of how it is pooled (`1_Pooling/config.json`); absent: not a model.
+    pub pooling: Option<Sidecar>,
+    /// What sentence-transformers says of it, its prompts above all
+    /// (`config_sentence_transformers.json`); absent: not a model.
+    pub sentences: Option<Sidecar>,
     /// Whether there is a `params.json`, the configuration of Mistral's own layout.
     pub params: bool,
     /// Whether there are weights named as in Mistral's own layout (`consolidated*.safetensors`).
@@ -181,6 +189,10 @@ fn examine_folder(view: &dyn View, path: &Path) -> ModelFacts {
         examination.folder.kind = FolderKind::SentenceTransformers;
     }
     weights::examine(&mut examination);
+    examination.folder.graph = weights::graph(&examination);
+    let sidecar = |name| Some(sentence_transformers::sidecar(view, path, name));
+    examination.folder.pooling = sidecar("1_Pooling/config.json");
+    examination.folder.sentences = sidecar("config_sentence_transformers.json");
     tokenizer::examine(&mut examination);
     code::examine(&mut examination);
     surplus::examine(&mut examination);

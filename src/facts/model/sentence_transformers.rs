@@ -4,9 +4,10 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::file::{self, ModelFile, Role};
-use super::huggingface::parsed;
+use super::huggingface::{document, parsed};
 use crate::project::view::View;
 
 /// Longer pipelines are not.
@@ -19,6 +20,21 @@ struct Module {
     path: String,
     #[serde(rename = "type", default)]
     kind: String,
+}
+
+/// A small document beside a model.
+#[derive(Debug, Clone)]
+pub struct Sidecar {
+    /// The file, be it there or not.
+    pub file: ModelFile,
+    /// What it says, if it could be read.
+    pub says: Option<Map<String, Value>>,
+}
+
+/// Looks for the document `name` in the folder at `path`.
+pub(super) fn sidecar(view: &dyn View, path: &Path, name: &str) -> Sidecar {
+    let (file, says) = document(view, &path.join(name), name, Role::Module);
+    Sidecar { file, says }
 }
 
 /// A pipeline.

@@ -67,7 +67,8 @@ fn surplus(facts: &LaneFacts, cached: Option<&Cached>, listing: &Listing) -> BTr
     // Adapters are loaded even onto weights that are made up.
     let invocation = invocation.filter(|it| cached.is_none() || !it.makes_up_weights());
     let load_format = invocation.and_then(|it| it.load_format.as_deref());
-    let reader = Reader { engine: facts.lane.engine, load_format };
+    let graphs = facts.lane.invocation.as_ref().map(|it| it.graphs);
+    let reader = Reader { engine: facts.lane.engine, load_format, graphs };
     let paths: Vec<&str> = listing.files.iter().map(|file| file.path.as_str()).collect();
     let mut surplus = reader.surplus(&paths);
     if cached.is_some_and(without_weights) {

@@ -8,6 +8,7 @@ mod context;
 mod engine;
 mod folder;
 mod load_format;
+mod pooling;
 pub(super) mod reach;
 mod router;
 pub(super) mod rules;
@@ -92,6 +93,7 @@ fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
             }
             folder::judge(subject, model, folder, findings);
             configuration::judge(subject, model, folder, findings);
+            pooling::judge(subject, model, folder, findings);
         }
         Shape::Split(split) => content::split(subject, model, split, findings),
         Shape::File | Shape::Directory => {}

@@ -31,6 +31,7 @@ pub(super) static PROFILE: Profile = Profile {
         layout: Layout::HubFolder,
         gguf: Gguf::Never,
         onnx: Onnx::Any,
+        pooling: None,
         adapters: Adapters::Never,
         runs_code: true,
         fast_tokenizer_only: false,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::path::ServicePath;
-use crate::plan::engine::{Elsewhere, Engine, Layout, LoadFormat};
+use crate::plan::engine::{Elsewhere, Embeds, Engine, Layout, LoadFormat, Onnx};
 use crate::source_map::{Place, Spanned};
 
 /// How one service starts its engine.
@@ -60,6 +60,10 @@ pub struct Invocation {
     /// Whether llama.cpp has been told to do without the projector of images that the repository of
     /// its model has (`--no-mmproj`).
     pub without_projector: bool,
+    /// How it is told to embed.
+    pub embeds: Embeds,
+    /// Which ONNX graphs of a folder it loads.
+    pub graphs: Onnx,
     /// A folder out of which models are loaded on request (llama.cpp's router, Ollama, LocalAI).
     pub models_dir: Option<ModelsDir>,
     /// A file that the command line is continued in (`--config` of vLLM): read if it is one of
@@ -341,6 +345,13 @@ impl Invocation {
         release <= [(); 3].map(|()| numbers.next().unwrap_or(0))
     }
 
+    /// Whether the release may be this one, because its tag leaves the last of the three numbers open.
+    #[must_use]
+    pub fn may_be(&self, release: [u32; 3]) -> bool {
+        let [major, minor, _] = release;
+        self.version.as_ref().is_none_or(|version| *version == format!("{major}.{minor}"))
+    }
+
     /// The names under which the model is served: those that were asked for, else those that the
     /// engine gives it. Empty: not known.
     #[must_use]
@@ -380,6 +391,8 @@ impl Invocation {
             endpoint: None,
             offline: false,
             without_projector: false,
+            embeds: Embeds::default(),
+            graphs: engine.models().onnx,
             models_dir: None,
             config: None,
             observed: false,

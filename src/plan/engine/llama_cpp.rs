@@ -40,6 +40,7 @@ pub(super) static PROFILE: Profile = Profile {
         layout: Layout::GgufFile,
         gguf: Gguf::Any,
         onnx: Onnx::Never,
+        pooling: None,
         adapters: Adapters::Never,
         runs_code: false,
         fast_tokenizer_only: false,

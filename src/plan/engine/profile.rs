@@ -8,7 +8,7 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::variables::KnownVariables;
 use crate::plan::engine::words::Word;
-use crate::plan::engine::{Engine, Named, Part};
+use crate::plan::engine::{Engine, Named, Part, Pooling};
 
 /// All that is known about one engine.
 pub(super) struct Profile {
@@ -107,6 +107,9 @@ pub struct Models {
     pub gguf: Gguf,
     /// Which ONNX graphs of a folder it loads.
     pub onnx: Onnx,
+    /// How it learns how a model makes one vector out of many; absent: it needs not be told, or that
+    /// is not known.
+    pub pooling: Option<Pooling>,
     /// How it takes adapters.
     pub adapters: Adapters,
     /// Whether it runs code that comes with a model, where it is told to.
@@ -180,6 +183,8 @@ pub enum Onnx {
     Never,
     /// The main one (`model.onnx`).
     Main,
+    /// The main one, and it loads nothing else.
+    MainAlone,
     /// The one that it is told to.
     Any,
 }
@@ -342,6 +347,7 @@ impl Models {
         layout: Layout::Store,
         gguf: Gguf::NotKnown,
         onnx: Onnx::Never,
+        pooling: None,
         adapters: Adapters::Never,
         runs_code: false,
         fast_tokenizer_only: false,

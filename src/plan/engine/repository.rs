@@ -16,6 +16,8 @@ pub struct Reader<'a> {
     pub engine: Option<Engine>,
     /// How it is told to read weights: see [`super::Invocation::load_format`].
     pub load_format: Option<&'a str>,
+    /// Which ONNX graphs it loads; absent: those of its engine.
+    pub graphs: Option<Onnx>,
 }
 
 /// Folders that hold the model once more, for another program.
@@ -87,10 +89,11 @@ impl Reading<'_> {
 
     /// TEI on a processor loads one ONNX model if there is one; Infinity may be told to take any.
     fn leaves_onnx(&self, path: &str) -> bool {
+        let of_engine = || self.reader.engine.map_or(Onnx::Never, |engine| engine.models().onnx);
         let main = ["model.onnx", "model.onnx_data", "onnx/model.onnx", "onnx/model.onnx_data"];
-        match self.reader.engine.map_or(Onnx::Never, |engine| engine.models().onnx) {
+        match self.reader.graphs.unwrap_or_else(of_engine) {
             Onnx::Any => false,
-            Onnx::Main => {
+            Onnx::Main | Onnx::MainAlone => {
                 let configuration = path.ends_with(".json");
                 let has_main = self.names.contains(main[0]) || self.names.contains(main[2]);
                 has_main && !configuration && !main.contains(&path)
@@ -159,7 +162,7 @@ mod tests {
     }
 
     fn vllm() -> Reader<'static> {
-        Reader { engine: Some(Engine::Vllm), load_format: None }
+        Reader { engine: Some(Engine::Vllm), ..Reader::default() }
     }
 
     #[test]
@@ -215,11 +218,13 @@ mod tests {
     }
 
     #[test]
-    fn tei_keeps_the_onnx_model_that_it_would_choose_and_infinity_all() {
+    fn tei_on_a_processor_keeps_the_onnx_model_that_it_would_choose_and_infinity_all() {
         let paths = "config.json model.safetensors onnx/config.json onnx/model.onnx \
                      onnx/model_O2.onnx";
-        let reader = |engine| Reader { engine: Some(engine), load_format: None };
+        let reader = |engine| Reader { engine: Some(engine), ..Reader::default() };
         check(reader(Engine::Tei), paths, "onnx/model_O2.onnx");
+        let on_gpu = Reader { graphs: Some(Onnx::Never), ..reader(Engine::Tei) };
+        check(on_gpu, paths, "onnx/config.json onnx/model.onnx onnx/model_O2.onnx");
         check(reader(Engine::Infinity), paths, "");
         check(Reader::default(), paths, "onnx/config.json onnx/model.onnx onnx/model_O2.onnx");
     }
@@ -231,7 +236,7 @@ mod tests {
         check(vllm(), "checkpoint-500/model.safetensors config.json", "");
         let told = Reader { load_format: Some("gguf"), ..vllm() };
         check(told, "config.json model.safetensors model-Q4.gguf", "");
-        let llama = Reader { engine: Some(Engine::LlamaCpp), load_format: None };
+        let llama = Reader { engine: Some(Engine::LlamaCpp), ..Reader::default() };
         check(llama, "model.safetensors model-Q4.gguf", "");
     }
 }

@@ -45,6 +45,7 @@ pub(super) static PROFILE: Profile = Profile {
         layout: Layout::HubFolder,
         gguf: Gguf::One,
         onnx: Onnx::Never,
+        pooling: None,
         adapters: Adapters::Flag("--lora-paths"),
         runs_code: true,
         fast_tokenizer_only: false,

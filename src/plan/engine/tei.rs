@@ -8,8 +8,8 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, Engine, Gguf, Http, KnownVariables, Layout, Models, Offline, Onnx, Pins,
-    Probe, Releases, Serves, hugging_face,
+    Adapters, CommandLine, Engine, Gguf, Guess, Http, KnownVariables, Layout, Mode, Models,
+    Offline, Onnx, Pins, Pooling, Probe, Releases, Serves, hugging_face,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -33,6 +33,7 @@ pub(super) static PROFILE: Profile = Profile {
         layout: Layout::HubFolder,
         gguf: Gguf::Never,
         onnx: Onnx::Main,
+        pooling: Some(POOLING),
         adapters: Adapters::Never,
         runs_code: false,
         fast_tokenizer_only: true,
@@ -87,6 +88,39 @@ const CACHE: CacheVariables = CacheVariables {
     nothing_counts: true,
 };
 
+/// router/src/lib.rs, `get_backend_model_type` and `PoolConfig`, of 1.2.0 to 1.9.3: 1.3.0 brought the
+/// last token, 1.5.1 the guess.
+const POOLING: Pooling = Pooling {
+    flag: "--pooling",
+    file: "1_Pooling/config.json",
+    modes: &[
+        Mode { key: "pooling_mode_cls_token", word: "cls", since: [0, 0, 0], required: true },
+        Mode { key: "pooling_mode_mean_tokens", word: "mean", since: [0, 0, 0], required: true },
+        Mode {
+            key: "pooling_mode_lasttoken",
+            word: "last-token",
+            since: [1, 3, 0],
+            required: false,
+        },
+    ],
+    none_for: "Classification",
+    masked: ("splade", "MaskedLM"),
+    guess: Guess { of_type: "bert", word: "cls", since: [1, 5, 1] },
+};
+
+/// Which graphs the images load: those for a processor were built upon ONNX Runtime alone at first, and
+/// upon candle as well from 1.6 on; no other image is built upon it (Dockerfile, Dockerfile-cuda,
+/// Dockerfile-intel and .github/workflows/matrix.json of 1.2.0 to 1.9.3).
+fn graphs(tag: &str, reading: &Reading<'_>) -> Onnx {
+    let is_for_processor = tag.starts_with("cpu-") && !tag.starts_with("cpu-ipex");
+    let since = |release| reading.invocation.is_since(release);
+    match (is_for_processor, since([1, 5, 0]), since([1, 6, 0])) {
+        (false, ..) | (true, false, _) => Onnx::Never,
+        (true, true, false) => Onnx::MainAlone,
+        (true, true, true) => Onnx::Main,
+    }
+}
+
 fn program(words: &[Word]) -> Option<usize> {
     (words.first()?.program() == "text-embeddings-router").then_some(1)
 }
@@ -105,6 +139,7 @@ static FLAGS: &[Flags] = &[
             &["--dtype"],
             &["--pooling"],
             &["--dense-path"],
+            &["--default-prompt-name"],
             &["--hf-token"],
             &["--huggingface-hub-cache"],
         ],
@@ -121,6 +156,13 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let name = hugging_face::setting(&arguments, reading, "--served-model-name");
     let name = reading.text(name).map(|name| name.value);
     reading.invocation.served_names = name.into_iter().collect();
+    let pooling = hugging_face::setting(&arguments, reading, "--pooling");
+    reading.invocation.embeds.pooling = reading.text(pooling);
+    let prompt = hugging_face::setting(&arguments, reading, "--default-prompt-name");
+    reading.invocation.embeds.prompt = reading.text(prompt);
+    if let Some(image) = &launch.image {
+        reading.invocation.graphs = graphs(image.tag(), reading);
+    }
     let cache = arguments.last("--huggingface-hub-cache");
     reading.hub_cache_by(cache, &CACHE);
     reading.no_more(&arguments.positionals);

@@ -36,6 +36,7 @@ pub(super) static PROFILE: Profile = Profile {
         layout: Layout::HubFolder,
         gguf: Gguf::Never,
         onnx: Onnx::Never,
+        pooling: None,
         adapters: Adapters::OwnModel,
         runs_code: true,
         fast_tokenizer_only: false,

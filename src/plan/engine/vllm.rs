@@ -63,6 +63,7 @@ pub(super) static PROFILE: Profile = Profile {
         layout: Layout::HubFolder,
         gguf: Gguf::Plugin,
         onnx: Onnx::Never,
+        pooling: None,
         adapters: Adapters::Flag("--lora-modules"),
         runs_code: true,
         fast_tokenizer_only: false,

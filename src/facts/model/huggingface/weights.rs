@@ -61,8 +61,13 @@ pub(super) fn examine(examination: &mut Examination<'_>) {
 /// backends/src/lib.rs).
 const ONNX: [&str; 2] = ["model.onnx", "onnx/model.onnx"];
 
+/// The graph that is looked for, if there is one.
+pub(super) fn graph(examination: &Examination<'_>) -> Option<&'static str> {
+    ONNX.into_iter().find(|name| examination.has(name))
+}
+
 fn onnx(examination: &mut Examination<'_>) {
-    let Some(name) = ONNX.into_iter().find(|name| examination.has(name)) else { return };
+    let Some(name) = graph(examination) else { return };
     examination.folder.weights = Some(Weights::Onnx);
     let path = examination.path.join(name);
     examination.files.push(file::examine(examination.view, &path, Role::Plain, name));

@@ -95,8 +95,19 @@ fn wrong_hub_folder(subject: &Subject<'_>, models: &Models, folder: &Folder) -> 
     if opens_folder(subject) && folder.kind == FolderKind::Adapter {
         return adapter_instead(subject, models);
     }
-    let is_graph = folder.weights == Some(Weights::Onnx) && models.onnx == Onnx::Never;
-    (is_graph && subject.part() == Part::Model).then(|| {
+    if subject.part() != Part::Model {
+        return None;
+    }
+    let graphs = subject.facts.lane.invocation.as_ref().map_or(models.onnx, |it| it.graphs);
+    if graphs == Onnx::MainAlone && folder.graph.is_none() {
+        let engine = subject.engine();
+        return Some(subject.not_a_model(
+            &format!("has no `onnx/model.onnx`, and this image of {engine} loads nothing else"),
+            "export the model as an ONNX graph, or take a newer image",
+        ));
+    }
+    let is_graph = folder.weights == Some(Weights::Onnx) && graphs == Onnx::Never;
+    is_graph.then(|| {
         let engine = subject.engine();
         subject.not_a_model(
             &format!("holds its weights as an ONNX graph alone, and {engine} does not open one"),

@@ -1,7 +1,7 @@
 //! A folder as a whole: is everything in it that its engine needs, and does it belong together?
 
-use super::load_format;
 use super::{Subject, rules, some_of};
+use super::{load_format, pooling};
 use crate::facts::model::huggingface::{FolderKind, Index, PROCESSOR, Presence};
 use crate::facts::model::{Content, Folder, Model, ModelFile, Role};
 use crate::findings::{Findings, Severity};
@@ -23,7 +23,9 @@ pub(super) fn is_nothing(subject: &Subject<'_>, folder: &Folder, findings: &mut 
 /// Whether a file of the folder does not matter for what the folder is opened for.
 pub(super) fn is_beside_the_point(subject: &Subject<'_>, file: &ModelFile) -> bool {
     let is_tokenizer = subject.part() == Part::Tokenizer;
-    is_tokenizer && file.role != Role::Tokenizer || load_format::is_left_alone(subject, file)
+    is_tokenizer && file.role != Role::Tokenizer
+        || load_format::is_left_alone(subject, file)
+        || pooling::is_judged_here(subject, file)
 }
 
 pub(super) fn judge(

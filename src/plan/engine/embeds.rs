@@ -1,0 +1,54 @@
+//! How an engine that gives out embeddings is told what a model does not say of itself.
+
+use crate::source_map::Spanned;
+
+/// What its words say of how it embeds.
+#[derive(Debug, Clone, Default)]
+pub struct Embeds {
+    /// How it makes one vector out of those of the tokens (`--pooling`); absent: as the model says.
+    pub pooling: Option<Spanned<String>>,
+    /// The prompt of the model that stands before every text, by its name
+    /// (`--default-prompt-name`); absent: none.
+    pub prompt: Option<Spanned<String>>,
+}
+
+/// How an engine learns how a model makes one vector out of those of the tokens.
+#[derive(Debug)]
+pub struct Pooling {
+    /// The flag that says it, whatever the model says.
+    pub flag: &'static str,
+    /// The file of the model that says it, below its folder.
+    pub file: &'static str,
+    /// What the file may ask for; the first that it does ask for counts.
+    pub modes: &'static [Mode],
+    /// How the architectures end that need none of it.
+    pub none_for: &'static str,
+    /// The word of the flag that counts only for architectures with that end.
+    pub masked: (&'static str, &'static str),
+    /// What it takes where neither says it.
+    pub guess: Guess,
+}
+
+/// One way to make a vector.
+#[derive(Debug)]
+pub struct Mode {
+    /// The key of the file that asks for it.
+    pub key: &'static str,
+    /// The word of the flag.
+    pub word: &'static str,
+    /// The first release that has it.
+    pub since: [u32; 3],
+    /// Whether the file has to have the key.
+    pub required: bool,
+}
+
+/// What an engine takes for models of a kind.
+#[derive(Debug)]
+pub struct Guess {
+    /// A part of the types of these models, in lower case.
+    pub of_type: &'static str,
+    /// The word of the flag.
+    pub word: &'static str,
+    /// The first release that does so.
+    pub since: [u32; 3],
+}
