@@ -213,6 +213,11 @@ impl Arguments {
         left
     }
 
+    /// Every flag that was given, in order.
+    pub(super) fn given(&self) -> &[Given] {
+        &self.given
+    }
+
     /// Every time that the flag was given, in order.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a Given> {
         self.given.iter().filter(move |given| given.name == name && given.key.is_none())

@@ -166,7 +166,7 @@ impl Form {
             "one" => Arity::One,
             "two" => Arity::Two,
             "many" => Arity::Many,
-            "maybe" => Arity::Maybe(&[]),
+            "maybe" => Arity::Optional,
             _ => return None,
         };
         let value = words.next()?;

@@ -1,6 +1,7 @@
 //! Infinity (fcb951c: infinity_emb/env.py, infinity_emb/inference/select_model.py).
 
-use crate::plan::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
+use crate::plan::engine::arguments::{Arguments, Grammar, Setting};
+use crate::plan::engine::flag_table::FlagTable;
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
@@ -69,7 +70,7 @@ const VARIABLES: KnownVariables = KnownVariables {
     table: ReleaseTable::new(include_str!("infinity/variables.txt")),
     prefix: Some("INFINITY_"),
     plugins: &[],
-    flags: FLAGS,
+    flags: &[],
     addresses: &[],
     strict: None,
 };
@@ -79,44 +80,11 @@ fn program(words: &[Word]) -> Option<usize> {
     (first.program() == "infinity_emb" && words.get(1)?.is("v2")).then_some(2)
 }
 
-static GRAMMAR: Grammar = Grammar::plain(FLAGS);
+/// click takes the word behind a flag for its value, whatever it is (8.3.1 `parser.py`,
+/// `_get_value_from_state`).
+static GRAMMAR: Grammar = Grammar { dashed_values: true, ..Grammar::plain_table(&FLAGS) };
 
-static FLAGS: &[Flags] = &[
-    (
-        Arity::One,
-        &[
-            &["--model-id"],
-            &["--revision"],
-            &["--served-model-name"],
-            &["--port"],
-            &["--host"],
-            &["--url-prefix"],
-            &["--dtype"],
-            &["--engine"],
-            &["--device"],
-            &["--batch-size"],
-        ],
-    ),
-    (
-        Arity::Switch,
-        &[
-            &["--trust-remote-code"],
-            &["--no-trust-remote-code"],
-            &["--model-warmup"],
-            &["--no-model-warmup"],
-            &["--vector-disk-cache"],
-            &["--no-vector-disk-cache"],
-            &["--compile"],
-            &["--no-compile"],
-            &["--bettertransformer"],
-            &["--no-bettertransformer"],
-            &["--lengths-via-tokenize"],
-            &["--no-lengths-via-tokenize"],
-            &["--permissive-cors"],
-            &["--preload-only"],
-        ],
-    ),
-];
+static FLAGS: FlagTable = FlagTable::new(include_str!("infinity/flags.txt"));
 
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments, reading.release().as_deref());

@@ -1,15 +1,17 @@
 //! SGLang (sglang 0.5.23: srt/arg_groups/fields, `check_gguf_file`).
 
-use crate::plan::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
+use crate::plan::engine::arguments::{Arguments, Grammar, Setting};
+use crate::plan::engine::flag_table::FlagTable;
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::vllm::{chat_template, json, known};
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
-    Adapters, Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, Layout, Listed, Models,
-    Offline, Onnx, Part, Pins, Probe, Releases, Serves, Trims, config, load_format, names,
+    Adapters, Beyond, CommandLine, Complaint, ContextFlag, Engine, Gguf, Http, Layout, Listed,
+    Models, Offline, Onnx, Part, Pins, Probe, Releases, Serves, Trims, config, load_format, names,
 };
+use crate::source_map::Spanned;
 
 /// Of an adapter that is named by its repository, `snapshot_download` is asked for `*.json`
 /// (srt/lora/lora_config.py, 0.5.23); of models, only for what is not there. Everything else is asked
@@ -85,58 +87,9 @@ fn program(words: &[Word]) -> Option<usize> {
     python_module(words).filter(|(_, module)| *module == "sglang.launch_server").map(|(at, _)| at)
 }
 
-static GRAMMAR: Grammar = Grammar {
-    table: None,
-    flags: FLAGS,
-    foreign: &[],
-    underscores: false,
-    abbreviations: true,
-    joined: true,
-    dashed_values: false,
-    any_text: &[],
-    secrets: &[],
-};
+static GRAMMAR: Grammar = Grammar { abbreviations: true, ..Grammar::plain_table(&FLAGS) };
 
-static FLAGS: &[Flags] = &[
-    (
-        Arity::One,
-        &[
-            &["--model-path", "--model"],
-            &["--tokenizer-path"],
-            &["--tokenizer-mode"],
-            &["--served-model-name"],
-            &["--context-length"],
-            &["--quantization"],
-            &["--quantization-param-path"],
-            &["--load-format"],
-            &["--dtype"],
-            &["--download-dir"],
-            &["--revision"],
-            &["--port"],
-            &["--host"],
-            &["--tp-size", "--tensor-parallel-size", "--tp"],
-            &["--chat-template"],
-            &["--config"],
-            &["--speculative-draft-model-path", "--speculative-draft-model"],
-            &["--speculative-algorithm"],
-            &["--mem-fraction-static"],
-            &["--uno-lora-path"],
-            &["--kt-weight-path"],
-            &["--json-model-override-args"],
-        ],
-    ),
-    (Arity::Many, &[&["--lora-paths"]]),
-    (
-        Arity::Switch,
-        &[
-            &["--trust-remote-code"],
-            &["--skip-tokenizer-init"],
-            &["--enable-metrics"],
-            &["--is-embedding"],
-            &["--enable-lora"],
-        ],
-    ),
-];
+static FLAGS: FlagTable = FlagTable::new(include_str!("sglang/flags.txt"));
 
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments, reading.release().as_deref());
@@ -146,7 +99,9 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.took(&mut arguments);
     let revision = arguments.last("--revision").and_then(|setting| known(&setting));
     let revision = revision.as_deref();
-    reading.path_or_repository(Part::Model, arguments.last("--model-path"), revision);
+    let positional = positional(launch, &mut arguments, reading);
+    let model = arguments.last("--model-path").or(positional);
+    reading.path_or_repository(Part::Model, model, revision);
     reading.path_or_repository(Part::Tokenizer, arguments.last("--tokenizer-path"), revision);
     let draft = arguments.last("--speculative-draft-model-path");
     reading.path_or_repository(Part::Draft, draft, None);
@@ -157,7 +112,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.invocation.served_names = name.map(|name| name.value).into_iter().collect();
     reading.port(arguments.last("--port"));
     reading.invocation.host = reading.text(arguments.last("--host"));
-    reading.invocation.context = reading.number(arguments.last("--context-length"));
+    reading.invocation.context = context(arguments.last("--context-length"), reading);
     reading.invocation.quantization = reading.text(arguments.last("--quantization"));
     let load_format = reading.text(arguments.last("--load-format"));
     reading.invocation.load_format = load_format.map(|text| text.value);
@@ -169,6 +124,54 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.invocation.download_dir = reading.folder(arguments.last("--download-dir"));
     reading.hub_cache(None);
     reading.no_more(&arguments.positionals);
+}
+
+/// The model that is the first word behind `sglang serve` (0.5.16 cli/serve.py,
+/// `_normalize_positional_model_path`); older releases refuse it.
+fn positional(
+    launch: &Launch<'_>,
+    arguments: &mut Arguments,
+    reading: &Reading<'_>,
+) -> Option<Setting> {
+    let is_serve = launch.program.last().is_some_and(|word| word.is("serve"));
+    let first = launch.arguments.first().filter(|_| is_serve)?;
+    if arguments.positionals.first() != Some(first) || !reading.invocation.is_since([0, 5, 16]) {
+        return None;
+    }
+    let word = arguments.positionals.remove(0);
+    Some(Setting { word, by: "MODEL".to_owned() })
+}
+
+/// `--context-length`: since 0.5.10 `32k` is 32 000 and `32Ki` is 32 768 (srt/utils/common.py
+/// `human_readable_int`).
+fn context(setting: Option<Setting>, reading: &mut Reading<'_>) -> Option<Spanned<u64>> {
+    let by = setting.as_ref()?.by.clone();
+    let text = reading.text(setting)?;
+    let is_human = reading.invocation.is_since([0, 5, 10]);
+    let number = if is_human { human_number(&text.value) } else { text.value.parse().ok() };
+    if number.is_none() {
+        reading.complain(Complaint::NotANumber { by, value: text.value.clone() }, &text.place);
+    }
+    Some(Spanned::new(number?, text.place))
+}
+
+fn human_number(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let unit = text.find(|it: char| it.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(unit);
+    let (base, unit) = match unit.strip_suffix('i') {
+        Some(unit) => (1024_u64, unit),
+        None => (1000, unit),
+    };
+    let exponent = ["", "k", "M", "G", "T"].iter().position(|it| it.eq_ignore_ascii_case(unit))?;
+    let factor = base.checked_pow(u32::try_from(exponent).ok()?)?;
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    if !part.is_empty() && base == 1024 {
+        return None;
+    }
+    let scale = 10_u64.checked_pow(u32::try_from(part.len()).ok()?)?;
+    let number: u64 = format!("{whole}{part}").parse().ok()?;
+    number.checked_mul(factor)?.checked_div(scale)
 }
 
 /// `path`, `name=path`, or JSON with `lora_path`.

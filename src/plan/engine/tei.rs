@@ -1,15 +1,16 @@
 //! Text Embeddings Inference (0d124dc: router/src/main.rs, router/src/lib.rs, Dockerfile).
 
-use crate::plan::engine::arguments::{Arguments, Arity, Flags, Grammar};
+use crate::plan::engine::arguments::Grammar;
 use crate::plan::engine::cache_variables::{CacheVariable, CacheVariables};
+use crate::plan::engine::flag_table::FlagTable;
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, Engine, Gguf, Guess, Http, KnownVariables, Layout, Mode, Models,
-    Offline, Onnx, Pins, Pooling, Probe, Releases, Serves, hugging_face,
+    Adapters, CommandLine, Complaint, Engine, Gguf, Guess, Http, KnownVariables, Layout, Mode,
+    Models, Offline, Onnx, Pins, Pooling, Probe, Refusal, Releases, Serves, hugging_face,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -73,7 +74,7 @@ const VARIABLES: KnownVariables = KnownVariables {
     table: ReleaseTable::new(include_str!("tei/variables.txt")),
     prefix: None,
     plugins: &[],
-    flags: FLAGS,
+    flags: &[],
     addresses: &[],
     strict: None,
 };
@@ -121,35 +122,31 @@ fn graphs(tag: &str, reading: &Reading<'_>) -> Onnx {
     }
 }
 
+/// Complains of a type of numbers that the image is built without: bfloat16 is that of the images upon
+/// PyTorch alone (backends/src/dtype.rs).
+fn numbers(tag: &str, reading: &mut Reading<'_>) {
+    let is_of_torch = ["ipex", "hpu"].iter().any(|part| tag.contains(part));
+    let Some(dtype) = reading.invocation.dtype.clone().filter(|it| it.value == "bfloat16") else {
+        return;
+    };
+    if !is_of_torch {
+        let why = "`bfloat16` is no type of numbers of this image, and TEI exits".to_owned();
+        let fix = "write `float16`, or `float32` on a processor".to_owned();
+        let refusal = Refusal { why, fix, is_certain: true };
+        reading.complain(Complaint::Refused(refusal), &dtype.place);
+    }
+}
+
 fn program(words: &[Word]) -> Option<usize> {
     (words.first()?.program() == "text-embeddings-router").then_some(1)
 }
 
-static GRAMMAR: Grammar = Grammar { secrets: &["--hf-token"], ..Grammar::plain(FLAGS) };
+static GRAMMAR: Grammar = Grammar::plain_table(&FLAGS);
 
-static FLAGS: &[Flags] = &[
-    (
-        Arity::One,
-        &[
-            &["--model-id"],
-            &["--revision"],
-            &["--served-model-name"],
-            &["--port", "-p"],
-            &["--hostname"],
-            &["--dtype"],
-            &["--pooling"],
-            &["--dense-path"],
-            &["--default-prompt-name"],
-            &["--hf-token"],
-            &["--huggingface-hub-cache"],
-        ],
-    ),
-    (Arity::Switch, &[&["--json-output"], &["--auto-truncate"], &["--disable-spans"]]),
-];
+static FLAGS: FlagTable = FlagTable::new(include_str!("tei/flags.txt"));
 
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
-    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments, reading.release().as_deref());
-    reading.took(&mut arguments);
+    let arguments = hugging_face::arguments(&GRAMMAR, launch, reading);
     hugging_face::read(&arguments, reading);
     // Its client knows no variable that keeps it from asking (hf-hub 0.4.3 `api/tokio.rs`).
     reading.invocation.offline = false;
@@ -162,8 +159,8 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.invocation.embeds.prompt = reading.text(prompt);
     if let Some(image) = &launch.image {
         reading.invocation.graphs = graphs(image.tag(), reading);
+        numbers(image.tag(), reading);
     }
     let cache = arguments.last("--huggingface-hub-cache");
     reading.hub_cache_by(cache, &CACHE);
-    reading.no_more(&arguments.positionals);
 }

@@ -2,6 +2,7 @@
 
 mod caches;
 mod every_flag;
+mod grammars;
 mod random;
 mod starts;
 mod vllm;

@@ -1,8 +1,11 @@
 //! Text Generation Inference (db931fc: launcher/src/main.rs, server/text_generation_server/cli.py,
 //! Dockerfile).
 
-use crate::plan::engine::arguments::{Arguments, Arity, Flags, Grammar, Setting};
+mod pairs;
+
+use crate::plan::engine::arguments::{Grammar, Setting};
 use crate::plan::engine::cache_variables::{CacheVariable, CacheVariables};
+use crate::plan::engine::flag_table::FlagTable;
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
@@ -74,7 +77,7 @@ const VARIABLES: KnownVariables = KnownVariables {
     table: ReleaseTable::new(include_str!("tgi/variables.txt")),
     prefix: None,
     plugins: &[],
-    flags: FLAGS,
+    flags: &[],
     addresses: &[],
     strict: None,
 };
@@ -95,38 +98,16 @@ fn program(words: &[Word]) -> Option<usize> {
     (words.first()?.program() == "text-generation-launcher").then_some(1)
 }
 
-static GRAMMAR: Grammar = Grammar::plain(FLAGS);
+static GRAMMAR: Grammar = Grammar::plain_table(&FLAGS);
 
-static FLAGS: &[Flags] = &[
-    (
-        Arity::One,
-        &[
-            &["--model-id"],
-            &["--revision"],
-            &["--quantize"],
-            &["--dtype"],
-            &["--num-shard"],
-            &["--max-total-tokens"],
-            &["--lora-adapters"],
-            &["--tokenizer-config-path"],
-            &["--huggingface-hub-cache"],
-            &["--weights-cache-override"],
-            &["--port", "-p"],
-            &["--hostname"],
-        ],
-    ),
-    (
-        Arity::Switch,
-        &[&["--trust-remote-code"], &["--json-output"], &["--disable-grammar-support"]],
-    ),
-];
+static FLAGS: FlagTable = FlagTable::new(include_str!("tgi/flags.txt"));
 
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
-    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments, reading.release().as_deref());
-    reading.took(&mut arguments);
+    let arguments = hugging_face::arguments(&GRAMMAR, launch, reading);
     hugging_face::read(&arguments, reading);
     let get = |reading: &Reading<'_>, flag| hugging_face::setting(&arguments, reading, flag);
     lora(get(reading, "--lora-adapters"), reading);
+    pairs::judge(&arguments, reading);
     reading.invocation.quantization = reading.text(get(reading, "--quantize"));
     reading.invocation.tensor_parallel = reading.number(get(reading, "--num-shard"));
     reading.invocation.context = reading.number(get(reading, "--max-total-tokens"));
@@ -136,7 +117,6 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let variables = ["WEIGHTS_CACHE_OVERRIDE"];
     let cache = reading.setting(&arguments, &flags, &variables);
     reading.hub_cache_by(cache, &CACHE);
-    reading.no_more(&arguments.positionals);
 }
 
 /// `id` or `id=path`, each with an optional `@revision`, with commas between.

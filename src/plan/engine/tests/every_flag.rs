@@ -240,7 +240,11 @@ fn an_engine_that_may_not_ask_the_hub_says_so() {
 #[test]
 fn the_flags_of_the_other_engines_open_what_they_name() {
     let tgi = "ghcr.io/huggingface/text-generation-inference";
-    check(tgi, "--model-id a/b --revision r --dtype x", "TGI | model=a/b@r | port=80 | dtype=x");
+    check(
+        tgi,
+        "--model-id a/b --revision r --dtype float16",
+        "TGI | model=a/b@r | port=80 | dtype=float16",
+    );
     check(tgi, "--model-id a/b --tokenizer-config-path /t", "TGI | model=a/b | port=80");
     let tei = "ghcr.io/huggingface/text-embeddings-inference";
     check(

@@ -1,0 +1,262 @@
+//! What TEI, TGI, SGLang and Infinity refuse, by release. What clap makes of these words was asked of
+//! the parsers of TEI 1.2.3, 1.5.1, 1.8.3, 1.9.0 and 1.9.3 and of TGI 1.4.5, 2.0.4, 2.3.1 and 3.3.7.
+
+use super::*;
+
+const TEI: &str = "ghcr.io/huggingface/text-embeddings-inference";
+const TGI: &str = "ghcr.io/huggingface/text-generation-inference";
+
+/// What is refused, in a few words; `?` stands in front of what is not certain.
+fn refused(service: &Service) -> String {
+    let Some(invocation) = invocation(service) else { return "none".to_owned() };
+    let told = |complaint: &Spanned<Complaint>| match &complaint.value {
+        Complaint::UnknownFlag(it) => {
+            format!("{}{}", if it.is_certain { "" } else { "?" }, it.flag)
+        }
+        Complaint::BadValue { by, value, is_certain, .. } => {
+            format!("{}{by}={value}", if *is_certain { "" } else { "?" })
+        }
+        Complaint::Refused(it) => format!("{}{}", if it.is_certain { "" } else { "?" }, it.why),
+        Complaint::NotANumber { by, value } => format!("{by}={value}"),
+        Complaint::SwitchValue { flag, value } => format!("{flag}={value}"),
+        Complaint::NoValue { flag } => format!("{flag} alone"),
+        Complaint::ExtraWord { word } => format!("word {word}"),
+        other => format!("{other:?}"),
+    };
+    invocation.complaints.iter().map(told).collect::<Vec<_>>().join(", ")
+}
+
+fn check(image: &str, cases: &[(&str, &str)]) {
+    for (words, expected) in cases {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        assert_eq!(refused(&service(image, &words)), *expected, "{image} {words:?}");
+    }
+}
+
+fn variables(image: &str, cases: &[(&[(&str, &str)], &str)]) {
+    for (variables, expected) in cases {
+        let service = with_environment(service(image, &["--model-id", "/m"]), variables);
+        assert_eq!(refused(&service), *expected, "{image} {variables:?}");
+    }
+}
+
+#[test]
+fn clap_takes_its_own_flags_alone_and_each_of_them_once() {
+    check(
+        &format!("{TEI}:1.8"),
+        &[
+            ("--model-id /m --port 80 --pooling mean --auto-truncate", ""),
+            ("--model-id=/m -p 80 --json-output", ""),
+            ("--model-id /m -p80", ""),
+            ("--model-id /m -p=80", ""),
+            ("--model-id /m --max-model-len 512", "--max-model-len"),
+            ("--model_id /m", "--model_id"),
+            ("--model-i /m", "--model-i"),
+            ("--model-id /m --no-such", "--no-such"),
+            ("--model-id /m --shm-size 1g", "--shm-size"),
+            ("--model-id /m /n", "word /n"),
+            ("--model-id /m -- /n", "word /n"),
+            ("--model-id /m --pooling", "--pooling alone"),
+            ("--model-id --port 80", "--model-id alone"),
+            ("--model-id /m --pooling max", "--pooling=max"),
+            ("--model-id /m --pooling MEAN", "--pooling=MEAN"),
+            ("--model-id /m --max-batch-tokens 16k", "--max-batch-tokens=16k"),
+            ("--model-id /m --max-batch-tokens +16", ""),
+            ("--model-id /m --max-batch-tokens 1_6", "--max-batch-tokens=1_6"),
+            ("--model-id /m --json-output=true", "--json-output=true"),
+            (
+                "--model-id /m --model-id /n",
+                "`--model-id` is given more than once, which is refused",
+            ),
+            ("--model-id /m --cors-allow-origin a --cors-allow-origin b", ""),
+        ],
+    );
+    check(
+        TEI,
+        &[
+            ("--model-id /m --no-such", "?--no-such"),
+            ("--model-id /m --pooling max", "?--pooling=max"),
+            ("--model-id /m --shm-size 1g", "--shm-size"),
+            ("--model-id /m --mem-fraction-static 0.9", "--mem-fraction-static"),
+            ("--model-id /m word", "word word"),
+            ("--model-id /m --max-batch-tokens 16k", "--max-batch-tokens=16k"),
+        ],
+    );
+    check("acme/text-embeddings-inference:1.8", &[("--model-id /m --no-such", "?--no-such")]);
+}
+
+#[test]
+fn a_switch_that_has_become_a_flag_with_a_value_is_read_by_release() {
+    for (tag, words, expected) in [
+        ("1.8.3", "--auto-truncate false", "word false"),
+        ("1.9.0", "--auto-truncate false", "word false"),
+        ("1.9.3", "--auto-truncate false", ""),
+        ("1.9.3", "--auto-truncate", ""),
+        ("1.9.3", "--auto-truncate x", "--auto-truncate=x"),
+        ("1.2.0", "--auto-truncate", "--auto-truncate"),
+        ("latest", "--auto-truncate false", ""),
+        // Two of its releases take it, and two do not.
+        ("1.9", "--auto-truncate false", ""),
+        ("1.8.3", "--served-model-name x", "--served-model-name"),
+    ] {
+        let words = format!("--model-id /m {words}");
+        check(&format!("{TEI}:{tag}"), &[(&words, expected)]);
+    }
+}
+
+#[test]
+fn clap_reads_a_variable_as_it_reads_the_flag() {
+    variables(
+        &format!("{TEI}:cpu-1.8"),
+        &[
+            (&[("MAX_BATCH_TOKENS", "16384"), ("POOLING", "mean"), ("AUTO_TRUNCATE", "true")], ""),
+            (&[("MAX_BATCH_TOKENS", "16k")], "MAX_BATCH_TOKENS=16k"),
+            (&[("MAX_BATCH_TOKENS", "")], "MAX_BATCH_TOKENS="),
+            (&[("AUTO_TRUNCATE", "1")], "AUTO_TRUNCATE=1"),
+            (&[("AUTO_TRUNCATE", "True")], "AUTO_TRUNCATE=True"),
+            (&[("POOLING", "")], "POOLING="),
+            (&[("REVISION", "refs/pr/2")], ""),
+            (&[("ENV", "production"), ("VERSION", "7"), ("HELP", "x")], ""),
+            (
+                &[("HF_TOKEN", "a"), ("HF_API_TOKEN", "b")],
+                "`HF_API_TOKEN` beside `HF_TOKEN` is refused",
+            ),
+        ],
+    );
+    variables(TEI, &[(&[("MAX_BATCH_TOKENS", "16k")], "MAX_BATCH_TOKENS=16k")]);
+    variables(TEI, &[(&[("DTYPE", "fp16")], "?DTYPE=fp16")]);
+    variables(&format!("{TEI}:1.5"), &[(&[("HF_TOKEN", "a"), ("HF_API_TOKEN", "b")], "")]);
+    variables(
+        &format!("{TGI}:3.3"),
+        &[
+            (&[("NUM_SHARD", "2"), ("QUANTIZE", "bitsandbytes-nf4"), ("SHARDED", "true")], ""),
+            (&[("TRUST_REMOTE_CODE", "1")], "TRUST_REMOTE_CODE=1"),
+            (&[("NUM_SHARD", "all")], "NUM_SHARD=all"),
+            (&[("PORT", "70000")], "PORT=70000"),
+        ],
+    );
+    // A flag of the command line is what counts.
+    let set = service(&format!("{TGI}:3.3"), &["--model-id", "/m", "--num-shard", "2"]);
+    assert_eq!(refused(&with_environment(set, &[("NUM_SHARD", "all")])), "");
+}
+
+#[test]
+fn tgi_refuses_settings_beside_each_other() {
+    check(
+        &format!("{TGI}:3.3"),
+        &[
+            ("--model-id /m --num_shard 2", "--num_shard"),
+            ("--model-id /m --quantize int4", "--quantize=int4"),
+            ("--model-id /m --max-input-tokens 100 --max-total-tokens 101", ""),
+            (
+                "--model-id /m --max-input-tokens 100 --max-total-tokens 100",
+                "`--max-input-tokens` is 100, and has to be below the 100 of `--max-total-tokens`",
+            ),
+            (
+                "--model-id /m --max-total-tokens 9 --max-batch-total-tokens 8",
+                "`--max-total-tokens` is 9, and has to be at most the 8 of \
+                 `--max-batch-total-tokens`",
+            ),
+            ("--model-id /m --max-input-tokens 9 --max-batch-prefill-tokens 8", ""),
+            (
+                "--model-id /m --max-input-tokens 9 --max-input-length 8",
+                "`--max-input-length` beside `--max-input-tokens` is refused",
+            ),
+            (
+                "--model-id /m --quantize awq --dtype float16",
+                "`--dtype` beside `--quantize` is refused: either says what the numbers are",
+            ),
+            ("--model-id /m --quantize bitsandbytes --dtype float16", ""),
+            (
+                "--model-id /m --sharded true --num-shard 1",
+                "`--num-shard` is 1 beside `--sharded true`",
+            ),
+            ("--model-id /m --cuda-graphs 0 --env", ""),
+        ],
+    );
+    check(
+        &format!("{TGI}:2.0.4"),
+        &[(
+            "--model-id /m --max-input-tokens 9 --max-batch-prefill-tokens 8",
+            "`--max-input-tokens` is 9, and has to be at most the 8 of `--max-batch-prefill-tokens`",
+        )],
+    );
+    check(&format!("{TGI}:1.4.5"), &[("--model-id /m --quantize fp8", "--quantize=fp8")]);
+}
+
+#[test]
+fn a_type_of_numbers_that_an_image_of_tei_is_built_without_is_refused() {
+    let words = "--model-id /m --dtype bfloat16";
+    for (tag, expected) in [
+        ("1.8", "`bfloat16` is no type of numbers of this image, and TEI exits"),
+        ("cpu-1.8", "`bfloat16` is no type of numbers of this image, and TEI exits"),
+        ("cpu-ipex-1.8", ""),
+        ("hpu-1.8", ""),
+    ] {
+        check(&format!("{TEI}:{tag}"), &[(words, expected)]);
+    }
+}
+
+#[test]
+fn sglang_refuses_what_its_parser_does() {
+    let start = "python3 -m sglang.launch_server --model-path /m";
+    let cases = |image: &str, cases: &[(&str, &str)]| {
+        for (words, expected) in cases {
+            check(image, &[(&format!("{start} {words}"), expected)]);
+        }
+    };
+    cases(
+        "lmsysorg/sglang:v0.5.3-cu126",
+        &[
+            ("--tp 2 --mem-fraction-static 0.8 --context-length 8192 --dtype half", ""),
+            ("--tensor-parallel-size 2 --trust-remote-code", ""),
+            ("--max-model-len 8192", "--max-model-len"),
+            ("--dtype fp16", "--dtype=fp16"),
+            ("--quantization awq_gemm", "--quantization=awq_gemm"),
+            ("--kv-cache-dtype fp8", "--kv-cache-dtype=fp8"),
+            ("--context-length 32k", "--context-length=32k"),
+            ("--trust-remote-code true", "word true"),
+            ("--trust-remote-code=true", "--trust-remote-code=true"),
+            ("--trust_remote_code", "--trust_remote_code"),
+            ("--shm-size 32g", "--shm-size"),
+            ("--lora-paths a=/l b=/k --port 30000", ""),
+        ],
+    );
+    cases(
+        "lmsysorg/sglang:latest",
+        &[
+            ("--no-such", "?--no-such"),
+            ("--context-length 32k", ""),
+            ("--quantization no-such", "?--quantization=no-such"),
+        ],
+    );
+    cases(
+        "lmsysorg/sglang:v0.4.6.post5",
+        &[("--kv-cache-dtype bfloat16", "--kv-cache-dtype=bfloat16")],
+    );
+    for (tag, expected) in [
+        ("v0.5.23", "SGLang | model=/m | version=0.5.23"),
+        ("v0.5.9", "SGLang | version=0.5.9 | ExtraWord { word: \"/m\" }"),
+    ] {
+        let set = service(&format!("lmsysorg/sglang:{tag}"), &["sglang", "serve", "/m"]);
+        assert_eq!(shown(&set), expected);
+    }
+}
+
+#[test]
+fn infinity_refuses_what_click_does() {
+    check(
+        "michaelf34/infinity:0.0.77",
+        &[
+            ("v2 --model-id a/b --port 80 --engine torch --no-trust-remote-code", ""),
+            ("v2 --model-id a/b --model-id c/d --batch-size 8", ""),
+            ("v2 --model-id a/b --engine vllm", "--engine=vllm"),
+            ("v2 --model-id a/b --dtype fp16", "--dtype=fp16"),
+            ("v2 --model-id a/b --batch-size 8x", "--batch-size=8x"),
+            ("v2 --model-id a/b --device-id 0,1 --no-such", "--no-such"),
+            ("v2 --model-id a/b --onnx-disable-optimize", "--onnx-disable-optimize"),
+            ("v2 --model-id a/b stray", "word stray"),
+        ],
+    );
+    check("michaelf34/infinity:latest", &[("v2 --model-id a/b --no-such", "?--no-such")]);
+}
