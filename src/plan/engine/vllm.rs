@@ -248,8 +248,8 @@ fn settings(arguments: &Arguments, reading: &mut Reading<'_>) {
     reading.invocation.dtype = reading.text(arguments.last("--dtype"));
     reading.invocation.tensor_parallel = reading.number(arguments.last("--tensor-parallel-size"));
     reading.invocation.trust_remote_code = arguments.is_on("--trust-remote-code");
-    let overriding = ["--hf-overrides", "--hf-config-path", "--rope-scaling", "--rope-theta"];
-    reading.invocation.overrides = arguments.any(&overriding);
+    let overriding = ["--hf-overrides", "--rope-scaling", "--rope-theta"];
+    reading.invocation.overrides = arguments.any(&overriding) | other_config(arguments, reading);
     reading.invocation.skips_tokenizer = arguments.is_on("--skip-tokenizer-init");
     reading.invocation.download_dir = reading.folder(arguments.last("--download-dir"));
     reading.hub_cache(None);
@@ -262,6 +262,22 @@ fn settings(arguments: &Arguments, reading: &mut Reading<'_>) {
         let what = "a repository of ModelScope is not looked at yet".to_owned();
         reading.unread(what, &place.unwrap_or_default());
     }
+}
+
+/// Opens the configuration that `--hf-config-path` names in the place of the model's own (0.12.0
+/// config/model.py, `ModelConfig.__post_init__`); whether it is another one.
+fn other_config(arguments: &Arguments, reading: &mut Reading<'_>) -> bool {
+    let Some(setting) = arguments.last("--hf-config-path") else { return false };
+    let Some(folder) = reading.text(Some(setting.clone())) else { return true };
+    if !folder.value.starts_with(['/', '.']) {
+        return true;
+    }
+    let file = format!("{}/config.json", folder.value.trim_end_matches('/'));
+    let word = Word { text: file, ..setting.word };
+    reading.path(Part::Text, Some(Setting { word, by: setting.by }));
+    let model = reading.invocation.opens.iter().find(|opens| opens.part == Part::Model);
+    let own = model.map(|opens| opens.named.to_string());
+    own.as_deref() != Some(folder.value.trim_end_matches('/'))
 }
 
 /// What vLLM takes for yes (0.12.0 and 0.33.0 envs.py).

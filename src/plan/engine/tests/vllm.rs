@@ -158,3 +158,19 @@ fn what_replaces_the_models_own_words_is_noted() {
     let skips = service(VLLM, &["/m", "--skip-tokenizer-init"]);
     assert!(invocation(&skips).unwrap().skips_tokenizer);
 }
+
+#[test]
+fn a_configuration_of_its_own_is_opened_and_silences_only_where_it_is_another() {
+    let overrides = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let invocation = invocation(&service(VLLM, &words)).unwrap();
+        let texts = invocation.opens.iter().filter(|opens| opens.part == Part::Text);
+        let texts: Vec<String> = texts.map(|opens| opens.named.to_string()).collect();
+        (texts, invocation.overrides)
+    };
+    let config = |folder: &str| vec![format!("{folder}/config.json")];
+    assert_eq!(overrides("/m --hf-config-path /c"), (config("/c"), true));
+    assert_eq!(overrides("/m --hf-config-path /m/"), (config("/m"), false));
+    assert_eq!(overrides("/m --hf-config-path owner/name"), (Vec::new(), true));
+    assert_eq!(overrides("/m"), (Vec::new(), false));
+}

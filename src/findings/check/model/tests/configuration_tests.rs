@@ -30,6 +30,13 @@ impl Stack {
 
 const AT: &str = "`/models/vllm/tiny/bf16`";
 
+/// What makes one vector of many, as TEI needs it said.
+fn pooled(stack: Stack) -> Stack {
+    fs_err::create_dir(stack.file("1_Pooling")).unwrap();
+    let modes = r#"{"pooling_mode_cls_token":false,"pooling_mode_mean_tokens":true}"#;
+    stack.write("1_Pooling/config.json", modes)
+}
+
 #[test]
 fn a_quantisation_is_asked_for_as_the_model_has_it() {
     let quantised =
@@ -146,7 +153,7 @@ fn an_onnx_graph_is_for_the_engines_that_run_one() {
         fs_err::create_dir(stack.file("onnx")).unwrap();
         stack.write("onnx/model.onnx", "\x08\x08\x12\x07pytorch")
     };
-    graph(Engine::Tei).check("");
+    pooled(graph(Engine::Tei)).check("");
     graph(Engine::Vllm).check(&format!(
         "error[not-a-model] 11: {AT} holds its weights as an ONNX graph alone, and vLLM does not \
          open one"
@@ -334,12 +341,12 @@ fn a_chat_needs_a_template() {
          will answer 400"
     ));
     without.write("tokenizer_config.json", r#"{"chat_template":"{{ x }}"}"#).check("");
-    folder("").remove("chat_template.jinja").served_by(Engine::Tei, None).check("");
+    pooled(folder("").remove("chat_template.jinja").served_by(Engine::Tei, None)).check("");
 }
 
 #[test]
 fn tei_reads_fast_tokenizers_alone() {
-    let stack = Stack::new(FOLDER).served_by(Engine::Tei, None);
+    let stack = pooled(Stack::new(FOLDER).served_by(Engine::Tei, None));
     stack.check("");
     stack.remove("tokenizer.json").write("vocab.txt", "a").check(&format!(
         "error[tokenizer-missing] 10: {AT} has no `tokenizer.json`, and TEI reads no other tokenizer"
