@@ -22,6 +22,7 @@ mod localai;
 mod names;
 mod ollama;
 mod profile;
+mod quantizations;
 mod reading;
 pub mod release_table;
 pub mod repository;
@@ -44,6 +45,7 @@ pub use self::profile::{
     Adapters, Architectures, Beyond, CommandLine, ContextFlag, Gguf, Http, Layout, Listed,
     LogMessage, Models, Offline, Onnx, OwnCache, Pins, Probe, Reference, Releases, Serves, Trims,
 };
+pub use self::quantizations::{Fit, Quantizations};
 pub use self::started::started_files;
 pub use self::variables::{Elsewhere, KnownVariables, Meant, UnreadVariable};
 

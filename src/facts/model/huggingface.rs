@@ -68,6 +68,10 @@ pub struct Folder {
     /// What sentence-transformers says of it, its prompts above all
     /// (`config_sentence_transformers.json`); absent: not a model.
     pub sentences: Option<Sidecar>,
+    /// Whether there is a file of its own that says how the weights are quantised: what vLLM's methods
+    /// look for (0.12.0 and 0.33.0 layers/quantization, `get_config_filenames`). True as well where the
+    /// folder cannot be listed.
+    pub quantization_file: bool,
     /// Whether there is a `params.json`, the configuration of Mistral's own layout.
     pub params: bool,
     /// Whether there are weights named as in Mistral's own layout (`consolidated*.safetensors`).
@@ -77,6 +81,10 @@ pub struct Folder {
     /// The path is a repository's folder of the hub's cache; below it, this is what was judged.
     pub snapshot: Option<PathBuf>,
 }
+
+/// What the names of such files end with.
+const QUANTIZATION_FILES: [&str; 3] =
+    ["quant_config.json", "quantize_config.json", "quantization_config.json"];
 
 /// Weights that no engine loads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,6 +214,10 @@ fn examine_folder(view: &dyn View, path: &Path) -> ModelFacts {
     for file in files.iter_mut().filter(|_| !below.is_empty()) {
         file.name = Path::new(below).join(&file.name);
     }
+    let says_quantization =
+        |name: &String| QUANTIZATION_FILES.iter().any(|end| name.ends_with(end));
+    folder.quantization_file =
+        names.as_ref().is_none_or(|names| names.iter().any(says_quantization));
     let is_stored = |name: &&String| weights::is_called_so(name);
     folder.stored = names.iter().flatten().filter(is_stored).cloned().collect();
     folder.ggufs =

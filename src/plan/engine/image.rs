@@ -40,6 +40,12 @@ const COMPANIONS: [&str; 15] = [
     "webui",
 ];
 
+/// What the names of images for other devices have in them.
+const OTHER_DEVICES: [&str; 13] = [
+    "arm64", "ascend", "cann", "cpu", "gaudi", "hpu", "intel", "neuron", "npu", "rocm", "tpu",
+    "vulkan", "xpu",
+];
+
 impl Image {
     /// Takes `reference` apart; anything is taken for a reference.
     pub(super) fn parse(reference: &str) -> Self {
@@ -87,6 +93,11 @@ impl Image {
     /// Whether the repository's path has `part` in it.
     pub(super) fn mentions(&self, part: &str) -> bool {
         self.repository.contains(part) || self.tag().contains(part)
+    }
+
+    /// Whether nothing in the name says that it is for other devices than those of NVIDIA.
+    pub(super) fn is_for_nvidia(&self) -> bool {
+        !OTHER_DEVICES.iter().any(|device| self.mentions(device))
     }
 
     /// The release that the tag names: the first part of it that is a dotted version, without a

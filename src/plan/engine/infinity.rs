@@ -23,7 +23,7 @@ pub(super) static PROFILE: Profile = Profile {
         tensor_parallel: None,
         pins: Pins::Revision { of_tokenizer: None },
         refuses_numbers: true,
-        refuses_quantization: false,
+        quantizations: None,
         variables: &["INFINITY_"],
         known_variables: Some(VARIABLES),
     },

@@ -28,12 +28,17 @@ pub struct Invocation {
     pub version: Option<String>,
     /// Whether the image is one that the engine's own project publishes, so that no model is in it.
     pub stock: bool,
+    /// Whether it is one of those, and for devices of NVIDIA.
+    pub on_nvidia: bool,
     /// The context length that was asked for, in tokens; absent: the model's own.
     pub context: Option<Spanned<u64>>,
     /// Whether a length that is more than the model was made for is taken all the same.
     pub exceeds_context: bool,
     /// `--quantization` of vLLM and SGLang, `--quantize` of TGI.
     pub quantization: Option<Spanned<String>>,
+    /// Whether methods of quantisation that the engine is about to drop are allowed
+    /// (`--allow-deprecated-quantization`).
+    pub deprecated_quantization: bool,
     /// How vLLM and SGLang are told to read weights: `--load-format`, or `mistral` where
     /// `--config-format` says so; absent: their own choice.
     pub load_format: Option<String>,
@@ -377,9 +382,11 @@ impl Invocation {
             api_prefix: None,
             version: None,
             stock: false,
+            on_nvidia: false,
             context: None,
             exceeds_context: false,
             quantization: None,
+            deprecated_quantization: false,
             load_format: None,
             dtype: None,
             tensor_parallel: None,

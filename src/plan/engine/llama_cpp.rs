@@ -31,7 +31,7 @@ pub(super) static PROFILE: Profile = Profile {
         tensor_parallel: None,
         pins: Pins::Offline("--offline"),
         refuses_numbers: false,
-        refuses_quantization: false,
+        quantizations: None,
         variables: &["LLAMA_"],
         known_variables: Some(VARIABLES),
     },

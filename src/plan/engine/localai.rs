@@ -19,7 +19,7 @@ pub(super) static PROFILE: Profile = Profile {
         tensor_parallel: None,
         pins: Pins::Never,
         refuses_numbers: false,
-        refuses_quantization: false,
+        quantizations: None,
         variables: &["LOCALAI_", "MODELS_PATH"],
         known_variables: None,
     },

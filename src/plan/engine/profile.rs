@@ -4,6 +4,7 @@ use crate::plan::engine::arguments::Grammar;
 use crate::plan::engine::image::Image;
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::load_format::LoadFormat;
+use crate::plan::engine::quantizations::Quantizations;
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::variables::KnownVariables;
@@ -51,8 +52,9 @@ pub struct CommandLine {
     pub pins: Pins,
     /// Whether a word that is no number, given to a flag that takes one, ends it.
     pub refuses_numbers: bool,
-    /// Whether a method of quantisation that is asked for and is not the model's own ends it.
-    pub refuses_quantization: bool,
+    /// Which methods of quantisation it has, where it compares the one that is asked for with the
+    /// model's own; absent: it does not, or it is not known.
+    pub quantizations: Option<Quantizations>,
     /// How the variables begin that it reads beside those of its libraries. An empty one: all.
     pub variables: &'static [&'static str],
     /// The variables that its releases read; absent: that was not looked at.

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::path::ServicePath;
 use crate::plan::engine::arguments::{Arguments, Setting};
 use crate::plan::engine::cache_variables::{self, Asked, BELOW_HOME, CacheVariables, home_of_user};
+use crate::plan::engine::image::Image;
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::release_table::numbers;
 use crate::plan::engine::words::{Environment, Word};
@@ -30,6 +31,7 @@ impl<'a> Reading<'a> {
         let mut invocation = Invocation::bare(launch.profile.engine);
         invocation.version = launch.image.as_ref().and_then(|image| image.version());
         invocation.stock = launch.image.is_some();
+        invocation.on_nvidia = launch.image.as_ref().is_some_and(Image::is_for_nvidia);
         invocation.unread.clone_from(&launch.unread);
         invocation.complaints.clone_from(&launch.complaints);
         invocation.observed = service.observed;

@@ -161,7 +161,9 @@ mod tests {
         let tables = Engine::ALL.into_iter().flat_map(|engine| {
             let architectures = engine.releases().architectures.as_ref().map(|known| known.table);
             let variables = engine.command_line().known_variables.as_ref();
-            [architectures, variables.map(|known| known.table)]
+            let quantizations = engine.command_line().quantizations;
+            let quantizations = quantizations.map(|known| known.table());
+            [architectures, variables.map(|known| known.table), quantizations]
         });
         let tables: Vec<_> = tables.flatten().collect();
         assert!(tables.len() >= 5, "{}", tables.len());

@@ -4,6 +4,7 @@ use crate::plan::engine::arguments::{Arguments, Grammar, Setting};
 use crate::plan::engine::flag_table::FlagTable;
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
+use crate::plan::engine::quantizations::Quantizations;
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::vllm::{chat_template, json, known};
 use crate::plan::engine::words::{Word, python_module};
@@ -38,7 +39,7 @@ pub(super) static PROFILE: Profile = Profile {
         tensor_parallel: None,
         pins: Pins::Revision { of_tokenizer: None },
         refuses_numbers: true,
-        refuses_quantization: true,
+        quantizations: Some(Quantizations::new(include_str!("sglang/quantizations.txt"))),
         variables: &["SGLANG_", "SGL_"],
         known_variables: None,
     },

@@ -24,7 +24,7 @@ pub(super) static PROFILE: Profile = Profile {
         tensor_parallel: None,
         pins: Pins::RevisionOrCache,
         refuses_numbers: true,
-        refuses_quantization: false,
+        quantizations: None,
         // Every flag can be a variable of its name.
         variables: &[""],
         known_variables: Some(VARIABLES),

@@ -29,7 +29,7 @@ pub(super) static PROFILE: Profile = Profile {
         tensor_parallel: None,
         pins: Pins::Revision { of_tokenizer: None },
         refuses_numbers: true,
-        refuses_quantization: false,
+        quantizations: None,
         // Every flag can be a variable of its name.
         variables: &[""],
         known_variables: Some(VARIABLES),

@@ -12,6 +12,7 @@ use crate::plan::engine::arguments::{Arguments, Grammar, Setting};
 use crate::plan::engine::image::Image;
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
+use crate::plan::engine::quantizations::Quantizations;
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::{Word, python_module};
@@ -54,7 +55,7 @@ pub(super) static PROFILE: Profile = Profile {
         // `vllm/config/model.py`: without it `tokenizer_revision` is `revision`.
         pins: Pins::Revision { of_tokenizer: Some("--tokenizer-revision") },
         refuses_numbers: true,
-        refuses_quantization: true,
+        quantizations: Some(Quantizations::new(include_str!("vllm/quantizations.txt"))),
         variables: &["VLLM_"],
         known_variables: Some(VARIABLES),
     },
@@ -242,6 +243,7 @@ fn settings(arguments: &Arguments, reading: &mut Reading<'_>) {
     reading.invocation.exceeds_context = exceeds_context(reading);
     let quantization = reading.text(arguments.last("--quantization"));
     reading.invocation.quantization = quantization.filter(|text| text.value != "None");
+    reading.invocation.deprecated_quantization = arguments.is_on("--allow-deprecated-quantization");
     let mistral = reading.text(arguments.last("--config-format")).map(|text| text.value);
     let load_format = reading.text(arguments.last("--load-format")).map(|text| text.value);
     reading.invocation.load_format = load_format.or(mistral.filter(|format| format == "mistral"));

@@ -27,6 +27,8 @@ pub struct Config {
     pub dtype: Option<String>,
     /// `quantization_config.quant_method`, or what ModelOpt's own file says.
     pub quantization: Option<String>,
+    /// Whether it has nothing about a quantisation, not even one without its method.
+    pub is_plain: bool,
     /// The context that the model was trained for, in tokens, before any rope scaling.
     pub context_length: Option<u64>,
     /// The longest context that vLLM serves without being forced to: with rope scaling, in tokens.
@@ -67,6 +69,7 @@ impl Config {
                 .iter()
                 .find_map(|key| string(document, key).or_else(|| string(text, key))),
             quantization: quantization(document, text),
+            is_plain: quantizations(document, text).next().is_none(),
             context_length: trained_context(text),
             longest_context: longest_context(text, document),
             remote_code: document
@@ -135,7 +138,10 @@ fn times(length: u64, factor: f64) -> Option<u64> {
     (factor.is_finite() && factor > 0.0).then_some((length as f64 * factor) as u64)
 }
 
-fn quantization(document: &Map<String, Value>, text: &Map<String, Value>) -> Option<String> {
+fn quantizations<'a>(
+    document: &'a Map<String, Value>,
+    text: &'a Map<String, Value>,
+) -> impl Iterator<Item = &'a Value> {
     [
         document.get("quantization_config"),
         document.get("compression_config"),
@@ -143,9 +149,23 @@ fn quantization(document: &Map<String, Value>, text: &Map<String, Value>) -> Opt
     ]
     .into_iter()
     .flatten()
-    .find_map(|config| config.get("quant_method"))
-    .and_then(Value::as_str)
-    .map(|method| method.to_lowercase().replace("compressed_tensors", "compressed-tensors"))
+    .filter(|config| !config.is_null())
+}
+
+/// The method; `modelopt` where the tool of that name wrote none, by its other marks (vLLM 0.12.0
+/// `config/model.py`, `_parse_quant_hf_config`).
+fn quantization(document: &Map<String, Value>, text: &Map<String, Value>) -> Option<String> {
+    let is_modelopt = |config: &Value| {
+        config.get("producer").and_then(|it| it.get("name")).and_then(Value::as_str)
+            == Some("modelopt")
+    };
+    if quantizations(document, text).any(is_modelopt) {
+        return Some("modelopt".to_owned());
+    }
+    quantizations(document, text)
+        .find_map(|config| config.get("quant_method"))
+        .and_then(Value::as_str)
+        .map(|method| method.to_lowercase().replace("compressed_tensors", "compressed-tensors"))
 }
 
 /// A string, or a list in which only strings count.
@@ -179,7 +199,7 @@ mod tests {
         let config = Config::of(document.as_object().unwrap());
         assert_eq!(config.context_length, Some(131_072));
         assert_eq!(config.layers, Some(40));
-        assert_eq!(config.quantization.as_deref(), Some("fp8"));
+        assert_eq!((config.quantization.as_deref(), config.is_plain), (Some("fp8"), false));
         assert_eq!(config.remote_code, ["owner/repo--modeling.Model", "t.T"]);
         assert!(config.multimodal);
     }
@@ -214,6 +234,7 @@ mod tests {
     fn what_is_of_the_wrong_type_counts_as_absent() {
         let document = serde_json::json!({"architectures": 3, "max_position_embeddings": "long",
             "text_config": null, "auto_map": []});
-        assert_eq!(Config::of(document.as_object().unwrap()), Config::default());
+        let nothing = Config { is_plain: true, ..Config::default() };
+        assert_eq!(Config::of(document.as_object().unwrap()), nothing);
     }
 }

@@ -1,6 +1,7 @@
 //! What a folder's configuration says, against the words that its engine is started with.
 
 mod layout;
+mod quantization;
 mod rules;
 
 use super::{Subject, architecture};
@@ -18,11 +19,6 @@ pub(super) use self::rules::{
 
 /// The model types that transformers 4.57.6 and vLLM 0.12.0 know without the code of a model.
 const KNOWN_TYPES: &str = include_str!("model-types.txt");
-
-/// Of these, vLLM takes one for the other, or decides by more than the name (0.12.0 and 0.33.0,
-/// `config/model.py`, `_verify_quantization`, the methods with an override).
-const OVERRIDING: [&str; 9] =
-    ["marlin", "bitblas", "gptq", "awq", "ipex", "moe_wna16", "modelopt", "nvfp4", "mxfp4"];
 
 /// What FP8 weights are kept as.
 const F8: [Dtype; 4] = [Dtype::F8_E4M3, Dtype::F8_E5M2, Dtype::F8_E4M3FNUZ, Dtype::F8_E5M2FNUZ];
@@ -53,7 +49,7 @@ pub(super) fn judge(
         return;
     };
     let found = [
-        judge.quantization(config, invocation),
+        quantization::judge(&judge, config, invocation),
         judge.dtype(config, invocation),
         judge.context(config, invocation),
         judge.tensor_parallel(config, invocation),
@@ -87,34 +83,6 @@ impl Judge<'_> {
             .newest_read
             .is_some_and(|newest| known.is_none_or(|version| version.as_slice() <= &newest[..]));
         if is_read && !self.subject.overrides() { Severity::Error } else { Severity::Warning }
-    }
-
-    fn quantization(&self, config: &Config, invocation: &Invocation) -> Option<Finding> {
-        let (asked, has) = (invocation.quantization.as_ref()?, config.quantization.as_ref()?);
-        let compared = invocation.engine.command_line().refuses_quantization;
-        let overrides = |name: &str| OVERRIDING.iter().any(|part| name.contains(part));
-        let is_same = asked.value.to_lowercase().replace('_', "-") == has.replace('_', "-");
-        if !compared || is_same || overrides(&asked.value) && overrides(has) {
-            return None;
-        }
-        let severity = if overrides(&asked.value) {
-            Severity::Warning
-        } else {
-            self.severity(invocation.engine)
-        };
-        let finding = self.subject.finding(
-            &QUANTIZATION_CONFLICT,
-            format!(
-                "`{}` is quantised with `{has}`, and the command says `--quantization {}`",
-                self.shown(),
-                asked.value
-            ),
-            format!(
-                "leave `--quantization {}` out: the engine reads it from the model",
-                asked.value
-            ),
-        );
-        Some(self.at(finding, asked, "asked for here").severity(severity))
     }
 
     fn dtype(&self, config: &Config, invocation: &Invocation) -> Option<Finding> {

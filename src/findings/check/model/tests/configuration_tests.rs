@@ -37,35 +37,125 @@ fn pooled(stack: Stack) -> Stack {
     stack.write("1_Pooling/config.json", modes)
 }
 
+/// How what is said of a model of that method (none: it is not quantised) weighs, with its first message.
+fn quantised(
+    method: &str,
+    version: Option<&str>,
+    change: impl FnOnce(&mut Invocation),
+) -> Option<(Severity, String)> {
+    let config = format!(r#","quantization_config":{{"quant_method":"{method}"}}"#);
+    let stack =
+        folder(if method.is_empty() { "" } else { &config }).served_by(Engine::Vllm, version);
+    let stack = stack.started(|with| {
+        with.on_nvidia = true;
+        change(with);
+    });
+    let found = stack.findings();
+    let mut found = found.iter().filter(|found| found.rule.id == "quantization-conflict");
+    found.next().map(|found| (found.severity, found.message.clone()))
+}
+
+fn asked(method: &str) -> impl FnOnce(&mut Invocation) {
+    let method = word(method.to_owned());
+    |with| with.quantization = method
+}
+
 #[test]
 fn a_quantisation_is_asked_for_as_the_model_has_it() {
-    let quantised =
-        |method: &str| folder(&format!(r#","quantization_config":{{"quant_method":"{method}"}}"#));
-    let asks = |stack: Stack, asked: &str| {
-        stack.started(|with| with.quantization = word(asked.to_owned()))
-    };
-    let ids = |stack: &Stack| {
-        let found = stack.findings();
-        let of = found.iter().filter(|found| found.rule.id == "quantization-conflict");
-        of.map(|found| found.severity).collect::<Vec<_>>()
-    };
-    assert!(ids(&asks(folder(""), "fp8")).is_empty());
-    for (has, asked, expected) in [
-        ("compressed-tensors", "fp8", Some(Severity::Error)),
-        ("compressed_tensors", "compressed-tensors", None),
-        ("fp8", "fp8", None),
-        ("gptq", "gptq_marlin", None),
-        ("awq", "awq_marlin", None),
-        ("awq", "bitsandbytes", Some(Severity::Error)),
-        ("fp8", "marlin", Some(Severity::Warning)),
+    let (error, warning) = (Some(Severity::Error), Some(Severity::Warning));
+    for (has, asks, version, expected) in [
+        ("compressed-tensors", "fp8", "0.12.0", error),
+        ("compressed_tensors", "compressed-tensors", "0.12.0", None),
+        ("fp8", "fp8", "0.12.0", None),
+        ("gptq", "gptq_marlin", "0.12.0", None),
+        ("gptq", "awq", "0.12.0", error),
+        ("gptq", "awq_marlin", "0.33.0", error),
+        ("gptq", "awq", "0.34.0", warning),
+        ("gptq", "awq", "", error),
+        ("gptq", "auto_gptq", "0.12.0", error),
+        ("awq", "awq_marlin", "0.12.0", None),
+        ("awq", "bitsandbytes", "0.12.0", error),
+        ("fp8", "marlin", "0.12.0", error),
+        ("modelopt", "fp8", "0.12.0", None),
+        ("", "fp8", "0.12.0", None),
+        ("", "awq", "0.12.0", error),
+        ("", "gptq", "", error),
+        ("", "bitsandbytes", "0.12.0", None),
+        ("", "bitsandbytes", "0.30.0", error),
+        ("", "bitsandbytes", "", warning),
+        ("", "zzz", "0.30.0", error),
     ] {
-        let found = ids(&asks(quantised(has), asked));
-        assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{has} {asked}");
+        let version = Some(version).filter(|version| !version.is_empty());
+        let found = quantised(has, version, asked(asks)).map(|(severity, _)| severity);
+        assert_eq!(found, expected, "{has} {asks} {version:?}");
     }
-    let stack = asks(quantised("compressed-tensors"), "fp8").served_by(Engine::Vllm, None);
-    assert!(ids(&stack).contains(&Severity::Error));
-    let stack = asks(quantised("fp8").served_by(Engine::Vllm, Some("0.34.0")), "awq");
-    assert_eq!(ids(&stack), [Severity::Warning]);
+    let elsewhere = |with: &mut Invocation| {
+        asked("awq")(with);
+        with.on_nvidia = false;
+    };
+    assert_eq!(quantised("gptq", Some("0.12.0"), elsewhere).map(|(severity, _)| severity), warning);
+    let (_, message) = quantised("", Some("0.12.0"), asked("awq")).unwrap();
+    let expected = format!(
+        "{AT} is not quantised, and `--quantization awq` is for a model that was quantised so"
+    );
+    assert_eq!(message, expected);
+}
+
+#[test]
+fn the_method_of_a_model_is_one_of_the_release() {
+    let (error, warning) = (Some(Severity::Error), Some(Severity::Warning));
+    let alone = |has: &str, version: &str| {
+        let version = Some(version).filter(|version| !version.is_empty());
+        quantised(has, version, |_| {})
+    };
+    for (has, version, expected) in [
+        ("bitsandbytes", "0.27.1", None),
+        ("bitsandbytes", "0.28.0", error),
+        ("bitsandbytes", "", warning),
+        ("hqq", "0.18.1", error),
+        ("zzz", "0.12.0", error),
+        ("zzz", "", warning),
+        ("fbgemm_fp8", "0.12.0", None),
+        ("fbgemm_fp8", "0.33.0", error),
+        ("gptq", "", None),
+    ] {
+        assert_eq!(alone(has, version).map(|(severity, _)| severity), expected, "{has} {version}");
+    }
+    let (_, message) = alone("bitsandbytes", "0.28.0").unwrap();
+    let expected =
+        format!("{AT} is quantised with `bitsandbytes`, which vLLM 0.28.0 does not have");
+    assert_eq!(message, expected);
+    let allowed = |with: &mut Invocation| with.deprecated_quantization = true;
+    assert_eq!(quantised("fbgemm_fp8", Some("0.33.0"), allowed), None);
+}
+
+#[test]
+fn a_method_computes_with_the_numbers_of_its_release() {
+    let computes = |asks: &str, dtype: Option<&str>, version: &str| {
+        let (asks, dtype) = (word(asks.to_owned()), dtype.map(str::to_owned));
+        let found = quantised("awq", Some(version), |with| {
+            with.quantization = asks;
+            with.dtype = dtype.and_then(word);
+        });
+        found.map(|(severity, _)| severity)
+    };
+    assert_eq!(computes("awq", Some("bfloat16"), "0.12.0"), Some(Severity::Error));
+    assert_eq!(computes("awq", Some("half"), "0.12.0"), None);
+    assert_eq!(computes("awq_marlin", Some("bfloat16"), "0.12.0"), None);
+    assert_eq!(computes("awq", Some("bfloat16"), "0.32.0"), None);
+    // What the model states gives way on a device that does not have it.
+    assert_eq!(computes("awq", None, "0.12.0"), Some(Severity::Warning));
+}
+
+#[test]
+fn a_quantisation_in_a_file_of_its_own_is_left_to_the_engine() {
+    let stack = folder("").write("quantize_config.json", "{}");
+    let stack = stack.started(|with| {
+        with.on_nvidia = true;
+        with.quantization = word("gptq".to_owned());
+    });
+    let found = stack.findings();
+    assert!(found.iter().all(|found| found.rule.id != "quantization-conflict"));
 }
 
 #[test]
