@@ -74,6 +74,8 @@ pub struct Service {
     pub name: Spanned<String>,
     /// The image reference; absent for a service that is only built.
     pub image: Option<Spanned<String>>,
+    /// Whether the image needs nobody to have published it: the service builds it, or Docker has it.
+    pub has_image: bool,
     /// The words of `entrypoint`; absent: the image's own; empty: cleared.
     pub entrypoint: Option<Vec<Spanned<String>>>,
     /// The words of `command`; absent: the image's own; empty: cleared.
@@ -335,6 +337,7 @@ impl Service {
         Self {
             name,
             image: None,
+            has_image: false,
             entrypoint: None,
             command: None,
             observed: false,

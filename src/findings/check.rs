@@ -61,6 +61,7 @@ pub static CHECKS: &[&Check] = &[
     &mounts::copied::CHECK,
     &mounts::volumes::CHECK,
     &engine::WORDS,
+    &engine::no_server::CHECK,
     &engine::WIRING,
     &engine::COMMAND_LINE,
     &engine::environment::CHECK,

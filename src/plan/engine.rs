@@ -38,8 +38,9 @@ mod words;
 pub use self::embeds::{Embeds, Guess, Mode, Pooling};
 pub use self::invocation::{
     Complaint, CutCommand, Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, Refusal,
-    UnknownFlag, UnsetVariable,
+    StartsNoServer, UnknownFlag, UnsetVariable,
 };
+pub use self::launch::NoServer;
 pub use self::load_format::LoadFormat;
 pub use self::profile::{
     Adapters, Architectures, Beyond, CommandLine, ContextFlag, Gguf, Http, Layout, Listed,
@@ -117,6 +118,12 @@ pub fn invocation(service: &Service) -> Option<Invocation> {
         (launch.profile.read)(&launch, &mut reading);
     }
     Some(reading.finish())
+}
+
+/// What `service` runs whose image is that of an engine, if that is not the engine's server.
+#[must_use]
+pub fn no_server(service: &Service) -> Option<NoServer> {
+    launch::no_server(service)
 }
 
 /// Where `service` keeps what it takes from the hub, if it says so or if its engine is known.

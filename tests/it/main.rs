@@ -57,6 +57,7 @@ mod endless_hub;
 mod engine_api;
 /// What engines beside vLLM and llama.cpp refuse, and what they take.
 mod engine_grammars;
+mod engine_images;
 /// Variables that an engine does not read, judged by preflight and by the genuine ones.
 mod engine_variables;
 /// How every check is told.

@@ -208,6 +208,11 @@ impl Views {
             Inside::Closed if mounts::lies_over_another(service, path) => {
                 Seen { model: ModelFacts::Absent, ..unseen(why) }
             }
+            Inside::Closed
+                if located.sight == Sight::NotMounted && !artifact.part.may_be_in_image() =>
+            {
+                unseen("only the image can hold it, and that was not looked into")
+            }
             Inside::Closed => unseen(why),
             Inside::Doubtful(missing) => match missing.root_of(&self.project, located) {
                 Some(root) => Seen {

@@ -3,6 +3,7 @@
 
 mod complaints;
 pub mod environment;
+pub mod no_server;
 pub mod quotes;
 mod rules;
 
@@ -35,6 +36,8 @@ pub static COMMAND_LINE: Check = Check {
         &rules::COMMAND_CUT_BY_SHELL_WORDS,
         &rules::FLAG_UNKNOWN_TO_ENGINE,
         &rules::COMMAND_LINE_REFUSED,
+        &rules::STARTS_NO_SERVER,
+        &rules::IMAGE_MISSPELT,
         &rules::VARIABLE_CONSUMED_BY_COMPOSE,
         &rules::QUOTES_IN_VARIABLE,
     ],

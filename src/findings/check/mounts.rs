@@ -163,7 +163,7 @@ fn mount(facts: &LaneFacts, findings: &mut Findings) {
             _ if let Some(finding) = volumes::refused(facts, artifact) => Some(finding),
             _ if let Some(finding) = covered::judge(facts, artifact) => Some(finding),
             Sight::NotMounted if is_in_image(artifact) => None,
-            Sight::NotMounted if may_be_in_image(artifact) => None,
+            Sight::NotMounted if may_be_in_image(facts, artifact) => None,
             Sight::NotMounted => Some(not_mounted(located, artifact)),
             Sight::Written | Sight::Covered => None,
             Sight::Hidden(_) | Sight::Visible { .. } if is_told(located) => None,
@@ -187,9 +187,13 @@ fn is_in_image(artifact: &ArtifactFacts) -> bool {
         && !matches!(artifact.model, ModelFacts::Absent)
 }
 
-/// Whether it is one of the things that images bring along, and the image was not looked into.
-fn may_be_in_image(artifact: &ArtifactFacts) -> bool {
-    artifact.through.is_none() && artifact.artifact.part.may_be_in_image()
+/// Whether an image that was not looked into may hold it: the things that images bring along, and
+/// in an image of somebody's own a model as well, unless a mount has it under another name.
+fn may_be_in_image(facts: &LaneFacts, artifact: &ArtifactFacts) -> bool {
+    let is_own = facts.lane.invocation.is_some() && !facts.image_is_empty();
+    let is_elsewhere = !artifact.way.nearby.is_empty();
+    artifact.through.is_none()
+        && (artifact.artifact.part.may_be_in_image() || is_own && !is_elsewhere)
 }
 
 fn not_mounted(located: &Located, artifact: &ArtifactFacts) -> Finding {

@@ -17,9 +17,24 @@ pub(super) struct Image {
 pub(super) enum Trust {
     /// The project's own image, from whichever registry: its defaults are known.
     Official,
+    /// An image that nobody publishes, as far as its name says: that of the project's own, but for a
+    /// slip of the hand.
+    Misspelt(Misspelt),
     /// An image that is called after the engine: its entrypoint is not known.
     Named,
 }
+
+/// The image that a name is nearly that of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Misspelt {
+    /// Without registry and tag.
+    pub(super) meant: &'static str,
+    /// Whether the owner is right, so that it can be nobody else's image.
+    pub(super) is_certain: bool,
+}
+
+/// How long a name is in which two letters can be wrong.
+const LONG_NAME: usize = 12;
 
 /// Parts of a name that say that the image only talks to the engine it is named after.
 const COMPANIONS: [&str; 15] = [
@@ -68,6 +83,13 @@ impl Image {
         if let Some(profile) = profiles().find(is_own) {
             return Some((profile, Trust::Official));
         }
+        let nearly = |profile: &'static Profile| {
+            let mut images = profile.start.images.iter();
+            images.find_map(|name| Some((profile, Trust::Misspelt(self.is_nearly(name)?))))
+        };
+        if let Some(misspelt) = profiles().find_map(nearly) {
+            return Some(misspelt);
+        }
         let name = self.repository.rsplit('/').next().unwrap_or("");
         let parts: Vec<&str> = name.split(['-', '_', '.']).collect();
         if parts.iter().any(|part| COMPANIONS.contains(part)) {
@@ -83,6 +105,19 @@ impl Image {
         self.repository
             .strip_suffix(name)
             .is_some_and(|before| before.is_empty() || before.ends_with('/'))
+    }
+
+    /// Whether this is the repository `meant`, `owner/name`, but for a letter in one of the two, in a long
+    /// name two.
+    fn is_nearly(&self, meant: &'static str) -> Option<Misspelt> {
+        let mut parts = self.repository.rsplit('/');
+        let (name, owner) = (parts.next()?, parts.next()?);
+        let (own_owner, own_name) = meant.split_once('/')?;
+        let off = |written: &str, meant: &str| strsim::damerau_levenshtein(written, meant);
+        let most = if own_name.len() < LONG_NAME { 1 } else { 2 };
+        let is_certain = owner == own_owner && off(name, own_name) <= most;
+        let is_likely = name == own_name && off(owner, own_owner) <= 1;
+        (is_certain || is_likely).then_some(Misspelt { meant, is_certain })
     }
 
     /// The tag, or nothing.
@@ -163,6 +198,26 @@ mod tests {
         check("ollama/ollama:0.9.2", official(Engine::Ollama), Some("0.9.2"));
         check("localai/localai:latest-aio-cpu", official(Engine::LocalAi), None);
         check("michaelf34/infinity:0.0.77", official(Engine::Infinity), Some("0.0.77"));
+    }
+
+    #[test]
+    fn a_name_with_a_slip_of_the_hand_is_that_of_the_image_that_is_meant() {
+        let misspelt = |engine, meant, is_certain| {
+            Some((engine, Trust::Misspelt(Misspelt { meant, is_certain })))
+        };
+        let vllm = "vllm/vllm-openai";
+        check("vllm/vlm-openai:v0.12.0", misspelt(Engine::Vllm, vllm, true), Some("0.12.0"));
+        check("vllm/vllm-opneai", misspelt(Engine::Vllm, vllm, true), None);
+        check("vlm/vllm-openai", misspelt(Engine::Vllm, vllm, false), None);
+        let llama = "ggml-org/llama.cpp";
+        check("ghcr.io/ggml-org/lama.cpp:server", misspelt(Engine::LlamaCpp, llama, true), None);
+        check("ghcr.io/ggml-org/llama-cpp:server", misspelt(Engine::LlamaCpp, llama, true), None);
+        let tei = "huggingface/text-embeddings-inference";
+        let written = "ghcr.io/huggingface/text-embedding-inference:1.8";
+        check(written, misspelt(Engine::Tei, tei, true), Some("1.8"));
+        check("ghcr.io/ggml-org/whisper.cpp", None, None);
+        check("vllm/vllm-tpu", Some((Engine::Vllm, Trust::Named)), None);
+        check("lama.cpp", None, None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::plan::engine::arguments::{Arguments, Grammar, Setting};
 use crate::plan::engine::flag_table::FlagTable;
-use crate::plan::engine::launch::Launch;
+use crate::plan::engine::launch::{Lack, Launch};
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
@@ -11,6 +11,7 @@ use crate::plan::engine::{
     Adapters, CommandLine, Engine, Gguf, Http, KnownVariables, Layout, Models, Offline, Onnx, Part,
     Pins, Probe, Releases, Serves,
 };
+use crate::project::Service;
 
 pub(super) static PROFILE: Profile = Profile {
     engine: Engine::Infinity,
@@ -61,6 +62,7 @@ pub(super) static PROFILE: Profile = Profile {
         working_dir: Some("/app"),
         program,
         takes: |word| word == "v2",
+        lacks,
     },
     grammar: Some(&GRAMMAR),
     read,
@@ -78,6 +80,15 @@ const VARIABLES: KnownVariables = KnownVariables {
 fn program(words: &[Word]) -> Option<usize> {
     let first = words.first()?;
     (first.program() == "infinity_emb" && words.get(1)?.is("v2")).then_some(2)
+}
+
+/// Its program has one subcommand that serves (infinity_emb/cli.py).
+fn lacks(_: &Service, words: &[Word]) -> Option<Lack> {
+    let next = words.get(1).map_or("", |word| word.text.as_str());
+    let is_other = matches!(next, "help" | "--help");
+    let instead = usize::from(!next.is_empty() && !next.starts_with('-'));
+    let is_own = words.first()?.program() == "infinity_emb" && !is_other;
+    is_own.then_some(Lack { at: 1, instead, words: &["v2"], fix: None })
 }
 
 /// click takes the word behind a flag for its value, whatever it is (8.3.1 `parser.py`,

@@ -309,6 +309,40 @@ pub enum Complaint {
         /// The program, with the words that belong to it.
         program: String,
     },
+    /// The entrypoint is the engine, and the command another program: the engine takes it for words of
+    /// its own.
+    ProgramBehindEntrypoint {
+        /// The engine's program, with the words that belong to it.
+        entrypoint: String,
+        /// The first words of the command.
+        words: String,
+        /// The first of them.
+        program: String,
+    },
+    /// The words start no server.
+    StartsNoServer(StartsNoServer),
+    /// The image is nearly called like one that the engine's project publishes.
+    ImageMisspelt {
+        /// That one, without registry and tag.
+        meant: &'static str,
+        /// Whether its owner publishes no image of the name that is written.
+        is_certain: bool,
+    },
+}
+
+/// Words that start no server, and that were read as if they did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartsNoServer {
+    /// The first of them.
+    pub left: String,
+    /// What starts the server in this image.
+    pub server: String,
+    /// What of that is missing.
+    pub missing: String,
+    /// The words in the place of which it belongs; empty: in front of the others.
+    pub instead: String,
+    /// What to do where it is the image that has another program; absent: to write the words.
+    pub fix: Option<&'static str>,
 }
 
 impl Part {
@@ -438,11 +472,14 @@ impl Invocation {
             .filter(|_| self.engine.models().layout == Layout::GgufFile && is_router)
     }
 
-    /// Whether the command line has no model because a flag of it has lost its value.
+    /// Whether the command line has no model because of something else that is wrong with it.
     #[must_use]
     pub fn lost_model(&self) -> bool {
         let named = self.model().is_some() || self.models_dir.is_some();
-        !named && self.complaints.iter().any(|complaint| complaint.value.loses_value())
+        // A word too many is the model, most of the time.
+        let may_be_it = |complaint: &Complaint| matches!(complaint, Complaint::ExtraWord { .. });
+        let mut complaints = self.complaints.iter().map(|complaint| &complaint.value);
+        !named && complaints.any(|complaint| complaint.loses_value() || may_be_it(complaint))
     }
 
     /// What the engine does because no model is named. Absent when one is, when the engine needs
@@ -529,7 +566,10 @@ impl Complaint {
             | Self::ModelTwice { .. }
             | Self::AddressOfRepository { .. }
             | Self::ListReplaced { .. }
-            | Self::ProgramRepeated { .. } => false,
+            | Self::ProgramRepeated { .. }
+            | Self::ProgramBehindEntrypoint { .. }
+            | Self::StartsNoServer(_)
+            | Self::ImageMisspelt { .. } => false,
         };
         is_empty || self.loses_value()
     }
@@ -538,7 +578,11 @@ impl Complaint {
     #[must_use]
     pub fn loses_value(&self) -> bool {
         match self {
-            Self::NoValue { .. } | Self::EmptyModel { .. } | Self::SwallowedFlag { .. } => true,
+            Self::NoValue { .. }
+            | Self::EmptyModel { .. }
+            | Self::SwallowedFlag { .. }
+            | Self::ProgramBehindEntrypoint { .. }
+            | Self::StartsNoServer(_) => true,
             Self::JoinedValue { .. }
             | Self::RemovedFlag { .. }
             | Self::UnknownFlag(_)
@@ -553,7 +597,8 @@ impl Complaint {
             | Self::ExtraWord { .. }
             | Self::AddressOfRepository { .. }
             | Self::ListReplaced { .. }
-            | Self::ProgramRepeated { .. } => false,
+            | Self::ProgramRepeated { .. }
+            | Self::ImageMisspelt { .. } => false,
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Which program a service starts: through the image's defaults, wrappers and shells, down to the
 //! engine and the words that it gets.
 
+mod no_server;
+mod programs;
+
 use crate::path::ServicePath;
 use crate::plan::engine::image::{Image, Trust};
 use crate::plan::engine::profile::{Defaults, Profile};
@@ -9,6 +12,10 @@ use crate::plan::engine::words::{Environment, Word};
 use crate::plan::engine::{Complaint, CutCommand, Engine, names};
 use crate::project::{Line, Service, Text};
 use crate::source_map::{Place, Spanned};
+
+pub(super) use self::no_server::Lack;
+pub use self::no_server::NoServer;
+pub(super) use self::programs::WRAPPERS;
 
 /// How many starts are looked at before a command is given up: wrappers and shells can be nested.
 const MOST_TRIES: usize = 1024;
@@ -38,62 +45,8 @@ pub(super) struct Launch<'a> {
     pub(super) complaints: Vec<Spanned<Complaint>>,
 }
 
-/// Programs that run the program which their own words name.
-pub(super) const WRAPPERS: [&str; 26] = [
-    "catatonit",
-    "chrt",
-    "conda",
-    "ddtrace-run",
-    "docker-init",
-    "dumb-init",
-    "env",
-    "exec",
-    "gosu",
-    "ionice",
-    "micromamba",
-    "nice",
-    "nohup",
-    "numactl",
-    "nvidia_entrypoint.sh",
-    "opentelemetry-instrument",
-    "poetry",
-    "setpriv",
-    "stdbuf",
-    "su-exec",
-    "sudo",
-    "taskset",
-    "time",
-    "timeout",
-    "tini",
-    "uv",
-];
-
 /// The script of llama.cpp's full image: what it runs is told by its first word.
 const TOOLS: &str = "tools.sh";
-
-/// Programs that are never meant as the model of an engine.
-const OTHER_PROGRAMS: [&str; 20] = [
-    "bash",
-    "cat",
-    "curl",
-    "echo",
-    "env",
-    "false",
-    "git",
-    "hf",
-    "huggingface-cli",
-    "id",
-    "ls",
-    "nvidia-smi",
-    "pip",
-    "python",
-    "python3",
-    "ray",
-    "sh",
-    "sleep",
-    "tail",
-    "true",
-];
 
 /// What words start.
 enum Start<'a> {
@@ -116,20 +69,34 @@ struct Found<'a> {
     complaints: Vec<Spanned<Complaint>>,
 }
 
+/// What became of the search for an engine in what a service runs.
+struct Searched<'a> {
+    launch: Option<Launch<'a>>,
+    /// See [`unseen_script`].
+    unseen: Option<ServicePath>,
+    /// See [`no_server`].
+    no_server: Option<NoServer>,
+}
+
 /// How `service` starts its engine; absent when it starts something else.
 pub(super) fn launch(service: &Service) -> Option<Launch<'_>> {
-    search(service).0
+    search(service).launch
 }
 
 /// The first script on the way to the engine whose text was not seen; absent: there is none.
 pub(super) fn unseen_script(service: &Service) -> Option<ServicePath> {
-    search(service).1
+    search(service).unseen
 }
 
-fn search(service: &Service) -> (Option<Launch<'_>>, Option<ServicePath>) {
+/// What a service runs whose image is that of an engine, if it is another program.
+pub(super) fn no_server(service: &Service) -> Option<NoServer> {
+    search(service).no_server
+}
+
+fn search(service: &Service) -> Searched<'_> {
     let image = service.image.as_ref().map(|image| Image::parse(&image.value));
     let known = image.as_ref().and_then(Image::profile);
-    let official = known.filter(|(_, trust)| *trust == Trust::Official).map(|(profile, _)| profile);
+    let official = known.filter(|(_, trust)| *trust != Trust::Named).map(|(profile, _)| profile);
     let variables = official.map_or(&[][..], |profile| profile.start.environment);
     let environment = Environment::new(service, variables);
     let directory = service
@@ -143,32 +110,18 @@ fn search(service: &Service) -> (Option<Launch<'_>>, Option<ServicePath>) {
         tries: MOST_TRIES,
         unseen: None,
     };
-    let command: Vec<Word> = service.command.iter().flatten().map(word).collect();
+    let words = words_of(service, official.zip(image.as_ref()));
     let start = match (&service.entrypoint, known, &image) {
-        (Some(entrypoint), _, _) => {
-            let mut words: Vec<Word> = entrypoint.iter().map(word).collect();
-            let profile = official.zip(words.first().cloned());
-            if let Some((profile, script)) =
-                profile.filter(|(profile, script)| profile.hands_over(script))
-            {
-                let program = image
-                    .as_ref()
-                    .map_or(&[][..], |image| (profile.start.defaults)(image).entrypoint);
-                let program = program.iter().map(|text| Word::known(*text, &script.place));
-                words.splice(..1, program);
-            }
-            words.extend(command);
-            search.start(&words, DEEPEST)
-        }
-        (None, Some((profile, Trust::Official)), Some(image)) => {
-            search.behind_entrypoint((profile.start.defaults)(image), profile, command)
-        }
         (None, Some((profile, Trust::Named)), Some(image)) => {
-            search.in_own_image((profile.start.defaults)(image), profile, command)
+            search.in_own_image((profile.start.defaults)(image), profile, words.clone())
         }
-        (None, _, _) => search.start(&command, DEEPEST),
+        _ => search.start(&words, DEEPEST),
     };
     let start = search.as_written(start);
+    let (start, no_server) = match known {
+        Some((profile, _)) => search.as_meant(start, profile, &words),
+        None => (start, None),
+    };
     let image = image.filter(|_| official.is_some());
     let launch = match start {
         Start::Engine(found) => Some(search.once(*found).launch(directory, image)),
@@ -185,7 +138,37 @@ fn search(service: &Service) -> (Option<Launch<'_>>, Option<ServicePath>) {
         }),
         Start::Other => None,
     };
-    (launch, search.unseen)
+    let launch = launch.map(|launch| launch.of_misspelt_image(service, known));
+    Searched { launch, unseen: search.unseen, no_server }
+}
+
+/// The words that a container of `service` runs: those of an entrypoint, the service's own or that of
+/// an official image, and behind them the command.
+fn words_of(service: &Service, official: Option<(&'static Profile, &Image)>) -> Vec<Word> {
+    let defaults = official.map(|(profile, image)| (profile.start.defaults)(image));
+    let command = service.command.iter().flatten().map(word);
+    let Some(entrypoint) = &service.entrypoint else {
+        let Some(defaults) = defaults.filter(|it| !it.entrypoint.is_empty()) else {
+            return command.collect();
+        };
+        let is_empty = service.command.as_ref().is_none_or(Vec::is_empty);
+        let own = if is_empty { defaults.command } else { &[] };
+        return written(defaults.entrypoint)
+            .into_iter()
+            .chain(written(own))
+            .chain(command)
+            .collect();
+    };
+    let mut words: Vec<Word> = entrypoint.iter().map(word).collect();
+    if let Some(((profile, _), script)) = official.zip(words.first().cloned())
+        && profile.hands_over(&script)
+    {
+        let program = defaults.map_or(&[][..], |defaults| defaults.entrypoint);
+        let program = program.iter().map(|text| Word::known(*text, &script.place));
+        words.splice(..1, program);
+    }
+    words.extend(command);
+    words
 }
 
 fn word(spanned: &Spanned<String>) -> Word {
@@ -207,35 +190,6 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// What an official image of `profile` starts with `command` behind its own entrypoint.
-    fn behind_entrypoint(
-        &mut self,
-        defaults: Defaults,
-        profile: &'static Profile,
-        command: Vec<Word>,
-    ) -> Start<'a> {
-        let alone = self.start(&command, DEEPEST);
-        let meant = match (&alone, command.first()) {
-            (Start::Engine(found), _) => found.profile.engine == profile.engine,
-            (Start::Opaque(_), Some(first)) => first.unknown.is_some(),
-            (Start::Opaque(_) | Start::Other, None) => true,
-            (Start::Other, Some(first)) => {
-                first.text.starts_with('-')
-                    || (profile.start.takes)(&first.text)
-                        && !OTHER_PROGRAMS.contains(&first.text.as_str())
-            }
-        };
-        if !meant || defaults.entrypoint.is_empty() {
-            return alone;
-        }
-        let mut words = written(defaults.entrypoint);
-        if self.service.command.is_none() {
-            words.extend(written(defaults.command));
-        }
-        words.extend(command);
-        self.start(&words, DEEPEST)
-    }
-
     /// What an image that is only named after `profile` starts: its entrypoint is not known, so words
     /// that are no program are taken as meant for the engine.
     fn in_own_image(
@@ -333,22 +287,6 @@ impl<'a> Search<'a> {
         let words = self.service.words();
         let texts: Vec<&str> = words.map(|word| word.value.as_str()).collect();
         texts.join(" ")
-    }
-
-    /// Looks through a program that is named twice: by the image's entrypoint, and again by the
-    /// command behind it.
-    fn once(&mut self, found: Found<'a>) -> Found<'a> {
-        match self.start(&found.arguments, DEEPEST) {
-            Start::Engine(mut again) if again.profile.engine == found.profile.engine => {
-                let program: Vec<&str> =
-                    found.program.iter().map(|word| word.text.as_str()).collect();
-                let complaint = Complaint::ProgramRepeated { program: program.join(" ") };
-                let place = found.arguments.first().map(|word| word.place.clone());
-                again.complaints.push(Spanned::new(complaint, place.unwrap_or_default()));
-                *again
-            }
-            Start::Engine(_) | Start::Opaque(_) | Start::Other => found,
-        }
     }
 
     /// What `words` start.

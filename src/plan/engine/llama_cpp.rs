@@ -7,7 +7,7 @@ mod presets;
 use crate::plan::engine::arguments::{Arguments, Grammar, Setting};
 use crate::plan::engine::cache_variables::{CacheVariable, CacheVariables};
 use crate::plan::engine::image::Image;
-use crate::plan::engine::launch::Launch;
+use crate::plan::engine::launch::{Lack, Launch};
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
@@ -16,6 +16,7 @@ use crate::plan::engine::{
     Adapters, Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, KnownVariables, Layout, Models,
     Named, Offline, Onnx, OwnCache, Part, Pins, Probe, Reference, Releases, Serves,
 };
+use crate::project::Service;
 use crate::source_map::Spanned;
 
 pub(super) static PROFILE: Profile = Profile {
@@ -74,6 +75,7 @@ pub(super) static PROFILE: Profile = Profile {
         working_dir: Some("/app"),
         program,
         takes: |_| false,
+        lacks,
     },
     grammar: Some(&GRAMMAR),
     read,
@@ -122,6 +124,47 @@ fn program(words: &[Word]) -> Option<usize> {
             let tool = words.get(1)?;
             (tool.is("--server") || tool.is("-s")).then_some(2)
         }
+        _ => None,
+    }
+}
+
+/// What the script of the `full` image runs beside the server (.devops/tools.sh, build 11669).
+const TOOLS: [&str; 14] = [
+    "--all-in-one",
+    "--bench",
+    "--convert",
+    "--perplexity",
+    "--quantize",
+    "--run",
+    "--run-legacy",
+    "-a",
+    "-b",
+    "-c",
+    "-l",
+    "-p",
+    "-q",
+    "-r",
+];
+
+/// The script of the `full` image starts nothing without the name of a tool, and what the `light` image
+/// runs does not listen.
+fn lacks(service: &Service, words: &[Word]) -> Option<Lack> {
+    let next = words.get(1).map_or("", |word| word.text.as_str());
+    let is_meant_to_listen = || {
+        let flags = ["--host", "--port"];
+        !service.ports.is_empty() || words.iter().any(|word| flags.contains(&word.text.as_str()))
+    };
+    match words.first()?.program() {
+        "tools.sh" if !TOOLS.contains(&next) => {
+            let instead = usize::from(!next.is_empty() && !next.starts_with('-'));
+            Some(Lack { at: 1, instead, words: &["--server"], fix: None })
+        }
+        "llama-cli" if is_meant_to_listen() => Some(Lack {
+            at: 0,
+            instead: 1,
+            words: &["/app/llama-server"],
+            fix: Some("take the image whose tag begins with `server` in place of `light`"),
+        }),
         _ => None,
     }
 }

@@ -43,6 +43,7 @@ pub(super) static PROFILE: Profile = Profile {
         working_dir: Some("/"),
         program,
         takes: |_| true,
+        lacks: |_, _| None,
     },
     grammar: Some(&GRAMMAR),
     read,

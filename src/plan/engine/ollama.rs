@@ -42,6 +42,7 @@ pub(super) static PROFILE: Profile = Profile {
         working_dir: Some("/"),
         program,
         takes: |word| word == "serve",
+        lacks: |_, _| None,
     },
     grammar: None,
     read,

@@ -2,7 +2,7 @@
 
 use crate::plan::engine::arguments::Grammar;
 use crate::plan::engine::image::Image;
-use crate::plan::engine::launch::Launch;
+use crate::plan::engine::launch::{Lack, Launch};
 use crate::plan::engine::load_format::LoadFormat;
 use crate::plan::engine::quantizations::Quantizations;
 use crate::plan::engine::reading::Reading;
@@ -10,6 +10,7 @@ use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::variables::KnownVariables;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{Engine, Named, Part, Pooling};
+use crate::project::Service;
 
 /// All that is known about one engine.
 pub(super) struct Profile {
@@ -329,8 +330,11 @@ pub(super) struct Start {
     pub(super) working_dir: Option<&'static str>,
     /// How many of the first words start the engine; absent: they start something else.
     pub(super) program: fn(&[Word]) -> Option<usize>,
-    /// Whether a word behind the official entrypoint that is not a flag can be meant for it.
+    /// Whether a word in an image of somebody's own that is not a flag can be meant for it.
     pub(super) takes: fn(&str) -> bool,
+    /// What words lack that are meant to start it and start nothing; absent: they start another
+    /// program.
+    pub(super) lacks: fn(&Service, &[Word]) -> Option<Lack>,
 }
 
 /// What an image runs when the service does not say otherwise.

@@ -2,7 +2,7 @@
 
 use crate::plan::engine::arguments::{Arguments, Grammar, Setting};
 use crate::plan::engine::flag_table::FlagTable;
-use crate::plan::engine::launch::Launch;
+use crate::plan::engine::launch::{Lack, Launch};
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::quantizations::Quantizations;
 use crate::plan::engine::reading::Reading;
@@ -12,6 +12,7 @@ use crate::plan::engine::{
     Adapters, Beyond, CommandLine, Complaint, ContextFlag, Engine, Gguf, Http, Layout, Listed,
     Models, Offline, Onnx, Part, Pins, Probe, Releases, Serves, Trims, config, load_format, names,
 };
+use crate::project::Service;
 use crate::source_map::Spanned;
 
 /// Of an adapter that is named by its repository, `snapshot_download` is asked for `*.json`
@@ -76,6 +77,7 @@ pub(super) static PROFILE: Profile = Profile {
         working_dir: None,
         program,
         takes: |_| false,
+        lacks,
     },
     grammar: Some(&GRAMMAR),
     read,
@@ -86,6 +88,14 @@ fn program(words: &[Word]) -> Option<usize> {
         return Some(2);
     }
     python_module(words).filter(|(_, module)| *module == "sglang.launch_server").map(|(at, _)| at)
+}
+
+/// Its image runs what it is given: flags alone start nothing.
+fn lacks(_: &Service, words: &[Word]) -> Option<Lack> {
+    let program = usize::from(words.first()?.program() == "nvidia_entrypoint.sh");
+    let is_flag = words.get(program)?.text.starts_with('-');
+    let words = &["python3", "-m", "sglang.launch_server"];
+    is_flag.then_some(Lack { at: program, instead: 0, words, fix: None })
 }
 
 static GRAMMAR: Grammar = Grammar { abbreviations: true, ..Grammar::plain_table(&FLAGS) };

@@ -65,6 +65,7 @@ pub(super) static PROFILE: Profile = Profile {
         working_dir: Some("/"),
         program,
         takes: |_| false,
+        lacks: |_, _| None,
     },
     grammar: Some(&GRAMMAR),
     read,

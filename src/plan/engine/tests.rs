@@ -3,6 +3,7 @@
 mod caches;
 mod every_flag;
 mod grammars;
+mod no_server;
 mod random;
 mod starts;
 mod vllm;
@@ -126,7 +127,6 @@ fn llama_server_opens_what_its_flags_name() {
     let joined = "llama.cpp | model=/m | JoinedValue { flag: \"--model\", value: \"/m\" }";
     check(LLAMA, "--model=/m", joined);
     check(LLAMA, "--override-kv a=int:1 -m /m", "llama.cpp | model=/m");
-    check(LLAMA, "sleep infinity", "none");
     check("acme/x", "llama-server -m /m", "llama.cpp | model=/m");
 }
 

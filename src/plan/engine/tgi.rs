@@ -68,6 +68,7 @@ pub(super) static PROFILE: Profile = Profile {
         working_dir: Some("/usr/src"),
         program,
         takes: |_| false,
+        lacks: |_, _| None,
     },
     grammar: Some(&GRAMMAR),
     read,

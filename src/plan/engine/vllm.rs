@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::plan::engine::arguments::{Arguments, Grammar, Setting};
 use crate::plan::engine::image::Image;
-use crate::plan::engine::launch::Launch;
+use crate::plan::engine::launch::{Lack, Launch};
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::quantizations::Quantizations;
 use crate::plan::engine::reading::Reading;
@@ -21,6 +21,7 @@ use crate::plan::engine::{
     KnownVariables, Layout, Listed, Models, Offline, Onnx, Part, Pins, Probe, Releases, Serves,
     Trims, config, load_format, names,
 };
+use crate::project::Service;
 use crate::source_map::Spanned;
 
 /// With `HF_HUB_OFFLINE`, the model and its tokenizer become their folders in the ordinary cache
@@ -102,6 +103,7 @@ pub(super) static PROFILE: Profile = Profile {
         working_dir: Some("/vllm-workspace"),
         program,
         takes: |_| true,
+        lacks,
     },
     grammar: Some(&GRAMMAR),
     read,
@@ -161,6 +163,19 @@ fn program(words: &[Word]) -> Option<usize> {
         }
         _ => None,
     }
+}
+
+/// Without a subcommand the program of all of them starts nothing (0.33.0 entrypoints/cli/main.py).
+fn lacks(_: &Service, words: &[Word]) -> Option<Lack> {
+    let first = words.first()?;
+    if first.text.starts_with('-') {
+        return Some(Lack { at: 0, instead: 0, words: SERVE.entrypoint, fix: None });
+    }
+    let next = words.get(1).map_or("", |word| word.text.as_str());
+    let is_asked = matches!(next, "-h" | "--help" | "-v" | "--version");
+    let is_subcommand = !next.is_empty() && !next.starts_with('-') && !next.contains('/');
+    let lack = Lack { at: 1, instead: 0, words: &["serve"], fix: None };
+    (first.program() == "vllm" && !is_asked && !is_subcommand).then_some(lack)
 }
 
 static GRAMMAR: Grammar = Grammar {

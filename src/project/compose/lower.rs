@@ -17,6 +17,7 @@ pub(super) fn service(name: &str, entry: &Entry, root: &Node) -> Result<Service,
     let node = &entry.value;
     let mut service = Service::named(Spanned::new(name.to_owned(), entry.key_place()));
     service.image = text(node.get("image"));
+    service.has_image = node.get("build").is_some_and(|build| !build.is_null());
     service.entrypoint = words(name, node, "entrypoint")?;
     service.command = words(name, node, "command")?;
     service.lines = ["entrypoint", "command"].iter().filter_map(|key| line(node, key)).collect();

@@ -29,6 +29,7 @@ impl Project {
 }
 
 fn fill_in(service: &mut Service, image: &Image) {
+    service.has_image = true;
     // An entrypoint of the service's own takes the image's command away with the image's entrypoint
     // (moby 28, daemon/commit.go, `merge`).
     if service.entrypoint.as_ref().is_none_or(Vec::is_empty) {

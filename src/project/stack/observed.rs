@@ -159,6 +159,7 @@ fn from_container(name: &str, container: &Container) -> Service {
     service.group_add.clone_from(&container.group_add);
     service.working_dir.clone_from(&container.working_dir);
     service.observed = true;
+    service.has_image = true;
     service
 }
 
@@ -179,6 +180,7 @@ fn merge(
     service.group_add.clone_from(&container.group_add);
     service.working_dir = container.working_dir.clone().or(service.working_dir.take());
     service.observed = true;
+    service.has_image = true;
 }
 
 /// Collects what differs in one service.

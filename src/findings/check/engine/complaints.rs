@@ -5,7 +5,8 @@ use crate::facts::LaneFacts;
 use crate::findings::{Finding, Rule, Severity};
 use crate::options::Role;
 use crate::plan::engine::{
-    Complaint, CutCommand, Elsewhere, Invocation, Refusal, UnknownFlag, UnsetVariable,
+    Complaint, CutCommand, Elsewhere, Invocation, Refusal, StartsNoServer, UnknownFlag,
+    UnsetVariable,
 };
 use crate::plan::lanes::Lane;
 use crate::report::redact::names::{Secrecy, secrecy};
@@ -154,6 +155,22 @@ fn refused(lane: &Lane, invocation: &Invocation, complaint: &Complaint) -> Findi
              set `entrypoint: []`"
                 .to_owned(),
         ),
+        Complaint::ProgramBehindEntrypoint { entrypoint, words, program } => (
+            &rules::STARTS_NO_SERVER,
+            format!(
+                "the entrypoint is `{entrypoint}`, so the command{of} does not run `{program}`: \
+                 {name} takes `{words}` for its own words and exits"
+            ),
+            format!(
+                "set `entrypoint: [\"{program}\"]` if that is what is to run, and leave the rest in `command`; else write the words of {name} there"
+            ),
+        ),
+        Complaint::StartsNoServer(words) => starts_no_server(name, &of, words),
+        Complaint::ImageMisspelt { meant, .. } => (
+            &rules::IMAGE_MISSPELT,
+            format!("the image of {name} is `{meant}`, and the one{of} is called nearly so"),
+            format!("write `{meant}`, with the registry in front and the tag behind"),
+        ),
     };
     let finding = Finding::new(rule, message, fix);
     if may_work(invocation, complaint) { finding.severity(Severity::Warning) } else { finding }
@@ -165,6 +182,7 @@ fn may_work(invocation: &Invocation, complaint: &Complaint) -> bool {
         Complaint::EmptyValue { .. }
         | Complaint::ModelTwice { .. }
         | Complaint::ListReplaced { .. } => true,
+        Complaint::ImageMisspelt { is_certain, .. } => !is_certain,
         Complaint::SwallowedFlag { exits, .. } => !exits && !invocation.lost_model(),
         Complaint::QuotedVariable { decides: is_certain, .. }
         | Complaint::UnknownFlag(UnknownFlag { is_certain, .. })
@@ -185,7 +203,9 @@ fn may_work(invocation: &Invocation, complaint: &Complaint) -> bool {
         | Complaint::CommandCut { .. }
         | Complaint::ExtraWord { .. }
         | Complaint::AddressOfRepository { .. }
-        | Complaint::ProgramRepeated { .. } => false,
+        | Complaint::ProgramRepeated { .. }
+        | Complaint::ProgramBehindEntrypoint { .. }
+        | Complaint::StartsNoServer(_) => false,
     }
 }
 
@@ -284,6 +304,20 @@ fn extra_word(name: &str, of: &str, word: &str) -> Told {
         (format!("the word `{word}` where it stands, and exits"), fix)
     };
     (&rules::COMMAND_LINE_REFUSED, format!("{name} does not take {what}"), fix)
+}
+
+fn starts_no_server(name: &str, of: &str, words: &StartsNoServer) -> Told {
+    let StartsNoServer { left, server, missing, instead, fix } = words;
+    let message = format!(
+        "the command{of} starts no server: the container runs `{left}`, and {name} is started by \
+         `{server}`"
+    );
+    let fix = match fix {
+        Some(fix) => (*fix).to_owned(),
+        None if instead.is_empty() => format!("begin the `command`{of} with `{missing}`"),
+        None => format!("begin the `command`{of} with `{missing}`, in place of `{instead}`"),
+    };
+    (&rules::STARTS_NO_SERVER, message, fix)
 }
 
 /// What is said of a line that Compose does not take as it is written.

@@ -48,6 +48,12 @@ pub(super) static COMMAND_LINE_REFUSED: Rule = Rule::error(
     include_str!("rules/command-line-refused.md"),
 );
 
+pub(super) static STARTS_NO_SERVER: Rule =
+    Rule::error("starts-no-server", ExitCode::Lane, include_str!("rules/starts-no-server.md"));
+
+pub(super) static IMAGE_MISSPELT: Rule =
+    Rule::error("image-misspelt", ExitCode::Lane, include_str!("rules/image-misspelt.md"));
+
 pub(super) static VARIABLE_CONSUMED_BY_COMPOSE: Rule = Rule::warning(
     "variable-consumed-by-compose",
     ExitCode::Lane,

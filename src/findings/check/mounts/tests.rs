@@ -2,12 +2,13 @@ use super::*;
 use crate::facts::Orders;
 use crate::facts::Way;
 use crate::facts::model::ModelFacts;
+use crate::facts::nearby::{Likeness, Nearby};
 use crate::findings::Policy;
 use crate::findings::check::CHECKS;
 use crate::look::{FileKind, Owner, Stat};
 use crate::options::Task;
 use crate::path::{HostPath, LocalPath, ServicePath};
-use crate::plan::engine::Part;
+use crate::plan::engine::{Engine, Invocation, Part};
 use crate::plan::lanes::{Artifact, Lane, Origin, Plan, Settings, Traced};
 use crate::project::docker::DockerError;
 use crate::project::{Project, Service};
@@ -124,6 +125,26 @@ fn a_path_that_no_mount_reaches_is_said_with_the_mount_that_would() {
     let unmounted = lane(located(Sight::NotMounted, None), None);
     let words: &[&str] = &["no mount of `engine` reaches `/models/x.gguf`", "}:/models`"];
     check(&unmounted, Some(("model-path-not-mounted", words)));
+}
+
+#[test]
+fn an_image_of_ones_own_that_was_not_looked_into_may_hold_the_model() {
+    let own = |stock: bool| {
+        let mut facts = lane(located(Sight::NotMounted, None), None);
+        facts.lane.invocation = Some(Invocation { stock, ..Invocation::bare(Engine::Tei) });
+        facts
+    };
+    check(&own(false), None);
+    let refused = Some(("model-path-not-mounted", &[][..]));
+    check(&own(true), refused);
+    let mut looked_into = own(false);
+    let (name, why) = ("tei-1".to_owned(), String::new());
+    looked_into.artifacts[0].through = Some(Through::Container { name, why });
+    check(&looked_into, refused);
+    let mut elsewhere = own(false);
+    let path = ServicePath::new("/data/x.gguf");
+    elsewhere.artifacts[0].way.nearby = vec![Nearby { path, likeness: Likeness::SameName }];
+    check(&elsewhere, refused);
 }
 
 #[test]

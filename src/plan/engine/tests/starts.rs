@@ -36,7 +36,6 @@ fn an_entrypoint_of_the_service_stands_before_the_command() {
     set.entrypoint = Some(spanned(&["/entry.sh"]));
     assert_eq!(shown(&set), "vLLM | unread: the script `/entry.sh` was not seen");
     set.entrypoint = Some(Vec::new());
-    assert_eq!(shown(&set), "none");
     set.command = Some(spanned(&["vllm", "serve", "/m"]));
     assert_eq!(shown(&set), "vLLM | model=/m");
     set.command = None;

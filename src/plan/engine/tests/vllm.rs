@@ -136,8 +136,6 @@ fn vllm_is_recognised_by_its_words_in_any_image() {
     check("acme/vllm-patched", "", "vLLM | unread: what the image runs by itself is not known");
     check("acme/vllm-patched", "python app.py", "none");
     check("acme/vllm-patched", "/usr/bin/supervisord", "none");
-    check(VLLM, "sleep infinity", "none");
-    check(VLLM, "/start.sh", "vLLM | unread: the script `/start.sh` was not seen");
     check("acme/llm", "/start.sh", "none");
     check("acme/llm", "vllm bench throughput", "none");
     check("nginx", "", "none");
