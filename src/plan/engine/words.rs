@@ -118,6 +118,14 @@ impl<'a> Environment<'a> {
         }
     }
 
+    /// The names of the variables that the service or its script sets.
+    pub(super) fn names(&self) -> Vec<String> {
+        let own = self.service.environment.keys();
+        let more =
+            self.exported.keys().filter(|name| !self.service.environment.contains_key(*name));
+        own.chain(more).cloned().collect()
+    }
+
     /// What the script itself finds in a variable.
     pub(super) fn in_shell(&self, name: &str) -> Variable {
         match self.kept.get(name) {

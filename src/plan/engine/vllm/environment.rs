@@ -20,10 +20,9 @@ pub(super) fn values(is_for_cpu: bool, reading: &mut Reading<'_>) {
     let release = reading.release();
     let asks_for_all =
         release.as_deref().is_some_and(|release| ASKS_FOR_ALL_SINCE.as_slice() <= release);
-    let mut names: Vec<&str> = VALUES.forms().iter().map(Form::name).collect();
-    names.dedup();
-    for name in names {
-        let Variable::Set(word) = reading.environment.variable(name) else { continue };
+    for name in reading.environment.names() {
+        let Variable::Set(word) = reading.environment.variable(&name) else { continue };
+        let name = name.as_str();
         let known = VALUES.known(name, release.as_deref());
         let Some(form) = known.form.filter(|_| known.standing != Standing::Missing) else {
             continue;
