@@ -117,6 +117,12 @@ pub fn invocation(service: &Service) -> Option<Invocation> {
     if !launch.opaque {
         (launch.profile.read)(&launch, &mut reading);
     }
+    if let Some(what) = &launch.assumed
+        && reading.invocation.model().is_none()
+    {
+        reading = Reading::new(service, &launch);
+        reading.unread(what.value.clone(), &what.place);
+    }
     Some(reading.finish())
 }
 

@@ -96,8 +96,11 @@ fn why_unjudged(facts: &LaneFacts, cached: &CacheFacts) -> Option<String> {
 }
 
 fn mount(facts: &LaneFacts, findings: &mut Findings) {
-    let is_unmounted =
-        |facts: &&CacheFacts| facts.state == CacheState::NotMounted && facts.misplaced.is_none();
+    // Without the weights it is not worth a mount.
+    let has_weights = |facts: &CacheFacts| facts.cached.choice != Choice::WithoutWeights;
+    let is_unmounted = |facts: &&CacheFacts| {
+        facts.state == CacheState::NotMounted && facts.misplaced.is_none() && has_weights(facts)
+    };
     let unmounted = facts.cached.iter().find(is_unmounted);
     let Some(CacheFacts { cached, .. }) = unmounted.filter(|_| !facts.engine_is_offline()) else {
         return;

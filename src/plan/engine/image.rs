@@ -61,6 +61,9 @@ const OTHER_DEVICES: [&str; 13] = [
     "vulkan", "xpu",
 ];
 
+/// Who publishes the projects' own images anew, for other systems or with models in them.
+const REBUILDERS: [&str; 2] = ["infiniflow", "openeuler"];
+
 impl Image {
     /// Takes `reference` apart; anything is taken for a reference.
     pub(super) fn parse(reference: &str) -> Self {
@@ -118,6 +121,12 @@ impl Image {
         let is_certain = owner == own_owner && off(name, own_name) <= most;
         let is_likely = name == own_name && off(owner, own_owner) <= 1;
         (is_certain || is_likely).then_some(Misspelt { meant, is_certain })
+    }
+
+    /// Whether it is an image of the project that somebody has built anew, so that it sets the same
+    /// variables.
+    pub(super) fn is_rebuilt(&self) -> bool {
+        self.repository.rsplit('/').nth(1).is_some_and(|owner| REBUILDERS.contains(&owner))
     }
 
     /// The tag, or nothing.

@@ -39,6 +39,9 @@ pub(super) struct Launch<'a> {
     pub(super) image: Option<Image>,
     /// True when the words could not be followed down to the engine.
     pub(super) opaque: bool,
+    /// Why it is not certain that it is this engine which is started, so that it has to have a model;
+    /// absent: it is.
+    pub(super) assumed: Option<Spanned<String>>,
     /// What could not be followed.
     pub(super) unread: Vec<Spanned<String>>,
     /// What is wrong with how the program is named.
@@ -67,6 +70,8 @@ struct Found<'a> {
     directory: Option<Word>,
     unread: Vec<Spanned<String>>,
     complaints: Vec<Spanned<Complaint>>,
+    /// See [`Launch::assumed`].
+    assumed: Option<Spanned<String>>,
 }
 
 /// What became of the search for an engine in what a service runs.
@@ -97,7 +102,9 @@ fn search(service: &Service) -> Searched<'_> {
     let image = service.image.as_ref().map(|image| Image::parse(&image.value));
     let known = image.as_ref().and_then(Image::profile);
     let official = known.filter(|(_, trust)| *trust != Trust::Named).map(|(profile, _)| profile);
-    let variables = official.map_or(&[][..], |profile| profile.start.environment);
+    let is_rebuilt = image.as_ref().is_some_and(Image::is_rebuilt);
+    let based = official.or(known.filter(|_| is_rebuilt).map(|(profile, _)| profile));
+    let variables = based.map_or(&[][..], |profile| profile.start.environment);
     let environment = Environment::new(service, variables);
     let directory = service
         .working_dir
@@ -133,6 +140,7 @@ fn search(service: &Service) -> Searched<'_> {
             working_dir: directory,
             image,
             opaque: true,
+            assumed: None,
             unread: vec![what],
             complaints: Vec::new(),
         }),
@@ -201,7 +209,14 @@ impl<'a> Search<'a> {
         let Some(first) = command.first().cloned() else {
             let what = "what the image runs by itself is not known".to_owned();
             let place = self.service.image.as_ref().map(|image| image.place.clone());
-            return Start::Opaque(Spanned::new(what, place.unwrap_or_default()));
+            let what = Spanned::new(what, place.unwrap_or_default());
+            return match self.start(&written(defaults.entrypoint), DEEPEST) {
+                Start::Engine(mut found) => {
+                    found.assumed = Some(what);
+                    Start::Engine(found)
+                }
+                Start::Opaque(_) | Start::Other => Start::Opaque(what),
+            };
         };
         let alone = self.start(&command, DEEPEST);
         let path = ServicePath::new(first.text.as_str());
@@ -341,6 +356,7 @@ impl<'a> Search<'a> {
                     directory: None,
                     unread: Vec::new(),
                     complaints: Vec::new(),
+                    assumed: None,
                 }));
             }
         }
@@ -497,6 +513,7 @@ impl<'a> Found<'a> {
             working_dir,
             image: image.filter(same),
             opaque: false,
+            assumed: self.assumed,
             unread: self.unread,
             complaints: self.complaints,
         }

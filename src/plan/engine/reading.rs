@@ -19,6 +19,8 @@ use crate::source_map::{Place, Spanned, VariableSource};
 pub(super) struct Reading<'a> {
     service: &'a Service,
     working_dir: Option<ServicePath>,
+    /// Whether repositories are those of ModelScope, whose cache and whose names are others.
+    modelscope: bool,
     /// The variables of the engine's process.
     pub(super) environment: Environment<'a>,
     /// What is known so far.
@@ -40,7 +42,7 @@ impl<'a> Reading<'a> {
             service.words().any(|word| Word::known(word.value.as_str(), &word.place).is_shell());
         let environment = launch.environment.clone();
         let working_dir = launch.working_dir.clone();
-        let mut reading = Self { service, working_dir, environment, invocation };
+        let mut reading = Self { service, working_dir, modelscope: false, environment, invocation };
         reading.endpoint("HF_ENDPOINT");
         reading.invocation.offline = ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]
             .iter()
@@ -174,6 +176,13 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// Takes repositories for those of ModelScope where `variable` says so.
+    pub(super) fn from_modelscope(&mut self, variable: &str, yes: &[&str]) {
+        let said = self.environment.get(variable).filter(|word| word.unknown.is_none());
+        let says = |word: Word| yes.contains(&word.text.to_ascii_lowercase().as_str());
+        self.modelscope = said.is_some_and(says);
+    }
+
     /// Opens a file or a repository.
     pub(super) fn path_or_repository(
         &mut self,
@@ -187,6 +196,9 @@ impl<'a> Reading<'a> {
         let directory = self.working_dir.as_ref();
         let mounts = &self.service.mounts;
         match names::path_or_repository(&text.value, revision, directory, mounts) {
+            Some(Named::Repository { id, .. }) if self.modelscope => {
+                self.open(part, Named::Url(format!("modelscope://{id}")), by, text.place);
+            }
             Some(named) => self.open(part, named, by, text.place),
             None => self.relative(&text),
         }
@@ -326,7 +338,22 @@ impl<'a> Reading<'a> {
             return self.cache_in(Some(home), BELOW_HOME);
         }
         let path = ServicePath::new(Path::new(home_of_user(self.service)?).join(BELOW_HOME));
+        let is_reached = || {
+            let mut mounts = self.service.mounts.iter();
+            mounts.any(|it| path.below(&it.target).is_some() || it.target.below(&path).is_some())
+        };
+        if !self.knows_variables() && !is_reached() {
+            return None;
+        }
         Some(HubCache { path, by: None, place: Place::nowhere(), nothing: false })
+    }
+
+    /// Whether all variables of the process are known: those of an image of one's own are not, unless
+    /// Docker has told of it. Every image sets the first.
+    fn knows_variables(&self) -> bool {
+        let service = self.service;
+        let is_told = service.observed || service.environment.contains_key("PATH");
+        self.invocation.stock || is_told || service.image.is_none()
     }
 
     fn cache_in(&mut self, setting: Option<Setting>, below: &str) -> Option<HubCache> {

@@ -108,6 +108,8 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
         arguments = Arguments::parse(&GRAMMAR, &words, reading.release().as_deref());
     }
     reading.took(&mut arguments);
+    // srt/environ.py, 0.5.23.
+    reading.from_modelscope("SGLANG_USE_MODELSCOPE", &["true", "1", "yes", "y"]);
     let revision = arguments.last("--revision").and_then(|setting| known(&setting));
     let revision = revision.as_deref();
     let positional = positional(launch, &mut arguments, reading);

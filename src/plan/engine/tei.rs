@@ -54,7 +54,12 @@ pub(super) static PROFILE: Profile = Profile {
     },
     log: &[],
     start: Start {
-        images: &["huggingface/text-embeddings-inference"],
+        // OPEA rebuilds TEI for Gaudi: the same words and variables (tei-gaudi 1.0.0 to 1.4.0).
+        images: &[
+            "huggingface/text-embeddings-inference",
+            "huggingface/tei-gaudi",
+            "opea/tei-gaudi",
+        ],
         marks: &["text-embeddings-inference", "text-embeddings-router"],
         defaults: |_| Defaults {
             entrypoint: &["text-embeddings-router"],

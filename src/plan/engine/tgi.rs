@@ -6,6 +6,7 @@ mod pairs;
 use crate::plan::engine::arguments::{Grammar, Setting};
 use crate::plan::engine::cache_variables::{CacheVariable, CacheVariables};
 use crate::plan::engine::flag_table::FlagTable;
+use crate::plan::engine::image::Image;
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
@@ -59,7 +60,12 @@ pub(super) static PROFILE: Profile = Profile {
     },
     log: &[],
     start: Start {
-        images: &["huggingface/text-generation-inference"],
+        // OPEA rebuilds TGI for Gaudi: the same words and variables (tgi-gaudi 2.0.1 to 2.0.5).
+        images: &[
+            "huggingface/text-generation-inference",
+            "huggingface/tgi-gaudi",
+            "opea/tgi-gaudi",
+        ],
         marks: &["text-generation-inference", "text-generation-launcher"],
         // The image's own script hands every word over to the launcher.
         defaults: |_| Defaults { entrypoint: &["text-generation-launcher"], command: &[] },
@@ -101,10 +107,40 @@ fn program(words: &[Word]) -> Option<usize> {
 
 static GRAMMAR: Grammar = Grammar::plain_table(&FLAGS);
 
+/// That of the launchers whose flags were not read.
+static OTHER_GRAMMAR: Grammar = Grammar::plain(&[]);
+
 static FLAGS: FlagTable = FlagTable::new(include_str!("tgi/flags.txt"));
 
+/// What an image sets: releases before 2.3.0 and all for a processor of Intel's name the hub's cache
+/// itself, those for Neuron another; two have a launcher of their own, and set nothing (Dockerfile,
+/// Dockerfile_amd, Dockerfile_intel, Dockerfile.neuron, Dockerfile_trtllm and Dockerfile_llamacpp of
+/// 1.4.0 to 3.3.7).
+fn set_by(image: &Image) -> &'static [(&'static str, &'static str)] {
+    let tag = image.tag();
+    let is_old = image.release().is_some_and(|release| release < (2, 3));
+    if has_own_launcher(image) {
+        &[]
+    } else if tag.contains("neuron") {
+        &[("PORT", "80"), ("HUGGINGFACE_HUB_CACHE", "/tmp")]
+    } else if is_old || tag.contains("intel-cpu") {
+        &[("PORT", "80"), ("HUGGINGFACE_HUB_CACHE", "/data")]
+    } else {
+        &[("PORT", "80"), ("HF_HOME", "/data")]
+    }
+}
+
+fn has_own_launcher(image: &Image) -> bool {
+    ["trtllm", "llamacpp"].iter().any(|backend| image.tag().contains(backend))
+}
+
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
-    let arguments = hugging_face::arguments(&GRAMMAR, launch, reading);
+    let image = launch.image.as_ref();
+    if let Some(image) = image {
+        reading.environment.set_by_image(set_by(image));
+    }
+    let grammar = if image.is_some_and(has_own_launcher) { &OTHER_GRAMMAR } else { &GRAMMAR };
+    let arguments = hugging_face::arguments(grammar, launch, reading);
     hugging_face::read(&arguments, reading);
     let get = |reading: &Reading<'_>, flag| hugging_face::setting(&arguments, reading, flag);
     lora(get(reading, "--lora-adapters"), reading);

@@ -200,6 +200,8 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
         arguments = Arguments::parse(&GRAMMAR, &words, reading.release().as_deref());
     }
     reading.took(&mut arguments);
+    // vllm/envs.py, 0.10.2 to 0.33.0.
+    reading.from_modelscope("VLLM_USE_MODELSCOPE", &["true"]);
     if launch.image.as_ref().and_then(Image::release) == Some(REMOVED_IN) {
         removed(&arguments, reading);
     }
@@ -273,11 +275,6 @@ fn settings(arguments: &Arguments, reading: &mut Reading<'_>) {
     if let Some(table) = reading.text(reading.variable("VLLM_MODEL_REDIRECT_PATH")) {
         let what = format!("the names that `{}` puts in place of others", table.value);
         reading.unread(format!("{what} are not read yet"), &table.place);
-    }
-    if reading.environment.is_on("VLLM_USE_MODELSCOPE") {
-        let place = reading.variable("VLLM_USE_MODELSCOPE").map(|setting| setting.word.place);
-        let what = "a repository of ModelScope is not looked at yet".to_owned();
-        reading.unread(what, &place.unwrap_or_default());
     }
 }
 

@@ -80,6 +80,11 @@ impl<'a> Environment<'a> {
         }
     }
 
+    /// Takes these for the variables that the image sets.
+    pub(super) fn set_by_image(&mut self, image: &'static [(&'static str, &'static str)]) {
+        self.image = image;
+    }
+
     /// Gives a variable to the programs that are started; a script that sets too many is not believed.
     pub(super) fn set(&mut self, name: String, value: Word) {
         if self.exported.len() < MOST_VARIABLES {

@@ -161,7 +161,11 @@ fn name_model(draft: &mut Draft, service: &Service, invocation: &Invocation, mod
             );
         }
         Named::Url(url) => {
-            fill(&mut draft.skipped, Some(format!("`{url}` is loaded by the engine itself")));
+            let why = match url.strip_prefix("modelscope://") {
+                Some(id) => format!("the engine fetches `{id}` from ModelScope itself"),
+                None => format!("`{url}` is loaded by the engine itself"),
+            };
+            fill(&mut draft.skipped, Some(why));
         }
     }
 }

@@ -90,6 +90,13 @@ impl Stack {
         self
     }
 
+    /// With the file that TEI wants of an embedding model.
+    fn pooled(self) -> Self {
+        fs_err::create_dir(self.file("1_Pooling")).unwrap();
+        let modes = r#"{"pooling_mode_cls_token":true,"pooling_mode_mean_tokens":false}"#;
+        self.write("1_Pooling/config.json", modes)
+    }
+
     fn remove(self, below: &str) -> Self {
         fs_err::remove_file(self.file(below)).unwrap();
         self

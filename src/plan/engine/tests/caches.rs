@@ -86,7 +86,8 @@ fn tei_reads_two_variables_and_takes_them_as_they_are() {
         "own",
         &["text-embeddings-router", "--model-id", "o/r"],
         &[
-            (&[("HF_HUB_CACHE", "/c"), ("XDG_CACHE_HOME", "/x")], "/root/.cache/huggingface/hub"),
+            (&[("HF_HUB_CACHE", "/c"), ("XDG_CACHE_HOME", "/x")], ""),
+            (&[("HF_HUB_CACHE", "/c"), ("PATH", "/bin")], "/root/.cache/huggingface/hub"),
             (&[("HF_HUB_CACHE", "/c"), ("HF_HOME", "/h")], "/h/hub (HF_HOME)"),
         ],
     );
@@ -124,4 +125,106 @@ fn llama_server_passes_over_what_is_set_to_nothing() {
             (&[("LLAMA_CACHE", "/l"), ("HF_HUB_CACHE", "/c")], "/l (LLAMA_CACHE)"),
         ],
     );
+}
+
+#[test]
+fn the_images_of_tgi_keep_their_cache_by_release_and_backend() {
+    for (tag, expected) in [
+        (":3.3.5", "/data/hub (HF_HOME)"),
+        ("", "/data/hub (HF_HOME)"),
+        (":2.3.0", "/data/hub (HF_HOME)"),
+        (":2.3", "/data/hub (HF_HOME)"),
+        (":2.2.0", "/data (HUGGINGFACE_HUB_CACHE)"),
+        (":1.4", "/data (HUGGINGFACE_HUB_CACHE)"),
+        (":2.2.0-rocm", "/data (HUGGINGFACE_HUB_CACHE)"),
+        (":3.3.4-rocm", "/data/hub (HF_HOME)"),
+        (":3.3.4-intel-cpu", "/data (HUGGINGFACE_HUB_CACHE)"),
+        (":latest-intel-cpu", "/data (HUGGINGFACE_HUB_CACHE)"),
+        (":3.3.4-intel-xpu", "/data/hub (HF_HOME)"),
+        (":3.3.4-gaudi", "/data/hub (HF_HOME)"),
+        (":3.3.4-neuron", "/tmp (HUGGINGFACE_HUB_CACHE)"),
+        (":3.3.4-trtllm", "/root/.cache/huggingface/hub"),
+    ] {
+        let image = format!("ghcr.io/huggingface/text-generation-inference{tag}");
+        check(&image, &["--model-id", "o/r"], &[(&[], expected)]);
+    }
+    for image in ["ghcr.io/huggingface/tgi-gaudi:2.0.5", "opea/tgi-gaudi:2.0.1"] {
+        check(image, &["--model-id", "o/r"], &[(&[], "/data (HUGGINGFACE_HUB_CACHE)")]);
+        let service = service(image, &["--model-id", "o/r", "--num_shard", "2"]);
+        assert!(shown(&service).starts_with("TGI | model=o/r | port=80 | version=2.0."));
+    }
+    for image in ["opea/tei-gaudi:latest", "ghcr.io/huggingface/tei-gaudi:1.5.0"] {
+        check(image, &["--model-id", "o/r"], &[(&[], "/data (HUGGINGFACE_HUB_CACHE)")]);
+    }
+    let own = "ghcr.io/huggingface/text-generation-inference:3.3.4-trtllm";
+    let words = "--model-id /m --executor-worker /usr/local/tgi/bin/executorWorker";
+    super::check(own, words, "TGI | model=/m | version=3.3.4");
+}
+
+#[test]
+fn the_cache_of_an_image_of_ones_own_is_known_where_a_mount_is() {
+    let mut service = service("acme/vllm:7", &["--model", "o/r"]);
+    assert_eq!(cache(&service), "");
+    service.mounts.push(crate::project::Mount {
+        source: crate::project::MountSource::Anonymous,
+        target: ServicePath::new("/root/.cache/huggingface"),
+        read_only: false,
+        place: Place::nowhere(),
+    });
+    assert_eq!(cache(&service), "/root/.cache/huggingface/hub");
+}
+
+#[test]
+fn an_image_that_is_built_anew_sets_what_the_original_sets() {
+    for image in [
+        "infiniflow/text-embeddings-inference:cpu-1.8",
+        "openeuler/text-embeddings-inference-cpu:1.7",
+    ] {
+        check(image, &["--model-id", "o/r"], &[(&[], "/data (HUGGINGFACE_HUB_CACHE)")]);
+    }
+}
+
+#[test]
+fn repositories_of_modelscope_are_none_of_the_hub() {
+    let shown = |image, words: &[&str], variable| {
+        shown(&with_environment(service(image, words), &[variable]))
+    };
+    let vllm = "vllm/vllm-openai:v0.12.0";
+    assert_eq!(
+        shown(vllm, &["qwen/q"], ("VLLM_USE_MODELSCOPE", "True")),
+        "vLLM | model=modelscope://qwen/q | version=0.12.0"
+    );
+    assert_eq!(
+        shown(vllm, &["qwen/q"], ("VLLM_USE_MODELSCOPE", "0")),
+        "vLLM | model=qwen/q | version=0.12.0"
+    );
+    assert_eq!(
+        shown(vllm, &["/m"], ("VLLM_USE_MODELSCOPE", "True")),
+        "vLLM | model=/m | version=0.12.0"
+    );
+    let start = ["python3", "-m", "sglang.launch_server", "--model-path", "qwen/q"];
+    assert_eq!(
+        shown("lmsysorg/sglang:v0.5.3", &start, ("SGLANG_USE_MODELSCOPE", "true")),
+        "SGLang | model=modelscope://qwen/q | version=0.5.3"
+    );
+}
+
+#[test]
+fn an_image_of_ones_own_is_read_by_the_variable_that_names_its_model() {
+    let shown = |image, variable| shown(&with_environment(service(image, &[]), &[variable]));
+    assert_eq!(
+        shown("acme/llama-server", ("LLAMA_ARG_MODEL", "/m.gguf")),
+        "llama.cpp | model=/m.gguf"
+    );
+    assert_eq!(
+        shown("acme/llama-server", ("LLAMA_ARG_HF_REPO", "o/r:Q4_K_M")),
+        "llama.cpp | model=o/r:Q4_K_M"
+    );
+    assert_eq!(
+        shown("infiniflow/text-embeddings-inference:cpu-1.8", ("MODEL_ID", "/data/m")),
+        "TEI | model=/data/m | port=80"
+    );
+    let unknown = "unread: what the image runs by itself is not known";
+    assert_eq!(shown("acme/llama-server", ("X", "y")), format!("llama.cpp | {unknown}"));
+    assert_eq!(shown("acme/vllm", ("HF_HOME", "/h")), format!("vLLM | {unknown}"));
 }

@@ -30,13 +30,6 @@ impl Stack {
 
 const AT: &str = "`/models/vllm/tiny/bf16`";
 
-/// What makes one vector of many, as TEI needs it said.
-fn pooled(stack: Stack) -> Stack {
-    fs_err::create_dir(stack.file("1_Pooling")).unwrap();
-    let modes = r#"{"pooling_mode_cls_token":false,"pooling_mode_mean_tokens":true}"#;
-    stack.write("1_Pooling/config.json", modes)
-}
-
 /// How what is said of a model of that method (none: it is not quantised) weighs, with its first message.
 fn quantised(
     method: &str,
@@ -243,7 +236,7 @@ fn an_onnx_graph_is_for_the_engines_that_run_one() {
         fs_err::create_dir(stack.file("onnx")).unwrap();
         stack.write("onnx/model.onnx", "\x08\x08\x12\x07pytorch")
     };
-    pooled(graph(Engine::Tei)).check("");
+    graph(Engine::Tei).pooled().check("");
     graph(Engine::Vllm).check(&format!(
         "error[not-a-model] 11: {AT} holds its weights as an ONNX graph alone, and vLLM does not \
          open one"
@@ -431,12 +424,12 @@ fn a_chat_needs_a_template() {
          will answer 400"
     ));
     without.write("tokenizer_config.json", r#"{"chat_template":"{{ x }}"}"#).check("");
-    pooled(folder("").remove("chat_template.jinja").served_by(Engine::Tei, None)).check("");
+    folder("").remove("chat_template.jinja").served_by(Engine::Tei, None).pooled().check("");
 }
 
 #[test]
 fn tei_reads_fast_tokenizers_alone() {
-    let stack = pooled(Stack::new(FOLDER).served_by(Engine::Tei, None));
+    let stack = Stack::new(FOLDER).served_by(Engine::Tei, None).pooled();
     stack.check("");
     stack.remove("tokenizer.json").write("vocab.txt", "a").check(&format!(
         "error[tokenizer-missing] 10: {AT} has no `tokenizer.json`, and TEI reads no other tokenizer"
