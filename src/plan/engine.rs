@@ -19,6 +19,7 @@ mod launch;
 mod llama_cpp;
 mod load_format;
 mod localai;
+mod lookalikes;
 mod names;
 mod ollama;
 mod profile;
@@ -42,6 +43,7 @@ pub use self::invocation::{
 };
 pub use self::launch::NoServer;
 pub use self::load_format::LoadFormat;
+pub use self::lookalikes::lookalike;
 pub use self::profile::{
     Adapters, Architectures, Beyond, CommandLine, ContextFlag, Gguf, Http, Layout, Listed,
     LogMessage, Models, Offline, Onnx, OwnCache, Pins, Probe, Reference, Releases, Serves, Trims,

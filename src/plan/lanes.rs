@@ -13,6 +13,7 @@ mod engines;
 mod found;
 mod hub;
 mod selection;
+mod unread;
 mod variables;
 
 use std::collections::BTreeSet;

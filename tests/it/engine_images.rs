@@ -95,3 +95,20 @@ fn a_model_in_an_image_of_ones_own_is_unknown_where_nobody_can_look() {
     let elsewhere = alone(elsewhere);
     insta::assert_snapshot!([own, official, elsewhere].join("\n"));
 }
+
+#[test]
+fn what_is_not_read_is_named_with_what_is_known_of_it() {
+    let nim = "image: nvcr.io/nim/meta/llama-3.1-8b-instruct:1.8\n    \
+               environment: {NGC_API_KEY: planted-and-secret}";
+    let provided = "provider: {type: model, options: {model: ai/smollm2}}";
+    let used = "image: nginx\n    models: [chat]\nmodels:\n  chat: {model: ai/qwen3}";
+    let other = "provider: {type: compose-tunnel}";
+    let told = [nim, provided, used, other].map(beside_a_lane);
+    insta::assert_snapshot!(told.join("\n"));
+    let declared = format!(
+        "{nim}\n    labels: {{preflight.lane: big, preflight.path: /models/big}}\n    \
+         volumes: ['./models:/models']"
+    );
+    let told = beside_a_lane(&declared);
+    assert!(told.starts_with("exit 10\nbig not-ready\nreader ready\n"), "{told}");
+}

@@ -110,6 +110,23 @@ impl Image {
             .is_some_and(|before| before.is_empty() || before.ends_with('/'))
     }
 
+    /// Whether the repository is called `name`: its path ends so, or has it as a part where that ends in
+    /// `/`, or its last name contains it and nothing of a companion.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        if name.ends_with('/') {
+            return self.repository.contains(&format!("/{name}"))
+                || self.repository.starts_with(name);
+        }
+        if name.contains('/') {
+            return self.is(name);
+        }
+        let last = self.repository.rsplit('/').next().unwrap_or("");
+        let parts: Vec<&str> = last.split(['-', '_', '.']).collect();
+        let is_part_of_it = |part: &&&str| name.split(['-', '_', '.']).any(|own| own == **part);
+        let mut others = parts.iter().filter(|part| !is_part_of_it(part));
+        contains(&parts, name) && !others.any(|part| COMPANIONS.contains(part))
+    }
+
     /// Whether this is the repository `meant`, `owner/name`, but for a letter in one of the two, in a long
     /// name two.
     fn is_nearly(&self, meant: &'static str) -> Option<Misspelt> {

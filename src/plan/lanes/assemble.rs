@@ -12,7 +12,7 @@ use super::hub;
 use super::selection::{left_out, select};
 use super::{
     Artifact, Lane, ModelKind, Origin, Plan, PlanError, Problem, ProblemKind, Settings, Traced,
-    declared, discovered, variables,
+    declared, discovered, unread, variables,
 };
 use crate::file_name::weights::Weights;
 use crate::options::Selection;
@@ -41,6 +41,7 @@ pub fn plan(
     let extension = declared::extension(project, sources, &mut drafts)?;
     variables::lanes(project, &engines, selection, &mut drafts);
     discovered::engines(project, &engines, &catalogue, &mut drafts);
+    unread::lanes(project, &engines, &mut drafts);
 
     let whole_catalogue = extension.catalogue.is_some() || selection.minimal;
     consult(&catalogue, whole_catalogue, selection.minimal, &mut drafts);

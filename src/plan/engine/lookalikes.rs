@@ -1,0 +1,147 @@
+//! Programs that serve models and whose command lines are not read: what is known of them.
+
+use crate::path::ServicePath;
+use crate::plan::engine::image::Image;
+use crate::project::Service;
+
+/// One program a line; the file itself says how a line is read.
+const TABLE: &str = include_str!("lookalikes.txt");
+
+/// A program of which nothing but this is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Lookalike {
+    name: &'static str,
+    images: &'static str,
+    programs: &'static str,
+    cache: Option<&'static str>,
+    key: Option<&'static str>,
+}
+
+/// Why a service is not judged that looks like one that serves models, with what is known of it;
+/// absent: it does not look like one.
+#[must_use]
+pub fn lookalike(service: &Service) -> Option<String> {
+    let image = service.image.as_ref().map(|image| Image::parse(&image.value));
+    let program = service.words().next().and_then(|word| word.value.rsplit('/').next());
+    let is_meant = |known: &Lookalike| {
+        let is_program = |it: &&str| listed(known.programs).any(|program| program == *it);
+        let is_image = |image: &Image| listed(known.images).any(|name| image.is_called(name));
+        program.as_ref().is_some_and(is_program) || image.as_ref().is_some_and(is_image)
+    };
+    Some(table().find(is_meant)?.told(service))
+}
+
+fn table() -> impl Iterator<Item = Lookalike> {
+    TABLE.lines().filter_map(line)
+}
+
+fn line(line: &'static str) -> Option<Lookalike> {
+    let mut columns = line.split('|').map(str::trim);
+    let name = columns.next().filter(|name| !name.starts_with('#') && !name.is_empty())?;
+    let known = |column: &'static str| Some(column).filter(|column| *column != "-");
+    Some(Lookalike {
+        name,
+        images: columns.next()?,
+        programs: columns.next()?,
+        cache: known(columns.next()?),
+        key: known(columns.next()?),
+    })
+}
+
+fn listed(column: &'static str) -> impl Iterator<Item = &'static str> {
+    column.split(',').map(str::trim).filter(|item| *item != "-")
+}
+
+impl Lookalike {
+    fn told(&self, service: &Service) -> String {
+        let mut told = format!("{} is not read", self.name);
+        if let Some(cache) = self.cache {
+            let (variable, default) = match cache.split_once('=') {
+                Some((variable, folder)) => (service.variable(variable), folder),
+                None => (None, cache),
+            };
+            let folder = ServicePath::new(variable.unwrap_or(default));
+            let reached = service.mounts.iter().any(|mount| folder.below(&mount.target).is_some());
+            let mounted = if reached { "which is mounted" } else { "which no mount reaches" };
+            told.push_str(&format!("; it keeps its models in `{folder}`, {mounted}"));
+        }
+        if let Some(key) = self.key {
+            let is_set = service.variable(key).is_some_and(|value| !value.is_empty());
+            let set = if is_set { "set" } else { "not set in its environment" };
+            told.push_str(&format!("; the key that it downloads with, `{key}`, is {set}"));
+        }
+        told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::{Mount, MountSource};
+    use crate::source_map::{Place, Spanned};
+
+    fn service(image: &str, command: &str) -> Service {
+        let words = command.split_whitespace().map(|word| Spanned::nowhere(word.to_owned()));
+        let mut service = Service::named(Spanned::nowhere("llm".to_owned()));
+        service.image = Some(Spanned::nowhere(image.to_owned())).filter(|_| !image.is_empty());
+        service.command = Some(words.collect::<Vec<_>>()).filter(|words| !words.is_empty());
+        service
+    }
+
+    fn check(image: &str, command: &str, name: Option<&str>) {
+        let told = lookalike(&service(image, command));
+        let told = told.as_deref().and_then(|told| told.split_once(" is not read"));
+        assert_eq!(told.map(|(name, _)| name), name, "{image} {command}");
+    }
+
+    #[test]
+    fn every_line_has_all_of_its_columns() {
+        let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
+        assert_eq!(lines.clone().count(), table().count());
+        lines.for_each(|line| assert_eq!(line.matches('|').count(), 4, "{line}"));
+    }
+
+    #[test]
+    fn a_service_is_known_by_its_image_or_by_its_program() {
+        check("nvcr.io/nim/meta/llama-3.1-8b-instruct:1.8", "", Some("NVIDIA NIM"));
+        check("mirror.acme.io/nvcr.io/nim/nvidia/x", "", Some("NVIDIA NIM"));
+        check("openvino/model_server:2025.1-gpu", "--port 9", Some("OpenVINO Model Server"));
+        check("xprobe/xinference:v1.9", "xinference-local -H 0.0.0.0", Some("Xinference"));
+        check("acme/base", "/opt/bin/trtllm-serve /m", Some("TensorRT-LLM"));
+        check("nvcr.io/nvidia/tensorrt-llm/release:1.0", "", Some("TensorRT-LLM"));
+        check(
+            "nvcr.io/nvidia/tritonserver:25.01-py3",
+            "tritonserver",
+            Some("Triton Inference Server"),
+        );
+        check("quay.io/ramalama/cuda", "llama-x", Some("RamaLama"));
+        check("acme/mineru-vllm", "", Some("MinerU"));
+        check("acme/koboldcpp-exporter", "", None);
+        check("acme/tabbycat", "", None);
+        check("postgres:17", "postgres", None);
+        check("", "", None);
+    }
+
+    #[test]
+    fn what_is_known_is_compared_with_what_the_service_has() {
+        let mut nim = service("nvcr.io/nim/meta/llama:1", "");
+        assert_eq!(
+            lookalike(&nim).unwrap(),
+            "NVIDIA NIM is not read; it keeps its models in `/opt/nim/.cache`, which no mount reaches; \
+             the key that it downloads with, `NGC_API_KEY`, is not set in its environment"
+        );
+        let target = ServicePath::new("/opt/nim");
+        let (source, place) = (MountSource::Tmpfs, Place::nowhere());
+        nim.mounts = vec![Mount { source, target, read_only: false, place }];
+        let key = Spanned::nowhere(Some("planted-secret".to_owned()));
+        nim.environment.insert("NGC_API_KEY".to_owned(), key);
+        assert_eq!(
+            lookalike(&nim).unwrap(),
+            "NVIDIA NIM is not read; it keeps its models in `/opt/nim/.cache`, which is mounted; the \
+             key that it downloads with, `NGC_API_KEY`, is set"
+        );
+        let elsewhere = Spanned::nowhere(Some("/cache".to_owned()));
+        nim.environment.insert("NIM_CACHE_PATH".to_owned(), elsewhere);
+        assert!(lookalike(&nim).unwrap().contains("`/cache`, which no mount reaches"));
+    }
+}
