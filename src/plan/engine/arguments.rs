@@ -1,6 +1,6 @@
 //! Reads flags as the engines' own parsers do: argparse, clap, click, kong, and llama.cpp's.
 
-mod values;
+pub(super) mod values;
 
 use crate::plan::engine::flag_table::{FlagTable, Form, Known};
 use crate::plan::engine::release_table::Standing;
@@ -46,13 +46,23 @@ pub(super) struct Grammar {
     pub(super) abbreviations: bool,
     /// `--flag=value` is `--flag value`.
     pub(super) joined: bool,
-    /// A flag takes its value even if that begins with `-`.
+    /// It hands the word behind a flag to C++, whatever that is: a value may begin with `-`, and the
+    /// beginning of a word may be a number.
     pub(super) dashed_values: bool,
     /// The flags that go on with any text as their value, be it another flag; by one of their
     /// spellings.
     pub(super) any_text: &'static [&'static str],
     /// The flags whose values are secrets, by the first of their spellings.
     pub(super) secrets: &'static [&'static str],
+}
+
+/// What of a word is taken for a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// All of it, or it is none.
+    Whole,
+    /// What it begins with (`stoi` and `stof` of C++).
+    Beginning,
 }
 
 /// A command line, read.
@@ -153,9 +163,9 @@ impl Arguments {
             values: Vec::new(),
             place: word.place.clone(),
         };
-        if let Some(complaint) = parser.refused(&given, &found) {
-            self.complaints.push(Spanned::new(complaint, word.place.clone()));
-        }
+        let refused = parser.refused(&given, &found);
+        let is_refused = refused.is_some();
+        self.complaints.extend(refused.map(|it| Spanned::new(it, word.place.clone())));
         let rest = match joined {
             Some(value) => {
                 self.joined(parser, &mut given, &found, value);
@@ -163,8 +173,8 @@ impl Arguments {
             }
             None => self.values(parser, &mut given, &found, behind),
         };
-        if given.key.is_none() {
-            self.complaints.extend(values::refused(&given, &found));
+        if given.key.is_none() && !is_refused {
+            self.complaints.extend(values::refused(&given, &found, parser.grammar.numbers()));
         }
         self.given.push(given);
         rest
@@ -347,6 +357,10 @@ impl Grammar {
         self.abbreviations && name.starts_with("--") && name.len() > 2
     }
 
+    fn numbers(&self) -> Numbers {
+        if self.dashed_values { Numbers::Beginning } else { Numbers::Whole }
+    }
+
     /// How many of the words behind a flag are its values.
     fn count(&self, arity: Arity, behind: &[Word]) -> usize {
         let value = |word: &&Word| !is_flag(&word.text) && !word.is("--");
@@ -411,6 +425,10 @@ impl<'a> Parser<'a> {
             Standing::Here => true,
             Standing::Missing => false,
             Standing::Unknown if is_covered => found.form.is_some(),
+            // What came before the table is not known to lack anything.
+            Standing::Unknown if self.release.is_some_and(|release| table.precedes(release)) => {
+                found.form.is_some() || foreign_flags::owner(self.grammar, &given.name).is_none()
+            }
             Standing::Unknown => found.name.is_some_and(|name| table.is_in_newest(name)),
         };
         if is_here {

@@ -78,6 +78,11 @@ impl FlagTable {
         self.releases.around(release).is_some()
     }
 
+    /// Whether that release is older than every one that was read.
+    pub(super) fn precedes(&self, release: &[u32]) -> bool {
+        !self.covers(release) && !self.releases.is_older_than(release)
+    }
+
     /// Every form of every flag.
     pub(super) fn forms(&self) -> &[Form] {
         self.forms.get_or_init(|| {
@@ -101,9 +106,13 @@ impl FlagTable {
         let of = |index: usize| forms().find(|form| form.is_in(index));
         let last = forms().max_by_key(|form| form.marks.rfind('+'));
         match release.and_then(|release| self.releases.around(release)) {
+            None if release.is_some_and(|release| self.precedes(release)) => {
+                let first = forms().min_by_key(|form| form.marks.find('+'));
+                Known { form: first, standing: Standing::Unknown }
+            }
             None => Known { form: last, standing: Standing::Unknown },
             Some((below, above)) => match (of(below), of(above)) {
-                (Some(form), Some(other)) if std::ptr::eq(form, other) => {
+                (Some(form), Some(other)) if form.reads_as(other) => {
                     Known { form: Some(form), standing: Standing::Here }
                 }
                 (None, None) => Known { form: last, standing: Standing::Missing },
@@ -190,6 +199,12 @@ impl Form {
     /// The name by which it is asked for.
     pub(super) fn name(&self) -> &'static str {
         self.spellings.first().copied().unwrap_or_default()
+    }
+
+    /// Whether another form takes the same, be it under more names.
+    fn reads_as(&self, other: &Self) -> bool {
+        let same = (self.arity, &self.takes, self.optional);
+        same == (other.arity, &other.takes, other.optional)
     }
 
     /// Whether the release with that index has it.

@@ -91,6 +91,10 @@ pub(super) fn instead(
     name: &str,
     owner: Option<&str>,
 ) -> Option<String> {
+    let is_of_script = |owner: &str| Engine::ALL.iter().all(|engine| engine.name() != owner);
+    if owner.is_some_and(|owner| owner != DOCKER && is_of_script(owner)) {
+        return None;
+    }
     if owner == Some(DOCKER) {
         let key = compose_key(name)?;
         let set = format!("remove it from the command, and set `{key}` of the service");

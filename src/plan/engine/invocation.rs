@@ -275,6 +275,15 @@ pub enum Complaint {
         /// As written.
         value: String,
     },
+    /// Only the beginning of a word is the number that the engine reads.
+    NumberCut {
+        /// The flag or variable.
+        by: String,
+        /// As written.
+        value: String,
+        /// What is read of it.
+        read: String,
+    },
     /// Two models are named, one by position; newer releases refuse that, older ones differ.
     ModelTwice {
         /// The one that was read.
@@ -559,6 +568,7 @@ impl Complaint {
             | Self::SwitchValue { .. }
             | Self::Refused(_)
             | Self::QuotedVariable { .. }
+            | Self::NumberCut { .. }
             | Self::NoValue { .. }
             | Self::EmptyModel { .. }
             | Self::SwallowedFlag { .. }
@@ -590,6 +600,7 @@ impl Complaint {
             | Self::SwitchValue { .. }
             | Self::Refused(_)
             | Self::QuotedVariable { .. }
+            | Self::NumberCut { .. }
             | Self::EmptyValue { .. }
             | Self::CommandCut { .. }
             | Self::NotANumber { .. }

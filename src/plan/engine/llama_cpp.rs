@@ -1,11 +1,13 @@
 //! `llama-server` of llama.cpp (libllama 0.5.0: common/arg.cpp, common/hf-cache.cpp, .devops).
 
-mod flags;
+mod environment;
 mod log;
 mod presets;
+mod values;
 
 use crate::plan::engine::arguments::{Arguments, Grammar, Setting};
 use crate::plan::engine::cache_variables::{CacheVariable, CacheVariables};
+use crate::plan::engine::flag_table::FlagTable;
 use crate::plan::engine::image::Image;
 use crate::plan::engine::launch::{Lack, Launch};
 use crate::plan::engine::profile::{Defaults, Profile, Start};
@@ -85,7 +87,7 @@ const VARIABLES: KnownVariables = KnownVariables {
     table: ReleaseTable::new(include_str!("llama_cpp/variables.txt")),
     prefix: Some("LLAMA_ARG_"),
     plugins: &[],
-    flags: flags::FLAGS,
+    flags: &[],
     addresses: &[],
     strict: None,
 };
@@ -176,17 +178,30 @@ fn serves_as(named: &Named) -> Vec<String> {
     [Some(path.to_string()), name].into_iter().flatten().collect()
 }
 
+/// common/arg.cpp of every build that changed a flag since that file is there, and build 11669.
+static FLAGS: FlagTable = FlagTable::new(include_str!("llama_cpp/flags.txt"));
+
 static GRAMMAR: Grammar = Grammar {
-    table: None,
-    flags: flags::FLAGS,
-    foreign: &[],
+    table: Some(&FLAGS),
+    flags: &[],
+    foreign: &[
+        ("--all-in-one", SCRIPT),
+        ("--bench", SCRIPT),
+        ("--convert", SCRIPT),
+        ("--perplexity", SCRIPT),
+        ("--run", SCRIPT),
+        ("--server", SCRIPT),
+    ],
     underscores: true,
     abbreviations: false,
     joined: false,
     dashed_values: true,
     any_text: &ANY_TEXT,
-    secrets: &["--api-key", "--hf-token"],
+    secrets: &[],
 };
+
+/// Whose the words of `.devops/tools.sh` are.
+const SCRIPT: &str = "the script of its image `:full`";
 
 /// Flags that build 11669 starts with whatever their value is; every other one refuses a flag in its
 /// place: it is no number, no file and none of the words that it knows.
@@ -223,10 +238,16 @@ const ANY_TEXT: [&str; 29] = [
 ];
 
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
-    let mut arguments =
-        Arguments::parse(&GRAMMAR, &lora_scales(&launch.arguments), reading.release().as_deref());
+    let release = reading.release();
+    let (words, apart) = values::joined_scales(&launch.arguments, release.as_deref());
+    let mut arguments = Arguments::parse(&GRAMMAR, &words, release.as_deref());
+    values::judge(&mut arguments, reading);
     reading.took(&mut arguments);
     reading.no_more(&arguments.positionals);
+    environment::judge(reading);
+    if let Some(place) = apart {
+        reading.complain(values::scale_apart(), &place);
+    }
     let get = |reading: &Reading<'_>, flag: &str, variable: &str| {
         reading.setting(&arguments, &[flag], &[variable])
     };
@@ -243,11 +264,12 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
         let names = alias.value.split(',').map(str::trim).filter(|name| !name.is_empty());
         reading.invocation.served_names = names.map(str::to_owned).collect();
     }
-    reading.port(get(reading, "--port", "LLAMA_ARG_PORT"));
+    reading.port(values::number(get(reading, "--port", "LLAMA_ARG_PORT")));
     reading.invocation.host = reading.text(get(reading, "--host", "LLAMA_ARG_HOST"));
     let prefix = get(reading, "--api-prefix", "LLAMA_ARG_API_PREFIX");
     reading.invocation.api_prefix = reading.text(prefix);
-    let context = reading.number(get(reading, "--ctx-size", "LLAMA_ARG_CTX_SIZE"));
+    let context = values::number(get(reading, "--ctx-size", "LLAMA_ARG_CTX_SIZE"));
+    let context = reading.number(context);
     // 0 is the length that the model was trained with.
     reading.invocation.context = context.filter(|context| context.value != 0);
     reading.invocation.overrides = arguments.any(&["--override-kv"]);
@@ -289,8 +311,10 @@ fn open_all(arguments: &Arguments, reading: &mut Reading<'_>) {
     }
     listed(Part::Lora, ["--lora", "--lora-scaled"], arguments, reading);
     let draft = ["LLAMA_ARG_SPEC_DRAFT_MODEL", "LLAMA_ARG_MODEL_DRAFT"];
+    let draft = environment::read_by(&draft, reading);
     let draft = reading.setting(arguments, &["--model-draft"], &draft);
     let repository = ["LLAMA_ARG_SPEC_DRAFT_HF_REPO", "LLAMA_ARG_HFD_REPO"];
+    let repository = environment::read_by(&repository, reading);
     let repository = reading.setting(arguments, &["--hf-repo-draft"], &repository);
     match repository {
         Some(repository) => hub(Part::Draft, Some(repository), None, reading),
@@ -348,7 +372,8 @@ fn beside(arguments: &Arguments, reading: &mut Reading<'_>) {
         ("--grammar-file", None),
         ("--json-schema-file", None),
         ("--api-key-file", Some("LLAMA_ARG_API_KEY_FILE")),
-        ("--ui-config-file", Some("LLAMA_ARG_UI_CONFIG_FILE")),
+        ("--webui-config-file", Some("LLAMA_ARG_UI_CONFIG_FILE")),
+        ("--ui-config-file", None),
         ("--mcp-servers-config", None),
     ];
     let folders = [
@@ -386,28 +411,6 @@ fn open_url(part: Part, setting: Option<Setting>, reading: &mut Reading<'_>) {
     if let Some(url) = reading.text(setting) {
         reading.open(part, Named::Url(url.value), by, url.place);
     }
-}
-
-/// Joins `--lora-scaled FILE SCALE`, which older builds read as two values, to `FILE:SCALE`.
-fn lora_scales(words: &[Word]) -> Vec<Word> {
-    let mut joined: Vec<Word> = Vec::with_capacity(words.len());
-    let mut file_next = false;
-    let mut scale_next = false;
-    for word in words {
-        let is_number = word.text.parse::<f64>().is_ok();
-        match joined.last_mut() {
-            Some(file) if scale_next && is_number && word.unknown.is_none() => {
-                file.text = format!("{}:{}", file.text, word.text);
-                scale_next = false;
-                continue;
-            }
-            Some(_) | None => {}
-        }
-        scale_next = file_next && scaled(&word.text).is_none();
-        file_next = matches!(word.text.as_str(), "--lora-scaled" | "--lora_scaled");
-        joined.push(word.clone());
-    }
-    joined
 }
 
 /// The file of `FILE:SCALE`.

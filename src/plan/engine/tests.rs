@@ -101,7 +101,7 @@ fn llama_server_opens_what_its_flags_name() {
         "llama.cpp | model=/m.gguf | port=81 | context=8192",
     );
     check(LLAMA, "--model m.gguf -c 0", "llama.cpp | model=/app/m.gguf");
-    check(LLAMA, "-m a/b -ngl -1 -fa -c 10", "llama.cpp | model=/app/a/b | context=10");
+    check(LLAMA, "-m a/b -ngl -1 -c 10", "llama.cpp | model=/app/a/b | context=10");
     check(LLAMA, "-m /m -fa on --jinja -c 10", "llama.cpp | model=/m | context=10");
     check(LLAMA, "--ctx_size 10 -m /a -m /b", "llama.cpp | model=/b | context=10");
     check(LLAMA, "-hf o/r:q8_0", "llama.cpp | model=o/r:q8_0");
@@ -114,7 +114,6 @@ fn llama_server_opens_what_its_flags_name() {
     check(LLAMA, "-m /m --lora /a,/b", "llama.cpp | model=/m | lora=/a | lora=/b");
     check(LLAMA, "-m /m --lora /a --lora /b", "llama.cpp | model=/m | lora=/a | lora=/b");
     check(LLAMA, "-m /m --lora-scaled /a:0.5,/b:1", "llama.cpp | model=/m | lora=/a | lora=/b");
-    check(LLAMA, "-m /m --lora-scaled /a 0.5 -c 9", "llama.cpp | model=/m | lora=/a | context=9");
     check(LLAMA, "-m /m -md /d", "llama.cpp | model=/m | draft=/d");
     check(LLAMA, "-m /m -hfd o/d:Q4_0", "llama.cpp | model=/m | draft=o/d:Q4_0");
     check(LLAMA, "-m /m --chat-template-file /t", "llama.cpp | model=/m | template=/t");
@@ -138,7 +137,7 @@ fn llama_server_reads_variables_and_the_command_line_wins() {
         ("LLAMA_ARG_PORT", "82"),
         ("LLAMA_ARG_ALIAS", "small"),
         ("LLAMA_ARG_MMPROJ", "/p"),
-        ("LLAMA_ARG_MODEL_DRAFT", "/d"),
+        ("LLAMA_ARG_SPEC_DRAFT_MODEL", "/d"),
     ];
     let set = with_environment(service(LLAMA, &["-c", "512"]), &variables);
     let expected =
@@ -278,9 +277,9 @@ fn llama_server_takes_a_flag_for_the_value_that_is_missing() {
         "-m -c 2048",
         &format!("llama.cpp | context=2048 | {}", swallowed("-m", "-c", true)),
     );
-    check(LLAMA, "-m --no-mmap", &format!("llama.cpp | {}", swallowed("-m", "--no-mmap", true)));
-    let may_serve = swallowed("-a", "--no-mmap", false);
-    check(LLAMA, "-m /m -a --no-mmap", &format!("llama.cpp | model=/m | {may_serve}"));
+    check(LLAMA, "-m --jinja", &format!("llama.cpp | {}", swallowed("-m", "--jinja", true)));
+    let may_serve = swallowed("-a", "--jinja", false);
+    check(LLAMA, "-m /m -a --jinja", &format!("llama.cpp | model=/m | {may_serve}"));
     check(LLAMA, "-m /m -ngl -1", "llama.cpp | model=/m");
     check(LLAMA, "-m /m more", "llama.cpp | model=/m | ExtraWord { word: \"more\" }");
 }

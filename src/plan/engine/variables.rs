@@ -1,7 +1,7 @@
 //! Which variables an engine reads, and which flag or variable is meant by one that it does not.
 
 use crate::plan::engine::Engine;
-use crate::plan::engine::arguments::{Arity, Flags};
+use crate::plan::engine::arguments::{Arity, Flags, Grammar};
 use crate::plan::engine::release_table::{Entry, ReleaseTable, Standing, numbers};
 use crate::suggest;
 
@@ -84,7 +84,7 @@ impl Engine {
             return None;
         }
         let elsewhere = release.as_ref().and_then(|release| known.elsewhere(name, release));
-        let meant = known.meant(name, release.as_deref());
+        let meant = known.meant(name, release.as_deref(), self.profile().grammar);
         if known.prefix.is_none() && !matches!(meant, Meant::Variable(_)) {
             return None;
         }
@@ -127,7 +127,12 @@ impl KnownVariables {
     }
 
     /// What is meant by a name, of what a release has; of one that is not known, the newest.
-    fn meant(&self, name: &str, release: Option<&[u32]>) -> Meant {
+    fn meant(
+        &self,
+        name: &str,
+        release: Option<&[u32]>,
+        grammar: Option<&'static Grammar>,
+    ) -> Meant {
         let newest = numbers(self.table.newest());
         let release = release.unwrap_or(&newest);
         let around = self.table.around(release);
@@ -140,7 +145,7 @@ impl KnownVariables {
         let flag = format!("--{}", typed.to_ascii_lowercase().replace('_', "-"));
         if let Some(flag) = names.iter().copied().find(|name| *name == flag) {
             let is_address = self.addresses.contains(&flag);
-            return Meant::Flag { flag, is_switch: self.is_switch(flag), is_address };
+            return Meant::Flag { flag, is_switch: self.is_switch(flag, grammar), is_address };
         }
         if self.table.entry(name).is_some() {
             // It was a name of its own, and none that resembles it need do the same.
@@ -161,7 +166,12 @@ impl KnownVariables {
         }
     }
 
-    fn is_switch(&self, flag: &str) -> bool {
+    fn is_switch(&self, flag: &str, grammar: Option<&'static Grammar>) -> bool {
+        let table = grammar.and_then(|grammar| grammar.table);
+        let known = table.and_then(|table| table.known(flag, None).form);
+        if let Some(form) = known {
+            return form.arity == Arity::Switch;
+        }
         let switches = self.flags.iter().filter(|(arity, _)| *arity == Arity::Switch);
         switches.flat_map(|(_, flags)| flags.iter()).any(|spellings| spellings.contains(&flag))
     }

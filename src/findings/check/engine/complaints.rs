@@ -127,6 +127,11 @@ fn refused(lane: &Lane, invocation: &Invocation, complaint: &Complaint) -> Findi
             let message = format!("`{by}` takes a number in its range, and {what} is none");
             (&rules::COMMAND_LINE_REFUSED, message, format!("write a number that `{by}` takes"))
         }
+        Complaint::NumberCut { by, value, read } => (
+            &rules::COMMAND_LINE_REFUSED,
+            format!("{name} takes `{read}` for the number in `{by} {value}`"),
+            format!("write the whole number of `{by}` in digits"),
+        ),
         Complaint::ModelTwice { model, other } => (
             &rules::COMMAND_LINE_REFUSED,
             format!("the command{of} names two models, `{model}` and `{other}`"),
@@ -180,6 +185,7 @@ fn refused(lane: &Lane, invocation: &Invocation, complaint: &Complaint) -> Findi
 fn may_work(invocation: &Invocation, complaint: &Complaint) -> bool {
     match complaint {
         Complaint::EmptyValue { .. }
+        | Complaint::NumberCut { .. }
         | Complaint::ModelTwice { .. }
         | Complaint::ListReplaced { .. } => true,
         Complaint::ImageMisspelt { is_certain, .. } => !is_certain,
@@ -261,13 +267,17 @@ fn unknown_flag(invocation: &Invocation, of: &str, unknown: &UnknownFlag) -> Tol
 }
 
 fn bad_value(by: &str, value: &str, expected: &str) -> Told {
-    let value = if is_secret(by) { "..." } else { value };
-    let message = format!("`{by}` takes {expected}, and `{value}` is not that");
-    (
-        &rules::COMMAND_LINE_REFUSED,
-        message,
-        format!("write behind `{by}` what it takes: {expected}"),
-    )
+    let message = match value {
+        "" => format!("`{by}` takes {expected}, and it is empty"),
+        _ if is_secret(by) => format!("`{by}` takes {expected}, and its value is not that"),
+        _ => format!("`{by}` takes {expected}, and `{value}` is not that"),
+    };
+    let fix = if by.starts_with('-') {
+        format!("write behind `{by}` what it takes: {expected}")
+    } else {
+        format!("remove the variable `{by}`, or set it to what it takes: {expected}")
+    };
+    (&rules::COMMAND_LINE_REFUSED, message, fix)
 }
 
 pub(super) fn quoted(name: &str, variable: &str, meant: &str) -> Told {

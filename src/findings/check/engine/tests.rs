@@ -95,8 +95,8 @@ fn what_the_engine_refuses_is_a_finding() {
     check_command(
         llama,
         &["-m", "/m", "-c", "8k"],
-        "warning[command-line-refused]: `-c` takes a number in its range, and `8k` is none / \
-         write a number that `-c` takes",
+        "warning[command-line-refused]: llama.cpp takes `8` for the number in `-c 8k` / write the \
+         whole number of `-c` in digits",
     );
     check_command(
         "vllm/vllm-openai:v0.33.0",

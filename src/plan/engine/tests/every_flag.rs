@@ -60,8 +60,6 @@ const LLAMA_ONE: &[&str] = &[
     "--log-file",
     "--rpc",
     "--video-ffmpeg-dir",
-    "-mv",
-    "-hfv",
     "-np",
     "-ctk",
     "-ctv",
@@ -125,12 +123,23 @@ fn a_flag_of_vllm_takes_its_own_values_and_leaves_the_model_alone() {
 
 #[test]
 fn a_flag_of_llama_cpp_takes_its_own_values_and_leaves_the_model_alone() {
+    let opens = |words: &[&str]| {
+        let service = service(LLAMA, words);
+        let invocation = invocation(&service).unwrap();
+        let is_known = |it: &Spanned<Complaint>| matches!(it.value, Complaint::BadValue { .. });
+        assert!(
+            invocation.complaints.iter().all(is_known),
+            "{words:?}: {:?}",
+            invocation.complaints
+        );
+        assert_eq!(invocation.model().map(|it| it.named.to_string()).as_deref(), Some("/m"));
+    };
     for flag in LLAMA_ONE {
-        check(LLAMA, &format!("{flag} value -m /m"), "llama.cpp | model=/m");
-        check(LLAMA, &format!("{flag} -1 -m /m"), "llama.cpp | model=/m");
+        opens(&[flag, "value", "-m", "/m"]);
+        opens(&[flag, "-1", "-m", "/m"]);
     }
     for flag in LLAMA_SWITCHES {
-        check(LLAMA, &format!("{flag} -m /m"), "llama.cpp | model=/m");
+        opens(&[flag, "-m", "/m"]);
     }
 }
 
@@ -157,7 +166,7 @@ fn every_spelling_of_llama_cpp_opens_the_same() {
         (&["--slot-save-path"], "/w", "folder=/w"),
         (&["--media-path"], "/w", "folder=/w"),
         (&["--control-vector"], "/l,/k", "control-vector=/l | control-vector=/k"),
-        (&["--control-vector-scaled"], "/l:0.5,/k", "control-vector=/l | control-vector=/k"),
+        (&["--control-vector-scaled"], "/l:0.5,/k:1", "control-vector=/l | control-vector=/k"),
         (&["--ssl-key-file", "--ssl-cert-file"], "/k", ""),
         (&["--ssl-cert-file /c --ssl-key-file"], "/k", "text=/k | text=/c"),
         (&["--models-dir"], "/ms", "models=/ms"),
@@ -187,9 +196,7 @@ fn every_variable_of_llama_cpp_stands_for_its_flag() {
         ("LLAMA_ARG_MMPROJ", "/p", "mmproj=/p"),
         ("LLAMA_ARG_MMPROJ_URL", "https://h/p", "mmproj=https://h/p"),
         ("LLAMA_ARG_SPEC_DRAFT_MODEL", "/d", "draft=/d"),
-        ("LLAMA_ARG_MODEL_DRAFT", "/d", "draft=/d"),
         ("LLAMA_ARG_SPEC_DRAFT_HF_REPO", "o/d", "draft=o/d"),
-        ("LLAMA_ARG_HFD_REPO", "o/d", "draft=o/d"),
         ("LLAMA_ARG_API_KEY_FILE", "/k", "text=/k"),
         ("LLAMA_ARG_UI_CONFIG_FILE", "/u", "text=/u"),
         ("LLAMA_ARG_STATIC_PATH", "/w", "folder=/w"),
@@ -203,6 +210,18 @@ fn every_variable_of_llama_cpp_stands_for_its_flag() {
     ] {
         let set = with_environment(service(LLAMA, &[]), &[(variable, value)]);
         assert_eq!(shown(&set), format!("llama.cpp | {expected}"), "{variable}");
+    }
+    for (tag, variable, expected) in [
+        ("server-b6000", "LLAMA_ARG_MODEL_DRAFT", " | draft=/d"),
+        ("server-b6000", "LLAMA_ARG_SPEC_DRAFT_MODEL", ""),
+        ("server-b11669", "LLAMA_ARG_MODEL_DRAFT", ""),
+        ("server-b11669", "LLAMA_ARG_SPEC_DRAFT_MODEL", " | draft=/d"),
+    ] {
+        let image = format!("ghcr.io/ggml-org/llama.cpp:{tag}");
+        let set = with_environment(service(&image, &[]), &[(variable, "/d")]);
+        let build = tag.strip_prefix("server-").unwrap();
+        let expected = format!("llama.cpp{expected} | version={build}");
+        assert_eq!(shown(&set), expected, "{variable} in {tag}");
     }
     let set = [("LLAMA_ARG_HF_REPO", "o/r"), ("LLAMA_ARG_HF_FILE", "f.gguf")];
     let set = with_environment(service(LLAMA, &[]), &set);
