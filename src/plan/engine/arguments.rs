@@ -20,8 +20,6 @@ pub(super) enum Arity {
     Two,
     /// All words up to the next flag.
     Many,
-    /// One if the next word is one of these.
-    Maybe(&'static [&'static str]),
     /// One unless the next word is a flag.
     Optional,
 }
@@ -49,6 +47,8 @@ pub(super) struct Grammar {
     /// It hands the word behind a flag to C++, whatever that is: a value may begin with `-`, and the
     /// beginning of a word may be a number.
     pub(super) dashed_values: bool,
+    /// What it takes for a number.
+    pub(super) numbers: Numbers,
     /// The flags that go on with any text as their value, be it another flag; by one of their
     /// spellings.
     pub(super) any_text: &'static [&'static str],
@@ -174,7 +174,7 @@ impl Arguments {
             None => self.values(parser, &mut given, &found, behind),
         };
         if given.key.is_none() && !is_refused {
-            self.complaints.extend(values::refused(&given, &found, parser.grammar.numbers()));
+            self.complaints.extend(values::refused(&given, &found, parser.grammar.numbers));
         }
         self.given.push(given);
         rest
@@ -286,6 +286,7 @@ impl Grammar {
             abbreviations: false,
             joined: true,
             dashed_values: false,
+            numbers: Numbers::Whole,
             any_text: &[],
             secrets: &[],
         }
@@ -377,9 +378,6 @@ impl Grammar {
             Arity::One => usize::from(next.filter(value).is_some()),
             Arity::Two => behind.iter().take(2).take_while(value).count(),
             Arity::Many => behind.iter().take_while(value).count(),
-            Arity::Maybe(words) => {
-                usize::from(next.is_some_and(|word| words.contains(&word.text.as_str())))
-            }
             Arity::Optional => usize::from(next.filter(value).is_some()),
         }
     }
@@ -440,14 +438,13 @@ impl<'a> Parser<'a> {
             None => foreign_flags::owner(self.grammar, &given.name),
             Some(_) => None,
         };
-        let instead = foreign_flags::instead(table, self.release, &given.name, owner.as_deref());
         Some(Complaint::UnknownFlag(UnknownFlag {
             flag: given.written.clone(),
+            name: given.name.clone(),
             is_certain: found.standing == Standing::Missing || owner.is_some(),
             newest: table.newest(),
             elsewhere,
             owner,
-            instead,
             alike: found.alike.clone(),
         }))
     }

@@ -1,9 +1,10 @@
 //! Flags that are none of the engine's that they are given to: whose they are, and which of its own was
 //! meant.
 
-use crate::plan::engine::Engine;
 use crate::plan::engine::arguments::Grammar;
 use crate::plan::engine::flag_table::FlagTable;
+use crate::plan::engine::release_table::numbers;
+use crate::plan::engine::{Engine, UnknownFlag};
 use crate::suggest;
 
 /// Whose the flags of [`DOCKER_RUN`] are.
@@ -78,14 +79,25 @@ pub(super) fn owner(grammar: &Grammar, name: &str) -> Option<String> {
     }
     let has = |engine: &Engine| {
         let table = engine.profile().grammar.and_then(|grammar| grammar.table);
-        table.is_some_and(|table| table.forms().iter().any(|form| form.spellings.contains(&name)))
+        table.is_some_and(|table| table.has(name))
     };
     let engine = Engine::ALL.into_iter().find(has).map(|engine| engine.name().to_owned());
     engine.or_else(|| compose_key(name).map(|_| DOCKER.to_owned()))
 }
 
+impl UnknownFlag {
+    /// What was probably meant, as a whole clause (``write `--max-model-len`, if that is what was
+    /// meant``); absent: it is not known. `version` is that of the invocation.
+    #[must_use]
+    pub fn instead(&self, engine: Engine, version: Option<&str>) -> Option<String> {
+        let table = engine.profile().grammar?.table?;
+        let release = version.map(numbers);
+        instead(table, release.as_deref(), &self.name, self.owner.as_deref())
+    }
+}
+
 /// What is to be written in the place of a flag that is not known, of those that `release` has.
-pub(super) fn instead(
+fn instead(
     table: &FlagTable,
     release: Option<&[u32]>,
     name: &str,
@@ -100,10 +112,7 @@ pub(super) fn instead(
         let set = format!("remove it from the command, and set `{key}` of the service");
         return Some(if key.is_empty() { "remove it from the command".to_owned() } else { set });
     }
-    let has = |flag: &&&str| {
-        let mut forms = table.forms_of(release);
-        forms.any(|form| form.spellings.contains(*flag))
-    };
+    let has = |flag: &&&str| table.is_in(flag, release);
     let same = SAME.iter().find(|flags| flags.contains(&name));
     let same = same.and_then(|flags| flags.iter().find(has)).copied();
     let names = || table.forms_of(release).flat_map(|form| form.spellings.iter().copied());
@@ -117,4 +126,31 @@ pub(super) fn instead(
 /// The key of a Compose service that stands for a flag of `docker run`.
 fn compose_key(name: &str) -> Option<&'static str> {
     DOCKER_RUN.iter().find(|(flag, _)| *flag == name).map(|(_, key)| *key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static TABLE: FlagTable = FlagTable::new(
+        "releases 0.1.0 0.2.0\n--max-model-len one integer ++\n--model one text ++\n--late switch - -+\n",
+    );
+
+    #[test]
+    fn what_is_meant_is_a_flag_that_says_the_same_or_is_nearly_it() {
+        let meant = |flag: &str| Some(format!("write `{flag}`, if that is what was meant"));
+        let said = |name: &str| instead(&TABLE, None, name, None);
+        assert_eq!(said("--ctx-size"), meant("--max-model-len"));
+        assert_eq!(said("--max-model-length"), meant("--max-model-len"));
+        assert_eq!(said("--nothing-like-it"), None);
+        let old = [0, 1, 0];
+        assert_eq!(instead(&TABLE, Some(&old), "--latte", None), None);
+    }
+
+    #[test]
+    fn what_docker_takes_is_told_with_the_key_of_compose() {
+        let said = instead(&TABLE, None, "--shm-size", Some(DOCKER));
+        let expected = "remove it from the command, and set `shm_size` of the service";
+        assert_eq!(said.as_deref(), Some(expected));
+    }
 }

@@ -509,6 +509,8 @@ impl Invocation {
 pub struct UnknownFlag {
     /// As written.
     pub flag: String,
+    /// As the engine's parser reads it, `_` as `-`.
+    pub(super) name: String,
     /// Whether it is refused whatever the image holds: its release is known and does not have the
     /// flag, or the flag is one of something else.
     pub is_certain: bool,
@@ -518,9 +520,6 @@ pub struct UnknownFlag {
     pub elsewhere: Option<Elsewhere>,
     /// What it is a flag of; absent: of nothing that is known.
     pub owner: Option<String>,
-    /// What was probably meant, as a whole clause (``write `--max-model-len` ``); absent: it is not
-    /// known.
-    pub instead: Option<String>,
     /// The flags that it is the beginning of, if there are several.
     pub alike: Vec<&'static str>,
 }

@@ -5,7 +5,7 @@ mod log;
 mod presets;
 mod values;
 
-use crate::plan::engine::arguments::{Arguments, Grammar, Setting};
+use crate::plan::engine::arguments::{Arguments, Grammar, Numbers, Setting};
 use crate::plan::engine::cache_variables::{CacheVariable, CacheVariables};
 use crate::plan::engine::flag_table::FlagTable;
 use crate::plan::engine::image::Image;
@@ -196,6 +196,7 @@ static GRAMMAR: Grammar = Grammar {
     abbreviations: false,
     joined: false,
     dashed_values: true,
+    numbers: Numbers::Beginning,
     any_text: &ANY_TEXT,
     secrets: &[],
 };

@@ -83,21 +83,8 @@ impl ReleaseTable {
     /// all of its own where it names several (`3.3`); absent: the table does not speak of it.
     #[must_use]
     pub fn around(self, version: &[u32]) -> Option<(usize, usize)> {
-        let is_own = |(_, release): &(usize, &str)| {
-            let release = numbers(release);
-            version.len() < release.len() && release.starts_with(version)
-        };
-        let own = || self.releases().enumerate().filter(is_own).map(|(index, _)| index);
-        if let (Some(first), Some(last)) = (own().next(), own().last()) {
-            return Some((first, last));
-        }
-        if !self.covers(version) {
-            return None;
-        }
-        let up_to = self.releases().map(numbers).take_while(|it| it.as_slice() <= version);
-        let below = up_to.count().checked_sub(1)?;
-        let is_exact = self.releases().nth(below).map(numbers).as_deref() == Some(version);
-        Some((below, if is_exact { below } else { below + 1 }))
+        let releases: Vec<Vec<u32>> = self.releases().map(numbers).collect();
+        between(&releases, version)
     }
 
     /// Whether the table speaks of that release.
@@ -116,6 +103,20 @@ impl ReleaseTable {
     fn lines(self) -> impl Iterator<Item = &'static str> {
         self.text.lines().filter(|line| !line.starts_with('#'))
     }
+}
+
+/// The indices of the releases, the oldest first, between which that one is; see
+/// [`ReleaseTable::around`].
+pub(super) fn between(releases: &[Vec<u32>], version: &[u32]) -> Option<(usize, usize)> {
+    let is_own = |release: &Vec<u32>| version.len() < release.len() && release.starts_with(version);
+    if let Some(first) = releases.iter().position(is_own) {
+        return Some((first, releases.iter().rposition(is_own)?));
+    }
+    let below = releases.partition_point(|it| it.as_slice() <= version).checked_sub(1)?;
+    if releases.get(below).is_some_and(|it| it == version) {
+        return Some((below, below));
+    }
+    (below + 1 < releases.len()).then_some((below, below + 1))
 }
 
 /// The numbers of a release: `0.12.0`, `v0.12.0`, `b4719`.

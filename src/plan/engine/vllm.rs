@@ -8,7 +8,7 @@ mod log;
 
 use serde_json::Value;
 
-use crate::plan::engine::arguments::{Arguments, Grammar, Setting};
+use crate::plan::engine::arguments::{Arguments, Grammar, Numbers, Setting};
 use crate::plan::engine::image::Image;
 use crate::plan::engine::launch::{Lack, Launch};
 use crate::plan::engine::profile::{Defaults, Profile, Start};
@@ -186,6 +186,7 @@ static GRAMMAR: Grammar = Grammar {
     abbreviations: true,
     joined: true,
     dashed_values: false,
+    numbers: Numbers::Whole,
     any_text: &[],
     secrets: &["--api-key"],
 };

@@ -232,7 +232,8 @@ fn joined(name: &str, flag: &str, value: &str) -> Told {
 }
 
 fn unknown_flag(invocation: &Invocation, of: &str, unknown: &UnknownFlag) -> Told {
-    let UnknownFlag { flag, is_certain, newest, elsewhere, owner, instead, alike } = unknown;
+    let UnknownFlag { flag, is_certain, newest, elsewhere, owner, alike, .. } = unknown;
+    let instead = unknown.instead(invocation.engine, invocation.version.as_deref());
     let name = invocation.engine.name();
     let message = match (&invocation.version, owner, elsewhere) {
         _ if !alike.is_empty() => {
