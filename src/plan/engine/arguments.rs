@@ -358,10 +358,6 @@ impl Grammar {
         self.abbreviations && name.starts_with("--") && name.len() > 2
     }
 
-    fn numbers(&self) -> Numbers {
-        if self.dashed_values { Numbers::Beginning } else { Numbers::Whole }
-    }
-
     /// How many of the words behind a flag are its values.
     fn count(&self, arity: Arity, behind: &[Word]) -> usize {
         let value = |word: &&Word| !is_flag(&word.text) && !word.is("--");
