@@ -19,8 +19,12 @@ pub fn likely<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a 
     let mut likely: Vec<_> = names
         .filter_map(|name| {
             let known = plain(name);
-            let likeness = strsim::normalized_damerau_levenshtein(&typed, &known);
             let is_part = typed.len() >= 3 && known.contains(&typed);
+            let longer = typed.chars().count().max(known.chars().count());
+            if !is_part && least_distance(&typed, &known) * 5 > longer * 2 {
+                return None;
+            }
+            let likeness = strsim::normalized_damerau_levenshtein(&typed, &known);
             (likeness > 0.6 || is_part).then_some((likeness, name))
         })
         .collect();
@@ -56,7 +60,34 @@ pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<
         12.. => 2,
     };
     let off = |name: &&str| strsim::damerau_levenshtein(typed, name);
-    names.filter(|name| off(name) <= slips(name)).min_by_key(off)
+    let may_be = |name: &&str| least_distance(typed, name) <= slips(name);
+    names.filter(may_be).filter(|name| off(name) <= slips(name)).min_by_key(off)
+}
+
+/// What the distance of two names is at least: the letters of the longer one that the other lacks. It is
+/// cheap, so that the distance itself is only measured where it may be small.
+fn least_distance(one: &str, other: &str) -> usize {
+    let (length, other_length) = (one.chars().count(), other.chars().count());
+    if length.abs_diff(other_length) * 5 > length.max(other_length) * 2 {
+        return length.abs_diff(other_length);
+    }
+    let mut left = [0_u8; 256];
+    for letter in one.chars() {
+        let count = &mut left[usize::from(bucket(letter))];
+        *count = count.saturating_add(1);
+    }
+    let mut common = 0;
+    for letter in other.chars() {
+        let count = &mut left[usize::from(bucket(letter))];
+        common += usize::from(*count > 0);
+        *count = count.saturating_sub(1);
+    }
+    length.max(other_length) - common
+}
+
+/// The lowest byte of a letter: different letters may share one, which makes the distance no greater.
+fn bucket(letter: char) -> u8 {
+    u32::from(letter).to_le_bytes()[0]
 }
 
 /// "did you mean `a`, `b`?"; nothing for no name.

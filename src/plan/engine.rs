@@ -30,6 +30,7 @@ pub mod repository;
 mod sglang;
 mod shell;
 mod started;
+mod stray_words;
 mod tei;
 mod tgi;
 mod variables;
@@ -50,6 +51,7 @@ pub use self::profile::{
 };
 pub use self::quantizations::{Fit, Quantizations};
 pub use self::started::started_files;
+pub use self::stray_words::StrayWord;
 pub use self::variables::{Elsewhere, KnownVariables, Meant, UnreadVariable};
 
 use crate::path::ServicePath;

@@ -2,10 +2,12 @@
 
 pub(super) mod values;
 
-use crate::plan::engine::flag_table::{FlagTable, Form, Known};
+pub(super) use values::human_number;
+
+use crate::plan::engine::flag_table::{FlagTable, Form, Known, Takes};
 use crate::plan::engine::release_table::Standing;
 use crate::plan::engine::words::Word;
-use crate::plan::engine::{Complaint, UnknownFlag, foreign_flags};
+use crate::plan::engine::{Complaint, StrayWord, UnknownFlag, foreign_flags};
 use crate::report::redact::KnownFlag;
 use crate::source_map::{Place, Spanned};
 
@@ -111,6 +113,14 @@ struct Recognised<'a> {
     alike: Vec<&'static str>,
 }
 
+impl Recognised<'_> {
+    fn takes_json(&self) -> bool {
+        self.form.is_some_and(|form| {
+            matches!(form.takes, Takes::Json | Takes::JsonOrText | Takes::Object)
+        })
+    }
+}
+
 /// A value and what gave it.
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
@@ -137,7 +147,11 @@ impl Arguments {
             } else if let Some(why) = &word.unknown {
                 arguments.unread.push(Spanned::new(why.clone(), word.place.clone()));
             } else {
-                arguments.positionals.push(word.clone());
+                let goes_on = StrayWord::of(&word.text).is_some_and(StrayWord::goes_on);
+                let length = if goes_on { rest.iter().take_while(is_value).count() } else { 0 };
+                let (more, behind) = rest.split_at(length);
+                arguments.positionals.push(joined(word, more));
+                rest = behind;
             }
         }
         arguments
@@ -174,7 +188,13 @@ impl Arguments {
             None => self.values(parser, &mut given, &found, behind),
         };
         if given.key.is_none() && !is_refused {
-            self.complaints.extend(values::refused(&given, &found, parser.grammar.numbers));
+            let judged = values::Judged {
+                by: &given.written,
+                numbers: parser.grammar.numbers,
+                standing: found.standing,
+                is_covered: parser.is_covered(),
+            };
+            self.complaints.extend(values::refused(&given, &found, judged));
         }
         self.given.push(given);
         rest
@@ -215,8 +235,16 @@ impl Arguments {
         }
         let count = parser.grammar.count(arity, behind);
         let (values, left) = behind.split_at(count.min(behind.len()));
+        let more = if found.takes_json() { unquoted(values, left) } else { 0 };
+        if let (Some((last, values)), true) = (values.split_last(), more > 0) {
+            let (pieces, left) = left.split_at(more);
+            given.values.extend_from_slice(values);
+            given.values.push(joined(last, pieces));
+            return left;
+        }
         given.values.extend_from_slice(values);
-        if values.is_empty() && matches!(arity, Arity::One | Arity::Two) {
+        let is_filled = found.form.is_some_and(|form| form.is_filled);
+        if values.is_empty() && (is_filled || matches!(arity, Arity::One | Arity::Two)) {
             let complaint = Complaint::NoValue { flag: given.written.clone() };
             self.complaints.push(Spanned::new(complaint, given.place.clone()));
         }
@@ -360,7 +388,7 @@ impl Grammar {
 
     /// How many of the words behind a flag are its values.
     fn count(&self, arity: Arity, behind: &[Word]) -> usize {
-        let value = |word: &&Word| !is_flag(&word.text) && !word.is("--");
+        let value = is_value;
         let next = behind.first();
         match arity {
             Arity::Switch => 0,
@@ -411,14 +439,19 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// Whether the table speaks of the release.
+    fn is_covered(&self) -> bool {
+        let table = self.grammar.table.zip(self.release);
+        table.is_some_and(|(table, release)| table.covers(release))
+    }
+
     /// That the release does not have the flag; absent: it has it, or it may.
     fn refused(&self, given: &Given, found: &Recognised<'_>) -> Option<Complaint> {
         let table = self.grammar.table?;
-        let is_covered = self.release.is_some_and(|release| table.covers(release));
         let is_here = match found.standing {
             Standing::Here => true,
             Standing::Missing => false,
-            Standing::Unknown if is_covered => found.form.is_some(),
+            Standing::Unknown if self.is_covered() => found.form.is_some(),
             // What came before the table is not known to lack anything.
             Standing::Unknown if self.release.is_some_and(|release| table.precedes(release)) => {
                 found.form.is_some() || foreign_flags::owner(self.grammar, &given.name).is_none()
@@ -467,6 +500,34 @@ fn is_flag(text: &str) -> bool {
     let Some(rest) = text.strip_prefix('-') else { return false };
     let flag = text.split('=').next().unwrap_or("");
     !rest.is_empty() && rest != "-" && rest.parse::<f64>().is_err() && !flag.contains(' ')
+}
+
+/// Whether a flag in front takes the word for a value.
+fn is_value(word: &&Word) -> bool {
+    !is_flag(&word.text) && !word.is("--")
+}
+
+/// The words as one.
+fn joined(word: &Word, more: &[Word]) -> Word {
+    let texts = std::iter::once(word).chain(more).map(|word| word.text.as_str());
+    let unknown = std::iter::once(word).chain(more).find_map(|word| word.unknown.clone());
+    Word { text: texts.collect::<Vec<_>>().join(" "), place: word.place.clone(), unknown }
+}
+
+/// How many of the words behind a value are pieces of its JSON, which a shell has split because it is
+/// not quoted.
+fn unquoted(values: &[Word], behind: &[Word]) -> usize {
+    let depth = |text: &str| {
+        let opened = text.chars().filter(|letter| "{[".contains(*letter)).count();
+        opened.cast_signed() - text.chars().filter(|it| "}]".contains(*it)).count().cast_signed()
+    };
+    let mut open = values.last().map_or(0, |word| depth(&word.text));
+    let pieces = behind.iter().take_while(is_value).take_while(|word| {
+        let is_piece = open > 0;
+        open += depth(&word.text);
+        is_piece
+    });
+    pieces.count()
 }
 
 fn unknown(word: &Word) -> Option<Spanned<String>> {

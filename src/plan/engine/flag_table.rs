@@ -1,6 +1,7 @@
 //! The flags of an engine by release: how many values each takes, and which.
 
 use std::collections::HashMap;
+use std::ops::Bound;
 use std::sync::OnceLock;
 
 use crate::plan::engine::arguments::Arity;
@@ -34,12 +35,19 @@ pub(super) struct Form {
     pub(super) spellings: Vec<&'static str>,
     /// How many values it takes.
     pub(super) arity: Arity,
+    /// Whether a list of values must not be empty.
+    pub(super) is_filled: bool,
     /// What its values are.
     pub(super) takes: Takes,
+    /// The interval that a number has to be in.
+    pub(super) bounds: Bounds,
     /// Whether nothing and `None` are taken for no value.
     pub(super) optional: bool,
     marks: &'static str,
 }
+
+/// The ends of an interval.
+pub(super) type Bounds = (Bound<f64>, Bound<f64>);
 
 /// What the values of a flag are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,9 +61,16 @@ pub(super) enum Takes {
     /// A number.
     Number,
     /// A number with a unit behind it (`32k`).
-    Human,
+    Human {
+        /// Whether `auto` is taken as well.
+        auto: bool,
+    },
     /// JSON.
     Json,
+    /// A JSON object, in which numbers may have units.
+    Object,
+    /// Any text; what is in braces has to be JSON.
+    JsonOrText,
     /// A word for yes or no.
     Boolean,
     /// One of these words.
@@ -201,11 +216,12 @@ impl Form {
     fn read(line: &'static str) -> Option<Self> {
         let mut words = line.split(' ');
         let spellings = words.next()?.split(',').collect();
-        let arity = match words.next()? {
+        let takes = words.next()?;
+        let arity = match takes {
             "switch" => Arity::Switch,
             "one" => Arity::One,
             "two" => Arity::Two,
-            "many" => Arity::Many,
+            "many" | "some" => Arity::Many,
             "maybe" => Arity::Optional,
             _ => return None,
         };
@@ -214,17 +230,22 @@ impl Form {
             Some(value) => (value, true),
             None => (value, false),
         };
+        let (value, bounds) = interval(value).unwrap_or((value, UNBOUNDED));
+        let is_filled = takes == "some";
         let takes = match value {
             "-" | "text" => Takes::Text,
             "secret" => Takes::Secret,
             "integer" => Takes::Integer,
             "number" => Takes::Number,
-            "human" => Takes::Human,
+            "human" => Takes::Human { auto: false },
+            "human-or-auto" => Takes::Human { auto: true },
             "json" => Takes::Json,
+            "object" => Takes::Object,
+            "json-or-text" => Takes::JsonOrText,
             "boolean" => Takes::Boolean,
             words => Takes::Choice(words.split('|').collect()),
         };
-        Some(Self { spellings, arity, takes, optional, marks: words.next()? })
+        Some(Self { spellings, arity, is_filled, takes, bounds, optional, marks: words.next()? })
     }
 
     /// The name by which it is asked for.
@@ -234,14 +255,29 @@ impl Form {
 
     /// Whether another form takes the same, be it under more names.
     fn reads_as(&self, other: &Self) -> bool {
-        let same = (self.arity, &self.takes, self.optional);
-        same == (other.arity, &other.takes, other.optional)
+        let same = (self.arity, &self.takes, self.bounds, self.optional);
+        same == (other.arity, &other.takes, other.bounds, other.optional)
     }
 
     /// Whether the release with that index has it.
     fn is_in(&self, release: usize) -> bool {
         self.marks.as_bytes().get(release) == Some(&b'+')
     }
+}
+
+const UNBOUNDED: Bounds = (Bound::Unbounded, Bound::Unbounded);
+
+/// A kind of number and the interval behind it, as mathematics writes it: `integer[1,)`.
+fn interval(value: &str) -> Option<(&str, Bounds)> {
+    let start = value.find(['[', '('])?;
+    let (kind, interval) = value.split_at(start);
+    let (low, high) = interval.get(1..interval.len().checked_sub(1)?)?.split_once(',')?;
+    let end = |text: &str, is_closed: bool| match text.parse::<f64>() {
+        Ok(number) if is_closed => Bound::Included(number),
+        Ok(number) => Bound::Excluded(number),
+        Err(_) => Bound::Unbounded,
+    };
+    Some((kind, (end(low, interval.starts_with('[')), end(high, interval.ends_with(']')))))
 }
 
 #[cfg(test)]
@@ -264,7 +300,14 @@ mod tests {
          --chunked switch - -++\n\
          --swap-space one number ++-\n\
          --new switch - --+\n\
-         --api-key,-k many secret +++\n",
+         --api-key,-k many secret +++\n\
+         --fraction one number(0,1] +++\n\
+         --threads one integer[1,)? +++\n\
+         --budget one human[1,) +++\n\
+         --window one human-or-auto -++\n\
+         --compile one object +++\n\
+         --loader one json-or-text +++\n\
+         --token maybe secret +++\n",
     );
 
     static GRAMMAR: Grammar =
@@ -348,5 +391,36 @@ mod tests {
             "--max-model-len 8x",
             &["NotANumber { by: \"--max-model-len\", value: \"8x\" }"],
         );
+    }
+
+    #[test]
+    fn a_number_is_in_the_interval_of_its_flag() {
+        let release = Some(&[0, 12, 0][..]);
+        for line in
+            ["--fraction 1", "--fraction 0.01", "--threads 1", "--threads None", "--budget 8k"]
+        {
+            check(release, line, &[]);
+        }
+        let fraction = "--fraction takes a number above 0 and at most 1 true";
+        check(release, "--fraction 90", &[fraction]);
+        check(release, "--fraction 0", &[fraction]);
+        check(None, "--fraction 0", &["--fraction takes a number above 0 and at most 1 false"]);
+        check(release, "--threads 0", &["--threads takes a whole number of at least 1 true"]);
+        check(release, "--budget 0", &["--budget takes a whole number of at least 1 true"]);
+    }
+
+    #[test]
+    fn json_is_asked_for_where_it_is_read() {
+        let release = Some(&[0, 12, 0][..]);
+        let lines =
+            ["--compile {\"a\":80m}", "--loader tensors", "--loader {\"a\":1}", "--window auto"];
+        for line in lines {
+            check(release, line, &[]);
+        }
+        check(release, "--compile 3", &["--compile takes a JSON object true"]);
+        check(release, "--loader {a:1}", &["--loader takes JSON true"]);
+        check(release, "--budget auto", &["NotANumber { by: \"--budget\", value: \"auto\" }"]);
+        check(release, "--token t /m", &["/m"]);
+        check(release, "--token --new", &[]);
     }
 }

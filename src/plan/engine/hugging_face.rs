@@ -134,7 +134,13 @@ fn wanted(form: &Form, text: &str) -> Option<(String, bool)> {
         Takes::Choice(words) => (!words.contains(&text)).then(|| (listed(words), text.is_empty())),
         Takes::Integer => text.parse::<u64>().is_err().then(|| ("a whole number".to_owned(), true)),
         Takes::Number => text.parse::<f64>().is_err().then(|| ("a number".to_owned(), true)),
-        Takes::Text | Takes::Secret | Takes::Human | Takes::Json | Takes::Boolean => None,
+        Takes::Text
+        | Takes::Secret
+        | Takes::Human { .. }
+        | Takes::Json
+        | Takes::Object
+        | Takes::JsonOrText
+        | Takes::Boolean => None,
     }
 }
 

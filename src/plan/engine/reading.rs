@@ -10,7 +10,8 @@ use crate::plan::engine::launch::Launch;
 use crate::plan::engine::release_table::numbers;
 use crate::plan::engine::words::{Environment, Word};
 use crate::plan::engine::{
-    Complaint, Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable, names,
+    Complaint, Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, StrayWord,
+    UnsetVariable, names,
 };
 use crate::project::{Mount, Service, Text, unquoted};
 use crate::source_map::{Place, Spanned, VariableSource};
@@ -297,9 +298,16 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Notes words that have no business on the command line.
+    /// Notes words that have no business on the command line; of backslashes, the first.
     pub(super) fn no_more(&mut self, words: &[Word]) {
+        let mut is_continued = false;
         for word in words {
+            if StrayWord::of(&word.text).is_some_and(StrayWord::is_continued) {
+                if is_continued {
+                    continue;
+                }
+                is_continued = true;
+            }
             let complaint = Complaint::ExtraWord { word: word.text.clone() };
             self.complain(complaint, &word.place);
         }

@@ -2,19 +2,22 @@
 //! entrypoints/openai/cli_args.py, utils/argparse_utils.py, transformers_utils/config.py,
 //! docker/Dockerfile).
 
+mod demands;
 mod environment;
-mod flags;
+mod level;
 mod log;
+mod model;
 
 use serde_json::Value;
 
-use crate::plan::engine::arguments::{Arguments, Grammar, Numbers, Setting};
+use crate::plan::engine::arguments::{Arguments, Grammar, Setting, human_number};
+use crate::plan::engine::flag_table::FlagTable;
 use crate::plan::engine::image::Image;
 use crate::plan::engine::launch::{Lack, Launch};
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::quantizations::Quantizations;
 use crate::plan::engine::reading::Reading;
-use crate::plan::engine::release_table::ReleaseTable;
+use crate::plan::engine::release_table::{ReleaseTable, numbers};
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
     Adapters, Architectures, Beyond, CommandLine, Complaint, ContextFlag, Engine, Gguf, Http,
@@ -119,7 +122,7 @@ const VARIABLES: KnownVariables = KnownVariables {
     table: ReleaseTable::new(include_str!("vllm/variables.txt")),
     prefix: Some("VLLM_"),
     plugins: PLUGINS,
-    flags: flags::FLAGS,
+    flags: &[],
     addresses: &["--host", "--port", "--model", "--served-model-name", "--api-key", "--root-path"],
     strict: Some("--fail-on-environ-validation"),
 };
@@ -130,9 +133,9 @@ const PLUGINS: &[&str] =
 
 const SERVE: Defaults = Defaults { entrypoint: &["vllm", "serve"], command: &[] };
 
-/// The last release whose image ran the module instead of `vllm serve`, as far as it was looked
-/// at (0.9.2 docker/Dockerfile:527; 0.12.0 docker/Dockerfile:543).
-const MODULE_UNTIL: (u32, u32) = (0, 9);
+/// The last release whose image ran the module instead of `vllm serve` (0.11.0 docker/Dockerfile:542;
+/// 0.11.1 docker/Dockerfile:500).
+const MODULE_UNTIL: [u32; 3] = [0, 11, 0];
 
 /// The last release whose image for ROCm was looked at and has no entrypoint (0.12.0
 /// docker/Dockerfile.rocm:151).
@@ -140,9 +143,10 @@ const NO_ENTRYPOINT_UNTIL: (u32, u32) = (0, 12);
 
 fn defaults(image: &Image) -> Defaults {
     let release = image.release();
+    let numbers = image.version().map(|version| numbers(&version));
     if image.mentions("rocm") && release.is_some_and(|release| release <= NO_ENTRYPOINT_UNTIL) {
         Defaults { entrypoint: &[], command: &["/bin/bash"] }
-    } else if release.is_some_and(|release| release <= MODULE_UNTIL) {
+    } else if numbers.is_some_and(|numbers| numbers.as_slice() <= MODULE_UNTIL.as_slice()) {
         Defaults { entrypoint: &["python3", "-m", "vllm.entrypoints.openai.api_server"], ..SERVE }
     } else {
         SERVE
@@ -178,36 +182,25 @@ fn lacks(_: &Service, words: &[Word]) -> Option<Lack> {
     (first.program() == "vllm" && !is_asked && !is_subcommand).then_some(lack)
 }
 
-static GRAMMAR: Grammar = Grammar {
-    table: None,
-    flags: flags::FLAGS,
-    foreign: &[],
-    underscores: true,
-    abbreviations: true,
-    joined: true,
-    dashed_values: false,
-    numbers: Numbers::Whole,
-    any_text: &[],
-    secrets: &["--api-key"],
-};
+static GRAMMAR: Grammar =
+    Grammar { underscores: true, abbreviations: true, ..Grammar::plain_table(&FLAGS) };
 
-/// The release in which the flags that have been removed were looked for (0.33.0
-/// engine/arg_utils.py).
-const REMOVED_IN: (u32, u32) = (0, 33);
+/// Every flag of every release that was read.
+static FLAGS: FlagTable = FlagTable::new(include_str!("vllm/flags.txt"));
 
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
-    let mut arguments = Arguments::parse(&GRAMMAR, &launch.arguments, reading.release().as_deref());
-    if let Some(words) = config::continued(&arguments, &launch.arguments, "--model", reading) {
-        arguments = Arguments::parse(&GRAMMAR, &words, reading.release().as_deref());
+    let release = reading.release();
+    let release = release.as_deref();
+    let words = level::spelled_out(&launch.arguments, release);
+    let mut arguments = Arguments::parse(&GRAMMAR, &words, release);
+    if let Some(words) = config::continued(&arguments, &words, "--model", reading) {
+        arguments = Arguments::parse(&GRAMMAR, &words, release);
     }
     reading.took(&mut arguments);
     // vllm/envs.py, 0.10.2 to 0.33.0.
     reading.from_modelscope("VLLM_USE_MODELSCOPE", &["true"]);
-    if launch.image.as_ref().and_then(Image::release) == Some(REMOVED_IN) {
-        removed(&arguments, reading);
-    }
     let revision = arguments.last("--revision").and_then(|setting| known(&setting));
-    let model = model(launch, &arguments, reading);
+    let model = model::named(launch, &arguments, reading);
     reading.path_or_repository(Part::Model, model, revision.as_deref());
     let tokenizer_revision = arguments.last("--tokenizer-revision");
     let tokenizer_revision = tokenizer_revision.and_then(|setting| known(&setting)).or(revision);
@@ -217,6 +210,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     draft(&arguments, reading);
     chat_template(arguments.last("--chat-template"), reading);
     certificates(&arguments, reading);
+    demands::refused(&arguments, reading);
     let names = arguments.all("--served-model-name").next_back();
     reading.invocation.served_names = names
         .map(|given| given.values.iter().filter(|word| word.unknown.is_none()))
@@ -226,32 +220,6 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
         .collect();
     settings(&arguments, reading);
     environment::values(launch.image.as_ref().is_some_and(|it| it.mentions("cpu")), reading);
-}
-
-/// Notes the flags that 0.12.0 has and 0.33.0 has not.
-fn removed(arguments: &Arguments, reading: &mut Reading<'_>) {
-    let release = reading.invocation.version.clone().unwrap_or_default();
-    for given in flags::REMOVED.iter().flat_map(|name| arguments.all(name)) {
-        let (flag, release) = (given.written.clone(), release.clone());
-        reading.complain(Complaint::RemovedFlag { flag, release }, &given.place);
-    }
-}
-
-/// The model: the word behind `serve`, else `--model`.
-fn model(launch: &Launch<'_>, arguments: &Arguments, reading: &mut Reading<'_>) -> Option<Setting> {
-    let by_flag = arguments.last("--model");
-    let is_serve = launch.program.last().is_some_and(|word| word.is("serve"));
-    let (first, more) = match arguments.positionals.split_first() {
-        Some((first, more)) if is_serve => (Some(first), more),
-        _ => (None, arguments.positionals.as_slice()),
-    };
-    reading.no_more(more);
-    let twice = first.zip(by_flag.as_ref()).filter(|(word, flag)| word.text != flag.word.text);
-    if let Some((word, flag)) = twice {
-        let other = flag.word.text.clone();
-        reading.complain(Complaint::ModelTwice { model: word.text.clone(), other }, &word.place);
-    }
-    first.map(|word| Setting { word: word.clone(), by: "MODEL".to_owned() }).or(by_flag)
 }
 
 fn settings(arguments: &Arguments, reading: &mut Reading<'_>) {
@@ -315,36 +283,6 @@ fn context(setting: Option<Setting>, reading: &mut Reading<'_>) -> Option<Spanne
         reading.complain(Complaint::NotANumber { by, value: text.value.clone() }, &text.place);
     }
     number.map(|number| Spanned::new(number, text.place))
-}
-
-fn human_number(text: &str) -> Option<u64> {
-    let (digits, unit) = match text.char_indices().next_back()? {
-        (at, unit) if unit.is_ascii_alphabetic() => (text.get(..at)?, Some(unit)),
-        _ => (text, None),
-    };
-    let exponent = match unit.map(|unit| unit.to_ascii_lowercase()) {
-        None => 0,
-        Some('k') => 1,
-        Some('m') => 2,
-        Some('g') => 3,
-        Some('t') => 4,
-        Some(_) => return None,
-    };
-    let binary = unit.is_some_and(|unit| unit.is_ascii_uppercase());
-    let factor = if binary { 1024_u64 } else { 1000 }.pow(exponent);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let has_point = whole.len() < digits.len();
-    if has_point && (binary || unit.is_none() || fraction.is_empty() || 9 < fraction.len()) {
-        return None;
-    }
-    let number = whole.parse::<u64>().ok()?.checked_mul(factor)?;
-    if fraction.is_empty() {
-        return Some(number);
-    }
-    let scale = fraction.bytes().try_fold(1_u64, |scale, byte| {
-        byte.is_ascii_digit().then(|| scale.checked_mul(10)).flatten()
-    })?;
-    number.checked_add(fraction.parse::<u64>().ok()?.checked_mul(factor)? / scale)
 }
 
 /// `--lora-modules name=path ...` or JSON, and the paths of `--default-mm-loras`.
@@ -455,31 +393,4 @@ pub(super) fn known(setting: &Setting) -> Option<String> {
 pub(super) fn json(text: &str) -> Option<Value> {
     let value: Value = serde_json::from_str(text).ok()?;
     (value.is_object() || value.is_array()).then_some(value)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_context_length_has_decimal_and_binary_units() {
-        for (text, expected) in [
-            ("4096", Some(4096)),
-            ("32k", Some(32_000)),
-            ("32K", Some(32_768)),
-            ("1m", Some(1_000_000)),
-            ("1M", Some(1 << 20)),
-            ("25.6k", Some(25_600)),
-            ("1.5K", None),
-            ("1.5", None),
-            ("k", None),
-            ("", None),
-            ("-5", None),
-            ("99999999999999999999", None),
-            ("9999999999999999t", None),
-            ("3ü", None),
-        ] {
-            assert_eq!(human_number(text), expected, "{text}");
-        }
-    }
 }

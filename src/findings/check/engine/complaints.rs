@@ -5,7 +5,7 @@ use crate::facts::LaneFacts;
 use crate::findings::{Finding, Rule, Severity};
 use crate::options::Role;
 use crate::plan::engine::{
-    Complaint, CutCommand, Elsewhere, Invocation, Refusal, StartsNoServer, UnknownFlag,
+    Complaint, CutCommand, Elsewhere, Invocation, Refusal, StartsNoServer, StrayWord, UnknownFlag,
     UnsetVariable,
 };
 use crate::plan::lanes::Lane;
@@ -273,12 +273,32 @@ fn bad_value(by: &str, value: &str, expected: &str) -> Told {
         _ if is_secret(by) => format!("`{by}` takes {expected}, and its value is not that"),
         _ => format!("`{by}` takes {expected}, and `{value}` is not that"),
     };
-    let fix = if by.starts_with('-') {
+    let fix = if let Some(meant) = json_meant(expected, value) {
+        meant
+    } else if by.starts_with('-') {
         format!("write behind `{by}` what it takes: {expected}")
     } else {
         format!("remove the variable `{by}`, or set it to what it takes: {expected}")
     };
     (&rules::COMMAND_LINE_REFUSED, message, fix)
+}
+
+/// How JSON is written where something like it stands; absent: nothing like it does.
+fn json_meant(expected: &str, value: &str) -> Option<String> {
+    if !matches!(expected, "JSON" | "a JSON object") {
+        return None;
+    }
+    if value.starts_with(['{', '[']) {
+        let quoted = "put it in single quotes, with double quotes around its names and texts";
+        return Some(quoted.to_owned());
+    }
+    let pairs = value.split(',').map(|pair| {
+        let (name, number) = pair.split_once('=')?;
+        let number: u64 = number.trim().parse().ok()?;
+        Some(format!("\"{}\": {number}", name.trim()))
+    });
+    let pairs: Option<Vec<_>> = pairs.collect();
+    Some(format!("write `'{{{}}}'`", pairs?.join(", ")))
 }
 
 pub(super) fn quoted(name: &str, variable: &str, meant: &str) -> Told {
@@ -307,12 +327,16 @@ fn empty_model(name: &str, by: &str, instead: Option<&str>) -> String {
 }
 
 fn extra_word(name: &str, of: &str, word: &str) -> Told {
-    let (what, fix) = if word.is_empty() {
-        let fix = format!("remove the empty word from the command{of}, or set its variable");
-        ("an empty word, and exits".to_owned(), fix)
-    } else {
-        let fix = format!("remove `{word}`, or write the flag in front that it is a value of");
-        (format!("the word `{word}` where it stands, and exits"), fix)
+    let (what, fix) = match StrayWord::of(word) {
+        Some(meant) => return stray_word(name, of, word, meant),
+        None if word.is_empty() => {
+            let fix = format!("remove the empty word from the command{of}, or set its variable");
+            ("an empty word, and exits".to_owned(), fix)
+        }
+        None => {
+            let fix = format!("remove `{word}`, or write the flag in front that it is a value of");
+            (format!("the word `{word}` where it stands, and exits"), fix)
+        }
     };
     (&rules::COMMAND_LINE_REFUSED, format!("{name} does not take {what}"), fix)
 }
@@ -329,6 +353,49 @@ fn starts_no_server(name: &str, of: &str, words: &StartsNoServer) -> Told {
         None => format!("begin the `command`{of} with `{missing}`, in place of `{instead}`"),
     };
     (&rules::STARTS_NO_SERVER, message, fix)
+}
+
+/// What is said of a word that is known by its form.
+fn stray_word(name: &str, of: &str, word: &str, meant: StrayWord<'_>) -> Told {
+    let word = word.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (why, fix) = match meant {
+        StrayWord::FlagAndValue { flag, value } => (
+            format!("one item of a list is one word, so {name} gets `{word}` as one, and exits"),
+            format!("split the item in two: `{flag}` and `{value}`"),
+        ),
+        StrayWord::Comment => (
+            format!("`#` begins no comment there: {name} gets `{word}` as words, and exits"),
+            format!("take the comment out of the text of the command{of}"),
+        ),
+        StrayWord::Continuation => (
+            format!("{name} gets the backslash at the end of a line as a word, and exits"),
+            format!("remove the backslashes from the command{of}: YAML joins the lines by itself"),
+        ),
+        StrayWord::ContinuedFlag => (
+            format!(
+                "a backslash at the end of a line is for a shell: here it makes the next line a word \
+                 with a blank in front, `{word}`, which {name} does not take"
+            ),
+            format!("remove the backslashes from the command{of}: YAML joins the lines by itself"),
+        ),
+        StrayWord::Dash => (
+            format!("`{word}` begins with a dash that is no hyphen, and {name} exits"),
+            "write the flag with `-`".to_owned(),
+        ),
+        StrayWord::Quoted => (
+            format!("the quotes of `{word}` are part of the word, and {name} does not take it"),
+            "remove the inner quotes: there is no shell that would take them away".to_owned(),
+        ),
+        StrayWord::Json => (
+            format!("`{word}` is a piece of JSON that was split at its blanks, and {name} exits"),
+            "put the JSON in single quotes".to_owned(),
+        ),
+        StrayWord::SwitchValue => (
+            format!("{name} does not take the word `{word}` where it stands, and exits"),
+            format!("remove `{word}`: a switch takes no value"),
+        ),
+    };
+    (&rules::COMMAND_LINE_REFUSED, why, fix)
 }
 
 /// What is said of a line that Compose does not take as it is written.

@@ -101,9 +101,9 @@ fn what_the_engine_refuses_is_a_finding() {
     check_command(
         "vllm/vllm-openai:v0.33.0",
         &["/m", "--swap-space", "4"],
-        "error[flag-unknown-to-engine]: vLLM 0.33.0 has no flag `--swap-space` any more and exits \
-         / remove `--swap-space` from the command of service `llm`, or pin the image to an older \
-         release",
+        "error[flag-unknown-to-engine]: vLLM 0.33.0 has no flag `--swap-space` any more; 0.17.1 \
+         had it / remove `--swap-space` from the command of service `llm`, or pin the image to \
+         0.17.1 or older",
     );
     let vllm = "vllm/vllm-openai:v0.12.0";
     check_command(vllm, &["/m", "--swap-space", "4"], "");
@@ -143,8 +143,9 @@ fn what_the_engine_refuses_is_a_finding() {
     check_command(
         vllm,
         &["/m", "--model", "/n"],
-        "warning[command-line-refused]: the command of service `llm` names two models, `/m` and \
-         `/n` / remove one of the two from the command of service `llm`",
+        "error[command-line-refused]: the command names the model twice, `/n` by `--model` and \
+         `/m` by its place: vLLM takes one of them, and exits because of the other / remove \
+         `--model /n` or `/m` from the command",
     );
 }
 

@@ -25,7 +25,7 @@ pub(super) fn judge(reading: &mut Reading<'_>) {
         let Known { form: Some(form), standing } = VARIABLES.known(name, release.as_deref()) else {
             continue;
         };
-        let judged = Judged { by: name, numbers: Numbers::Beginning, standing };
+        let judged = Judged { by: name, numbers: Numbers::Beginning, standing, is_covered: false };
         let complaint = judged.refused(form, &word.text);
         if let Some(complaint) = complaint.or_else(|| values::of_variable(name, &word, build)) {
             reading.complain(complaint, &word.place);

@@ -7,7 +7,7 @@ const TEI: &str = "ghcr.io/huggingface/text-embeddings-inference";
 const TGI: &str = "ghcr.io/huggingface/text-generation-inference";
 
 /// What is refused, in a few words; `?` stands in front of what is not certain.
-fn refused(service: &Service) -> String {
+pub(super) fn refused(service: &Service) -> String {
     let Some(invocation) = invocation(service) else { return "none".to_owned() };
     let told = |complaint: &Spanned<Complaint>| match &complaint.value {
         Complaint::UnknownFlag(it) => {

@@ -10,7 +10,8 @@ use crate::source_map::{SourceMap, Span};
 fn an_entrypoint_that_depends_on_the_release_is_known() {
     let old = "vllm/vllm-openai:v0.9.2";
     check(old, "--model /m", "vLLM | model=/m | version=0.9.2");
-    check(old, "/m", "vLLM | version=0.9.2 | ExtraWord { word: \"/m\" }");
+    let said = grammars::refused(&service(old, &["/m"]));
+    assert!(said.starts_with("`/m` stands where a model has to be behind `vllm serve`"), "{said}");
     check("vllm/vllm-openai:v0.12.0", "/m", "vLLM | model=/m | version=0.12.0");
     let rocm = "vllm/vllm-openai-rocm:v0.12.0";
     check(rocm, "vllm serve /m", "vLLM | model=/m | version=0.12.0");

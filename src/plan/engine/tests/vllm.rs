@@ -17,9 +17,6 @@ fn vllm_opens_what_its_command_line_names() {
         "a/b --revision v1 --tokenizer c/d --tokenizer-revision v2",
         "vLLM | model=a/b@v1 | tokenizer=c/d@v2",
     );
-    check(VLLM, "a/b --model a/b", "vLLM | model=a/b");
-    let twice = "vLLM | model=a/b | ModelTwice { model: \"a/b\", other: \"c/d\" }";
-    check(VLLM, "a/b --model c/d", twice);
     check(VLLM, "", "vLLM");
     check(VLLM, "--port 80", "vLLM | port=80");
 }
@@ -43,11 +40,12 @@ fn vllm_flags_are_read_by_the_rules_of_argparse() {
     check(VLLM, "/m --max-model-len auto", "vLLM | model=/m");
     let wrong = "vLLM | model=/m | NotANumber { by: \"--max-model-len\", value: \"much\" }";
     check(VLLM, "/m --max-model-len much", wrong);
-    check(VLLM, "--model /a --model /b", "vLLM | model=/b");
     check(VLLM, "--enforce-eager /m", "vLLM | model=/m");
-    check(VLLM, "--no-whatever --enable-lora /m -O3", "vLLM | model=/m");
+    check(VLLM, "--no-enforce-eager --enable-lora /m -O3", "vLLM | model=/m");
     check(VLLM, "-O3 /m", "vLLM | model=/m");
-    check(VLLM, "--brand-new 7 /m", "vLLM | model=/m");
+    check(VLLM, "-O 3 /m", "vLLM | model=/m");
+    check(VLLM, "-O=3 /m", "vLLM | model=/m");
+    check("vllm/vllm-openai:v0.8.5", "-O3 --model /m", "vLLM | model=/m | version=0.8.5");
     check(VLLM, "/m -tp 2 -q awq", "vLLM | model=/m | quantization=awq | tp=2");
     check(VLLM, "/m --tensor-par 4 --dtype half", "vLLM | model=/m | dtype=half | tp=4");
     check(VLLM, "/m --trust-remote-code", "vLLM | model=/m | code=yes");
@@ -71,10 +69,11 @@ fn vllm_flags_are_read_by_the_rules_of_argparse() {
 
 #[test]
 fn vllm_opens_more_than_a_model() {
-    check(VLLM, "/m --lora-modules a=/l/a b=o/b", "vLLM | model=/m | lora=/l/a | lora=o/b");
+    let lora = "/m --enable-lora --lora-modules a=/l/a b=o/b";
+    check(VLLM, lora, "vLLM | model=/m | lora=/l/a | lora=o/b");
     check(
         VLLM,
-        r#"/m --lora-modules {"name":"a","path":"/l/a","base_model_name":"m"}"#,
+        r#"/m --enable-lora --lora-modules {"name":"a","path":"/l/a","base_model_name":"m"}"#,
         "vLLM | model=/m | lora=/l/a",
     );
     check(VLLM, r#"/m --default-mm-loras {"audio":"/l/a"}"#, "vLLM | model=/m | lora=/l/a");
@@ -83,8 +82,8 @@ fn vllm_opens_more_than_a_model() {
     check(VLLM, "/m --speculative-config.model /d", "vLLM | model=/m | draft=/d");
     check(VLLM, "/m --speculative_config.model=/d", "vLLM | model=/m | draft=/d");
     check(VLLM, "/m --spec-model /d", "vLLM | model=/m | draft=/d");
-    let unread = "vLLM | model=/m | unread: the JSON of `--speculative-config` cannot be read";
-    check(VLLM, "/m --speculative-config {model:/d}", unread);
+    let said = grammars::refused(&service(VLLM, &["/m", "--speculative-config", "{model:/d}"]));
+    assert_eq!(said, "--speculative-config={model:/d}");
     check(VLLM, "/m --chat-template /t/c.jinja", "vLLM | model=/m | template=/t/c.jinja");
     check(
         VLLM,
@@ -171,4 +170,137 @@ fn a_configuration_of_its_own_is_opened_and_silences_only_where_it_is_another() 
     assert_eq!(overrides("/m --hf-config-path /m/"), (config("/m"), false));
     assert_eq!(overrides("/m --hf-config-path owner/name"), (Vec::new(), true));
     assert_eq!(overrides("/m"), (Vec::new(), false));
+}
+
+/// What is refused of a command line, given word by word, and which model is read.
+fn judged(image: &str, words: &[&str]) -> (Option<String>, String) {
+    let service = service(image, words);
+    let model = invocation(&service).unwrap().model().map(|model| model.named.to_string());
+    (model, grammars::refused(&service))
+}
+
+#[test]
+fn the_first_model_counts_behind_serve_and_the_last_one_for_the_module() {
+    for (tag, line, model, said) in [
+        ("v0.12.0", "--model /a --model /b", "/a", ""),
+        ("v0.11.1", "--model /a --model /b", "/a", ""),
+        ("latest", "--model /a --model /b", "/a", ""),
+        ("v0.11.0", "--model /a --model /b", "/b", ""),
+        ("v0.9.2", "--model /a --model /b", "/b", ""),
+        ("v0.12.0", "/a --model /a", "/a", "the command names the model twice"),
+        ("v0.12.0", "/a --model /b", "/b", "the command names the model twice"),
+        ("v0.12.0", "--model /a auto", "/a", "word auto"),
+        ("v0.12.0", "/a /b", "/a", "word /b"),
+        ("v0.12.0", "/a", "/a", ""),
+        ("v0.11.0", "/a", "/a", "`/a` stands where a model has to be behind `vllm serve`"),
+        ("v0.9.2", "/a", "/a", "`/a` stands where a model has to be behind `vllm serve`"),
+        ("v0.11.0", "/a --model /b", "/b", ""),
+        ("v0.9.2", "/a --model /b", "/b", "word /a"),
+        ("v0.16.0", "--port 80 /a --served-model-name x", "/a", ""),
+        ("v0.17.1", "--port 80 /a --served-model-name x", "/a", "with `--served-model-name`"),
+        ("v0.17.1", "/a --port 80 --served-model-name x", "/a", ""),
+        ("v0.17.1", "--port 80 --model /a --served-model-name x", "/a", ""),
+    ] {
+        let image = format!("vllm/vllm-openai:{tag}");
+        let (named, refused) = judged(&image, &line.split(' ').collect::<Vec<_>>());
+        assert_eq!(named.as_deref(), Some(model), "{tag} {line}");
+        let is_told = if said.is_empty() { refused.is_empty() } else { refused.starts_with(said) };
+        assert!(is_told, "{tag} {line}: {refused}");
+    }
+    let mut own = service("acme/llm", &["vllm", "serve", "--model", "/a"]);
+    assert_eq!(grammars::refused(&own), "");
+    own = service("vllm/vllm-openai:v0.10.2", &["--model", "/a"]);
+    own.entrypoint = Some(spanned(&["vllm", "serve"]));
+    assert!(grammars::refused(&own).starts_with("`vllm serve` of that release takes no `--model`"));
+}
+
+#[test]
+fn a_stray_word_is_one_complaint_and_never_a_model() {
+    let image = "vllm/vllm-openai:v0.12.0";
+    for (words, model, said) in [
+        (&["--model", "/m", "--dtype auto"][..], Some("/m"), "word --dtype auto"),
+        (&["--dtype auto", "/m"], Some("/m"), "word --dtype auto"),
+        (&["--dtype auto"], None, "word --dtype auto"),
+        (
+            &["--model", "/m", "#", "keep", "it", "short", "--max-model-len", "128"],
+            Some("/m"),
+            "word # keep it short",
+        ),
+        (&["/m", " --max-model-len", "128"], Some("/m"), "word  --max-model-len 128"),
+        (
+            &["/m", " --dtype", "auto", " --seed", "1", "--port", "9", "\n"],
+            Some("/m"),
+            "word  --dtype auto  --seed 1",
+        ),
+        (&["/m", "\\", "--port", "9", "\\"], Some("/m"), "word \\"),
+        (&["\n", "/m"], Some("/m"), "word \n"),
+        (&["\"Qwen/x\""], None, "word \"Qwen/x\""),
+        (&["/m", "–-dtype", "auto"], Some("/m"), "word –-dtype, word auto"),
+        (&["/m", "--enforce-eager", "True"], Some("/m"), "word True"),
+        (&["--enforce-eager", "True", "/m"], Some("/m"), "word True"),
+        (
+            &["/m", "--limit-mm-per-prompt", "{image:", "2}"],
+            Some("/m"),
+            "--limit-mm-per-prompt={image: 2}",
+        ),
+        (
+            &["--hf-overrides", "{a:", "{b:", "1},", "c:", "2}", "/m"],
+            Some("/m"),
+            "--hf-overrides={a: {b: 1}, c: 2}",
+        ),
+        (&["--hf-overrides", "{a:1}", "/m"], Some("/m"), "--hf-overrides={a:1}"),
+    ] {
+        let (named, refused) = judged(image, words);
+        assert_eq!((named.as_deref(), refused.as_str()), (model, said), "{words:?}");
+    }
+}
+
+#[test]
+fn a_value_is_what_the_release_of_vllm_takes() {
+    for (tag, line, said) in [
+        ("v0.12.0", "/m --dtype bf16", "--dtype=bf16"),
+        ("latest", "/m --dtype bf16", "?--dtype=bf16"),
+        ("v0.12.0", "/m --gpu-memory-utilization 90", "--gpu-memory-utilization=90"),
+        ("v0.9.2", "--model /m --gpu-memory-utilization 90", "--gpu-memory-utilization=90"),
+        ("v0.12.0", "/m --gpu-memory-utilization 0,9", "--gpu-memory-utilization=0,9"),
+        ("v0.33.0", "/m --tensor-parallel-size 0", "--tensor-parallel-size=0"),
+        ("v0.12.0", "/m --limit-mm-per-prompt image=1", "--limit-mm-per-prompt=image=1"),
+        ("v0.8.5", "--model /m --limit-mm-per-prompt image=1", ""),
+        ("v0.12.0", "/m --max-lora-rank 20", "--max-lora-rank=20"),
+        ("v0.12.0", "/m --compilation-config 3", "--compilation-config=3"),
+        ("v0.8.5", "--model /m --compilation-config 3", ""),
+        ("v0.12.0", "/m --block-size 7", "--block-size=7"),
+        ("v0.33.0", "/m --block-size 7", ""),
+        ("v0.12.0", "/m --max-model-len auto", "--max-model-len=auto"),
+        ("v0.33.0", "/m --max-model-len auto", ""),
+        ("v0.12.0", "/m --enforce-eager=True", "--enforce-eager=True"),
+        ("v0.8.4", "--model /m --enable-chunked-prefill false", ""),
+        ("v0.6.6", "--model /m --enable-chunked-prefill=false", ""),
+        ("v0.8.5", "--model /m --enable-chunked-prefill false", "word false"),
+        ("v0.12.0", "/m --allowed-origins *", "--allowed-origins=*"),
+        ("v0.12.0", "/m --ctx-size 8192", "--ctx-size"),
+        ("v0.12.0", "/m --rope-theta 1", "--rope-theta"),
+        ("v0.12.0", "/m --api-key", "--api-key alone"),
+    ] {
+        let image = format!("vllm/vllm-openai:{tag}");
+        let (_, refused) = judged(&image, &line.split(' ').collect::<Vec<_>>());
+        assert_eq!(refused, said, "{tag} {line}");
+    }
+}
+
+#[test]
+fn a_flag_that_needs_another_is_refused_alone() {
+    let image = "vllm/vllm-openai:v0.12.0";
+    for (line, said) in [
+        ("/m --enable-auto-tool-choice", "`--enable-auto-tool-choice` is given without"),
+        ("/m --enable-auto-tool-choice --tool-call-parser hermes", ""),
+        ("/m --enable-auto-tool-choice --no-enable-auto-tool-choice", ""),
+        ("/m --lora-modules a=/l", "`--lora-modules` is given without `--enable-lora`"),
+        ("/m --lora-modules a=/l --enable-lora", ""),
+        ("/m --enable-log-outputs", "`--enable-log-outputs` is given without"),
+    ] {
+        let (_, refused) = judged(image, &line.split(' ').collect::<Vec<_>>());
+        let is_told = if said.is_empty() { refused.is_empty() } else { refused.starts_with(said) };
+        assert!(is_told, "{line}: {refused}");
+    }
 }
