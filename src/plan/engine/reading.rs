@@ -178,7 +178,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Takes repositories for those of ModelScope where `variable` says so.
-    pub(super) fn from_modelscope(&mut self, variable: &str, yes: &[&str]) {
+    pub(super) fn ask_modelscope(&mut self, variable: &str, yes: &[&str]) {
         let said = self.environment.get(variable).filter(|word| word.unknown.is_none());
         let says = |word: Word| yes.contains(&word.text.to_ascii_lowercase().as_str());
         self.modelscope = said.is_some_and(says);

@@ -109,7 +109,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     }
     reading.took(&mut arguments);
     // srt/environ.py, 0.5.23.
-    reading.from_modelscope("SGLANG_USE_MODELSCOPE", &["true", "1", "yes", "y"]);
+    reading.ask_modelscope("SGLANG_USE_MODELSCOPE", &["true", "1", "yes", "y"]);
     let revision = arguments.last("--revision").and_then(|setting| known(&setting));
     let revision = revision.as_deref();
     let positional = positional(launch, &mut arguments, reading);

@@ -198,7 +198,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     }
     reading.took(&mut arguments);
     // vllm/envs.py, 0.10.2 to 0.33.0.
-    reading.from_modelscope("VLLM_USE_MODELSCOPE", &["true"]);
+    reading.ask_modelscope("VLLM_USE_MODELSCOPE", &["true"]);
     let revision = arguments.last("--revision").and_then(|setting| known(&setting));
     let model = model::named(launch, &arguments, reading);
     reading.path_or_repository(Part::Model, model, revision.as_deref());

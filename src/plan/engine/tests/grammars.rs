@@ -9,21 +9,37 @@ const TGI: &str = "ghcr.io/huggingface/text-generation-inference";
 /// What is refused, in a few words; `?` stands in front of what is not certain.
 pub(super) fn refused(service: &Service) -> String {
     let Some(invocation) = invocation(service) else { return "none".to_owned() };
-    let told = |complaint: &Spanned<Complaint>| match &complaint.value {
-        Complaint::UnknownFlag(it) => {
-            format!("{}{}", if it.is_certain { "" } else { "?" }, it.flag)
-        }
-        Complaint::BadValue { by, value, is_certain, .. } => {
-            format!("{}{by}={value}", if *is_certain { "" } else { "?" })
-        }
-        Complaint::Refused(it) => format!("{}{}", if it.is_certain { "" } else { "?" }, it.why),
-        Complaint::NotANumber { by, value } => format!("{by}={value}"),
-        Complaint::SwitchValue { flag, value } => format!("{flag}={value}"),
-        Complaint::NoValue { flag } => format!("{flag} alone"),
-        Complaint::ExtraWord { word } => format!("word {word}"),
-        other => format!("{other:?}"),
+    let told = |complaint: &Spanned<Complaint>| {
+        let value = &complaint.value;
+        said(value).unwrap_or_else(|| format!("{value:?}"))
     };
     invocation.complaints.iter().map(told).collect::<Vec<_>>().join(", ")
+}
+
+fn said(complaint: &Complaint) -> Option<String> {
+    let not_certain = |is_certain: &bool| if *is_certain { "" } else { "?" };
+    if let Complaint::UnknownFlag(it) = complaint {
+        return Some(format!("{}{}", not_certain(&it.is_certain), it.flag));
+    }
+    if let Complaint::BadValue { by, value, is_certain, .. } = complaint {
+        return Some(format!("{}{by}={value}", not_certain(is_certain)));
+    }
+    if let Complaint::Refused(it) = complaint {
+        return Some(format!("{}{}", not_certain(&it.is_certain), it.why));
+    }
+    if let Complaint::NotANumber { by, value } = complaint {
+        return Some(format!("{by}={value}"));
+    }
+    if let Complaint::SwitchValue { flag, value } = complaint {
+        return Some(format!("{flag}={value}"));
+    }
+    if let Complaint::NoValue { flag } = complaint {
+        return Some(format!("{flag} alone"));
+    }
+    if let Complaint::ExtraWord { word } = complaint {
+        return Some(format!("word {word}"));
+    }
+    None
 }
 
 fn check(image: &str, cases: &[(&str, &str)]) {
