@@ -18,6 +18,9 @@ const WITHOUT_VARIABLE: [&str; 3] = ["--env", "--help", "--version"];
 /// Flags that may be given again.
 const LISTS: [&str; 2] = ["--cors-allow-origin", "--cuda-graphs"];
 
+/// Flags that take a port.
+const PORTS: [&str; 2] = ["--port", "--prometheus-port"];
+
 /// Flags of which one alone may be given, by itself or by its variable.
 const EITHER: [(&str, &str); 2] =
     [("--hf-token", "--hf-api-token"), ("--default-prompt-name", "--default-prompt")];
@@ -87,8 +90,8 @@ fn no_numbers(table: Option<&FlagTable>, arguments: &Arguments) -> Vec<Spanned<C
     };
     let given = arguments.given().iter().filter(|given| is_integer(&given.name));
     let values = given.flat_map(|given| given.values.iter().map(move |word| (given, word)));
-    let signed = values.filter(|(_, word)| {
-        let is_plain = word.text.parse::<u64>().is_ok();
+    let signed = values.filter(|(given, word)| {
+        let is_plain = is_number_of(&given.name, &word.text);
         let is_told = word.text.trim().replace('_', "").parse::<f64>().is_err();
         !is_plain && word.unknown.is_none() && !is_told
     });
@@ -97,6 +100,11 @@ fn no_numbers(table: Option<&FlagTable>, arguments: &Arguments) -> Vec<Spanned<C
         Spanned::new(Complaint::NotANumber { by, value }, word.place.clone())
     });
     told.collect()
+}
+
+/// Whether Rust takes it for the whole number that the flag takes.
+fn is_number_of(flag: &str, text: &str) -> bool {
+    if PORTS.contains(&flag) { text.parse::<u16>().is_ok() } else { text.parse::<u64>().is_ok() }
 }
 
 /// Holds the variables of flags that are not given against what the flags take.
@@ -132,7 +140,8 @@ fn wanted(form: &Form, text: &str) -> Option<(String, bool)> {
             (!words.contains(&text)).then(|| (listed(&words), true))
         }
         Takes::Choice(words) => (!words.contains(&text)).then(|| (listed(words), text.is_empty())),
-        Takes::Integer => text.parse::<u64>().is_err().then(|| ("a whole number".to_owned(), true)),
+        Takes::Integer if is_number_of(form.name(), text) => None,
+        Takes::Integer => Some(("a whole number that is not too large".to_owned(), true)),
         Takes::Number => text.parse::<f64>().is_err().then(|| ("a number".to_owned(), true)),
         Takes::Text
         | Takes::Secret

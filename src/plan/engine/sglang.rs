@@ -160,6 +160,10 @@ fn positional(
 fn context(setting: Option<Setting>, reading: &mut Reading<'_>) -> Option<Spanned<u64>> {
     let by = setting.as_ref()?.by.clone();
     let text = reading.text(setting)?;
+    if text.value.trim().parse::<i64>().is_ok_and(|number| number < 0) {
+        // Its parser takes it.
+        return None;
+    }
     let is_human = reading.invocation.is_since([0, 5, 10]);
     let number = if is_human { human_number(&text.value) } else { text.value.parse().ok() };
     if number.is_none() {

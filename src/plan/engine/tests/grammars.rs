@@ -188,6 +188,12 @@ fn tgi_refuses_settings_beside_each_other() {
                 "`--num-shard` is 1 beside `--sharded true`",
             ),
             ("--model-id /m --cuda-graphs 0 --env", ""),
+            ("--model-id /m --cuda-graphs 1,2", ""),
+            (
+                "--model-id /m --cuda-graphs 1,x",
+                "`--cuda-graphs` takes whole numbers with `,` between them",
+            ),
+            ("--model-id /m --prometheus-port 70000", "--prometheus-port=70000"),
         ],
     );
     check(

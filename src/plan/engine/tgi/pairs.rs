@@ -16,7 +16,8 @@ const WORKERS: &str = "--validation-workers";
 /// Complains of what is refused.
 pub(super) fn judge(arguments: &Arguments, reading: &mut Reading<'_>) {
     let settings = Settings { arguments, reading };
-    let refused = [settings.limits(), settings.shards(), settings.excluded()].concat();
+    let refused =
+        [settings.limits(), settings.shards(), settings.excluded(), settings.graphs()].concat();
     for (Setting { word, by }, why) in refused {
         let fix = format!("correct or remove `{by}`");
         let complaint = Complaint::Refused(Refusal { why, fix, is_certain: true });
@@ -80,6 +81,17 @@ impl Settings<'_, '_> {
         let workers = workers
             .map(|(setting, _)| (format!("`{}` is 0, which is refused", setting.by), setting));
         shards.into_iter().chain(workers).map(|(why, setting)| (setting, why)).collect()
+    }
+
+    fn graphs(&self) -> Refused {
+        let is_list = |text: &str| text.split(',').all(|part| part.parse::<u64>().is_ok());
+        let refused =
+            self.get("--cuda-graphs").filter(|it| it.text().is_some_and(|it| !is_list(it)));
+        let told = refused.map(|setting| {
+            let why = format!("`{}` takes whole numbers with `,` between them", setting.by);
+            (setting, why)
+        });
+        told.into_iter().collect()
     }
 
     fn excluded(&self) -> Refused {
