@@ -363,6 +363,14 @@ impl Service {
         self.entrypoint.iter().chain(&self.command).flatten()
     }
 
+    /// What Docker knows its image as: the name that the service says, else, where it is built, the one
+    /// that Compose gives it (docker/compose 2.40.3 pkg/api/api.go, `GetImageNameOrDefault`).
+    #[must_use]
+    pub fn image_reference(&self, project: &str) -> Option<String> {
+        let said = self.image.as_ref().map(|image| image.value.clone());
+        said.or_else(|| self.has_image.then(|| format!("{project}-{}", self.name.value)))
+    }
+
     /// The value of a variable in the service's environment.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {

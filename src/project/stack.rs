@@ -194,7 +194,7 @@ async fn with_volumes(
     project
 }
 
-/// What services get from their images, but for those that a container speaks for.
+/// What services get from their images, but for those that are known as their containers have them.
 async fn with_image_defaults(
     options: &Options,
     project: Project,
@@ -202,12 +202,13 @@ async fn with_image_defaults(
 ) -> Project {
     let Ok(observation) = observation else { return project };
     let as_written = |service: &&Service| !service.observed;
-    let images = project.services.iter().filter(as_written).filter_map(|it| it.image.as_ref());
-    let images: BTreeSet<&str> = images.map(|image| image.value.as_str()).collect();
+    let services = project.services.iter().filter(as_written);
+    let images: BTreeSet<String> =
+        services.filter_map(|service| service.image_reference(&project.name)).collect();
     if images.is_empty() {
         return project;
     }
-    observation.images = docker::images::images(&options.docker, images).await;
+    observation.images = docker::images::images(&options.docker, &images).await;
     project.with_image_defaults(observation)
 }
 

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use tracing::warn;
 
 use super::connection::Connection;
-use super::{DockerError, QUESTIONS_AT_ONCE, inspect};
+use super::{Container, DockerError, QUESTIONS_AT_ONCE, inspect};
 use crate::look::Look;
 use crate::options::DockerOptions;
 use crate::path::{ServicePath, clean};
@@ -35,13 +35,13 @@ pub struct Image {
 /// What Docker has of the images with these references. What can be no reference is left out.
 pub async fn images(
     options: &DockerOptions,
-    references: BTreeSet<&str>,
+    references: &BTreeSet<String>,
 ) -> IndexMap<String, Look<Image>> {
     let Ok(connection) = Connection::open(options) else { return IndexMap::new() };
-    let references = references.into_iter().filter(|reference| is_reference(reference));
+    let references = references.iter().filter(|reference| is_reference(reference));
     let connection = &connection;
     futures_util::stream::iter(references)
-        .map(async |reference| (reference.to_owned(), image(connection, reference).await))
+        .map(async |reference| (reference.clone(), image(connection, reference).await))
         .buffered(QUESTIONS_AT_ONCE)
         .collect::<Vec<_>>()
         .await
@@ -88,6 +88,22 @@ fn of_inspect(image: ImageInspect) -> Image {
         labels: inspect::sorted(config.labels.unwrap_or_default()),
         user: config.user.unwrap_or_default(),
         working_dir: config.working_dir.filter(|path| !path.is_empty()).map(ServicePath::new),
+    }
+}
+
+impl From<&Container> for Image {
+    /// What a container has got from its image, or from an older file: what a service says of it now is
+    /// not the image's.
+    fn from(container: &Container) -> Self {
+        Self {
+            entrypoint: container.entrypoint.clone(),
+            command: container.command.clone(),
+            environment: container.environment.clone(),
+            labels: container.labels.clone(),
+            user: container.user.clone(),
+            working_dir: container.working_dir.clone(),
+            volumes: Vec::new(),
+        }
     }
 }
 

@@ -10,18 +10,25 @@ use crate::source_map::{Place, Spanned};
 
 impl Project {
     /// Fills in, for every service that is known as it is written, what Docker takes from its image:
-    /// entrypoint, command, environment, labels, user and working directory. One that is known as its
-    /// container has it has them.
+    /// entrypoint, command, environment, labels, user and working directory. Where Docker has the image no
+    /// more, or does not tell, its container has them. One that is known as its container has it has them
+    /// already.
     #[must_use]
     pub fn with_image_defaults(mut self, observation: &Observation) -> Self {
         for service in &mut self.services {
             if service.observed {
                 continue;
             }
-            let image =
-                service.image.as_ref().and_then(|image| observation.images.get(&image.value));
-            if let Some(Look::Seen(image)) = image {
-                fill_in(service, image);
+            let reference = service.image_reference(&self.name);
+            let image = reference.and_then(|reference| observation.images.get(&reference));
+            let container = || observation.container(&self.name, &service.name.value);
+            match image {
+                Some(Look::Seen(image)) => fill_in(service, image),
+                Some(Look::Absent | Look::Denied(_) | Look::Unknown(_)) | None => {
+                    if let Some(container) = container() {
+                        fill_in(service, &Image::from(container));
+                    }
+                }
             }
         }
         self
@@ -30,13 +37,13 @@ impl Project {
 
 fn fill_in(service: &mut Service, image: &Image) {
     service.has_image = true;
-    // An entrypoint of the service's own takes the image's command away with the image's entrypoint
-    // (moby 28, daemon/commit.go, `merge`).
+    // An entrypoint of the service's own takes the image's command away with the image's entrypoint, and
+    // one that is cleared that entrypoint alone (moby 28, daemon/commit.go, `merge`).
     if service.entrypoint.as_ref().is_none_or(Vec::is_empty) {
         if service.command.as_ref().is_none_or(Vec::is_empty) {
             service.command = Some(spanned(&image.command));
         }
-        service.entrypoint = Some(spanned(&image.entrypoint));
+        service.entrypoint.get_or_insert_with(|| spanned(&image.entrypoint));
     }
     for (name, value) in &image.environment {
         let value = || Spanned::nowhere(value.clone());
@@ -135,6 +142,47 @@ mod tests {
         let service = filled(|service| service.entrypoint = own("sh"), Vec::new());
         assert_eq!(words(service.entrypoint.as_ref()), ["sh"]);
         assert_eq!(words(service.command.as_ref()), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn an_entrypoint_that_is_cleared_is_none() {
+        let service = filled(|service| service.entrypoint = Some(Vec::new()), Vec::new());
+        assert_eq!(words(service.entrypoint.as_ref()), Vec::<&str>::new());
+        assert_eq!(words(service.command.as_ref()), ["--help"]);
+        let service = filled(|service| service.command = Some(Vec::new()), Vec::new());
+        assert_eq!(words(service.entrypoint.as_ref()), ["vllm", "serve"]);
+        assert_eq!(words(service.command.as_ref()), ["--help"]);
+    }
+
+    #[test]
+    fn a_container_says_what_its_image_no_longer_does() {
+        let mut container = Container::of_service("demo", "vllm");
+        container.entrypoint = vec!["vllm".to_owned(), "serve".to_owned()];
+        container.command = vec!["--port".to_owned(), "81".to_owned()];
+        container.environment.insert("HF_HOME".to_owned(), Some("/data".to_owned()));
+        let gone = |service: &mut Service| {
+            service.image = Some(Spanned::nowhere("vllm:gone".to_owned()));
+        };
+        let service = filled(gone, vec![container.clone()]);
+        assert_eq!(words(service.entrypoint.as_ref()), ["vllm", "serve"]);
+        assert_eq!(words(service.command.as_ref()), ["--port", "81"]);
+        assert_eq!(service.environment["HF_HOME"].value.as_deref(), Some("/data"));
+        let said = |service: &mut Service| {
+            gone(service);
+            service.command = Some(vec![Spanned::nowhere("/m".to_owned())]);
+        };
+        let service = filled(said, vec![container]);
+        assert_eq!(words(service.command.as_ref()), ["/m"]);
+    }
+
+    #[test]
+    fn what_is_built_is_known_by_the_name_that_compose_gives_it() {
+        let mut service = Service::named(Spanned::nowhere("vllm".to_owned()));
+        service.has_image = true;
+        let mut observation = Observation::of(Vec::new());
+        observation.images.insert("demo-vllm".to_owned(), Look::Seen(image()));
+        let project = Project::of("demo", vec![service]).with_image_defaults(&observation);
+        assert_eq!(words(project.services[0].entrypoint.as_ref()), ["vllm", "serve"]);
     }
 
     #[test]
