@@ -92,7 +92,7 @@ fn weights(view: &dyn View, path: &Path, part: Part) -> ModelFacts {
         Look::Unknown(why) => return ModelFacts::Unknown(why),
     };
     match stat.kind {
-        FileKind::Directory => huggingface::examine(view, path),
+        FileKind::Directory => huggingface::examine(view, path, part),
         FileKind::File => {
             let mut files =
                 vec![file::examine(view, path, Role::of_part(part, path), file_name(path))];

@@ -46,8 +46,9 @@ pub use self::launch::NoServer;
 pub use self::load_format::LoadFormat;
 pub use self::lookalikes::lookalike;
 pub use self::profile::{
-    Adapters, Architectures, Beyond, CommandLine, ContextFlag, Gguf, Http, Layout, Listed,
-    LogMessage, Models, Offline, Onnx, OwnCache, Pins, Probe, Reference, Releases, Serves, Trims,
+    AdapterRules, Adapters, Architectures, Beyond, CommandLine, ContextFlag, Feature, Gguf, Http,
+    Layout, Listed, LogMessage, Models, Offline, Onnx, OwnCache, Pins, Probe, Reference, Releases,
+    Serves, Trims, Unfit,
 };
 pub use self::quantizations::{Fit, Quantizations};
 pub use self::started::started_files;

@@ -126,6 +126,8 @@ mod mount_sources;
 mod one_cause;
 /// Every engine and every kind of thing that it can be given as its model.
 mod opened_kinds;
+/// Files that an engine uses together.
+mod pairs_of_files;
 /// Who may change what a finding weighs.
 mod policy;
 /// The README's main job.

@@ -1,6 +1,7 @@
 //! A folder in the layout of the hub, as vLLM and transformers open it: configuration, tokenizer,
 //! weights, and whether an index and its shards agree.
 
+mod adapter;
 mod code;
 pub mod config;
 pub mod index;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+pub use self::adapter::{Adapter, Said};
 pub use self::config::Config;
 pub use self::index::Index;
 pub use self::snapshot::{Snapshot, snapshot};
@@ -27,6 +29,7 @@ use crate::file_name::hub_cache::{self, DOWNLOADS};
 pub use crate::file_name::weights::Weights;
 use crate::limits::{LONGEST_HEADER_STRING, LONGEST_MODEL_CONFIGURATION, LONGEST_PATH};
 use crate::look::{FileKind, Look};
+use crate::plan::engine::Part;
 use crate::project::view::View;
 
 /// What a folder holds.
@@ -39,6 +42,8 @@ pub struct Folder {
     pub names: Option<usize>,
     /// What the configuration says, if it could be read.
     pub config: Option<Config>,
+    /// What the adapter says that it is, if it is one.
+    pub adapter: Option<Adapter>,
     /// What the index says, if there is one and it could be read.
     pub index: Option<Index>,
     /// How the weights are stored; absent: there are none.
@@ -81,6 +86,9 @@ pub struct Folder {
     /// The path is a repository's folder of the hub's cache; below it, this is what was judged.
     pub snapshot: Option<PathBuf>,
 }
+
+/// The configuration of an adapter.
+const ADAPTER: &str = "adapter_config.json";
 
 /// What the names of such files end with.
 const QUANTIZATION_FILES: [&str; 3] =
@@ -147,9 +155,9 @@ pub(super) struct Examination<'a> {
 
 /// Looks at the folder at `path`; of a repository's folder in the hub's cache, at the revision that
 /// `main` names.
-pub(super) fn examine(view: &dyn View, path: &Path) -> ModelFacts {
-    let Some(below) = snapshot_below(view, path) else { return examine_folder(view, path) };
-    let mut facts = examine_folder(view, &path.join(&below));
+pub(super) fn examine(view: &dyn View, path: &Path, part: Part) -> ModelFacts {
+    let Some(below) = snapshot_below(view, path) else { return examine_folder(view, path, part) };
+    let mut facts = examine_folder(view, &path.join(&below), part);
     if let ModelFacts::Seen(model) = &mut facts {
         for file in &mut model.files {
             file.name = below.join(&file.name);
@@ -179,7 +187,7 @@ fn snapshot_below(view: &dyn View, path: &Path) -> Option<PathBuf> {
     .and_then(|folder| folder.strip_prefix(path).ok().map(Path::to_path_buf))
 }
 
-fn examine_folder(view: &dyn View, path: &Path) -> ModelFacts {
+fn examine_folder(view: &dyn View, path: &Path, part: Part) -> ModelFacts {
     let pipeline = sentence_transformers::examine(view, path);
     let below = pipeline.as_ref().map_or("", |pipeline| &pipeline.transformer);
     let root = if below.is_empty() { path.to_path_buf() } else { path.join(below) };
@@ -192,7 +200,7 @@ fn examine_folder(view: &dyn View, path: &Path) -> ModelFacts {
     };
     let folder = Folder { names: names.as_ref().map(Vec::len), ..Folder::default() };
     let mut examination = Examination { view, path: &root, names, files: Vec::new(), folder };
-    examination.config();
+    examination.config(part);
     if pipeline.is_some() {
         examination.folder.kind = FolderKind::SentenceTransformers;
     }
@@ -246,20 +254,27 @@ impl Examination<'_> {
         names.filter(|name| name.ends_with(ending)).cloned().collect()
     }
 
-    /// The configuration comes first; an adapter has another than a model.
-    fn config(&mut self) {
-        let others =
-            [("adapter_config.json", FolderKind::Adapter), ("params.json", FolderKind::Mistral)];
+    /// The configuration comes first; an adapter has another than a model. Where both are there, it
+    /// matters what the folder is opened for.
+    fn config(&mut self, part: Part) {
+        let others = [(ADAPTER, FolderKind::Adapter), ("params.json", FolderKind::Mistral)];
         let other = others.into_iter().find(|(name, _)| self.has(name));
+        let is_for_adapter = |kind| part == Part::Lora && kind == FolderKind::Adapter;
         let name = match other {
-            Some((name, kind)) if !self.has("config.json") => {
+            Some((name, kind)) if is_for_adapter(kind) || !self.has("config.json") => {
                 self.folder.kind = kind;
                 name
+            }
+            None if part == Part::Lora && !self.has("config.json") => {
+                self.folder.kind = FolderKind::Adapter;
+                ADAPTER
             }
             Some(_) | None => "config.json",
         };
         let (file, document) = document(self.view, &self.path.join(name), name, Role::Config);
         self.folder.config = document.as_ref().map(Config::of);
+        let is_adapter = self.folder.kind == FolderKind::Adapter;
+        self.folder.adapter = document.filter(|_| is_adapter).map(Adapter::of);
         // ModelOpt says it in a file of its own.
         const MODELOPT: &str = "hf_quant_config.json";
         if let Some(config) = &mut self.folder.config

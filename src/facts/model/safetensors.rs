@@ -146,11 +146,13 @@ impl Header {
     }
 }
 
-/// A header and the names of its tensors.
+/// A header and its tensors.
 #[derive(Debug)]
 pub(crate) struct Parsed {
     pub(crate) header: Header,
     pub(crate) names: Vec<String>,
+    /// Of each, the first two extents of its shape; 0 where it has none.
+    pub(crate) extents: Vec<[u64; 2]>,
 }
 
 /// Reads the header of the file `reader`, which has `size` bytes.
@@ -162,7 +164,7 @@ pub fn read(reader: impl Read + Seek, size: u64) -> Result<Header, SafetensorsEr
     Ok(parse(reader, size)?.header)
 }
 
-/// As [`read`], with the names of the tensors.
+/// As [`read`], with the tensors.
 pub(crate) fn parse(mut reader: impl Read + Seek, size: u64) -> Result<Parsed, SafetensorsError> {
     let unreadable = |error: std::io::Error| SafetensorsError::Read { kind: error.kind() };
     if size < 8 {
@@ -199,7 +201,9 @@ pub(crate) fn parse(mut reader: impl Read + Seek, size: u64) -> Result<Parsed, S
         actual_size: size,
         data_bytes,
     };
-    Ok(Parsed { header, names: entries.into_iter().map(|entry| entry.name).collect() })
+    let extents = entries.iter().map(|entry| entry.info.shape.extents).collect();
+    let names = entries.into_iter().map(|entry| entry.name).collect();
+    Ok(Parsed { header, names, extents })
 }
 
 /// One tensor of a header.
@@ -220,13 +224,18 @@ impl Entry {
 #[derive(Debug, Deserialize)]
 struct Info {
     dtype: Dtype,
-    shape: Elements,
+    shape: Extents,
     data_offsets: (u64, u64),
 }
 
-/// The product of a shape; absent when it is too large to count.
+/// A shape.
 #[derive(Debug, Clone, Copy)]
-struct Elements(Option<u64>);
+struct Extents {
+    /// The first two of it; 0 where it has none.
+    extents: [u64; 2],
+    /// Their product, over all of them; absent when it is too large to count.
+    elements: Option<u64>,
+}
 
 /// Every tensor of a header, in the order of the document.
 #[derive(Debug)]
@@ -242,7 +251,8 @@ fn validate(entries: &mut [Entry]) -> Result<u64, SafetensorsError> {
         if found != expected || end < found {
             return Err(SafetensorsError::Offset { tensor: entry.name.clone(), found, expected });
         }
-        let bits = entry.info.shape.0.and_then(|count| count.checked_mul(entry.info.dtype.bits()));
+        let bits =
+            entry.info.shape.elements.and_then(|count| count.checked_mul(entry.info.dtype.bits()));
         let fits = bits.is_some_and(|bits| bits.is_multiple_of(8) && bits / 8 == end - found);
         if !fits {
             let tensor = entry.name.clone();
@@ -336,25 +346,30 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-impl<'de> Deserialize<'de> for Elements {
+impl<'de> Deserialize<'de> for Extents {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Extents;
-        impl<'de> Visitor<'de> for Extents {
-            type Value = Elements;
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Extents;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list of extents")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Elements, A::Error> {
-                let mut product = Some(1_u64);
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Extents, A::Error> {
+                let mut shape = Extents { extents: [0; 2], elements: Some(1) };
+                let mut at = 0;
                 while let Some(extent) = seq.next_element::<u64>()? {
-                    product = product.and_then(|product| product.checked_mul(extent));
+                    shape.elements = shape.elements.and_then(|product| product.checked_mul(extent));
+                    if let Some(place) = shape.extents.get_mut(at) {
+                        *place = extent;
+                    }
+                    at += 1;
                 }
-                Ok(Elements(product))
+                Ok(shape)
             }
         }
-        deserializer.deserialize_seq(Extents)
+        deserializer.deserialize_seq(List)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The files of a lane, judged by their headers: will its engine load them?
 
+mod adapter;
 mod architecture;
 mod beside;
 mod configuration;
@@ -91,6 +92,7 @@ fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
             if folder.holds_only_ggufs() {
                 return engine::judge(subject, model, findings);
             }
+            adapter::judge(subject, folder, findings);
             folder::judge(subject, model, folder, findings);
             configuration::judge(subject, model, folder, findings);
             pooling::judge(subject, model, folder, findings);

@@ -35,6 +35,7 @@ pub(super) static PROFILE: Profile = Profile {
         onnx: Onnx::Any,
         pooling: None,
         adapters: Adapters::Never,
+        adapter_rules: None,
         runs_code: true,
         fast_tokenizer_only: false,
         chat_needs_template: false,

@@ -36,6 +36,8 @@ pub struct Invocation {
     pub exceeds_context: bool,
     /// `--quantization` of vLLM and SGLang, `--quantize` of TGI.
     pub quantization: Option<Spanned<String>>,
+    /// The highest rank that an adapter may have (`--max-lora-rank`); absent: the engine's own limit.
+    pub highest_rank: Option<Spanned<u64>>,
     /// Whether methods of quantisation that the engine is about to drop are allowed
     /// (`--allow-deprecated-quantization`).
     pub deprecated_quantization: bool,
@@ -429,6 +431,7 @@ impl Invocation {
             context: None,
             exceeds_context: false,
             quantization: None,
+            highest_rank: None,
             deprecated_quantization: false,
             load_format: None,
             dtype: None,

@@ -45,6 +45,7 @@ pub(super) static PROFILE: Profile = Profile {
         onnx: Onnx::Never,
         pooling: None,
         adapters: Adapters::Never,
+        adapter_rules: None,
         runs_code: false,
         fast_tokenizer_only: false,
         chat_needs_template: false,

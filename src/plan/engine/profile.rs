@@ -115,6 +115,8 @@ pub struct Models {
     pub pooling: Option<Pooling>,
     /// How it takes adapters.
     pub adapters: Adapters,
+    /// What it refuses about them; absent: that was not looked at.
+    pub adapter_rules: Option<AdapterRules>,
     /// Whether it runs code that comes with a model, where it is told to.
     pub runs_code: bool,
     /// Whether it has no other tokenizer than that of `tokenizer.json`.
@@ -177,6 +179,45 @@ pub enum Adapters {
     OwnModel,
     /// Not at all.
     Never,
+}
+
+/// What an engine refuses about adapters.
+#[derive(Debug)]
+pub struct AdapterRules {
+    /// The flag that says how high their rank may be.
+    pub rank_flag: &'static str,
+    /// How high it may be without that flag.
+    pub highest_rank: u64,
+    /// Since which release the ranks of single modules (`rank_pattern`) count.
+    pub reads_pattern_since: [u32; 3],
+    /// Since which release those that the command names are loaded before it serves.
+    pub loaded_at_start_since: [u32; 3],
+    /// The newest release that was read.
+    pub newest_read: [u32; 3],
+    /// What it does not support.
+    pub features: &'static [Feature],
+}
+
+/// A setting of `adapter_config.json` that releases do not support.
+#[derive(Debug)]
+pub struct Feature {
+    /// The setting.
+    pub key: &'static str,
+    /// Which of its values.
+    pub unfit: Unfit,
+    /// The first release that refuses them.
+    pub since: [u32; 3],
+    /// The last one; absent: all that were read.
+    pub until: Option<[u32; 3]>,
+}
+
+/// Which values of a setting are not supported.
+#[derive(Debug, Clone, Copy)]
+pub enum Unfit {
+    /// Every one that says something.
+    Said,
+    /// Words other than these.
+    OtherThan(&'static [&'static str]),
 }
 
 /// Which ONNX graphs of a folder an engine loads.
@@ -355,6 +396,7 @@ impl Models {
         onnx: Onnx::Never,
         pooling: None,
         adapters: Adapters::Never,
+        adapter_rules: None,
         runs_code: false,
         fast_tokenizer_only: false,
         chat_needs_template: false,

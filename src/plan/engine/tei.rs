@@ -36,6 +36,7 @@ pub(super) static PROFILE: Profile = Profile {
         onnx: Onnx::Main,
         pooling: Some(POOLING),
         adapters: Adapters::Never,
+        adapter_rules: None,
         runs_code: false,
         fast_tokenizer_only: true,
         chat_needs_template: false,

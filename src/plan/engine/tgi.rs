@@ -42,6 +42,7 @@ pub(super) static PROFILE: Profile = Profile {
         onnx: Onnx::Never,
         pooling: None,
         adapters: Adapters::OwnModel,
+        adapter_rules: None,
         runs_code: true,
         fast_tokenizer_only: false,
         chat_needs_template: true,

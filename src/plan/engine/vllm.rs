@@ -2,6 +2,7 @@
 //! entrypoints/openai/cli_args.py, utils/argparse_utils.py, transformers_utils/config.py,
 //! docker/Dockerfile).
 
+mod adapters;
 mod demands;
 mod environment;
 mod level;
@@ -70,6 +71,7 @@ pub(super) static PROFILE: Profile = Profile {
         onnx: Onnx::Never,
         pooling: None,
         adapters: Adapters::Flag("--lora-modules"),
+        adapter_rules: Some(adapters::RULES),
         runs_code: true,
         fast_tokenizer_only: false,
         chat_needs_template: true,
@@ -229,6 +231,8 @@ fn settings(arguments: &Arguments, reading: &mut Reading<'_>) {
     reading.invocation.exceeds_context = exceeds_context(reading);
     let quantization = reading.text(arguments.last("--quantization"));
     reading.invocation.quantization = quantization.filter(|text| text.value != "None");
+    let max_rank = arguments.last("--max-lora-rank").filter(|setting| setting.text().is_some());
+    reading.invocation.highest_rank = reading.number(max_rank);
     reading.invocation.deprecated_quantization = arguments.is_on("--allow-deprecated-quantization");
     let mistral = reading.text(arguments.last("--config-format")).map(|text| text.value);
     let load_format = reading.text(arguments.last("--load-format")).map(|text| text.value);

@@ -100,6 +100,10 @@ fn shard(examination: &mut Examination<'_>, name: &str, role: Role) -> Option<Ve
         file::with(examination.view, &path, role, name, |reader, stat| {
             match safetensors::parse(&mut *reader, stat.size) {
                 Ok(parsed) => {
+                    if let Some(adapter) = &mut examination.folder.adapter {
+                        let tensors = parsed.names.iter().zip(parsed.extents);
+                        tensors.for_each(|(name, extents)| adapter.meet(name, extents));
+                    }
                     names = Some(parsed.names);
                     Content::Safetensors(parsed.header)
                 }

@@ -25,6 +25,8 @@ pub(super) static ALL: &[&Rule] = &[
     &TOKENIZER_MISSING,
     &PROCESSOR_MISSING,
     &ARCHITECTURE_UNSUPPORTED,
+    &ADAPTER_REFUSED,
+    &FILES_DO_NOT_FIT,
     &UNREADABLE,
     &UNSAFE_PICKLE,
     &NOT_LOOKED_AT,
@@ -119,6 +121,12 @@ pub(super) static ARCHITECTURE_UNSUPPORTED: Rule = Rule::warning(
     ExitCode::Corrupt,
     include_str!("rules/architecture-unsupported.md"),
 );
+
+pub(super) static ADAPTER_REFUSED: Rule =
+    Rule::error("adapter-refused", ExitCode::Lane, include_str!("rules/adapter-refused.md"));
+
+pub(super) static FILES_DO_NOT_FIT: Rule =
+    Rule::error("files-do-not-fit", ExitCode::Corrupt, include_str!("rules/files-do-not-fit.md"));
 
 pub(super) static UNREADABLE: Rule =
     Rule::error("unreadable", ExitCode::Mount, include_str!("rules/unreadable.md"));

@@ -1,0 +1,3 @@
+//! Files that an engine uses together: an adapter, a projector or a draft, and the model of the lane.
+
+mod adapters;
