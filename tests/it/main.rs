@@ -163,6 +163,8 @@ mod tidy;
 mod token_and_endpoint;
 /// Every byte proven once.
 mod verify_deep;
+/// Random command lines of vLLM, against its own parser.
+mod vllm_flags;
 /// What is not where its engine opens it, and is elsewhere.
 mod where_it_is;
 /// Not a behaviour: servers that answer what a test tells them to.

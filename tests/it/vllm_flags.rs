@@ -1,0 +1,242 @@
+//! vLLM's own parser is the judge of random command lines, in two releases.
+//!
+//! `PREFLIGHT_TEST_VLLM_PARSER` names `tests/setup/vllm-parser`, which builds it out of the sources.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use preflight::plan::engine::{Complaint, Invocation, Refusal, UnknownFlag, invocation};
+use preflight::project::Service;
+use preflight::source_map::Spanned;
+use serde_json::Value;
+
+const TABLE: &str = include_str!("../../src/plan/engine/vllm/flags.txt");
+
+/// How many command lines each release is asked for.
+const CASES: usize = 300;
+
+/// Flags of which more is asked than what the table says: what they name, or what stands beside them.
+/// Each has tests of its own, or is not known yet.
+const APART: [&str; 9] = [
+    "--config",
+    "--chat-template",
+    "--lora-modules",
+    "--grpc-port",
+    "--reasoning-effort-map",
+    "--data-parallel-multi-port-external-lb",
+    "--enable-per-request-metrics",
+    "--sse-keep-alive-interval",
+    "--help",
+];
+
+/// A sequence of numbers that is the same every time.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let number = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
+        usize::try_from(number).unwrap() % most.max(1)
+    }
+
+    fn of<'a>(&mut self, words: &[&'a str]) -> &'a str {
+        words[self.below(words.len())]
+    }
+}
+
+/// A line of the table of flags: spellings, what it takes, what its values are, marks.
+struct Form<'a> {
+    spellings: Vec<&'a str>,
+    takes: &'a str,
+    value: &'a str,
+    marks: &'a str,
+}
+
+fn forms(table: &str) -> (Vec<&str>, Vec<Form<'_>>) {
+    let mut lines = table.lines().filter(|line| !line.starts_with('#'));
+    let releases = lines.next().unwrap().split(' ').skip(1).collect();
+    let forms = lines.map(|line| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let spellings = words[0].split(',').collect();
+        Form { spellings, takes: words[1], value: words[2], marks: words[3] }
+    });
+    (releases, forms.collect())
+}
+
+/// A value for a flag, which need not be one that it takes.
+fn value<'a>(form: &Form<'a>, dice: &mut Dice) -> &'a str {
+    if dice.below(8) == 0 {
+        return dice.of(&["bf16", "{a:1}", "image=1", "0,9", "8x", "True", "-1", ""]);
+    }
+    match form.value.trim_end_matches('?').split(['[', '(']).next().unwrap() {
+        "integer" => dice.of(&["1", "2", "16"]),
+        "number" => dice.of(&["0.5", "1e-1"]),
+        "human" => dice.of(&["2", "1k", "2K", "1.5k"]),
+        "human-or-auto" => dice.of(&["auto", "1k", "-1"]),
+        "json" | "object" => "{}",
+        "json-or-text" => dice.of(&["{}", "text"]),
+        "boolean" => dice.of(&["true", "False"]),
+        "text" | "secret" | "-" => dice.of(&["text", "/a/path", "a b"]),
+        choices => {
+            let words: Vec<&str> = choices.split('|').collect();
+            words[dice.below(words.len())]
+        }
+    }
+}
+
+/// A flag as it may be written: whole, with `_`, or cut short.
+fn spelling(form: &Form<'_>, dice: &mut Dice) -> String {
+    let flag = form.spellings[dice.below(form.spellings.len())];
+    match dice.below(6) {
+        0 => format!("--{}", flag.trim_start_matches('-').replace('-', "_")),
+        1 if flag.starts_with("--") && flag.len() > 8 => {
+            flag[..flag.len() - 1 - dice.below(flag.len() - 8)].to_owned()
+        }
+        _ => flag.to_owned(),
+    }
+}
+
+/// A random command line behind `vllm serve`.
+fn line(forms: &[Form<'_>], release: usize, dice: &mut Dice) -> Vec<String> {
+    let mut words = Vec::new();
+    for _ in 0..dice.below(5) {
+        let form = &forms[dice.below(forms.len())];
+        let is_here = form.marks.as_bytes()[release] == b'+';
+        // Most flags are of the release.
+        if APART.contains(&form.spellings[0]) || !is_here && dice.below(10) > 0 {
+            continue;
+        }
+        let flag = spelling(form, dice);
+        match (form.takes, dice.below(7)) {
+            ("switch", 0) => words.push(format!("{flag}={}", dice.of(&["true", "1"]))),
+            ("switch", _) => words.push(flag),
+            (_, 0) => words.push(format!("{flag}={}", value(form, dice))),
+            (_, 1) if dice.below(6) == 0 => words.push(flag),
+            ("some" | "many", _) => {
+                words.push(flag);
+                let count = 1 + dice.below(2);
+                words.extend((0..count).map(|_| value(form, dice).to_owned()));
+            }
+            _ => words.extend([flag, value(form, dice).to_owned()]),
+        }
+    }
+    if dice.below(12) == 0 {
+        let strays = ["--dtype auto", "#", "\\", " --seed", "extra", "'quoted'", "}", "--no-such"];
+        words.insert(dice.below(words.len() + 1), dice.of(&strays).to_owned());
+    }
+    let model = |word: &str| word.to_owned();
+    match dice.below(8) {
+        0..=3 => words.insert(0, model("/m")),
+        4 => words.extend([model("--model"), model("/m")]),
+        5 => words.push("--model=/m".to_owned()),
+        6 => words.splice(0..0, [model("/m"), model("--model"), model("/n")]).for_each(drop),
+        _ => words.extend(["--model", "/m", "--model", "/n"].map(model)),
+    }
+    words
+}
+
+/// What the parser of a release says to each line: the model, or why it exits.
+fn judged(parser: &str, release: &str, lines: &[Vec<String>]) -> Vec<Result<String, String>> {
+    let mut child = Command::new(parser)
+        .args(["--judge", release])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let text: String =
+        lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect();
+    let mut stdin = child.stdin.take().unwrap();
+    let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()).unwrap());
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    let answers = String::from_utf8(output.stdout).unwrap();
+    let answer = |line: &str| {
+        let answer: Value = serde_json::from_str(line).unwrap();
+        match answer["model"].as_str() {
+            Some(model) => Ok(model.to_owned()),
+            None => Err(answer["error"].as_str().unwrap().to_owned()),
+        }
+    };
+    answers.lines().map(answer).collect()
+}
+
+fn read(release: &str, words: &[String]) -> Invocation {
+    let mut service = Service::named(Spanned::nowhere("llm".to_owned()));
+    service.image = Some(Spanned::nowhere(format!("vllm/vllm-openai:v{release}")));
+    service.command = Some(words.iter().cloned().map(Spanned::nowhere).collect());
+    invocation(&service).unwrap()
+}
+
+/// Whether preflight says that the engine exits over its words.
+fn is_refused(invocation: &Invocation) -> bool {
+    invocation.model().is_none()
+        || invocation.complaints.iter().any(|complaint| match &complaint.value {
+            Complaint::UnknownFlag(UnknownFlag { is_certain, .. })
+            | Complaint::BadValue { is_certain, .. }
+            | Complaint::Refused(Refusal { is_certain, .. }) => *is_certain,
+            Complaint::EmptyValue { .. } | Complaint::ListReplaced { .. } => false,
+            _ => true,
+        })
+}
+
+/// What the parser does not check, and preflight does: intervals, which are looked at when the
+/// configuration is made, and flags that need another.
+fn is_of_configuration(invocation: &Invocation) -> bool {
+    invocation.complaints.iter().all(|complaint| match &complaint.value {
+        Complaint::BadValue { expected, .. } => expected.contains("number"),
+        Complaint::Refused(refusal) => refusal.why.contains("is given without"),
+        _ => false,
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test is told where the parser is")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
+fn hold(release: &str, seed: u64) {
+    let Some(parser) = variable("PREFLIGHT_TEST_VLLM_PARSER") else {
+        let required = variable("PREFLIGHT_TEST_REQUIRE_ALL").is_some_and(|value| value == "1");
+        assert!(!required, "PREFLIGHT_TEST_VLLM_PARSER is not set");
+        println!("skipped: PREFLIGHT_TEST_VLLM_PARSER does not name the script that builds it");
+        return;
+    };
+    let (releases, forms) = forms(TABLE);
+    let at = releases.iter().position(|known| *known == release).unwrap();
+    let mut dice = Dice(seed);
+    let lines: Vec<_> = (0..CASES).map(|_| line(&forms, at, &mut dice)).collect();
+    let answers = judged(&parser, release, &lines);
+    assert_eq!(answers.len(), lines.len());
+    let mut wrong = Vec::new();
+    for (words, answer) in lines.iter().zip(&answers) {
+        let invocation = read(release, words);
+        let refused = is_refused(&invocation);
+        let model = invocation.model().map(|model| model.named.to_string());
+        let agrees = match answer {
+            Err(_) => refused,
+            Ok(_) if refused => is_of_configuration(&invocation) && model.is_some(),
+            Ok(served) => model.as_ref() == Some(served),
+        };
+        if !agrees {
+            let said: Vec<_> = invocation.complaints.iter().map(|it| &it.value).collect();
+            wrong.push(format!("{words:?}\n  vLLM: {answer:?}\n  preflight: {model:?} {said:?}"));
+        }
+    }
+    let taken = answers.iter().filter(|answer| answer.is_ok()).count();
+    assert!((60..240).contains(&taken), "{taken} of {CASES} are taken");
+    assert!(wrong.is_empty(), "{} of {CASES}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn what_vllm_0_12_says_to_random_command_lines_is_what_preflight_says() {
+    hold("0.12.0", 0x5EED_0012);
+}
+
+#[test]
+fn what_vllm_0_33_says_to_random_command_lines_is_what_preflight_says() {
+    hold("0.33.0", 0x5EED_0033);
+}
