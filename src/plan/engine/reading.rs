@@ -151,7 +151,7 @@ impl<'a> Reading<'a> {
             return None;
         }
         let text = self.text(setting)?;
-        match text.value.parse() {
+        match text.value.trim().parse() {
             Ok(number) => Some(Spanned::new(number, text.place)),
             Err(_) => {
                 let value = text.value;
