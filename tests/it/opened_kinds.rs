@@ -181,6 +181,9 @@ fn sandbox() -> Sandbox {
             "models/adapter/adapter_config.json",
             r#"{"peft_type":"LORA","base_model_name_or_path":"acme/tiny","r":8}"#,
         );
+    // TEI wants to be told how a model of this type pools.
+    let modes = r#"{"pooling_mode_cls_token":false,"pooling_mode_mean_tokens":true}"#;
+    sandbox = sandbox.file("models/hub/1_Pooling/config.json", modes);
     for entry in fs_err::read_dir(&hub).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
