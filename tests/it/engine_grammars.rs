@@ -162,3 +162,64 @@ fn the_first_images_for_a_processor_load_graphs_alone() {
         embeds(tag, "", &[BERT, pooling], 0, &[]);
     }
 }
+
+/// The exit code, and the findings with their help, in one line each.
+fn helped(service: &str) -> (Option<i32>, Vec<String>) {
+    let pooling = modes("mean_tokens");
+    let run = sandbox(service, "data/m", &[BERT, (POOLING, &pooling)]).run(&["verify"]);
+    let blocks = run.stdout.split("\n\n").filter(|block| block.contains("--> compose.yaml"));
+    let line = |block: &str| {
+        let help = block.lines().find_map(|line| line.trim().strip_prefix("= help: "));
+        format!("{} / {}", block.lines().next().unwrap_or_default(), help.unwrap_or_default())
+    };
+    (run.code, blocks.map(line).collect())
+}
+
+const TGI: &str = "ghcr.io/huggingface/text-generation-inference";
+
+#[test]
+fn what_is_refused_is_told_with_what_to_do() {
+    let check = |image: &str, rest: &str, code: i32, says: &[&str]| {
+        let (found, told) = helped(&format!("    image: {image}\n{rest}"));
+        let told: Vec<&str> = told.iter().map(String::as_str).collect();
+        assert_eq!((found, told.as_slice()), (Some(code), says), "{image} {rest}");
+    };
+    check(
+        &format!("{TEI}:1.8"),
+        "    command: --model-id /data/m --max-model-len 512\n",
+        17,
+        &[
+            "error[flag-unknown-to-engine]: TEI does not know `--max-model-len`, which is a flag of \
+           vLLM / remove `--max-model-len` from the command of service `e`, or correct its name",
+        ],
+    );
+    check(
+        &format!("{TEI}:latest"),
+        "    command: --model-id /data/m --shm-size 1g\n",
+        17,
+        &[
+            "error[flag-unknown-to-engine]: TEI does not know `--shm-size`, which is a flag of `docker \
+           run` / remove `--shm-size` from the command of service `e`, or remove it from the command, \
+           and set `shm_size` of the service",
+        ],
+    );
+    check(
+        &format!("{TEI}:1.8"),
+        "    command: --model-id /data/m\n    environment: {MAX_BATCH_TOKENS: 16k}\n",
+        17,
+        &[
+            "error[command-line-refused]: `MAX_BATCH_TOKENS` takes a whole number, and `16k` is not \
+           that / remove the variable `MAX_BATCH_TOKENS`, or set it to what it takes: a whole number",
+        ],
+    );
+    check(
+        &format!("{TGI}:3.3"),
+        "    command: --model-id /data/m --max-input-tokens 512 --max-total-tokens 512\n",
+        17,
+        &[
+            "error[command-line-refused]: `--max-input-tokens` is 512, and has to be below the 512 of \
+           `--max-total-tokens` / correct or remove `--max-input-tokens`",
+        ],
+    );
+    check(&format!("{TEI}:1.8"), "    command: --model-id /data/m -p80 --auto-truncate\n", 0, &[]);
+}

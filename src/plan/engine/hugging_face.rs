@@ -141,7 +141,8 @@ fn wanted(form: &Form, text: &str) -> Option<(String, bool)> {
         }
         Takes::Choice(words) => (!words.contains(&text)).then(|| (listed(words), text.is_empty())),
         Takes::Integer if is_number_of(form.name(), text) => None,
-        Takes::Integer => Some(("a whole number that is not too large".to_owned(), true)),
+        Takes::Integer if PORTS.contains(&form.name()) => Some(("a port".to_owned(), true)),
+        Takes::Integer => Some(("a whole number".to_owned(), true)),
         Takes::Number => text.parse::<f64>().is_err().then(|| ("a number".to_owned(), true)),
         Takes::Text
         | Takes::Secret
