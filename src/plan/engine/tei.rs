@@ -19,7 +19,9 @@ pub(super) static PROFILE: Profile = Profile {
     id: "tei",
     command_line: CommandLine {
         model: "--model-id /models/NAME",
-        without_model: Some("text-embeddings-router would exit at once"),
+        without_model: Some(
+            "text-embeddings-router would exit at once, or before 1.9.0 serve a model of its own choice",
+        ),
         context: None,
         tensor_parallel: None,
         pins: Pins::RevisionOrCache,

@@ -101,6 +101,18 @@ const UNMOUNTED: &str = "warning[cache-not-mounted]: no mount of `llm` reaches \
     `huggingface:` to the `volumes` of the project";
 
 #[test]
+fn what_lies_apart_from_the_weights_is_worth_no_mount_of_its_own() {
+    let told = |choice| {
+        let mut findings = Findings::new(Policy::default());
+        mount(&facts(CacheState::NotMounted, choice), &mut findings);
+        findings.into_vec().len()
+    };
+    assert_eq!(told(Choice::Folder), 1);
+    // With `--download-dir` that is the tokenizer and the configuration.
+    assert_eq!(told(Choice::WithoutWeights), 0);
+}
+
+#[test]
 fn what_the_hub_was_not_asked_for_the_engine_will_fetch() {
     let note = "note[engine-will-fetch]: the engine will download what it needs of `o/r` itself";
     let fix = "/ nothing has to be done; `preflight fetch --dry-run` asks the hub whether it is there \
