@@ -76,6 +76,8 @@ pub struct Service {
     pub image: Option<Spanned<String>>,
     /// Whether the image needs nobody to have published it: the service builds it, or Docker has it.
     pub has_image: bool,
+    /// The labels of its image, as far as Docker has told them.
+    pub image_labels: IndexMap<String, String>,
     /// The words of `entrypoint`; absent: the image's own; empty: cleared.
     pub entrypoint: Option<Vec<Spanned<String>>>,
     /// The words of `command`; absent: the image's own; empty: cleared.
@@ -338,6 +340,7 @@ impl Service {
             name,
             image: None,
             has_image: false,
+            image_labels: IndexMap::new(),
             entrypoint: None,
             command: None,
             observed: false,

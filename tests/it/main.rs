@@ -31,6 +31,8 @@ mod docker_forms;
 mod docker_fragments;
 mod docker_gpu;
 mod docker_image;
+/// What an image says of itself, by hand.
+mod docker_image_words;
 mod docker_inspect;
 mod docker_mount_sources;
 mod docker_mounts;

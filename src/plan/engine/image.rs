@@ -1,5 +1,7 @@
 //! Image references: which engine a name stands for, and which release.
 
+use indexmap::IndexMap;
+
 use crate::plan::engine::Engine;
 use crate::plan::engine::profile::Profile;
 
@@ -10,7 +12,15 @@ pub(super) struct Image {
     repository: String,
     /// The tag; absent: `latest`, or a digest alone.
     tag: Option<String>,
+    /// The release that its own labels name.
+    labelled: Option<String>,
 }
+
+/// The label that says of which release an image is, by the tag that it was made for, and the one that
+/// says of which project (llama.cpp 1cad66d .devops/cpu.Dockerfile; vLLM 0.27.1 and 0.33.0
+/// docker/Dockerfile). An image inherits both from the one that it is made from.
+const VERSION_LABEL: &str = "org.opencontainers.image.version";
+const SOURCE_LABEL: &str = "org.opencontainers.image.source";
 
 /// How sure an image's name makes it that it holds an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +86,26 @@ impl Image {
         Self {
             repository: repository.unwrap_or("").to_ascii_lowercase(),
             tag: tag.filter(|tag| !tag.is_empty()).map(str::to_owned),
+            labelled: None,
         }
+    }
+
+    /// The same, of the release that its labels name where they are those of its engine's project: the
+    /// version of Ubuntu is none.
+    pub(super) fn labelled(mut self, labels: &IndexMap<String, String>) -> Self {
+        let engine_of = |image: &Self| image.profile().map(|(profile, _)| profile.engine);
+        let source = labels.get(SOURCE_LABEL).map(|source| source.trim_end_matches(".git"));
+        let source = source.map(Self::parse).as_ref().and_then(engine_of);
+        if source.is_some() && source == engine_of(&self) {
+            let version = labels.get(VERSION_LABEL).map(|version| version.rsplit(':').next());
+            self.labelled = version.flatten().and_then(release_in);
+        }
+        self
+    }
+
+    /// Whether the release is known by a label.
+    pub(super) fn is_labelled(&self) -> bool {
+        self.labelled.is_some()
     }
 
     /// The engine that the name stands for.
@@ -161,10 +190,10 @@ impl Image {
         !OTHER_DEVICES.iter().any(|device| self.mentions(device))
     }
 
-    /// The release that the tag names: the first part of it that is a dotted version, without a
-    /// leading `v`, or a build number (`b4719`).
+    /// The release that its labels name, else its tag: the first part of it that is a dotted version,
+    /// without a leading `v`, or a build number (`b4719`).
     pub(super) fn version(&self) -> Option<String> {
-        self.tag().split(['-', '_']).find_map(release)
+        self.labelled.clone().or_else(|| release_in(self.tag()))
     }
 
     /// Major and minor number of [`Image::version`].
@@ -174,6 +203,10 @@ impl Image {
         let major = numbers.next()?.parse().ok()?;
         Some((major, numbers.next()?.parse().ok()?))
     }
+}
+
+fn release_in(tag: &str) -> Option<String> {
+    tag.split(['-', '_']).find_map(release)
 }
 
 fn release(part: &str) -> Option<String> {
@@ -244,6 +277,26 @@ mod tests {
         check("ghcr.io/ggml-org/whisper.cpp", None, None);
         check("vllm/vllm-tpu", Some((Engine::Vllm, Trust::Named)), None);
         check("lama.cpp", None, None);
+    }
+
+    #[test]
+    fn a_rolling_tag_is_of_the_release_that_the_labels_of_its_project_name() {
+        let version = |reference: &str, source: &str, version: &str| {
+            let labels = [(SOURCE_LABEL, source), (VERSION_LABEL, version)];
+            let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            Image::parse(reference).labelled(&labels).version()
+        };
+        let (vllm, own) = ("vllm/vllm-openai:latest", "https://github.com/vllm-project/vllm");
+        let labelled = version(vllm, own, "vllm/vllm-openai:v0.33.0-cu130");
+        assert_eq!(labelled.as_deref(), Some("0.33.0"));
+        assert_eq!(version(vllm, own, "local/vllm-openai:dev"), None);
+        assert_eq!(version(vllm, "https://github.com/acme/base", "22.04"), None);
+        let llama = "ghcr.io/ggml-org/llama.cpp:server";
+        let source = "https://github.com/ggml-org/llama.cpp.git";
+        assert_eq!(version(llama, source, "b7001").as_deref(), Some("b7001"));
+        assert_eq!(version(llama, own, "v0.33.0"), None);
+        let labels = [(VERSION_LABEL.to_owned(), "22.04".to_owned())].into();
+        assert_eq!(Image::parse(vllm).labelled(&labels).version(), None);
     }
 
     #[test]

@@ -23,9 +23,11 @@ pub struct Invocation {
     pub port_place: Place,
     /// The path that its routes are below (`/llm`); absent: none.
     pub api_prefix: Option<Spanned<String>>,
-    /// The engine's release, from the tag of its official image: `0.10.2`, `b4719`, without a
-    /// leading `v`; absent: not known (`latest`, a digest, an own image).
+    /// The engine's release, from the labels of its official image, else its tag: `0.10.2`, `b4719`,
+    /// without a leading `v`; absent: not known (`latest`, a digest, an own image).
     pub version: Option<String>,
+    /// Whether a label of the image says so, and not its tag.
+    pub labelled: bool,
     /// Whether the image is one that the engine's own project publishes, so that no model is in it.
     pub stock: bool,
     /// Whether it is one of those, and for devices of NVIDIA.
@@ -426,6 +428,7 @@ impl Invocation {
             port_place: Place::nowhere(),
             api_prefix: None,
             version: None,
+            labelled: false,
             stock: false,
             on_nvidia: false,
             context: None,

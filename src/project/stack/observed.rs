@@ -160,6 +160,7 @@ fn from_container(name: &str, container: &Container) -> Service {
     service.working_dir.clone_from(&container.working_dir);
     service.observed = true;
     service.has_image = true;
+    service.image_labels.clone_from(&container.labels);
     service
 }
 
@@ -181,6 +182,7 @@ fn merge(
     service.working_dir = container.working_dir.clone().or(service.working_dir.take());
     service.observed = true;
     service.has_image = true;
+    service.image_labels.clone_from(&container.labels);
 }
 
 /// Collects what differs in one service.

@@ -178,7 +178,24 @@ fn refused(lane: &Lane, invocation: &Invocation, complaint: &Complaint) -> Findi
         ),
     };
     let finding = Finding::new(rule, message, fix);
+    let finding = match &invocation.version {
+        Some(version) if invocation.labelled && hangs_on_release(complaint) => {
+            finding.with("release", format!("{version}, as a label of the image says"))
+        }
+        Some(_) | None => finding,
+    };
     if may_work(invocation, complaint) { finding.severity(Severity::Warning) } else { finding }
+}
+
+/// Whether another release may take it.
+fn hangs_on_release(complaint: &Complaint) -> bool {
+    matches!(
+        complaint,
+        Complaint::RemovedFlag { .. }
+            | Complaint::UnknownFlag(_)
+            | Complaint::BadValue { .. }
+            | Complaint::Refused(_)
+    )
 }
 
 /// Whether the engine may start all the same.
