@@ -6,7 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
-mod document;
+pub(crate) mod document;
 mod entries;
 
 use std::io::{BufRead as _, BufReader};

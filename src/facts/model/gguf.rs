@@ -43,6 +43,8 @@ pub struct Header {
     pub metadata: Metadata,
     /// How many tensors.
     pub tensors: u64,
+    /// The shape of each tensor, by its name: the elements in each dimension, the fastest first.
+    pub shapes: BTreeMap<String, [i64; 4]>,
     /// How many tensors there are of each type, by the type's number.
     pub census: BTreeMap<u32, u64>,
     /// Elements of all tensors: the number of parameters.
@@ -400,6 +402,7 @@ fn summarise<R: Read + Seek>(
     Header {
         version,
         tensors: tensors.len() as u64,
+        shapes: tensors.iter().map(|tensor| (tensor.name.clone(), tensor.shape)).collect(),
         census,
         elements: tensors.iter().fold(0, |sum, tensor| tensor.elements.saturating_add(sum)),
         data_start,

@@ -8,6 +8,7 @@ mod content;
 mod context;
 mod engine;
 mod folder;
+mod gguf_pair;
 mod load_format;
 mod pooling;
 pub(super) mod reach;
@@ -112,6 +113,7 @@ fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
     }
     content::leftovers(subject, &model.leftovers, findings);
     engine::judge(subject, model, findings);
+    gguf_pair::judge(subject, model, findings);
     context::judge(subject, model, findings);
 }
 

@@ -40,6 +40,8 @@ pub struct Invocation {
     pub quantization: Option<Spanned<String>>,
     /// The highest rank that an adapter may have (`--max-lora-rank`); absent: the engine's own limit.
     pub highest_rank: Option<Spanned<u64>>,
+    /// The types in which llama.cpp keeps keys and values (`-ctk`, `-ctv`); absent: its own choice.
+    pub cache_types: [Option<Spanned<String>>; 2],
     /// Whether methods of quantisation that the engine is about to drop are allowed
     /// (`--allow-deprecated-quantization`).
     pub deprecated_quantization: bool,
@@ -435,6 +437,7 @@ impl Invocation {
             exceeds_context: false,
             quantization: None,
             highest_rank: None,
+            cache_types: [None, None],
             deprecated_quantization: false,
             load_format: None,
             dtype: None,

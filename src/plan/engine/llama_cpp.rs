@@ -274,6 +274,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let context = reading.number(context);
     // 0 is the length that the model was trained with.
     reading.invocation.context = context.filter(|context| context.value != 0);
+    reading.invocation.cache_types = cache_types(&arguments, reading);
     reading.invocation.overrides = arguments.any(&["--override-kv"]);
     let offline = arguments.is_on("--offline") || reading.environment.is_on("LLAMA_ARG_OFFLINE");
     reading.invocation.offline = offline;
@@ -281,6 +282,26 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.hub_cache_by(None, &CACHE);
     // It stands before `HF_ENDPOINT` (common/common.cpp `common_get_model_endpoint`).
     reading.endpoint("MODEL_ENDPOINT");
+}
+
+/// The types of the cache, where attention is computed in one go, which asks for whole blocks of them.
+fn cache_types(arguments: &Arguments, reading: &Reading<'_>) -> [Option<Spanned<String>>; 2] {
+    let get = |flag: &str, variable: &str| reading.setting(arguments, &[flag], &[variable]);
+    let flash = get("--flash-attn", "LLAMA_ARG_FLASH_ATTN");
+    let is_off = |text: &str| {
+        matches!(text.to_ascii_lowercase().as_str(), "0" | "off" | "false" | "disabled")
+    };
+    if flash.as_ref().and_then(Setting::text).is_some_and(is_off) {
+        return [None, None];
+    }
+    let known = |setting: Setting| {
+        let text = setting.text()?.to_owned();
+        Some(Spanned::new(text, setting.word.place))
+    };
+    [
+        get("--cache-type-k", "LLAMA_ARG_CACHE_TYPE_K").and_then(known),
+        get("--cache-type-v", "LLAMA_ARG_CACHE_TYPE_V").and_then(known),
+    ]
 }
 
 /// Whether the projector of a repository is left where it is. The variables are those of older and

@@ -2,31 +2,31 @@
 
 /// A whole file. Offsets and padding are computed when it is written.
 #[derive(Clone)]
-pub(super) struct Document {
-    pub(super) version: u32,
+pub(crate) struct Document {
+    pub(crate) version: u32,
     /// Of the data, in bytes; [`Document::parse`] assumes the usual 32.
-    pub(super) alignment: usize,
-    pub(super) keys: Vec<Key>,
-    pub(super) tensors: Vec<Tensor>,
+    pub(crate) alignment: usize,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) tensors: Vec<Tensor>,
 }
 
 /// One metadata entry.
 #[derive(Clone)]
-pub(super) struct Key {
-    pub(super) name: String,
+pub(crate) struct Key {
+    pub(crate) name: String,
     /// Type and value, as they are in the file.
-    pub(super) value: Vec<u8>,
+    pub(crate) value: Vec<u8>,
 }
 
 /// One tensor.
 #[derive(Clone)]
-pub(super) struct Tensor {
-    pub(super) name: String,
-    pub(super) shape: Vec<i64>,
-    pub(super) kind: u32,
+pub(crate) struct Tensor {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<i64>,
+    pub(crate) kind: u32,
     /// Added to the offset that is written.
-    pub(super) shift: u64,
-    pub(super) data: Vec<u8>,
+    pub(crate) shift: u64,
+    pub(crate) data: Vec<u8>,
 }
 
 struct Cursor<'a> {
@@ -76,7 +76,7 @@ impl Cursor<'_> {
 
 impl Document {
     /// Takes a sound file with the usual alignment apart.
-    pub(super) fn parse(bytes: &[u8]) -> Self {
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
         let mut cursor = Cursor { bytes, at: 4 };
         let version = cursor.u32();
         let (n_tensors, n_keys) = (cursor.count(), cursor.count());
@@ -107,7 +107,7 @@ impl Document {
     }
 
     /// Puts the file together again.
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut out = b"GGUF".to_vec();
         out.extend(self.version.to_le_bytes());
         out.extend((self.tensors.len() as u64).to_le_bytes());
@@ -137,7 +137,7 @@ impl Document {
 
     /// Every place in the written file where one field ends and the next begins: of the header, of
     /// every entry, of every tensor's description, of the data.
-    pub(super) fn borders(&self) -> Vec<usize> {
+    pub(crate) fn borders(&self) -> Vec<usize> {
         let mut at = 0;
         let mut borders = Vec::new();
         let mut fields = |lengths: &[usize]| {
@@ -165,25 +165,25 @@ impl Document {
         borders
     }
 
-    pub(super) fn key(&mut self, name: &str) -> &mut Key {
+    pub(crate) fn key(&mut self, name: &str) -> &mut Key {
         self.keys.iter_mut().find(|key| key.name == name).unwrap()
     }
 
-    pub(super) fn remove_key(&mut self, name: &str) {
+    pub(crate) fn remove_key(&mut self, name: &str) {
         self.keys.retain(|key| key.name != name);
     }
 
-    pub(super) fn add_key(&mut self, name: &str, kind: u32, value: &[u8]) {
+    pub(crate) fn add_key(&mut self, name: &str, kind: u32, value: &[u8]) {
         let value = [&kind.to_le_bytes()[..], value].concat();
         self.keys.push(Key { name: name.to_owned(), value });
     }
 
-    pub(super) fn tensor(&mut self, name: &str) -> &mut Tensor {
+    pub(crate) fn tensor(&mut self, name: &str) -> &mut Tensor {
         self.tensors.iter_mut().find(|tensor| tensor.name == name).unwrap()
     }
 
     /// The same model in `count` files, as `llama-gguf-split` writes it.
-    pub(super) fn split(&self, count: u16) -> Vec<Self> {
+    pub(crate) fn split(&self, count: u16) -> Vec<Self> {
         let each = self.tensors.len().div_ceil(usize::from(count));
         let part = |(number, tensors): (usize, &[Tensor])| {
             let mut part = Self { keys: Vec::new(), tensors: tensors.to_vec(), ..*self };
@@ -200,6 +200,6 @@ impl Document {
     }
 }
 
-pub(super) fn string(text: &str) -> Vec<u8> {
+pub(crate) fn string(text: &str) -> Vec<u8> {
     [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat()
 }

@@ -141,6 +141,7 @@ fn per_layer(metadata: &Metadata, prefix: &str, field: &str) -> Option<GgufError
         | Value::Text(_)
         | Value::LongText
         | Value::Array(..)
+        | Value::Truth(_)
         | Value::Other(_) => Some(wrong_type(&key, "u32 or an array of them", value)),
     }
 }
@@ -174,6 +175,7 @@ fn vocabulary(metadata: &Metadata) -> Option<GgufError> {
             | Value::Integer(..)
             | Value::Text(_)
             | Value::LongText
+            | Value::Truth(_)
             | Value::Other(_) => return Some(wrong_type(&key, expected, value)),
         };
         let error = GgufError::Entries { key, found, expected: tokens };

@@ -75,7 +75,9 @@ pub enum Value {
     LongText,
     /// An array: the type of its elements and how many there are.
     Array(ValueType, u64),
-    /// A truth value or a floating point number.
+    /// A truth value.
+    Truth(bool),
+    /// A floating point number.
     Other(ValueType),
 }
 
@@ -85,6 +87,7 @@ impl Value {
     pub fn value_type(&self) -> ValueType {
         match self {
             Self::Integer(_, kind) | Self::Other(kind) => *kind,
+            Self::Truth(_) => ValueType::Bool,
             Self::Text(_) | Self::LongText => ValueType::String,
             Self::Array(..) => ValueType::Array,
         }
@@ -139,7 +142,8 @@ fn value<R: Read + Seek>(reader: &mut Reader<R>, key: &str) -> Result<Value, Ggu
         ValueType::I32 => Value::Integer(i32::from_le_bytes(reader.bytes(field)?).into(), kind),
         ValueType::U64 => Value::Integer(reader.u64(field)?.into(), kind),
         ValueType::I64 => Value::Integer(reader.i64(field)?.into(), kind),
-        ValueType::Bool | ValueType::F32 | ValueType::F64 => {
+        ValueType::Bool => Value::Truth(u8::from_le_bytes(reader.bytes(field)?) != 0),
+        ValueType::F32 | ValueType::F64 => {
             reader.skip(kind.size().unwrap_or_default(), field)?;
             Value::Other(kind)
         }
@@ -225,24 +229,44 @@ impl Metadata {
             && self.architecture.as_deref() != Some("clip")
     }
 
-    fn text(&self, key: &str) -> Option<String> {
+    /// Whether an entry is there and true.
+    #[must_use]
+    pub fn is_true(&self, key: &str) -> bool {
+        matches!(self.get(key), Some(Value::Truth(true)))
+    }
+
+    /// The text of an entry, if it was kept.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<String> {
         match self.get(key)? {
             Value::Text(text) => Some(text.clone()),
-            Value::Integer(..) | Value::LongText | Value::Array(..) | Value::Other(_) => None,
+            Value::Integer(..)
+            | Value::LongText
+            | Value::Array(..)
+            | Value::Truth(_)
+            | Value::Other(_) => None,
         }
     }
 
     fn unsigned(&self, key: &str) -> Option<u64> {
         match self.get(key)? {
             Value::Integer(number, _) => u64::try_from(*number).ok(),
-            Value::Text(_) | Value::LongText | Value::Array(..) | Value::Other(_) => None,
+            Value::Text(_)
+            | Value::LongText
+            | Value::Array(..)
+            | Value::Truth(_)
+            | Value::Other(_) => None,
         }
     }
 
     fn array(&self, key: &str) -> Option<u64> {
         match self.get(key)? {
             Value::Array(_, count) => Some(*count),
-            Value::Integer(..) | Value::Text(_) | Value::LongText | Value::Other(_) => None,
+            Value::Integer(..)
+            | Value::Text(_)
+            | Value::LongText
+            | Value::Truth(_)
+            | Value::Other(_) => None,
         }
     }
 
