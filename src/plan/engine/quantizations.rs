@@ -68,12 +68,12 @@ impl Quantizations {
             None => "",
         };
         let pair = format!("{stands_for}<{}", asked.unwrap_or_default());
-        match self.of(&pair, version) {
-            Fit::Taken => Fit::Taken,
-            _ if self.standing(&format!("{pair}!deprecated"), version) == Standing::Here => {
-                Fit::Deprecated
-            }
-            refused => refused,
+        let fit = self.of(&pair, version);
+        let deprecated = format!("{pair}!deprecated");
+        if fit != Fit::Taken && self.standing(&deprecated, version) == Standing::Here {
+            Fit::Deprecated
+        } else {
+            fit
         }
     }
 
