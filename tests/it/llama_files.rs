@@ -38,10 +38,22 @@ pub(crate) fn words_until(
     folder: &Path,
     end: &str,
 ) -> (bool, String) {
+    words_with(server, arguments, &[], folder, end)
+}
+
+/// The same of a server that has these variables.
+pub(crate) fn words_with(
+    server: &str,
+    arguments: &[&str],
+    variables: &[(String, String)],
+    folder: &Path,
+    end: &str,
+) -> (bool, String) {
     let mut child = Command::new(server)
         .args(["--host", "127.0.0.1"])
         .args(arguments)
         .env("LLAMA_CACHE", "cache")
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .current_dir(folder)
         .env("GGML_NO_BACKTRACE", "1")
         .stdout(Stdio::null())

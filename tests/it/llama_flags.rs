@@ -11,7 +11,7 @@ use crate::llama_files::words_until;
 use crate::sandbox::repository;
 
 /// The flags of `--help`: all spellings of each, and whether it takes a value.
-fn listed(help: &str) -> Vec<(Vec<String>, bool)> {
+pub(crate) fn listed(help: &str) -> Vec<(Vec<String>, bool)> {
     let entries = help.lines().filter(|line| line.starts_with('-') && !line.starts_with("-----"));
     let entry = |line: &str| {
         // What it does stands in a column of its own, or on the next line.

@@ -116,6 +116,8 @@ mod links_swapped;
 mod llama_files;
 /// The flags of llama-server, read by preflight and listed by the genuine one.
 mod llama_flags;
+/// Random command lines of llama-server, judged by preflight and by the genuine one.
+mod llama_random;
 /// Weights in the format that the engine is told to load.
 mod load_formats;
 /// What is pinned, and what that means.

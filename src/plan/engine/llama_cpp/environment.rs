@@ -7,14 +7,35 @@ use crate::plan::engine::flag_table::{FlagTable, Known};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::Standing;
 use crate::plan::engine::words::Variable;
+use crate::plan::engine::{Complaint, Refusal};
 
 /// What the variables take in each build.
 static VARIABLES: FlagTable = FlagTable::new(include_str!("variable-values.txt"));
+
+/// Variables that end build 11669 whatever they are set to, since the flags that they stood for do
+/// nothing but that; build 10585 still took them. And what stands in their place.
+const REMOVED: [(&str, &str); 2] = [
+    ("LLAMA_ARG_DRAFT_MAX", "LLAMA_ARG_SPEC_DRAFT_N_MAX"),
+    ("LLAMA_ARG_DRAFT_MIN", "LLAMA_ARG_SPEC_DRAFT_N_MIN"),
+];
 
 /// Notes which variables have a value that ends the server.
 pub(super) fn judge(reading: &mut Reading<'_>) {
     let release = reading.release();
     let build = release.as_deref().and_then(|release| release.first().copied());
+    for (name, instead) in REMOVED {
+        let Variable::Set(word) = reading.environment.variable(name) else { continue };
+        if build.is_none_or(|build| build > 10585) {
+            let refusal = Refusal {
+                why: format!(
+                    "`{name}` is set, and newer builds of llama.cpp exit over it: it has been removed"
+                ),
+                fix: format!("set `{instead}` in its place"),
+                is_certain: build == Some(11669),
+            };
+            reading.complain(Complaint::Refused(refusal), &word.place);
+        }
+    }
     let mut names: Vec<&str> = VARIABLES.forms().iter().map(|form| form.name()).collect();
     names.dedup();
     for name in names {

@@ -86,6 +86,13 @@ pub(super) static RULES: &[Rule] = &[
     rule("--cpu-range-batch", "", ALWAYS, CPUS, is_range),
     rule("--tensor-split", "LLAMA_ARG_TENSOR_SPLIT", ALWAYS, "numbers with commas", is_numbers),
     rule(
+        "--fit-target",
+        "LLAMA_ARG_FIT_TARGET",
+        (7691, u32::MAX),
+        "whole numbers with commas",
+        |text| text.split([',', '/']).all(|part| integer_at_start(part).is_some()),
+    ),
+    rule(
         "--override-tensor",
         "LLAMA_ARG_OVERRIDE_TENSOR",
         ALWAYS,
