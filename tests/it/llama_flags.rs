@@ -8,7 +8,7 @@ use preflight::source_map::Spanned;
 
 use crate::gguf_oracle::server;
 use crate::llama_files::words_until;
-use crate::sandbox::repository;
+use crate::sandbox::{Sandbox, repository};
 
 /// The flags of `--help`: all spellings of each, and whether it takes a value.
 pub(crate) fn listed(help: &str) -> Vec<(Vec<String>, bool)> {
@@ -129,4 +129,47 @@ fn the_address_of_a_repository_ends_the_server() {
     let words = ["-hf", "https://hub.example/acme/tiny", "--port", "0"];
     let (serves, said) = words_until(&server, &words, folder.path(), "listening on");
     assert!(!serves && said.contains("invalid HF repo format"), "{said}");
+}
+
+/// The quickstart's model with `to` in the place of the first `from`, which is as long.
+fn changed(from: &[u8], to: &[u8]) -> Vec<u8> {
+    let model = repository().join("examples/quickstart/models/gguf/tiny-Q4_K_M.gguf");
+    let mut bytes = fs_err::read(model).unwrap();
+    let at = bytes.windows(from.len()).position(|part| part == from).unwrap();
+    bytes.splice(at..at + from.len(), to.iter().copied());
+    bytes
+}
+
+#[test]
+fn what_the_command_says_itself_is_not_judged_in_the_file() {
+    let Some(server) = server() else { return };
+    for (from, to, said) in [
+        ("llama.context_length", "llama.context_lengtX", "llama.context_length=int:128"),
+        ("llama.rope.freq_base", "llama.rope.freq_basX", "foo=int:1"),
+        ("llama.block_count", "llama.block_counX", "llama.block_count=int:2"),
+    ] {
+        let sandbox = Sandbox::new().file("models/m.gguf", changed(from.as_bytes(), to.as_bytes()));
+        let path = sandbox.path().join("models/m.gguf");
+        let serves = |more: &[&str]| {
+            let words = ["-m", path.to_str().unwrap(), "-c", "64", "-np", "1", "--port", "0"];
+            let words = [&words[..], &["--no-warmup", "--offline"], more].concat();
+            words_until(&server, &words, sandbox.path(), "listening on").0
+        };
+        let compose = |more: &[&str]| {
+            let words = [&["-m", "/models/m.gguf", "-c", "64"], more].concat();
+            let service = serde_json::json!({
+                "image": "ghcr.io/ggml-org/llama.cpp:server-b11669",
+                "volumes": ["./models:/models"],
+                "command": words,
+            });
+            let text = serde_json::json!({"services": {"llm": service}}).to_string();
+            fs_err::write(sandbox.path().join("compose.yaml"), text).unwrap();
+            sandbox.run(&[]).code
+        };
+        let more = ["--override-kv", said];
+        for more in [&[][..], &more[..]] {
+            let expected = if serves(more) { Some(0) } else { Some(11) };
+            assert_eq!(compose(more), expected, "{from}: {more:?}");
+        }
+    }
 }

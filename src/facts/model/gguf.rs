@@ -254,6 +254,47 @@ pub enum GgufError {
     },
 }
 
+impl GgufError {
+    /// The metadata key that is missing or has the wrong type; absent: it is about something else.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::KeyMissing { key } | Self::KeyType { key, .. } => Some(key),
+            Self::Read { .. }
+            | Self::Ends { .. }
+            | Self::Magic { .. }
+            | Self::Version { .. }
+            | Self::ByteOrder { .. }
+            | Self::Count { .. }
+            | Self::TooLong { .. }
+            | Self::DuplicateKey { .. }
+            | Self::EmptyKey { .. }
+            | Self::ValueType { .. }
+            | Self::Alignment { .. }
+            | Self::Tensor { .. }
+            | Self::Entries { .. }
+            | Self::Experts { .. }
+            | Self::Layers { .. }
+            | Self::Rotation { .. }
+            | Self::TensorMissing { .. } => None,
+        }
+    }
+}
+
+impl Newer {
+    /// The metadata key that says it, in a file of that architecture; absent: none does.
+    #[must_use]
+    pub fn key(&self, architecture: &str) -> Option<String> {
+        match self {
+            Self::Architecture(_) => Some("general.architecture".to_owned()),
+            Self::Tokenizer(_) => Some("tokenizer.ggml.model".to_owned()),
+            Self::PreTokenizer(_) => Some("tokenizer.ggml.pre".to_owned()),
+            Self::Scaling(_) => Some(format!("{architecture}.rope.scaling.type")),
+            Self::TensorType { .. } | Self::Tensor(_) => None,
+        }
+    }
+}
+
 /// What can be wrong with the description of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TensorProblem {

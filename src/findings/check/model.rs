@@ -154,6 +154,12 @@ impl Subject<'_> {
         self.facts.lane.invocation.as_ref().is_some_and(|invocation| invocation.overrides)
     }
 
+    /// Whether the command says the key of a GGUF file itself.
+    fn overrides_key(&self, key: &str) -> bool {
+        let invocation = self.facts.lane.invocation.as_ref().filter(|_| self.part() == Part::Model);
+        invocation.is_some_and(|it| it.override_keys.iter().any(|own| own == key))
+    }
+
     /// The path as the engine opens it, else as this process or the host has it.
     fn shown(&self) -> PathBuf {
         let located = &self.artifact.artifact.located.value;

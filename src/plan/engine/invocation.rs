@@ -57,6 +57,9 @@ pub struct Invocation {
     /// Whether the command replaces parts of what the model says of itself (`--hf-overrides`,
     /// `--rope-scaling`, `--override-kv`), so that its files do not tell what will be loaded.
     pub overrides: bool,
+    /// The keys of a GGUF file that the command says itself (`--override-kv`), so that it does not
+    /// matter what the file has for them.
+    pub override_keys: Vec<String>,
     /// Whether it is told to do without a tokenizer (`--skip-tokenizer-init`).
     pub skips_tokenizer: bool,
     /// Where vLLM and SGLang put the weights that they download (not the configuration and the
@@ -444,6 +447,7 @@ impl Invocation {
             tensor_parallel: None,
             trust_remote_code: false,
             overrides: false,
+            override_keys: Vec::new(),
             skips_tokenizer: false,
             download_dir: None,
             hub_cache: None,

@@ -276,6 +276,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.invocation.context = context.filter(|context| context.value != 0);
     reading.invocation.cache_types = cache_types(&arguments, reading);
     reading.invocation.overrides = arguments.any(&["--override-kv"]);
+    reading.invocation.override_keys = values::override_keys(&arguments);
     let offline = arguments.is_on("--offline") || reading.environment.is_on("LLAMA_ARG_OFFLINE");
     reading.invocation.offline = offline;
     reading.invocation.without_projector = without_projector(&arguments, reading);
@@ -397,7 +398,7 @@ fn beside(arguments: &Arguments, reading: &mut Reading<'_>) {
         ("--api-key-file", Some("LLAMA_ARG_API_KEY_FILE")),
         ("--webui-config-file", Some("LLAMA_ARG_UI_CONFIG_FILE")),
         ("--ui-config-file", None),
-        ("--mcp-servers-config", None),
+        ("--mcp-servers-config", Some("LLAMA_ARG_MCP_SERVERS_CONFIG")),
     ];
     let folders = [
         ("--path", Some("LLAMA_ARG_STATIC_PATH")),

@@ -189,7 +189,8 @@ impl About<'_> {
             let finding = self.sized(&rules::FILE_TRUNCATED, &what, expected, actual);
             findings.push(finding.with("tensor", &outside.tensor));
         }
-        if let Some(refused) = &header.refused {
+        let is_told = |refused: &&GgufError| !self.is_said_by_command(refused);
+        if let Some(refused) = header.refused.as_ref().filter(is_told) {
             findings.push(self.finding(&rules::GGUF_INVALID, &refused.to_string()));
         }
         let trailing = header.trailing_bytes();
@@ -199,6 +200,13 @@ impl About<'_> {
             let finding = self.sized(&rules::FILE_TOO_LONG, &what, expected, actual);
             findings.push(finding.severity(Severity::Warning));
         }
+    }
+
+    /// Whether what the loader misses is a key that the command says; with another architecture it
+    /// misses something else.
+    fn is_said_by_command(&self, refused: &GgufError) -> bool {
+        let overrides = |key: &str| self.subject.overrides_key(key);
+        refused.key().is_some_and(overrides) || overrides("general.architecture")
     }
 
     fn safetensors(&self, header: &safetensors::Header, findings: &mut Findings) {

@@ -15,7 +15,10 @@ pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Finding
         findings.push(finding);
     }
     if let Some(header) = model.gguf() {
-        for newer in &header.newer {
+        let architecture = header.metadata.architecture.as_deref().unwrap_or_default();
+        let is_told =
+            |newer: &&Newer| newer.key(architecture).is_none_or(|key| !subject.overrides_key(&key));
+        for newer in header.newer.iter().filter(is_told) {
             findings.push(unknown_to_llama_cpp(subject, newer));
         }
     }

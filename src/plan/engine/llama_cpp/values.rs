@@ -70,6 +70,14 @@ pub(super) fn number(setting: Option<Setting>) -> Option<Setting> {
     is_whole.then_some(Setting { word: Word { text: digits, ..word }, by })
 }
 
+/// The keys that `--override-kv` says.
+pub(super) fn override_keys(arguments: &Arguments) -> Vec<String> {
+    let words = arguments.all("--override-kv").flat_map(|given| &given.values);
+    let known = words.filter(|word| word.unknown.is_none());
+    let parts = known.flat_map(|word| word.text.split(','));
+    parts.filter_map(|part| Some(part.split_once('=')?.0.trim().to_owned())).collect()
+}
+
 /// The words with `--lora-scaled FILE SCALE`, as builds before 7448 read it, in one; and where that
 /// was done. Of a build that is known nothing is joined: it takes what its table says.
 pub(super) fn joined_scales(words: &[Word], release: Option<&[u32]>) -> (Vec<Word>, Option<Place>) {
