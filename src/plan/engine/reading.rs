@@ -234,6 +234,14 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// Whether a mount of the service reaches the path that a text means; absent: the directory that
+    /// it is relative to is not known.
+    pub(super) fn is_mounted(&self, text: &str) -> Option<bool> {
+        let path = names::absolute(text, self.working_dir.as_ref())?;
+        let mounts = &self.service.mounts;
+        Some(mounts.iter().any(|mount| path.below(&mount.target).is_some()))
+    }
+
     /// Opens a path.
     pub(super) fn path(&mut self, part: Part, setting: Option<Setting>) {
         let by = setting.as_ref().map(|setting| setting.by.clone()).unwrap_or_default();

@@ -213,6 +213,8 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     chat_template(arguments.last("--chat-template"), reading);
     certificates(&arguments, reading);
     demands::refused(&arguments, reading);
+    demands::template(launch.image.is_some(), &arguments, reading);
+    demands::config(&arguments, &launch.arguments, reading);
     let names = arguments.all("--served-model-name").next_back();
     reading.invocation.served_names = names
         .map(|given| given.values.iter().filter(|word| word.unknown.is_none()))

@@ -105,7 +105,7 @@ fn vllm_reads_the_file_that_its_command_line_is_continued_in() {
     };
     let file = "model: /m\nport: 81\nserved_model_name: [a, b]\ntrust-remote-code: true\n";
     check("--config c.yaml", file, " | model=/m | name=a | name=b | port=81 | code=yes");
-    check("--port 82 --config=c.yaml", "model: /m\nport: 81\n", " | model=/m | port=82");
+    check("--port 82 --config c.yaml", "model: /m\nport: 81\n", " | model=/m | port=82");
     check("/n --config c.yaml", "model: /m\nport: 81\n", " | model=/n | port=81");
     check("--model /n --config c.yaml", "model: /m\n", " | model=/n");
     check("/n --config c.yaml", "trust-remote-code: false\nlora-modules: []\n", " | model=/n");
@@ -286,6 +286,28 @@ fn a_value_is_what_the_release_of_vllm_takes() {
         let (_, refused) = judged(&image, &line.split(' ').collect::<Vec<_>>());
         assert_eq!(refused, said, "{tag} {line}");
     }
+}
+
+#[test]
+fn a_chat_template_that_is_no_text_is_a_file() {
+    let refused =
+        |image: &str, template: &str| judged(image, &["/m", "--chat-template", template]).1;
+    for name in ["tpl.jinja", "chatml"] {
+        assert!(refused(VLLM, name).starts_with("`--chat-template"), "{name}");
+        let own = judged("acme/vllm-own", &["vllm", "serve", "/m", "--chat-template", name]);
+        assert_eq!(own.1, "", "{name}");
+    }
+    for text in ["/t/c.jinja", "examples/c.jinja", "{{ messages }}", "template_chatml.jinja"] {
+        assert_eq!(refused(VLLM, text), "", "{text}");
+    }
+}
+
+#[test]
+fn a_file_of_flags_that_is_joined_to_its_flag_is_not_read() {
+    let image = "vllm/vllm-openai:v0.12.0";
+    let (_, refused) = judged(image, &["/m", "--config=c.yaml"]);
+    assert!(refused.starts_with("vLLM does not read the file of `--config=c.yaml`"), "{refused}");
+    assert_eq!(judged(image, &["/m", "--config", "c.yaml"]).1, "");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::plan::engine::arguments::Arguments;
 use crate::plan::engine::reading::Reading;
+use crate::plan::engine::words::Word;
 use crate::plan::engine::{Complaint, Refusal};
 
 /// A flag that is refused without another.
@@ -41,4 +42,44 @@ pub(super) fn refused(arguments: &Arguments, reading: &mut Reading<'_>) {
         });
         reading.complain(complaint, &given.place);
     }
+}
+
+/// Complains of a chat template that is neither a text nor a file: what has no braces in it is the path
+/// of a file (0.12.0 entrypoints/chat_utils.py `validate_chat_template`). Only a bare name in the
+/// project's own image is judged: below its working directory there are folders of examples, and of the
+/// names `template_*` newer releases have files of their own.
+pub(super) fn template(is_stock: bool, arguments: &Arguments, reading: &mut Reading<'_>) {
+    let Some(setting) = arguments.last("--chat-template").filter(|_| is_stock) else { return };
+    let Some(name) = setting.text().filter(|text| !text.is_empty()) else { return };
+    let may_be_there = name.contains(['{', '}', '\n', '/']) || name.starts_with("template_");
+    if may_be_there || reading.is_mounted(name) != Some(false) {
+        return;
+    }
+    let complaint = Complaint::Refused(Refusal {
+        why: format!(
+            "`--chat-template {name}` is the name of a file for vLLM, which is not there, so it exits"
+        ),
+        fix: "write the path of the file inside the container, which a mount has to reach"
+            .to_owned(),
+        is_certain: true,
+    });
+    reading.complain(complaint, &setting.word.place);
+}
+
+/// Complains of a file that is joined to its flag: vLLM looks for the word `--config` alone, and takes no
+/// notice of such a file (0.6.6 utils.py `parse_args`, 0.12.0 and 0.33.0 utils/argparse_utils.py).
+pub(super) fn config(arguments: &Arguments, words: &[Word], reading: &mut Reading<'_>) {
+    let Some(setting) = arguments.last("--config") else { return };
+    if words.iter().any(|word| word.text == "--config") {
+        return;
+    }
+    let file = &setting.word.text;
+    let complaint = Complaint::Refused(Refusal {
+        why: format!(
+            "vLLM does not read the file of `--config={file}`: it looks for `--config` alone"
+        ),
+        fix: format!("write the flag and its value as two words: `--config {file}`"),
+        is_certain: reading.invocation.version.is_some(),
+    });
+    reading.complain(complaint, &setting.word.place);
 }
