@@ -223,3 +223,25 @@ fn what_is_refused_is_told_with_what_to_do() {
     );
     check(&format!("{TEI}:1.8"), "    command: --model-id /data/m -p80 --auto-truncate\n", 0, &[]);
 }
+
+#[test]
+fn where_an_image_of_ones_own_keeps_its_downloads_is_not_stated() {
+    let compose = "services:\n  e:\n    image: acme/vllm:7\n    command: --model o/r\n";
+    let run = Sandbox::new().file("compose.yaml", compose).run(&["verify"]);
+    let note = "its cache could not be looked at, where the engine keeps its downloads is not known: \
+                its image may set that";
+    assert!(run.stdout.contains(note), "{}", run.stdout);
+    assert!(!run.stdout.contains("/root/.cache"), "{}", run.stdout);
+    assert_eq!(run.code, Some(0), "{}", run.stdout);
+}
+
+#[test]
+fn images_of_tgi_for_a_processor_have_their_cache_in_the_folder_that_is_mounted() {
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let service = format!("    image: {TGI}:3.3.4-intel-cpu\n    command: --model-id acme/tiny\n");
+    let cached = format!("data/models--acme--tiny/snapshots/{commit}");
+    let template = ("tokenizer_config.json", r#"{"chat_template":"{{ x }}"}"#);
+    let sandbox = sandbox(&service, &cached, &[QWEN, template])
+        .file("data/models--acme--tiny/refs/main", commit);
+    assert_eq!(told(&sandbox), (Some(0), Vec::new()));
+}

@@ -105,8 +105,8 @@ impl Search<'_> {
         let cached = self.cached;
         let mut state = CacheState::NotMounted;
         if cached.places.is_empty() {
-            state =
-                CacheState::Unseen("where the engine keeps its downloads is not known".to_owned());
+            let what = "where the engine keeps its downloads is not known: its image may set that";
+            state = CacheState::Unseen(what.to_owned());
         }
         for place in &cached.places {
             match &place.sight {
