@@ -1,5 +1,6 @@
 //! The lanes of a run: what the project, its start scripts and the command line say.
 
+mod built;
 pub mod engine;
 pub mod lanes;
 mod written;
@@ -84,6 +85,7 @@ fn with_texts(stack: &Stack, sources: &SourceMap) -> Project {
         project.services.append(&mut project.disabled);
     }
     for service in &mut project.services {
+        built::fill_in(stack, service);
         for _ in 0..MOST_TEXTS {
             let Some(path) = engine::unseen_text(service) else { break };
             let located = locate(&stack.project, service, &stack.standpoint, &path);

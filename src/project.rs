@@ -76,6 +76,8 @@ pub struct Service {
     pub image: Option<Spanned<String>>,
     /// Whether the image needs nobody to have published it: the service builds it, or Docker has it.
     pub has_image: bool,
+    /// The image that its own is made from, where it is built and its Dockerfile was seen.
+    pub base: Option<String>,
     /// The labels of its image, as far as Docker has told them.
     pub image_labels: IndexMap<String, String>,
     /// The words of `entrypoint`; absent: the image's own; empty: cleared.
@@ -340,6 +342,7 @@ impl Service {
             name,
             image: None,
             has_image: false,
+            base: None,
             image_labels: IndexMap::new(),
             entrypoint: None,
             command: None,

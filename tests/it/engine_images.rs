@@ -112,3 +112,25 @@ fn what_is_not_read_is_named_with_what_is_known_of_it() {
     let told = beside_a_lane(&declared);
     assert!(told.starts_with("exit 10\nbig not-ready\nreader ready\n"), "{told}");
 }
+
+#[test]
+fn a_service_that_is_only_built_is_read_by_its_dockerfile() {
+    let with = |dockerfile: &str, service: &str| {
+        let compose = format!("services:\n  other:\n    build: .\n    {service}\n");
+        let sandbox = Sandbox::quickstart().file("compose.yaml", compose);
+        said(&sandbox.file("Dockerfile", dockerfile))
+    };
+    let from = format!("FROM {LLAMA}\nRUN apt-get update\n");
+    let mounted = "volumes: ['./models:/models']\n    command: -m /models/gguf/";
+    let ready = with(&from, &format!("{mounted}tiny-Q4_K_M.gguf -c 512"));
+    assert_eq!(ready, "exit 0\nother ready\n");
+    let missing = with(&from, &format!("{mounted}none.gguf -c 512"));
+    assert!(missing.starts_with("exit 10\nother not-ready\nerror files-missing: "), "{missing}");
+    let copied = format!("{from}COPY m.gguf /m.gguf\nCMD [\"-m\", \"/m.gguf\"]\n");
+    let copied = with(&copied, "restart: always");
+    assert!(copied.starts_with("exit 3\nother unknown: only the image can hold it"), "{copied}");
+    let own = format!("{from}ENTRYPOINT [\"/app/llama-server\", \"-m\", \"/models/none.gguf\"]\n");
+    let own = with(&own, "volumes: ['./models:/models']");
+    assert!(own.contains("`/models/none.gguf` is not there"), "{own}");
+    assert!(with("FROM python:3.12\n", "restart: always").starts_with("exit 3\n"));
+}

@@ -21,7 +21,8 @@ struct Lookalike {
 /// absent: it does not look like one.
 #[must_use]
 pub fn lookalike(service: &Service) -> Option<String> {
-    let image = service.image.as_ref().map(|image| Image::parse(&image.value));
+    let image = service.image.as_ref().map(|image| image.value.as_str());
+    let image = service.base.as_deref().or(image).map(Image::parse);
     let program = service.words().next().and_then(|word| word.value.rsplit('/').next());
     let is_meant = |known: &Lookalike| {
         let is_program = |it: &&str| listed(known.programs).any(|program| program == *it);

@@ -34,7 +34,7 @@ impl<'a> Reading<'a> {
         let mut invocation = Invocation::bare(launch.profile.engine);
         invocation.version = launch.image.as_ref().and_then(|image| image.version());
         invocation.labelled = launch.image.as_ref().is_some_and(Image::is_labelled);
-        invocation.stock = launch.image.is_some();
+        invocation.stock = launch.image.is_some() && service.base.is_none();
         invocation.on_nvidia = launch.image.as_ref().is_some_and(Image::is_for_nvidia);
         invocation.unread.clone_from(&launch.unread);
         invocation.complaints.clone_from(&launch.complaints);
