@@ -6,6 +6,7 @@
 
 mod arguments;
 pub(crate) mod cache_variables;
+mod complaint;
 mod config;
 mod cuda;
 mod embeds;
@@ -37,10 +38,10 @@ mod variables;
 mod vllm;
 mod words;
 
+pub use self::complaint::{Complaint, CutCommand, Refusal, StartsNoServer, UnknownFlag};
 pub use self::embeds::{Embeds, Guess, Mode, Pooling};
 pub use self::invocation::{
-    Complaint, CutCommand, Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, Refusal,
-    StartsNoServer, UnknownFlag, UnsetVariable,
+    Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable,
 };
 pub use self::launch::NoServer;
 pub use self::load_format::LoadFormat;
