@@ -30,6 +30,7 @@ pub mod release_table;
 pub mod repository;
 mod sglang;
 mod shell;
+mod speculation;
 mod started;
 mod stray_words;
 mod tei;
@@ -52,6 +53,7 @@ pub use self::profile::{
     Serves, Trims, Unfit,
 };
 pub use self::quantizations::{Fit, Quantizations};
+pub use self::speculation::{DraftRules, Speculation};
 pub use self::started::started_files;
 pub use self::stray_words::StrayWord;
 pub use self::variables::{Elsewhere, KnownVariables, Meant, UnreadVariable};

@@ -173,22 +173,28 @@ fn read(release: &str, words: &[String]) -> Invocation {
 /// Whether preflight says that the engine exits over its words.
 fn is_refused(invocation: &Invocation) -> bool {
     invocation.model().is_none()
-        || invocation.complaints.iter().any(|complaint| match &complaint.value {
-            Complaint::UnknownFlag(UnknownFlag { is_certain, .. })
+        || invocation.complaints.iter().any(|complaint| {
+            if let Complaint::UnknownFlag(UnknownFlag { is_certain, .. })
             | Complaint::BadValue { is_certain, .. }
-            | Complaint::Refused(Refusal { is_certain, .. }) => *is_certain,
-            Complaint::EmptyValue { .. } | Complaint::ListReplaced { .. } => false,
-            _ => true,
+            | Complaint::Refused(Refusal { is_certain, .. }) = &complaint.value
+            {
+                return *is_certain;
+            }
+            let is_doubtful = |it: &Complaint| {
+                matches!(it, Complaint::EmptyValue { .. } | Complaint::ListReplaced { .. })
+            };
+            !is_doubtful(&complaint.value)
         })
 }
 
 /// What the parser does not check, and preflight does: intervals, which are looked at when the
 /// configuration is made, and flags that need another.
 fn is_of_configuration(invocation: &Invocation) -> bool {
-    invocation.complaints.iter().all(|complaint| match &complaint.value {
-        Complaint::BadValue { expected, .. } => expected.contains("number"),
-        Complaint::Refused(refusal) => refusal.why.contains("is given without"),
-        _ => false,
+    invocation.complaints.iter().all(|complaint| {
+        if let Complaint::BadValue { expected, .. } = &complaint.value {
+            return expected.contains("number");
+        }
+        matches!(&complaint.value, Complaint::Refused(refusal) if refusal.why.contains("is given without"))
     })
 }
 

@@ -6,6 +6,7 @@ mod beside;
 mod configuration;
 mod content;
 mod context;
+mod draft;
 mod engine;
 mod folder;
 mod gguf_pair;
@@ -94,6 +95,7 @@ fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
                 return engine::judge(subject, model, findings);
             }
             adapter::judge(subject, folder, findings);
+            draft::judge(subject, folder, findings);
             folder::judge(subject, model, folder, findings);
             configuration::judge(subject, model, folder, findings);
             pooling::judge(subject, model, folder, findings);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::path::ServicePath;
-use crate::plan::engine::{Complaint, Embeds, Engine, Layout, LoadFormat, Onnx};
+use crate::plan::engine::{Complaint, Embeds, Engine, Layout, LoadFormat, Onnx, Speculation};
 use crate::source_map::{Place, Spanned};
 
 /// How one service starts its engine.
@@ -42,6 +42,8 @@ pub struct Invocation {
     pub highest_rank: Option<Spanned<u64>>,
     /// The types in which llama.cpp keeps keys and values (`-ctk`, `-ctv`); absent: its own choice.
     pub cache_types: [Option<Spanned<String>>; 2],
+    /// What is said about the draft model, where that is all that is said about guessing ahead.
+    pub speculation: Option<Speculation>,
     /// Whether methods of quantisation that the engine is about to drop are allowed
     /// (`--allow-deprecated-quantization`).
     pub deprecated_quantization: bool,
@@ -278,6 +280,7 @@ impl Invocation {
             quantization: None,
             highest_rank: None,
             cache_types: [None, None],
+            speculation: None,
             deprecated_quantization: false,
             load_format: None,
             dtype: None,

@@ -46,6 +46,7 @@ pub(super) static PROFILE: Profile = Profile {
         pooling: None,
         adapters: Adapters::Never,
         adapter_rules: None,
+        draft_rules: None,
         runs_code: false,
         fast_tokenizer_only: false,
         chat_needs_template: false,

@@ -7,6 +7,7 @@ use crate::plan::engine::load_format::LoadFormat;
 use crate::plan::engine::quantizations::Quantizations;
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
+use crate::plan::engine::speculation::DraftRules;
 use crate::plan::engine::variables::KnownVariables;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{Engine, Named, Part, Pooling};
@@ -117,6 +118,8 @@ pub struct Models {
     pub adapters: Adapters,
     /// What it refuses about them; absent: that was not looked at.
     pub adapter_rules: Option<AdapterRules>,
+    /// What it refuses about drafts; absent: that was not looked at.
+    pub draft_rules: Option<DraftRules>,
     /// Whether it runs code that comes with a model, where it is told to.
     pub runs_code: bool,
     /// Whether it has no other tokenizer than that of `tokenizer.json`.
@@ -397,6 +400,7 @@ impl Models {
         pooling: None,
         adapters: Adapters::Never,
         adapter_rules: None,
+        draft_rules: None,
         runs_code: false,
         fast_tokenizer_only: false,
         chat_needs_template: false,

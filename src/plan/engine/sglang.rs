@@ -52,6 +52,7 @@ pub(super) static PROFILE: Profile = Profile {
         pooling: None,
         adapters: Adapters::Flag("--lora-paths"),
         adapter_rules: None,
+        draft_rules: None,
         runs_code: true,
         fast_tokenizer_only: false,
         chat_needs_template: true,

@@ -39,6 +39,7 @@ pub(super) static PROFILE: Profile = Profile {
         pooling: Some(POOLING),
         adapters: Adapters::Never,
         adapter_rules: None,
+        draft_rules: None,
         runs_code: false,
         fast_tokenizer_only: true,
         chat_needs_template: false,

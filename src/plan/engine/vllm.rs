@@ -21,9 +21,9 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::{ReleaseTable, numbers};
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
-    Adapters, Architectures, Beyond, CommandLine, Complaint, ContextFlag, Engine, Gguf, Http,
-    KnownVariables, Layout, Listed, Models, Offline, Onnx, Part, Pins, Probe, Releases, Serves,
-    Trims, config, load_format, names,
+    Adapters, Architectures, Beyond, CommandLine, Complaint, ContextFlag, DraftRules, Engine, Gguf,
+    Http, KnownVariables, Layout, Listed, Models, Offline, Onnx, Part, Pins, Probe, Releases,
+    Serves, Speculation, Trims, config, load_format, names,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -72,6 +72,7 @@ pub(super) static PROFILE: Profile = Profile {
         pooling: None,
         adapters: Adapters::Flag("--lora-modules"),
         adapter_rules: Some(adapters::RULES),
+        draft_rules: Some(DRAFTS),
         runs_code: true,
         fast_tokenizer_only: false,
         chat_needs_template: true,
@@ -112,6 +113,14 @@ pub(super) static PROFILE: Profile = Profile {
     },
     grammar: Some(&GRAMMAR),
     read,
+};
+
+/// config/speculative.py (0.10.2, 0.11.2, 0.12.0 and 0.14.1 refuse every draft that is a model of its own,
+/// 0.16.0 to 0.33.0 compare the vocabularies; 0.9.2 does neither).
+const DRAFTS: DraftRules = DraftRules {
+    not_supported: [[0, 10, 2], [0, 14, 1]],
+    same_vocabulary_since: [0, 16, 0],
+    newest_read: [0, 33, 0],
 };
 
 const ARCHITECTURES: Architectures = Architectures {
@@ -359,6 +368,12 @@ fn draft(arguments: &Arguments, reading: &mut Reading<'_>) {
             let text = value.get(key)?.as_str()?.to_owned();
             Some(Setting { word: Word { text, ..setting.word.clone() }, by: setting.by.clone() })
         };
+        let is_alone = model.is_none() && !arguments.any(&["--spec-method", "--spec-tokens"]);
+        let is_plain = value.get("method").is_none_or(|method| method == "draft_model");
+        reading.invocation.speculation = (is_alone && is_plain).then(|| Speculation {
+            has_tokens: value.get("num_speculative_tokens").is_some(),
+            any_vocabulary: value.get("use_heterogeneous_vocab").is_some(),
+        });
         model = model.or_else(|| field("model"));
         revision = revision.or_else(|| field("revision"));
     }

@@ -50,6 +50,8 @@ pub struct Config {
     pub head_dim: Option<u64>,
     /// Width of an embedding.
     pub hidden_size: Option<u64>,
+    /// Tokens of the vocabulary.
+    pub vocab_size: Option<u64>,
 }
 
 impl Config {
@@ -89,6 +91,7 @@ impl Config {
             heads_kv: number("num_key_value_heads"),
             head_dim: number("head_dim"),
             hidden_size: number("hidden_size"),
+            vocab_size: number("vocab_size"),
         }
     }
 }

@@ -33,7 +33,7 @@ fn no_adapter(subject: &Subject<'_>, folder: &Folder) -> Finding {
 }
 
 /// The configuration of the lane's own model, where it is a folder.
-fn base(facts: &LaneFacts) -> Option<&Folder> {
+pub(super) fn base(facts: &LaneFacts) -> Option<&Folder> {
     let mut models = facts.artifacts.iter().filter(|it| it.artifact.part == Part::Model);
     models.next()?.model.seen()?.folder()
 }
