@@ -175,9 +175,9 @@ fn variables(rest: &str) -> Vec<(String, String)> {
 mod tests {
     use super::*;
 
-    fn check(text: &str, target: Option<&str>, expected: Option<Stage>) {
+    fn check(text: &str, target: Option<&str>, expected: Option<&Stage>) {
         let arguments = [("TAG".to_owned(), "v0.12.0".to_owned())].into();
-        assert_eq!(stage(text, &arguments, target), expected, "{text}");
+        assert_eq!(stage(text, &arguments, target).as_ref(), expected, "{text}");
     }
 
     fn of(base: &str) -> Stage {
@@ -193,18 +193,18 @@ mod tests {
         check(
             "FROM vllm/vllm-openai:v0.12.0\nCOPY x /x\n",
             None,
-            Some(of("vllm/vllm-openai:v0.12.0")),
+            Some(&of("vllm/vllm-openai:v0.12.0")),
         );
         let text = "# x\nARG TAG=latest\nARG REGISTRY\nFROM --platform=linux/amd64 \\\n \
                     vllm/vllm-openai:${TAG} AS base\nFROM alpine AS build\nFROM base\n";
-        check(text, None, Some(of("vllm/vllm-openai:v0.12.0")));
-        check(text, Some("BUILD"), Some(of("alpine")));
+        check(text, None, Some(&of("vllm/vllm-openai:v0.12.0")));
+        check(text, Some("BUILD"), Some(&of("alpine")));
         check(text, Some("none"), None);
         check("ARG IMAGE\nFROM ${IMAGE}\n", None, None);
-        check("ARG IMAGE\nFROM ${IMAGE:-a/b}\n", None, Some(of("a/b")));
+        check("ARG IMAGE\nFROM ${IMAGE:-a/b}\n", None, Some(&of("a/b")));
         check("FROM a AS a\n", None, None);
         check("", None, None);
-        check("FROM r:5000/a/vllm:1\nRUN pip install vllm\n", None, Some(of("r:5000/a/vllm")));
+        check("FROM r:5000/a/vllm:1\nRUN pip install vllm\n", None, Some(&of("r:5000/a/vllm")));
     }
 
     #[test]
@@ -220,9 +220,9 @@ mod tests {
             working_dir: Some("/w".to_owned()),
             ..of("a")
         };
-        check(text, None, Some(expected));
+        check(text, None, Some(&expected));
         let reset = "FROM a AS base\nCMD [\"y\"]\nFROM base\nENTRYPOINT exec vllm serve /m\n";
         let entrypoint = list(&["/bin/sh", "-c", "exec vllm serve /m"]);
-        check(reset, None, Some(Stage { entrypoint, ..of("a") }));
+        check(reset, None, Some(&Stage { entrypoint, ..of("a") }));
     }
 }
