@@ -113,12 +113,12 @@ fn a_disk_without_room_for_one_more_file_ends_a_fetch_at_whatever_file_that_is()
 
 #[test]
 fn a_disk_that_has_become_read_only_is_told_and_left_as_it_is() {
-    let trial = Trial::new(&[1_200_000, 6_000_000], &["slow=3000000:all"]);
+    let trial = Trial::new(&[1_200_000, 6_000_000], &["slow=1000000:all"]);
     let weights = trial.sandbox.path().join("weights");
     let Some(disk) = Disk::mount(weights, "size=64m") else {
         return skipped("no small file system can be mounted");
     };
-    let script = "preflight fetch --timeout 1s --progress none";
+    let script = "preflight fetch --timeout 3s --progress none";
     shell(&trial.sandbox, script);
     disk.remount("ro");
     let before = unfinished(&trial.folder());

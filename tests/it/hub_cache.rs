@@ -204,7 +204,7 @@ fn weights_that_the_engine_keeps_apart_are_brought_apart_and_the_rest_where_it_l
     // The last release that looks there when it may not ask the hub.
     let apart = VLLM
         .replace("v0.12.0", "v0.10.1")
-        .replace("acme/tiny\n", "acme/tiny --download-dir /weights\n")
+        .replace("acme/tiny\n", "--model acme/tiny --download-dir /weights\n")
         .replace("['./hf:", "['./w:/weights', './hf:");
     let apart = format!("{apart}    environment: {{HF_HUB_OFFLINE: '1'}}\n");
     let sandbox = Sandbox::new().file("compose.yaml", &apart).variable("HF_ENDPOINT", hub.url());
@@ -424,7 +424,7 @@ fn the_hub_says_no_before_the_engine_has_to() {
     assert_eq!(ask(VLLM.replace("acme/tiny", "acme/gone")), "12 not-ready []: model-not-found");
     let quantisation = LLAMA.replace("-GGUF", "-GGUF:Q6_K");
     assert_eq!(ask(quantisation), "17 not-ready []: file-not-in-repo");
-    let lora = VLLM.replace("acme/tiny", "acme/tiny --lora-modules a=acme/gone");
+    let lora = VLLM.replace("acme/tiny", "acme/tiny --enable-lora --lora-modules a=acme/gone");
     assert!(ask(lora).starts_with("12 not-ready []: model-not-found"));
     assert_eq!(ask(LLAMA.to_owned()), "0 ready [tiny-Q4_K_M.gguf]: ");
 }
