@@ -162,6 +162,16 @@ impl Subject<'_> {
         invocation.is_some_and(|it| it.override_keys.iter().any(|own| own == key))
     }
 
+    /// Whether the command says something by which the engine tells what tensors there have to be.
+    fn overrides_shape(&self) -> bool {
+        let invocation = self.facts.lane.invocation.as_ref().filter(|_| self.part() == Part::Model);
+        let is_of_shape = |key: &String| {
+            let is_other = key.starts_with("tokenizer.") || key.ends_with(".context_length");
+            key.contains('.') && !is_other
+        };
+        invocation.is_some_and(|it| it.override_keys.iter().any(is_of_shape))
+    }
+
     /// The path as the engine opens it, else as this process or the host has it.
     fn shown(&self) -> PathBuf {
         let located = &self.artifact.artifact.located.value;

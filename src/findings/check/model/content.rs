@@ -202,11 +202,15 @@ impl About<'_> {
         }
     }
 
-    /// Whether what the loader misses is a key that the command says; with another architecture it
-    /// misses something else.
+    /// Whether what the loader misses is a key that the command says, or follows from one; with another
+    /// architecture it misses something else.
     fn is_said_by_command(&self, refused: &GgufError) -> bool {
         let overrides = |key: &str| self.subject.overrides_key(key);
-        refused.key().is_some_and(overrides) || overrides("general.architecture")
+        let is_other = || overrides("general.architecture");
+        match refused.key() {
+            Some(key) => overrides(key) || is_other(),
+            None => self.subject.overrides_shape(),
+        }
     }
 
     fn safetensors(&self, header: &safetensors::Header, findings: &mut Findings) {

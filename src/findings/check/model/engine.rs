@@ -16,8 +16,10 @@ pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Finding
     }
     if let Some(header) = model.gguf() {
         let architecture = header.metadata.architecture.as_deref().unwrap_or_default();
-        let is_told =
-            |newer: &&Newer| newer.key(architecture).is_none_or(|key| !subject.overrides_key(&key));
+        let is_told = |newer: &&Newer| match newer.key(architecture) {
+            Some(key) => !subject.overrides_key(&key),
+            None => !matches!(newer, Newer::Tensor(_)) || !subject.overrides_shape(),
+        };
         for newer in header.newer.iter().filter(is_told) {
             findings.push(unknown_to_llama_cpp(subject, newer));
         }
