@@ -299,10 +299,13 @@ impl<'a> Reading<'a> {
         self.invocation.unread.push(Spanned::new(what, place.clone()));
     }
 
-    /// Notes what the engine will refuse, once.
+    /// Notes what the engine will refuse. A value that the parser has complained of already is not
+    /// noted again.
     pub(super) fn complain(&mut self, complaint: Complaint, place: &Place) {
+        let is_of_value =
+            matches!(complaint, Complaint::NotANumber { .. } | Complaint::BadValue { .. });
         let complaint = Spanned::new(complaint, place.clone());
-        if !self.invocation.complaints.contains(&complaint) {
+        if !is_of_value || !self.invocation.complaints.contains(&complaint) {
             self.invocation.complaints.push(complaint);
         }
     }
