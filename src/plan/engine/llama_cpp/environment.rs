@@ -47,8 +47,8 @@ pub(super) fn judge(reading: &mut Reading<'_>) {
             continue;
         };
         let judged = Judged { by: name, numbers: Numbers::Beginning, standing, is_covered: false };
-        let complaint = judged.refused(form, &word.text);
-        if let Some(complaint) = complaint.or_else(|| values::of_variable(name, &word, build)) {
+        let complaint = values::of_variable(name, &word, build);
+        if let Some(complaint) = complaint.or_else(|| judged.refused(form, &word.text)) {
             reading.complain(complaint, &word.place);
         }
     }

@@ -47,6 +47,10 @@ pub(super) static RULES: &[Rule] = &[
     rule("--ctx-size", "LLAMA_ARG_CTX_SIZE", (6925, u32::MAX), "0 or more", |text| {
         at_least(text, 0)
     }),
+    // It begins with more than one token.
+    rule("--ctx-size", "LLAMA_ARG_CTX_SIZE", ASKED, "0, or more than 1", |text| {
+        integer(text) != Some(1)
+    }),
     rule("--port", "LLAMA_ARG_PORT", ALWAYS, "a port", |text| at_least(text, 0)),
     rule("--prio", "", (5576, u32::MAX), "a number from -1 to 3", |text| is_within(text, -1, 3)),
     rule("--prio", "", (0, 5575), "a number from 0 to 3", |text| is_within(text, 0, 3)),
@@ -110,6 +114,19 @@ pub(super) static RULES: &[Rule] = &[
          `ngram-cache`",
         |text| text.trim_end_matches(',').split(',').all(|word| SPECULATIVE.contains(&word)),
     ),
+    rule(
+        "--repeat-penalty",
+        "LLAMA_ARG_REPEAT_PENALTY",
+        (10242, u32::MAX),
+        "a number above 0",
+        |text| number(text).is_none_or(|number| number.is_finite() && number > 0.0),
+    ),
+    rule("--spec-synth-len", "LLAMA_ARG_SPEC_SYNTH_LEN", ASKED, "a number of 0 or more", |text| {
+        number(text).is_none() || text.trim().parse::<f64>().is_ok_and(|number| number >= 0.0)
+    }),
+    rule("--json-schema", "", ASKED, "a schema, which is an object", |text| {
+        !is_json(text) || !text.trim_start().starts_with(|first: char| first != '{')
+    }),
     rule("--grammar", "", ASKED, "a grammar, with rules like `root ::= ...`", |text| {
         text.trim().is_empty() || text.contains("::=")
     }),
@@ -153,6 +170,10 @@ const fn rule(
 
 fn integer(text: &str) -> Option<i64> {
     integer_at_start(text)?.trim_start_matches('+').parse().ok()
+}
+
+fn number(text: &str) -> Option<f64> {
+    number_at_start(text)?.parse().ok()
 }
 
 /// What is no number is refused as such already.
