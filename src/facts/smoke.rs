@@ -180,6 +180,7 @@ fn request(engine: Option<Engine>, client: &Client, base: &Url) -> RequestBuilde
     match engine.map_or(Probe::Health, |engine| engine.http().probe) {
         Probe::Completion => probe::completion(client, base),
         Probe::Health => probe::health(client, base),
+        Probe::Models => probe::models(client, base),
     }
 }
 

@@ -18,6 +18,8 @@ mod infinity;
 mod invocation;
 mod launch;
 mod llama_cpp;
+mod llama_cpp_python;
+mod lmdeploy;
 mod load_format;
 mod localai;
 mod lookalikes;
@@ -84,6 +86,10 @@ pub enum Engine {
     LocalAi,
     /// Infinity.
     Infinity,
+    /// The server of llama-cpp-python.
+    LlamaCppPython,
+    /// LMDeploy.
+    Lmdeploy,
 }
 
 /// How the variables begin that every engine reads by way of the libraries that it is built on.
@@ -165,7 +171,7 @@ pub fn known_flags() -> impl Iterator<Item = KnownFlag> {
 
 impl Engine {
     /// Every engine, in the order in which a start is tried as one of theirs.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Vllm,
         Self::LlamaCpp,
         Self::Tei,
@@ -174,6 +180,8 @@ impl Engine {
         Self::Ollama,
         Self::LocalAi,
         Self::Infinity,
+        Self::LlamaCppPython,
+        Self::Lmdeploy,
     ];
 
     fn profile(self) -> &'static Profile {
@@ -186,6 +194,8 @@ impl Engine {
             Self::Ollama => &ollama::PROFILE,
             Self::LocalAi => &localai::PROFILE,
             Self::Infinity => &infinity::PROFILE,
+            Self::LlamaCppPython => &llama_cpp_python::PROFILE,
+            Self::Lmdeploy => &lmdeploy::PROFILE,
         }
     }
 

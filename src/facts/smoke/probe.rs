@@ -16,3 +16,8 @@ pub(super) fn completion(client: &Client, base: &Url) -> RequestBuilder {
 pub(super) fn health(client: &Client, base: &Url) -> RequestBuilder {
     client.get(super::below(base, "/health"))
 }
+
+/// 200 when it serves: nobody answers before the model is loaded.
+pub(super) fn models(client: &Client, base: &Url) -> RequestBuilder {
+    client.get(super::below(base, "/v1/models"))
+}

@@ -257,6 +257,9 @@ mod tests {
         check("ollama/ollama:0.9.2", official(Engine::Ollama), Some("0.9.2"));
         check("localai/localai:latest-aio-cpu", official(Engine::LocalAi), None);
         check("michaelf34/infinity:0.0.77", official(Engine::Infinity), Some("0.0.77"));
+        check("openmmlab/lmdeploy:v0.9.2-cu12", official(Engine::Lmdeploy), Some("0.9.2"));
+        let python = "ghcr.io/abetlen/llama-cpp-python:v0.3.16";
+        check(python, official(Engine::LlamaCppPython), Some("0.3.16"));
     }
 
     #[test]
@@ -313,7 +316,7 @@ mod tests {
         check("acme/notvllmatall", None, None);
         check("ghcr.io/open-webui/open-webui:ollama", None, None);
         check("acme/vllm-exporter", None, None);
-        check("ghcr.io/abetlen/llama-cpp-python", None, None);
+        check("acme/llama-cpp-python", None, None);
         check("", None, None);
     }
 }

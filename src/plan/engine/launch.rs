@@ -159,9 +159,7 @@ fn words_of(service: &Service, official: Option<(&'static Profile, &Image)>) -> 
     let defaults = official.map(|(profile, image)| (profile.start.defaults)(image));
     let command = service.command.iter().flatten().map(word);
     let Some(entrypoint) = &service.entrypoint else {
-        let Some(defaults) = defaults.filter(|it| !it.entrypoint.is_empty()) else {
-            return command.collect();
-        };
+        let Some(defaults) = defaults else { return command.collect() };
         let is_empty = service.command.as_ref().is_none_or(Vec::is_empty);
         let own = if is_empty { defaults.command } else { &[] };
         return written(defaults.entrypoint)

@@ -343,6 +343,8 @@ pub enum Probe {
     Completion,
     /// `GET /health`.
     Health,
+    /// The list of its models.
+    Models,
 }
 
 /// A line that an engine is known to end with.

@@ -282,3 +282,83 @@ fn infinity_refuses_what_click_does() {
     );
     check("michaelf34/infinity:latest", &[("v2 --model-id a/b --no-such", "?--no-such")]);
 }
+
+const LMDEPLOY: &str = "openmmlab/lmdeploy:v0.9.2-cu12";
+
+#[test]
+fn lmdeploy_opens_what_its_command_line_names() {
+    let start = "lmdeploy serve api_server";
+    for (words, expected) in [
+        ("/m", "model=/m"),
+        ("/m --server-port 8000 --tp 2", "model=/m | port=8000 | tp=2"),
+        ("a/b --revision r --model-name n", "model=a/b@r | name=n"),
+        (
+            "--adapters x=/l y=/k --dtype float16 -- /m",
+            "model=/m | lora=/l | lora=/k | dtype=float16",
+        ),
+        ("/m --adapters /l", "model=/m | lora=/l"),
+    ] {
+        let words: Vec<&str> = start.split(' ').chain(words.split(' ')).collect();
+        let shown = shown(&service(LMDEPLOY, &words)).replace(" | version=0.9.2", "");
+        // That release runs the code of a model without being told to.
+        assert_eq!(shown, format!("LMDeploy | {expected} | code=yes"), "{words:?}");
+    }
+}
+
+#[test]
+fn lmdeploy_refuses_what_argparse_does() {
+    let start = "lmdeploy serve api_server /m";
+    let cases = [
+        ("--session-len 8192 --cache-max-entry-count 0.8 --backend pytorch", ""),
+        ("--session-len 8k", "--session-len=8k"),
+        ("--backend vllm", "--backend=vllm"),
+        ("--max-model-len 9", "--max-model-len"),
+        ("--trust-remote-code", "--trust-remote-code"),
+        ("/n", "word /n"),
+    ];
+    for (words, expected) in cases {
+        let words: Vec<&str> = start.split(' ').chain(words.split(' ')).collect();
+        assert_eq!(refused(&service(LMDEPLOY, &words)), expected, "{words:?}");
+    }
+}
+
+const LLAMA_CPP_PYTHON: &str = "ghcr.io/abetlen/llama-cpp-python:v0.3.16";
+
+#[test]
+fn llama_cpp_python_opens_what_its_flags_and_variables_name() {
+    let start = "python3 -m llama_cpp.server";
+    for (words, expected) in [
+        ("--model /m.gguf --n_ctx 4096", "model=/m.gguf | context=4096"),
+        ("--model m.gguf --model_alias n", "model=/app/m.gguf | name=n"),
+        ("--hf_model_repo_id o/r --model f.gguf", "model=o/r:f.gguf"),
+        (
+            "--hf_model_repo_id o/r --model *q8_0.gguf",
+            "unread: which file of `o/r` is meant by `*q8_0.gguf` is not known",
+        ),
+        ("--model /m.gguf --clip_model_path /p.gguf", "model=/m.gguf | mmproj=/p.gguf"),
+        ("--model /m.gguf --lora_path /l.gguf", "model=/m.gguf | lora=/l.gguf"),
+    ] {
+        let words: Vec<&str> = start.split(' ').chain(words.split(' ')).collect();
+        let shown = shown(&service(LLAMA_CPP_PYTHON, &words)).replace(" | version=0.3.16", "");
+        assert_eq!(shown, format!("llama-cpp-python | {expected}"), "{words:?}");
+    }
+    let set = [("MODEL", "/m.gguf"), ("N_CTX", "512"), ("PORT", "81")];
+    let shown = shown(&with_environment(service(LLAMA_CPP_PYTHON, &[]), &set));
+    let expected = "llama-cpp-python | model=/m.gguf | port=81 | version=0.3.16 | context=512";
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn llama_cpp_python_refuses_what_argparse_does() {
+    let start = "python3 -m llama_cpp.server --model /m.gguf";
+    let cases = [
+        ("--n_gpu_layers -1 --use_mlock true --flash_attn 1 --chat_format llava-1-5", ""),
+        ("--n-ctx 512", "--n-ctx"),
+        ("--n_ctx 8k", "--n_ctx=8k"),
+        ("--use_mlock maybe", "--use_mlock=maybe"),
+    ];
+    for (words, expected) in cases {
+        let words: Vec<&str> = start.split(' ').chain(words.split(' ')).collect();
+        assert_eq!(refused(&service(LLAMA_CPP_PYTHON, &words)), expected, "{words:?}");
+    }
+}
