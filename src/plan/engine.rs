@@ -19,6 +19,7 @@ mod invocation;
 mod launch;
 mod llama_cpp;
 mod llama_cpp_python;
+mod llama_swap;
 mod lmdeploy;
 mod load_format;
 mod localai;
@@ -88,6 +89,8 @@ pub enum Engine {
     Infinity,
     /// The server of llama-cpp-python.
     LlamaCppPython,
+    /// llama-swap.
+    LlamaSwap,
     /// LMDeploy.
     Lmdeploy,
 }
@@ -171,7 +174,7 @@ pub fn known_flags() -> impl Iterator<Item = KnownFlag> {
 
 impl Engine {
     /// Every engine, in the order in which a start is tried as one of theirs.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Vllm,
         Self::LlamaCpp,
         Self::Tei,
@@ -181,6 +184,7 @@ impl Engine {
         Self::LocalAi,
         Self::Infinity,
         Self::LlamaCppPython,
+        Self::LlamaSwap,
         Self::Lmdeploy,
     ];
 
@@ -195,6 +199,7 @@ impl Engine {
             Self::LocalAi => &localai::PROFILE,
             Self::Infinity => &infinity::PROFILE,
             Self::LlamaCppPython => &llama_cpp_python::PROFILE,
+            Self::LlamaSwap => &llama_swap::PROFILE,
             Self::Lmdeploy => &lmdeploy::PROFILE,
         }
     }

@@ -101,7 +101,7 @@ const OWN_CACHE: OwnCache =
 
 /// common/hf-cache.cpp `get_cache_directory`: what is set to nothing is passed over, and nothing is
 /// replaced inside a value.
-const CACHE: CacheVariables = CacheVariables {
+pub(super) const CACHE: CacheVariables = CacheVariables {
     order: &[
         CacheVariable { name: "LLAMA_CACHE", below: "", expands: false },
         CacheVariable { name: "HF_HUB_CACHE", below: "", expands: false },
@@ -321,6 +321,15 @@ fn without_projector(arguments: &Arguments, reading: &Reading<'_>) -> bool {
                 || environment.is_on("LLAMA_ARG_NO_MMPROJ")
         }
     }
+}
+
+/// Opens what a server opens that somebody else starts with `words`, and notes what it refuses.
+pub(super) fn started(words: &[Word], reading: &mut Reading<'_>) {
+    let mut arguments = Arguments::parse(&GRAMMAR, words, None);
+    reading.took(&mut arguments);
+    reading.no_more(&arguments.positionals);
+    open_all(&arguments, reading);
+    beside(&arguments, reading);
 }
 
 /// The model and what is loaded with it.

@@ -13,7 +13,7 @@ use crate::plan::engine::words::{Environment, Variable, Word};
 use crate::source_map::Place;
 
 /// The longest word that is built, in bytes: variables can be made to double themselves.
-const LONGEST_WORD: usize = 64 << 10;
+pub(super) const LONGEST_WORD: usize = 64 << 10;
 
 /// The most words of one simple command.
 const MOST_WORDS: usize = 4096;

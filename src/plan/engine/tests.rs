@@ -6,6 +6,7 @@ mod grammars;
 mod no_server;
 mod random;
 mod starts;
+mod swapped;
 mod vllm;
 
 use super::*;
