@@ -9,6 +9,8 @@ mod bad_input;
 mod cache_variables;
 /// What the command line says about itself.
 mod command_line;
+/// Command lines of engines, as people write them.
+mod command_lines;
 /// Compose projects through the binary.
 mod compose_cli;
 /// What a loaded project knows about itself.
