@@ -126,7 +126,12 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
         reading.unread(format!("the YAML of `{}` cannot be read", file.value), &file.place);
         return;
     };
-    for model in models.iter().take(MOST_MODELS) {
+    if models.len() > MOST_MODELS {
+        let message = format!("the file `{}` has more than {MOST_MODELS} models", file.value);
+        reading.unread(message, &file.place);
+        return;
+    }
+    for model in &models {
         reading.invocation.served_names.push(model.name.clone());
         start(model, text, &file.place, reading);
     }
@@ -162,15 +167,18 @@ fn models(text: &str) -> Option<Vec<Swapped>> {
 fn replaced(written: &str, name: &str, macros: &[Value]) -> String {
     let lines = written.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     let lines: Vec<&str> = lines.map(|line| line.trim_end_matches('\\').trim_end()).collect();
-    let mut command = lines.join(" ").replace("${MODEL_ID}", name).replace("${PORT}", "5800");
-    for _ in 0..MOST_ROUNDS {
-        for (key, value) in macros.iter().filter_map(Value::as_object).flatten() {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            command = command.replace(&format!("${{{key}}}"), &value);
-        }
-        if command.len() > shell::LONGEST_WORD || !command.contains("${") {
+    let mut command = lines.join(" ");
+    for (key, value) in
+        (0..MOST_ROUNDS).flat_map(|_| macros.iter().filter_map(Value::as_object).flatten())
+    {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let name = format!("${{{key}}}");
+        // They can be made to double each other.
+        let grown = command.matches(&name).count().saturating_mul(value.len());
+        if command.len().saturating_add(grown) > shell::LONGEST_WORD {
             break;
         }
+        command = command.replace(&name, &value);
     }
     command.replace("${MODEL_ID}", name).replace("${PORT}", "5800").replace('\n', " ")
 }
@@ -222,5 +230,15 @@ models:
         let expected = "/app/llama-server --port 5800 -m /models/small.gguf -c 4096";
         assert_eq!(models[0].command.trim(), expected);
         assert!(super::models("[]").is_none());
+    }
+
+    #[test]
+    fn macros_that_double_each_other_do_not_grow_without_bound() {
+        let macros: String = (0..64)
+            .map(|at| format!("  m{at}: '${{m{next}}}${{m{next}}}'\n", next = at + 1))
+            .collect();
+        let config = format!("macros:\n{macros}models:\n  a:\n    cmd: '${{m0}}'\n");
+        let models = models(&config).unwrap();
+        assert!(models[0].command.len() <= shell::LONGEST_WORD, "{}", models[0].command.len());
     }
 }
