@@ -115,6 +115,12 @@ impl Form {
         }
     }
 
+    /// What is expected in the place of `text`; absent: it is taken.
+    pub(in crate::plan::engine) fn expects(&self, text: &str) -> Option<String> {
+        let Bad { expected, .. } = self.refuses(text)?;
+        Some(expected.unwrap_or_else(|| self.interval()))
+    }
+
     fn number(&self, number: Option<f64>) -> Option<Bad> {
         let Some(number) = number else { return Some(Bad { expected: None, of_grammar: true }) };
         let is_outside = !self.bounds.contains(&number);

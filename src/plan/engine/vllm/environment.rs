@@ -1,10 +1,10 @@
 //! The values of vLLM's own variables (vllm/envs.py).
 
 use crate::plan::engine::Complaint;
-use crate::plan::engine::flag_table::{FlagTable, Form, Takes};
+use crate::plan::engine::flag_table::FlagTable;
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::Standing;
-use crate::plan::engine::words::{Variable, Word};
+use crate::plan::engine::words::Variable;
 
 static VALUES: FlagTable = FlagTable::new(include_str!("variable-values.txt"));
 
@@ -29,30 +29,13 @@ pub(super) fn values(is_for_cpu: bool, reading: &mut Reading<'_>) {
         };
         let is_asked = asks_for_all || is_for_cpu && name == OF_CPU;
         let is_certain = is_asked && known.standing == Standing::Here;
-        if let Some(expected) = refused(form, &word) {
+        let expected = form.expects(&word.text).filter(|_| word.unknown.is_none());
+        if let Some(expected) = expected {
             let (by, value) = (name.to_owned(), word.text.clone());
             let complaint = Complaint::BadValue { by, value, expected, is_certain };
             reading.complain(complaint, &word.place);
         }
     }
-}
-
-/// What is expected in the place of a value that cannot be read; absent: it can, or it is not known.
-fn refused(form: &Form, word: &Word) -> Option<String> {
-    let text = word.text.trim();
-    if word.unknown.is_some() || form.optional && text.is_empty() {
-        return None;
-    }
-    let digits = text.replace('_', "");
-    if form.takes == Takes::Integer {
-        return digits.parse::<i64>().is_err().then(|| "a whole number".to_owned());
-    }
-    if form.takes == Takes::Number {
-        return digits.parse::<f64>().is_err().then(|| "a number".to_owned());
-    }
-    let Takes::Choice(words) = &form.takes else { return None };
-    let is_one = words.contains(&word.text.as_str());
-    (!is_one).then(|| format!("one of `{}`", words.join("`, `")))
 }
 
 #[cfg(test)]
