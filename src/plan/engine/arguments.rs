@@ -54,8 +54,6 @@ pub(super) struct Grammar {
     /// The flags that go on with any text as their value, be it another flag; by one of their
     /// spellings.
     pub(super) any_text: &'static [&'static str],
-    /// The flags whose values are secrets, by the first of their spellings.
-    pub(super) secrets: &'static [&'static str],
 }
 
 /// What of a word is taken for a number.
@@ -316,7 +314,6 @@ impl Grammar {
             dashed_values: false,
             numbers: Numbers::Whole,
             any_text: &[],
-            secrets: &[],
         }
     }
 
@@ -333,11 +330,10 @@ impl Grammar {
 
     fn listed_flags(&self) -> impl Iterator<Item = KnownFlag> {
         self.flags.iter().flat_map(move |(arity, flags)| {
+            let is_list = *arity == Arity::Many;
             flags.iter().flat_map(move |spellings| {
-                let first = spellings.first();
-                let is_secret = first.is_some_and(|first| self.secrets.contains(first));
-                let is_list = *arity == Arity::Many;
-                spellings.iter().map(move |spelling| KnownFlag { spelling, is_secret, is_list })
+                let known = move |spelling| KnownFlag { spelling, is_secret: false, is_list };
+                spellings.iter().copied().map(known)
             })
         })
     }

@@ -12,13 +12,6 @@ pub enum Complaint {
         /// What stands behind the `=`.
         value: String,
     },
-    /// A flag that the engine had once and that its release has no more.
-    RemovedFlag {
-        /// As written.
-        flag: String,
-        /// The release.
-        release: String,
-    },
     /// A flag that the release does not have.
     UnknownFlag(UnknownFlag),
     /// A value that the engine does not take.
@@ -223,7 +216,6 @@ impl Complaint {
             Self::NotANumber { value, .. } | Self::BadValue { value, .. } => value.is_empty(),
             Self::ExtraWord { word } => word.is_empty(),
             Self::JoinedValue { .. }
-            | Self::RemovedFlag { .. }
             | Self::UnknownFlag(_)
             | Self::SwitchValue { .. }
             | Self::Refused(_)
@@ -254,7 +246,6 @@ impl Complaint {
             | Self::ProgramBehindEntrypoint { .. }
             | Self::StartsNoServer(_) => true,
             Self::JoinedValue { .. }
-            | Self::RemovedFlag { .. }
             | Self::UnknownFlag(_)
             | Self::BadValue { .. }
             | Self::SwitchValue { .. }

@@ -200,7 +200,6 @@ static GRAMMAR: Grammar = Grammar {
     dashed_values: true,
     numbers: Numbers::Beginning,
     any_text: &ANY_TEXT,
-    secrets: &[],
 };
 
 /// Whose the words of `.devops/tools.sh` are.

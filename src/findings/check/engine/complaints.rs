@@ -94,11 +94,6 @@ fn refused(lane: &Lane, invocation: &Invocation, complaint: &Complaint) -> Findi
     let (name, of) = (invocation.engine.name(), of_service(lane));
     let (rule, message, fix) = match complaint {
         Complaint::JoinedValue { flag, value } => joined(name, flag, value),
-        Complaint::RemovedFlag { flag, release } => (
-            &rules::FLAG_UNKNOWN_TO_ENGINE,
-            format!("{name} {release} has no flag `{flag}` any more and exits"),
-            format!("remove `{flag}` from the command{of}, or pin the image to an older release"),
-        ),
         Complaint::UnknownFlag(unknown) => unknown_flag(invocation, &of, unknown),
         Complaint::BadValue { by, value, expected, .. } => bad_value(by, value, expected),
         Complaint::SwitchValue { flag, value } => switch_value(name, flag, value),
@@ -191,10 +186,7 @@ fn refused(lane: &Lane, invocation: &Invocation, complaint: &Complaint) -> Findi
 fn hangs_on_release(complaint: &Complaint) -> bool {
     matches!(
         complaint,
-        Complaint::RemovedFlag { .. }
-            | Complaint::UnknownFlag(_)
-            | Complaint::BadValue { .. }
-            | Complaint::Refused(_)
+        Complaint::UnknownFlag(_) | Complaint::BadValue { .. } | Complaint::Refused(_)
     )
 }
 
@@ -219,7 +211,6 @@ fn may_work(invocation: &Invocation, complaint: &Complaint) -> bool {
             !refuses || !by.starts_with('-')
         }
         Complaint::JoinedValue { .. }
-        | Complaint::RemovedFlag { .. }
         | Complaint::SwitchValue { .. }
         | Complaint::NoValue { .. }
         | Complaint::EmptyModel { .. }
