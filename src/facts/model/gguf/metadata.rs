@@ -29,6 +29,12 @@ const LONGEST_KEPT: usize = 256;
 /// `LLAMA_MAX_LAYERS` of llama.cpp.
 const MOST_LAYERS: u64 = 512;
 
+/// Longer arrays have no value for each layer.
+const LONGEST_KEPT_ARRAY: u64 = MOST_LAYERS;
+
+/// Numbers of arrays together; real files have a few hundred that are short enough.
+const ROOM_FOR_NUMBERS: usize = 1 << 16;
+
 /// What the metadata says about the model.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Metadata {
@@ -62,6 +68,8 @@ pub struct Metadata {
     pub split_tensors: Option<u64>,
     /// By their names, which need not be UTF-8.
     entries: HashMap<Vec<u8>, Value>,
+    /// What short arrays of integers and truth values (0 and 1) hold, by the names of their entries.
+    numbers: HashMap<Vec<u8>, Vec<i128>>,
 }
 
 /// A value that was kept.
@@ -100,7 +108,9 @@ pub(super) fn read<R: Read + Seek>(
     count: u64,
 ) -> Result<Metadata, GgufError> {
     let mut room = ROOM_FOR_KEYS;
+    let mut room_for_numbers = ROOM_FOR_NUMBERS;
     let mut entries = HashMap::new();
+    let mut numbers = HashMap::new();
     for index in 0..count {
         let start = reader.offset();
         let bytes = reader.string(LONGEST_KEY.min(room), Field::Key(index))?;
@@ -112,17 +122,35 @@ pub(super) fn read<R: Read + Seek>(
         if entries.contains_key(&bytes) {
             return Err(GgufError::DuplicateKey { key });
         }
-        let value = value(reader, &key)?;
+        let (value, kept) = value(reader, &key)?;
+        if let Some(kept) = kept.filter(|kept| kept.len() <= room_for_numbers) {
+            room_for_numbers -= kept.len();
+            numbers.insert(bytes.clone(), kept);
+        }
         entries.insert(bytes, value);
     }
-    Ok(collect(entries))
+    Ok(collect(entries, numbers))
 }
 
-fn value<R: Read + Seek>(reader: &mut Reader<R>, key: &str) -> Result<Value, GgufError> {
-    let field = Field::Value(key);
+/// What an array holds, if it is kept.
+type Kept = Option<Vec<i128>>;
+
+fn value<R: Read + Seek>(reader: &mut Reader<R>, key: &str) -> Result<(Value, Kept), GgufError> {
     let kind = value_type(reader, key)?;
+    if kind == ValueType::Array {
+        array(reader, key)
+    } else {
+        Ok((single(reader, key, kind)?, None))
+    }
+}
+
+fn single<R: Read + Seek>(
+    reader: &mut Reader<R>,
+    key: &str,
+    kind: ValueType,
+) -> Result<Value, GgufError> {
+    let field = Field::Value(key);
     Ok(match kind {
-        ValueType::Array => return array(reader, key),
         ValueType::String => {
             let length = reader.string_length(field)?;
             let kept = usize::try_from(length).ok().filter(|length| *length <= LONGEST_KEPT);
@@ -134,18 +162,41 @@ fn value<R: Read + Seek>(reader: &mut Reader<R>, key: &str) -> Result<Value, Ggu
             reader.fill(&mut bytes[..kept], field)?;
             Value::Text(String::from_utf8_lossy(&bytes[..kept]).into_owned())
         }
-        ValueType::U8 => Value::Integer(u8::from_le_bytes(reader.bytes(field)?).into(), kind),
-        ValueType::I8 => Value::Integer(i8::from_le_bytes(reader.bytes(field)?).into(), kind),
-        ValueType::U16 => Value::Integer(u16::from_le_bytes(reader.bytes(field)?).into(), kind),
-        ValueType::I16 => Value::Integer(i16::from_le_bytes(reader.bytes(field)?).into(), kind),
-        ValueType::U32 => Value::Integer(reader.u32(field)?.into(), kind),
-        ValueType::I32 => Value::Integer(i32::from_le_bytes(reader.bytes(field)?).into(), kind),
-        ValueType::U64 => Value::Integer(reader.u64(field)?.into(), kind),
-        ValueType::I64 => Value::Integer(reader.i64(field)?.into(), kind),
-        ValueType::Bool => Value::Truth(u8::from_le_bytes(reader.bytes(field)?) != 0),
-        ValueType::F32 | ValueType::F64 => {
+        ValueType::Bool => Value::Truth(integer(reader, kind, field)? != 0),
+        ValueType::U8
+        | ValueType::I8
+        | ValueType::U16
+        | ValueType::I16
+        | ValueType::U32
+        | ValueType::I32
+        | ValueType::U64
+        | ValueType::I64 => Value::Integer(integer(reader, kind, field)?, kind),
+        ValueType::F32 | ValueType::F64 | ValueType::Array => {
             reader.skip(kind.size().unwrap_or_default(), field)?;
             Value::Other(kind)
+        }
+    })
+}
+
+/// One value of a type of integers, or a truth value.
+fn integer<R: Read + Seek>(
+    reader: &mut Reader<R>,
+    kind: ValueType,
+    field: Field<'_>,
+) -> Result<i128, GgufError> {
+    Ok(match kind {
+        ValueType::U8 => u8::from_le_bytes(reader.bytes(field)?).into(),
+        ValueType::I8 => i8::from_le_bytes(reader.bytes(field)?).into(),
+        ValueType::U16 => u16::from_le_bytes(reader.bytes(field)?).into(),
+        ValueType::I16 => i16::from_le_bytes(reader.bytes(field)?).into(),
+        ValueType::U32 => reader.u32(field)?.into(),
+        ValueType::I32 => i32::from_le_bytes(reader.bytes(field)?).into(),
+        ValueType::U64 => reader.u64(field)?.into(),
+        ValueType::I64 => reader.i64(field)?.into(),
+        ValueType::Bool => (u8::from_le_bytes(reader.bytes(field)?) != 0).into(),
+        ValueType::F32 | ValueType::F64 | ValueType::String | ValueType::Array => {
+            reader.skip(kind.size().unwrap_or_default(), field)?;
+            0
         }
     })
 }
@@ -156,7 +207,7 @@ fn value_type<R: Read + Seek>(reader: &mut Reader<R>, key: &str) -> Result<Value
     ValueType::from_id(id).ok_or_else(|| GgufError::ValueType { key: key.to_owned(), id, offset })
 }
 
-fn array<R: Read + Seek>(reader: &mut Reader<R>, key: &str) -> Result<Value, GgufError> {
+fn array<R: Read + Seek>(reader: &mut Reader<R>, key: &str) -> Result<(Value, Kept), GgufError> {
     let field = Field::Value(key);
     let start = reader.offset();
     let element = value_type(reader, key)?;
@@ -177,13 +228,24 @@ fn array<R: Read + Seek>(reader: &mut Reader<R>, key: &str) -> Result<Value, Ggu
         (_, None) => {
             return Err(GgufError::ValueType { key: key.to_owned(), id: 9, offset: start });
         }
-        (_, Some(size)) => reader.skip(count.saturating_mul(size), field)?,
+        (ValueType::F32 | ValueType::F64, Some(size)) => {
+            reader.skip(count.saturating_mul(size), field)?;
+        }
+        (_, Some(size)) if count > LONGEST_KEPT_ARRAY => {
+            reader.skip(count.saturating_mul(size), field)?;
+        }
+        (_, Some(size)) => {
+            reader.need(count.saturating_mul(size), field)?;
+            let numbers = (0..count).map(|_| integer(reader, element, field));
+            let numbers = numbers.collect::<Result<_, _>>()?;
+            return Ok((Value::Array(element, count), Some(numbers)));
+        }
     }
-    Ok(Value::Array(element, count))
+    Ok((Value::Array(element, count), None))
 }
 
-fn collect(entries: HashMap<Vec<u8>, Value>) -> Metadata {
-    let mut metadata = Metadata { entries, ..Metadata::default() };
+fn collect(entries: HashMap<Vec<u8>, Value>, numbers: HashMap<Vec<u8>, Vec<i128>>) -> Metadata {
+    let mut metadata = Metadata { entries, numbers, ..Metadata::default() };
     metadata.architecture = metadata.text("general.architecture");
     metadata.name = metadata.text("general.name");
     metadata.kind = metadata.text("general.type");
@@ -246,6 +308,14 @@ impl Metadata {
             | Value::Truth(_)
             | Value::Other(_) => None,
         }
+    }
+
+    /// The integers of an array below the architecture's own prefix, truth values as 0 and 1, if they
+    /// were kept.
+    #[must_use]
+    pub fn numbers_of_architecture(&self, field: &str) -> Option<&[i128]> {
+        let key = format!("{}.{field}", self.architecture.as_deref()?);
+        self.numbers.get(key.as_bytes()).map(Vec::as_slice)
     }
 
     fn unsigned(&self, key: &str) -> Option<u64> {
@@ -369,4 +439,44 @@ impl Metadata {
 
 pub(super) fn wrong_type(key: &str, expected: &'static str, found: &Value) -> GgufError {
     GgufError::KeyType { key: key.to_owned(), expected, found: found.value_type().name() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    /// An entry of the name `a.n` that holds an array.
+    fn entry(kind: u32, count: u64, elements: &[u8]) -> Vec<u8> {
+        let mut bytes = 20_u64.to_le_bytes().to_vec();
+        bytes.extend_from_slice(b"general.architecture");
+        bytes.extend_from_slice(&8_u32.to_le_bytes());
+        bytes.extend_from_slice(&1_u64.to_le_bytes());
+        bytes.push(b'a');
+        bytes.extend_from_slice(&3_u64.to_le_bytes());
+        bytes.extend_from_slice(b"a.n");
+        bytes.extend_from_slice(&9_u32.to_le_bytes());
+        bytes.extend_from_slice(&kind.to_le_bytes());
+        bytes.extend_from_slice(&count.to_le_bytes());
+        bytes.extend_from_slice(elements);
+        bytes
+    }
+
+    fn check(bytes: &[u8], expected: Option<&[i128]>) {
+        let mut reader = Reader::new(Cursor::new(bytes), bytes.len() as u64);
+        let metadata = read(&mut reader, 2).unwrap();
+        assert_eq!(metadata.numbers_of_architecture("n"), expected);
+        assert!(metadata.says_of_architecture("n"));
+        assert_eq!(reader.remaining(), 0);
+    }
+
+    #[test]
+    fn short_arrays_of_integers_are_kept() {
+        check(&entry(7, 3, &[1, 0, 1]), Some(&[1, 0, 1]));
+        check(&entry(5, 2, &[255, 255, 255, 255, 2, 0, 0, 0]), Some(&[-1, 2]));
+        check(&entry(0, 512, &[3; 512]), Some(&[3; 512]));
+        check(&entry(0, 513, &[3; 513]), None);
+        check(&entry(6, 1, &[0; 4]), None);
+    }
 }
