@@ -90,7 +90,9 @@ fn value<'a>(form: &Form<'a>, dice: &mut Dice) -> &'a str {
 /// A flag as it may be written: whole, with `_`, or cut short.
 fn spelling(form: &Form<'_>, dice: &mut Dice) -> String {
     let flag = form.spellings[dice.below(form.spellings.len())];
+    let cut = |at: usize| flag.get(..at).unwrap_or(flag).to_owned();
     match dice.below(6) {
+        0..=2 if !flag.starts_with("--") => cut(2 + dice.below(2)),
         0 => format!("--{}", flag.trim_start_matches('-').replace('-', "_")),
         1 if flag.starts_with("--") && flag.len() > 8 => {
             flag[..flag.len() - 1 - dice.below(flag.len() - 8)].to_owned()
@@ -114,6 +116,7 @@ fn line(forms: &[Form<'_>], release: usize, dice: &mut Dice) -> Vec<String> {
             ("switch", 0) => words.push(format!("{flag}={}", dice.of(&["true", "1"]))),
             ("switch", _) => words.push(flag),
             (_, 0) => words.push(format!("{flag}={}", value(form, dice))),
+            (_, 1..=3) if flag.len() == 2 => words.push(format!("{flag}{}", value(form, dice))),
             (_, 1) if dice.below(6) == 0 => words.push(flag),
             ("some" | "many", _) => {
                 words.push(flag);

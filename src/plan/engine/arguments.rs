@@ -42,7 +42,7 @@ pub(super) struct Grammar {
     pub(super) foreign: &'static [(&'static str, &'static str)],
     /// `_` is read as `-` in a long flag.
     pub(super) underscores: bool,
-    /// A long flag may be cut short as long as it stays unique.
+    /// A flag may be cut short as long as it stays unique.
     pub(super) abbreviations: bool,
     /// `--flag=value` is `--flag value`.
     pub(super) joined: bool,
@@ -140,7 +140,7 @@ impl Arguments {
                 arguments.positionals.extend_from_slice(behind);
                 break;
             }
-            if is_flag(&word.text) {
+            if is_flag(&word.text) || grammar.attached(&word.text).is_some() {
                 rest = arguments.flag(&grammar, word, behind);
             } else if let Some(why) = &word.unknown {
                 arguments.unread.push(Spanned::new(why.clone(), word.place.clone()));
@@ -157,10 +157,8 @@ impl Arguments {
 
     /// Reads the flag `word` and takes its values from `behind`; what is left.
     fn flag<'a>(&mut self, parser: &Parser<'_>, word: &Word, behind: &'a [Word]) -> &'a [Word] {
-        let (written, joined) = match word.text.split_once('=') {
-            Some((flag, value)) => (flag, Some(Word { text: value.to_owned(), ..word.clone() })),
-            None => (word.text.as_str(), None),
-        };
+        let (written, value) = parser.split(&word.text);
+        let joined = value.map(|value| Word { text: value.to_owned(), ..word.clone() });
         if joined.is_none() && word.unknown.is_some() {
             // `--$NAME` could be any flag.
             self.unread.extend(unknown(word));
@@ -379,7 +377,7 @@ impl Grammar {
 
     /// Whether a name may be one that is cut short.
     fn may_be_cut(&self, name: &str) -> bool {
-        self.abbreviations && name.starts_with("--") && name.len() > 2
+        self.abbreviations && !matches!(name, "-" | "--")
     }
 
     /// How many of the words behind a flag are its values.
@@ -404,6 +402,28 @@ impl Grammar {
 }
 
 impl<'a> Parser<'a> {
+    /// The flag that a word is, as written, and the value that is joined to it.
+    fn split<'w>(&self, text: &'w str) -> (&'w str, Option<&'w str>) {
+        let joined = || text.split_once('=').map(|(flag, value)| (flag, Some(value)));
+        let attached = self.attached(text).map(|(flag, value)| (flag, Some(value)));
+        attached.or_else(joined).unwrap_or((text, None))
+    }
+
+    /// A flag of one letter and the value behind it in the same word (`-qawq`), which is no longer flag
+    /// itself.
+    fn attached<'w>(&self, text: &'w str) -> Option<(&'w str, &'w str)> {
+        let table =
+            self.grammar.table.filter(|_| self.grammar.joined && !text.starts_with("--"))?;
+        let (end, _) = text.char_indices().nth(2).filter(|_| text.starts_with('-'))?;
+        let (letter, value) = text.split_at(end);
+        let whole = text.split('=').next().unwrap_or(text);
+        let takes_value = |form: &Form| form.arity != Arity::Switch;
+        let is_one = table.is_in(letter, self.release)
+            && !table.is_in(whole, self.release)
+            && table.known(letter, self.release).form.is_some_and(takes_value);
+        is_one.then_some((letter, value))
+    }
+
     /// What is known of the flag `name`.
     fn recognise(&self, name: &str) -> Recognised<'a> {
         let Some(table) = self.grammar.table else {

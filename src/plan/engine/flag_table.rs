@@ -307,7 +307,12 @@ mod tests {
          --window one human-or-auto -++\n\
          --compile one object +++\n\
          --loader one json-or-text +++\n\
-         --token maybe secret +++\n",
+         --token maybe secret +++\n\
+         --parallel,-tp one integer +++\n\
+         --pipeline,-pp one integer +++\n\
+         --prefill,-pcp one integer +++\n\
+         --method,-q one text +++\n\
+         --nodes,-n one integer --+\n",
     );
 
     static GRAMMAR: Grammar =
@@ -377,6 +382,23 @@ mod tests {
         check(None, "--max_model 5", &[]);
         let complaints = said(Some(&[0, 12, 0]), "--max 5");
         assert_eq!(complaints.len(), 1, "{complaints:?}");
+    }
+
+    #[test]
+    fn a_flag_of_one_dash_may_be_cut_short_as_well() {
+        for line in ["-t 2", "-t=2", "-tp=2", "-pc 2", "-q awq", "-q=awq", "-qawq", "-n2"] {
+            check(Some(&[0, 12, 0]), line, &[]);
+        }
+        let unknown = |flag: &str| format!("no {flag} None");
+        for (release, line, flag) in [
+            ([0, 12, 0], "-p 2", "-p"),
+            ([0, 12, 0], "-tp2", "-tp2"),
+            ([0, 12, 0], "-x", "-x"),
+            ([0, 8, 5], "-n2", "-n2"),
+        ] {
+            check(Some(&release), line, &[&unknown(flag)]);
+        }
+        check(Some(&[0, 12, 0]), "-nodes", &["NotANumber { by: \"-n\", value: \"odes\" }"]);
     }
 
     #[test]
