@@ -9,6 +9,7 @@ pub mod gguf;
 pub mod huggingface;
 mod json;
 mod lack;
+mod layout;
 mod lookalike;
 pub mod router;
 pub mod safetensors;

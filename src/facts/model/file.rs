@@ -424,6 +424,12 @@ pub(super) fn split(view: &dyn View, path: &Path, files: &mut Vec<ModelFile>) ->
     }
     let whole = files.iter().all(|file| file.state() == FileState::Present);
     let problem = misplaced.or_else(|| if whole { disagreement(&tensors, expected) } else { None });
+    if let Some(Content::Gguf(header)) = files.first_mut().map(|file| &mut file.content)
+        && whole
+        && problem.is_none()
+    {
+        header.judge_whole(&tensors);
+    }
     Some(Split { count, problem })
 }
 

@@ -238,13 +238,11 @@ pub enum GgufError {
         /// As written.
         count: u64,
     },
-    /// Positions are not rotated over a whole head.
-    #[error("rotates {found} elements of a head, and its heads have {expected}")]
-    Rotation {
-        /// As written.
-        found: u64,
-        /// The width of a head.
-        expected: i64,
+    /// Numbers that do not go together.
+    #[error("has numbers that do not go together: llama.cpp needs `{rule}`")]
+    Numbers {
+        /// What it insists on, in its own names.
+        rule: &'static str,
     },
     /// A tensor that the architecture needs is not there.
     #[error("has no tensor `{tensor}`, which the architecture needs")]
@@ -275,7 +273,7 @@ impl GgufError {
             | Self::Entries { .. }
             | Self::Experts { .. }
             | Self::Layers { .. }
-            | Self::Rotation { .. }
+            | Self::Numbers { .. }
             | Self::TensorMissing { .. } => None,
         }
     }
@@ -438,8 +436,10 @@ fn summarise<R: Read + Seek>(
         .into_iter()
         .collect();
     newer.extend(metadata.newer());
-    newer.extend(layout::stranger(&metadata, tensors).map(|name| Newer::Tensor(name.to_owned())));
-    let refused = metadata.refused().or_else(|| layout::refused(&metadata, tensors));
+    let is_whole = metadata.split_count.is_none_or(|count| count <= 1);
+    let verdict = layout::judge(&metadata, is_whole.then_some(tensors));
+    newer.extend(verdict.stranger.map(Newer::Tensor));
+    let refused = metadata.refused().or(verdict.refused);
     Header {
         version,
         tensors: tensors.len() as u64,
@@ -463,6 +463,22 @@ pub(crate) fn duplicate(tensors: &[Tensor]) -> Option<&str> {
 }
 
 impl Header {
+    /// Judges the first part of a split model by the tensors of all its parts.
+    pub(crate) fn judge_whole(&mut self, tensors: &[Tensor]) {
+        let verdict = layout::judge(&self.metadata, Some(tensors));
+        self.newer.extend(verdict.stranger.map(Newer::Tensor));
+        if self.refused.is_none() {
+            self.refused = verdict.refused;
+        }
+    }
+
+    /// Whether there is a table of what its architecture needs; the others are judged by what all of
+    /// them have.
+    #[must_use]
+    pub fn is_laid_out(&self) -> bool {
+        self.metadata.architecture.as_deref().is_some_and(layout::is_laid_out)
+    }
+
     /// Bytes behind the last tensor and its padding. llama.cpp does not mind them.
     #[must_use]
     pub fn trailing_bytes(&self) -> u64 {

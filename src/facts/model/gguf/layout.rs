@@ -1,175 +1,233 @@
-//! Which tensors an architecture needs, where that is simple enough to be certain: `llama`, which
-//! Llama, Mistral, Nemotron and most of their children are converted to.
+//! What llama.cpp asks of a file of each architecture, as `layouts/` has it: entries, tensors and
+//! their shapes.
 
 use std::collections::HashMap;
 
+use super::architectures::{self, Tokenizer};
+use super::metadata::{Metadata, Value};
 use super::tensors::Tensor;
-use super::{GgufError, Metadata, TensorProblem};
+use super::types::ValueType;
+use super::{GgufError, TensorProblem};
+use crate::facts::model::layout::{self, Complaint, Entry, Kind, Subject, Table};
 
-/// The first tensor that llama.cpp (`src/llama-model.cpp`, `LLM_ARCH_LLAMA`) would miss, or find
-/// in another shape than the metadata gives. Absent for every other architecture, for a split
-/// model, and where heads or widths differ between layers.
-pub(super) fn refused(metadata: &Metadata, tensors: &[Tensor]) -> Option<GgufError> {
-    if !is_plain(metadata) {
-        return None;
-    }
-    if let Err(error) = numbers(metadata) {
-        return Some(error);
-    }
-    let shape = Shape::of(metadata)?;
-    // `llama-model.cpp`, `load_hparams`: this architecture rotates the whole of a head.
-    let rotated = metadata.of_architecture("rope.dimension_count");
-    if let Some(found) = rotated.filter(|found| i64::try_from(*found) != Ok(shape.key)) {
-        return Some(GgufError::Rotation { found, expected: shape.key });
-    }
-    let found: HashMap<&str, &Tensor> =
-        tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
-    let check = |name: &str, rows: &[i64]| need(&found, name, rows);
-    let tops = [
-        ("token_embd.weight", vec![shape.width, shape.vocabulary]),
-        ("output_norm.weight", vec![shape.width]),
-    ];
-    tops.iter()
-        .find_map(|(name, rows)| check(name, rows))
-        .or_else(|| (0..shape.layers).find_map(|layer| shape.layer(layer, &found)))
+static LAYOUTS: Table = Table::new(concat!(
+    include_str!("layouts/shared.txt"),
+    "\n",
+    include_str!("layouts/architectures.txt")
+));
+
+/// What an architecture that has no table of its own is judged by.
+const GENERAL: &str = "general";
+
+/// The beginnings of entries that do not stand below the name of the architecture.
+const ABSOLUTE: [&str; 5] = ["general.", "tokenizer.", "split.", "adapter.", "xielu."];
+
+/// What a layout says to a file.
+#[derive(Debug, Default)]
+pub(super) struct Verdict {
+    /// The first thing that llama.cpp would refuse.
+    pub(super) refused: Option<GgufError>,
+    /// A tensor that the architecture does not have: llama.cpp counts them and refuses what is left
+    /// over.
+    pub(super) stranger: Option<String>,
 }
 
-/// A tensor that no plain `llama` model has: llama.cpp counts them and refuses what is left over.
-pub(super) fn stranger<'a>(metadata: &Metadata, tensors: &'a [Tensor]) -> Option<&'a str> {
-    if !is_plain(metadata) {
-        return None;
+/// Whether there is a table of the architecture.
+pub(super) fn is_laid_out(architecture: &str) -> bool {
+    architecture != GENERAL && LAYOUTS.has(architecture) && architectures::is_known(architecture)
+}
+
+/// What the layout of its architecture says to a file, of whose tensors `tensors` are all; absent: the
+/// others are in other files, and nothing is said of them.
+pub(super) fn judge(metadata: &Metadata, tensors: Option<&[Tensor]>) -> Verdict {
+    let architecture = metadata.architecture.as_deref().unwrap_or_default();
+    if !metadata.is_model() || !architectures::is_known(architecture) {
+        return Verdict::default();
     }
-    let layers = metadata.block_count.unwrap_or_default();
-    let is_known = |name: &str| {
-        let (stem, _) = name.rsplit_once('.').unwrap_or((name, ""));
-        match stem.strip_prefix("blk.").and_then(|rest| rest.split_once('.')) {
-            Some((layer, stem)) => {
-                layer.parse::<u64>().is_ok_and(|layer| layer < layers) && LAYER.contains(&stem)
-            }
-            None => TOP.contains(&stem),
-        }
+    let has_table = is_laid_out(architecture);
+    let section = if has_table { architecture } else { GENERAL };
+    let named = tensors.unwrap_or_default().iter().enumerate();
+    let file = File {
+        metadata,
+        architecture,
+        tensors: named.map(|(index, tensor)| (tensor.name.as_str(), (index, tensor))).collect(),
     };
-    tensors.iter().map(|tensor| tensor.name.as_str()).find(|name| !is_known(name))
+    let Some(judgement) = LAYOUTS.judge(section, &file) else { return Verdict::default() };
+    let refused = judgement
+        .complaints
+        .into_iter()
+        .find(|complaint| tensors.is_some() || is_of_an_entry(complaint))
+        .map(|complaint| refusal(architecture, complaint));
+    let stranger = judgement.strangers.unwrap_or_default().first().copied();
+    let stranger = stranger.filter(|_| has_table).and_then(|index| tensors?.get(index));
+    Verdict { refused, stranger: stranger.map(|tensor| tensor.name.clone()) }
 }
 
-/// What a plain model may have once.
-const TOP: [&str; 6] = [
-    "token_embd",
-    "output_norm",
-    "output",
-    "rope_freqs",
-    "rope_factors_long",
-    "rope_factors_short",
-];
-
-/// What a plain model may have in each layer.
-const LAYER: [&str; 13] = [
-    "attn_norm",
-    "attn_q",
-    "attn_k",
-    "attn_v",
-    "attn_qkv",
-    "attn_output",
-    "ffn_norm",
-    "ffn_gate",
-    "ffn_down",
-    "ffn_up",
-    "rope_freqs",
-    "rope_factors_long",
-    "rope_factors_short",
-];
-
-fn is_plain(metadata: &Metadata) -> bool {
-    metadata.architecture.as_deref() == Some("llama")
-        && metadata.is_model()
-        && metadata.split_count.is_none_or(|count| count <= 1)
-        && metadata.of_architecture("expert_count").is_none_or(|experts| experts == 0)
-}
-
-/// The numbers that no default stands in for.
-fn numbers(metadata: &Metadata) -> Result<(), GgufError> {
-    for field in ["attention.head_count", "feed_forward_length", "attention.layer_norm_rms_epsilon"]
-    {
-        let key = format!("llama.{field}");
-        if metadata.get(&key).is_none() {
-            return Err(GgufError::KeyMissing { key });
+fn is_of_an_entry(complaint: &Complaint) -> bool {
+    match complaint {
+        Complaint::KeyMissing { .. } | Complaint::KeyType { .. } | Complaint::Entries { .. } => {
+            true
+        }
+        Complaint::TensorMissing { .. } | Complaint::Shape { .. } | Complaint::Numbers { .. } => {
+            false
         }
     }
-    Ok(())
 }
 
-/// The numbers that the shapes follow from, in elements.
-struct Shape {
-    layers: u64,
-    width: i64,
-    vocabulary: i64,
-    heads: i64,
-    heads_kv: i64,
-    key: i64,
-    value: i64,
-    inner: i64,
+fn refusal(architecture: &str, complaint: Complaint) -> GgufError {
+    let full = |key: String| full(architecture, &key);
+    match complaint {
+        Complaint::KeyMissing { key } => GgufError::KeyMissing { key: full(key) },
+        Complaint::KeyType { key, expected, found } => {
+            GgufError::KeyType { key: full(key), expected, found }
+        }
+        Complaint::Entries { key, found, expected } => {
+            GgufError::Entries { key: full(key), found, expected }
+        }
+        Complaint::TensorMissing { tensor } => GgufError::TensorMissing { tensor },
+        Complaint::Shape { tensor, found, expected } => {
+            GgufError::Tensor { tensor, problem: TensorProblem::WrongShape { found, expected } }
+        }
+        Complaint::Numbers { rule } => GgufError::Numbers { rule },
+    }
 }
 
-impl Shape {
-    fn of(metadata: &Metadata) -> Option<Self> {
-        let number = |field: &str| i64::try_from(metadata.of_architecture(field)?).ok();
-        let (width, heads) = (number("embedding_length")?, number("attention.head_count")?);
-        let head = width.checked_div(heads)?;
-        let heads_kv = match metadata.get("llama.attention.head_count_kv") {
-            None => heads,
-            Some(_) => number("attention.head_count_kv")?,
+fn full(architecture: &str, key: &str) -> String {
+    if ABSOLUTE.iter().any(|start| key.starts_with(start)) {
+        key.to_owned()
+    } else {
+        format!("{architecture}.{key}")
+    }
+}
+
+/// A file as a layout asks about it.
+struct File<'a> {
+    metadata: &'a Metadata,
+    architecture: &'a str,
+    tensors: HashMap<&'a str, (usize, &'a Tensor)>,
+}
+
+impl Subject for File<'_> {
+    /// Only the vocabulary is not an entry (`llama-vocab.cpp`).
+    fn number(&self, name: &str, index: Option<u64>) -> Option<i64> {
+        let number = match (name, index) {
+            ("n_vocab", None) => self.vocabulary()?,
+            ("n_token_types", None) => match self.metadata.get("tokenizer.ggml.token_type_count") {
+                None => 0,
+                Some(Value::Integer(count, _)) => u64::try_from(*count).ok()?,
+                Some(_) => return None,
+            },
+            _ => return None,
         };
-        Some(Self {
-            layers: metadata.block_count?,
-            width,
-            vocabulary: i64::try_from(metadata.tokens?).ok()?,
-            heads,
-            heads_kv,
-            key: number("attention.key_length").unwrap_or(head),
-            value: number("attention.value_length").unwrap_or(head),
-            inner: number("feed_forward_length")?,
-        })
+        i64::try_from(number).ok()
     }
 
-    fn layer(&self, layer: u64, found: &HashMap<&str, &Tensor>) -> Option<GgufError> {
-        let queries = self.heads.checked_mul(self.key)?;
-        let keys = self.heads_kv.checked_mul(self.key)?;
-        let values = self.heads_kv.checked_mul(self.value)?;
-        let outputs = self.heads.checked_mul(self.value)?;
-        let fused = found.contains_key(format!("blk.{layer}.attn_qkv.weight").as_str());
-        let attention = [
-            ("attn_q", vec![self.width, queries]),
-            ("attn_k", vec![self.width, keys]),
-            ("attn_v", vec![self.width, values]),
-        ];
-        let rest = [
-            ("attn_norm", vec![self.width]),
-            ("attn_output", vec![outputs, self.width]),
-            ("ffn_norm", vec![self.width]),
-            ("ffn_gate", vec![self.width, self.inner]),
-            ("ffn_down", vec![self.inner, self.width]),
-            ("ffn_up", vec![self.width, self.inner]),
-        ];
-        let attention = attention.iter().filter(|_| !fused);
-        attention
-            .chain(&rest)
-            .find_map(|(name, rows)| need(found, &format!("blk.{layer}.{name}.weight"), rows))
+    fn entry(&self, key: &str, kind: Kind) -> Entry {
+        let key = full(self.architecture, key);
+        let Some(value) = self.metadata.get(&key) else { return Entry::Absent };
+        let (word, suffix) = kind.word.split_once('-').unwrap_or((kind.word, ""));
+        match (word, suffix, value) {
+            ("any", ..) => Entry::Said,
+            ("count", _, Value::Array(_, count)) => {
+                i64::try_from(*count).map_or(Entry::Unknown, Entry::Number)
+            }
+            ("count", ..) => Entry::Absent,
+            (_, "if-one", Value::Array(..)) => Entry::Absent,
+            (_, "list", value) if value.value_type() != ValueType::Array => Entry::Absent,
+            (_, _, Value::Array(element, count)) if kind.list => {
+                self.list(&key, (*element, *count), word, kind)
+            }
+            (_, _, value) => single(value, word),
+        }
+    }
+
+    fn is(&self, key: &str, word: &str) -> Option<bool> {
+        match self.metadata.get(&full(self.architecture, key)) {
+            None | Some(Value::LongText) => Some(false),
+            Some(Value::Text(text)) => Some(text == word),
+            Some(Value::Integer(..) | Value::Array(..) | Value::Truth(_) | Value::Other(_)) => None,
+        }
+    }
+
+    fn tensor(&self, name: &str) -> Option<layout::Tensor<'_>> {
+        let (index, tensor) = self.tensors.get(name)?;
+        Some(layout::Tensor { index: *index, shape: Some(&tensor.shape) })
+    }
+
+    fn tensors(&self) -> usize {
+        self.tensors.len()
     }
 }
 
-fn need(found: &HashMap<&str, &Tensor>, name: &str, rows: &[i64]) -> Option<GgufError> {
-    let Some(tensor) = found.get(name) else {
-        return Some(GgufError::TensorMissing { tensor: name.to_owned() });
-    };
-    let (stated, rest) = tensor.shape.split_at(rows.len().min(4));
-    if stated == rows && rest.iter().all(|extent| *extent == 1) {
-        return None;
+impl File<'_> {
+    fn vocabulary(&self) -> Option<u64> {
+        let tokenizer = self.metadata.tokenizer.as_deref().and_then(architectures::tokenizer);
+        match tokenizer? {
+            Tokenizer::None => {
+                let said = self.metadata.says_of_architecture("vocab_size");
+                if said { self.metadata.of_architecture("vocab_size") } else { Some(0) }
+            }
+            Tokenizer::Plain | Tokenizer::Merging => self.metadata.tokens,
+        }
     }
-    Some(GgufError::Tensor {
-        tensor: name.to_owned(),
-        problem: TensorProblem::WrongShape {
-            found: tensor.shape.to_vec(),
-            expected: rows.to_vec(),
-        },
-    })
+
+    /// `get_arr` and `get_key_or_arr` of `llama-model-loader.cpp`.
+    fn list(&self, key: &str, found: (ValueType, u64), word: &'static str, kind: Kind) -> Entry {
+        let (element, count) = found;
+        let (fits, expected) = match word {
+            "f32" => (element == ValueType::F32, "f32 or an array of them"),
+            "string" => (element == ValueType::String, "an array of strings"),
+            _ => (
+                matches!(element, ValueType::U32 | ValueType::I32 | ValueType::Bool),
+                "u32 or an array of them",
+            ),
+        };
+        if !fits {
+            return Entry::Wrong { expected, found: element.name() };
+        }
+        match kind.count {
+            Some(expected) if expected != count => Entry::Entries { found: count, expected },
+            Some(_) | None => match self.metadata.numbers(key) {
+                Some(numbers) => Entry::Numbers(
+                    numbers
+                        .iter()
+                        .map(|number| i64::try_from(*number).unwrap_or(i64::MAX))
+                        .collect(),
+                ),
+                None => Entry::Said,
+            },
+        }
+    }
+}
+
+/// `get_key` of `llama-model-loader.cpp`: the very type.
+fn single(value: &Value, word: &'static str) -> Entry {
+    let found = value.value_type();
+    let (wanted, expected) = match word {
+        "u16" => (ValueType::U16, "u16"),
+        "i32" => (ValueType::I32, "i32"),
+        "f32" => (ValueType::F32, "f32"),
+        "bool" => (ValueType::Bool, "bool"),
+        "string" => (ValueType::String, "string"),
+        _ => (ValueType::U32, "u32"),
+    };
+    if found != wanted {
+        return Entry::Wrong { expected, found: found.name() };
+    }
+    match value {
+        Value::Integer(number, _) => i64::try_from(*number).map_or(Entry::Unknown, Entry::Number),
+        Value::Truth(truth) => Entry::Number(i64::from(*truth)),
+        Value::Text(_) | Value::LongText | Value::Array(..) | Value::Other(_) => Entry::Said,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LAYOUTS;
+
+    #[test]
+    fn every_section_can_be_read() {
+        assert_eq!(LAYOUTS.mistakes(), []);
+        assert!(LAYOUTS.has("qwen3") && LAYOUTS.has(super::GENERAL));
+    }
 }

@@ -314,7 +314,11 @@ impl Metadata {
     /// were kept.
     #[must_use]
     pub fn numbers_of_architecture(&self, field: &str) -> Option<&[i128]> {
-        let key = format!("{}.{field}", self.architecture.as_deref()?);
+        self.numbers(&format!("{}.{field}", self.architecture.as_deref()?))
+    }
+
+    /// The integers of an array, truth values as 0 and 1, if they were kept.
+    pub(super) fn numbers(&self, key: &str) -> Option<&[i128]> {
         self.numbers.get(key.as_bytes()).map(Vec::as_slice)
     }
 
