@@ -89,6 +89,8 @@ mod first_start;
 /// Random model files.
 mod folder_and_cache;
 mod fuzz;
+/// Tiny models of many architectures, judged by preflight and by the genuine llama-server.
+mod gguf_models;
 /// GGUF files, judged by preflight and by the genuine llama-server.
 mod gguf_oracle;
 /// preflight and the genuine `hf` on the same folders.
