@@ -9,6 +9,7 @@ pub(crate) mod cache_variables;
 mod complaint;
 mod config;
 mod cuda;
+mod documents;
 mod embeds;
 mod flag_table;
 mod foreign_flags;
@@ -43,6 +44,7 @@ mod vllm;
 mod words;
 
 pub use self::complaint::{Complaint, CutCommand, Refusal, StartsNoServer, UnknownFlag};
+pub use self::documents::Documents;
 pub use self::embeds::{Embeds, Guess, Mode, Pooling};
 pub use self::invocation::{
     Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable,

@@ -36,14 +36,16 @@ def weights(path):
         list(file.keys())
 
 def shards(path):
-    # What vLLM 0.33 does with an index: every file has to be there, every tensor in its file.
+    # What vLLM 0.12 to 0.33 do with an index: every file that it names has to be there. Every tensor
+    # that it names has to be in one of them, for this model needs them all.
     mapped = json.load(open(os.path.join(path, "model.safetensors.index.json")))["weight_map"]
+    held = set()
     for name in sorted(set(mapped.values())):
         with safe_open(os.path.join(path, name), framework="np") as file:
-            held = set(file.keys())
-        lost = [tensor for tensor, file in mapped.items() if file == name and tensor not in held]
-        if lost:
-            raise KeyError(f"tensors not in {name}: {lost[0]}")
+            held |= set(file.keys())
+    lost = sorted(set(mapped) - held)
+    if lost:
+        raise KeyError(f"tensors not in any file: {lost[0]}")
 
 def tokenizer(path):
     found = AutoTokenizer.from_pretrained(path)
@@ -112,8 +114,7 @@ fn accepts(question: Question, model: &Model) -> bool {
         Question::Weights => sound(&[Role::Weights, Role::Shard, Role::Plain]) == (1, true),
         Question::Shards => {
             let index = folder.and_then(|folder| folder.index.as_ref());
-            sound(&[Role::Index, Role::Shard]).1
-                && index.is_some_and(|index| index.astray.is_none())
+            sound(&[Role::Index, Role::Shard]).1 && index.is_some_and(|index| index.torn.is_none())
         }
         Question::Config => {
             let says = folder.and_then(|folder| folder.config.as_ref());

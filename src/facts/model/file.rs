@@ -31,6 +31,8 @@ pub struct ModelFile {
     /// Of a file that is not there: a name beside it that differs only in letter case or in `-`,
     /// `_` and `.`.
     pub similar: Option<String>,
+    /// Of a document: the first number in it that Python's `json` reads and JSON does not have.
+    pub python_number: Option<&'static str>,
     /// What is in it.
     pub content: Content,
 }
@@ -189,6 +191,7 @@ impl ModelFile {
             allocated: None,
             zero_windows: 0,
             similar: None,
+            python_number: None,
             content: Content::Absent,
         }
     }

@@ -17,14 +17,15 @@ use serde_json::{Map, Value};
 
 pub use self::adapter::{Adapter, Said};
 pub use self::config::Config;
-pub use self::index::Index;
+pub use self::index::{Astray, Index};
 pub use self::snapshot::{Snapshot, snapshot};
 pub use self::tokenizer::PROCESSOR;
 use super::file::{self, Content, Defect, ModelFile, Role};
+use super::json::{self, PythonDocument};
 use super::lookalike::Lookalike;
 use super::safetensors::Dtype;
 use super::sentence_transformers::{self, Sidecar};
-use super::{Model, ModelFacts, Shape, json};
+use super::{Model, ModelFacts, Shape};
 use crate::file_name::hub_cache::{self, DOWNLOADS};
 pub use crate::file_name::weights::Weights;
 use crate::limits::{LONGEST_HEADER_STRING, LONGEST_MODEL_CONFIGURATION, LONGEST_PATH};
@@ -324,7 +325,7 @@ pub(super) fn document(
     (file, document)
 }
 
-/// A JSON document of a certain type.
+/// A JSON document of a certain type, as Python reads it.
 pub(super) fn parsed<T: serde::de::DeserializeOwned>(
     view: &dyn View,
     path: &Path,
@@ -333,7 +334,8 @@ pub(super) fn parsed<T: serde::de::DeserializeOwned>(
     longest: u64,
     keep: impl FnOnce(T),
 ) -> ModelFile {
-    file::with(view, path, role, name, |reader, stat| {
+    let mut python_number = None;
+    let file = file::with(view, path, role, name, |reader, stat| {
         let found = match file::head(reader) {
             Ok(head) => super::lookalike::recognise(&head),
             Err(error) => return Content::Unknown(error.to_string()),
@@ -350,21 +352,23 @@ pub(super) fn parsed<T: serde::de::DeserializeOwned>(
             let why = format!("it has {size} bytes, and at most {longest} are read");
             return Content::Unknown(why);
         }
-        match json::parse_bounded(reader, stat.size, longest_string) {
-            Ok(value) => {
+        match json::parse_as_python(reader, stat.size, longest_string) {
+            Ok(PythonDocument { value, number }) => {
+                python_number = number;
                 keep(value);
                 Content::Document
             }
             Err(error) => broken(error.to_string()),
         }
-    })
+    });
+    ModelFile { python_number, ..file }
 }
 
 impl Folder {
     /// Whether everything beside the files themselves is as an engine needs it.
     #[must_use]
     pub(super) fn complete(&self) -> bool {
-        let agrees = self.index.as_ref().is_none_or(|index| index.astray.is_none());
+        let agrees = self.index.as_ref().is_none_or(|index| index.torn.is_none());
         let speaks = matches!(self.tokenizer, Presence::Here | Presence::NotNeeded);
         agrees && speaks && self.weights.is_some()
     }

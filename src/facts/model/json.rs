@@ -25,6 +25,72 @@ pub(super) fn parse<T: DeserializeOwned>(reader: impl Read, size: u64) -> Result
     serde_json::from_str(text)
 }
 
+/// What Python's `json` takes for a number beside what JSON has (CPython 3.12 `json/decoder.py`,
+/// `_CONSTANTS`). The longer word comes first.
+const PYTHON_NUMBERS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
+
+/// A document, and whether it is one to Python alone.
+#[derive(Debug)]
+pub(super) struct PythonDocument<T> {
+    /// What it says; a number that only Python knows is `null`.
+    pub(super) value: T,
+    /// The first number in it that JSON does not have.
+    pub(super) number: Option<&'static str>,
+}
+
+/// [`parse_bounded`], as Python's `json` reads it.
+///
+/// # Errors
+/// As [`parse_bounded`].
+pub(super) fn parse_as_python<T: DeserializeOwned>(
+    reader: impl Read,
+    size: u64,
+    most: usize,
+) -> Result<PythonDocument<T>, Error> {
+    if size > WHOLE {
+        let value = parse_bounded(reader, size, most)?;
+        return Ok(PythonDocument { value, number: None });
+    }
+    let mut text = Vec::new();
+    let mut bounded = Bounded { reader, most, length: None, escaped: false }.take(size);
+    bounded.read_to_end(&mut text).map_err(Error::io)?;
+    match parse(text.as_slice(), size) {
+        Ok(value) => Ok(PythonDocument { value, number: None }),
+        Err(error) => {
+            let Some((text, number)) = without_python_numbers(&text) else { return Err(error) };
+            let length = text.len() as u64;
+            // Where that does not help, the first complaint is the one about the file as it stands.
+            let value = parse(text.as_slice(), length).map_err(|_second| error)?;
+            Ok(PythonDocument { value, number: Some(number) })
+        }
+    }
+}
+
+/// The text with `null` for every number that only Python knows, and the first of those; absent: there
+/// is none.
+fn without_python_numbers(text: &[u8]) -> Option<(Vec<u8>, &'static str)> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut first = None;
+    let mut strings =
+        Bounded { reader: io::empty(), most: usize::MAX, length: None, escaped: false };
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        let rest = text.get(at..).unwrap_or_default();
+        let is_here = |number: &&&str| rest.starts_with(number.as_bytes());
+        let number = PYTHON_NUMBERS.iter().find(is_here).filter(|_| strings.length.is_none());
+        if let Some(number) = number {
+            first.get_or_insert(*number);
+            plain.extend_from_slice(b"null");
+            at += number.len();
+        } else {
+            strings.step(*byte);
+            plain.push(*byte);
+            at += 1;
+        }
+    }
+    first.map(|first| (plain, first))
+}
+
 /// [`parse`], of a document that is kept, and in which no string has more than `most` bytes.
 ///
 /// # Errors
@@ -77,6 +143,35 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+
+    #[test]
+    fn numbers_that_only_python_knows_are_read_as_it_reads_them() {
+        use serde_json::Value;
+
+        let parse = |text: &str| {
+            parse_as_python::<Value>(text.as_bytes(), text.len() as u64, 64)
+                .ok()
+                .map(|read| (read.value.to_string(), read.number))
+        };
+        for (text, expected, number) in [
+            (r#"{"a":[0.0,Infinity]}"#, r#"{"a":[0.0,null]}"#, Some("Infinity")),
+            (r#"{"a":-Infinity,"b":NaN}"#, r#"{"a":null,"b":null}"#, Some("-Infinity")),
+            (r#"{"NaN":"Infinity \" NaN"}"#, r#"{"NaN":"Infinity \" NaN"}"#, None),
+            (r#"{"NaN":"\\","b":NaN}"#, r#"{"NaN":"\\","b":null}"#, Some("NaN")),
+            ("NaN", "null", Some("NaN")),
+        ] {
+            assert_eq!(parse(text), Some((expected.to_owned(), number)), "{text}");
+        }
+        for text in [
+            "{\"a\": nan}",
+            "{\"a\": +Infinity}",
+            "{\"a\": NaNs}",
+            "{NaN: 1}",
+            "{\"a\": --Infinity}",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn a_string_ends_where_its_quotes_do_and_a_long_one_is_refused_before_it_is_kept() {

@@ -31,8 +31,8 @@ fn faults(path: &Path) -> String {
         .collect();
     lines.extend(model.leftovers.iter().map(|name| format!("leftover {name}")));
     if let Some(folder) = model.folder() {
-        let astray = folder.index.as_ref().and_then(|index| index.astray.as_ref());
-        lines.extend(astray.map(|astray| format!("{} astray in {}", astray.tensor, astray.shard)));
+        let torn = folder.index.as_ref().and_then(|index| index.torn.as_ref());
+        lines.extend(torn.map(|torn| format!("{} torn out of {}", torn.tensor, torn.shard)));
         lines.extend(folder.weights.is_none().then(|| "no weights".to_owned()));
         let mute = folder.tokenizer == huggingface::Presence::Missing;
         lines.extend(mute.then(|| "no tokenizer".to_owned()));
@@ -90,7 +90,7 @@ fn what_a_folder_lacks_is_named() {
             let shard = |n: u32| folder.join(format!("model-0000{n}-of-00003.safetensors"));
             fs_err::copy(shard(1), shard(2)).unwrap();
         },
-        "model.layers.0.input_layernorm.weight astray in model-00002-of-00003.safetensors",
+        "model.layers.0.input_layernorm.weight torn out of model-00002-of-00003.safetensors",
     );
     check(
         &|folder| {

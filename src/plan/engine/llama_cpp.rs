@@ -15,8 +15,8 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, Beyond, CommandLine, ContextFlag, Engine, Gguf, Http, KnownVariables, Layout, Models,
-    Named, Offline, Onnx, OwnCache, Part, Pins, Probe, Reference, Releases, Serves,
+    Adapters, Beyond, CommandLine, ContextFlag, Documents, Engine, Gguf, Http, KnownVariables,
+    Layout, Models, Named, Offline, Onnx, OwnCache, Part, Pins, Probe, Reference, Releases, Serves,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -48,6 +48,7 @@ pub(super) static PROFILE: Profile = Profile {
         adapter_rules: None,
         draft_rules: None,
         runs_code: false,
+        documents: Documents::AS_PYTHON,
         fast_tokenizer_only: false,
         chat_needs_template: false,
         mistral_wants_both_since: None,

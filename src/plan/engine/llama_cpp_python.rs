@@ -8,8 +8,8 @@ use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
-    Adapters, CommandLine, Engine, Gguf, Http, Layout, Models, Named, Offline, Onnx, Part, Pins,
-    Probe, Releases, Serves,
+    Adapters, CommandLine, Documents, Engine, Gguf, Http, Layout, Models, Named, Offline, Onnx,
+    Part, Pins, Probe, Releases, Serves,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -37,6 +37,7 @@ pub(super) static PROFILE: Profile = Profile {
         adapter_rules: None,
         draft_rules: None,
         runs_code: false,
+        documents: Documents::AS_PYTHON,
         fast_tokenizer_only: false,
         chat_needs_template: false,
         mistral_wants_both_since: None,

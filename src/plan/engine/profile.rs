@@ -10,7 +10,7 @@ use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::speculation::DraftRules;
 use crate::plan::engine::variables::KnownVariables;
 use crate::plan::engine::words::Word;
-use crate::plan::engine::{Engine, Named, Part, Pooling};
+use crate::plan::engine::{Documents, Engine, Named, Part, Pooling};
 use crate::project::Service;
 
 /// All that is known about one engine.
@@ -122,6 +122,8 @@ pub struct Models {
     pub draft_rules: Option<DraftRules>,
     /// Whether it runs code that comes with a model, where it is told to.
     pub runs_code: bool,
+    /// How it reads the small documents beside the weights.
+    pub documents: Documents,
     /// Whether it has no other tokenizer than that of `tokenizer.json`.
     pub fast_tokenizer_only: bool,
     /// Whether a conversation can only be had with a template of the model's own.
@@ -404,6 +406,7 @@ impl Models {
         adapter_rules: None,
         draft_rules: None,
         runs_code: false,
+        documents: Documents::AS_PYTHON,
         fast_tokenizer_only: false,
         chat_needs_template: false,
         mistral_wants_both_since: None,

@@ -9,8 +9,9 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::vllm::{chat_template, json, known};
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
-    Adapters, Beyond, CommandLine, Complaint, ContextFlag, Engine, Gguf, Http, Layout, Listed,
-    Models, Offline, Onnx, Part, Pins, Probe, Releases, Serves, Trims, config, load_format, names,
+    Adapters, Beyond, CommandLine, Complaint, ContextFlag, Documents, Engine, Gguf, Http, Layout,
+    Listed, Models, Offline, Onnx, Part, Pins, Probe, Releases, Serves, Trims, config, load_format,
+    names,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -54,6 +55,7 @@ pub(super) static PROFILE: Profile = Profile {
         adapter_rules: None,
         draft_rules: None,
         runs_code: true,
+        documents: Documents::AS_PYTHON,
         fast_tokenizer_only: false,
         chat_needs_template: true,
         mistral_wants_both_since: None,

@@ -13,8 +13,8 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, Engine, Gguf, Http, KnownVariables, Layout, Models, Offline, Onnx, Part,
-    Pins, Probe, Releases, Serves, hugging_face,
+    Adapters, CommandLine, Documents, Engine, Gguf, Http, KnownVariables, Layout, Models, Offline,
+    Onnx, Part, Pins, Probe, Releases, Serves, hugging_face,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -45,6 +45,7 @@ pub(super) static PROFILE: Profile = Profile {
         adapter_rules: None,
         draft_rules: None,
         runs_code: true,
+        documents: Documents::AS_PYTHON,
         fast_tokenizer_only: false,
         chat_needs_template: true,
         mistral_wants_both_since: None,

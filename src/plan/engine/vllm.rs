@@ -21,9 +21,9 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::{ReleaseTable, numbers};
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
-    Adapters, Architectures, Beyond, CommandLine, Complaint, ContextFlag, DraftRules, Engine, Gguf,
-    Http, KnownVariables, Layout, Listed, Models, Offline, Onnx, Part, Pins, Probe, Releases,
-    Serves, Speculation, Trims, config, load_format, names,
+    Adapters, Architectures, Beyond, CommandLine, Complaint, ContextFlag, Documents, DraftRules,
+    Engine, Gguf, Http, KnownVariables, Layout, Listed, Models, Offline, Onnx, Part, Pins, Probe,
+    Releases, Serves, Speculation, Trims, config, load_format, names,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -74,6 +74,7 @@ pub(super) static PROFILE: Profile = Profile {
         adapter_rules: Some(adapters::RULES),
         draft_rules: Some(DRAFTS),
         runs_code: true,
+        documents: Documents::AS_PYTHON,
         fast_tokenizer_only: false,
         chat_needs_template: true,
         mistral_wants_both_since: Some([0, 33]),

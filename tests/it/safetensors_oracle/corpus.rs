@@ -247,6 +247,12 @@ fn shards(corpus: &mut Corpus) {
     corpus.spoiled("shard of another revision", Shards, Some("tensors not in"), |folder| {
         fs_err::write(folder.join(SECOND), shard()).unwrap();
     });
+    corpus.spoiled("shards that have changed places", Shards, None, |folder| {
+        let third = folder.join("model-00003-of-00003.safetensors");
+        fs_err::rename(folder.join(SECOND), folder.join("second")).unwrap();
+        fs_err::rename(&third, folder.join(SECOND)).unwrap();
+        fs_err::rename(folder.join("second"), third).unwrap();
+    });
     corpus.spoiled("dangling shard", Shards, missing, |folder| {
         fs_err::remove_file(folder.join(SECOND)).unwrap();
         std::os::unix::fs::symlink("../../blobs/0123", folder.join(SECOND)).unwrap();

@@ -29,7 +29,8 @@ pub(super) fn judge(
         Content::Safetensors(header) => about.safetensors(header, findings),
         Content::Archive | Content::Pickle => about.pickle(findings),
         Content::Broken(defect) => about.broken(defect, findings),
-        Content::Document | Content::Absent => {}
+        Content::Document => about.document(findings),
+        Content::Absent => {}
     }
     about.holes(findings);
 }
@@ -241,6 +242,16 @@ impl About<'_> {
             message,
             "use a revision of the model that has `.safetensors` files, or convert it",
         ));
+    }
+
+    /// A number that only Python reads.
+    fn document(&self, findings: &mut Findings) {
+        let is_strict = self.subject.models().is_some_and(|models| models.documents.strict);
+        if let Some(number) = self.file.python_number.filter(|_| is_strict) {
+            let engine = self.subject.engine();
+            let what = format!("says `{number}`, which is no JSON, so {engine} cannot read it");
+            findings.push(self.finding(self.document_rule(), &what));
+        }
     }
 
     fn broken(&self, defect: &Defect, findings: &mut Findings) {

@@ -1,8 +1,8 @@
 //! A folder as a whole: is everything in it that its engine needs, and does it belong together?
 
-use super::{Subject, rules, some_of};
+use super::{Subject, rules, severity, some_of};
 use super::{load_format, pooling};
-use crate::facts::model::huggingface::{FolderKind, Index, PROCESSOR, Presence};
+use crate::facts::model::huggingface::{Astray, FolderKind, Index, PROCESSOR, Presence};
 use crate::facts::model::{Content, Folder, Model, ModelFile, Role};
 use crate::findings::{Findings, Severity};
 use crate::plan::engine::{LoadFormat, Part};
@@ -139,37 +139,32 @@ fn agreement(subject: &Subject<'_>, index: &Index, findings: &mut Findings) {
         ),
         None => "download the whole folder again at one revision".to_owned(),
     };
-    if let Some(astray) = &index.astray {
-        let more = match astray.count {
-            1 => String::new(),
-            count => format!(" ({} more like it)", count - 1),
-        };
+    let of_index = |tensors: &Astray, what: String, severity: Severity| {
         let message = format!(
-            "`{}` in `{}` puts the tensor `{}` into `{}`, which does not have it{more}",
+            "`{}` in `{}` {what}{}",
             index.file,
             subject.shown().display(),
-            astray.tensor,
-            astray.shard
+            more_like(tensors.count)
         );
-        let finding = subject.finding(&rules::INDEX_MISMATCH, message, fix);
-        findings.push(finding.with("tensor", &astray.tensor).with("count", astray.count));
+        let finding = subject.finding(&rules::INDEX_MISMATCH, message, fix.as_str());
+        let finding = finding.with("tensor", &tensors.tensor).with("count", tensors.count);
+        finding.severity(severity)
+    };
+    if let Some(lost) = index.torn.as_ref().or(index.lost.as_ref()) {
+        let (tensor, shard) = (&lost.tensor, &lost.shard);
+        let what = format!("puts the tensor `{tensor}` into `{shard}`, and no file of it has that");
+        findings.push(of_index(lost, what, severity(index.torn.is_some())));
         return;
     }
+    if let Some(astray) = &index.astray {
+        let (tensor, shard) = (&astray.tensor, &astray.shard);
+        let what = format!("puts the tensor `{tensor}` into `{shard}`, and another file has it");
+        findings.push(of_index(astray, what, Severity::Note));
+    }
     if let Some(unlisted) = &index.unlisted {
-        let more = match unlisted.count {
-            1 => String::new(),
-            count => format!(" ({} more like it)", count - 1),
-        };
-        let message = format!(
-            "`{}` in `{}` does not name the tensor `{}`, which `{}` has{more}",
-            index.file,
-            subject.shown().display(),
-            unlisted.tensor,
-            unlisted.shard
-        );
-        let finding = subject.finding(&rules::INDEX_MISMATCH, message, fix);
-        let finding = finding.with("tensor", &unlisted.tensor).with("count", unlisted.count);
-        findings.push(finding.severity(Severity::Warning));
+        let (tensor, shard) = (&unlisted.tensor, &unlisted.shard);
+        let what = format!("does not name the tensor `{tensor}`, which `{shard}` has");
+        findings.push(of_index(unlisted, what, Severity::Warning));
         return;
     }
     let (Some(total), Some(found)) = (index.total_size, index.found_size) else { return };
@@ -186,6 +181,14 @@ fn agreement(subject: &Subject<'_>, index: &Index, findings: &mut Findings) {
                 .with("expected_bytes", total)
                 .with("actual_bytes", found),
         );
+    }
+}
+
+/// How many others a finding is about, as the end of its message.
+fn more_like(count: u64) -> String {
+    match count {
+        0 | 1 => String::new(),
+        count => format!(" ({} more like it)", count - 1),
     }
 }
 

@@ -261,7 +261,17 @@ fn an_index_of_another_revision_does_not_agree() {
     stack.write("model-00002-of-00003.safetensors", other).check(
         "error[index-mismatch] 11: `model.safetensors.index.json` in `/models/vllm/tiny/bf16` puts \
          the tensor `model.layers.0.input_layernorm.weight` into \
-         `model-00002-of-00003.safetensors`, which does not have it (9 more like it)",
+         `model-00002-of-00003.safetensors`, and no file of it has that (7 more like it)",
+    );
+    let stack = Stack::new(FOLDER);
+    let shard = |n: u32| stack.file(&format!("model-0000{n}-of-00003.safetensors"));
+    fs_err::rename(shard(2), shard(4)).unwrap();
+    fs_err::rename(shard(3), shard(2)).unwrap();
+    fs_err::rename(shard(4), shard(3)).unwrap();
+    stack.check(
+        "note[index-mismatch] 11: `model.safetensors.index.json` in `/models/vllm/tiny/bf16` puts \
+         the tensor `lm_head.weight` into `model-00003-of-00003.safetensors`, and another file has \
+         it (15 more like it)",
     );
     let stack = Stack::new(FOLDER);
     let index = fs_err::read_to_string(stack.file("model.safetensors.index.json")).unwrap();

@@ -437,6 +437,21 @@ fn tei_reads_fast_tokenizers_alone() {
 }
 
 #[test]
+fn numbers_that_only_python_has_are_read_by_what_is_written_in_it() {
+    let config = |engine| {
+        let stack = Stack::new(FOLDER).served_by(engine, None).pooled();
+        let text = fs_err::read_to_string(stack.file("config.json")).unwrap();
+        stack.write("config.json", text.replacen('{', "{\"time_step_limit\": [0.0, Infinity],", 1))
+    };
+    config(Engine::Vllm).check("");
+    config(Engine::Sglang).check("");
+    config(Engine::Tei).check(
+        "error[config-invalid] 11: `/models/vllm/tiny/bf16/config.json` says `Infinity`, which is no \
+         JSON, so TEI cannot read it",
+    );
+}
+
+#[test]
 fn an_index_may_forget_tensors() {
     let stack = folder("");
     let index = fs_err::read_to_string(stack.file("model.safetensors.index.json")).unwrap();
