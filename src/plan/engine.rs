@@ -27,6 +27,7 @@ mod localai;
 mod lookalikes;
 mod names;
 mod ollama;
+mod positions;
 mod profile;
 mod quantizations;
 mod reading;
@@ -52,6 +53,7 @@ pub use self::invocation::{
 pub use self::launch::NoServer;
 pub use self::load_format::LoadFormat;
 pub use self::lookalikes::lookalike;
+pub use self::positions::{Limits, Longest, Positions, Scaling};
 pub use self::profile::{
     AdapterRules, Adapters, Architectures, Beyond, CommandLine, ContextFlag, Feature, Gguf, Http,
     Layout, Listed, LogMessage, Models, Offline, Onnx, OwnCache, Pins, Probe, Reference, Releases,

@@ -4,6 +4,7 @@
 mod adapter;
 mod code;
 pub mod config;
+mod documents;
 pub mod index;
 mod snapshot;
 mod surplus;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value};
 
 pub use self::adapter::{Adapter, Said};
 pub use self::config::Config;
+pub use self::documents::{Documents, TokenizerSettings};
 pub use self::index::{Astray, Index};
 pub use self::snapshot::{Snapshot, snapshot};
 pub use self::tokenizer::PROCESSOR;
@@ -62,6 +64,8 @@ pub struct Folder {
     pub ggufs: Vec<String>,
     /// Whether there is a template that turns a conversation into a prompt.
     pub chat_template: Presence,
+    /// The small documents beside the weights.
+    pub documents: Documents,
     /// The code that `auto_map` names.
     pub code: Vec<RemoteCode>,
     /// Weights that no engine loads, because it takes others in the same folder.
@@ -211,6 +215,7 @@ fn examine_folder(view: &dyn View, path: &Path, part: Part) -> ModelFacts {
     examination.folder.pooling = sidecar("1_Pooling/config.json");
     examination.folder.sentences = sidecar("config_sentence_transformers.json");
     tokenizer::examine(&mut examination);
+    documents::examine(&mut examination);
     code::examine(&mut examination);
     surplus::examine(&mut examination);
     let leftovers = examination.leftovers();

@@ -29,12 +29,14 @@ pub struct Sidecar {
     pub file: ModelFile,
     /// What it says, if it could be read.
     pub says: Option<Map<String, Value>>,
+    /// Whether it is JSON, and no object.
+    pub is_other_json: bool,
 }
 
 /// Looks for the document `name` in the folder at `path`.
 pub(super) fn sidecar(view: &dyn View, path: &Path, name: &str) -> Sidecar {
     let (file, says) = document(view, &path.join(name), name, Role::Module);
-    Sidecar { file, says }
+    Sidecar { file, says, is_other_json: false }
 }
 
 /// A pipeline.

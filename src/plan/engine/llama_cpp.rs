@@ -30,7 +30,7 @@ pub(super) static PROFILE: Profile = Profile {
         without_model: Some(
             "llama-server would start without a model and still report that it is healthy",
         ),
-        context: Some(ContextFlag { flag: "-c", beyond: Beyond::Capped }),
+        context: Some(ContextFlag { flag: "-c", beyond: Beyond::Capped, longest: None }),
         tensor_parallel: None,
         pins: Pins::Offline("--offline"),
         refuses_numbers: false,

@@ -10,7 +10,7 @@ use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::speculation::DraftRules;
 use crate::plan::engine::variables::KnownVariables;
 use crate::plan::engine::words::Word;
-use crate::plan::engine::{Documents, Engine, Named, Part, Pooling};
+use crate::plan::engine::{Documents, Engine, Limits, Longest, Named, Part, Pooling, Positions};
 use crate::project::Service;
 
 /// All that is known about one engine.
@@ -89,6 +89,9 @@ pub struct ContextFlag {
     pub flag: &'static str,
     /// What becomes of a length that is more than the model was made for.
     pub beyond: Beyond,
+    /// The longest that a release takes (absent: it is not known which one it is); absent: that is not
+    /// told by the files of a folder.
+    pub longest: Option<fn(&Positions, &Limits, Option<&[u32]>) -> Option<Longest>>,
 }
 
 /// What an engine does with a context length that is more than the model was made for.

@@ -3,6 +3,7 @@
 use crate::plan::engine::arguments::{Arguments, Grammar, Setting};
 use crate::plan::engine::flag_table::FlagTable;
 use crate::plan::engine::launch::{Lack, Launch};
+use crate::plan::engine::positions::times;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::quantizations::Quantizations;
 use crate::plan::engine::reading::Reading;
@@ -10,8 +11,8 @@ use crate::plan::engine::vllm::{chat_template, json, known};
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
     Adapters, Beyond, CommandLine, Complaint, ContextFlag, Documents, Engine, Gguf, Http, Layout,
-    Listed, Models, Offline, Onnx, Part, Pins, Probe, Releases, Serves, Trims, config, load_format,
-    names,
+    Limits, Listed, Longest, Models, Offline, Onnx, Part, Pins, Positions, Probe, Releases,
+    Scaling, Serves, Trims, config, load_format, names,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -37,7 +38,11 @@ pub(super) static PROFILE: Profile = Profile {
     command_line: CommandLine {
         model: "--model-path /models/NAME",
         without_model: Some("sglang would exit at once"),
-        context: Some(ContextFlag { flag: "--context-length", beyond: Beyond::Refused }),
+        context: Some(ContextFlag {
+            flag: "--context-length",
+            beyond: Beyond::Refused,
+            longest: Some(longest),
+        }),
         tensor_parallel: None,
         pins: Pins::Revision { of_tokenizer: None },
         refuses_numbers: true,
@@ -63,7 +68,7 @@ pub(super) static PROFILE: Profile = Profile {
         own_cache: None,
         offline: OFFLINE,
     },
-    releases: Releases::UNREAD,
+    releases: Releases { newest_read: Some([0, 5, 23]), ..Releases::UNREAD },
     http: Http {
         port: 30000,
         probe: Probe::Health,
@@ -130,6 +135,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.port(arguments.last("--port"));
     reading.invocation.host = reading.text(arguments.last("--host"));
     reading.invocation.context = context(arguments.last("--context-length"), reading);
+    reading.invocation.exceeds_context = exceeds_context(reading);
     reading.invocation.quantization = reading.text(arguments.last("--quantization"));
     let load_format = reading.text(arguments.last("--load-format"));
     reading.invocation.load_format = load_format.map(|text| text.value);
@@ -174,6 +180,37 @@ fn context(setting: Option<Setting>, reading: &mut Reading<'_>) -> Option<Spanne
         reading.complain(Complaint::NotANumber { by, value: text.value.clone() }, &text.place);
     }
     Some(Spanned::new(number?, text.place))
+}
+
+/// The keys that can hold a length, the strongest first (0.5.2 srt/hf_transformers_utils.py, 0.5.23
+/// srt/utils/hf_transformers/common.py, `get_context_length`).
+const LENGTHS: [&str; 5] = [
+    "max_sequence_length",
+    "seq_length",
+    "max_seq_len",
+    "model_max_length",
+    "max_position_embeddings",
+];
+
+/// The longest context that it serves without being forced to: as in [`LENGTHS`].
+fn longest(said: &Positions, _: &Limits, _: Option<&[u32]>) -> Option<Longest> {
+    let Some(length) = LENGTHS.iter().find_map(|key| said.length(key)) else {
+        return said.length_of_class().map(|least| Longest { least, most: None });
+    };
+    let is_scaled = |scaling: &&Scaling| scaling.original.is_some() || scaling.kind == "llama3";
+    let scaling = said.scalings.first().filter(|scaling| !is_scaled(scaling));
+    let most = times(length, scaling.and_then(|scaling| scaling.factor).unwrap_or(1.0));
+    Some(Longest { least: most, most: Some(most) })
+}
+
+/// Whether it takes a longer one: until 0.4.10 unless it is told not to, since 0.5.2 only if it is told
+/// to (srt/configs/model_config.py, `_derive_context_length`; srt/environ.py).
+fn exceeds_context(reading: &Reading<'_>) -> bool {
+    let told = reading.variable("SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN");
+    match told.as_ref().and_then(Setting::text) {
+        Some(text) => ["1", "true", "yes", "y"].contains(&text.trim().to_lowercase().as_str()),
+        None => !reading.invocation.is_since([0, 5, 2]),
+    }
 }
 
 fn human_number(text: &str) -> Option<u64> {

@@ -3,6 +3,7 @@
 //! docker/Dockerfile).
 
 mod adapters;
+mod context;
 mod demands;
 mod environment;
 mod level;
@@ -55,7 +56,11 @@ pub(super) static PROFILE: Profile = Profile {
         without_model: Some(
             "vLLM would download and serve a small default model of its own choice",
         ),
-        context: Some(ContextFlag { flag: "--max-model-len", beyond: Beyond::Refused }),
+        context: Some(ContextFlag {
+            flag: "--max-model-len",
+            beyond: Beyond::Refused,
+            longest: Some(context::longest),
+        }),
         tensor_parallel: Some("--tensor-parallel-size"),
         // `vllm/config/model.py`: without it `tokenizer_revision` is `revision`.
         pins: Pins::Revision { of_tokenizer: Some("--tokenizer-revision") },

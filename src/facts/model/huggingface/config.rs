@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::plan::engine::{Positions, Scaling};
+
 /// The keys that can hold the context length; the smallest counts (vLLM 0.12.0,
 /// `config/model.py`, `_get_and_verify_max_len`).
 const CONTEXT_KEYS: [&str; 9] = [
@@ -17,7 +19,7 @@ const CONTEXT_KEYS: [&str; 9] = [
 ];
 
 /// What `config.json` says, as far as an engine depends on it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Config {
     /// `architectures`.
     pub architectures: Vec<String>,
@@ -31,8 +33,8 @@ pub struct Config {
     pub is_plain: bool,
     /// The context that the model was trained for, in tokens, before any rope scaling.
     pub context_length: Option<u64>,
-    /// The longest context that vLLM serves without being forced to: with rope scaling, in tokens.
-    pub longest_context: Option<u64>,
+    /// What there is to tell by how long a context an engine takes.
+    pub positions: Positions,
     /// The values of `auto_map`: code that comes with the model, `repo--module.Class` when it comes
     /// with another.
     pub remote_code: Vec<String>,
@@ -72,8 +74,8 @@ impl Config {
                 .find_map(|key| string(document, key).or_else(|| string(text, key))),
             quantization: quantization(document, text),
             is_plain: quantizations(document, text).next().is_none(),
-            context_length: trained_context(text),
-            longest_context: longest_context(text, document),
+            context_length: positions(text, document).smallest(),
+            positions: positions(text, document),
             remote_code: document
                 .get("auto_map")
                 .and_then(Value::as_object)
@@ -96,49 +98,43 @@ impl Config {
     }
 }
 
-fn trained_context(text: &Map<String, Value>) -> Option<u64> {
-    CONTEXT_KEYS.iter().filter_map(|key| text.get(*key).and_then(Value::as_u64)).min()
-}
-
-/// What `--max-model-len` may be at most (vLLM 0.12.0 and 0.33.0, `config/model.py`,
-/// `_get_and_verify_max_len`). Where the releases differ, the larger value.
-fn longest_context(text: &Map<String, Value>, document: &Map<String, Value>) -> Option<u64> {
-    let trained = trained_context(text)?;
-    let model_type = text.get("model_type").or_else(|| document.get("model_type"));
-    // The length that Gemma 3 states is scaled already.
-    let is_scaled = model_type.and_then(Value::as_str).is_some_and(|kind| kind.contains("gemma3"));
-    let scaled = ["rope_scaling", "rope_parameters"]
-        .iter()
-        .filter_map(|key| text.get(*key).and_then(Value::as_object))
-        .flat_map(|rope| std::iter::once(rope).chain(rope.values().filter_map(Value::as_object)))
-        .filter(|_| !is_scaled)
-        .filter_map(|rope| scaled_context(trained, rope))
-        .max();
-    let stated = text.get("model_max_length").and_then(Value::as_u64);
-    [Some(trained), scaled, stated].into_iter().flatten().max()
-}
-
-fn scaled_context(trained: u64, rope: &Map<String, Value>) -> Option<u64> {
-    let kind = rope.get("rope_type").or_else(|| rope.get("type")).and_then(Value::as_str)?;
-    // Their length is scaled already.
-    if ["su", "longrope", "llama3"].contains(&kind) {
-        return None;
+impl Config {
+    /// Whether it is of a kind that answers in text.
+    #[must_use]
+    pub fn makes_text(&self) -> bool {
+        let endings = ["ForCausalLM", "ForConditionalGeneration", "LMHeadModel"];
+        self.architectures.iter().any(|name| endings.iter().any(|end| name.ends_with(end)))
     }
-    let factor = rope.get("factor").and_then(Value::as_f64).unwrap_or(1.0);
-    // The releases differ in whether the factor is already in the length that is stated.
-    let original = rope.get("original_max_position_embeddings").and_then(Value::as_u64);
-    times(original.filter(|_| kind.contains("yarn")).unwrap_or(trained), factor)
 }
 
-/// A length multiplied by a factor; absent for a factor that is none.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "a length in tokens is far below 2^52, and a float becomes an integer by saturation"
-)]
-fn times(length: u64, factor: f64) -> Option<u64> {
-    (factor.is_finite() && factor > 0.0).then_some((length as f64 * factor) as u64)
+fn positions(text: &Map<String, Value>, document: &Map<String, Value>) -> Positions {
+    let length = |key: &'static str| Some((key, text.get(key)?.as_u64()?));
+    let string = |key: &str| text.get(key).or_else(|| document.get(key)).and_then(Value::as_str);
+    let scalings = [("rope_scaling", false), ("rope_parameters", true)].into_iter();
+    let scalings = scalings.flat_map(|(key, is_new)| {
+        let rope = text.get(key).and_then(Value::as_object);
+        let kinds = rope.into_iter().flat_map(|rope| {
+            // One for all layers, or one for each kind of them.
+            std::iter::once(rope).chain(rope.values().filter_map(Value::as_object))
+        });
+        kinds.filter_map(move |rope| scaling(rope, is_new))
+    });
+    Positions {
+        lengths: CONTEXT_KEYS.into_iter().filter_map(length).collect(),
+        scalings: scalings.collect(),
+        model_type: string("model_type").map(str::to_owned),
+        is_absolute: string("position_embedding_type").map(|kind| kind == "absolute"),
+    }
+}
+
+fn scaling(rope: &Map<String, Value>, is_new: bool) -> Option<Scaling> {
+    let kind = rope.get("rope_type").or_else(|| rope.get("type")).and_then(Value::as_str)?;
+    Some(Scaling {
+        kind: kind.to_owned(),
+        factor: rope.get("factor").and_then(Value::as_f64),
+        original: rope.get("original_max_position_embeddings").and_then(Value::as_u64),
+        is_new,
+    })
 }
 
 fn quantizations<'a>(
@@ -208,29 +204,28 @@ mod tests {
     }
 
     #[test]
-    fn a_context_is_scaled_as_its_rope_says() {
-        let check = |rope: Value, expected: u64| {
-            let document = serde_json::json!({
-                "max_position_embeddings": 4096, "rope_scaling": rope
-            });
+    fn a_scaling_is_found_for_all_layers_and_for_each_kind_of_them() {
+        let found = |rope: Value| {
+            let document = serde_json::json!({"max_position_embeddings": 4096, "n_positions": 2048,
+                "rope_scaling": null, "rope_parameters": rope});
             let config = Config::of(document.as_object().unwrap());
-            assert_eq!(
-                (config.context_length, config.longest_context),
-                (Some(4096), Some(expected))
-            );
+            assert_eq!(config.context_length, Some(2048));
+            let kinds = config.positions.scalings.into_iter();
+            kinds.map(|it| (it.kind, it.factor, it.original, it.is_new)).collect::<Vec<_>>()
         };
-        let yarn = |original: u64| {
-            serde_json::json!({"rope_type": "yarn", "factor": 4.0,
-                "original_max_position_embeddings": original})
-        };
-        check(Value::Null, 4096);
-        check(serde_json::json!({"type": "linear", "factor": 2.0}), 8192);
-        check(yarn(1024), 4096);
-        check(yarn(8192), 32768);
-        check(serde_json::json!({"rope_type": "llama3", "factor": 8.0}), 4096);
-        check(serde_json::json!({"rope_type": "linear", "factor": -1}), 4096);
-        check(serde_json::json!({"rope_type": "default"}), 4096);
-        check(serde_json::json!({"full_attention": {"rope_type": "dynamic", "factor": 2}}), 8192);
+        assert_eq!(found(Value::Null), []);
+        let yarn = serde_json::json!({"type": "yarn", "factor": 4,
+            "original_max_position_embeddings": 1024});
+        assert_eq!(found(yarn), [("yarn".to_owned(), Some(4.0), Some(1024), true)]);
+        let kinds = serde_json::json!({"full_attention": {"rope_type": "dynamic", "factor": 2.5},
+            "sliding_attention": {"rope_type": "default"}, "rope_theta": 1});
+        assert_eq!(
+            found(kinds),
+            [
+                ("dynamic".to_owned(), Some(2.5), None, true),
+                ("default".to_owned(), None, None, true)
+            ]
+        );
     }
 
     #[test]

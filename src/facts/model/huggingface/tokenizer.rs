@@ -2,9 +2,9 @@
 
 use std::io::{Read as _, SeekFrom};
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::documents::{ObjectOf, TokenizerSettings};
 use super::{Examination, FolderKind, Presence, parsed};
 use crate::facts::model::FileState;
 use crate::facts::model::file::{self, Content, Defect, Role};
@@ -33,13 +33,6 @@ pub const PROCESSOR: &str = "preprocessor_config.json";
 
 /// Tokenizer configurations hold every added token and take up to a few megabytes.
 const LONGEST_CONFIGURATION: u64 = 16 << 20;
-
-/// What of `tokenizer_config.json` matters here.
-#[derive(Debug, Deserialize)]
-struct Settings {
-    #[serde(default)]
-    chat_template: Option<IgnoredAny>,
-}
 
 pub(super) fn examine(examination: &mut Examination<'_>) {
     if examination.folder.multimodal() {
@@ -79,9 +72,12 @@ fn chat_template(examination: &mut Examination<'_>) {
         ["chat_template.jinja", "chat_template.json"].iter().any(|name| examination.has(name));
     if examination.has(SETTINGS) {
         let path = examination.path.join(SETTINGS);
-        let keep = |settings: Settings| here |= settings.chat_template.is_some();
+        let mut says: Option<TokenizerSettings> = None;
+        let keep = |ObjectOf(settings)| says = Some(settings);
         let longest = LONGEST_CONFIGURATION;
         let file = parsed(examination.view, &path, SETTINGS, Role::Tokenizer, longest, keep);
+        here |= says.as_ref().is_some_and(|says| says.has_template);
+        examination.folder.documents.tokenizer = says;
         // No engine needs it, but one that cannot be read stops every engine.
         if file.state() == FileState::Invalid {
             examination.files.push(file);

@@ -161,28 +161,48 @@ impl Judge<'_> {
     }
 
     fn context(&self, config: &Config, invocation: &Invocation) -> Option<Finding> {
-        let (asked, most) = (invocation.context.as_ref()?, config.longest_context?);
+        let asked = invocation.context.as_ref()?;
         let context = invocation.engine.command_line().context;
-        let flag = context.filter(|context| context.beyond == Beyond::Refused)?.flag;
-        // A pipeline has a length of its own, in a file of its own.
-        if asked.value <= most || self.folder.kind != FolderKind::Model || invocation.overrides {
+        let context = context.filter(|context| context.beyond == Beyond::Refused)?;
+        let limits = self.folder.documents.limits(config.makes_text());
+        let version = self.subject.version().filter(|numbers| numbers.len() >= 2);
+        let longest = (context.longest?)(&config.positions, &limits, version.as_deref())?;
+        if asked.value <= longest.least || invocation.overrides {
             return None;
         }
-        let severity = if invocation.exceeds_context {
-            Severity::Note
-        } else {
-            self.severity(invocation.engine)
+        let (flag, shown) = (context.flag, self.shown());
+        let (asked_for, least) = (asked.value, longest.least);
+        let (what, is_certain) = match longest.most {
+            Some(most) if most < asked_for => {
+                (format!("is more than the {most} that `{shown}` allows"), true)
+            }
+            Some(most) => (
+                format!(
+                    "is more than the {least} that `{shown}` allows in some releases of {}; \
+                         others allow {most}",
+                    invocation.engine.name()
+                ),
+                false,
+            ),
+            None => (
+                format!(
+                    "is more than the {least} that a model of the type of `{shown}` has where \
+                         its `config.json` says nothing"
+                ),
+                false,
+            ),
+        };
+        let severity = match (invocation.exceeds_context, is_certain) {
+            (true, _) => Severity::Note,
+            (false, true) => self.severity(invocation.engine),
+            (false, false) => Severity::Warning,
         };
         let finding = self.subject.finding(
             &CONTEXT_TOO_LONG,
-            format!(
-                "`{flag} {}` is more than the {most} that `{}` allows",
-                asked.value,
-                self.shown()
-            ),
-            format!("say `{flag} {most}` or less, or leave it out"),
+            format!("`{flag} {asked_for}` {what}"),
+            format!("say `{flag} {least}` or less, or leave it out"),
         );
-        let finding = finding.with("asked", asked.value).with("allowed", most);
+        let finding = finding.with("asked", asked_for).with("allowed", least);
         Some(self.at(finding, asked, "asked for here").severity(severity))
     }
 

@@ -17,6 +17,7 @@ use crate::source_map::Place;
 use super::*;
 
 mod configuration_tests;
+mod context_tests;
 mod reach_tests;
 
 const GGUF: &str = "gguf/tiny-Q4_K_M.gguf";

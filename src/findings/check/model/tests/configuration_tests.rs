@@ -8,17 +8,17 @@ const CONFIG: &str = r#"{"architectures":["LlamaForCausalLM"],"model_type":"llam
     "dtype":"bfloat16","max_position_embeddings":256,"num_attention_heads":4"#;
 
 /// A folder that vLLM 0.12.0 serves, with more in its configuration.
-fn folder(more: &str) -> Stack {
+pub(super) fn folder(more: &str) -> Stack {
     let config = format!("{CONFIG}{more}}}");
     Stack::new(FOLDER).write("config.json", config).served_by(Engine::Vllm, Some("0.12.0"))
 }
 
-fn word<T>(value: T) -> Option<Spanned<T>> {
+pub(super) fn word<T>(value: T) -> Option<Spanned<T>> {
     Some(Spanned::nowhere(value))
 }
 
 impl Stack {
-    fn started(mut self, change: impl FnOnce(&mut Invocation)) -> Self {
+    pub(super) fn started(mut self, change: impl FnOnce(&mut Invocation)) -> Self {
         let engine = self.engine.unwrap();
         let version = self.version.clone();
         let mut invocation = Invocation { version, ..Invocation::bare(engine) };
@@ -28,7 +28,7 @@ impl Stack {
     }
 }
 
-const AT: &str = "`/models/vllm/tiny/bf16`";
+pub(super) const AT: &str = "`/models/vllm/tiny/bf16`";
 
 /// How what is said of a model of that method (none: it is not quantised) weighs, with its first message.
 fn quantised(
@@ -171,7 +171,7 @@ fn a_context_longer_than_the_models_is_refused_by_vllm() {
     allowed.check(&format!("note[{}", message(257, 256)));
     let other = Stack::new(FOLDER).served_by(Engine::Sglang, None);
     let found = other.started(|with| with.context = word(1 << 20)).findings();
-    assert_eq!((found[0].rule.id, found[0].severity), ("context-too-long", Severity::Warning));
+    assert_eq!((found[0].rule.id, found[0].severity), ("context-too-long", Severity::Error));
 }
 
 #[test]
