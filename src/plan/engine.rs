@@ -46,7 +46,7 @@ mod words;
 
 pub use self::complaint::{Complaint, CutCommand, Refusal, StartsNoServer, UnknownFlag};
 pub use self::documents::Documents;
-pub use self::embeds::{Embeds, Guess, Mode, Pooling};
+pub use self::embeds::{Embeds, GivesOut, Guess, Mode, Pooling};
 pub use self::invocation::{
     Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable,
 };

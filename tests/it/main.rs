@@ -113,10 +113,12 @@ mod hub_redirects;
 mod hub_stack;
 /// What an init container says, and where.
 mod init_role;
-/// What llama-server opens beside a model, judged by preflight and by the genuine one.
 mod lanes_elsewhere;
 /// Links that a user of the models folder puts where preflight writes.
 mod links_swapped;
+/// What llama-server answers when it serves, said by preflight and by the genuine one.
+mod llama_answers;
+/// What llama-server opens beside a model, judged by preflight and by the genuine one.
 mod llama_files;
 /// The flags of llama-server, read by preflight and listed by the genuine one.
 mod llama_flags;

@@ -10,6 +10,7 @@ mod draft;
 mod engine;
 mod folder;
 mod gguf_pair;
+mod gives_out;
 mod load_format;
 mod pooling;
 pub(super) mod reach;
@@ -117,6 +118,7 @@ fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
     engine::judge(subject, model, findings);
     gguf_pair::judge(subject, model, findings);
     context::judge(subject, model, findings);
+    gives_out::judge(subject, model, findings);
 }
 
 /// One artifact of a lane, and how to speak of it.

@@ -12,6 +12,17 @@ pub struct Embeds {
     pub prompt: Option<Spanned<String>>,
 }
 
+/// What a server gives out that gives out one thing alone, as it was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GivesOut {
+    /// Text.
+    Text,
+    /// Embeddings.
+    Embeddings,
+    /// The ranks of texts.
+    Ranks,
+}
+
 /// How an engine learns how a model makes one vector out of those of the tokens.
 #[derive(Debug)]
 pub struct Pooling {

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use crate::path::ServicePath;
-use crate::plan::engine::{Complaint, Embeds, Engine, Layout, LoadFormat, Onnx, Speculation};
+use crate::plan::engine::{
+    Complaint, Embeds, Engine, GivesOut, Layout, LoadFormat, Onnx, Speculation,
+};
 use crate::source_map::{Place, Spanned};
 
 /// How one service starts its engine.
@@ -78,6 +80,9 @@ pub struct Invocation {
     pub without_projector: bool,
     /// How it is told to embed.
     pub embeds: Embeds,
+    /// What it was told to give out, of an engine that gives out one thing alone (llama.cpp); absent: of
+    /// every other, and where it is not known.
+    pub gives_out: Option<GivesOut>,
     /// Which ONNX graphs of a folder it loads.
     pub graphs: Onnx,
     /// A folder out of which models are loaded on request (llama.cpp's router, Ollama, LocalAI).
@@ -294,6 +299,7 @@ impl Invocation {
             endpoint: None,
             offline: false,
             without_projector: false,
+            gives_out: None,
             embeds: Embeds::default(),
             graphs: engine.models().onnx,
             models_dir: None,

@@ -15,8 +15,9 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, Beyond, CommandLine, ContextFlag, Documents, Engine, Gguf, Http, KnownVariables,
-    Layout, Models, Named, Offline, Onnx, OwnCache, Part, Pins, Probe, Reference, Releases, Serves,
+    Adapters, Beyond, CommandLine, ContextFlag, Documents, Engine, Gguf, GivesOut, Http,
+    KnownVariables, Layout, Models, Named, Offline, Onnx, OwnCache, Part, Pins, Probe, Reference,
+    Releases, Serves,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -281,6 +282,9 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let offline = arguments.is_on("--offline") || reading.environment.is_on("LLAMA_ARG_OFFLINE");
     reading.invocation.offline = offline;
     reading.invocation.without_projector = without_projector(&arguments, reading);
+    reading.invocation.embeds.pooling =
+        reading.text(get(reading, "--pooling", "LLAMA_ARG_POOLING"));
+    reading.invocation.gives_out = Some(gives_out(&arguments, reading));
     reading.hub_cache_by(None, &CACHE);
     // It stands before `HF_ENDPOINT` (common/common.cpp `common_get_model_endpoint`).
     reading.endpoint("MODEL_ENDPOINT");
@@ -304,6 +308,27 @@ fn cache_types(arguments: &Arguments, reading: &Reading<'_>) -> [Option<Spanned<
         get("--cache-type-k", "LLAMA_ARG_CACHE_TYPE_K").and_then(known),
         get("--cache-type-v", "LLAMA_ARG_CACHE_TYPE_V").and_then(known),
     ]
+}
+
+/// What the server gives out: `--reranking` makes it give out embeddings of another kind (common/arg.cpp).
+/// A switch's variable turns it on whatever it says, but for a word that turns it off.
+fn gives_out(arguments: &Arguments, reading: &Reading<'_>) -> GivesOut {
+    let by_variable = |name: &str| {
+        let word = reading.environment.get(name);
+        word.is_some_and(|word| !["0", "off", "false", "disabled"].contains(&word.text.as_str()))
+    };
+    let is_on = |flag: &str, variable: &str| arguments.is_on(flag) || by_variable(variable);
+    let gives_embeddings =
+        is_on("--embedding", "LLAMA_ARG_EMBEDDINGS") || arguments.is_on("--embd-gemma-default");
+    // Which of the two stands last is what counts of them.
+    let is_ranking = is_on("--reranking", "LLAMA_ARG_RERANKING");
+    let pooling = reading.invocation.embeds.pooling.as_ref().map(|told| told.value.as_str());
+    match (gives_embeddings, pooling) {
+        _ if is_ranking => GivesOut::Ranks,
+        (true, Some("rank")) => GivesOut::Ranks,
+        (true, _) => GivesOut::Embeddings,
+        (false, _) => GivesOut::Text,
+    }
 }
 
 /// Whether the projector of a repository is left where it is. The variables are those of older and

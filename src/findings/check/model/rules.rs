@@ -35,6 +35,7 @@ pub(super) static ALL: &[&Rule] = &[
     &configuration::DTYPE_DIFFERS,
     &configuration::CONTEXT_TOO_LONG,
     &configuration::CONTEXT_NOT_LIMITED,
+    &ENDPOINT_NOT_SERVED,
     &configuration::TENSOR_PARALLEL,
     &configuration::REMOTE_CODE,
     &configuration::DUPLICATE_WEIGHTS,
@@ -139,3 +140,9 @@ pub(super) static NOT_LOOKED_AT: Rule =
 
 pub(super) static TAKEN_ON_TRUST: Rule =
     Rule::note("taken-on-trust", ExitCode::Ready, include_str!("rules/taken-on-trust.md"));
+
+pub(super) static ENDPOINT_NOT_SERVED: Rule = Rule::warning(
+    "endpoint-not-served",
+    ExitCode::Lane,
+    include_str!("rules/endpoint-not-served.md"),
+);
