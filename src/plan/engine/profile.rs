@@ -89,10 +89,13 @@ pub struct ContextFlag {
     pub flag: &'static str,
     /// What becomes of a length that is more than the model was made for.
     pub beyond: Beyond,
-    /// The longest that a release takes (absent: it is not known which one it is); absent: that is not
-    /// told by the files of a folder.
-    pub longest: Option<fn(&Positions, &Limits, Option<&[u32]>) -> Option<Longest>>,
+    /// The longest that a release takes; absent: that is not told by the files of a folder.
+    pub longest: Option<LongestContext>,
 }
+
+/// The longest context that a release takes, by its numbers; absent ones: it is not known which
+/// release it is.
+pub(super) type LongestContext = fn(&Positions, &Limits, Option<&[u32]>) -> Option<Longest>;
 
 /// What an engine does with a context length that is more than the model was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
