@@ -192,13 +192,14 @@ fn is_refused(invocation: &Invocation) -> bool {
 }
 
 /// What the parser does not check, and preflight does: intervals, which are looked at when the
-/// configuration is made, and flags that need another.
+/// configuration is made, flags that need another, and names that are looked up.
 fn is_of_configuration(invocation: &Invocation) -> bool {
     invocation.complaints.iter().all(|complaint| {
         if let Complaint::BadValue { expected, .. } = &complaint.value {
             return expected.contains("number");
         }
-        matches!(&complaint.value, Complaint::Refused(refusal) if refusal.why.contains("is given without"))
+        let later = ["is given without", " has no "];
+        matches!(&complaint.value, Complaint::Refused(refusal) if later.iter().any(|it| refusal.why.contains(it)))
     })
 }
 

@@ -242,6 +242,15 @@ impl<'a> Reading<'a> {
         Some(mounts.iter().any(|mount| path.below(&mount.target).is_some()))
     }
 
+    /// Whether the service may run more Python than its image has: it installs packages, or mounts some.
+    pub(super) fn adds_packages(&self) -> bool {
+        let installs = |text: &str| text.contains("pip") && text.contains("install");
+        let texts = self.service.texts.values().map(|text| text.text.as_str());
+        let mut words = self.service.words().map(|word| word.value.as_str()).chain(texts);
+        let is_package = |mount: &Mount| mount.target.to_string().contains("-packages");
+        words.any(installs) || self.service.mounts.iter().any(is_package)
+    }
+
     /// Opens a path.
     pub(super) fn path(&mut self, part: Part, setting: Option<Setting>) {
         let by = setting.as_ref().map(|setting| setting.by.clone()).unwrap_or_default();

@@ -9,6 +9,7 @@ mod environment;
 mod level;
 mod log;
 mod model;
+mod registries;
 
 use serde_json::Value;
 
@@ -228,6 +229,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     chat_template(arguments.last("--chat-template"), reading);
     certificates(&arguments, reading);
     demands::refused(&arguments, reading);
+    registries::unknown(&arguments, reading);
     demands::template(launch.image.is_some(), &arguments, reading);
     demands::config(&arguments, &launch.arguments, reading);
     let names = arguments.all("--served-model-name").next_back();
