@@ -61,7 +61,8 @@ fn lost_value(
         .collect();
     if in_service.is_empty() {
         let names = listed(lost.iter().map(|unset| format!("`{}`", unset.name)));
-        let message = format!("{names} is not set, so {effect}");
+        let so = if effect.contains(", so ") { ":" } else { ", so" };
+        let message = format!("{names} is not set{so} {effect}");
         let fix = format!("set {names} in `.env`");
         return Finding::new(&rules::COMMAND_LINE_REFUSED, message, fix).severity(severity);
     }
