@@ -6,7 +6,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use preflight::plan::engine::known_flags;
+use preflight::plan::engine::FLAG_TABLES;
 use preflight::report::redact::Redactor;
 
 /// Bytes of the texts.
@@ -22,7 +22,7 @@ const KINDS: [(&str, &str); 4] = [
 
 fn main() {
     let secrets = (0..1000).map(|at| format!("secret-number-{at}"));
-    let redactor = Redactor::new(secrets).flags(known_flags());
+    let redactor = Redactor::new(secrets).flags(FLAG_TABLES);
     for (kind, piece) in KINDS {
         for size in SIZES {
             let text = piece.repeat(size / piece.len());

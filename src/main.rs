@@ -10,7 +10,7 @@ use preflight::cli::{Cli, Log, Request, Variables};
 use preflight::error::Error;
 use preflight::exit_code::ExitCode as Code;
 use preflight::options::{Options, ReportOptions, Role};
-use preflight::plan::engine::known_flags;
+use preflight::plan::engine::FLAG_TABLES;
 use preflight::report::logging;
 use preflight::report::redact::Redactor;
 use preflight::report::{self, Failure, Voice};
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let signals = Signals::watch().map_err(Error::Runtime);
     let cli = Cli::from_command_line();
     let (log, of_failure, variables) = (cli.log(), cli.of_failure(), cli.variables());
-    let mut redactor = Redactor::default().flags(known_flags());
+    let mut redactor = Redactor::default().flags(FLAG_TABLES);
     let request = cli.request().map_err(Error::from);
     if let Err(error) = &request {
         let (options, role) = of_failure;

@@ -67,10 +67,11 @@ pub use self::variables::{Elsewhere, KnownVariables, Meant, UnreadVariable};
 
 use crate::path::ServicePath;
 use crate::plan::engine::arguments::Grammar;
+use crate::plan::engine::flag_table::FlagTable;
 use crate::plan::engine::profile::Profile;
 use crate::plan::engine::reading::Reading;
 use crate::project::Service;
-use crate::report::redact::KnownFlag;
+use crate::report::redact::FlagTables;
 
 /// A program that serves models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -171,9 +172,13 @@ pub fn unseen_text(service: &Service) -> Option<ServicePath> {
 }
 
 /// What the engines' own tables say of their flags.
-pub fn known_flags() -> impl Iterator<Item = KnownFlag> {
-    let grammars = Engine::ALL.into_iter().filter_map(|engine| engine.profile().grammar);
-    grammars.flat_map(Grammar::known_flags)
+pub static FLAG_TABLES: FlagTables = FlagTables {
+    secret: || grammars().filter_map(|it| it.table).flat_map(FlagTable::secret_flags).collect(),
+    all: || grammars().flat_map(Grammar::known_flags).collect(),
+};
+
+fn grammars() -> impl Iterator<Item = &'static Grammar> {
+    Engine::ALL.into_iter().filter_map(|engine| engine.profile().grammar)
 }
 
 impl Engine {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
 
-pub use flags::KnownFlag;
+pub use flags::{FlagTables, KnownFlag};
 
 /// What stands where a secret stood.
 pub const MASK: &str = "***";
@@ -55,8 +55,8 @@ impl Redactor {
     /// The same, which takes a flag that an engine knows for what the engine's table says of it, and
     /// any other for what its name says.
     #[must_use]
-    pub fn flags(self, flags: impl IntoIterator<Item = KnownFlag>) -> Self {
-        Self { flags: Arc::new(flags::Flags::new(flags)), ..self }
+    pub fn flags(self, tables: FlagTables) -> Self {
+        Self { flags: Arc::new(flags::Flags::new(tables)), ..self }
     }
 
     /// The same, which knows these secrets by value as well.

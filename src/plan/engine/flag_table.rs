@@ -199,6 +199,16 @@ impl FlagTable {
         })
     }
 
+    /// Every spelling of the flags that take secrets, found in the text of the table.
+    pub(super) fn secret_flags(&self) -> impl Iterator<Item = &'static str> {
+        let text = self.text;
+        let lines = text.match_indices(" secret").filter_map(move |(at, _)| {
+            let (_, line) = text.get(..at)?.rsplit_once('\n')?;
+            line.split(' ').next().filter(|spellings| spellings.starts_with('-'))
+        });
+        lines.flat_map(|spellings| spellings.split(','))
+    }
+
     /// Every spelling of every flag, and whether what it takes is a secret.
     pub(super) fn known_flags(&self) -> impl Iterator<Item = KnownFlag> {
         self.forms().iter().flat_map(|form| {
@@ -282,10 +292,12 @@ fn interval(value: &str) -> Option<(&str, Bounds)> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
-    use crate::plan::engine::Complaint;
     use crate::plan::engine::arguments::{Arguments, Grammar};
     use crate::plan::engine::words::Word;
+    use crate::plan::engine::{Complaint, Engine};
     use crate::source_map::Place;
 
     static TABLE: FlagTable = FlagTable::new(
@@ -399,6 +411,20 @@ mod tests {
             check(Some(&release), line, &[&unknown(flag)]);
         }
         check(Some(&[0, 12, 0]), "-nodes", &["NotANumber { by: \"-n\", value: \"odes\" }"]);
+    }
+
+    #[test]
+    fn the_flags_that_take_secrets_are_found_in_the_text_as_in_the_forms() {
+        for table in [Some(&TABLE)].into_iter().chain(Engine::ALL.map(table)).flatten() {
+            let known = table.known_flags().filter(|flag| flag.is_secret);
+            let known: HashSet<_> = known.map(|flag| flag.spelling).collect();
+            assert_eq!(table.secret_flags().collect::<HashSet<_>>(), known);
+        }
+        assert_eq!(TABLE.secret_flags().collect::<Vec<_>>(), ["--api-key", "-k", "--token"]);
+    }
+
+    fn table(engine: Engine) -> Option<&'static FlagTable> {
+        engine.profile().grammar?.table
     }
 
     #[test]

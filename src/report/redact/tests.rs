@@ -138,14 +138,19 @@ fn the_password_of_a_mount_is_hidden() {
 
 #[test]
 fn a_flag_takes_what_its_engine_says_and_what_its_name_says_elsewhere() {
-    let flag = |spelling, is_secret, is_list| KnownFlag { spelling, is_secret, is_list };
-    let redactor = Redactor::default().flags([
-        flag("--api-key", true, false),
-        flag("--api-key", true, true),
-        flag("--api-server-count", false, false),
-        flag("--secret-sauce", false, false),
-        flag("--unseal", true, false),
-    ]);
+    let redactor = Redactor::default().flags(FlagTables {
+        secret: || vec!["--api-key", "--unseal"],
+        all: || {
+            let flag = |spelling, is_secret, is_list| KnownFlag { spelling, is_secret, is_list };
+            vec![
+                flag("--api-key", true, false),
+                flag("--api-key", true, true),
+                flag("--api-server-count", false, false),
+                flag("--secret-sauce", false, false),
+                flag("--unseal", true, false),
+            ]
+        },
+    });
     for (text, expected) in [
         ("--api_key A B --port 80", "--api_key *** *** --port 80"),
         ("--api-key A B && next", "--api-key *** *** && next"),
@@ -282,8 +287,10 @@ fn time(redactor: &Redactor, pattern: &str, length: usize) -> Duration {
 
 #[test]
 fn ten_times_the_text_takes_ten_times_as_long_whatever_is_in_it() {
-    let flag = KnownFlag { spelling: "--api-key", is_secret: true, is_list: true };
-    let redactor = Redactor::new(["aaaa", "aaaaaaaa", "sekrit"]).flags([flag]);
+    let redactor = Redactor::new(["aaaa", "aaaaaaaa", "sekrit"]).flags(FlagTables {
+        secret: || vec!["--api-key"],
+        all: || vec![KnownFlag { spelling: "--api-key", is_secret: true, is_list: true }],
+    });
     for pattern in [
         "a",
         " ",

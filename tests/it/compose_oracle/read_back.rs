@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use preflight::plan::engine::known_flags;
+use preflight::plan::engine::FLAG_TABLES;
 use preflight::project::compose::{self, ConfigFormat};
 use preflight::project::secrets;
 use preflight::report::redact::Redactor;
@@ -151,7 +151,7 @@ fn read_by_compose(root: &Path, case: &Case, yaml: &str) -> Theirs {
 /// A project as it is, and with its secrets masked; absent for one that is refused.
 fn printed(root: &Path, case: &Case) -> Option<[Printed; 2]> {
     let project = loaded(root, case).ok()?;
-    let redactor = Redactor::default().flags(known_flags());
+    let redactor = Redactor::default().flags(FLAG_TABLES);
     let redactor = redactor.knowing(secrets::of(&project, &redactor));
     Some([None, Some(&redactor)].map(|redactor| {
         let print = |format| compose::print(&project, format, redactor);
