@@ -3,9 +3,11 @@
 
 pub mod compose;
 pub mod docker;
+pub mod gpus;
 mod hardware;
 pub mod mounts;
 pub mod secrets;
+mod shared_memory;
 pub mod stack;
 pub mod view;
 
@@ -15,6 +17,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 pub use self::hardware::{DeviceRequest, Hardware};
+pub use self::shared_memory::SharedMemory;
 
 use crate::path::{HostPath, ServicePath};
 use crate::source_map::{Place, Spanned};

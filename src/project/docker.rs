@@ -38,7 +38,7 @@ use self::volumes::DockerVolume;
 use crate::look::Look;
 use crate::options::DockerOptions;
 use crate::path::{HostPath, ServicePath};
-use crate::project::{Dependency, Hardware, Mount};
+use crate::project::{Dependency, Hardware, Mount, SharedMemory};
 
 /// What was seen through the API.
 #[derive(Debug, Clone)]
@@ -127,6 +127,8 @@ pub struct Container {
     pub restart: String,
     /// The devices that it asks for.
     pub hardware: Hardware,
+    /// What it has as `/dev/shm`.
+    pub shared_memory: SharedMemory,
     /// Where its ports are published on the host (`127.0.0.1:32768`), by the port inside.
     pub published: BTreeMap<u16, String>,
     /// Its address in the first of its networks; absent while it does not run.

@@ -22,6 +22,8 @@ pub struct DeviceRequest {
     pub capabilities: Vec<String>,
     /// Exactly these.
     pub ids: Vec<String>,
+    /// How many, where it does not say which: -1 is all, 0 none. Absent: not said.
+    pub count: Option<i64>,
 }
 
 impl Hardware {
@@ -74,7 +76,8 @@ impl Hardware {
 }
 
 impl DeviceRequest {
-    fn is_for_gpu(&self) -> bool {
+    /// Whether it is for GPUs, through another driver than the Container Device Interface.
+    pub(super) fn is_for_gpu(&self) -> bool {
         self.driver != "cdi"
             && (self.driver == "nvidia" || self.capabilities.iter().any(|word| word == "gpu"))
     }
@@ -90,6 +93,16 @@ fn request_of(request: &Value) -> DeviceRequest {
         driver: request["driver"].as_str().unwrap_or_default().to_owned(),
         capabilities: words(&request["capabilities"]).collect(),
         ids: words(&request["device_ids"]).collect(),
+        count: count(&request["count"]),
+    }
+}
+
+/// A number, or `all`.
+fn count(value: &Value) -> Option<i64> {
+    match value.as_str() {
+        Some("all") => Some(-1),
+        Some(text) => text.parse().ok(),
+        None => value.as_i64(),
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) fn hardware(host: &HostConfig) -> Hardware {
         driver: request.driver.clone().unwrap_or_default(),
         capabilities: request.capabilities.iter().flatten().flatten().cloned().collect(),
         ids: request.device_ids.clone().unwrap_or_default(),
+        count: request.count,
     });
     let devices = host.devices.iter().flatten().filter_map(|device| device.path_on_host.clone());
     Hardware {

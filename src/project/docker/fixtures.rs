@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 
 use super::{Container, DockerFacts, Observation, State};
-use crate::project::Hardware;
+use crate::project::{Hardware, SharedMemory};
 
 impl Container {
     /// A created container of which nothing but its service is known.
@@ -28,6 +28,7 @@ impl Container {
             depends_on: Vec::new(),
             restart: "no".to_owned(),
             hardware: Hardware::default(),
+            shared_memory: SharedMemory::Unknown,
             published: BTreeMap::new(),
             address: None,
             created: None,

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 
 use super::{Container, Health, State, devices, label, timestamp};
 use crate::path::{HostPath, ServicePath, clean};
-use crate::project::{Dependency, Mount, MountSource};
+use crate::project::{Dependency, Mount, MountSource, SharedMemory};
 use crate::source_map::Place;
 
 /// What is kept of a health probe's output, from its end.
@@ -27,6 +27,7 @@ pub(super) fn container(response: ContainerInspectResponse) -> Option<Container>
     let host = response.host_config.unwrap_or_default();
     let labels = sorted(config.labels.unwrap_or_default());
     let network = response.network_settings.unwrap_or_default();
+    let mounts = mounts(response.mounts.unwrap_or_default(), &host);
     Some(Container {
         id,
         name: response.name.unwrap_or_default().trim_start_matches('/').to_owned(),
@@ -36,7 +37,8 @@ pub(super) fn container(response: ContainerInspectResponse) -> Option<Container>
         entrypoint: config.entrypoint.unwrap_or_default(),
         command: config.cmd.unwrap_or_default(),
         environment: environment(&config.env.unwrap_or_default()),
-        mounts: mounts(response.mounts.unwrap_or_default(), &host),
+        shared_memory: shared_memory(&host, &mounts),
+        mounts,
         volumes_from: host.volumes_from.clone().unwrap_or_default(),
         user: config.user.unwrap_or_default(),
         group_add: host.group_add.clone().unwrap_or_default(),
@@ -61,6 +63,16 @@ fn restart(host: &HostConfig) -> String {
         Some(attempts) if attempts > 0 => format!("{name}:{attempts}"),
         Some(_) | None => name,
     }
+}
+
+/// What is mounted over `/dev/shm`, else what Docker has made there.
+fn shared_memory(host: &HostConfig, mounts: &[Mount]) -> SharedMemory {
+    let options = host.tmpfs.iter().flatten();
+    let mut options = options.filter(|(target, _)| SharedMemory::is_at(Path::new(target)));
+    let tmpfs = options.next().map(|(_, options)| options.as_str());
+    let own = SharedMemory::of_container(host.shm_size, host.ipc_mode.as_deref(), tmpfs);
+    let over = mounts.iter().find(|mount| SharedMemory::is_at(mount.target.as_path()));
+    over.filter(|_| tmpfs.is_none()).map_or(own, |mount| SharedMemory::mounted(&mount.source))
 }
 
 /// The first binding of each TCP port; any address of the host is its own.
