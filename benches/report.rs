@@ -100,6 +100,7 @@ fn report(sources: &mut SourceMap) -> Report {
                 unknown: None,
                 skipped: None,
                 planned: None,
+                memory: None,
             })
             .collect(),
         findings,

@@ -4,6 +4,7 @@ pub mod binds;
 pub mod doctor;
 pub mod hub;
 pub mod lockfile;
+pub mod memory;
 pub mod model;
 pub mod nearby;
 pub mod proof;
@@ -22,6 +23,7 @@ use crate::facts::smoke::Smoke;
 use crate::look::{FileKind, Link, Look, Owner, Stat};
 use crate::options::{Options, Role, Task};
 use crate::path::{HostPath, LocalPath};
+use crate::plan::engine::memory::Part;
 use crate::plan::lanes::{Artifact, Cached, Lane, Plan};
 use crate::project::docker::{DockerError, Observation};
 use crate::project::mounts::Standpoint;
@@ -92,6 +94,8 @@ pub struct LaneFacts {
     /// What is known about the content of its files: of all that `preflight.lock` pins, else of
     /// those that its engine loads.
     pub proofs: Vec<Proof>,
+    /// What it takes of memory; absent: that is not known.
+    pub memory: Option<Vec<Part>>,
     /// What its engine answered; absent: it was not asked.
     pub smoke: Option<Smoke>,
 }
@@ -175,6 +179,7 @@ impl LaneFacts {
             binds: Vec::new(),
             source: SourceFacts::default(),
             proofs: Vec::new(),
+            memory: None,
             smoke: None,
         }
     }

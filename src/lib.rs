@@ -121,6 +121,7 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
         let redactor = &voice.redactor;
         prove(&mut lanes, &mut stack, options, &mut findings, (&mut watch, redactor)).await;
         check::containers(&ProjectFacts::of(&stack, &plan, options), &mut findings);
+        facts::memory::work_out(&mut lanes, &stack);
         watch.lap("checks");
     }
     let project = ProjectFacts::of(&stack, &plan, options);

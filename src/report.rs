@@ -40,6 +40,7 @@ use crate::findings::once::once;
 use crate::findings::{Finding, Findings, Severity};
 use crate::options::{Base, Role};
 use crate::plan::engine::Engine;
+use crate::plan::engine::memory::Part;
 use crate::plan::lanes::Lane;
 use crate::report::redact::Redactor;
 use crate::source_map::SourceMap;
@@ -136,6 +137,8 @@ pub struct LaneReport {
     pub summary: Option<String>,
     /// Its files.
     pub files: Vec<FileReport>,
+    /// What it takes of memory; absent: that is not known.
+    pub memory: Option<Vec<Part>>,
 }
 
 /// What is said about one file.
@@ -221,6 +224,8 @@ pub struct LaneOutcome<'a> {
     pub skipped: Option<String>,
     /// What a fetch would bring, in a few words; absent: this is no dry run, or nothing is missing.
     pub planned: Option<String>,
+    /// What it takes of memory; absent: that is not known.
+    pub memory: Option<Vec<Part>>,
 }
 
 /// Why the report could not be written.
@@ -262,7 +267,7 @@ impl Report {
             findings.push(check::verdict::no_lane());
         }
         let mut reports = Vec::with_capacity(lanes.len());
-        for LaneOutcome { lane, files, summary, unknown, skipped, planned } in lanes {
+        for LaneOutcome { lane, files, summary, unknown, skipped, planned, memory } in lanes {
             let unknown = unknown.or_else(|| not_looked_at(lane, &findings));
             let (verdict, reason) = judge(&lane.name, skipped, unknown, &findings);
             let (verdict, reason) = match (verdict, planned) {
@@ -282,6 +287,7 @@ impl Report {
                 reason,
                 summary,
                 files,
+                memory,
             });
         }
         let findings = with_variables(sorted(findings.into_vec(), &reports));

@@ -25,6 +25,7 @@ mod lmdeploy;
 mod load_format;
 mod localai;
 mod lookalikes;
+pub mod memory;
 mod names;
 mod ollama;
 mod positions;

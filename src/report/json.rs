@@ -10,6 +10,7 @@ use super::{ContainerReport, Failure, FileReport, FileState, LaneReport, Telling
 use crate::findings::{Finding, Label, Ruling, Severity};
 use crate::options::Role;
 use crate::plan::engine::Engine;
+use crate::plan::engine::memory::Part;
 use crate::report::redact::Redactor;
 use crate::report::redact::unseen::{is_unprintable, push_json_escaped};
 use crate::source_map::{SourceMap, Span};
@@ -63,6 +64,23 @@ struct Lane {
     reason: Option<String>,
     summary: Option<String>,
     files: Vec<File>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<Memory>,
+}
+
+#[derive(Debug, Serialize)]
+struct Memory {
+    parts: Vec<MemoryPart>,
+}
+
+#[derive(Debug, Serialize)]
+struct MemoryPart {
+    name: &'static str,
+    device: String,
+    bytes_low: u64,
+    bytes_high: Option<u64>,
+    exact: bool,
+    reclaimable: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -234,6 +252,10 @@ impl Texts<'_> {
             reason: self.option(lane.reason.as_deref()),
             summary: self.option(lane.summary.as_deref()),
             files: lane.files.iter().map(|file| self.file(file)).collect(),
+            memory: lane
+                .memory
+                .as_ref()
+                .map(|parts| Memory { parts: parts.iter().map(memory_part).collect() }),
         }
     }
 
@@ -302,6 +324,17 @@ impl Texts<'_> {
 
     fn related(self, label: &Label) -> Related {
         Related { message: self.text(&label.text), place: self.place(label.place.span) }
+    }
+}
+
+fn memory_part(part: &Part) -> MemoryPart {
+    MemoryPart {
+        name: part.use_for.id(),
+        device: part.device.to_string(),
+        bytes_low: part.low,
+        bytes_high: part.high,
+        exact: part.exact,
+        reclaimable: part.mapped,
     }
 }
 

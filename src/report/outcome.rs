@@ -78,6 +78,7 @@ impl<'a> LaneOutcome<'a> {
             }),
             files: facts.artifacts.iter().flat_map(|artifact| files(artifact, facts)).collect(),
             summary: model.and_then(|artifact| artifact.model.summary()),
+            memory: facts.memory.clone(),
             unknown: unread(facts)
                 .or_else(|| facts.artifacts.iter().find_map(unknown))
                 .or_else(|| facts.artifacts.iter().find_map(|seen| seen.way.unseen.clone()))

@@ -8,6 +8,7 @@ use crate::findings::Policy;
 use crate::findings::Rule;
 use crate::options::Choices;
 use crate::options::{self, Charset, OptionsError, ProgressStyle, ReportOptions};
+use crate::plan::engine::memory::{Device, Use};
 use crate::plan::lanes::{Origin, Traced};
 use crate::report::redact::unseen::is_unprintable;
 use crate::source::Source;
@@ -74,6 +75,7 @@ fn outcome(lanes: &[Lane], unknown: &[(&str, &str)], found: Vec<Finding>) -> Rep
             .map(|lane| LaneOutcome {
                 skipped: lane.skipped.clone(),
                 planned: None,
+                memory: None,
                 lane,
                 files: Vec::new(),
                 summary: None,
@@ -175,6 +177,7 @@ fn an_unknown_lane_can_be_accepted() {
             unknown,
             skipped: None,
             planned: None,
+            memory: None,
         }],
         findings: Findings::new(Policy::default()),
         containers: Vec::new(),
@@ -261,6 +264,11 @@ fn place(sources: &SourceMap, source: SourceId, text: &str) -> Place {
     Place::at(Span { source, start, end: start + text.len() })
 }
 
+fn memory() -> Vec<Part> {
+    let mapped = Part { mapped: true, ..Part::exact(Use::Weights, Device::Host, 1234) };
+    vec![mapped, Part::between(Use::Compute, Device::Gpu(0), 7, None)]
+}
+
 /// A run in which everything that can be said is said.
 pub(super) fn rich() -> (Report, SourceMap) {
     let mut sources = SourceMap::default();
@@ -325,6 +333,7 @@ pub(super) fn rich() -> (Report, SourceMap) {
             .map(|lane| LaneOutcome {
                 skipped: lane.skipped.clone(),
                 planned: None,
+                memory: (lane.name == "reader").then(memory),
                 lane,
                 files: files.next().unwrap_or_default(),
                 summary: (lane.name == "coder").then(|| "Qwen2 32B bf16, 32k".to_owned()),

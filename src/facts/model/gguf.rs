@@ -9,6 +9,7 @@ mod keys;
 mod layout;
 mod metadata;
 mod reader;
+mod shape;
 pub mod split;
 mod tensors;
 pub mod types;
@@ -23,6 +24,7 @@ use thiserror::Error;
 
 pub use self::metadata::{Metadata, Value};
 use self::reader::{Field, Reader};
+pub use self::shape::shape;
 pub use self::tensors::Tensor;
 
 /// The first four bytes.
@@ -45,6 +47,8 @@ pub struct Header {
     pub tensors: u64,
     /// The shape of each tensor, by its name: the elements in each dimension, the fastest first.
     pub shapes: BTreeMap<String, [i64; 4]>,
+    /// How each of these tensors is stored, in the order of their names.
+    pub stored: Vec<Stored>,
     /// How many tensors there are of each type, by the type's number.
     pub census: BTreeMap<u32, u64>,
     /// Elements of all tensors: the number of parameters.
@@ -64,6 +68,17 @@ pub struct Header {
     pub refused: Option<GgufError>,
     /// Bytes that one tensor's start may lie behind the end of the one before.
     alignment: u64,
+}
+
+/// How a tensor is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// The number of its type.
+    pub type_id: u32,
+    /// Bytes from the start of the data.
+    pub offset: u64,
+    /// Bytes of its data; 0 for a type that is not known.
+    pub bytes: u64,
 }
 
 /// A tensor that lies partly or wholly behind the end of the file.
@@ -444,6 +459,7 @@ fn summarise<R: Read + Seek>(
         version,
         tensors: tensors.len() as u64,
         shapes: tensors.iter().map(|tensor| (tensor.name.clone(), tensor.shape)).collect(),
+        stored: stored(tensors),
         census,
         elements: tensors.iter().fold(0, |sum, tensor| tensor.elements.saturating_add(sum)),
         data_start,
@@ -455,6 +471,17 @@ fn summarise<R: Read + Seek>(
         alignment,
         metadata,
     }
+}
+
+fn stored(tensors: &[Tensor]) -> Vec<Stored> {
+    let by_name: BTreeMap<&str, Stored> = tensors
+        .iter()
+        .map(|tensor| {
+            let Tensor { type_id, offset, bytes, .. } = *tensor;
+            (tensor.name.as_str(), Stored { type_id, offset, bytes })
+        })
+        .collect();
+    by_name.into_values().collect()
 }
 
 /// A name that two of the tensors have.

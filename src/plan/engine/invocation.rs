@@ -1,8 +1,10 @@
 //! How a service starts its engine, in words that are the same for all of them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::path::ServicePath;
+use crate::plan::engine::memory::Sizing;
 use crate::plan::engine::{
     Complaint, Embeds, Engine, GivesOut, Layout, LoadFormat, Onnx, Speculation,
 };
@@ -44,6 +46,8 @@ pub struct Invocation {
     pub highest_rank: Option<Spanned<u64>>,
     /// The types in which llama.cpp keeps keys and values (`-ctk`, `-ctv`); absent: its own choice.
     pub cache_types: [Option<Spanned<String>>; 2],
+    /// How it is set, as far as that decides about memory; absent: what it takes is not worked out.
+    pub sizing: Option<Arc<dyn Sizing>>,
     /// What is said about the draft model, where that is all that is said about guessing ahead.
     pub speculation: Option<Speculation>,
     /// Whether methods of quantisation that the engine is about to drop are allowed
@@ -285,6 +289,7 @@ impl Invocation {
             quantization: None,
             highest_rank: None,
             cache_types: [None, None],
+            sizing: None,
             speculation: None,
             deprecated_quantization: false,
             load_format: None,

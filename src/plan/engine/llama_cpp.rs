@@ -2,6 +2,7 @@
 
 mod environment;
 mod log;
+mod memory;
 mod presets;
 mod values;
 
@@ -281,6 +282,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.invocation.override_keys = values::override_keys(&arguments);
     let offline = arguments.is_on("--offline") || reading.environment.is_on("LLAMA_ARG_OFFLINE");
     reading.invocation.offline = offline;
+    reading.invocation.sizing = Some(memory::sizing(&arguments, reading, launch.image.as_ref()));
     reading.invocation.without_projector = without_projector(&arguments, reading);
     reading.invocation.embeds.pooling =
         reading.text(get(reading, "--pooling", "LLAMA_ARG_POOLING"));

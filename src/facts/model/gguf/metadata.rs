@@ -7,6 +7,7 @@ use super::architectures::{self, Tokenizer};
 use super::reader::{Field, Reader};
 use super::types::ValueType;
 use super::{GgufError, Newer, keys};
+use crate::plan::engine::memory::Numbers;
 
 /// `GGUF_DEFAULT_ALIGNMENT`.
 const DEFAULT_ALIGNMENT: u64 = 32;
@@ -320,6 +321,26 @@ impl Metadata {
     /// The integers of an array, truth values as 0 and 1, if they were kept.
     pub(super) fn numbers(&self, key: &str) -> Option<&[i128]> {
         self.numbers.get(key.as_bytes()).map(Vec::as_slice)
+    }
+
+    /// Every integer below the architecture's own prefix, by its name without that; truth values are
+    /// 0 and 1, and what is below 0 is left out.
+    pub(super) fn integers(&self) -> impl Iterator<Item = (String, Numbers)> {
+        let prefix = self.architecture.as_ref().map(|name| format!("{name}.").into_bytes());
+        self.entries.iter().filter_map(move |(key, value)| {
+            let name = String::from_utf8(key.strip_prefix(&*prefix.clone()?)?.to_vec()).ok()?;
+            let numbers = match value {
+                Value::Integer(number, _) => Numbers::One(u64::try_from(*number).ok()?),
+                Value::Truth(truth) => Numbers::One(u64::from(*truth)),
+                Value::Array(..) => {
+                    let numbers = self.numbers.get(key)?.iter();
+                    let whole = numbers.map(|number| u64::try_from(*number).unwrap_or_default());
+                    Numbers::Each(whole.collect())
+                }
+                Value::Text(_) | Value::LongText | Value::Other(_) => return None,
+            };
+            Some((name, numbers))
+        })
     }
 
     fn unsigned(&self, key: &str) -> Option<u64> {

@@ -1,0 +1,125 @@
+//! What the lanes take of memory, as far as their command lines and the headers of their models tell.
+
+use std::path::Path;
+
+use crate::facts::model::{Content, Model, gguf};
+use crate::facts::{ArtifactFacts, LaneFacts};
+use crate::plan::engine;
+use crate::plan::engine::memory::{Devices, Loaded, Machine, Part, Processor, Shape};
+use crate::project::mounts::Standpoint;
+use crate::project::stack::Stack;
+use crate::project::{Hardware, Project};
+use crate::regular_file;
+
+/// More than the list of the processors of any machine takes.
+const LONGEST_LIST: u64 = 4 << 20;
+
+/// Works out what each lane takes. Blocking.
+pub fn work_out(lanes: &mut [LaneFacts], stack: &Stack) {
+    let is_sized = |lane: &LaneFacts| {
+        lane.lane.invocation.as_ref().is_some_and(|invocation| invocation.sizing.is_some())
+    };
+    if !lanes.iter().any(is_sized) {
+        return;
+    }
+    let processor = processor(&stack.standpoint);
+    for lane in lanes {
+        lane.memory = of_lane(lane, &stack.project, processor);
+    }
+}
+
+/// The processor that the engines run on; absent: they run on another machine, or it does not say.
+fn processor(standpoint: &Standpoint) -> Option<Processor> {
+    match standpoint {
+        Standpoint::Elsewhere(_) => None,
+        Standpoint::Host | Standpoint::Container(_) => {
+            let text = regular_file::text(Path::new("/proc/cpuinfo"), LONGEST_LIST).ok()?;
+            Some(Processor::of_text(&text))
+        }
+    }
+}
+
+fn of_lane(
+    facts: &LaneFacts,
+    project: &Project,
+    processor: Option<Processor>,
+) -> Option<Vec<Part>> {
+    let invocation = facts.lane.invocation.as_ref().filter(|it| it.unread.is_empty())?;
+    let sizing = invocation.sizing.as_ref()?;
+    let shapes: Vec<(engine::Part, Shape)> = facts
+        .artifacts
+        .iter()
+        .filter_map(|seen| Some((seen.artifact.part, shape(seen)?)))
+        .collect();
+    let of_part = |wanted: engine::Part| {
+        shapes.iter().filter(move |(part, _)| *part == wanted).map(|(_, shape)| shape)
+    };
+    let loaded = Loaded {
+        model: of_part(engine::Part::Model).next(),
+        projectors: of_part(engine::Part::Mmproj).collect(),
+        draft: of_part(engine::Part::Draft).next(),
+        adapters: of_part(engine::Part::Lora).collect(),
+        is_cut: invocation.overrides || is_cut(facts, shapes.len()),
+    };
+    let machine = Machine { processor, devices: devices(facts, project) };
+    sizing.parts(&loaded, &machine)
+}
+
+/// Whether something takes memory that was not looked at.
+fn is_cut(facts: &LaneFacts, looked_at: usize) -> bool {
+    let takes = |part: engine::Part| match part {
+        engine::Part::Model
+        | engine::Part::Mmproj
+        | engine::Part::Lora
+        | engine::Part::Draft
+        | engine::Part::ControlVector => true,
+        engine::Part::Tokenizer
+        | engine::Part::ChatTemplate
+        | engine::Part::Text
+        | engine::Part::Folder
+        | engine::Part::Models => false,
+    };
+    let opened = facts.lane.invocation.iter().flat_map(|invocation| &invocation.opens);
+    opened.filter(|opens| takes(opens.part)).count() > looked_at
+}
+
+/// The shape of a model of GGUF files; absent: it is none, or was not seen.
+fn shape(seen: &ArtifactFacts) -> Option<Shape> {
+    let model: &Model = seen.model.seen()?;
+    let headers: Vec<&gguf::Header> = model
+        .files
+        .iter()
+        .filter_map(|file| match &file.content {
+            Content::Gguf(header) => Some(&**header),
+            Content::Absent
+            | Content::Denied(_)
+            | Content::Unknown(_)
+            | Content::Safetensors(_)
+            | Content::Archive
+            | Content::Pickle
+            | Content::Document
+            | Content::Broken(_) => None,
+        })
+        .collect();
+    let is_whole = headers.len() == model.files.len();
+    (!headers.is_empty()).then(|| gguf::shape(&headers, is_whole))
+}
+
+/// The devices that the services of a lane ask for.
+fn devices(facts: &LaneFacts, project: &Project) -> Devices {
+    let Some(service) = facts.lane.services.first() else { return Devices::Count(0) };
+    let hardware = Hardware::of_document(&project.document, service);
+    let ids = hardware.requests.iter().map(|request| request.ids.len()).sum::<usize>();
+    if hardware.requests_gpu() && ids > 0 {
+        return u32::try_from(ids).map_or(Devices::Some, Devices::Count);
+    }
+    let is_of_gpu = |file: &str| {
+        ["/dev/dri", "/dev/kfd", "/dev/nvidia"].iter().any(|start| file.starts_with(start))
+    };
+    let asks = hardware.requests_gpu() || hardware.requests_cdi();
+    if asks || hardware.device_files().any(is_of_gpu) {
+        return Devices::Some;
+    }
+    // What a runtime hands in is said in the image's own variables.
+    if hardware.runtime.is_some() { Devices::Unknown } else { Devices::Count(0) }
+}

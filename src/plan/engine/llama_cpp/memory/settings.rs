@@ -1,0 +1,322 @@
+//! The words and variables that decide about memory (common/arg.cpp, tools/server/server.cpp).
+
+use crate::plan::engine::arguments::{Arguments, Setting};
+use crate::plan::engine::image::{Image, Trust};
+use crate::plan::engine::llama_cpp::values;
+use crate::plan::engine::reading::Reading;
+
+/// Since when attention is computed in one go wherever that can be done (#15434).
+const FUSES_SINCE: u32 = 6325;
+
+/// Since when the server has four slots that share one cache where nobody says how many (#16736).
+const FOUR_SLOTS_SINCE: u32 = 6925;
+
+/// Since when `-np 1` is not taken for nothing said (#17997).
+const ONE_SLOT_SINCE: u32 = 7433;
+
+/// Since when what was not said is made to fit (#16653).
+const FITS_SINCE: u32 = 7407;
+
+/// Since when only one row of outputs is reserved for each slot (#23861).
+const FEW_OUTPUTS_SINCE: u32 = 9460;
+
+/// How llama-server is set.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Settings {
+    /// The build; absent: not known, and taken for the newest.
+    pub(super) build: Option<u32>,
+    /// Tokens of the context of all slots; absent: what the model was made for.
+    pub(super) context: Option<u64>,
+    /// Slots, and whether they share one cache.
+    pub(super) slots: u64,
+    /// See [`Settings::slots`].
+    pub(super) is_unified: bool,
+    /// Tokens that are taken at once.
+    pub(super) batch: u64,
+    /// Tokens that are computed at once.
+    pub(super) micro_batch: u64,
+    /// The types of keys and values.
+    pub(super) cache_types: [String; 2],
+    /// Whether attention is computed in steps that need all of their products at once (`-fa off`).
+    pub(super) is_unfused: bool,
+    /// Whether windowed layers keep all tokens.
+    pub(super) keeps_all: bool,
+    /// Whether the file is mapped.
+    pub(super) is_mapped: bool,
+    /// Whether weights may be laid out anew for the processor.
+    pub(super) repacks: bool,
+    /// What its image was built for.
+    pub(super) backend: Backend,
+    /// Whether embeddings are given out.
+    pub(super) embeds: bool,
+    /// Whether caches lie where their layers do.
+    pub(super) offloads_cache: bool,
+    /// Whether the projector lies on a device.
+    pub(super) offloads_projector: bool,
+    /// Whether what was not said is made to fit into what is free.
+    pub(super) fits: bool,
+    /// How weights are placed.
+    pub(super) placement: Placement,
+    /// Whether something was said whose effect is not worked out here.
+    pub(super) is_cut: bool,
+}
+
+/// What a server was built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Backend {
+    /// The processor alone.
+    Processor,
+    /// Devices of NVIDIA.
+    Cuda,
+    /// Other devices, or that is not known.
+    Other,
+}
+
+/// What the tags of official images for devices name (.devops of the repository).
+const OF_DEVICES: [&str; 7] = ["rocm", "vulkan", "intel", "sycl", "musa", "openvino", "cann"];
+
+impl Backend {
+    /// That of an image; absent: it is none of the project's own.
+    pub(super) fn of(image: Option<&Image>) -> Self {
+        match image {
+            Some(image) if image.mentions("cuda") => Self::Cuda,
+            Some(image)
+                if is_official(image) && !OF_DEVICES.iter().any(|it| image.mentions(it)) =>
+            {
+                Self::Processor
+            }
+            Some(_) | None => Self::Other,
+        }
+    }
+}
+
+fn is_official(image: &Image) -> bool {
+    matches!(image.profile(), Some((_, Trust::Official)))
+}
+
+/// How weights are placed on devices.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Placement {
+    /// Layers on devices, from the last one on; absent: as many as fit.
+    pub(super) layers: Option<u64>,
+    /// Shares of the devices; empty: by what is free.
+    pub(super) shares: Vec<f32>,
+    /// Whether one device takes it all.
+    pub(super) is_one: bool,
+    /// Which one.
+    pub(super) main: u32,
+    /// Of how many layers the experts stay on the host.
+    pub(super) experts_on_host: u64,
+    /// Whether tensors are placed by patterns, or cut into parts.
+    pub(super) is_special: bool,
+}
+
+impl Settings {
+    /// What is said for the model, or, with `draft`, for the small model beside it.
+    pub(super) fn of(arguments: &Arguments, reading: &Reading<'_>, backend: Backend) -> Self {
+        let words = Words { arguments, reading };
+        let build = reading.invocation.build();
+        let is_since = |first: u32| build.is_none_or(|build| build >= first);
+        let (slots, is_unified) = slots(&words, is_since);
+        let context = words.number("--ctx-size", "LLAMA_ARG_CTX_SIZE");
+        let each = words.number("--kv-unified-per-slot", "LLAMA_ARG_KV_UNIFIED_PER_SLOT");
+        let context = context.filter(|context| *context > 0);
+        let context = context.or_else(|| each.map(|each| each.saturating_mul(slots)));
+        let batch = words.number("--batch-size", "LLAMA_ARG_BATCH").unwrap_or(2048);
+        let micro_batch = words.number("--ubatch-size", "LLAMA_ARG_UBATCH").unwrap_or(512);
+        let kind = |flag, variable| words.text(flag, variable).unwrap_or_else(|| "f16".to_owned());
+        let offloads = |flag, off, variable| words.is_on(flag, off, variable).unwrap_or(true);
+        Self {
+            build,
+            context,
+            slots,
+            is_unified,
+            batch,
+            micro_batch: if micro_batch == 0 { batch } else { micro_batch },
+            cache_types: [
+                kind("--cache-type-k", "LLAMA_ARG_CACHE_TYPE_K"),
+                kind("--cache-type-v", "LLAMA_ARG_CACHE_TYPE_V"),
+            ],
+            is_unfused: is_unfused(&words, is_since),
+            keeps_all: words.is_on("--swa-full", "", "LLAMA_ARG_SWA_FULL").unwrap_or(false),
+            is_mapped: is_mapped(&words),
+            repacks: offloads("--repack", "--no-repack", "LLAMA_ARG_REPACK"),
+            backend,
+            embeds: embeds(&words),
+            offloads_cache: offloads("--kv-offload", "--no-kv-offload", "LLAMA_ARG_KV_OFFLOAD"),
+            offloads_projector: offloads(
+                "--mmproj-offload",
+                "--no-mmproj-offload",
+                "LLAMA_ARG_MMPROJ_OFFLOAD",
+            ),
+            fits: is_since(FITS_SINCE)
+                && !words.text("--fit", "LLAMA_ARG_FIT").is_some_and(|text| is_off(&text)),
+            placement: Placement::of(&words),
+            is_cut: is_cut(&words),
+        }
+    }
+
+    /// The same for the small model beside it, which has flags of its own.
+    pub(super) fn of_draft(&self, arguments: &Arguments, reading: &Reading<'_>) -> Self {
+        let words = Words { arguments, reading };
+        let kind = |flag| words.text(flag, "").unwrap_or_else(|| "f16".to_owned());
+        let mut placement = Placement::of_layers(words.text("--gpu-layers-draft", ""));
+        placement.is_special = self.placement.is_special || !self.placement.shares.is_empty();
+        Self {
+            cache_types: [kind("--cache-type-k-draft"), kind("--cache-type-v-draft")],
+            placement,
+            ..self.clone()
+        }
+    }
+
+    /// The same without a layer on a device.
+    pub(super) fn on_host(&self) -> Self {
+        let placement = Placement { layers: Some(0), ..self.placement.clone() };
+        Self { placement, ..self.clone() }
+    }
+
+    /// Whether only as many outputs are reserved as there are slots.
+    pub(super) fn has_few_outputs(&self) -> bool {
+        self.build.is_none_or(|build| build >= FEW_OUTPUTS_SINCE)
+    }
+
+    /// Whether the rules of this folder were read in the sources of the build or in newer ones.
+    pub(super) fn is_read(&self) -> bool {
+        self.build.is_none_or(|build| build >= FOUR_SLOTS_SINCE)
+    }
+}
+
+/// Slots, and whether they share one cache.
+fn slots(words: &Words<'_>, is_since: impl Fn(u32) -> bool) -> (u64, bool) {
+    let said = words.number("--parallel", "LLAMA_ARG_N_PARALLEL").filter(|slots| *slots > 0);
+    let shares = words.is_on("--kv-unified", "--no-kv-unified", "LLAMA_ARG_KV_UNIFIED");
+    match said {
+        Some(slots) if slots > 1 || is_since(ONE_SLOT_SINCE) => (slots, shares.unwrap_or(false)),
+        Some(_) | None if is_since(ONE_SLOT_SINCE) => (4, true),
+        Some(_) | None if is_since(FOUR_SLOTS_SINCE) && shares != Some(true) => (4, true),
+        Some(_) | None => (1, shares.unwrap_or(false)),
+    }
+}
+
+/// Whether attention is computed in steps: as a switch the flag was off where it was not given.
+fn is_unfused(words: &Words<'_>, is_since: impl Fn(u32) -> bool) -> bool {
+    if !is_since(FUSES_SINCE) {
+        let is_set = words.is_on("--flash-attn", "", "LLAMA_ARG_FLASH_ATTN");
+        return !is_set.unwrap_or(false);
+    }
+    let said = words.text("--flash-attn", "LLAMA_ARG_FLASH_ATTN");
+    said.is_some_and(|text| is_off(&text))
+}
+
+/// Whether weights are read where the file is mapped.
+fn is_mapped(words: &Words<'_>) -> bool {
+    match words.text("--load-mode", "LLAMA_ARG_LOAD_MODE").as_deref() {
+        Some("none" | "dio") => return false,
+        Some("mmap" | "mlock" | "mmap+mlock" | "auto") => return true,
+        Some(_) | None => {}
+    }
+    let direct = words.is_on("--direct-io", "--no-direct-io", "LLAMA_ARG_DIO").unwrap_or(false);
+    !direct && words.is_on("--mmap", "--no-mmap", "LLAMA_ARG_MMAP").unwrap_or(true)
+}
+
+fn embeds(words: &Words<'_>) -> bool {
+    let is_on = |flag, variable| words.is_on(flag, "", variable).unwrap_or(false);
+    is_on("--embedding", "LLAMA_ARG_EMBEDDINGS") || is_on("--reranking", "LLAMA_ARG_RERANKING")
+}
+
+/// What takes memory, or places it, otherwise than is worked out here.
+fn is_cut(words: &Words<'_>) -> bool {
+    let types = words.text("--spec-type", "LLAMA_ARG_SPEC_TYPE").unwrap_or_default();
+    let has = |name: &str| types.split(',').any(|kind| kind.trim().starts_with(name));
+    let own = has("draft") || has("mtp") || has("eagle") || has("dflash");
+    let asks = |flag: &str| words.arguments.last(flag).is_some() || words.arguments.is_on(flag);
+    own || asks("--moe-cache-mib") || asks("--n-cpu-ffn") || asks("--lazy-mode")
+}
+
+impl Placement {
+    fn of(words: &Words<'_>) -> Self {
+        let plain = Self::of_layers(words.text("--gpu-layers", "LLAMA_ARG_N_GPU_LAYERS"));
+        let shares = words.text("--tensor-split", "LLAMA_ARG_TENSOR_SPLIT").unwrap_or_default();
+        let shares = shares.split([',', '/']).filter_map(|share| share.trim().parse().ok());
+        let mode = words.text("--split-mode", "LLAMA_ARG_SPLIT_MODE");
+        let main = words.number("--main-gpu", "LLAMA_ARG_MAIN_GPU").unwrap_or_default();
+        let all_experts = words.is_on("--cpu-moe", "", "LLAMA_ARG_CPU_MOE").unwrap_or(false);
+        let experts = words.number("--n-cpu-moe", "LLAMA_ARG_N_CPU_MOE").unwrap_or_default();
+        let has_patterns = words.text("--override-tensor", "LLAMA_ARG_OVERRIDE_TENSOR").is_some();
+        let devices = words.text("--device", "LLAMA_ARG_DEVICE");
+        let is_none = devices.as_deref() == Some("none");
+        Self {
+            layers: if is_none { Some(0) } else { plain.layers },
+            shares: shares.collect(),
+            is_one: mode.as_deref() == Some("none"),
+            main: u32::try_from(main).unwrap_or_default(),
+            experts_on_host: if all_experts { u64::MAX } else { experts },
+            is_special: has_patterns
+                || devices.is_some() && !is_none
+                || matches!(mode.as_deref(), Some("row" | "tensor")),
+        }
+    }
+}
+
+impl Placement {
+    /// With so many layers on devices, and nothing else said.
+    fn of_layers(text: Option<String>) -> Self {
+        let layers = text.and_then(|text| match text.trim() {
+            "all" => Some(u64::MAX),
+            // One below zero is as many as fit, and what is further below all of them.
+            text => match text.parse::<i64>().ok()? {
+                -1 => None,
+                number => Some(u64::try_from(number).unwrap_or(u64::MAX)),
+            },
+        });
+        Self { layers, ..Self::default() }
+    }
+
+    /// Whether nothing is said about it, so that it is chosen to fit.
+    pub(super) fn is_free(&self) -> bool {
+        self.layers.is_none()
+            && self.shares.is_empty()
+            && self.experts_on_host == 0
+            && !self.is_special
+    }
+}
+
+/// A command line and the variables that stand for its flags.
+struct Words<'a> {
+    arguments: &'a Arguments,
+    reading: &'a Reading<'a>,
+}
+
+impl Words<'_> {
+    fn setting(&self, flag: &str, variable: &str) -> Option<Setting> {
+        self.reading.setting(self.arguments, &[flag], &[variable])
+    }
+
+    fn text(&self, flag: &str, variable: &str) -> Option<String> {
+        let setting = self.setting(flag, variable)?;
+        setting.text().map(str::to_owned)
+    }
+
+    fn number(&self, flag: &str, variable: &str) -> Option<u64> {
+        let setting = values::number(self.setting(flag, variable))?;
+        setting.text()?.trim().parse().ok()
+    }
+
+    /// What the last of two opposite switches says, else the variable, which is also read as the
+    /// opposite where `NO_` stands before its name.
+    fn is_on(&self, on: &str, off: &str, variable: &str) -> Option<bool> {
+        if let Some(given) = self.arguments.last_of(&[on, off]) {
+            return Some(given == on);
+        }
+        let environment = &self.reading.environment;
+        let opposite = variable.replacen("LLAMA_ARG_", "LLAMA_ARG_NO_", 1);
+        if environment.get(&opposite).is_some() {
+            return Some(false);
+        }
+        environment.get(variable).map(|word| !is_off(&word.text))
+    }
+}
+
+fn is_off(text: &str) -> bool {
+    matches!(text.to_ascii_lowercase().as_str(), "0" | "off" | "false" | "disabled")
+}
