@@ -5,6 +5,7 @@
 //! tensor is read; no length is believed before it is compared with what the file still has.
 
 pub mod architectures;
+pub mod builds;
 mod keys;
 mod layout;
 mod metadata;

@@ -3,6 +3,7 @@
 mod adapter;
 mod architecture;
 mod beside;
+mod build;
 mod configuration;
 mod content;
 mod context;

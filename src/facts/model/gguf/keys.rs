@@ -2,10 +2,10 @@
 //! there and has another type (build 11669: `get_key` of `llama-model-loader.cpp`, `load_hparams` of
 //! `llama-model.cpp`, `load` of `llama-vocab.cpp`).
 
+use super::GgufError;
 use super::architectures::{self, Tokenizer};
 use super::metadata::{Metadata, Value, wrong_type};
 use super::types::ValueType;
-use super::{GgufError, Newer};
 
 /// Names that share a type.
 type Typed = (ValueType, &'static [&'static str]);
@@ -184,31 +184,4 @@ fn vocabulary(metadata: &Metadata) -> Option<GgufError> {
     each("scores", &[ValueType::F32, ValueType::I32], "array of f32 or i32")
         .or_else(|| each("token_type", &[ValueType::I32], "array of i32"))
         .or_else(|| typed(metadata, "tokenizer.ggml.", &OF_TOKENIZER))
-}
-
-/// Names that this program's tables do not have.
-pub(super) fn newer(metadata: &Metadata) -> Vec<Newer> {
-    let text = |key: &str| match metadata.get(key) {
-        Some(Value::Text(text)) if !text.is_empty() => Some(text.clone()),
-        Some(_) | None => None,
-    };
-    let mut newer = Vec::new();
-    if let Some(architecture) = &metadata.architecture {
-        if !architectures::is_known(architecture) {
-            newer.push(Newer::Architecture(architecture.clone()));
-        }
-        let scaling = text(&format!("{architecture}.rope.scaling.type"));
-        newer.extend(scaling.filter(|name| !architectures::scales(name)).map(Newer::Scaling));
-    }
-    let Some(tokenizer) = metadata.tokenizer.as_deref() else { return newer };
-    match architectures::tokenizer(tokenizer) {
-        None => newer.push(Newer::Tokenizer(tokenizer.to_owned())),
-        // Its tokenizer stands for the pre-tokenizer too.
-        Some(Tokenizer::Merging) if tokenizer != "gemma4" => {
-            let pre = text("tokenizer.ggml.pre");
-            newer.extend(pre.filter(|name| !architectures::splits(name)).map(Newer::PreTokenizer));
-        }
-        Some(Tokenizer::Merging | Tokenizer::Plain | Tokenizer::None) => {}
-    }
-    newer
 }

@@ -6,7 +6,7 @@ use std::io::{Read, Seek};
 use super::architectures::{self, Tokenizer};
 use super::reader::{Field, Reader};
 use super::types::ValueType;
-use super::{GgufError, Newer, keys};
+use super::{GgufError, Newer, builds, keys};
 use crate::plan::engine::memory::Numbers;
 
 /// `GGUF_DEFAULT_ALIGNMENT`.
@@ -384,7 +384,7 @@ impl Metadata {
 
     /// What this program's tables do not have.
     pub(super) fn newer(&self) -> Vec<Newer> {
-        keys::newer(self)
+        builds::newer(self)
     }
 
     /// The first thing that the loader needs and does not find, in its own order. Only the first

@@ -1,6 +1,6 @@
 //! What the lane's engine makes of what the path names, if that is whole.
 
-use super::{Subject, is_called_gguf, opens_gguf_alone, rules, severity};
+use super::{Subject, build, is_called_gguf, opens_gguf_alone, rules, severity};
 use crate::facts::model::gguf::{Newer, architectures};
 use crate::facts::model::huggingface::{FolderKind, Weights};
 use crate::facts::model::{Content, Defect, Folder, Model, Shape};
@@ -16,13 +16,15 @@ pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Finding
     }
     if let Some(header) = model.gguf() {
         let architecture = header.metadata.architecture.as_deref().unwrap_or_default();
-        let is_told = |newer: &&Newer| match newer.key(architecture) {
+        let is_asked = |newer: &&Newer| match newer.key(architecture) {
             Some(key) => !subject.overrides_key(&key),
             None => !matches!(newer, Newer::Tensor(_)) || !subject.overrides_shape(),
         };
-        for newer in header.newer.iter().filter(is_told) {
+        let is_open = |newer: &&Newer| is_asked(newer) && !build::is_told(subject, newer);
+        for newer in header.newer.iter().filter(is_open) {
             findings.push(unknown_to_llama_cpp(subject, newer));
         }
+        build::judge(subject, header, findings);
     }
 }
 
@@ -236,13 +238,10 @@ fn unknown_to_llama_cpp(subject: &Subject<'_>, newer: &Newer) -> Finding {
         Newer::Scaling(name) => format!("the scaling of positions `{name}`"),
         Newer::Tensor(name) => format!("the tensor `{name}` beside those of its architecture"),
     };
-    let build = architectures::NEWEST_BUILD;
-    let first = subject.facts.lane.engine.and_then(|engine| engine.releases().first_build);
-    let number = || subject.version()?.first().copied();
-    let is_covered = first.zip(number()).is_some_and(|(first, it)| (first..=build).contains(&it));
     let message = format!(
-        "`{}` has {what}, which llama.cpp up to build {build} does not know",
-        subject.shown().display()
+        "`{}` has {what}, which llama.cpp up to build {} does not know",
+        subject.shown().display(),
+        architectures::NEWEST_BUILD
     );
     subject
         .finding(
@@ -250,5 +249,5 @@ fn unknown_to_llama_cpp(subject: &Subject<'_>, newer: &Newer) -> Finding {
             message,
             "use a build of llama.cpp that has it, or another model",
         )
-        .severity(severity(is_covered))
+        .severity(severity(build::covered(subject).is_some()))
 }

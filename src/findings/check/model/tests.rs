@@ -371,6 +371,53 @@ fn an_architecture_is_judged_by_the_release_that_is_known() {
 }
 
 #[test]
+fn an_architecture_of_llama_cpp_is_judged_by_the_build_that_is_known() {
+    let of = |name: &str, version: Option<&str>| {
+        let stack = Stack::new(GGUF).served_by(Engine::LlamaCpp, version);
+        let bytes = fs_err::read(stack.at()).unwrap();
+        let end = bytes.windows(5).position(|window| window == b"llama").unwrap();
+        let length = (name.len() as u64).to_le_bytes();
+        let parts = [&bytes[..end - 8], &length, name.as_bytes(), &bytes[end + 5..]];
+        let told = stack.write("", parts.concat()).findings();
+        let own = told.iter().filter(|it| it.rule.id == "architecture-unsupported");
+        own.map(|it| format!("{}: {}; {}", it.severity, it.message, it.fix)).collect::<Vec<_>>()
+    };
+    let file = "`/models/gguf/tiny-Q4_K_M.gguf` has the architecture";
+    for (name, version, expected) in [
+        (
+            "qwen3",
+            Some("b4719"),
+            "error: FILE `qwen3`, which llama.cpp knows since build b5092, and the image has build \
+             b4719; use an image of build b5092 or newer, or another model",
+        ),
+        (
+            "persimmon",
+            Some("b4719"),
+            "error: FILE `persimmon`, which llama.cpp no longer knows after build b2951, and the \
+             image has build b4719; use an image of build b2951, or another model",
+        ),
+        (
+            "maple",
+            Some("b11000"),
+            "warning: FILE `maple`, which llama.cpp knows since a build from b10588 to b11669, and \
+             the image has build b11000; use an image of build b11669 or newer, or another model",
+        ),
+    ] {
+        assert_eq!(of(name, version), [expected.replace("FILE", file)], "{name} {version:?}");
+    }
+    for (name, version) in [
+        ("llama", Some("b4719")),
+        ("persimmon", Some("b2000")),
+        ("qwen3", Some("b5092")),
+        ("maple", Some("b11669")),
+        ("qwen3", None),
+    ] {
+        assert_eq!(of(name, version), [""; 0], "{name} {version:?}");
+    }
+    assert!(of("persimmon", None)[0].starts_with("warning: "));
+}
+
+#[test]
 fn what_is_not_there_says_how_to_get_it() {
     let mut stack = Stack::new("gguf/other.gguf");
     stack.check("error[files-missing] 10: the model `/models/gguf/other.gguf` is not there");
