@@ -7,6 +7,7 @@ pub mod archive;
 pub mod file;
 pub mod gguf;
 pub mod huggingface;
+pub mod jinja;
 mod json;
 mod lack;
 mod layout;
@@ -63,6 +64,8 @@ pub enum Shape {
     Split(Split),
     /// A folder in the layout of the hub.
     Folder(Box<Folder>),
+    /// A text that is read as a whole: a chat template.
+    Text(String),
     /// A folder that only has to be there.
     Directory,
 }
@@ -126,7 +129,8 @@ fn weights(view: &dyn View, path: &Path, part: Part) -> ModelFacts {
 #[must_use]
 pub fn examine_as(view: &dyn View, path: &Path, part: Part) -> ModelFacts {
     match part {
-        Part::Text | Part::ChatTemplate => text(view, path),
+        Part::ChatTemplate => template(view, path),
+        Part::Text => text(view, path),
         Part::Folder | Part::Models => match view.stat(path).seen() {
             Some(stat) if stat.kind == FileKind::Directory => directory(view, path, part),
             Some(_) | None => text(view, path),
@@ -156,6 +160,17 @@ fn text(view: &dyn View, path: &Path) -> ModelFacts {
             ModelFacts::Seen(Box::new(Model { shape, files: vec![file], leftovers }))
         }
     }
+}
+
+/// A chat template, with its text where that is no longer than templates are.
+fn template(view: &dyn View, path: &Path) -> ModelFacts {
+    let mut facts = text(view, path);
+    if let ModelFacts::Seen(model) = &mut facts
+        && let Some(text) = huggingface::template(view, path)
+    {
+        model.shape = Shape::Text(text);
+    }
+    facts
 }
 
 /// A folder of models is there when it can be listed.
@@ -251,7 +266,7 @@ impl Model {
     pub fn folder(&self) -> Option<&Folder> {
         match &self.shape {
             Shape::Folder(folder) => Some(folder),
-            Shape::File | Shape::Split(_) | Shape::Directory => None,
+            Shape::File | Shape::Split(_) | Shape::Text(_) | Shape::Directory => None,
         }
     }
 
@@ -277,7 +292,7 @@ impl Model {
         match self.shape {
             Shape::Folder(_) | Shape::Directory => path.join(&file.name),
             // A mount may have given it another name.
-            Shape::File => path.to_path_buf(),
+            Shape::File | Shape::Text(_) => path.to_path_buf(),
             Shape::Split(_) => path.with_file_name(&file.name),
         }
     }
@@ -286,7 +301,7 @@ impl Model {
     #[must_use]
     pub fn complete(&self) -> bool {
         let whole = match &self.shape {
-            Shape::File | Shape::Directory => true,
+            Shape::File | Shape::Text(_) | Shape::Directory => true,
             Shape::Split(split) => split.problem.is_none(),
             Shape::Folder(folder) => folder.complete(),
         };

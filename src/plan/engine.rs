@@ -40,6 +40,7 @@ mod speculation;
 mod started;
 mod stray_words;
 mod tei;
+mod templates;
 mod tgi;
 mod variables;
 mod vllm;
@@ -64,6 +65,7 @@ pub use self::quantizations::{Fit, Quantizations};
 pub use self::speculation::{DraftRules, Speculation};
 pub use self::started::started_files;
 pub use self::stray_words::StrayWord;
+pub use self::templates::{TemplateReader, Templates};
 pub use self::variables::{Elsewhere, KnownVariables, Meant, UnreadVariable};
 
 use crate::path::ServicePath;

@@ -7,6 +7,8 @@ mod architecture;
 mod bad_input;
 /// Where engines keep what they take from the hub, by their variables.
 mod cache_variables;
+/// Chat templates, read by preflight, by llama-server and by Jinja2.
+mod chat_templates;
 /// What the command line says about itself.
 mod command_line;
 /// Command lines of engines, as people write them.

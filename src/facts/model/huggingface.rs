@@ -8,6 +8,7 @@ mod documents;
 pub mod index;
 mod snapshot;
 mod surplus;
+mod templates;
 mod tokenizer;
 mod weights;
 
@@ -21,6 +22,8 @@ pub use self::config::Config;
 pub use self::documents::{Documents, TokenizerSettings};
 pub use self::index::{Astray, Index};
 pub use self::snapshot::{Snapshot, snapshot};
+pub use self::templates::Template;
+pub(super) use self::templates::template;
 pub use self::tokenizer::PROCESSOR;
 use super::file::{self, Content, Defect, ModelFile, Role};
 use super::json::{self, PythonDocument};
@@ -64,6 +67,8 @@ pub struct Folder {
     pub ggufs: Vec<String>,
     /// Whether there is a template that turns a conversation into a prompt.
     pub chat_template: Presence,
+    /// The templates that are taken, those of a file of its own before those of the configuration.
+    pub templates: Vec<Template>,
     /// The small documents beside the weights.
     pub documents: Documents,
     /// The code that `auto_map` names.

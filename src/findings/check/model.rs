@@ -17,6 +17,7 @@ mod pooling;
 pub(super) mod reach;
 mod router;
 pub(super) mod rules;
+mod template;
 
 #[cfg(test)]
 mod tests;
@@ -59,6 +60,7 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
         }
     }
     router::judge(facts, findings);
+    template::given(facts, findings);
 }
 
 fn judge(subject: &Subject<'_>, findings: &mut Findings) {
@@ -82,6 +84,7 @@ fn survived(finding: Finding) -> Finding {
 
 fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
     reach::judge(subject, findings);
+    template::judge(subject, model, findings);
     if beside::judge(subject, model, findings) {
         return;
     }
@@ -103,7 +106,7 @@ fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
             pooling::judge(subject, model, folder, findings);
         }
         Shape::Split(split) => content::split(subject, model, split, findings),
-        Shape::File | Shape::Directory => {}
+        Shape::File | Shape::Text(_) | Shape::Directory => {}
     }
     for file in &model.files {
         if folder::is_beside_the_point(subject, file) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::path::ServicePath;
 use crate::plan::engine::memory::Sizing;
 use crate::plan::engine::{
-    Complaint, Embeds, Engine, GivesOut, Layout, LoadFormat, Onnx, Speculation,
+    Complaint, Embeds, Engine, GivesOut, Layout, LoadFormat, Onnx, Speculation, Templates,
 };
 use crate::source_map::{Place, Spanned};
 
@@ -87,6 +87,8 @@ pub struct Invocation {
     /// What it was told to give out, of an engine that gives out one thing alone (llama.cpp); absent: of
     /// every other, and where it is not known.
     pub gives_out: Option<GivesOut>,
+    /// How a conversation becomes a prompt.
+    pub templates: Templates,
     /// Which ONNX graphs of a folder it loads.
     pub graphs: Onnx,
     /// A folder out of which models are loaded on request (llama.cpp's router, Ollama, LocalAI).
@@ -305,6 +307,7 @@ impl Invocation {
             offline: false,
             without_projector: false,
             gives_out: None,
+            templates: Templates::default(),
             embeds: Embeds::default(),
             graphs: engine.models().onnx,
             models_dir: None,

@@ -12,7 +12,7 @@ use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
     Adapters, Beyond, CommandLine, Complaint, ContextFlag, Documents, Engine, Gguf, Http, Layout,
     Limits, Listed, Longest, Models, Offline, Onnx, Part, Pins, Positions, Probe, Releases,
-    Scaling, Serves, Trims, config, load_format, names,
+    Scaling, Serves, TemplateReader, Trims, config, load_format, names,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -130,6 +130,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     lora(&arguments, reading);
     reading.path_or_repository(Part::Lora, arguments.last("--uno-lora-path"), None);
     chat_template(arguments.last("--chat-template"), reading);
+    reading.invocation.templates.reader = Some(TemplateReader::Jinja2);
     let name = reading.text(arguments.last("--served-model-name"));
     reading.invocation.served_names = name.map(|name| name.value).into_iter().collect();
     reading.port(arguments.last("--port"));

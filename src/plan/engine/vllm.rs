@@ -25,7 +25,7 @@ use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
     Adapters, Architectures, Beyond, CommandLine, Complaint, ContextFlag, Documents, DraftRules,
     Engine, Gguf, Http, KnownVariables, Layout, Listed, Models, Offline, Onnx, Part, Pins, Probe,
-    Releases, Serves, Speculation, Trims, config, load_format, names,
+    Releases, Serves, Speculation, TemplateReader, Templates, Trims, config, load_format, names,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -226,7 +226,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.path_or_repository(Part::Tokenizer, tokenizer, tokenizer_revision.as_deref());
     lora(&arguments, reading);
     draft(&arguments, reading);
-    chat_template(arguments.last("--chat-template"), reading);
+    templates(arguments.last("--chat-template"), reading);
     certificates(&arguments, reading);
     demands::refused(&arguments, reading);
     registries::unknown(&arguments, reading);
@@ -401,6 +401,17 @@ fn draft(arguments: &Arguments, reading: &mut Reading<'_>) {
 pub(super) fn chat_template(setting: Option<Setting>, reading: &mut Reading<'_>) {
     let is_path = |setting: &Setting| setting.text().is_none_or(names::is_path_like);
     reading.path(Part::ChatTemplate, setting.filter(is_path));
+}
+
+/// What makes prompts: the text that the command gives, or what it opens.
+fn templates(setting: Option<Setting>, reading: &mut Reading<'_>) {
+    let is_template = |text: &str| text.contains("{{") || text.contains("{%");
+    let given = setting.clone().filter(|setting| {
+        setting.text().is_some_and(|text| is_template(text) && !names::is_path_like(text))
+    });
+    chat_template(setting, reading);
+    reading.invocation.templates =
+        Templates { reader: Some(TemplateReader::Jinja2), given: reading.text(given) };
 }
 
 /// Opens what TLS needs; nothing of it turns TLS on but the key and the certificate (uvicorn,

@@ -27,6 +27,12 @@ const ROOM_FOR_KEYS: usize = 4 << 20;
 /// Longer strings (templates, licences) say nothing that is judged here.
 const LONGEST_KEPT: usize = 256;
 
+/// Chat templates are kept as a whole; the longest that are known have some 30 kB.
+const LONGEST_TEMPLATE: usize = 1 << 20;
+
+/// Where the model's chat template is, and the one for requests with tools.
+const TEMPLATES: [&str; 2] = ["tokenizer.chat_template", "tokenizer.chat_template.tool_use"];
+
 /// `LLAMA_MAX_LAYERS` of llama.cpp.
 const MOST_LAYERS: u64 = 512;
 
@@ -78,7 +84,7 @@ pub struct Metadata {
 pub enum Value {
     /// An integer, with its type in the file.
     Integer(i128, ValueType),
-    /// A string of at most 256 bytes.
+    /// A string of at most 256 bytes, or a chat template.
     Text(String),
     /// A longer string.
     LongText,
@@ -154,14 +160,15 @@ fn single<R: Read + Seek>(
     Ok(match kind {
         ValueType::String => {
             let length = reader.string_length(field)?;
-            let kept = usize::try_from(length).ok().filter(|length| *length <= LONGEST_KEPT);
+            let longest = if TEMPLATES.contains(&key) { LONGEST_TEMPLATE } else { LONGEST_KEPT };
+            let kept = usize::try_from(length).ok().filter(|length| *length <= longest);
             let Some(kept) = kept else {
                 reader.skip(length, field)?;
                 return Ok(Value::LongText);
             };
-            let mut bytes = [0; LONGEST_KEPT];
-            reader.fill(&mut bytes[..kept], field)?;
-            Value::Text(String::from_utf8_lossy(&bytes[..kept]).into_owned())
+            let mut bytes = vec![0; kept];
+            reader.fill(&mut bytes, field)?;
+            Value::Text(String::from_utf8_lossy(&bytes).into_owned())
         }
         ValueType::Bool => Value::Truth(integer(reader, kind, field)? != 0),
         ValueType::U8
@@ -296,6 +303,20 @@ impl Metadata {
     #[must_use]
     pub fn is_true(&self, key: &str) -> bool {
         matches!(self.get(key), Some(Value::Truth(true)))
+    }
+
+    /// The chat template that llama.cpp takes, as its entry is called and what it says: the one for tools
+    /// stands in for a general one that is missing, empty or `chatml` (build 11669 `common/chat.cpp`).
+    #[must_use]
+    pub fn chat_template(&self) -> Option<(&'static str, String)> {
+        let of = |key: &'static str| Some((key, self.text(key)?));
+        let [general, for_tools] = TEMPLATES;
+        let is_own = |text: &String| !text.is_empty() && text != "chatml";
+        match (self.get(general), of(general)) {
+            (None, _) => of(for_tools),
+            (Some(_), Some((_, text))) if !is_own(&text) => of(for_tools),
+            (Some(_), template) => template,
+        }
     }
 
     /// The text of an entry, if it was kept.

@@ -39,9 +39,9 @@ pub struct Documents {
 /// What of `tokenizer_config.json` matters.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct TokenizerSettings {
-    /// Whether it has a template for conversations.
-    #[serde(default, rename = "chat_template", deserialize_with = "is_said")]
-    pub has_template: bool,
+    /// What makes prompts of conversations: a template, or several with names.
+    #[serde(default)]
+    pub(super) chat_template: Option<Value>,
     /// `tokenizer_class`.
     #[serde(default)]
     pub tokenizer_class: Option<Value>,

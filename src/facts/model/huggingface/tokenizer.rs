@@ -5,7 +5,7 @@ use std::io::{Read as _, SeekFrom};
 use serde::de::IgnoredAny;
 
 use super::documents::{ObjectOf, TokenizerSettings};
-use super::{Examination, FolderKind, Presence, parsed};
+use super::{Examination, FolderKind, Presence, parsed, templates};
 use crate::facts::model::FileState;
 use crate::facts::model::file::{self, Content, Defect, Role};
 use crate::facts::model::json;
@@ -68,21 +68,24 @@ pub(super) fn examine(examination: &mut Examination<'_>) {
 /// A template is in a file of its own or in `tokenizer_config.json`, which is judged as well.
 fn chat_template(examination: &mut Examination<'_>) {
     const SETTINGS: &str = "tokenizer_config.json";
-    let mut here =
+    let here =
         ["chat_template.jinja", "chat_template.json"].iter().any(|name| examination.has(name));
+    let mut said = None;
     if examination.has(SETTINGS) {
         let path = examination.path.join(SETTINGS);
         let mut says: Option<TokenizerSettings> = None;
         let keep = |ObjectOf(settings)| says = Some(settings);
         let longest = LONGEST_CONFIGURATION;
         let file = parsed(examination.view, &path, SETTINGS, Role::Tokenizer, longest, keep);
-        here |= says.as_ref().is_some_and(|says| says.has_template);
+        said = says.as_mut().and_then(|says| says.chat_template.take());
         examination.folder.documents.tokenizer = says;
         // No engine needs it, but one that cannot be read stops every engine.
         if file.state() == FileState::Invalid {
             examination.files.push(file);
         }
     }
+    let here = here || said.is_some();
+    examination.folder.templates = templates::taken(examination, said.as_ref());
     examination.folder.chat_template = if here { Presence::Here } else { Presence::Missing };
 }
 

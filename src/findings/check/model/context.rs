@@ -105,7 +105,7 @@ fn cache_bytes(metadata: &Metadata) -> Option<u64> {
 fn in_vllm(subject: &Subject<'_>, model: &Model) -> Option<Finding> {
     let what = match model.shape {
         Shape::Split(_) => "is one of several GGUF files, and vLLM reads none that is split",
-        Shape::File | Shape::Directory => {
+        Shape::File | Shape::Text(_) | Shape::Directory => {
             "is a GGUF file, which newer releases of vLLM read only with a plugin"
         }
         Shape::Folder(_) => return None,

@@ -43,7 +43,7 @@ pub(super) fn foreign(subject: &Subject<'_>, model: &Model) -> Option<Finding> {
 fn content(model: &Model) -> Option<&Content> {
     match model.shape {
         Shape::File | Shape::Split(_) => model.files.first().map(|file| &file.content),
-        Shape::Folder(_) | Shape::Directory => None,
+        Shape::Folder(_) | Shape::Text(_) | Shape::Directory => None,
     }
 }
 

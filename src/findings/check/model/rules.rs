@@ -26,6 +26,7 @@ pub(super) static ALL: &[&Rule] = &[
     &PROCESSOR_MISSING,
     &ARCHITECTURE_UNSUPPORTED,
     &ADAPTER_REFUSED,
+    &CHAT_TEMPLATE_BROKEN,
     &FILES_DO_NOT_FIT,
     &UNREADABLE,
     &UNSAFE_PICKLE,
@@ -125,6 +126,12 @@ pub(super) static ARCHITECTURE_UNSUPPORTED: Rule = Rule::warning(
 
 pub(super) static ADAPTER_REFUSED: Rule =
     Rule::error("adapter-refused", ExitCode::Lane, include_str!("rules/adapter-refused.md"));
+
+pub(super) static CHAT_TEMPLATE_BROKEN: Rule = Rule::error(
+    "chat-template-broken",
+    ExitCode::Corrupt,
+    include_str!("rules/chat-template-broken.md"),
+);
 
 pub(super) static FILES_DO_NOT_FIT: Rule =
     Rule::error("files-do-not-fit", ExitCode::Corrupt, include_str!("rules/files-do-not-fit.md"));
