@@ -6,6 +6,7 @@
 pub mod cache;
 pub mod container;
 pub mod engine;
+pub mod fit;
 pub mod hub;
 pub mod lock;
 pub mod model;
@@ -67,6 +68,8 @@ pub static CHECKS: &[&Check] = &[
     &engine::environment::CHECK,
     &engine::quotes::CHECK,
     &waiting::CHECK,
+    &fit::ranks::CHECK,
+    &fit::shared_memory::CHECK,
     &container::secrets::CHECK,
     &mounts::ROOT,
     &cache::MOUNT,
@@ -82,6 +85,7 @@ pub static CHECKS: &[&Check] = &[
     &lock::CHECK,
     &cache::CONTENT,
     &model::CHECK,
+    &fit::split::CHECK,
     &container::inside::CHECK,
     &proof::CHECK,
     &container::unseen::CHECK,

@@ -37,6 +37,8 @@ pub mod repository;
 mod sglang;
 mod shell;
 mod speculation;
+mod split;
+mod spread;
 mod started;
 mod stray_words;
 mod tei;
@@ -63,6 +65,10 @@ pub use self::profile::{
 };
 pub use self::quantizations::{Fit, Quantizations};
 pub use self::speculation::{DraftRules, Speculation};
+pub use self::split::{Family, SplitRules};
+pub use self::spread::{
+    Filled, GpuVariables, Share, SharedMemoryNeed, Spread, Surplus, TakenShare,
+};
 pub use self::started::started_files;
 pub use self::stray_words::StrayWord;
 pub use self::templates::{TemplateReader, Templates};

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 pub use self::adapter::{Adapter, Said};
-pub use self::config::Config;
+pub use self::config::{Config, Pieces};
 pub use self::documents::{Documents, TokenizerSettings};
 pub use self::index::{Astray, Index};
 pub use self::snapshot::{Snapshot, snapshot};

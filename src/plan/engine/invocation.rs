@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::path::ServicePath;
 use crate::plan::engine::memory::Sizing;
 use crate::plan::engine::{
-    Complaint, Embeds, Engine, GivesOut, Layout, LoadFormat, Onnx, Speculation, Templates,
+    Complaint, Embeds, Engine, GivesOut, Layout, LoadFormat, Onnx, Speculation, Spread, Templates,
 };
 use crate::source_map::{Place, Spanned};
 
@@ -60,6 +60,8 @@ pub struct Invocation {
     pub dtype: Option<Spanned<String>>,
     /// Over how many devices each layer is split; absent: one, or the engine's own choice.
     pub tensor_parallel: Option<Spanned<u64>>,
+    /// How it is spread over GPUs beside that.
+    pub spread: Spread,
     /// Whether code that comes with the model may be run.
     pub trust_remote_code: bool,
     /// Whether the command replaces parts of what the model says of itself (`--hf-overrides`,
@@ -297,6 +299,7 @@ impl Invocation {
             load_format: None,
             dtype: None,
             tensor_parallel: None,
+            spread: Spread::default(),
             trust_remote_code: false,
             overrides: false,
             override_keys: Vec::new(),

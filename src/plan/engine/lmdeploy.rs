@@ -9,7 +9,7 @@ use crate::plan::engine::vllm::{chat_template, known};
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
     Adapters, CommandLine, Documents, Engine, Gguf, Http, Layout, Models, Offline, Onnx, Part,
-    Pins, Probe, Releases, Serves, names,
+    Pins, Probe, Releases, Serves, SplitRules, names,
 };
 use crate::project::Service;
 
@@ -25,7 +25,7 @@ pub(super) static PROFILE: Profile = Profile {
         model: "/models/NAME",
         without_model: Some("lmdeploy would exit at once"),
         context: None,
-        tensor_parallel: Some("--tp"),
+        tensor_parallel: Some(&SplitRules::of_heads("--tp")),
         pins: Pins::Revision { of_tokenizer: None },
         refuses_numbers: true,
         quantizations: None,

@@ -8,6 +8,7 @@ use crate::plan::engine::quantizations::Quantizations;
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::speculation::DraftRules;
+use crate::plan::engine::split::SplitRules;
 use crate::plan::engine::variables::KnownVariables;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{Documents, Engine, Limits, Longest, Named, Part, Pooling, Positions};
@@ -47,9 +48,9 @@ pub struct CommandLine {
     pub without_model: Option<&'static str>,
     /// How a context length is asked for, where it is known what becomes of one that is too long.
     pub context: Option<ContextFlag>,
-    /// The flag that says over how many devices each layer is split, where the attention heads have
-    /// to be divisible by it.
-    pub tensor_parallel: Option<&'static str>,
+    /// What has to be divisible by the number of devices over which each layer is split; absent:
+    /// nothing, or that is not known.
+    pub tensor_parallel: Option<&'static SplitRules>,
     /// How it is kept to one commit of a repository.
     pub pins: Pins,
     /// Whether a word that is no number, given to a flag that takes one, ends it.

@@ -10,8 +10,8 @@ use crate::plan::engine::launch::Launch;
 use crate::plan::engine::release_table::numbers;
 use crate::plan::engine::words::{Environment, Word};
 use crate::plan::engine::{
-    Complaint, Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, StrayWord,
-    UnsetVariable, names,
+    Complaint, Endpoint, GpuVariables, HubCache, Invocation, ModelsDir, Named, Opens, Part,
+    StrayWord, UnsetVariable, names,
 };
 use crate::project::{Mount, Service, Text, unquoted};
 use crate::source_map::{Place, Spanned, VariableSource};
@@ -46,10 +46,32 @@ impl<'a> Reading<'a> {
         let working_dir = launch.working_dir.clone();
         let mut reading = Self { service, working_dir, modelscope: false, environment, invocation };
         reading.endpoint("HF_ENDPOINT");
+        reading.gpu_variables();
         reading.invocation.offline = ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]
             .iter()
             .any(|name| reading.environment.is_on(name));
         reading
+    }
+
+    /// Notes what the variables say of the GPUs that the process sees.
+    fn gpu_variables(&mut self) {
+        let mut read = |name: &str| {
+            let word = self.environment.get(name)?;
+            self.invocation.spread.variables.unknown |= word.unknown.is_some();
+            Some(Spanned::new(word.text, word.place)).filter(|_| word.unknown.is_none())
+        };
+        let lists = GpuVariables::LISTS.map(&mut read);
+        let order = read("CUDA_DEVICE_ORDER").map(|order| order.value);
+        let variables = &mut self.invocation.spread.variables;
+        (variables.lists, variables.order) = (lists, order);
+    }
+
+    /// Whether the service's words, or a script of it, name this program.
+    pub(super) fn names_program(&self, program: &str) -> bool {
+        let words = self.service.words().map(|word| &word.value);
+        let texts = words.chain(self.service.texts.values().map(|text| &text.text));
+        let is_between = |c: char| c.is_whitespace() || matches!(c, ';' | '&' | '|' | '(' | ')');
+        texts.into_iter().any(|text| text.split(is_between).any(|word| word == program))
     }
 
     /// Notes the hub that a variable names, if it is set and known.

@@ -12,7 +12,7 @@ use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
     Adapters, Beyond, CommandLine, Complaint, ContextFlag, Documents, Engine, Gguf, Http, Layout,
     Limits, Listed, Longest, Models, Offline, Onnx, Part, Pins, Positions, Probe, Releases,
-    Scaling, Serves, TemplateReader, Trims, config, load_format, names,
+    Scaling, Serves, SplitRules, Surplus, TemplateReader, Trims, config, load_format, names,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -43,7 +43,8 @@ pub(super) static PROFILE: Profile = Profile {
             beyond: Beyond::Refused,
             longest: Some(longest),
         }),
-        tensor_parallel: None,
+        // srt/distributed/utils.py `divide`, of the models' heads (0.5.23).
+        tensor_parallel: Some(&SplitRules::of_heads("--tp-size")),
         pins: Pins::Revision { of_tokenizer: None },
         refuses_numbers: true,
         quantizations: Some(Quantizations::new(include_str!("sglang/quantizations.txt"))),
@@ -142,12 +143,28 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.invocation.load_format = load_format.map(|text| text.value);
     reading.invocation.dtype = reading.text(arguments.last("--dtype"));
     reading.invocation.tensor_parallel = reading.number(arguments.last("--tp-size"));
+    spread(&arguments, reading);
     reading.invocation.trust_remote_code = arguments.is_on("--trust-remote-code");
     reading.invocation.overrides = arguments.any(&["--json-model-override-args"]);
     reading.invocation.skips_tokenizer = arguments.is_on("--skip-tokenizer-init");
     reading.invocation.download_dir = reading.folder(arguments.last("--download-dir"));
     reading.hub_cache(None);
     reading.no_more(&arguments.positionals);
+}
+
+/// Every rank takes the GPU of its number, counted from `--base-gpu-id` on (srt/entrypoints/engine.py,
+/// 0.5.23).
+fn spread(arguments: &Arguments, reading: &mut Reading<'_>) {
+    let pipeline = reading.number(arguments.last("--pp-size"));
+    let first = arguments.last("--base-gpu-id");
+    let first = first.as_ref().and_then(Setting::text).and_then(|text| text.parse().ok());
+    let is_elsewhere =
+        arguments.any(&["--nnodes", "--gpu-id-step", "--dist-init-addr", "--use-ray"]);
+    let spread = &mut reading.invocation.spread;
+    spread.pipeline_parallel = pipeline;
+    spread.first = first.unwrap_or(0);
+    spread.whole_attention = arguments.is_on("--enable-dp-attention");
+    spread.surplus = if is_elsewhere { Surplus::Elsewhere } else { Surplus::Doubtful };
 }
 
 /// The model that is the first word behind `sglang serve` (0.5.16 cli/serve.py,

@@ -14,7 +14,7 @@ use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
     Adapters, CommandLine, Documents, Engine, Gguf, Http, KnownVariables, Layout, Models, Offline,
-    Onnx, Part, Pins, Probe, Releases, Serves, hugging_face,
+    Onnx, Part, Pins, Probe, Releases, Serves, SplitRules, Surplus, hugging_face,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -27,7 +27,8 @@ pub(super) static PROFILE: Profile = Profile {
             "text-generation-launcher would download and serve `bigscience/bloom-560m`",
         ),
         context: None,
-        tensor_parallel: None,
+        // server models/custom_modeling, of the models that are sharded (3.3.7).
+        tensor_parallel: Some(&SplitRules::of_heads("--num-shard")),
         pins: Pins::Revision { of_tokenizer: None },
         refuses_numbers: true,
         quantizations: None,
@@ -150,6 +151,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     pairs::judge(&arguments, reading);
     reading.invocation.quantization = reading.text(get(reading, "--quantize"));
     reading.invocation.tensor_parallel = reading.number(get(reading, "--num-shard"));
+    reading.invocation.spread.surplus = surplus(reading);
     reading.invocation.context = reading.number(get(reading, "--max-total-tokens"));
     reading.invocation.trust_remote_code =
         arguments.is_on("--trust-remote-code") || reading.environment.is_on("TRUST_REMOTE_CODE");
@@ -157,6 +159,16 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let variables = ["WEIGHTS_CACHE_OVERRIDE"];
     let cache = reading.setting(&arguments, &flags, &variables);
     reading.hub_cache_by(cache, &CACHE);
+}
+
+/// Every shard has a GPU of its own, which its server asserts (server utils/dist.py
+/// `initialize_torch_distributed`, 1.0.0 to 3.3.7).
+fn surplus(reading: &Reading<'_>) -> Surplus {
+    let release = reading.release().filter(|_| reading.invocation.on_nvidia);
+    let is_read = |release: Vec<u32>| {
+        release.len() >= 2 && (&[1, 0][..]..=&[3, 3, 7][..]).contains(&release.as_slice())
+    };
+    if release.is_some_and(is_read) { Surplus::Refused } else { Surplus::Doubtful }
 }
 
 /// `id` or `id=path`, each with an optional `@revision`, with commas between.

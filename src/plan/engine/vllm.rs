@@ -10,6 +10,7 @@ mod level;
 mod log;
 mod model;
 mod registries;
+mod spread;
 
 use serde_json::Value;
 
@@ -62,7 +63,7 @@ pub(super) static PROFILE: Profile = Profile {
             beyond: Beyond::Refused,
             longest: Some(context::longest),
         }),
-        tensor_parallel: Some("--tensor-parallel-size"),
+        tensor_parallel: Some(&spread::SPLIT),
         // `vllm/config/model.py`: without it `tokenizer_revision` is `revision`.
         pins: Pins::Revision { of_tokenizer: Some("--tokenizer-revision") },
         refuses_numbers: true,
@@ -240,7 +241,9 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
         .map(|word| word.text.clone())
         .collect();
     settings(&arguments, reading);
-    environment::values(launch.image.as_ref().is_some_and(|it| it.mentions("cpu")), reading);
+    let is_for_cpu = launch.image.as_ref().is_some_and(|it| it.mentions("cpu"));
+    spread::read(&arguments, is_for_cpu, reading);
+    environment::values(is_for_cpu, reading);
 }
 
 fn settings(arguments: &Arguments, reading: &mut Reading<'_>) {

@@ -54,6 +54,24 @@ pub struct Config {
     pub hidden_size: Option<u64>,
     /// Tokens of the vocabulary.
     pub vocab_size: Option<u64>,
+    /// Width of the feed-forward part of a layer.
+    pub intermediate_size: Option<u64>,
+    /// Width of one expert, where that is another.
+    pub expert_size: Option<u64>,
+    /// In what pieces its quantised matrices have scales.
+    pub pieces: Pieces,
+}
+
+/// In what pieces quantised matrices have scales of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pieces {
+    /// Numbers of one output that share a scale (`group_size`); absent: all, or that is not said.
+    pub group: Option<u64>,
+    /// Outputs and inputs of a block that share one (`weight_block_size`).
+    pub block: Option<[u64; 2]>,
+    /// Whether some of the matrices of a layer may be without (`modules_to_not_convert`), or are in
+    /// another order (`desc_act`).
+    pub irregular: bool,
 }
 
 impl Config {
@@ -94,6 +112,40 @@ impl Config {
             head_dim: number("head_dim"),
             hidden_size: number("hidden_size"),
             vocab_size: number("vocab_size"),
+            intermediate_size: number("intermediate_size"),
+            expert_size: number("moe_intermediate_size"),
+            pieces: quantizations(document, text).next().map(Pieces::of).unwrap_or_default(),
+        }
+    }
+}
+
+impl Pieces {
+    /// What `quantization_config` says.
+    fn of(quantization: &Value) -> Self {
+        let left = ["modules_to_not_convert", "ignored_layers", "ignore", "dynamic"];
+        let is_of_layer = |name: &Value| {
+            let name = name.as_str().unwrap_or("proj");
+            ["proj", "mlp", "attn", "layers."].iter().any(|part| name.contains(part))
+        };
+        let leaves_out = |key: &&str| match &quantization[*key] {
+            Value::Array(names) => names.iter().any(is_of_layer),
+            Value::Null => false,
+            Value::Object(names) => !names.is_empty(),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+        };
+        let block = quantization["weight_block_size"].as_array().map(Vec::as_slice);
+        let block = match block {
+            Some([outputs, inputs]) => outputs.as_u64().zip(inputs.as_u64()),
+            Some(_) | None => None,
+        };
+        let is_positive = |number: &u64| *number > 0;
+        Self {
+            group: quantization["group_size"].as_u64().filter(is_positive),
+            block: block
+                .map(|(outputs, inputs)| [outputs, inputs])
+                .filter(|block| block.iter().all(is_positive)),
+            irregular: quantization["desc_act"].as_bool().unwrap_or(false)
+                || left.iter().any(leaves_out),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::source_map::Spanned;
 
 pub(super) use self::rules::{
     CHAT_TEMPLATE_MISSING, CONTEXT_NOT_LIMITED, CONTEXT_TOO_LONG, DTYPE_DIFFERS, DUPLICATE_WEIGHTS,
-    GGUF_IN_VLLM, OTHER_LAYOUT, QUANTIZATION_CONFLICT, REMOTE_CODE, TENSOR_PARALLEL,
+    GGUF_IN_VLLM, OTHER_LAYOUT, QUANTIZATION_CONFLICT, REMOTE_CODE,
 };
 
 /// The model types that transformers 4.57.6 and vLLM 0.12.0 know without the code of a model.
@@ -52,7 +52,6 @@ pub(super) fn judge(
         quantization::judge(&judge, config, invocation),
         judge.dtype(config, invocation),
         judge.context(config, invocation),
-        judge.tensor_parallel(config, invocation),
         judge.remote_code(config, invocation),
     ];
     found.into_iter().flatten().for_each(|finding| findings.push(finding));
@@ -206,24 +205,6 @@ impl Judge<'_> {
         Some(self.at(finding, asked, "asked for here").severity(severity))
     }
 
-    fn tensor_parallel(&self, config: &Config, invocation: &Invocation) -> Option<Finding> {
-        let (asked, heads) = (invocation.tensor_parallel.as_ref()?, config.heads?);
-        let flag = invocation.engine.command_line().tensor_parallel?;
-        if asked.value == 0 || heads % asked.value == 0 {
-            return None;
-        }
-        let finding = self.subject.finding(
-            &TENSOR_PARALLEL,
-            format!(
-                "`{}` has {heads} attention heads, which cannot be split over {} devices",
-                self.shown(),
-                asked.value
-            ),
-            format!("say `{flag} {}`", largest_divisor(heads, asked.value)),
-        );
-        Some(self.at(finding, asked, "asked for here").severity(self.severity(invocation.engine)))
-    }
-
     /// An architecture that nobody but the model's own code knows.
     fn remote_code(&self, config: &Config, invocation: &Invocation) -> Option<Finding> {
         let kind = config.model_type.as_deref()?;
@@ -303,12 +284,4 @@ fn dtype_of(name: &str) -> Option<Dtype> {
         "float32" | "float" => Some(Dtype::F32),
         _ => None,
     }
-}
-
-/// The largest number up to `limit` that divides `count`.
-fn largest_divisor(count: u64, limit: u64) -> u64 {
-    (1..=limit.min(count).min(1024))
-        .rev()
-        .find(|divisor| count.is_multiple_of(*divisor))
-        .unwrap_or(1)
 }

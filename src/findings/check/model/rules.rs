@@ -37,7 +37,6 @@ pub(super) static ALL: &[&Rule] = &[
     &configuration::CONTEXT_TOO_LONG,
     &configuration::CONTEXT_NOT_LIMITED,
     &ENDPOINT_NOT_SERVED,
-    &configuration::TENSOR_PARALLEL,
     &configuration::REMOTE_CODE,
     &configuration::DUPLICATE_WEIGHTS,
     &configuration::OTHER_LAYOUT,

@@ -21,12 +21,6 @@ pub(in crate::findings::check::model) static CONTEXT_NOT_LIMITED: Rule = Rule::w
     include_str!("../rules/context-not-limited.md"),
 );
 
-pub(in crate::findings::check::model) static TENSOR_PARALLEL: Rule = Rule::error(
-    "tensor-parallel-mismatch",
-    ExitCode::Lane,
-    include_str!("../rules/tensor-parallel-mismatch.md"),
-);
-
 pub(in crate::findings::check::model) static REMOTE_CODE: Rule = Rule::error(
     "remote-code-required",
     ExitCode::Lane,

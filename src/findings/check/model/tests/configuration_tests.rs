@@ -179,7 +179,6 @@ fn what_the_command_replaces_is_not_held_against_the_model() {
     let asks = |overrides| {
         folder(r#","x":1"#).started(|with| {
             with.context = word(1 << 20);
-            with.tensor_parallel = word(3);
             with.overrides = overrides;
         })
     };
@@ -187,11 +186,8 @@ fn what_the_command_replaces_is_not_held_against_the_model() {
         stack.findings().iter().map(|found| (found.rule.id, found.severity)).collect()
     };
     let error = Severity::Error;
-    assert_eq!(
-        ids(asks(false)),
-        [("context-too-long", error), ("tensor-parallel-mismatch", error)]
-    );
-    assert_eq!(ids(asks(true)), [("tensor-parallel-mismatch", Severity::Warning)]);
+    assert_eq!(ids(asks(false)), [("context-too-long", error)]);
+    assert_eq!(ids(asks(true)), []);
     let gone = folder("").write(
         "config.json",
         CONFIG.replace("LlamaForCausalLM", "MllamaForConditionalGeneration") + "}",
@@ -241,19 +237,6 @@ fn an_onnx_graph_is_for_the_engines_that_run_one() {
         "error[not-a-model] 11: {AT} holds its weights as an ONNX graph alone, and vLLM does not \
          open one"
     ));
-}
-
-#[test]
-fn heads_are_split_evenly() {
-    let over = |devices: u64| folder("").started(|with| with.tensor_parallel = word(devices));
-    over(1).check("");
-    over(2).check("");
-    over(0).check("");
-    over(3).check(&format!(
-        "error[tensor-parallel-mismatch] 17: {AT} has 4 attention heads, which cannot be split \
-         over 3 devices"
-    ));
-    assert_eq!(over(3).findings()[0].fix, "say `--tensor-parallel-size 2`");
 }
 
 #[test]

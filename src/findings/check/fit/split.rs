@@ -1,0 +1,91 @@
+//! Whether the layers of a model can be divided among its devices.
+
+mod uneven;
+
+use self::uneven::{Splitting, Uneven};
+use crate::exit_code::ExitCode;
+use crate::facts::model::huggingface::{Config, FolderKind};
+use crate::facts::model::{ModelFacts, Shape};
+use crate::facts::{ArtifactFacts, LaneFacts};
+use crate::findings::check::rule::{Check, Run};
+use crate::findings::{Finding, Findings, Rule, Severity};
+use crate::plan::engine::release_table::numbers;
+use crate::plan::engine::{Invocation, Part};
+
+/// The sizes of a model are not divisible by the number of devices.
+pub static CHECK: Check = Check { rules: &[&TENSOR_PARALLEL], run: Run::Model(run) };
+
+static TENSOR_PARALLEL: Rule = Rule::error(
+    "tensor-parallel-mismatch",
+    ExitCode::Memory,
+    include_str!("rules/tensor-parallel-mismatch.md"),
+);
+
+fn run(facts: &LaneFacts, findings: &mut Findings) {
+    let Some(invocation) = &facts.lane.invocation else { return };
+    let models = facts.artifacts.iter().filter(|it| it.artifact.part == Part::Model);
+    for (artifact, config) in models.filter_map(|it| Some((it, configuration(it)?))) {
+        if let Some(finding) = judge(facts, artifact, config, invocation) {
+            findings.push(finding);
+        }
+    }
+}
+
+fn configuration(artifact: &ArtifactFacts) -> Option<&Config> {
+    let ModelFacts::Seen(model) = &artifact.model else { return None };
+    let Shape::Folder(folder) = &model.shape else { return None };
+    folder.config.as_ref().filter(|_| folder.kind != FolderKind::Adapter)
+}
+
+fn judge(
+    facts: &LaneFacts,
+    artifact: &ArtifactFacts,
+    config: &Config,
+    invocation: &Invocation,
+) -> Option<Finding> {
+    let asked = invocation.tensor_parallel.as_ref()?;
+    let rules = invocation.engine.command_line().tensor_parallel?;
+    let family = config.architectures.first().and_then(|class| rules.family(class));
+    let has_adapters = invocation.opens.iter().any(|opens| opens.part == Part::Lora);
+    let splitting = Splitting {
+        config,
+        family: family.filter(|_| !invocation.spread.other_code),
+        quantization: invocation.quantization.as_ref().map(|method| method.value.as_str()),
+        whole_experts: invocation.spread.whole_experts,
+        whole_attention: invocation.spread.whole_attention,
+        padded: has_adapters,
+    };
+    let uneven = splitting.uneven(asked.value)?;
+    let fits = (1..asked.value.min(MOST)).rev().find(|ranks| splitting.uneven(*ranks).is_none());
+    let located = &artifact.artifact.located;
+    let path = located.value.service_path.as_ref().map(ToString::to_string);
+    let path = path.or_else(|| located.value.host_path.as_ref().map(ToString::to_string));
+    let path = path.unwrap_or_default();
+    let finding = Finding::new(
+        &TENSOR_PARALLEL,
+        format!("`{path}` {}", uneven.told(asked.value)),
+        format!("say `{} {}`", rules.flag, fits.unwrap_or(1)),
+    );
+    let finding = finding.lane(&facts.lane.name).at(&located.place).with("path", &path);
+    let finding = match &located.value.service {
+        Some(service) => finding.service(service),
+        None => finding,
+    };
+    Some(finding.also(&asked.place, "asked for here").severity(severity(invocation, &uneven)))
+}
+
+/// More devices than anything is split over.
+const MOST: u64 = 1024;
+
+/// An error of all releases that were looked at; newer ones may do otherwise.
+fn severity(invocation: &Invocation, uneven: &Uneven) -> Severity {
+    let known = invocation.version.as_deref().map(numbers).filter(|it| it.len() >= 2);
+    let newest = invocation.engine.releases().newest_read;
+    let is_read = newest
+        .is_some_and(|newest| known.is_none_or(|version| version.as_slice() <= newest.as_slice()));
+    if is_read && !invocation.overrides && uneven.is_certain() {
+        Severity::Error
+    } else {
+        Severity::Warning
+    }
+}

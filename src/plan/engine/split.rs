@@ -1,0 +1,34 @@
+//! What has to be divisible by the number of devices over which the layers of a model are split.
+
+/// The rules of one engine.
+#[derive(Debug)]
+pub struct SplitRules {
+    /// The flag that says the number.
+    pub flag: &'static str,
+    /// The models of which it is known how the rest of a layer is split; of the others only the
+    /// attention heads have to be divisible.
+    pub families: &'static [Family],
+}
+
+/// Models whose layers are split alike: attention heads and the vocabulary are divided, heads of keys
+/// and values are divided or repeated.
+#[derive(Debug)]
+pub struct Family {
+    /// Their classes, as `architectures` of a configuration names them.
+    pub architectures: &'static [&'static str],
+    /// Whether each layer has experts, whose width is divided, in place of one feed-forward part.
+    pub experts: bool,
+}
+
+impl SplitRules {
+    /// Those of an engine of which it is known that heads have to be divisible, and no more.
+    pub(super) const fn of_heads(flag: &'static str) -> Self {
+        Self { flag, families: &[] }
+    }
+
+    /// How a model of this class is split; absent: not known.
+    #[must_use]
+    pub fn family(&self, architecture: &str) -> Option<&'static Family> {
+        self.families.iter().find(|family| family.architectures.contains(&architecture))
+    }
+}
