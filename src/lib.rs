@@ -118,10 +118,13 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
         }
         watch.lap("lock");
     } else {
+        check::rivals(&ProjectFacts::of(&stack, &plan, options), &lanes, &mut findings);
         let redactor = &voice.redactor;
         prove(&mut lanes, &mut stack, options, &mut findings, (&mut watch, redactor)).await;
-        check::containers(&ProjectFacts::of(&stack, &plan, options), &mut findings);
         facts::memory::work_out(&mut lanes, &stack);
+        let facts = ProjectFacts::of(&stack, &plan, options);
+        check::together(&facts, &lanes, &mut findings);
+        check::containers(&facts, &mut findings);
         watch.lap("checks");
     }
     let project = ProjectFacts::of(&stack, &plan, options);

@@ -86,6 +86,7 @@ pub static CHECKS: &[&Check] = &[
     &cache::CONTENT,
     &model::CHECK,
     &fit::split::CHECK,
+    &fit::shares::CHECK,
     &container::inside::CHECK,
     &proof::CHECK,
     &container::unseen::CHECK,
@@ -192,9 +193,10 @@ pub fn files(facts: &LaneFacts, findings: &mut Findings) {
 }
 
 /// Whether a finding has nothing to do with whether the lane's files are there: it is about the words
-/// that start the engine, or about what is mounted beside the files.
+/// that start the engine, about where it runs, or about what is mounted beside the files.
 fn is_apart(finding: &Finding) -> bool {
     engine::COMMAND_LINE.rules.contains(&finding.rule)
+        || fit::ELSEWHERE.iter().any(|check| check.rules.contains(&finding.rule))
         || finding.rule.id == mounts::SOURCE_MISSING.id
 }
 
@@ -205,6 +207,32 @@ fn reachable(facts: &LaneFacts) -> bool {
     roots().count() > 0
         && roots().all(|root| root.stat != Look::Absent && !root.fabricated)
         && !mounts::sources::hides_model(facts)
+}
+
+/// Judges what lanes are to each other, as far as that shows that one of them cannot come up.
+pub fn rivals(facts: &ProjectFacts<'_>, lanes: &[LaneFacts], findings: &mut Findings) {
+    let mut found = findings.alike();
+    together(facts, lanes, &mut found);
+    found.into_vec().into_iter().filter(Finding::stops).for_each(|it| findings.push(it));
+}
+
+/// Judges what lanes are to each other; what was found before is not said again.
+pub fn together(facts: &ProjectFacts<'_>, lanes: &[LaneFacts], findings: &mut Findings) {
+    let mut found = findings.alike();
+    for check in CHECKS {
+        if let Run::Together(run) = check.run {
+            run(facts, lanes, &mut found);
+        }
+    }
+    let is_known = |finding: &Finding, findings: &Findings| {
+        let mut known = findings.iter();
+        known.any(|it| it.rule.id == finding.rule.id && it.message == finding.message)
+    };
+    for finding in found.into_vec() {
+        if !is_known(&finding, findings) {
+            findings.push(finding);
+        }
+    }
 }
 
 /// Judges the containers, as far as they were seen.

@@ -88,6 +88,8 @@ mod fetch_tls;
 mod fetch_update;
 /// Stacks that are right and have not run yet.
 mod first_start;
+/// Lanes on the GPUs that they are given.
+mod fit;
 /// Random model files.
 mod folder_and_cache;
 mod fuzz;

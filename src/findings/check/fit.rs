@@ -3,17 +3,23 @@
 
 pub mod ranks;
 pub mod shared_memory;
+pub mod shares;
 pub mod split;
 
 use std::borrow::Cow;
 
 use crate::facts::ProjectFacts;
 use crate::findings::Finding;
+use crate::findings::check::rule::Check;
 use crate::options::Role;
 use crate::plan::engine::Invocation;
 use crate::plan::lanes::Lane;
+use crate::project::docker::Container;
 use crate::project::gpus::{Gpus, HostGpus};
 use crate::project::{Hardware, Service, SharedMemory};
+
+/// Those that say nothing of a lane's files.
+pub(super) static ELSEWHERE: [&Check; 3] = [&ranks::CHECK, &shared_memory::CHECK, &shares::CHECK];
 
 /// A lane whose engine is started by a service of the project.
 struct Started<'a> {
@@ -62,10 +68,7 @@ fn shared_memory(facts: &ProjectFacts<'_>, service: &str) -> SharedMemory {
 }
 
 /// The container that will be started for a service; absent: it is made anew, from the files.
-fn container<'a>(
-    facts: &'a ProjectFacts<'_>,
-    service: &str,
-) -> Option<&'a crate::project::docker::Container> {
+fn container<'a>(facts: &'a ProjectFacts<'_>, service: &str) -> Option<&'a Container> {
     let is_as_it_is = facts.role == Role::Init || facts.project.document.is_null();
     let observation = facts.observation.as_ref().ok().filter(|_| is_as_it_is)?;
     observation.container(&facts.project.name, service)

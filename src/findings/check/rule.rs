@@ -26,6 +26,8 @@ pub enum Run {
     Missing(fn(&LaneFacts, &mut Findings)),
     /// Per lane, on the files as they are.
     Model(fn(&LaneFacts, &mut Findings)),
+    /// Once, on all lanes together.
+    Together(fn(&ProjectFacts<'_>, &[LaneFacts], &mut Findings)),
     /// Once, on the containers; absent facts are not handed to a check.
     Container(fn(&ProjectFacts<'_>, &Observation, &mut Findings)),
     /// Per lane, on the answers of its engine.
