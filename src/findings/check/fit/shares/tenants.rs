@@ -153,7 +153,7 @@ fn gives_text(facts: &LaneFacts) -> Option<bool> {
     let folder = folders.filter_map(|it| match &it.model {
         ModelFacts::Seen(model) => match &model.shape {
             Shape::Folder(folder) => Some(folder),
-            Shape::File | Shape::Split(_) | Shape::Directory => None,
+            Shape::File | Shape::Split(_) | Shape::Directory | Shape::Text(_) => None,
         },
         ModelFacts::Absent | ModelFacts::Denied(_) | ModelFacts::Unknown(_) => None,
     });
