@@ -3,7 +3,7 @@
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 
 use super::format::Format;
-use super::snippet::{Excerpt, Mark, excerpts};
+use super::snippet::{Excerpt, LineSecrets, Mark, excerpts};
 use super::text::{Cleaner, listed};
 use super::{Report, Telling, containers, lock, plan, table};
 use crate::findings::{Finding, Severity};
@@ -47,8 +47,9 @@ pub fn render(report: &Report, telling: Telling<'_>) -> String {
     let renderer = if layout.color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.term_width(layout.width);
     let mut out = String::new();
+    let secrets = LineSecrets::default();
     for found in &report.findings {
-        out.push_str(&finding(found, telling, &renderer));
+        out.push_str(&finding(found, telling, &renderer, &secrets));
         out.push_str("\n\n");
     }
     out.push_str(&table::render(&report.lanes, cleaner, layout));
@@ -64,10 +65,16 @@ pub fn render(report: &Report, telling: Telling<'_>) -> String {
 
 /// One finding, without colour and without a line break at its end.
 pub(super) fn finding_alone(found: &Finding, telling: Telling<'_>) -> String {
-    finding(found, telling, &Renderer::plain().term_width(telling.layout.width))
+    let renderer = Renderer::plain().term_width(telling.layout.width);
+    finding(found, telling, &renderer, &LineSecrets::default())
 }
 
-fn finding(finding: &Finding, telling: Telling<'_>, renderer: &Renderer) -> String {
+fn finding(
+    finding: &Finding,
+    telling: Telling<'_>,
+    renderer: &Renderer,
+    secrets: &LineSecrets,
+) -> String {
     let Telling { sources, layout, .. } = telling;
     let cleaner = telling.cleaner();
     let level = match finding.severity {
@@ -77,7 +84,8 @@ fn finding(finding: &Finding, telling: Telling<'_>, renderer: &Renderer) -> Stri
     };
     let (marks, mut notes) = pointers(finding, cleaner);
     // The gutter takes what is left of the width.
-    let excerpts = excerpts(&marks, sources, cleaner, layout.width.saturating_sub(14).max(20));
+    let width = layout.width.saturating_sub(14).max(20);
+    let excerpts = excerpts(&marks, sources, secrets, cleaner, width);
     notes.extend(remarks(finding, cleaner));
     let title = level.primary_title(cleaner.line(&finding.message)).id(finding.rule.id);
     let group = Group::with_title(title)

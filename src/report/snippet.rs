@@ -1,8 +1,10 @@
 //! The lines of a text that a finding points at, made fit to be printed, with the carets where
 //! they belong.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::text::Cleaner;
 use crate::report::redact::unseen::push_escaped;
@@ -52,10 +54,41 @@ struct Line<'a> {
     marks: Vec<(Range<usize>, &'a Mark)>,
 }
 
+/// Where the secrets of the lines are that were shown: a file of one long line is looked through once, and
+/// not for each finding.
+#[derive(Debug, Default)]
+pub(super) struct LineSecrets(RefCell<HashMap<(SourceId, usize), Rc<Vec<Range<usize>>>>>);
+
+impl LineSecrets {
+    /// Of the line of a text with that number.
+    fn of(&self, text: Text<'_>, number: usize, line: &str) -> Rc<Vec<Range<usize>>> {
+        let key = (text.source, number);
+        if let Some(known) = self.0.borrow().get(&key) {
+            return Rc::clone(known);
+        }
+        let own = text.cleaner.redactor().secrets_in(line);
+        let before = told_before(text.whole, number, text.cleaner);
+        let found = Rc::new(merged(own.into_iter().chain(before).collect()));
+        self.0.borrow_mut().insert(key, Rc::clone(&found));
+        found
+    }
+}
+
+/// A text out of which lines are shown, and how.
+#[derive(Clone, Copy)]
+struct Text<'a> {
+    source: SourceId,
+    whole: &'a str,
+    cleaner: Cleaner<'a>,
+    width: usize,
+    secrets: &'a LineSecrets,
+}
+
 /// The excerpts that show all of `marks`: what the finding is about first, then by file and line.
 pub(super) fn excerpts(
     marks: &[Mark],
     sources: &SourceMap,
+    secrets: &LineSecrets,
     cleaner: Cleaner<'_>,
     width: usize,
 ) -> Vec<Excerpt> {
@@ -75,14 +108,14 @@ pub(super) fn excerpts(
     let mut excerpts = Vec::new();
     for (source, lines) in files {
         let path = cleaner.line(&sources.name(source).display().to_string());
-        let whole = sources.text(source);
+        let text = Text { source, whole: sources.text(source), cleaner, width, secrets };
         let mut current: Option<Builder<'_>> = None;
         for (number, line) in lines {
             let builder = match current.take() {
                 Some(builder) if number - builder.last <= WIDEST_GAP => builder,
                 done => {
                     excerpts.extend(done.map(Builder::finish));
-                    Builder::new(path.clone(), number, whole, cleaner, width)
+                    Builder::new(path.clone(), number, text)
                 }
             };
             current = Some(builder.add(number, line));
@@ -97,26 +130,24 @@ pub(super) fn excerpts(
 struct Builder<'a> {
     excerpt: Excerpt,
     last: usize,
-    whole: &'a str,
-    cleaner: Cleaner<'a>,
-    width: usize,
+    text: Text<'a>,
     /// Line, column as shown, column as it is; of the mark that the header names.
     header: Option<(bool, usize, usize, usize)>,
 }
 
 impl<'a> Builder<'a> {
-    fn new(path: String, line: usize, whole: &'a str, cleaner: Cleaner<'a>, width: usize) -> Self {
+    fn new(path: String, line: usize, text: Text<'a>) -> Self {
         let excerpt =
             Excerpt { path, line, text: String::new(), marks: Vec::new(), corrected: None };
-        Self { excerpt, last: line, whole, cleaner, width, header: None }
+        Self { excerpt, last: line, text, header: None }
     }
 
     fn add(mut self, number: usize, mut line: Line<'_>) -> Self {
         // A single line between two that are shown is shown as well, not folded.
         if number == self.last + 2 {
-            let between = nth_line(self.whole, self.last + 1);
-            let hidden = told_before(self.whole, self.last + 1, self.cleaner);
-            let shown = show(between, &[], &hidden, self.cleaner, self.width);
+            let between = nth_line(self.text.whole, self.last + 1);
+            let secrets = self.text.secrets.of(self.text, self.last + 1, between);
+            let shown = show(between, &[], &secrets, self.text.cleaner, self.text.width);
             self.excerpt.text.push('\n');
             self.excerpt.text.push_str(&shown.0);
             self.last += 1;
@@ -126,9 +157,10 @@ impl<'a> Builder<'a> {
         line.marks.sort_by_key(|(range, mark)| (!mark.is_primary, range.start));
         let ranges: Vec<_> = line.marks.iter().map(|(range, _)| range.clone()).collect();
         let hidden = line.marks.iter().filter(|(_, mark)| mark.is_hidden);
-        let mut hidden: Vec<_> = hidden.map(|(range, _)| range.clone()).collect();
-        hidden.extend(told_before(self.whole, number, self.cleaner));
-        let (text, shown) = show(line.text, &ranges, &hidden, self.cleaner, self.width);
+        let hidden = hidden.map(|(range, _)| range.clone());
+        let secrets = self.text.secrets.of(self.text, number, line.text);
+        let secrets = merged(hidden.chain(secrets.iter().cloned()).collect());
+        let (text, shown) = show(line.text, &ranges, &secrets, self.text.cleaner, self.text.width);
         let start = self.excerpt.text.len();
         for ((range, mark), shown) in line.marks.into_iter().zip(shown) {
             let is_named =
@@ -194,18 +226,16 @@ fn told_before(whole: &str, number: usize, cleaner: Cleaner<'_>) -> Vec<Range<us
     secrets.map(|secret| secret.start.saturating_sub(start)..secret.end - start).collect()
 }
 
-/// The part of `line` that fits into `width`, clean and without what is `hidden`, and where `ranges`
-/// are in it.
+/// The part of `line` that fits into `width`, clean and without its secrets, and where `ranges` are in
+/// it.
 fn show(
     line: &str,
     ranges: &[Range<usize>],
-    hidden: &[Range<usize>],
+    secrets: &[Range<usize>],
     cleaner: Cleaner<'_>,
     width: usize,
 ) -> (String, Vec<Range<usize>>) {
     let window = window(line, ranges.first().map_or(0, |range| range.start), width);
-    let own = cleaner.redactor().secrets_in(line);
-    let secrets = merged(own.into_iter().chain(hidden.iter().cloned()).collect());
     let mut shown = String::new();
     // From offsets in `line` to offsets in `shown`, ascending.
     let mut offsets: Vec<(usize, usize)> = Vec::new();
@@ -290,8 +320,9 @@ mod tests {
         let line = line.replacen('[', "", 1).replacen(']', "", 1);
         let redactor = Redactor::new(["sekrit"]);
         let mark = start..end;
+        let secrets = redactor.secrets_in(&line);
         let (mut shown, ranges) =
-            show(&line, std::slice::from_ref(&mark), &[], Cleaner::new(&redactor), width);
+            show(&line, std::slice::from_ref(&mark), &secrets, Cleaner::new(&redactor), width);
         shown.insert(ranges[0].end, ']');
         shown.insert(ranges[0].start, '[');
         assert_eq!(shown, expected);
@@ -322,8 +353,9 @@ mod tests {
             (vec![marked.clone()], "HF_HOME: *** ***", 9..12),
             (vec![marked.clone(), around], "HF_HO***", 5..8),
         ] {
+            let secrets = merged([hidden, redactor.secrets_in(line)].concat());
             let (shown, ranges) =
-                show(line, std::slice::from_ref(&marked), &hidden, Cleaner::new(&redactor), 80);
+                show(line, std::slice::from_ref(&marked), &secrets, Cleaner::new(&redactor), 80);
             assert_eq!((shown.as_str(), &ranges[0]), (expected, &at));
         }
     }
@@ -341,7 +373,9 @@ mod tests {
                 is_hidden: false,
             })
             .collect();
-        excerpts(&marks, &sources, Cleaner::new(&Redactor::default()), 80)
+        let redactor = Redactor::default();
+        let cleaner = Cleaner::new(&redactor);
+        excerpts(&marks, &sources, &LineSecrets::default(), cleaner, 80)
     }
 
     #[test]
@@ -379,7 +413,8 @@ mod tests {
             let span = Span { source, start, end: start + length };
             let mark = Mark { span, label: None, is_primary: true, is_hidden };
             let redactor = Redactor::new(["aaaa"]);
-            for excerpt in excerpts(&[mark], &sources, Cleaner::new(&redactor), width) {
+            let (seen, cleaner) = (LineSecrets::default(), Cleaner::new(&redactor));
+            for excerpt in excerpts(&[mark], &sources, &seen, cleaner, width) {
                 let (range, ..) = excerpt.marks[0].clone();
                 prop_assert!(excerpt.text.get(range).is_some());
                 prop_assert!(!excerpt.text.contains(|c| c != '\t' && is_unprintable(c)));
