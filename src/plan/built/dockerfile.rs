@@ -6,6 +6,36 @@ use indexmap::IndexMap;
 /// How many stages are followed down to an image.
 const DEEPEST: usize = 16;
 
+/// What may be run without the engine becoming another one.
+const HARMLESS: [&str; 26] = [
+    "adduser",
+    "apk",
+    "apt",
+    "apt-get",
+    "cd",
+    "chmod",
+    "chown",
+    "curl",
+    "echo",
+    "env",
+    "export",
+    "groupadd",
+    "addgroup",
+    "hf",
+    "huggingface-cli",
+    "ln",
+    "ls",
+    "mkdir",
+    "rm",
+    "set",
+    "test",
+    "touch",
+    "true",
+    "useradd",
+    "usermod",
+    "wget",
+];
+
 /// What the stage that is built says, over the stages that it is made from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Stage {
@@ -41,9 +71,9 @@ pub(super) fn stage(
         |section: &&Section| target.is_none_or(|target| section.name.eq_ignore_ascii_case(target));
     let mut section = sections.iter().rfind(is_target)?;
     let mut stage = Stage::default();
-    let mut installs = false;
+    let mut is_changed = false;
     for _ in 0..DEEPEST {
-        installs |= section.said.iter().any(|(key, rest)| key == "RUN" && rest.contains("pip"));
+        is_changed |= section.said.iter().any(|(key, rest)| changes_programs(key, rest));
         stage.over(section);
         let is_below = |other: &&Section| other.name.eq_ignore_ascii_case(&section.from);
         match sections.iter().find(is_below) {
@@ -51,13 +81,33 @@ pub(super) fn stage(
             None if section.from.contains('$') || section.from.is_empty() => return None,
             None => {
                 let slash = section.from.rfind('/').unwrap_or(0);
-                let colon = section.from.rfind(':').filter(|colon| installs && slash < *colon);
+                let colon = section.from.rfind(':').filter(|colon| is_changed && slash < *colon);
                 stage.base = section.from[..colon.unwrap_or(section.from.len())].to_owned();
                 return Some(stage);
             }
         }
     }
     None
+}
+
+/// Whether an instruction may put another release of the engine over that of the image.
+fn changes_programs(key: &str, rest: &str) -> bool {
+    match key {
+        "RUN" => rest.split(['&', ';', '|', '\n']).any(|command| !is_harmless(command)),
+        "COPY" | "ADD" => {
+            let signs = ["--from", "://", ".whl", ".tar", ".tgz", ".zip", "-packages", "/bin"];
+            signs.iter().any(|sign| rest.contains(sign))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a command is one of those that install no program, and puts nothing where programs are.
+fn is_harmless(command: &str) -> bool {
+    let is_setting = |word: &&str| word.starts_with("--") || word.contains('=') || *word == "sudo";
+    let mut words = command.split_whitespace().skip_while(is_setting);
+    let program = words.next().unwrap_or("true");
+    HARMLESS.contains(&program) && !command.contains("/bin/") && !command.contains("-packages")
 }
 
 fn sections(text: &str, arguments: &IndexMap<String, String>) -> Vec<Section> {
@@ -204,7 +254,39 @@ mod tests {
         check("ARG IMAGE\nFROM ${IMAGE:-a/b}\n", None, Some(&of("a/b")));
         check("FROM a AS a\n", None, None);
         check("", None, None);
-        check("FROM r:5000/a/vllm:1\nRUN pip install vllm\n", None, Some(&of("r:5000/a/vllm")));
+    }
+
+    #[test]
+    fn the_release_of_an_image_counts_only_where_nothing_is_put_over_its_programs() {
+        let kept = |said: &str| {
+            let text = format!("FROM r:5000/a/vllm:1\n{said}\n");
+            stage(&text, &IndexMap::new(), None).unwrap().base.ends_with(":1")
+        };
+        for said in [
+            "RUN apt-get update && apt-get install -y curl \\\n    && rm -rf /var/lib/apt/lists/*",
+            "RUN --mount=type=cache,target=/x mkdir -p /models; chmod 777 /models",
+            "COPY start.sh /start.sh",
+            "COPY . /app",
+            "ENV A=1",
+            "RUN huggingface-cli download a/b --local-dir /m || true",
+        ] {
+            assert!(kept(said), "{said}");
+        }
+        for said in [
+            "RUN pip install vllm",
+            "RUN uv pip install --system vllm",
+            "RUN conda install vllm",
+            "RUN git clone https://x/y && make -C y install",
+            "RUN [\"python3\", \"-m\", \"pip\", \"install\", \"x\"]",
+            "RUN <<EOF\npip install x\nEOF",
+            "RUN curl -o /usr/local/bin/server https://x/y",
+            "COPY --from=build /out/server /app/server",
+            "COPY own.whl /tmp/",
+            "ADD https://x/y.tar.gz /app/",
+            "COPY patch.py /usr/lib/python3/dist-packages/vllm/",
+        ] {
+            assert!(!kept(said), "{said}");
+        }
     }
 
     #[test]
