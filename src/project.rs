@@ -22,6 +22,9 @@ pub use self::shared_memory::SharedMemory;
 use crate::path::{HostPath, ServicePath};
 use crate::source_map::{Place, Spanned};
 
+/// What the image of preflight is called, in whichever registry.
+const OWN_IMAGES: [&str; 2] = ["preflight", "compose-preflight"];
+
 /// A Compose project after interpolation, merging and normalisation.
 #[derive(Debug, Clone)]
 pub struct Project {
@@ -280,10 +283,13 @@ impl Project {
     /// The service that preflight itself runs as, by its name or image.
     #[must_use]
     pub fn preflight_service(&self) -> Option<&Service> {
-        let image = |service: &&Service| {
-            service.image.as_ref().is_some_and(|image| image.value.contains("preflight"))
+        let is_own = |service: &&Service| {
+            let image = service.image.as_ref().map_or("", |image| image.value.as_str());
+            let repository = image.split('@').next().unwrap_or("");
+            let name = repository.rsplit('/').next().unwrap_or("").split(':').next();
+            name.is_some_and(|name| OWN_IMAGES.contains(&name))
         };
-        self.service("preflight").or_else(|| self.services.iter().find(image))
+        self.service("preflight").or_else(|| self.services.iter().find(is_own))
     }
 
     /// Where the value at `route` of `x-preflight` is written.
