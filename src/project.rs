@@ -12,6 +12,7 @@ pub mod stack;
 pub mod view;
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -86,6 +87,8 @@ pub struct Service {
     pub base: Option<String>,
     /// The labels of its image, as far as Docker has told them.
     pub image_labels: IndexMap<String, String>,
+    /// A time that its image is no younger than, as far as Docker has told it.
+    pub image_made: Option<SystemTime>,
     /// The words of `entrypoint`; absent: the image's own; empty: cleared.
     pub entrypoint: Option<Vec<Spanned<String>>>,
     /// The words of `command`; absent: the image's own; empty: cleared.
@@ -353,6 +356,7 @@ impl Service {
             has_image: false,
             base: None,
             image_labels: IndexMap::new(),
+            image_made: None,
             entrypoint: None,
             command: None,
             observed: false,

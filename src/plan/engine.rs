@@ -32,6 +32,7 @@ mod positions;
 mod profile;
 mod quantizations;
 mod reading;
+pub mod release_dates;
 pub mod release_table;
 pub mod repository;
 mod sglang;

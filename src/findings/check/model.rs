@@ -34,7 +34,7 @@ use crate::findings::Policy;
 use crate::findings::check::verdict::HAND_FIX;
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::options;
-use crate::plan::engine::{Engine, Layout, Models, Part};
+use crate::plan::engine::{Engine, Invocation, Layout, Models, Part};
 use crate::project::MountSource;
 use crate::project::mounts::Sight;
 
@@ -423,6 +423,15 @@ impl Subject<'_> {
             },
         );
         findings.push(finding.with("reason", why));
+    }
+
+    /// The same finding, with what else than the tag says by which release it was judged.
+    fn by_release(&self, finding: Finding) -> Finding {
+        let invocation = self.facts.lane.invocation.as_ref();
+        match invocation.and_then(Invocation::told_release) {
+            Some(release) => finding.with("release", release),
+            None => finding,
+        }
     }
 
     /// A finding about something that the lane is judged without.

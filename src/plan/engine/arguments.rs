@@ -5,7 +5,7 @@ pub(super) mod values;
 pub(super) use values::human_number;
 
 use crate::plan::engine::flag_table::{FlagTable, Form, Known, Takes};
-use crate::plan::engine::release_table::Standing;
+use crate::plan::engine::release_table::{Standing, numbers};
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{Complaint, StrayWord, UnknownFlag, foreign_flags};
 use crate::report::redact::KnownFlag;
@@ -245,6 +245,41 @@ impl Arguments {
             self.complaints.push(Spanned::new(complaint, given.place.clone()));
         }
         left
+    }
+
+    /// Refuses the flags that neither the release `newest` has nor an older one.
+    pub(super) fn hold_against(&mut self, grammar: &Grammar, newest: &'static str) {
+        let Some(table) = grammar.table else { return };
+        let bound = numbers(newest);
+        for given in &self.given {
+            let (name, _) = grammar.name(&given.written);
+            let is_meant = |spelling: &&str| {
+                *spelling == name || grammar.may_be_cut(&name) && spelling.starts_with(&name)
+            };
+            if table.forms_until(&bound).any(|form| form.spellings.iter().any(|it| is_meant(it))) {
+                continue;
+            }
+            let known =
+                self.complaints.iter_mut().find_map(|complaint| match &mut complaint.value {
+                    Complaint::UnknownFlag(it) if complaint.place == given.place => Some(it),
+                    _ => None,
+                });
+            if let Some(known) = known {
+                known.is_certain = true;
+                continue;
+            }
+            let unknown = UnknownFlag {
+                flag: given.written.clone(),
+                name: given.name.clone(),
+                is_certain: true,
+                newest: table.newest(),
+                elsewhere: table.elsewhere(&given.name, Some(&bound)),
+                owner: None,
+                alike: Vec::new(),
+            };
+            let complaint = Complaint::UnknownFlag(unknown);
+            self.complaints.push(Spanned::new(complaint, given.place.clone()));
+        }
     }
 
     /// Every flag that was given, in order.

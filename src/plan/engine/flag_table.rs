@@ -149,6 +149,13 @@ impl FlagTable {
         self.spelled(spelling).any(|form| form.is_in(below) || form.is_in(above))
     }
 
+    /// The forms that `release` has, or one before it.
+    pub(super) fn forms_until(&self, release: &[u32]) -> impl Iterator<Item = &Form> {
+        let releases = &self.read().releases;
+        let count = releases.partition_point(|it| it.as_slice() <= release);
+        self.forms().iter().filter(move |form| (0..count).any(|index| form.is_in(index)))
+    }
+
     /// Whether the newest release that was read has the flag.
     pub(super) fn is_in_newest(&self, spelling: &str) -> bool {
         self.is_in(spelling, None)

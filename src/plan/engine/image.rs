@@ -1,9 +1,12 @@
 //! Image references: which engine a name stands for, and which release.
 
+use std::time::SystemTime;
+
 use indexmap::IndexMap;
 
 use crate::plan::engine::Engine;
 use crate::plan::engine::profile::Profile;
+use crate::project::Service;
 
 /// An image reference, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,8 +15,10 @@ pub(super) struct Image {
     repository: String,
     /// The tag; absent: `latest`, or a digest alone.
     tag: Option<String>,
-    /// The release that its own labels name.
+    /// The release that its own labels or variables name.
     labelled: Option<String>,
+    /// A time that it is no younger than.
+    made: Option<SystemTime>,
 }
 
 /// The label that says of which release an image is, by the tag that it was made for, and the one that
@@ -87,12 +92,39 @@ impl Image {
             repository: repository.unwrap_or("").to_ascii_lowercase(),
             tag: tag.filter(|tag| !tag.is_empty()).map(str::to_owned),
             labelled: None,
+            made: None,
         }
+    }
+
+    /// The same, of the release that the image says itself.
+    pub(super) fn told(mut self, service: &Service) -> Self {
+        self.made = service.image_made;
+        let profile = self.profile().map(|(profile, _)| profile);
+        let variable = profile.and_then(|profile| profile.releases.tag_variable);
+        let said = variable.and_then(|name| service.environment.get(name)?.value.as_deref());
+        self.labelled(&service.image_labels).or_by_variable(said)
+    }
+
+    /// The same, of the release of the tag `said` where its labels name none; `local/...` is none.
+    fn or_by_variable(mut self, said: Option<&str>) -> Self {
+        let is_own = |tag: &Self| tag.profile().is_some_and(|(_, trust)| trust == Trust::Official);
+        let tag = said.map(Self::parse).filter(is_own);
+        self.labelled = self.labelled.or_else(|| tag.and_then(|tag| tag.version()));
+        self
+    }
+
+    /// The newest release that was read which it can be, of an image of the project whose release is not
+    /// known; absent: it may be any.
+    pub(super) fn newest_possible(&self) -> Option<&'static str> {
+        let made = self.made.filter(|_| self.version().is_none())?;
+        let (profile, trust) = self.profile()?;
+        let dates = profile.releases.dates.filter(|_| trust == Trust::Official)?;
+        dates.newest_before(made)
     }
 
     /// The same, of the release that its labels name where they are those of its engine's project: the
     /// version of Ubuntu is none.
-    pub(super) fn labelled(mut self, labels: &IndexMap<String, String>) -> Self {
+    fn labelled(mut self, labels: &IndexMap<String, String>) -> Self {
         let engine_of = |image: &Self| image.profile().map(|(profile, _)| profile.engine);
         let source = labels.get(SOURCE_LABEL).map(|source| source.trim_end_matches(".git"));
         let source = source.map(Self::parse).as_ref().and_then(engine_of);
@@ -103,7 +135,7 @@ impl Image {
         self
     }
 
-    /// Whether the release is known by a label.
+    /// Whether the release is known by a label or a variable of its own.
     pub(super) fn is_labelled(&self) -> bool {
         self.labelled.is_some()
     }
@@ -300,6 +332,18 @@ mod tests {
         assert_eq!(version(llama, own, "v0.33.0"), None);
         let labels = [(VERSION_LABEL.to_owned(), "22.04".to_owned())].into();
         assert_eq!(Image::parse(vllm).labelled(&labels).version(), None);
+    }
+
+    #[test]
+    fn a_variable_of_the_image_says_what_its_labels_do_not() {
+        let version = |said: &str| {
+            Image::parse("vllm/vllm-openai:latest").or_by_variable(Some(said)).version()
+        };
+        assert_eq!(version("vllm/vllm-openai:v0.33.0-cu130").as_deref(), Some("0.33.0"));
+        assert_eq!(version("local/vllm-openai:v0.33.0"), None);
+        let labelled = Image { labelled: Some("0.32.0".to_owned()), ..Image::parse("x") };
+        let labelled = labelled.or_by_variable(Some("vllm/vllm-openai:v0.33.0"));
+        assert_eq!(labelled.version().as_deref(), Some("0.32.0"));
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub struct Invocation {
     pub version: Option<String>,
     /// Whether a label of the image says so, and not its tag.
     pub labelled: bool,
+    /// The newest release that the image can be, by the day on which it was made, where the release is
+    /// not known; absent: it may be any.
+    pub newest_possible: Option<&'static str>,
     /// Whether the image is one that the engine's own project publishes, so that no model is in it.
     pub stock: bool,
     /// Whether it is one of those, and for devices of NVIDIA.
@@ -243,6 +246,18 @@ impl Invocation {
         self.version.as_deref()?.strip_prefix('b')?.parse().ok()
     }
 
+    /// The release that is judged by, where the image says it in another way than by its tag.
+    #[must_use]
+    pub fn told_release(&self) -> Option<String> {
+        let version = self.version.as_ref().filter(|_| self.labelled);
+        let told = version.map(|version| format!("{version}, as a label of the image says"));
+        let dated = || {
+            let newest = self.newest_possible?;
+            Some(format!("{newest} or older, by the day on which the image was made"))
+        };
+        told.or_else(dated)
+    }
+
     /// Whether the release is this one or a later one; one that is not known is taken for the newest.
     #[must_use]
     pub fn is_since(&self, release: [u32; 3]) -> bool {
@@ -286,6 +301,7 @@ impl Invocation {
             api_prefix: None,
             version: None,
             labelled: false,
+            newest_possible: None,
             stock: false,
             on_nvidia: false,
             context: None,

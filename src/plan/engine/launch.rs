@@ -102,7 +102,7 @@ fn search(service: &Service) -> Searched<'_> {
     let image = service.image.as_ref().map(|image| image.value.as_str());
     // What an image is made from says more than its name.
     let image = service.base.as_deref().or(image);
-    let image = image.map(|image| Image::parse(image).labelled(&service.image_labels));
+    let image = image.map(|image| Image::parse(image).told(service));
     let known = image.as_ref().and_then(Image::profile);
     let official = known.filter(|(_, trust)| *trust != Trust::Named).map(|(profile, _)| profile);
     let is_rebuilt = image.as_ref().is_some_and(Image::is_rebuilt);

@@ -13,6 +13,7 @@ use crate::plan::engine::image::Image;
 use crate::plan::engine::launch::{Lack, Launch};
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
+use crate::plan::engine::release_dates::ReleaseDates;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
@@ -59,11 +60,10 @@ pub(super) static PROFILE: Profile = Profile {
         offline: Offline { reference: Reference::FirstLine, ..Offline::AS_LIBRARY },
     },
     releases: Releases {
-        newest_read: None,
-        model_types_of: None,
-        architectures: None,
+        dates: Some(ReleaseDates::new(include_str!("llama_cpp/dates.txt"))),
         // They are counted in thousands since it reads GGUF.
         first_build: Some(1000),
+        ..Releases::UNREAD
     },
     http: Http {
         port: 8080,

@@ -6,6 +6,7 @@ use crate::plan::engine::launch::{Lack, Launch};
 use crate::plan::engine::load_format::LoadFormat;
 use crate::plan::engine::quantizations::Quantizations;
 use crate::plan::engine::reading::Reading;
+use crate::plan::engine::release_dates::ReleaseDates;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::speculation::DraftRules;
 use crate::plan::engine::split::SplitRules;
@@ -310,6 +311,10 @@ pub struct Releases {
     pub newest_read: Option<[u32; 3]>,
     /// The one that knows the model types that are listed as known, and no others.
     pub model_types_of: Option<[u32; 2]>,
+    /// When they were published; absent: that was not looked at.
+    pub dates: Option<ReleaseDates>,
+    /// The variable in which its images say for which tag they were made; absent: they do not.
+    pub tag_variable: Option<&'static str>,
     /// The architectures that they have.
     pub architectures: Option<Architectures>,
     /// Releases are builds, counted from this one on; a smaller number is a version of some other
@@ -442,8 +447,14 @@ impl Reference {
 
 impl Releases {
     /// Those of an engine of which none was looked at.
-    pub(super) const UNREAD: Self =
-        Self { newest_read: None, model_types_of: None, architectures: None, first_build: None };
+    pub(super) const UNREAD: Self = Self {
+        newest_read: None,
+        model_types_of: None,
+        dates: None,
+        tag_variable: None,
+        architectures: None,
+        first_build: None,
+    };
 }
 
 impl LogMessage {

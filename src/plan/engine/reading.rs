@@ -34,6 +34,9 @@ impl<'a> Reading<'a> {
         let mut invocation = Invocation::bare(launch.profile.engine);
         invocation.version = launch.image.as_ref().and_then(|image| image.version());
         invocation.labelled = launch.image.as_ref().is_some_and(Image::is_labelled);
+        let is_own = service.base.is_none();
+        let dated = launch.image.as_ref().filter(|_| is_own).and_then(Image::newest_possible);
+        invocation.newest_possible = dated;
         invocation.stock = launch.image.is_some() && service.base.is_none();
         invocation.on_nvidia = launch.image.as_ref().is_some_and(Image::is_for_nvidia);
         invocation.unread.clone_from(&launch.unread);
@@ -112,6 +115,10 @@ impl<'a> Reading<'a> {
 
     /// Takes over what the parser could not read and what it complains about.
     pub(super) fn took(&mut self, arguments: &mut Arguments) {
+        if let Some(newest) = self.invocation.newest_possible {
+            let grammar = self.invocation.engine.profile().grammar;
+            grammar.into_iter().for_each(|grammar| arguments.hold_against(grammar, newest));
+        }
         self.invocation.unread.append(&mut arguments.unread);
         self.invocation.complaints.append(&mut arguments.complaints);
     }

@@ -21,6 +21,7 @@ use crate::plan::engine::launch::{Lack, Launch};
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::quantizations::Quantizations;
 use crate::plan::engine::reading::Reading;
+use crate::plan::engine::release_dates::ReleaseDates;
 use crate::plan::engine::release_table::{ReleaseTable, numbers};
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
@@ -93,7 +94,10 @@ pub(super) static PROFILE: Profile = Profile {
         newest_read: Some([0, 33, 0]),
         model_types_of: Some([0, 12]),
         architectures: Some(ARCHITECTURES),
-        first_build: None,
+        dates: Some(ReleaseDates::new(include_str!("vllm/dates.txt"))),
+        // 0.24.0 and 0.33.0 docker/Dockerfile.
+        tag_variable: Some("VLLM_IMAGE_TAG"),
+        ..Releases::UNREAD
     },
     http: Http {
         port: 8000,

@@ -1,6 +1,7 @@
 //! What images say about the containers that will be made from them.
 
 use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 use bollard::models::ImageInspect;
 use futures_util::StreamExt as _;
@@ -8,7 +9,7 @@ use indexmap::IndexMap;
 use tracing::warn;
 
 use super::connection::Connection;
-use super::{Container, DockerError, QUESTIONS_AT_ONCE, inspect};
+use super::{Container, DockerError, QUESTIONS_AT_ONCE, inspect, timestamp};
 use crate::look::Look;
 use crate::options::DockerOptions;
 use crate::path::{ServicePath, clean};
@@ -30,6 +31,8 @@ pub struct Image {
     pub working_dir: Option<ServicePath>,
     /// Where it has volumes (`VOLUME`), sorted.
     pub volumes: Vec<ServicePath>,
+    /// A time that it is no younger than.
+    pub made: Option<SystemTime>,
 }
 
 /// What Docker has of the images with these references. What can be no reference is left out.
@@ -75,12 +78,14 @@ fn is_reference(text: &str) -> bool {
 }
 
 fn of_inspect(image: ImageInspect) -> Image {
+    let made = image.created.as_deref().and_then(timestamp::parse);
     let config = image.config.unwrap_or_default();
     let volumes = config.volumes.unwrap_or_default().into_iter();
     let mut volumes: Vec<ServicePath> =
         volumes.map(|path| ServicePath::new(clean(path.as_ref()))).collect();
     volumes.sort();
     Image {
+        made,
         volumes,
         entrypoint: config.entrypoint.unwrap_or_default(),
         command: config.cmd.unwrap_or_default(),
@@ -103,6 +108,7 @@ impl From<&Container> for Image {
             user: container.user.clone(),
             working_dir: container.working_dir.clone(),
             volumes: Vec::new(),
+            made: container.created,
         }
     }
 }

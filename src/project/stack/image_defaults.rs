@@ -38,6 +38,7 @@ impl Project {
 fn fill_in(service: &mut Service, image: &Image) {
     service.has_image = true;
     service.image_labels.clone_from(&image.labels);
+    service.image_made = image.made;
     // An entrypoint of the service's own takes the image's command away with the image's entrypoint, and
     // one that is cleared that entrypoint alone (moby 28, daemon/commit.go, `merge`).
     if service.entrypoint.as_ref().is_none_or(Vec::is_empty) {

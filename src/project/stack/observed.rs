@@ -161,6 +161,7 @@ fn from_container(name: &str, container: &Container) -> Service {
     service.observed = true;
     service.has_image = true;
     service.image_labels.clone_from(&container.labels);
+    service.image_made = container.created;
     service
 }
 
@@ -183,6 +184,7 @@ fn merge(
     service.observed = true;
     service.has_image = true;
     service.image_labels.clone_from(&container.labels);
+    service.image_made = container.created;
 }
 
 /// Collects what differs in one service.

@@ -174,11 +174,10 @@ fn refused(lane: &Lane, invocation: &Invocation, complaint: &Complaint) -> Findi
         ),
     };
     let finding = Finding::new(rule, message, fix);
-    let finding = match &invocation.version {
-        Some(version) if invocation.labelled && hangs_on_release(complaint) => {
-            finding.with("release", format!("{version}, as a label of the image says"))
-        }
-        Some(_) | None => finding,
+    let told = invocation.told_release().filter(|_| hangs_on_release(complaint));
+    let finding = match told {
+        Some(release) => finding.with("release", release),
+        None => finding,
     };
     if may_work(invocation, complaint) { finding.severity(Severity::Warning) } else { finding }
 }
@@ -244,7 +243,8 @@ fn unknown_flag(invocation: &Invocation, of: &str, unknown: &UnknownFlag) -> Tol
     let UnknownFlag { flag, is_certain, newest, elsewhere, owner, alike, .. } = unknown;
     let instead = unknown.instead(invocation.engine, invocation.version.as_deref());
     let name = invocation.engine.name();
-    let message = match (&invocation.version, owner, elsewhere) {
+    let release = invocation.version.as_deref().or(invocation.newest_possible);
+    let message = match (release, owner, elsewhere) {
         _ if !alike.is_empty() => {
             format!("`{flag}` is the beginning of more than one flag: `{}`", alike.join("`, `"))
         }

@@ -49,9 +49,9 @@ pub(super) fn judge(subject: &Subject<'_>, folder: &Folder) -> Option<Finding> {
     if let Some(last) = last
         && version.as_ref().is_none_or(|version| *version > numbers(last))
     {
-        return Some(table.removed(subject, name, last, version.as_deref()));
+        return Some(subject.by_release(table.removed(subject, name, last, version.as_deref())));
     }
-    Some(table.not_there(subject, name, version.as_deref()))
+    Some(subject.by_release(table.not_there(subject, name, version.as_deref())))
 }
 
 impl Table<'_> {

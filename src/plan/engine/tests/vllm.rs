@@ -1,5 +1,7 @@
 //! The command line of vLLM.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use super::*;
 
 #[test]
@@ -325,4 +327,57 @@ fn a_flag_that_needs_another_is_refused_alone() {
         let is_told = if said.is_empty() { refused.is_empty() } else { refused.starts_with(said) };
         assert!(is_told, "{line}: {refused}");
     }
+}
+
+#[test]
+fn a_name_that_nothing_is_registered_as_is_refused() {
+    let auto = "/m --enable-auto-tool-choice --tool-call-parser";
+    for (tag, line, said) in [
+        ("v0.33.0", format!("{auto} hermez"), "`--tool-call-parser hermez`: vLLM 0.33.0 has no"),
+        ("latest", format!("{auto} hermez"), "?`--tool-call-parser hermez`: vLLM 0.33.0 has no"),
+        ("v0.33.0", format!("{auto} hermes"), ""),
+        ("v0.33.0", format!("{auto} mine --tool-parser-plugin /p.py"), ""),
+        ("v0.33.0", "/m --tool-call-parser hermez".to_owned(), ""),
+        ("v0.33.0", "/m --reasoning-parser qwen".to_owned(), "`--reasoning-parser qwen`: vLLM"),
+        ("v0.33.0", "/m --reasoning-parser none".to_owned(), ""),
+        ("v0.33.0", "/m --load-format foo".to_owned(), "`--load-format foo`: vLLM 0.33.0 has no"),
+        ("v0.33.0", "/m --load-format AUTO".to_owned(), ""),
+        ("v0.33.0", "/m --tokenizer-mode slow".to_owned(), "`--tokenizer-mode slow`: vLLM"),
+        ("v0.33.0", "/m --tokenizer-mode slow --skip-tokenizer-init".to_owned(), ""),
+        ("v0.12.0", "/m --tokenizer-mode slow".to_owned(), ""),
+        ("v0.33.0", "/m --kv-cache-dtype q8_0".to_owned(), "`--kv-cache-dtype q8_0`: vLLM"),
+    ] {
+        let words: Vec<_> = line.split(' ').collect();
+        let (_, refused) = judged(&format!("vllm/vllm-openai:{tag}"), &words);
+        let is_told = if said.is_empty() { refused.is_empty() } else { refused.starts_with(said) };
+        assert!(is_told, "{tag} {line}: {refused}");
+    }
+    let script = "pip install mine && vllm serve /m --reasoning-parser mine";
+    let mut service = service("vllm/vllm-openai:v0.33.0", &["-c", script]);
+    service.entrypoint = Some(spanned(&["sh"]));
+    let refused = grammars::refused(&service);
+    assert!(refused.starts_with("?`--reasoning-parser mine`"), "{refused}");
+}
+
+#[test]
+fn an_image_that_is_older_than_a_flag_does_not_have_it() {
+    let refused = |image: &str, made: u64, line: &str| {
+        let mut service = service(image, &line.split(' ').collect::<Vec<_>>());
+        service.image_made = Some(UNIX_EPOCH + Duration::from_secs(made));
+        grammars::refused(&service)
+    };
+    let october_2025 = 1_760_000_000;
+    let (latest, newer) = ("vllm/vllm-openai:latest", "/m --attention-backend FLASHINFER");
+    assert_eq!(refused(latest, october_2025, newer), "--attention-backend");
+    assert_eq!(refused(latest, october_2025, "/m --attention-b FLASHINFER"), "--attention-b");
+    assert_eq!(refused(latest, october_2025, "/m --no-such 1"), "--no-such");
+    // What is gone today may be there.
+    assert_eq!(refused(latest, october_2025, "/m --swap-space 4"), "?--swap-space");
+    assert_eq!(refused(latest, october_2025, "/m --swap-sp 4"), "?--swap-sp");
+    assert_eq!(refused(latest, october_2025, "/m --max-model-len 4096 -tp 2"), "");
+    // A build that can be repeated is made in 1970, and a new image may have everything.
+    assert_eq!(refused(latest, 0, newer), "");
+    assert_eq!(refused(latest, 1_790_000_000, newer), "");
+    assert_eq!(refused("acme/vllm-own", october_2025, "vllm serve /m --attention-backend X"), "");
+    assert_eq!(refused("vllm/vllm-openai:v0.33.0", october_2025, newer), "");
 }

@@ -88,6 +88,7 @@ impl Pair<'_> {
 
     fn finding(&self, message: String, fix: String) -> Finding {
         let finding = self.judge.subject.finding(&QUANTIZATION_CONFLICT, message, fix);
+        let finding = self.judge.subject.by_release(finding);
         match &self.invocation.quantization {
             Some(asked) => self.judge.at(finding, asked, "asked for here"),
             None => finding,
