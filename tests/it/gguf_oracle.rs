@@ -364,6 +364,10 @@ fn splits(corpus: &mut Corpus) {
         parts[2].tensors.pop();
     });
     corpus.at("tensor lost", path, Some("tensors expected but"));
+    let path = corpus.split("named otherwise", &[0, 1, 2], |parts| {
+        parts[1].tensors[0].name.push('x');
+    });
+    corpus.at("tensor of a later part renamed", path, Some("not found"));
     let path = corpus.split("double", &[0, 1, 2], |parts| {
         let tensor = parts[0].tensors[0].clone();
         parts[1].tensors.push(tensor);

@@ -240,14 +240,6 @@ pub enum GgufError {
         /// One for each token, or for each layer.
         expected: u64,
     },
-    /// Experts that no mixture can have.
-    #[error("uses {used} of {count} experts, which llama.cpp does not take")]
-    Experts {
-        /// `expert_count`, 0 where it is not said.
-        count: u64,
-        /// `expert_used_count`, 0 where it is not said.
-        used: u64,
-    },
     /// No layers, or more than llama.cpp has room for.
     #[error("has {count} layers, and llama.cpp takes 1 to 512")]
     Layers {
@@ -287,7 +279,6 @@ impl GgufError {
             | Self::Alignment { .. }
             | Self::Tensor { .. }
             | Self::Entries { .. }
-            | Self::Experts { .. }
             | Self::Layers { .. }
             | Self::Numbers { .. }
             | Self::TensorMissing { .. } => None,

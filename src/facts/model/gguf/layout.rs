@@ -44,6 +44,7 @@ pub(super) fn judge(metadata: &Metadata, tensors: Option<&[Tensor]>) -> Verdict 
     if !metadata.is_model() || !architectures::is_known(architecture) {
         return Verdict::default();
     }
+    let tensors = tensors.filter(|tensors| !has_single_experts(tensors));
     let has_table = is_laid_out(architecture);
     let section = if has_table { architecture } else { GENERAL };
     let named = tensors.unwrap_or_default().iter().enumerate();
@@ -61,6 +62,12 @@ pub(super) fn judge(metadata: &Metadata, tensors: Option<&[Tensor]>) -> Verdict 
     let stranger = judgement.strangers.unwrap_or_default().first().copied();
     let stranger = stranger.filter(|_| has_table).and_then(|index| tensors?.get(index));
     Verdict { refused, stranger: stranger.map(|tensor| tensor.name.clone()) }
+}
+
+/// Mixtures of before April 2024 have a tensor for each expert. Builds have put them together while
+/// loading for some time; which of them did is not known here.
+fn has_single_experts(tensors: &[Tensor]) -> bool {
+    tensors.iter().any(|tensor| tensor.name.ends_with(".ffn_down.0.weight"))
 }
 
 fn is_of_an_entry(complaint: &Complaint) -> bool {
@@ -223,11 +230,57 @@ fn single(value: &Value, word: &'static str) -> Entry {
 
 #[cfg(test)]
 mod tests {
-    use super::LAYOUTS;
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn tiny() -> Metadata {
+        let path = "examples/quickstart/models/gguf/tiny-Q4_K_M.gguf";
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        let bytes = fs_err::read(path).unwrap();
+        super::super::read(Cursor::new(&bytes), bytes.len() as u64).unwrap().metadata
+    }
+
+    fn tensor(name: &str) -> Tensor {
+        let shape = [1; 4];
+        Tensor { name: name.to_owned(), shape, type_id: 0, offset: 0, bytes: 4, elements: 1 }
+    }
 
     #[test]
     fn every_section_can_be_read() {
         assert_eq!(LAYOUTS.mistakes(), []);
-        assert!(LAYOUTS.has("qwen3") && LAYOUTS.has(super::GENERAL));
+        assert!(LAYOUTS.has(GENERAL));
+    }
+
+    #[test]
+    fn what_people_serve_has_a_table_and_what_is_no_architecture_has_none() {
+        for served in
+            ["llama", "qwen2", "qwen3", "qwen3moe", "gemma3", "phi3", "gpt-oss", "bert", "t5"]
+        {
+            assert!(is_laid_out(served), "{served}");
+        }
+        for other in ["base", "qkv", GENERAL, "lla9a", ""] {
+            assert!(!is_laid_out(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn of_a_part_of_a_model_only_the_entries_are_judged() {
+        assert_eq!(judge(&tiny(), None).refused, None);
+        let missing = GgufError::TensorMissing { tensor: "token_embd.weight".to_owned() };
+        assert_eq!(judge(&tiny(), Some(&[])).refused, Some(missing));
+    }
+
+    #[test]
+    fn a_mixture_with_a_tensor_for_each_expert_is_not_judged_by_its_tensors() {
+        let verdict = judge(&tiny(), Some(&[tensor("blk.0.ffn_down.0.weight")]));
+        assert_eq!((verdict.refused, verdict.stranger), (None, None));
+    }
+
+    #[test]
+    fn a_tensor_that_no_statement_names_is_a_stranger() {
+        let stranger = judge(&tiny(), Some(&[tensor("blk.0.attn_x.weight")])).stranger;
+        assert_eq!(stranger.as_deref(), Some("blk.0.attn_x.weight"));
+        assert_eq!(judge(&tiny(), Some(&[tensor("rope_freqs.weight")])).stranger, None);
     }
 }

@@ -157,7 +157,7 @@ impl Reader<'_> {
             }
             "key" | "key?" => statements.push(self.key(rest, word == "key")?),
             "tensor" if line.starts_with("tensor(") => {
-                let (flags, rest) = rest.split_once(") ").ok_or("no `)`")?;
+                let (flags, rest) = bracket(rest).ok_or("no `)`")?;
                 let flags = self.one(flags)?;
                 statements.push(self.tensor(rest, flags)?);
             }
@@ -268,6 +268,16 @@ impl Reader<'_> {
     fn list(&mut self, text: &'static str) -> Result<Vec<Expression>, String> {
         Words::new(text, &mut self.names).list()
     }
+}
+
+/// What stands before the bracket that closes one that is open, and what behind it.
+fn bracket(text: &str) -> Option<(&str, &str)> {
+    let mut depth = 1;
+    let end = text.find(|letter| {
+        depth += i32::from(letter == '(') - i32::from(letter == ')');
+        depth == 0
+    })?;
+    Some((text.get(..end)?, text.get(end + 1..)?))
 }
 
 fn ends(line: &str) -> bool {

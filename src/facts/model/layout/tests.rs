@@ -113,7 +113,7 @@ for i = 0, n
   elif heads[i] > 1
     tensor blk.{i}.q [wide(i)]
   else
-    tensor(1 + 2) blk.{i + 10}.q [2, 3]
+    tensor((i * 0) + 1 + 2) blk.{i + 10}.q [2, 3]
   end
 end
 ";

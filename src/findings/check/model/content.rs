@@ -180,6 +180,23 @@ impl About<'_> {
         self.finding(rule, what).with("expected_bytes", expected).with("actual_bytes", actual)
     }
 
+    /// Says of an architecture without a table what it was not judged by.
+    fn by_general_rules(&self, header: &gguf::Header, findings: &mut Findings) {
+        let architecture = header.metadata.architecture.as_deref().unwrap_or_default();
+        if header.is_laid_out()
+            || !header.metadata.is_model()
+            || !gguf::architectures::is_known(architecture)
+        {
+            return;
+        }
+        let message = format!(
+            "`{}` is of the architecture `{architecture}`: which entries and tensors that one needs is \
+             not known here",
+            self.shown().display()
+        );
+        findings.push(self.subject.finding(&rules::TAKEN_ON_TRUST, message, "nothing"));
+    }
+
     fn gguf(&self, header: &gguf::Header, findings: &mut Findings) {
         let (expected, actual) = (header.expected_size, header.actual_size);
         if let Some(outside) = &header.outside {
@@ -194,6 +211,7 @@ impl About<'_> {
         if let Some(refused) = header.refused.as_ref().filter(is_told) {
             findings.push(self.finding(&rules::GGUF_INVALID, &refused.to_string()));
         }
+        self.by_general_rules(header, findings);
         let trailing = header.trailing_bytes();
         // Behind a tensor of a type that is not known the end is not known either.
         if trailing > 0 && header.newer.is_empty() {
