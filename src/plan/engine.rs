@@ -62,7 +62,7 @@ pub use self::positions::{Limits, Longest, Positions, Scaling};
 pub use self::profile::{
     AdapterRules, Adapters, Architectures, Beyond, CommandLine, ContextFlag, Feature, Gguf, Http,
     Layout, Listed, LogMessage, Models, Offline, Onnx, OwnCache, Pins, Probe, Reference, Releases,
-    Serves, Trims, Unfit,
+    Serves, TensorRules, Trims, Unfit,
 };
 pub use self::quantizations::{Fit, Quantizations};
 pub use self::speculation::{DraftRules, Speculation};

@@ -1,5 +1,7 @@
 //! Which weights a folder has to hold depends on how the engine is told to load them.
 
+use std::path::Path;
+
 use crate::sandbox::{Sandbox, repository};
 
 const FOLDER: &str = "models/vllm/tiny/bf16";
@@ -7,7 +9,7 @@ const FOLDER: &str = "models/vllm/tiny/bf16";
 /// The quickstart's folder with the weights under other names, and a vLLM that is given `words`.
 fn sandbox(words: &str, weights: &[&str]) -> Sandbox {
     let source = repository().join("examples/quickstart").join(FOLDER);
-    let first = fs_err::read(source.join("model-00001-of-00003.safetensors")).unwrap();
+    let whole = whole(&source);
     let mut sandbox = Sandbox::new().file(
         "compose.yaml",
         format!(
@@ -27,9 +29,32 @@ fn sandbox(words: &str, weights: &[&str]) -> Sandbox {
     weights.iter().fold(sandbox, |sandbox, name| {
         sandbox.file(
             &format!("{FOLDER}/{name}"),
-            if name.ends_with("safetensors") { &first[..] } else { b"\x80\x02." },
+            if name.ends_with("safetensors") { &whole[..] } else { b"\x80\x02." },
         )
     })
+}
+
+/// The shards of a folder as one file.
+fn whole(folder: &Path) -> Vec<u8> {
+    let (mut entries, mut data) = (serde_json::Map::new(), Vec::new());
+    for number in 1..=3 {
+        let name = format!("model-0000{number}-of-00003.safetensors");
+        let shard = fs_err::read(folder.join(name)).unwrap();
+        let (length, rest) = shard.split_at(8);
+        let length = u64::from_le_bytes(length.try_into().unwrap());
+        let (header, tensors) = rest.split_at(usize::try_from(length).unwrap());
+        let header: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(header).unwrap();
+        for (name, mut entry) in header.into_iter().filter(|(name, _)| name != "__metadata__") {
+            for offset in entry["data_offsets"].as_array_mut().unwrap() {
+                *offset = (offset.as_u64().unwrap() + data.len() as u64).into();
+            }
+            entries.insert(name, entry);
+        }
+        data.extend_from_slice(tensors);
+    }
+    let header = serde_json::Value::Object(entries).to_string();
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &data].concat()
 }
 
 /// The exit code, and what the first error of the report says.

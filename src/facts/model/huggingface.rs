@@ -5,10 +5,13 @@ mod adapter;
 mod code;
 pub mod config;
 mod documents;
+pub mod fit;
 pub mod index;
+mod packed;
 mod snapshot;
 mod surplus;
 mod templates;
+mod tensors;
 mod tokenizer;
 mod weights;
 
@@ -20,10 +23,12 @@ use serde_json::{Map, Value};
 pub use self::adapter::{Adapter, Said};
 pub use self::config::{Config, Pieces};
 pub use self::documents::{Documents, TokenizerSettings};
+pub use self::fit::Fit;
 pub use self::index::{Astray, Index};
 pub use self::snapshot::{Snapshot, snapshot};
 pub use self::templates::Template;
 pub(super) use self::templates::template;
+use self::tensors::Tensors;
 pub use self::tokenizer::PROCESSOR;
 use super::file::{self, Content, Defect, ModelFile, Role};
 use super::json::{self, PythonDocument};
@@ -93,6 +98,9 @@ pub struct Folder {
     pub consolidated: bool,
     /// The first such file in a folder below.
     pub consolidated_below: Option<String>,
+    /// What the tensors say to the configuration; absent where not all of them are known, or it names
+    /// no class.
+    pub fit: Option<Fit>,
     /// The path is a repository's folder of the hub's cache; below it, this is what was judged.
     pub snapshot: Option<PathBuf>,
 }
@@ -161,6 +169,10 @@ pub(super) struct Examination<'a> {
     pub(super) names: Option<Vec<String>>,
     pub(super) files: Vec<ModelFile>,
     pub(super) folder: Folder,
+    /// The configuration as it is written.
+    document: Option<Map<String, Value>>,
+    /// The tensors of its safetensors files.
+    tensors: Tensors,
 }
 
 /// Looks at the folder at `path`; of a repository's folder in the hub's cache, at the revision that
@@ -209,12 +221,21 @@ fn examine_folder(view: &dyn View, path: &Path, part: Part) -> ModelFacts {
         Look::Unknown(_) => None,
     };
     let folder = Folder { names: names.as_ref().map(Vec::len), ..Folder::default() };
-    let mut examination = Examination { view, path: &root, names, files: Vec::new(), folder };
+    let mut examination = Examination {
+        view,
+        path: &root,
+        names,
+        files: Vec::new(),
+        folder,
+        document: None,
+        tensors: Tensors::default(),
+    };
     examination.config(part);
     if pipeline.is_some() {
         examination.folder.kind = FolderKind::SentenceTransformers;
     }
     weights::examine(&mut examination);
+    examination.folder.fit = fit::examine(&examination);
     examination.folder.graph = weights::graph(&examination);
     let sidecar = |name| Some(sentence_transformers::sidecar(view, path, name));
     examination.folder.pooling = sidecar("1_Pooling/config.json");
@@ -285,7 +306,11 @@ impl Examination<'_> {
         let (file, document) = document(self.view, &self.path.join(name), name, Role::Config);
         self.folder.config = document.as_ref().map(Config::of);
         let is_adapter = self.folder.kind == FolderKind::Adapter;
-        self.folder.adapter = document.filter(|_| is_adapter).map(Adapter::of);
+        if is_adapter {
+            self.folder.adapter = document.map(Adapter::of);
+        } else {
+            self.document = document;
+        }
         // ModelOpt says it in a file of its own.
         const MODELOPT: &str = "hf_quant_config.json";
         if let Some(config) = &mut self.folder.config

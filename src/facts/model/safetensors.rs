@@ -153,6 +153,36 @@ pub(crate) struct Parsed {
     pub(crate) names: Vec<String>,
     /// Of each, the first two extents of its shape; 0 where it has none.
     pub(crate) extents: Vec<[u64; 2]>,
+    /// The type and the shape of each.
+    pub(crate) shapes: Vec<(Dtype, Shape)>,
+}
+
+/// The most extents of a shape that is kept; those of the kernels of a video have five.
+const MOST_EXTENTS: usize = 6;
+
+/// The extents of a tensor.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    extents: [i64; MOST_EXTENTS],
+    /// How many there are, as far as they are kept.
+    rank: usize,
+    /// Their product, over all of them; absent when it is too large to count.
+    elements: Option<u64>,
+}
+
+impl Shape {
+    /// A shape of these extents.
+    #[cfg(test)]
+    pub(crate) fn new(extents: &[i64]) -> Self {
+        let mut shape = Self { extents: [0; MOST_EXTENTS], rank: extents.len(), elements: None };
+        shape.extents[..extents.len()].copy_from_slice(extents);
+        shape
+    }
+
+    /// The extents; absent where there are more than are kept.
+    pub(crate) fn extents(&self) -> Option<&[i64]> {
+        self.extents.get(..self.rank)
+    }
 }
 
 /// Reads the header of the file `reader`, which has `size` bytes.
@@ -201,9 +231,14 @@ pub(crate) fn parse(mut reader: impl Read + Seek, size: u64) -> Result<Parsed, S
         actual_size: size,
         data_bytes,
     };
-    let extents = entries.iter().map(|entry| entry.info.shape.extents).collect();
+    let first = |shape: &Shape, place: usize| {
+        shape.extents.get(place).map_or(0, |extent| extent.unsigned_abs())
+    };
+    let extents =
+        entries.iter().map(|entry| [0, 1].map(|place| first(&entry.info.shape, place))).collect();
+    let shapes = entries.iter().map(|entry| (entry.info.dtype, entry.info.shape)).collect();
     let names = entries.into_iter().map(|entry| entry.name).collect();
-    Ok(Parsed { header, names, extents })
+    Ok(Parsed { header, names, extents, shapes })
 }
 
 /// One tensor of a header.
@@ -224,17 +259,8 @@ impl Entry {
 #[derive(Debug, Deserialize)]
 struct Info {
     dtype: Dtype,
-    shape: Extents,
+    shape: Shape,
     data_offsets: (u64, u64),
-}
-
-/// A shape.
-#[derive(Debug, Clone, Copy)]
-struct Extents {
-    /// The first two of it; 0 where it has none.
-    extents: [u64; 2],
-    /// Their product, over all of them; absent when it is too large to count.
-    elements: Option<u64>,
 }
 
 /// Every tensor of a header, in the order of the document.
@@ -346,25 +372,24 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-impl<'de> Deserialize<'de> for Extents {
+impl<'de> Deserialize<'de> for Shape {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct List;
         impl<'de> Visitor<'de> for List {
-            type Value = Extents;
+            type Value = Shape;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list of extents")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Extents, A::Error> {
-                let mut shape = Extents { extents: [0; 2], elements: Some(1) };
-                let mut at = 0;
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Shape, A::Error> {
+                let mut shape = Shape { extents: [0; MOST_EXTENTS], rank: 0, elements: Some(1) };
                 while let Some(extent) = seq.next_element::<u64>()? {
                     shape.elements = shape.elements.and_then(|product| product.checked_mul(extent));
-                    if let Some(place) = shape.extents.get_mut(at) {
-                        *place = extent;
+                    if let Some(place) = shape.extents.get_mut(shape.rank) {
+                        *place = i64::try_from(extent).unwrap_or(i64::MAX);
                     }
-                    at += 1;
+                    shape.rank += 1;
                 }
                 Ok(shape)
             }

@@ -9,6 +9,7 @@ mod content;
 mod context;
 mod draft;
 mod engine;
+mod fit;
 mod folder;
 mod gguf_pair;
 mod gives_out;
@@ -103,6 +104,7 @@ fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
             draft::judge(subject, folder, findings);
             folder::judge(subject, model, folder, findings);
             configuration::judge(subject, model, folder, findings);
+            fit::judge(subject, folder, findings);
             pooling::judge(subject, model, folder, findings);
         }
         Shape::Split(split) => content::split(subject, model, split, findings),

@@ -10,6 +10,9 @@ pub struct Embeds {
     /// The prompt of the model that stands before every text, by its name
     /// (`--default-prompt-name`); absent: none.
     pub prompt: Option<Spanned<String>>,
+    /// Whether it is told to give out vectors or scores, whatever the model is made for (`--runner pooling`,
+    /// `--convert embed`).
+    pub pools: bool,
 }
 
 /// What a server gives out that gives out one thing alone, as it was told.

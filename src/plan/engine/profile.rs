@@ -320,6 +320,18 @@ pub struct Releases {
     /// Releases are builds, counted from this one on; a smaller number is a version of some other
     /// kind. Absent: releases have versions.
     pub first_build: Option<u32>,
+    /// What they make of tensors that are not those of a model's class; absent: not known.
+    pub tensors: Option<TensorRules>,
+}
+
+/// What an engine that loads tensors by the names of a class makes of others.
+#[derive(Debug)]
+pub struct TensorRules {
+    /// The classes for which every release that was read refuses a tensor that they have no place for.
+    pub strict: &'static [&'static str],
+    /// The first release that loads a model without its output matrix, and answers with what the memory
+    /// held.
+    pub headless_since: [u32; 2],
 }
 
 /// Which architectures the releases of an engine have.
@@ -454,6 +466,7 @@ impl Releases {
         tag_variable: None,
         architectures: None,
         first_build: None,
+        tensors: None,
     };
 }
 

@@ -27,7 +27,8 @@ use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
     Adapters, Architectures, Beyond, CommandLine, Complaint, ContextFlag, Documents, DraftRules,
     Engine, Gguf, Http, KnownVariables, Layout, Listed, Models, Offline, Onnx, Part, Pins, Probe,
-    Releases, Serves, Speculation, TemplateReader, Templates, Trims, config, load_format, names,
+    Releases, Serves, Speculation, TemplateReader, Templates, TensorRules, Trims, config,
+    load_format, names,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -97,6 +98,7 @@ pub(super) static PROFILE: Profile = Profile {
         dates: Some(ReleaseDates::new(include_str!("vllm/dates.txt"))),
         // 0.24.0 and 0.33.0 docker/Dockerfile.
         tag_variable: Some("VLLM_IMAGE_TAG"),
+        tensors: Some(TENSORS),
         ..Releases::UNREAD
     },
     http: Http {
@@ -133,6 +135,25 @@ const DRAFTS: DraftRules = DraftRules {
     not_supported: [[0, 10, 2], [0, 14, 1]],
     same_vocabulary_since: [0, 16, 0],
     newest_read: [0, 33, 0],
+};
+
+/// `load_weights` of these classes (0.12.0 and 0.33.0, model_executor/models), and model_loader/
+/// default_loader.py: up to 0.20.2 everything has to come from the checkpoint, from 0.21.0 on everything but
+/// what a quantisation could have changed, the output matrix among it.
+const TENSORS: TensorRules = TensorRules {
+    strict: &[
+        "CohereForCausalLM",
+        "Gemma2ForCausalLM",
+        "Gemma3ForCausalLM",
+        "Glm4ForCausalLM",
+        "GraniteForCausalLM",
+        "LlamaForCausalLM",
+        "MistralForCausalLM",
+        "Phi3ForCausalLM",
+        "Qwen2ForCausalLM",
+        "Qwen3ForCausalLM",
+    ],
+    headless_since: [0, 21],
 };
 
 const ARCHITECTURES: Architectures = Architectures {
@@ -264,6 +285,10 @@ fn settings(arguments: &Arguments, reading: &mut Reading<'_>) {
     let load_format = reading.text(arguments.last("--load-format")).map(|text| text.value);
     reading.invocation.load_format = load_format.or(mistral.filter(|format| format == "mistral"));
     reading.invocation.dtype = reading.text(arguments.last("--dtype"));
+    reading.invocation.embeds.pools = POOLS.iter().any(|flag| {
+        let word = arguments.last(flag);
+        word.is_some_and(|word| !matches!(word.text(), Some("auto" | "generate")))
+    });
     reading.invocation.tensor_parallel = reading.number(arguments.last("--tensor-parallel-size"));
     reading.invocation.trust_remote_code = arguments.is_on("--trust-remote-code");
     let overriding = ["--hf-overrides", "--rope-scaling", "--rope-theta"];
@@ -292,6 +317,10 @@ fn other_config(arguments: &Arguments, reading: &mut Reading<'_>) -> bool {
     let own = model.map(|opens| opens.named.to_string());
     own.as_deref() != Some(folder.value.trim_end_matches('/'))
 }
+
+/// The flags by which a model gives out vectors or scores (0.12.0 and 0.33.0, config/model.py).
+const POOLS: [&str; 5] =
+    ["--runner", "--convert", "--task", "--pooler-config", "--override-pooler-config"];
 
 /// What vLLM takes for yes (0.12.0 and 0.33.0 envs.py).
 fn exceeds_context(reading: &Reading<'_>) -> bool {

@@ -1,12 +1,13 @@
 //! The weights of a folder: one file, an index and its shards, or a numbered series.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use super::index::Document;
 use super::{Examination, FolderKind, Weights};
 use crate::facts::model::file::{self, Content, Defect, ModelFile, Role};
 use crate::facts::model::huggingface::parsed;
-use crate::facts::model::safetensors;
+use crate::facts::model::safetensors::{self, Parsed};
 use crate::file_name::split::SplitName;
 use crate::file_name::weights;
 use crate::limits::{LONGEST_INDEX, MOST_SHARDS};
@@ -92,10 +93,11 @@ pub(super) fn is_called_so(name: &str) -> bool {
     Weights::of(name).is_some_and(Weights::is_of_torch) && !weights::is_of_training(name)
 }
 
-/// Looks at one file of weights; returns the names of its tensors where they are known.
-fn shard(examination: &mut Examination<'_>, name: &str, role: Role) -> Option<Vec<String>> {
+/// Looks at one file of weights; returns which of the tensors of the folder are in it where that is
+/// known.
+fn shard(examination: &mut Examination<'_>, name: &str, role: Role) -> Option<Range<usize>> {
     let path = examination.path.join(name);
-    let mut names = None;
+    let mut found = None;
     let file = if Weights::Safetensors.are_in(name) {
         file::with(examination.view, &path, role, name, |reader, stat| {
             match safetensors::parse(&mut *reader, stat.size) {
@@ -104,8 +106,9 @@ fn shard(examination: &mut Examination<'_>, name: &str, role: Role) -> Option<Ve
                         let tensors = parsed.names.iter().zip(parsed.extents);
                         tensors.for_each(|(name, extents)| adapter.meet(name, extents));
                     }
-                    names = Some(parsed.names);
-                    Content::Safetensors(parsed.header)
+                    let Parsed { header, names, shapes, .. } = parsed;
+                    found = Some(examination.tensors.add(names, shapes));
+                    Content::Safetensors(header)
                 }
                 // Sniffed, to say what it is instead.
                 Err(error) => refused(file::content(role, reader, stat), error),
@@ -121,7 +124,7 @@ fn shard(examination: &mut Examination<'_>, name: &str, role: Role) -> Option<Ve
         }
     }
     examination.files.push(file);
-    names
+    found
 }
 
 /// Of a file that should be safetensors: what it looks like, or what the format's library says.
@@ -158,8 +161,8 @@ fn indexed(examination: &mut Examination<'_>, name: &str) {
     let mut read = vec![false; shards.len()];
     let first = examination.files.len();
     for (number, name) in shards.iter().enumerate() {
-        if let Some(names) = shard(examination, name, Role::Shard) {
-            document.meet(number, &names);
+        if let Some(range) = shard(examination, name, Role::Shard) {
+            document.meet(number, examination.tensors.names(range));
             read[number] = true;
         }
     }

@@ -28,6 +28,7 @@ pub(super) static ALL: &[&Rule] = &[
     &ADAPTER_REFUSED,
     &CHAT_TEMPLATE_BROKEN,
     &FILES_DO_NOT_FIT,
+    &WEIGHTS_DO_NOT_FIT_CONFIG,
     &UNREADABLE,
     &UNSAFE_PICKLE,
     &NOT_LOOKED_AT,
@@ -134,6 +135,12 @@ pub(super) static CHAT_TEMPLATE_BROKEN: Rule = Rule::error(
 
 pub(super) static FILES_DO_NOT_FIT: Rule =
     Rule::error("files-do-not-fit", ExitCode::Corrupt, include_str!("rules/files-do-not-fit.md"));
+
+pub(super) static WEIGHTS_DO_NOT_FIT_CONFIG: Rule = Rule::error(
+    "weights-do-not-fit-config",
+    ExitCode::Corrupt,
+    include_str!("rules/weights-do-not-fit-config.md"),
+);
 
 pub(super) static UNREADABLE: Rule =
     Rule::error("unreadable", ExitCode::Mount, include_str!("rules/unreadable.md"));

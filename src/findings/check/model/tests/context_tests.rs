@@ -51,6 +51,22 @@ fn a_limit_of_sentence_transformers_is_the_limit() {
     limited(alone, "0.32.0", 129).check(&refused);
 }
 
+/// The embeddings of an encoder of which nothing but its positions is said, without a number in them.
+fn embeddings() -> Vec<u8> {
+    let tensors = [
+        ("word_embeddings.weight", "[0,0]"),
+        ("position_embeddings.weight", "[512,0]"),
+        ("token_type_embeddings.weight", "[0,0]"),
+        ("LayerNorm.weight", "[0]"),
+        ("LayerNorm.bias", "[0]"),
+    ];
+    let entries = tensors.map(|(name, shape)| {
+        format!(r#""embeddings.{name}":{{"dtype":"BF16","shape":{shape},"data_offsets":[0,0]}}"#)
+    });
+    let header = format!("{{{}}}", entries.join(","));
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat()
+}
+
 #[test]
 fn the_tokenizer_of_an_encoder_limits_it_while_positions_are_places() {
     let encoder = |version: &str, length| {
@@ -58,6 +74,11 @@ fn the_tokenizer_of_an_encoder_limits_it_while_positions_are_places() {
             "max_position_embeddings":512,"dtype":"bfloat16"}"#;
         let stack = folder("").write("config.json", config);
         let stack = stack.write("tokenizer_config.json", r#"{"model_max_length":128}"#);
+        let stack = stack.remove("model.safetensors.index.json");
+        let stack = (1..=3).fold(stack, |stack, number| {
+            stack.remove(&format!("model-0000{number}-of-00003.safetensors"))
+        });
+        let stack = stack.write("model.safetensors", embeddings());
         asks(stack, Some(version), length)
     };
     encoder("0.12.0", 128).check("");
