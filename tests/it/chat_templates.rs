@@ -347,6 +347,31 @@ fn a_broken_template_weighs_what_its_engine_makes_of_it() {
 }
 
 #[test]
+fn a_name_is_no_template_where_jinja_is_read() {
+    let server = server();
+    let asked = r#"{"messages":[{"role":"user","content":"hello"}]}"#;
+    for (tag, words, is_told) in [
+        ("server-b11669", "--chat-template llama2", true),
+        ("server", "--chat-template llama2", true),
+        ("server-b11669", "--chat-template llama2 --no-jinja", false),
+        ("server-b6000", "--chat-template llama2", false),
+        ("server-b6000", "--jinja --chat-template llama2", true),
+        ("server-b11669", "--chat-template chatml", false),
+    ] {
+        let command = format!("-m /models/gguf/tiny-Q4_K_M.gguf -c 256 {words}");
+        let told = weight(&format!("ghcr.io/ggml-org/llama.cpp:{tag}"), &command, None);
+        assert_eq!(told, is_told.then(|| "warning".to_owned()), "{tag} {words}");
+        let Some(server) = server.as_ref().filter(|_| tag == "server-b11669") else { continue };
+        let model = repository().join("examples/quickstart/models/gguf/tiny-Q4_K_M.gguf");
+        let model = ["-m", model.to_str().unwrap()].into_iter();
+        let words: Vec<&str> = model.chain(words.split(' ')).collect();
+        let running = Running::start(server, &words).unwrap();
+        let (_, answer) = running.answer("/apply-template", asked);
+        assert_eq!(answer.contains("hello"), !is_told, "{words:?}\n{answer}");
+    }
+}
+
+#[test]
 fn templates_with_names_are_judged_as_far_as_requests_get_them() {
     let folder = |settings: &serde_json::Value| {
         let sandbox = Sandbox::quickstart()

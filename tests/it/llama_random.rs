@@ -61,7 +61,8 @@ const VALUES: [&str; 40] = [
 ];
 
 /// Words that are no flags of build 11669.
-const UNKNOWN: [&str; 14] = [
+const UNKNOWN: [&str; 15] = [
+    "--",
     "--ctx-length",
     "--num-ctx",
     "--no-such-flag",
@@ -132,7 +133,7 @@ const APART: [&str; 48] = [
 ];
 
 /// The same of whole names.
-const APART_EXACTLY: [&str; 30] = [
+const APART_EXACTLY: [&str; 26] = [
     // What a machine has of processors and devices is not told by a command line.
     "-C",
     "-Cr",
@@ -160,11 +161,7 @@ const APART_EXACTLY: [&str; 30] = [
     "-ub",
     "--ubatch-size",
     "LLAMA_ARG_UBATCH",
-    // Names of tools, and a template.
-    "--tools",
-    "LLAMA_ARG_TOOLS",
-    "--chat-template",
-    "LLAMA_ARG_CHAT_TEMPLATE",
+    // Programs of the machine.
     "LLAMA_ARG_TOOLS_RUNTIME",
 ];
 

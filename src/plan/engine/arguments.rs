@@ -136,7 +136,7 @@ impl Arguments {
         let mut rest = words;
         while let Some((word, behind)) = rest.split_first() {
             rest = behind;
-            if word.is("--") {
+            if word.is("--") && !grammar.grammar.dashed_values {
                 arguments.positionals.extend_from_slice(behind);
                 break;
             }

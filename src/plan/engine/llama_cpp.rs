@@ -4,6 +4,7 @@ mod environment;
 mod log;
 mod memory;
 mod presets;
+mod templates;
 mod values;
 
 use crate::plan::engine::arguments::{Arguments, Grammar, Numbers, Setting};
@@ -19,7 +20,7 @@ use crate::plan::engine::words::Word;
 use crate::plan::engine::{
     Adapters, Beyond, CommandLine, ContextFlag, Documents, Engine, Gguf, GivesOut, Http,
     KnownVariables, Layout, Models, Named, Offline, Onnx, OwnCache, Part, Pins, Probe, Reference,
-    Releases, Serves, TemplateReader, Templates,
+    Releases, Serves,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -258,7 +259,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     };
     open_all(&arguments, reading);
     presets::file(&arguments, reading);
-    templates(&arguments, reading);
+    templates::read(&arguments, reading);
     beside(&arguments, reading);
     reading.models_dir(get(reading, "--models-dir", "LLAMA_ARG_MODELS_DIR"));
     let alias = get(reading, "--alias", "LLAMA_ARG_ALIAS");
@@ -287,23 +288,6 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.hub_cache_by(None, &CACHE);
     // It stands before `HF_ENDPOINT` (common/common.cpp `common_get_model_endpoint`).
     reading.endpoint("MODEL_ENDPOINT");
-}
-
-/// The template that the command gives in place of the model's: of a text and a file the last one counts,
-/// and of variables the file.
-fn templates(arguments: &Arguments, reading: &mut Reading<'_>) {
-    const FLAGS: [&str; 2] = ["--chat-template", "--chat-template-file"];
-    let of = |flag: &str, variable: &str| reading.setting(arguments, &[flag], &[variable]);
-    let text = of(FLAGS[0], "LLAMA_ARG_CHAT_TEMPLATE");
-    let file = of(FLAGS[1], "LLAMA_ARG_CHAT_TEMPLATE_FILE");
-    let is_text = match arguments.last_of(&FLAGS) {
-        Some(last) => last == FLAGS[0],
-        None => file.is_none(),
-    };
-    let text = reading.text(text.filter(|_| is_text)).filter(|text| !text.value.is_empty());
-    reading.path(Part::ChatTemplate, file);
-    reading.invocation.templates =
-        Templates { reader: Some(TemplateReader::LlamaCpp), given: text };
 }
 
 /// The types of the cache, where attention is computed in one go, which asks for whole blocks of them.

@@ -9,6 +9,9 @@ pub struct Templates {
     pub reader: Option<TemplateReader>,
     /// The text that the command gives itself, in place of the model's; absent: none.
     pub given: Option<Spanned<String>>,
+    /// The names by which the text may ask for one of the engine's own, and which are taken for the text
+    /// itself as it is started; empty: they are not.
+    pub taken_for_text: &'static [&'static str],
 }
 
 /// Who reads a chat template.

@@ -446,8 +446,9 @@ fn templates(setting: Option<Setting>, reading: &mut Reading<'_>) {
         setting.text().is_some_and(|text| is_template(text) && !names::is_path_like(text))
     });
     chat_template(setting, reading);
-    reading.invocation.templates =
-        Templates { reader: Some(TemplateReader::Jinja2), given: reading.text(given) };
+    let given = reading.text(given);
+    let reader = Some(TemplateReader::Jinja2);
+    reading.invocation.templates = Templates { reader, given, ..Templates::default() };
 }
 
 /// Opens what TLS needs; nothing of it turns TLS on but the key and the certificate (uvicorn,

@@ -16,12 +16,16 @@ const NEWEST_READ: u32 = 11_669;
 
 /// Judges the templates of a file or a folder, if they are those that are taken.
 pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
-    let Some(invocation) = &subject.facts.lane.invocation else { return };
-    let Some(reader) = invocation.templates.reader else { return };
+    let lane = &subject.facts.lane;
+    let invocation = lane.invocation.as_ref();
+    let reader = match invocation {
+        Some(invocation) => invocation.templates.reader,
+        // A GGUF file by itself is one of llama.cpp's.
+        None => lane.engine.is_none().then_some(TemplateReader::LlamaCpp),
+    };
     // What the command says itself stands before every file.
-    if invocation.templates.given.is_some() {
-        return;
-    }
+    let is_given = invocation.is_some_and(|invocation| invocation.templates.given.is_some());
+    let Some(reader) = reader.filter(|_| !is_given) else { return };
     let is_file = |part: Part| subject.facts.artifacts.iter().any(|it| it.artifact.part == part);
     let shown = subject.shown().display().to_string();
     let found = match (subject.part(), &model.shape) {
@@ -47,8 +51,12 @@ pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Finding
     };
     if let Some((what, fault)) = found {
         let finding = |message, fix| subject.finding(&rules::CHAT_TEMPLATE_BROKEN, message, fix);
-        findings.push(told(invocation, &what, &fault, finding));
+        findings.push(told((reader, invocation.and_then(build)), &what, &fault, finding));
     }
+}
+
+fn build(invocation: &Invocation) -> Option<u32> {
+    invocation.version.as_deref()?.trim_start_matches('b').parse().ok()
 }
 
 /// Judges a template that the command says itself.
@@ -56,13 +64,24 @@ pub(super) fn given(facts: &LaneFacts, findings: &mut Findings) {
     let Some(invocation) = &facts.lane.invocation else { return };
     let templates = &invocation.templates;
     let Some((reader, given)) = templates.reader.zip(templates.given.as_ref()) else { return };
-    let Some(fault) = fault(&given.value, reader) else { return };
     let finding = |message, fix| {
         let finding = Finding::new(&rules::CHAT_TEMPLATE_BROKEN, message, fix);
         let finding = finding.lane(&facts.lane.name).at(&given.place);
         facts.lane.services.iter().take(1).fold(finding, |finding, name| finding.service(name))
     };
-    findings.push(told(invocation, "the chat template of the command", &fault, finding));
+    let name = given.value.as_str();
+    if templates.taken_for_text.contains(&name) {
+        let message = format!(
+            "the name `{name}` is taken for the text of a chat template: every prompt would be `{name}` \
+             and nothing of the conversation"
+        );
+        let fix = "leave it out, and the model's own template is taken; or add `--no-jinja`";
+        return findings.push(finding(message, fix).severity(Severity::Warning));
+    }
+    if let Some(fault) = fault(name, reader) {
+        let what = "the chat template of the command";
+        findings.push(told((reader, build(invocation)), what, &fault, finding));
+    }
 }
 
 /// What is wrong with a template, and whether another reader would say so as well.
@@ -81,26 +100,28 @@ fn fault(text: &str, reader: TemplateReader) -> Option<Broken> {
 }
 
 fn told(
-    invocation: &Invocation,
+    (reader, build): (TemplateReader, Option<u32>),
     what: &str,
     broken: &Broken,
     finding: impl FnOnce(String, &'static str) -> Finding,
 ) -> Finding {
     let Fault { line, problem } = &broken.fault;
-    let (severity, outcome) = outcome(invocation, broken);
+    let (severity, outcome) = outcome(reader, build, broken);
     let message = format!("{what} cannot be read: in line {line} {problem}; {outcome}");
     let fix = "correct it, or take the template of the model's own repository";
     finding(message, fix).with("line", line).severity(severity)
 }
 
 /// How heavy it weighs, and what the engine does.
-fn outcome(invocation: &Invocation, broken: &Broken) -> (Severity, &'static str) {
-    if invocation.templates.reader == Some(TemplateReader::Jinja2) {
+fn outcome(
+    reader: TemplateReader,
+    build: Option<u32>,
+    broken: &Broken,
+) -> (Severity, &'static str) {
+    if reader == TemplateReader::Jinja2 {
         let outcome = "it starts, and every `/v1/chat/completions` is answered with an error";
         return (Severity::Warning, outcome);
     }
-    let text = invocation.version.as_deref().map(|text| text.trim_start_matches('b'));
-    let build: Option<u32> = text.and_then(|text| text.parse().ok());
     match build {
         Some(build) if build < OWN_READER => {
             (Severity::Warning, "a build that old takes ChatML in its place")

@@ -51,6 +51,13 @@ pub(super) static RULES: &[Rule] = &[
     rule("--ctx-size", "LLAMA_ARG_CTX_SIZE", ASKED, "0, or more than 1", |text| {
         integer(text) != Some(1)
     }),
+    // It ends as soon as it decodes.
+    rule("--batch-size", "LLAMA_ARG_BATCH", ASKED, "2 or more", |text| {
+        !integer(text).is_some_and(|number| (0..2).contains(&number))
+    }),
+    rule("--tools", "LLAMA_ARG_TOOLS", ASKED, "`all`, or names of its tools with commas", |text| {
+        text == "all" || text.split(',').all(|name| TOOLS.contains(&name))
+    }),
     rule("--port", "LLAMA_ARG_PORT", ALWAYS, "a port", |text| at_least(text, 0)),
     rule("--prio", "", (5576, u32::MAX), "a number from -1 to 3", |text| is_within(text, -1, 3)),
     rule("--prio", "", (0, 5575), "a number from 0 to 3", |text| is_within(text, 0, 3)),
@@ -152,6 +159,17 @@ const SPECULATIVE: [&str; 11] = [
     "ngram-map-k4v",
     "ngram-mod",
     "ngram-cache",
+];
+
+/// The tools of build 11669.
+const TOOLS: [&str; 7] = [
+    "read_file",
+    "file_glob_search",
+    "grep_search",
+    "exec_shell_command",
+    "write_file",
+    "edit_file",
+    "get_info",
 ];
 
 /// The most bytes of the key and of a text of `--override-kv` (common/common.cpp
