@@ -9,6 +9,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::gguf_oracle::document::{Document, string};
+
 const GGUF: &str = "gguf/tiny-Q4_K_M.gguf";
 const FOLDER: &str = "vllm/tiny/bf16";
 
@@ -138,6 +140,30 @@ fn what_only_is_called_a_model_is_called_what_it_is() {
         let models = Models::new();
         fs_err::write(models.at(GGUF), content).unwrap();
         check(&models, GGUF, 11, "not-ready", &[id]);
+    }
+}
+
+#[test]
+fn what_is_called_a_gguf_file_is_judged_as_llama_cpp_opens_it() {
+    let shard = format!("{FOLDER}/model-00001-of-00003.safetensors");
+    let models = Models::new();
+    fs_err::copy(models.at(&shard), models.at(GGUF)).unwrap();
+    check(&models, GGUF, 11, "not-ready", &["not-a-model"]);
+    let models = Models::new();
+    fs_err::write(models.at(GGUF), b"\x80\x04}q\0.").unwrap();
+    check(&models, GGUF, 11, "not-ready", &["not-a-model"]);
+    let models = Models::new();
+    let mut document = Document::parse(&fs_err::read(models.at(GGUF)).unwrap());
+    document.add_key("tokenizer.chat_template", 8, &string("{% for it in messages %}"));
+    fs_err::write(models.at(GGUF), document.bytes()).unwrap();
+    check(&models, GGUF, 11, "not-ready", &["chat-template-broken"]);
+    for kind in ["mmproj", "adapter", "imatrix"] {
+        let models = Models::new();
+        let mut document = Document::parse(&fs_err::read(models.at(GGUF)).unwrap());
+        document.add_key("general.type", 8, &string(kind));
+        document.add_key("adapter.type", 8, &string("lora"));
+        fs_err::write(models.at(GGUF), document.bytes()).unwrap();
+        check(&models, GGUF, 11, "not-ready", &["not-a-model"]);
     }
 }
 

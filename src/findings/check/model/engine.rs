@@ -78,6 +78,16 @@ fn wrong_kind(subject: &Subject<'_>, model: &Model) -> Option<Finding> {
                 "name a GGUF file in the service's command",
             ))
         }
+        // By its name it is one of llama.cpp's.
+        (_, Some(Content::Safetensors(_)))
+            if subject.facts.lane.engine.is_none()
+                && model.files.first().is_some_and(is_called_gguf) =>
+        {
+            Some(subject.not_a_model(
+                "is called a GGUF file and is none",
+                "download it again, or give it the name of what it is",
+            ))
+        }
         (_, Some(content)) => other_part(subject, content),
         (_, None) => None,
     }
