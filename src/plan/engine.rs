@@ -9,7 +9,7 @@ pub(crate) mod cache_variables;
 mod complaint;
 mod config;
 mod cuda;
-mod documents;
+mod document_rules;
 mod embeds;
 mod flag_table;
 mod foreign_flags;
@@ -45,12 +45,13 @@ mod stray_words;
 mod tei;
 mod templates;
 mod tgi;
+pub mod transformers;
 mod variables;
 mod vllm;
 mod words;
 
 pub use self::complaint::{Complaint, CutCommand, Refusal, StartsNoServer, UnknownFlag};
-pub use self::documents::Documents;
+pub use self::document_rules::{DocumentRules, Reader};
 pub use self::embeds::{Embeds, GivesOut, Guess, Mode, Pooling};
 pub use self::invocation::{
     Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable,

@@ -61,7 +61,8 @@ pub struct Folder {
     pub weights: Option<Weights>,
     /// Whether there is a tokenizer; unknown where the folder cannot be listed.
     pub tokenizer: Presence,
-    /// Whether images or sound can be prepared (`preprocessor_config.json`).
+    /// Whether images or sound can be prepared (`preprocessor_config.json`, or what is inside of
+    /// `processor_config.json`).
     pub processor: Presence,
     /// Bytes of tensor data by type, over all shards.
     pub dtypes: BTreeMap<Dtype, u64>,
@@ -126,6 +127,8 @@ pub struct Surplus {
 pub struct RemoteCode {
     /// Its name.
     pub file: String,
+    /// The document that names it.
+    pub named_by: &'static str,
     /// The repository that it is in; absent: the model's own folder.
     pub repository: Option<String>,
     /// Whether it is there. Unknown for another repository, unless the folder is in a cache of the

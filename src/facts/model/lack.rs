@@ -60,7 +60,9 @@ impl Model {
             if needs.tokenizer && folder.tokenizer == Presence::Missing {
                 lacks.push(Lack::Tokenizer);
             }
-            if needs.configuration && folder.processor == Presence::Missing {
+            // What is inside of the other file of a processor is not a matter of what is there.
+            let has_none = folder.documents.processor.is_none();
+            if needs.configuration && has_none && folder.processor == Presence::Missing {
                 lacks.push(Lack::File(PROCESSOR.into()));
             }
         }

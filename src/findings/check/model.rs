@@ -7,6 +7,7 @@ mod build;
 mod configuration;
 mod content;
 mod context;
+mod documents;
 mod draft;
 mod engine;
 mod fit;
@@ -106,6 +107,7 @@ fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
             configuration::judge(subject, model, folder, findings);
             fit::judge(subject, folder, findings);
             pooling::judge(subject, model, folder, findings);
+            documents::judge(subject, model, folder, findings);
         }
         Shape::Split(split) => content::split(subject, model, split, findings),
         Shape::File | Shape::Text(_) | Shape::Directory => {}
@@ -114,7 +116,9 @@ fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
         if folder::is_beside_the_point(subject, file) {
             continue;
         }
-        if file.state() == FileState::Missing {
+        if let Some(finding) = pooling::is_done_without(subject, model, file) {
+            findings.push(finding);
+        } else if file.state() == FileState::Missing {
             content::missing(subject, model, file, findings);
         } else {
             content::judge(subject, model, file, findings);

@@ -8,8 +8,8 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, Documents, Engine, Gguf, Http, KnownVariables, Layout, Models, Offline,
-    Onnx, Part, Pins, Probe, Releases, Serves,
+    Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, KnownVariables, Layout, Models,
+    Offline, Onnx, Part, Pins, Probe, Releases, Serves,
 };
 use crate::project::Service;
 
@@ -38,7 +38,7 @@ pub(super) static PROFILE: Profile = Profile {
         adapter_rules: None,
         draft_rules: None,
         runs_code: true,
-        documents: Documents::AS_PYTHON,
+        documents: DocumentRules::TRANSFORMERS,
         fast_tokenizer_only: false,
         chat_needs_template: false,
         mistral_wants_both_since: None,

@@ -73,6 +73,12 @@ pub struct Invocation {
     /// The keys of a GGUF file that the command says itself (`--override-kv`), so that it does not
     /// matter what the file has for them.
     pub override_keys: Vec<String>,
+    /// Whether it is told what to sample with (`--generation-config`), so that the model's own settings
+    /// need not count.
+    pub own_sampling: bool,
+    /// Whether it is told how many images it takes (`--limit-mm-per-prompt`, `--language-model-only`),
+    /// which may be none.
+    pub limits_images: bool,
     /// Whether it is told to do without a tokenizer (`--skip-tokenizer-init`).
     pub skips_tokenizer: bool,
     /// Where vLLM and SGLang put the weights that they download (not the configuration and the
@@ -319,6 +325,8 @@ impl Invocation {
             trust_remote_code: false,
             overrides: false,
             override_keys: Vec::new(),
+            own_sampling: false,
+            limits_images: false,
             skips_tokenizer: false,
             download_dir: None,
             hub_cache: None,

@@ -18,7 +18,7 @@ use crate::plan::engine::release_dates::ReleaseDates;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, Beyond, CommandLine, ContextFlag, Documents, Engine, Gguf, GivesOut, Http,
+    Adapters, Beyond, CommandLine, ContextFlag, DocumentRules, Engine, Gguf, GivesOut, Http,
     KnownVariables, Layout, Models, Named, Offline, Onnx, OwnCache, Part, Pins, Probe, Reference,
     Releases, Serves,
 };
@@ -52,7 +52,7 @@ pub(super) static PROFILE: Profile = Profile {
         adapter_rules: None,
         draft_rules: None,
         runs_code: false,
-        documents: Documents::AS_PYTHON,
+        documents: DocumentRules::NONE,
         fast_tokenizer_only: false,
         chat_needs_template: false,
         mistral_wants_both_since: None,

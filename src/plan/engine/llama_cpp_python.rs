@@ -8,7 +8,7 @@ use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
-    Adapters, CommandLine, Documents, Engine, Gguf, Http, Layout, Models, Named, Offline, Onnx,
+    Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, Layout, Models, Named, Offline, Onnx,
     Part, Pins, Probe, Releases, Serves,
 };
 
@@ -37,7 +37,7 @@ pub(super) static PROFILE: Profile = Profile {
         adapter_rules: None,
         draft_rules: None,
         runs_code: false,
-        documents: Documents::AS_PYTHON,
+        documents: DocumentRules::NONE,
         fast_tokenizer_only: false,
         chat_needs_template: false,
         mistral_wants_both_since: None,

@@ -12,7 +12,7 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::shell::{self, Scope};
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, Documents, Engine, Gguf, Http, Layout, Models, Offline, Onnx, Pins,
+    Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, Layout, Models, Offline, Onnx, Pins,
     Probe, Reference, Releases, Serves,
 };
 use crate::project::Text;
@@ -44,7 +44,7 @@ pub(super) static PROFILE: Profile = Profile {
         adapter_rules: None,
         draft_rules: None,
         runs_code: false,
-        documents: Documents::AS_PYTHON,
+        documents: DocumentRules::NONE,
         fast_tokenizer_only: false,
         chat_needs_template: false,
         mistral_wants_both_since: None,

@@ -8,7 +8,7 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::vllm::{chat_template, known};
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, Documents, Engine, Gguf, Http, Layout, Models, Offline, Onnx, Part,
+    Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, Layout, Models, Offline, Onnx, Part,
     Pins, Probe, Releases, Serves, SplitRules, names,
 };
 use crate::project::Service;
@@ -42,7 +42,7 @@ pub(super) static PROFILE: Profile = Profile {
         adapter_rules: None,
         draft_rules: None,
         runs_code: true,
-        documents: Documents::AS_PYTHON,
+        documents: DocumentRules::TRANSFORMERS,
         fast_tokenizer_only: false,
         chat_needs_template: false,
         mistral_wants_both_since: None,

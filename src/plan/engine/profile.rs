@@ -12,7 +12,9 @@ use crate::plan::engine::speculation::DraftRules;
 use crate::plan::engine::split::SplitRules;
 use crate::plan::engine::variables::KnownVariables;
 use crate::plan::engine::words::Word;
-use crate::plan::engine::{Documents, Engine, Limits, Longest, Named, Part, Pooling, Positions};
+use crate::plan::engine::{
+    DocumentRules, Engine, Limits, Longest, Named, Part, Pooling, Positions,
+};
 use crate::project::Service;
 
 /// All that is known about one engine.
@@ -131,7 +133,7 @@ pub struct Models {
     /// Whether it runs code that comes with a model, where it is told to.
     pub runs_code: bool,
     /// How it reads the small documents beside the weights.
-    pub documents: Documents,
+    pub documents: DocumentRules,
     /// Whether it has no other tokenizer than that of `tokenizer.json`.
     pub fast_tokenizer_only: bool,
     /// Whether a conversation can only be had with a template of the model's own.
@@ -309,8 +311,6 @@ pub struct Listed {
 pub struct Releases {
     /// The newest of which it was read what it refuses about a model's configuration; absent: none.
     pub newest_read: Option<[u32; 3]>,
-    /// The one that knows the model types that are listed as known, and no others.
-    pub model_types_of: Option<[u32; 2]>,
     /// When they were published; absent: that was not looked at.
     pub dates: Option<ReleaseDates>,
     /// The variable in which its images say for which tag they were made; absent: they do not.
@@ -430,7 +430,7 @@ impl Models {
         adapter_rules: None,
         draft_rules: None,
         runs_code: false,
-        documents: Documents::AS_PYTHON,
+        documents: DocumentRules::NONE,
         fast_tokenizer_only: false,
         chat_needs_template: false,
         mistral_wants_both_since: None,
@@ -461,7 +461,6 @@ impl Releases {
     /// Those of an engine of which none was looked at.
     pub(super) const UNREAD: Self = Self {
         newest_read: None,
-        model_types_of: None,
         dates: None,
         tag_variable: None,
         architectures: None,

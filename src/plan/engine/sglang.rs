@@ -7,12 +7,14 @@ use crate::plan::engine::positions::times;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::quantizations::Quantizations;
 use crate::plan::engine::reading::Reading;
+use crate::plan::engine::transformers::Library;
 use crate::plan::engine::vllm::{chat_template, json, known};
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
-    Adapters, Beyond, CommandLine, Complaint, ContextFlag, Documents, Engine, Gguf, Http, Layout,
-    Limits, Listed, Longest, Models, Offline, Onnx, Part, Pins, Positions, Probe, Releases,
-    Scaling, Serves, SplitRules, Surplus, TemplateReader, Trims, config, load_format, names,
+    Adapters, Beyond, CommandLine, Complaint, ContextFlag, DocumentRules, Engine, Gguf, Http,
+    Layout, Limits, Listed, Longest, Models, Offline, Onnx, Part, Pins, Positions, Probe, Reader,
+    Releases, Scaling, Serves, SplitRules, Surplus, TemplateReader, Trims, config, load_format,
+    names,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -29,6 +31,11 @@ const OFFLINE: Offline = Offline {
     ],
     listed: &[Listed { part: Part::Lora, ending: ".json", since: [0, 5, 23] }],
     ..Offline::AS_LIBRARY
+};
+
+const DOCUMENTS: DocumentRules = DocumentRules {
+    reader: Reader::Transformers(Some(Library::new(include_str!("sglang/transformers.txt")))),
+    ..DocumentRules::TRANSFORMERS
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -61,7 +68,7 @@ pub(super) static PROFILE: Profile = Profile {
         adapter_rules: None,
         draft_rules: None,
         runs_code: true,
-        documents: Documents::AS_PYTHON,
+        documents: DOCUMENTS,
         fast_tokenizer_only: false,
         chat_needs_template: true,
         mistral_wants_both_since: None,

@@ -9,8 +9,9 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, Complaint, Documents, Engine, Gguf, Guess, Http, KnownVariables, Layout,
-    Mode, Models, Offline, Onnx, Pins, Pooling, Probe, Refusal, Releases, Serves, hugging_face,
+    Adapters, CommandLine, Complaint, DocumentRules, Engine, Gguf, Guess, Http, KnownVariables,
+    Layout, Mode, Models, Offline, Onnx, Pins, Pooling, Probe, Reader, Refusal, Releases, Serves,
+    hugging_face,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -41,7 +42,11 @@ pub(super) static PROFILE: Profile = Profile {
         adapter_rules: None,
         draft_rules: None,
         runs_code: false,
-        documents: Documents { strict: true },
+        documents: DocumentRules {
+            reader: Reader::Strict,
+            reads_sentence: true,
+            ..DocumentRules::NONE
+        },
         fast_tokenizer_only: true,
         chat_needs_template: false,
         mistral_wants_both_since: None,

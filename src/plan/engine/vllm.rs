@@ -23,12 +23,13 @@ use crate::plan::engine::quantizations::Quantizations;
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_dates::ReleaseDates;
 use crate::plan::engine::release_table::{ReleaseTable, numbers};
+use crate::plan::engine::transformers::Library;
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
-    Adapters, Architectures, Beyond, CommandLine, Complaint, ContextFlag, Documents, DraftRules,
-    Engine, Gguf, Http, KnownVariables, Layout, Listed, Models, Offline, Onnx, Part, Pins, Probe,
-    Releases, Serves, Speculation, TemplateReader, Templates, TensorRules, Trims, config,
-    load_format, names,
+    Adapters, Architectures, Beyond, CommandLine, Complaint, ContextFlag, DocumentRules,
+    DraftRules, Engine, Gguf, Http, KnownVariables, Layout, Listed, Models, Offline, Onnx, Part,
+    Pins, Probe, Reader, Releases, Serves, Speculation, TemplateReader, Templates, TensorRules,
+    Trims, config, load_format, names,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -83,7 +84,7 @@ pub(super) static PROFILE: Profile = Profile {
         adapter_rules: Some(adapters::RULES),
         draft_rules: Some(DRAFTS),
         runs_code: true,
-        documents: Documents::AS_PYTHON,
+        documents: DOCUMENTS,
         fast_tokenizer_only: false,
         chat_needs_template: true,
         mistral_wants_both_since: Some([0, 33]),
@@ -93,7 +94,6 @@ pub(super) static PROFILE: Profile = Profile {
     },
     releases: Releases {
         newest_read: Some([0, 33, 0]),
-        model_types_of: Some([0, 12]),
         architectures: Some(ARCHITECTURES),
         dates: Some(ReleaseDates::new(include_str!("vllm/dates.txt"))),
         // 0.24.0 and 0.33.0 docker/Dockerfile.
@@ -128,6 +128,37 @@ pub(super) static PROFILE: Profile = Profile {
     grammar: Some(&GRAMMAR),
     read,
 };
+
+/// 0.13.0 needs the file of the pooling, 0.14.1 does not (transformers_utils/config.py,
+/// `get_pooling_config`); `--generation-config` is `auto` since 0.8.0; the configuration of the processor
+/// of images is read of every model until 0.26.0, not in 0.27.1 (config/model.py).
+const DOCUMENTS: DocumentRules = DocumentRules {
+    reader: Reader::Transformers(Some(Library::new(include_str!("vllm/transformers.txt")))),
+    own_types: Some(ReleaseTable::new(include_str!("vllm/model-types.txt"))),
+    typed_by_architecture: &["LongcatFlashForCausalLM", "LongcatFlashNgramForCausalLM"],
+    pools_without_file_since: Some([0, 14, 0]),
+    reads_generation_since: Some([0, 8, 0]),
+    reads_processor_of_all_until: Some([0, 26]),
+    processor_of: PROCESSED,
+    reads_sentence: true,
+};
+
+/// The models of vLLM whose images are prepared by a processor of transformers (0.12.0 and 0.32.0
+/// model_executor/models, `get_hf_processor`), which ends over a folder that has none (transformers 4.57.6
+/// and 5.19.0 image_processing_base.py, `get_image_processor_dict`).
+const PROCESSED: &[&str] = &[
+    "Gemma3ForConditionalGeneration",
+    "Idefics3ForConditionalGeneration",
+    "Llama4ForConditionalGeneration",
+    "LlavaForConditionalGeneration",
+    "LlavaNextForConditionalGeneration",
+    "Mistral3ForConditionalGeneration",
+    "PaliGemmaForConditionalGeneration",
+    "Qwen2VLForConditionalGeneration",
+    "Qwen2_5_VLForConditionalGeneration",
+    "Qwen3VLForConditionalGeneration",
+    "SmolVLMForConditionalGeneration",
+];
 
 /// config/speculative.py (0.10.2, 0.11.2, 0.12.0 and 0.14.1 refuse every draft that is a model of its own,
 /// 0.16.0 to 0.33.0 compare the vocabularies; 0.9.2 does neither).
@@ -293,6 +324,9 @@ fn settings(arguments: &Arguments, reading: &mut Reading<'_>) {
     reading.invocation.trust_remote_code = arguments.is_on("--trust-remote-code");
     let overriding = ["--hf-overrides", "--rope-scaling", "--rope-theta"];
     reading.invocation.overrides = arguments.any(&overriding) | other_config(arguments, reading);
+    reading.invocation.own_sampling = arguments.any(&["--generation-config"]);
+    let of_images = ["--limit-mm-per-prompt", "--language-model-only"];
+    reading.invocation.limits_images = arguments.any(&of_images);
     reading.invocation.skips_tokenizer = arguments.is_on("--skip-tokenizer-init");
     reading.invocation.download_dir = reading.folder(arguments.last("--download-dir"));
     reading.hub_cache(None);

@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use super::documents::TokenizerSettings;
 use super::{Examination, Presence, RemoteCode, snapshot};
 use crate::file_name::hub_cache;
 use crate::look::Look;
 
 pub(super) fn examine(examination: &mut Examination<'_>) {
-    let Some(config) = &examination.folder.config else { return };
     let mut code: Vec<RemoteCode> = Vec::new();
-    for value in &config.remote_code {
-        let Some(found) = look(examination, value) else { continue };
+    for (named_by, value) in named(examination) {
+        let Some(found) = look(examination, named_by, &value) else { continue };
         if !code.iter().any(|known| known.same(&found)) {
             code.push(found);
         }
@@ -18,9 +18,28 @@ pub(super) fn examine(examination: &mut Examination<'_>) {
     examination.folder.code = code;
 }
 
+/// What `auto_map` of the documents names, with the document. The configuration of the tokenizer counts
+/// for the tokenizer where it says a class, else that of the model (transformers 4.57.6
+/// models/auto/tokenization_auto.py).
+fn named(examination: &Examination<'_>) -> Vec<(&'static str, String)> {
+    let folder = &examination.folder;
+    let documents = &folder.documents;
+    let tokenizer = documents.tokenizer.as_ref().filter(|says| says.class().is_some());
+    let of_tokenizer = tokenizer.and_then(TokenizerSettings::code);
+    let mut named = Vec::new();
+    if let Some(config) = &folder.config {
+        let is_read =
+            |value: &&String| tokenizer.is_none() || !config.tokenizer_code.contains(value);
+        let values = config.remote_code.iter().filter(is_read);
+        named.extend(values.map(|value| ("config.json", value.clone())));
+    }
+    named.extend(of_tokenizer.map(|value| ("tokenizer_config.json", value)));
+    named
+}
+
 /// `module.Class`, or `owner/repo--module.Class` (transformers 4.57.6, `dynamic_module_utils.py`,
 /// `get_class_from_dynamic_module`).
-fn look(examination: &Examination<'_>, value: &str) -> Option<RemoteCode> {
+fn look(examination: &Examination<'_>, named_by: &'static str, value: &str) -> Option<RemoteCode> {
     let (repository, reference) = match value.split_once("--") {
         Some((repository, reference)) => (Some(repository), reference),
         None => (None, value),
@@ -32,7 +51,7 @@ fn look(examination: &Examination<'_>, value: &str) -> Option<RemoteCode> {
         None => Presence::Missing,
         Some(repository) => in_cache(examination, repository, &file),
     };
-    Some(RemoteCode { file, repository: repository.map(str::to_owned), here })
+    Some(RemoteCode { file, named_by, repository: repository.map(str::to_owned), here })
 }
 
 fn in_cache(examination: &Examination<'_>, repository: &str, file: &str) -> Presence {

@@ -38,6 +38,17 @@ pub struct Config {
     /// The values of `auto_map`: code that comes with the model, `repo--module.Class` when it comes
     /// with another.
     pub remote_code: Vec<String>,
+    /// Those of them that stand for its tokenizer.
+    pub tokenizer_code: Vec<String>,
+    /// Whether one of them stands for its configuration.
+    pub has_config_code: bool,
+    /// `tokenizer_class`, which older models have here.
+    pub tokenizer_class: Option<String>,
+    /// Whether it guesses ahead for another model, and says so in place of its type
+    /// (`speculators_config`).
+    pub is_speculator: bool,
+    /// Whether it takes images.
+    pub takes_images: bool,
     /// `tie_word_embeddings`.
     pub tied_embeddings: bool,
     /// Whether it takes images or sound too.
@@ -84,6 +95,7 @@ impl Config {
         };
         let number =
             |key: &str| text.get(key).or_else(|| document.get(key)).and_then(Value::as_u64);
+        let auto_map = |key: &str| strings(document.get("auto_map").and_then(|map| map.get(key)));
         Self {
             architectures: strings(document.get("architectures")),
             model_type: string(document, "model_type"),
@@ -99,6 +111,11 @@ impl Config {
                 .and_then(Value::as_object)
                 .map(|map| map.values().flat_map(|value| strings(Some(value))).collect())
                 .unwrap_or_default(),
+            tokenizer_code: auto_map("AutoTokenizer"),
+            has_config_code: !auto_map("AutoConfig").is_empty(),
+            tokenizer_class: string(document, "tokenizer_class"),
+            is_speculator: document.get("speculators_config").is_some_and(|it| !it.is_null()),
+            takes_images: document.get("vision_config").is_some_and(Value::is_object),
             tied_embeddings: document
                 .get("tie_word_embeddings")
                 .and_then(Value::as_bool)

@@ -10,7 +10,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::{Examination, FolderKind, parsed};
+use super::{Examination, FolderKind, Presence, parsed};
 use crate::facts::model::file::{Content, Defect, ModelFile, Role};
 use crate::facts::model::sentence_transformers::Sidecar;
 use crate::limits::LONGEST_MODEL_CONFIGURATION;
@@ -96,21 +96,29 @@ const SENTENCE: [&str; 7] = [
 ];
 
 pub(super) fn examine(examination: &mut Examination<'_>) {
-    if examination.folder.kind == FolderKind::Adapter {
-        return;
+    if examination.folder.kind != FolderKind::Adapter {
+        let documents = documents(examination);
+        examination.folder.documents = documents;
     }
+    if examination.folder.multimodal() {
+        examination.folder.processor = examination.folder.documents.processor();
+    }
+}
+
+fn documents(examination: &mut Examination<'_>) -> Documents {
+    let settings = examination.folder.documents.tokenizer.take();
+    let examination = &*examination;
     let tokenizer = |name: &str| read(examination, name, Role::Tokenizer);
     let module = |name: &str| read(examination, name, Role::Module);
-    let documents = Documents {
+    Documents {
         special_tokens: tokenizer("special_tokens_map.json"),
         added_tokens: tokenizer("added_tokens.json"),
         generation: module("generation_config.json"),
         image: module("preprocessor_config.json"),
         processor: module("processor_config.json"),
         sentence: SENTENCE.iter().find(|name| examination.has(name)).and_then(|name| module(name)),
-        tokenizer: examination.folder.documents.tokenizer.take(),
-    };
-    examination.folder.documents = documents;
+        tokenizer: settings,
+    }
 }
 
 fn read(examination: &Examination<'_>, name: &str, role: Role) -> Option<Sidecar> {
@@ -135,7 +143,39 @@ fn object(view: &dyn View, path: &Path, name: &str, role: Role) -> Sidecar {
     }
 }
 
+impl TokenizerSettings {
+    /// The name of its class, if it says one.
+    #[must_use]
+    pub fn class(&self) -> Option<&str> {
+        self.tokenizer_class.as_ref().and_then(Value::as_str)
+    }
+
+    /// The code of its class, the fast one before the other, if it comes with the model.
+    #[must_use]
+    pub fn code(&self) -> Option<String> {
+        let map = self.auto_map.as_ref()?;
+        let entry = if map.is_array() { map } else { map.get("AutoTokenizer")? };
+        let classes = entry.as_array();
+        let fast = classes.and_then(|classes| classes.get(1)).and_then(Value::as_str);
+        let slow = classes.and_then(|classes| classes.first()).and_then(Value::as_str);
+        fast.or(slow).or_else(|| entry.as_str()).map(str::to_owned)
+    }
+}
+
 impl Documents {
+    /// Whether they say how images or sound are prepared. A file that cannot be read counts: it is told
+    /// of itself.
+    fn processor(&self) -> Presence {
+        let inside = |found: &Sidecar| match &found.says {
+            Some(says) => ["image_processor", "feature_extractor"]
+                .iter()
+                .any(|key| says.get(*key).is_some_and(Value::is_object)),
+            None => true,
+        };
+        let here = self.image.is_some() || self.processor.as_ref().is_some_and(inside);
+        if here { Presence::Here } else { Presence::Missing }
+    }
+
     /// What they say of the length of a context; that of the tokenizer only of a model that makes no
     /// text.
     #[must_use]

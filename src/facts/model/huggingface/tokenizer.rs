@@ -35,11 +35,6 @@ pub const PROCESSOR: &str = "preprocessor_config.json";
 const LONGEST_CONFIGURATION: u64 = 16 << 20;
 
 pub(super) fn examine(examination: &mut Examination<'_>) {
-    if examination.folder.multimodal() {
-        let names = [PROCESSOR, "processor_config.json"];
-        let here = names.iter().any(|name| examination.has(name));
-        examination.folder.processor = if here { Presence::Here } else { Presence::Missing };
-    }
     if examination.folder.kind == FolderKind::Adapter {
         return;
     }

@@ -9,6 +9,7 @@ use crate::facts::model::huggingface::{Config, FolderKind, Presence, RemoteCode}
 use crate::facts::model::safetensors::Dtype;
 use crate::facts::model::{Folder, Model};
 use crate::findings::{Finding, Findings, Severity};
+use crate::plan::engine::release_table::Standing;
 use crate::plan::engine::{Beyond, Engine, Invocation, Part};
 use crate::source_map::Spanned;
 
@@ -16,9 +17,6 @@ pub(super) use self::rules::{
     CHAT_TEMPLATE_MISSING, CONTEXT_NOT_LIMITED, CONTEXT_TOO_LONG, DTYPE_DIFFERS, DUPLICATE_WEIGHTS,
     GGUF_IN_VLLM, OTHER_LAYOUT, QUANTIZATION_CONFLICT, REMOTE_CODE,
 };
-
-/// The model types that transformers 4.57.6 and vLLM 0.12.0 know without the code of a model.
-const KNOWN_TYPES: &str = include_str!("model-types.txt");
 
 /// What FP8 weights are kept as.
 const F8: [Dtype; 4] = [Dtype::F8_E4M3, Dtype::F8_E5M2, Dtype::F8_E4M3FNUZ, Dtype::F8_E5M2FNUZ];
@@ -52,7 +50,7 @@ pub(super) fn judge(
         quantization::judge(&judge, config, invocation),
         judge.dtype(config, invocation),
         judge.context(config, invocation),
-        judge.remote_code(config, invocation),
+        judge.model_type(config, invocation),
     ];
     found.into_iter().flatten().for_each(|finding| findings.push(finding));
     judge.code(invocation, findings);
@@ -205,31 +203,58 @@ impl Judge<'_> {
         Some(self.at(finding, asked, "asked for here").severity(severity))
     }
 
-    /// An architecture that nobody but the model's own code knows.
-    fn remote_code(&self, config: &Config, invocation: &Invocation) -> Option<Finding> {
+    /// A type that nobody but the model's own code knows, or nobody at all.
+    fn model_type(&self, config: &Config, invocation: &Invocation) -> Option<Finding> {
         let kind = config.model_type.as_deref()?;
-        let is_known = KNOWN_TYPES.lines().any(|known| known == kind);
-        let has_code = !config.remote_code.is_empty();
-        let runs_code = invocation.engine.models().runs_code;
-        if !runs_code || invocation.trust_remote_code || !has_code || is_known {
+        let models = invocation.engine.models();
+        let rules = &models.documents;
+        let runs_code = invocation.trust_remote_code && config.has_config_code;
+        if !rules.by_transformers() || runs_code || !self.is_read_by_type() {
             return None;
         }
-        // Later releases of transformers know more types.
-        let same = invocation.engine.releases().model_types_of;
-        let is_certain = same
-            .zip(self.subject.version())
-            .is_some_and(|(same, version)| version.starts_with(&same));
-        let finding = self.subject.finding(
-            &REMOTE_CODE,
-            format!(
-                "`{}` is of the type `{kind}`, whose code comes with the model, and \
-                 `--trust-remote-code` is not given",
-                self.shown()
-            ),
-            "read the `.py` files of the model, then add `--trust-remote-code`",
-        );
-        let severity = if is_certain { Severity::Error } else { Severity::Warning };
-        Some(finding.severity(severity))
+        let version = self.subject.version().filter(|numbers| numbers.len() >= 2);
+        let is_certain = match rules.knows_type(kind, version.as_deref()) {
+            Standing::Here => return None,
+            Standing::Missing => version.is_some() && !self.subject.overrides(),
+            // Of a release that is not known it is told only where none that was read knows it.
+            Standing::Unknown if rules.knows_type(kind, None) == Standing::Here => return None,
+            Standing::Unknown => false,
+        };
+        let (engine, shown) = (self.engine(invocation), self.shown());
+        let finding = if models.runs_code && config.has_config_code {
+            self.subject.finding(
+                &REMOTE_CODE,
+                format!(
+                    "`{shown}` is of the type `{kind}`, whose code comes with the model, and \
+                     `--trust-remote-code` is not given"
+                ),
+                "read the `.py` files of the model, then add `--trust-remote-code`",
+            )
+        } else if rules.own_types.is_none() {
+            return None;
+        } else {
+            self.subject.finding(
+                &super::rules::ARCHITECTURE_UNSUPPORTED,
+                format!("`{shown}` is of the type `{kind}`, which {engine} does not know"),
+                "take a newer release of the engine, or another model",
+            )
+        };
+        Some(finding.severity(super::severity(is_certain)))
+    }
+
+    /// The engine, with its release where that is known.
+    fn engine(&self, invocation: &Invocation) -> String {
+        let name = invocation.engine.name();
+        match &invocation.version {
+            Some(version) => format!("{name} {version}"),
+            None => name.to_owned(),
+        }
+    }
+
+    /// Whether the type says what the model is: in Mistral's own layout something else does.
+    fn is_read_by_type(&self) -> bool {
+        matches!(self.folder.kind, FolderKind::Model | FolderKind::SentenceTransformers)
+            && !self.folder.params
     }
 
     /// Code that will be run, and has to be there.
@@ -252,7 +277,8 @@ impl Judge<'_> {
             (None, _) => Some(subject.finding_of_absence(
                 &REMOTE_CODE,
                 format!(
-                    "`config.json` in `{}` names code in `{file}`, which is not there",
+                    "`{}` in `{}` names code in `{file}`, which is not there",
+                    code.named_by,
                     self.shown()
                 ),
                 subject.how_to_get(&subject.on_host().join(file)),
@@ -268,7 +294,8 @@ impl Judge<'_> {
                     ),
                     format!(
                         "download `{repository}` into the service's hub cache, or copy its `.py` \
-                         files beside the weights and take `{repository}--` out of `config.json`"
+                         files beside the weights and take `{repository}--` out of `{}`",
+                        code.named_by
                     ),
                 );
                 Some(finding.severity(super::severity(is_error)))

@@ -10,6 +10,7 @@ use crate::facts::model::gguf::{self, GgufError};
 use crate::facts::model::safetensors::{self, SafetensorsError};
 use crate::facts::model::{Content, Defect, Lookalike, Model, ModelFile, Role, Shape, Split};
 use crate::findings::{Finding, Findings, Rule, Severity};
+use crate::plan::engine::Reader;
 
 /// Smaller files may well be stored in less than they are long.
 const WORTH_A_HOLE: u64 = 1 << 20;
@@ -264,7 +265,8 @@ impl About<'_> {
 
     /// A number that only Python reads.
     fn document(&self, findings: &mut Findings) {
-        let is_strict = self.subject.models().is_some_and(|models| models.documents.strict);
+        let reader = self.subject.models().map(|models| models.documents.reader);
+        let is_strict = matches!(reader, Some(Reader::Strict));
         if let Some(number) = self.file.python_number.filter(|_| is_strict) {
             let engine = self.subject.engine();
             let what = format!("says `{number}`, which is no JSON, so {engine} cannot read it");

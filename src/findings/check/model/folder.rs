@@ -2,10 +2,10 @@
 
 use super::{Subject, rules, severity, some_of};
 use super::{load_format, pooling};
-use crate::facts::model::huggingface::{Astray, FolderKind, Index, PROCESSOR, Presence};
+use crate::facts::model::huggingface::{Astray, Config, FolderKind, Index, PROCESSOR, Presence};
 use crate::facts::model::{Content, Folder, Model, ModelFile, Role};
 use crate::findings::{Findings, Severity};
-use crate::plan::engine::{LoadFormat, Part};
+use crate::plan::engine::{LoadFormat, Part, transformers};
 
 /// Whether there is nothing in the folder that could be judged; says so if that is it.
 pub(super) fn is_nothing(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) -> bool {
@@ -78,11 +78,12 @@ fn weights(subject: &Subject<'_>, model: &Model, folder: &Folder, findings: &mut
     }
 }
 
-fn tokenizer(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
+/// Whether the engine makes a tokenizer of what is in the folder.
+pub(super) fn needs_tokenizer(subject: &Subject<'_>) -> bool {
     let other = subject.facts.artifacts.iter().any(|a| a.artifact.part == Part::Tokenizer);
     let invocation = subject.facts.lane.invocation.as_ref();
     let skipped = invocation.is_some_and(|invocation| invocation.skips_tokenizer);
-    let needed = match subject.part() {
+    match subject.part() {
         Part::Tokenizer => true,
         Part::Model => !other && !skipped,
         // They are given the tokens of the model that they belong to.
@@ -94,8 +95,11 @@ fn tokenizer(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
         | Part::Text
         | Part::Folder
         | Part::Models => false,
-    };
-    if !needed {
+    }
+}
+
+fn tokenizer(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
+    if !needs_tokenizer(subject) {
         return;
     }
     let shown = subject.shown();
@@ -123,11 +127,32 @@ fn processor(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
     if folder.processor != Presence::Missing {
         return;
     }
-    findings.push(subject.finding_of_absence(
+    let has_other = folder.documents.processor.is_some();
+    let nor = if has_other { ", nor an `image_processor` in `processor_config.json`" } else { "" };
+    let finding = subject.finding_of_absence(
         &rules::PROCESSOR_MISSING,
-        format!("`{}` takes images or sound and has no `{PROCESSOR}`", subject.shown().display()),
+        format!(
+            "`{}` takes images or sound and has no `{PROCESSOR}`{nor}",
+            subject.shown().display()
+        ),
         subject.how_to_get(&subject.on_host().join(PROCESSOR)),
-    ));
+    );
+    findings.push(finding.severity(severity(is_refused_without_processor(subject, folder))));
+}
+
+fn is_refused_without_processor(subject: &Subject<'_>, folder: &Folder) -> bool {
+    let (Some(config), Some(engine), Some(invocation)) =
+        (&folder.config, subject.facts.lane.engine, &subject.facts.lane.invocation)
+    else {
+        return false;
+    };
+    let known = engine.models().documents.processor_of;
+    let is_known = config.architectures.first().is_some_and(|name| known.contains(&name.as_str()));
+    let newest = engine.releases().newest_read;
+    let is_read =
+        subject.version().zip(newest).is_some_and(|(it, newest)| it.as_slice() <= &newest[..]);
+    let is_free = invocation.limits_images || subject.overrides();
+    subject.part() == Part::Model && config.takes_images && is_known && is_read && !is_free
 }
 
 fn agreement(subject: &Subject<'_>, index: &Index, findings: &mut Findings) {
@@ -211,7 +236,26 @@ fn identity(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
     let path = subject.shown().join("config.json");
     let message = format!("`{}` does not say {}", path.display(), some_of(&absent));
     let fix = subject.how_to_replace(&subject.on_host().join("config.json"));
-    // transformers guesses the type from the folder's name, and some engines the architecture.
+    let is_refused = config.model_type.is_none() && is_refused_without_type(subject, config);
     findings
-        .push(subject.finding(&rules::CONFIG_INVALID, message, fix).severity(Severity::Warning));
+        .push(subject.finding(&rules::CONFIG_INVALID, message, fix).severity(severity(is_refused)));
+}
+
+/// Whether the release that is known tells the type by nothing else: older ones take a type out of the
+/// path of the folder, some engines by the architecture.
+fn is_refused_without_type(subject: &Subject<'_>, config: &Config) -> bool {
+    let Some(models) = subject.models().filter(|_| subject.part() == Part::Model) else {
+        return false;
+    };
+    let rules = &models.documents;
+    let version = subject.version().filter(|numbers| numbers.len() >= 2);
+    let Some(span) = rules.span(version.as_deref()).filter(|_| rules.own_types.is_some()) else {
+        return false;
+    };
+    let path = subject.shown().display().to_string();
+    let is_typed = |name: &String| rules.typed_by_architecture.contains(&name.as_str());
+    let is_told_otherwise = config.is_speculator
+        || subject.overrides()
+        || config.architectures.first().is_some_and(is_typed);
+    !is_told_otherwise && (span.is_blind_to_path() || !transformers::has_model_type(&path))
 }

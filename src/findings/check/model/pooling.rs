@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{Subject, content, rules, some_of};
 use crate::facts::model::huggingface::Config;
-use crate::facts::model::{Content, Folder, Model, ModelFile, Role};
+use crate::facts::model::{Content, FileState, Folder, Model, ModelFile, Role};
 use crate::findings::{Finding, Findings, Severity};
 use crate::plan::engine::{Invocation, Mode, Part, Pooling};
 
@@ -13,6 +13,30 @@ pub(super) fn is_judged_here(subject: &Subject<'_>, file: &ModelFile) -> bool {
     let pooling = subject.models().and_then(|models| models.pooling.as_ref());
     file.role == Role::Module
         && pooling.is_some_and(|pooling| file.name.as_os_str() == pooling.file)
+}
+
+/// The file of the pooling of a pipeline that is not there, where the engine does without it; with a
+/// finding that says so.
+pub(super) fn is_done_without(
+    subject: &Subject<'_>,
+    model: &Model,
+    file: &ModelFile,
+) -> Option<Finding> {
+    let is_pooling = file.role == Role::Module
+        && file.state() == FileState::Missing
+        && file.name.to_string_lossy().ends_with("Pooling/config.json");
+    let since = subject.models()?.documents.pools_without_file_since.filter(|_| is_pooling)?;
+    let invocation = subject.facts.lane.invocation.as_ref()?;
+    let starts = invocation.is_since(since) || invocation.may_be(since);
+    let message = format!(
+        "`{}` is not there, so {} makes one vector of many as the class of the model does, which may \
+         not be how it was made",
+        subject.file_shown(model, file).display(),
+        subject.engine()
+    );
+    let fix = subject.how_to_get(&subject.file_on_host(model, file));
+    let finding = subject.finding_of_absence(&rules::FILES_MISSING, message, fix);
+    starts.then(|| finding.severity(Severity::Warning))
 }
 
 pub(super) fn judge(

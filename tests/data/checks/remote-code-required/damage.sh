@@ -1,1 +1,1 @@
-sed -i 's/"model_type": "llama"/"model_type": "tiny_custom"/; 1s/{/{"auto_map": {"AutoModelForCausalLM": "modeling_tiny.TinyForCausalLM"},/' models/vllm/tiny/bf16/config.json; touch models/vllm/tiny/bf16/modeling_tiny.py
+sed -i 's/"model_type": "llama"/"model_type": "tiny_custom"/; 1s/{/{"auto_map": {"AutoConfig": "configuration_tiny.TinyConfig"},/' models/vllm/tiny/bf16/config.json; touch models/vllm/tiny/bf16/configuration_tiny.py

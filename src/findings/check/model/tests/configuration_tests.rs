@@ -299,7 +299,8 @@ fn code_of_a_model_is_run_only_when_that_is_allowed() {
          model, and `--trust-remote-code` is not given"
     );
     own("brandnew", Some("0.12.0")).check(&format!("error{message}"));
-    own("brandnew", Some("0.20.0")).check(&format!("warning{message}"));
+    own("brandnew", Some("0.20.0")).check(&format!("error{message}"));
+    own("brandnew", Some("99.0.0")).check(&format!("warning{message}"));
     own("brandnew", None).check(&format!("warning{message}"));
     // The loader has code of its own for it.
     own("llama", Some("0.12.0")).check("");

@@ -1,0 +1,155 @@
+//! The small documents beside the weights: the engine stops over one that its loader cannot read, and
+//! over a tokenizer whose code it may not run.
+
+use super::configuration::REMOTE_CODE;
+use super::{Subject, content, folder, severity};
+use crate::facts::model::huggingface::{FolderKind, TokenizerSettings};
+use crate::facts::model::sentence_transformers::Sidecar;
+use crate::facts::model::{FileState, Folder, Model};
+use crate::findings::{Finding, Findings};
+use crate::plan::engine::release_table::Standing;
+use crate::plan::engine::transformers::{self, Span};
+use crate::plan::engine::{DocumentRules, Invocation, Part, Reader};
+
+pub(super) fn judge(
+    subject: &Subject<'_>,
+    model: &Model,
+    folder: &Folder,
+    findings: &mut Findings,
+) {
+    let (Some(models), Some(invocation)) = (subject.models(), &subject.facts.lane.invocation)
+    else {
+        return;
+    };
+    let version = subject.version().filter(|numbers| numbers.len() >= 2);
+    let rules = &models.documents;
+    let span = rules.span(version.as_deref());
+    let about = About { subject, model, folder, rules, invocation, version, span };
+    if rules.by_transformers() && folder::needs_tokenizer(subject) && !about.has_other_tokenizer() {
+        about.tokens(findings);
+        about.class(models.runs_code, findings);
+    }
+    if subject.part() == Part::Model {
+        about.processor(findings);
+        about.sampling(findings);
+        about.sentence(findings);
+    }
+}
+
+struct About<'a> {
+    subject: &'a Subject<'a>,
+    model: &'a Model,
+    folder: &'a Folder,
+    rules: &'static DocumentRules,
+    invocation: &'a Invocation,
+    /// The release of the engine.
+    version: Option<Vec<u32>>,
+    /// What of transformers it may have.
+    span: Option<Span>,
+}
+
+impl About<'_> {
+    /// Whether the tokenizer is one of Mistral's own, which none of these files is about.
+    fn has_other_tokenizer(&self) -> bool {
+        let is_tekken = |name: &str| name == "tekken.json";
+        self.folder.kind == FolderKind::Mistral
+            || self.folder.params
+            || self.model.files.iter().any(|file| file.name.to_str().is_some_and(is_tekken))
+    }
+
+    /// Says what is wrong with a document that is there and is no object.
+    fn is_read(&self, document: Option<&Sidecar>, findings: &mut Findings) {
+        let invalid = document.filter(|found| found.file.state() == FileState::Invalid);
+        if let Some(found) = invalid {
+            content::judge(self.subject, self.model, &found.file, findings);
+        }
+    }
+
+    /// The files of added tokens, which are asked only where the settings do not list those (transformers
+    /// 4.57.6 and 5.19.0 tokenization_utils_base.py, `_from_pretrained`).
+    fn tokens(&self, findings: &mut Findings) {
+        let documents = &self.folder.documents;
+        if documents.tokenizer.as_ref().is_some_and(|says| says.lists_tokens) {
+            return;
+        }
+        self.is_read(documents.special_tokens.as_ref(), findings);
+        self.is_read(documents.added_tokens.as_ref(), findings);
+    }
+
+    /// The class of the tokenizer, where it comes with the model.
+    fn class(&self, runs_code: bool, findings: &mut Findings) {
+        let settings = self.folder.documents.tokenizer.as_ref();
+        let class = settings.and_then(TokenizerSettings::class);
+        let code = settings.and_then(TokenizerSettings::code);
+        let is_run = self.invocation.trust_remote_code || !runs_code;
+        if let Some(class) = class.filter(|_| code.is_some() && !is_run) {
+            self.code_not_run(class).into_iter().for_each(|finding| findings.push(finding));
+        }
+    }
+
+    /// That the class comes with the model, and its code may not be run. A class or a model type that
+    /// transformers knows stands in for it.
+    fn code_not_run(&self, class: &str) -> Option<Finding> {
+        let span = self.span.as_ref();
+        let of_class = transformers::tokenizer_class(class, span);
+        let kind = self.folder.config.as_ref().and_then(|config| config.model_type.as_deref());
+        // Before 5 the type of the model does not count where a class is said.
+        let counts = !span.is_some_and(Span::never_falls_back);
+        let of_type = match kind.filter(|_| counts) {
+            Some(kind) => transformers::tokenizer_of_type(kind, span),
+            None => Standing::Missing,
+        };
+        let is_missing = |standing| standing == Standing::Missing;
+        if of_class == Standing::Here || counts && of_type == Standing::Here {
+            return None;
+        }
+        let is_certain = span.is_some() && is_missing(of_class) && is_missing(of_type);
+        let message = format!(
+            "the tokenizer of `{}` is a `{class}`, whose code comes with the model, and \
+             `--trust-remote-code` is not given",
+            self.subject.shown().display()
+        );
+        let fix = "read the `.py` files of the model, then add `--trust-remote-code`";
+        let finding = self.subject.finding(&REMOTE_CODE, message, fix);
+        Some(finding.severity(severity(is_certain && !self.subject.overrides())))
+    }
+
+    /// What prepares images and sound: of models that take them, and in older releases of all.
+    fn processor(&self, findings: &mut Findings) {
+        let documents = &self.folder.documents;
+        let takes_them = self.folder.config.as_ref().is_some_and(|config| config.multimodal);
+        let last = self.rules.reads_processor_of_all_until;
+        let reads_of_all = self.version.as_ref().zip(last).is_some_and(|(version, last)| {
+            version.get(..2).is_some_and(|release| release <= &last[..])
+        });
+        let is_read = self.rules.by_transformers();
+        // A list is passed over until something is prepared with it.
+        let image = documents.image.as_ref().filter(|image| takes_them || !image.is_other_json);
+        if is_read && (takes_them || reads_of_all) {
+            self.is_read(image, findings);
+        }
+        if is_read && takes_them {
+            self.is_read(documents.processor.as_ref(), findings);
+        }
+    }
+
+    /// What it samples with: a text that is no JSON is passed over, one that is JSON and no object is not
+    /// (vLLM 0.12.0 and 0.32.0 transformers_utils/config.py, `try_get_generation_config`).
+    fn sampling(&self, findings: &mut Findings) {
+        let since = self.rules.reads_generation_since;
+        let is_read = since.is_some_and(|since| self.invocation.is_since(since));
+        let other = self.folder.documents.generation.as_ref().filter(|found| found.is_other_json);
+        if is_read && !self.invocation.own_sampling {
+            self.is_read(other, findings);
+        }
+    }
+
+    /// What sentence-transformers says: vLLM takes an empty list for nothing, others take no list.
+    fn sentence(&self, findings: &mut Findings) {
+        let is_strict = matches!(self.rules.reader, Reader::Strict);
+        let found = self.folder.documents.sentence.as_ref();
+        if self.rules.reads_sentence {
+            self.is_read(found.filter(|found| is_strict || !found.is_other_json), findings);
+        }
+    }
+}
