@@ -57,11 +57,14 @@ struct Line<'a> {
 /// Where the secrets of the lines are that were shown: a file of one long line is looked through once, and
 /// not for each finding.
 #[derive(Debug, Default)]
-pub(super) struct LineSecrets(RefCell<HashMap<(SourceId, usize), Rc<Vec<Range<usize>>>>>);
+pub(super) struct LineSecrets(RefCell<HashMap<(SourceId, usize), Secrets>>);
+
+/// The bytes of a line that are secret.
+type Secrets = Rc<Vec<Range<usize>>>;
 
 impl LineSecrets {
     /// Of the line of a text with that number.
-    fn of(&self, text: Text<'_>, number: usize, line: &str) -> Rc<Vec<Range<usize>>> {
+    fn of(&self, text: Text<'_>, number: usize, line: &str) -> Secrets {
         let key = (text.source, number);
         if let Some(known) = self.0.borrow().get(&key) {
             return Rc::clone(known);

@@ -256,14 +256,13 @@ impl Arguments {
             let is_meant = |spelling: &&str| {
                 *spelling == name || grammar.may_be_cut(&name) && spelling.starts_with(&name)
             };
-            if table.forms_until(&bound).any(|form| form.spellings.iter().any(|it| is_meant(it))) {
+            if table.forms_until(&bound).any(|form| form.spellings.iter().any(is_meant)) {
                 continue;
             }
-            let known =
-                self.complaints.iter_mut().find_map(|complaint| match &mut complaint.value {
-                    Complaint::UnknownFlag(it) if complaint.place == given.place => Some(it),
-                    _ => None,
-                });
+            let mut here = self.complaints.iter_mut().filter(|it| it.place == given.place);
+            let known = here.find_map(|complaint| {
+                if let Complaint::UnknownFlag(it) = &mut complaint.value { Some(it) } else { None }
+            });
             if let Some(known) = known {
                 known.is_certain = true;
                 continue;

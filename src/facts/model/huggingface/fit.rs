@@ -236,10 +236,8 @@ impl<'a> Stored<'a> {
         }
         let name = self.tensors.all().get(place)?;
         let is_block = name.ends_with("_blocks") || name.ends_with("_scales");
-        let is_plain = match self.tensors.dtype(place)? {
-            Dtype::U8 | Dtype::I32 | Dtype::F4 => self.packing.is_none() || is_block,
-            _ => true,
-        };
+        let packs = matches!(self.tensors.dtype(place)?, Dtype::U8 | Dtype::I32 | Dtype::F4);
+        let is_plain = !packs || self.packing.is_none() || is_block;
         self.tensors.shape(place).filter(|_| is_plain)
     }
 

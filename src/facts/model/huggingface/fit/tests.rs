@@ -147,13 +147,16 @@ fn may_be_missing(folder: &str, tensor: &str) -> bool {
         || folder == "stablelm" && tensor.contains("post_attention_layernorm")
 }
 
+/// Something done to the row at a place.
+type Change = fn(&mut Vec<Row>, usize);
+
 #[test]
 fn every_tensor_that_is_dropped_renamed_or_reshaped_is_told() {
     let mut silent = Vec::new();
     for folder in written("tiny") {
         let document = &folder.documents[0].1;
         for place in 0..folder.tensors.len() {
-            let changes: [(&str, fn(&mut Vec<Row>, usize)); 4] = [
+            let changes: [(&str, Change); 4] = [
                 ("dropped", |rows, place| drop(rows.remove(place))),
                 ("renamed", |rows, place| rows[place].name.push_str("_2")),
                 ("longer", |rows, place| rows[place].extents[0] += 8),
