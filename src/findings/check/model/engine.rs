@@ -1,6 +1,7 @@
 //! What the lane's engine makes of what the path names, if that is whole.
 
-use super::{Subject, build, is_called_gguf, opens_gguf_alone, rules, severity};
+use super::build::{self, Told};
+use super::{Subject, is_called_gguf, opens_gguf_alone, rules, severity};
 use crate::facts::model::gguf::{Newer, architectures};
 use crate::facts::model::huggingface::{FolderKind, Weights};
 use crate::facts::model::{Content, Defect, Folder, Model, Shape};
@@ -20,9 +21,10 @@ pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Finding
             Some(key) => !subject.overrides_key(&key),
             None => !matches!(newer, Newer::Tensor(_)) || !subject.overrides_shape(),
         };
-        let is_open = |newer: &&Newer| is_asked(newer) && !build::is_told(subject, newer);
-        for newer in header.newer.iter().filter(is_open) {
-            findings.push(unknown_to_llama_cpp(subject, newer));
+        for newer in header.newer.iter().filter(is_asked) {
+            if let Some(finding) = unknown_to_llama_cpp(subject, newer) {
+                findings.push(finding);
+            }
         }
         build::judge(subject, header, findings);
     }
@@ -239,7 +241,12 @@ fn other_part(subject: &Subject<'_>, content: &Content) -> Option<Finding> {
     ))
 }
 
-fn unknown_to_llama_cpp(subject: &Subject<'_>, newer: &Newer) -> Finding {
+fn unknown_to_llama_cpp(subject: &Subject<'_>, newer: &Newer) -> Option<Finding> {
+    let is_certain = match build::told(subject, newer) {
+        Told::Already => return None,
+        Told::Certain => true,
+        Told::Likely => false,
+    };
     let what = match newer {
         Newer::Architecture(name) => format!("the architecture `{name}`"),
         Newer::TensorType { tensor, id } => format!("the tensor type {id} (`{tensor}`)"),
@@ -253,11 +260,7 @@ fn unknown_to_llama_cpp(subject: &Subject<'_>, newer: &Newer) -> Finding {
         subject.shown().display(),
         architectures::NEWEST_BUILD
     );
-    subject
-        .finding(
-            &rules::ARCHITECTURE_UNSUPPORTED,
-            message,
-            "use a build of llama.cpp that has it, or another model",
-        )
-        .severity(severity(build::covered(subject).is_some()))
+    let fix = "use a build of llama.cpp that has it, or another model";
+    let finding = subject.finding(&rules::ARCHITECTURE_UNSUPPORTED, message, fix);
+    Some(finding.severity(severity(is_certain)))
 }

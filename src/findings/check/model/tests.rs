@@ -422,6 +422,36 @@ fn an_architecture_of_llama_cpp_is_judged_by_the_build_that_is_known() {
 }
 
 #[test]
+fn an_image_without_a_build_is_judged_by_the_day_on_which_it_was_made() {
+    let of = |name: &str, newest: Option<&'static str>| {
+        let mut stack = Stack::new(GGUF).served_by(Engine::LlamaCpp, None);
+        let bare = Invocation::bare(Engine::LlamaCpp);
+        stack.invocation = Some(Invocation { newest_possible: newest, ..bare });
+        let bytes = fs_err::read(stack.at()).unwrap();
+        let at = bytes.windows(5).position(|window| window == b"llama").unwrap();
+        let length = (name.len() as u64).to_le_bytes();
+        let parts = [&bytes[..at - 8], &length, name.as_bytes(), &bytes[at + 5..]];
+        let told = stack.write("", parts.concat()).findings();
+        let own = told.iter().filter(|it| it.rule.id == "architecture-unsupported");
+        own.map(|it| format!("{}: {}", it.severity, it.message)).collect::<Vec<_>>()
+    };
+    let told = of("qwen3", Some("b4743"));
+    assert_eq!(
+        told,
+        [
+            "error: `/models/gguf/tiny-Q4_K_M.gguf` has the architecture `qwen3`, which llama.cpp knows \
+          since build b5092, and the image has build b4743 or an older one"
+        ]
+    );
+    for (name, newest) in [("qwen3", Some("b5177")), ("llama", Some("b4743")), ("qwen3", None)] {
+        assert_eq!(of(name, newest), [""; 0], "{name} {newest:?}");
+    }
+    // It may be one of those that knew it.
+    assert!(of("persimmon", Some("b4743"))[0].starts_with("warning: "));
+    assert!(of("lla9a", Some("b4743"))[0].starts_with("error: "));
+}
+
+#[test]
 fn what_is_not_there_says_how_to_get_it() {
     let mut stack = Stack::new("gguf/other.gguf");
     stack.check("error[files-missing] 10: the model `/models/gguf/other.gguf` is not there");
