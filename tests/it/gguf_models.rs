@@ -2,7 +2,8 @@
 //! says of each is what the genuine llama-server does with it.
 //!
 //! `PREFLIGHT_TEST_GGUF_MUTATIONS` says how many of the changes, and with which seed: `all`, or one in
-//! so many, `10:7`. The models know nothing of preflight's own tables.
+//! so many, `10:7`. The models know nothing of preflight's own tables: `tests/setup/gguf-models` has
+//! asked a genuine server what it wants.
 
 mod change;
 mod model;
