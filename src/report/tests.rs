@@ -375,6 +375,10 @@ fn the_closing_verdict_says_everything_in_a_few_lines() {
     let ready = outcome(&[lane("a", true), lane("b", true)], &[], vec![]);
     let ready = verdict_of(&ready, &SourceMap::default(), &Redactor::default());
     assert_eq!(ready, "preflight: ready: 2 of 2 lanes\n");
+    let skipped = Lane { skipped: Some("Ollama".to_owned()), ..lane("chat", true) };
+    let skipped = outcome(&[skipped], &[("chat", "x")], vec![]);
+    let skipped = verdict_of(&skipped, &SourceMap::default(), &Redactor::default());
+    assert_eq!(skipped, "preflight: nothing was judged, 1 skipped\n");
     let none = verdict_of(&outcome(&[], &[], vec![]), &SourceMap::default(), &Redactor::default());
     assert!(none.starts_with("preflight: unknown: exit 3, could not judge; 0 of 0 lanes ready\n"));
     assert!(none.contains("\n  project: no-lane: there is no lane to judge"), "{none}");

@@ -110,6 +110,9 @@ pub(super) fn headline(report: &Report) -> String {
              ready{more}"
         );
     }
+    if report.exit == ExitCode::Ready && total == 0 && skipped > 0 {
+        return format!("preflight: nothing was judged{more}");
+    }
     if report.exit == ExitCode::Ready {
         return format!("preflight: ready: {ready} of {total} {lanes}{more}");
     }
