@@ -157,6 +157,28 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.invocation.download_dir = reading.folder(arguments.last("--download-dir"));
     reading.hub_cache(None);
     reading.no_more(&arguments.positionals);
+    memory(&arguments, reading);
+}
+
+/// Complains of a share of the memory that is none: the cache gets what that share leaves beside the weights
+/// (0.5.3 srt/model_executor/model_runner.py `profile_max_num_token`, 0.5.23
+/// srt/model_executor/pool_configurator.py), or fewer tokens where they are counted.
+fn memory(arguments: &Arguments, reading: &mut Reading<'_>) {
+    let Some(setting) = arguments.last("--mem-fraction-static") else { return };
+    let Some(share) = setting.text().and_then(|text| text.trim().parse::<f64>().ok()) else {
+        return;
+    };
+    let is_counted = arguments.last("--max-total-tokens").is_some();
+    if share <= 0.0 || share > 1.0 && !is_counted {
+        let by = setting.by.clone();
+        let complaint = Complaint::BadValue {
+            by,
+            value: setting.word.text.clone(),
+            expected: "the share of the memory, above 0 and at most 1".to_owned(),
+            is_certain: true,
+        };
+        reading.complain(complaint, &setting.word.place);
+    }
 }
 
 /// Every rank takes the GPU of its number, counted from `--base-gpu-id` on (srt/entrypoints/engine.py,

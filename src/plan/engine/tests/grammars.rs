@@ -242,7 +242,17 @@ fn sglang_refuses_what_its_parser_does() {
             ("--trust_remote_code", "--trust_remote_code"),
             ("--shm-size 32g", "--shm-size"),
             ("--lora-paths a=/l b=/k --port 30000", ""),
+            ("--lora-paths --port 30000", ""),
+            ("--cuda-graph-bs --port 30000", "--cuda-graph-bs alone"),
+            ("--cuda-graph-bs 1 2 --port 30000", ""),
+            ("--mem-fraction-static 90", "--mem-fraction-static=90"),
+            ("--mem-fraction-static 0", "--mem-fraction-static=0"),
+            ("--mem-fraction-static 90 --max-total-tokens 8192", ""),
         ],
+    );
+    cases(
+        "lmsysorg/sglang:v0.5.23",
+        &[("--cuda-graph-config true", "--cuda-graph-config=true"), ("--cuda-graph-config {}", "")],
     );
     cases(
         "lmsysorg/sglang:latest",
