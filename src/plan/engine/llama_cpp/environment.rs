@@ -36,9 +36,8 @@ pub(super) fn judge(reading: &mut Reading<'_>) {
             reading.complain(Complaint::Refused(refusal), &word.place);
         }
     }
-    let mut names: Vec<&str> = VARIABLES.forms().iter().map(|form| form.name()).collect();
-    names.dedup();
-    for name in names {
+    for name in reading.environment.names() {
+        let name = name.as_str();
         let Variable::Set(word) = reading.environment.variable(name) else { continue };
         if word.unknown.is_some() || !reads(name, release.as_deref()) {
             continue;
