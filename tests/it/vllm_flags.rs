@@ -1,7 +1,9 @@
 //! vLLM's own parser is the judge of random command lines, in two releases.
 //!
-//! `PREFLIGHT_TEST_VLLM_PARSER` names `tests/setup/vllm-parser`, which builds it out of the sources.
+//! `PREFLIGHT_TEST_VLLM_PARSER` names `tests/setup/vllm-parser`, which builds it out of the sources;
+//! `PREFLIGHT_TEST_SEED` is a number to begin with instead of the usual one.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -11,6 +13,8 @@ use preflight::source_map::Spanned;
 use serde_json::Value;
 
 const TABLE: &str = include_str!("../../src/plan/engine/vllm/flags.txt");
+
+const REGISTRIES: &str = include_str!("../../src/plan/engine/vllm/registries.txt");
 
 /// How many command lines each release is asked for.
 const CASES: usize = 300;
@@ -209,16 +213,22 @@ fn variable(name: &str) -> Option<String> {
 }
 
 #[expect(clippy::print_stdout, reason = "a skipped test says so")]
-fn hold(release: &str, seed: u64) {
-    let Some(parser) = variable("PREFLIGHT_TEST_VLLM_PARSER") else {
+fn parser() -> Option<String> {
+    let parser = variable("PREFLIGHT_TEST_VLLM_PARSER");
+    if parser.is_none() {
         let required = variable("PREFLIGHT_TEST_REQUIRE_ALL").is_some_and(|value| value == "1");
         assert!(!required, "PREFLIGHT_TEST_VLLM_PARSER is not set");
         println!("skipped: PREFLIGHT_TEST_VLLM_PARSER does not name the script that builds it");
-        return;
-    };
+    }
+    parser
+}
+
+fn hold(release: &str, seed: u64) {
+    let Some(parser) = parser() else { return };
     let (releases, forms) = forms(TABLE);
     let at = releases.iter().position(|known| *known == release).unwrap();
-    let mut dice = Dice(seed);
+    let other = variable("PREFLIGHT_TEST_SEED").map(|seed| seed.parse().unwrap());
+    let mut dice = Dice(other.unwrap_or(seed));
     let lines: Vec<_> = (0..CASES).map(|_| line(&forms, at, &mut dice)).collect();
     let answers = judged(&parser, release, &lines);
     assert_eq!(answers.len(), lines.len());
@@ -250,4 +260,23 @@ fn what_vllm_0_12_says_to_random_command_lines_is_what_preflight_says() {
 #[test]
 fn what_vllm_0_33_says_to_random_command_lines_is_what_preflight_says() {
     hold("0.33.0", 0x5EED_0033);
+}
+
+#[test]
+fn the_parsers_of_tools_and_of_reasoning_are_those_that_vllm_registers() {
+    let Some(parser) = parser() else { return };
+    let mut lines = REGISTRIES.lines().filter(|line| !line.starts_with('#'));
+    let releases: Vec<_> = lines.next().unwrap().split(' ').skip(1).collect();
+    let lines: Vec<_> = lines.map(|line| line.split_once(' ').unwrap()).collect();
+    for release in ["0.12.0", "0.33.0"] {
+        let at = releases.iter().position(|known| *known == release).unwrap();
+        let output = Command::new(&parser).args(["--registered", release]).output().unwrap();
+        let registered: Value = serde_json::from_slice(&output.stdout).unwrap();
+        for (flag, names) in registered.as_object().unwrap() {
+            let here = lines.iter().filter(|(_, marks)| marks.as_bytes()[at] == b'+');
+            let here = here.filter_map(|(entry, _)| entry.strip_prefix(flag)?.strip_prefix('='));
+            let names = names.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+            assert_eq!(here.collect::<BTreeSet<_>>(), names.collect(), "{flag} of {release}");
+        }
+    }
 }

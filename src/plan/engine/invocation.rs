@@ -32,6 +32,9 @@ pub struct Invocation {
     pub version: Option<String>,
     /// Whether a label of the image says so, and not its tag.
     pub labelled: bool,
+    /// The words by which the command says that text is to be generated, whatever the model is for;
+    /// absent: it does not.
+    pub generates: Option<Spanned<String>>,
     /// The newest release that the image can be, by the day on which it was made, where the release is
     /// not known; absent: it may be any.
     pub newest_possible: Option<&'static str>,
@@ -307,6 +310,7 @@ impl Invocation {
             api_prefix: None,
             version: None,
             labelled: false,
+            generates: None,
             newest_possible: None,
             stock: false,
             on_nvidia: false,

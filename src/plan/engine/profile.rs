@@ -339,6 +339,8 @@ pub struct TensorRules {
 pub struct Architectures {
     /// The architectures.
     pub table: ReleaseTable,
+    /// Those that give out vectors or classes and generate no text.
+    pub encoders: &'static [&'static str],
     /// An image of a release, without the release.
     pub image: &'static str,
     /// What it does with an architecture that it does not have.

@@ -6,7 +6,9 @@ mod adapters;
 mod context;
 mod demands;
 mod environment;
+mod keys;
 mod level;
+mod listed;
 mod log;
 mod model;
 mod registries;
@@ -189,9 +191,30 @@ const TENSORS: TensorRules = TensorRules {
 
 const ARCHITECTURES: Architectures = Architectures {
     table: ReleaseTable::new(include_str!("vllm/architectures.txt")),
+    encoders: ENCODERS,
     image: "vllm/vllm-openai:v",
     otherwise: "vLLM tries it with the code of transformers, which works for some models",
 };
+
+/// 0.12.0 and 0.33.0 model_executor/models/registry.py. `--runner generate` is refused with them in every
+/// release that has the flag (config/model.py, 0.10.2 to 0.33.0).
+const ENCODERS: &[&str] = &[
+    "BertForSequenceClassification",
+    "BertForTokenClassification",
+    "BertModel",
+    "BertSpladeSparseEmbeddingModel",
+    "GteModel",
+    "GteNewForSequenceClassification",
+    "GteNewModel",
+    "ModernBertForSequenceClassification",
+    "ModernBertModel",
+    "NomicBertModel",
+    "RobertaForMaskedLM",
+    "RobertaForSequenceClassification",
+    "RobertaModel",
+    "XLMRobertaForSequenceClassification",
+    "XLMRobertaModel",
+];
 
 const VARIABLES: KnownVariables = KnownVariables {
     table: ReleaseTable::new(include_str!("vllm/variables.txt")),
@@ -287,6 +310,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     certificates(&arguments, reading);
     demands::refused(&arguments, reading);
     registries::unknown(&arguments, reading);
+    keys::unknown(&arguments, reading);
     demands::template(launch.image.is_some(), &arguments, reading);
     demands::config(&arguments, &launch.arguments, reading);
     let names = arguments.all("--served-model-name").next_back();
@@ -309,6 +333,9 @@ fn settings(arguments: &Arguments, reading: &mut Reading<'_>) {
     reading.invocation.exceeds_context = exceeds_context(reading);
     let quantization = reading.text(arguments.last("--quantization"));
     reading.invocation.quantization = quantization.filter(|text| text.value != "None");
+    let runner = arguments.last("--runner").filter(|runner| runner.text() == Some("generate"));
+    reading.invocation.generates =
+        runner.map(|runner| Spanned::new(format!("{} generate", runner.by), runner.word.place));
     let max_rank = arguments.last("--max-lora-rank").filter(|setting| setting.text().is_some());
     reading.invocation.highest_rank = reading.number(max_rank);
     reading.invocation.deprecated_quantization = arguments.is_on("--allow-deprecated-quantization");

@@ -6,6 +6,7 @@ use crate::facts::model::huggingface::FolderKind;
 use crate::findings::Finding;
 use crate::plan::engine::release_table::{Entry, ReleaseTable, Standing, numbers};
 use crate::plan::engine::{Architectures, Part};
+use crate::source_map::Spanned;
 
 /// What an architecture's name ends with. vLLM serves a model of one kind as another where it has
 /// the rest of the name (0.12.0, `registry.py`, `_normalize_arch`).
@@ -39,6 +40,11 @@ pub(super) fn judge(subject: &Subject<'_>, folder: &Folder) -> Option<Finding> {
         return None;
     }
     let named = &folder.config.as_ref()?.architectures;
+    let generates = subject.facts.lane.invocation.as_ref().and_then(|it| it.generates.as_ref());
+    let encoder = named.iter().find(|name| known.encoders.contains(&name.as_str()));
+    if let Some((asked, name)) = generates.zip(encoder) {
+        return Some(table.generates_nothing(subject, name, asked));
+    }
     let version = subject.version().filter(|numbers| numbers.len() >= 2);
     let standings = named.iter().map(|name| table.standing(name, version.as_deref()));
     let name = named.first()?;
@@ -55,6 +61,24 @@ pub(super) fn judge(subject: &Subject<'_>, folder: &Folder) -> Option<Finding> {
 }
 
 impl Table<'_> {
+    fn generates_nothing(
+        self,
+        subject: &Subject<'_>,
+        name: &str,
+        asked: &Spanned<String>,
+    ) -> Finding {
+        let message = format!(
+            "`{}` has the architecture `{name}`, which generates no text, and the command says \
+             `{}`: {} exits",
+            subject.shown().display(),
+            asked.value,
+            self.engine
+        );
+        let fix = format!("remove `{}`: the engine sees what the model is for", asked.value);
+        let finding = subject.finding(&rules::ARCHITECTURE_UNSUPPORTED, message, fix);
+        finding.also(&asked.place, "asked for here".to_owned())
+    }
+
     fn removed(
         self,
         subject: &Subject<'_>,

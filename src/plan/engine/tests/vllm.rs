@@ -79,7 +79,7 @@ fn vllm_opens_more_than_a_model() {
         "vLLM | model=/m | lora=/l/a",
     );
     check(VLLM, r#"/m --default-mm-loras {"audio":"/l/a"}"#, "vLLM | model=/m | lora=/l/a");
-    check(VLLM, r#"/m -sc {"model":"a/b","num":3}"#, "vLLM | model=/m | draft=a/b");
+    check(VLLM, r#"/m -sc {"model":"a/b","enforce_eager":true}"#, "vLLM | model=/m | draft=a/b");
     check(VLLM, r#"/m --speculative-config {"method":"ngram"}"#, "vLLM | model=/m");
     check(VLLM, "/m --speculative-config.model /d", "vLLM | model=/m | draft=/d");
     check(VLLM, "/m --speculative_config.model=/d", "vLLM | model=/m | draft=/d");
@@ -380,4 +380,29 @@ fn an_image_that_is_older_than_a_flag_does_not_have_it() {
     assert_eq!(refused(latest, 1_790_000_000, newer), "");
     assert_eq!(refused("acme/vllm-own", october_2025, "vllm serve /m --attention-backend X"), "");
     assert_eq!(refused("vllm/vllm-openai:v0.33.0", october_2025, newer), "");
+}
+
+#[test]
+fn a_key_that_the_json_of_a_flag_does_not_have_is_refused() {
+    for (tag, line, said) in [
+        ("v0.33.0", "/m --structured-outputs-config {\"foo\":1}", "`--structured-outputs-config`"),
+        ("v0.33.0", "/m -cc {\"modes\":3}", "`-cc` has no key `modes` in vLLM 0.33.0"),
+        ("v0.33.0", "/m -cc.modes 3", "`-cc` has no key `modes`"),
+        ("v0.33.0", "/m -cc.pass_config.anything 3", ""),
+        ("latest", "/m -cc {\"modes\":3}", "?`-cc` has no key `modes`"),
+        ("v0.33.0", "/m -cc {\"mode\":3,\"cudagraph_mode\":\"NONE\"}", ""),
+        ("v0.33.0", "/m --hf-overrides {\"foo\":1}", ""),
+        // It takes no notice of them.
+        ("v0.12.0", "/m -cc {\"modes\":3}", ""),
+        (
+            "v0.33.0",
+            "/m --speculative-config {\"model\":\"/d\",\"num_speculative_tokens\":2,\"tokens\":1}",
+            "`--speculative-config` has no key `tokens`",
+        ),
+    ] {
+        let (_, refused) =
+            judged(&format!("vllm/vllm-openai:{tag}"), &line.split(' ').collect::<Vec<_>>());
+        let is_told = if said.is_empty() { refused.is_empty() } else { refused.starts_with(said) };
+        assert!(is_told, "{tag} {line}: {refused}");
+    }
 }

@@ -2,8 +2,10 @@
 
 use crate::plan::engine::arguments::{Arguments, Setting};
 use crate::plan::engine::reading::Reading;
-use crate::plan::engine::release_table::{Entry, ReleaseTable, Standing};
+use crate::plan::engine::release_table::{ReleaseTable, Standing};
+use crate::plan::engine::vllm::listed::Listed;
 use crate::plan::engine::{Complaint, Refusal};
+use crate::source_map::Spanned;
 use crate::suggest;
 
 const NAMES: ReleaseTable = ReleaseTable::new(include_str!("registries.txt"));
@@ -62,13 +64,8 @@ impl Lookup {
         is_name.then_some(setting)
     }
 
-    /// The names of any release, without their flag.
-    fn names(&self) -> impl Iterator<Item = Entry> {
-        let of_flag = |entry: Entry| {
-            let name = entry.name.strip_prefix(self.flag)?.strip_prefix('=')?;
-            Some(Entry { name, ..entry })
-        };
-        NAMES.entries().filter_map(of_flag)
+    fn listed(&self) -> Listed<'static> {
+        Listed { table: NAMES, flag: self.flag }
     }
 }
 
@@ -81,8 +78,10 @@ pub(super) fn unknown(arguments: &Arguments, reading: &mut Reading<'_>) {
         let Some(setting) = lookup.asked(arguments) else { continue };
         let text = setting.text().unwrap_or_default();
         let name = if lookup.any_case { text.to_lowercase() } else { text.to_owned() };
-        let standing = standing(&lookup, &name, release.as_deref());
-        if standing == Standing::Here {
+        let standing = lookup.listed().standing(&name, release.as_deref());
+        let is_told = |complaint: &Spanned<Complaint>| matches!(&complaint.value, Complaint::BadValue { by, .. } if *by == setting.by);
+        // Where the parser has a list, it says so itself.
+        if standing == Standing::Here || reading.invocation.complaints.iter().any(is_told) {
             continue;
         }
         let complaint = Complaint::Refused(Refusal {
@@ -92,23 +91,6 @@ pub(super) fn unknown(arguments: &Arguments, reading: &mut Reading<'_>) {
         });
         reading.complain(complaint, &setting.word.place);
     }
-}
-
-/// How a release stands to a name; [`Standing::Here`]: it has it, or looks nothing up, or may have it.
-fn standing(lookup: &Lookup, name: &str, release: Option<&[u32]>) -> Standing {
-    let last = NAMES.releases().count().saturating_sub(1);
-    let around = release.and_then(|release| NAMES.around(release));
-    let is_old = release.is_some_and(|release| !NAMES.is_older_than(release));
-    if around.is_none() && is_old {
-        return Standing::Here;
-    }
-    let (below, above) = around.unwrap_or((last, last));
-    let looks_up = |index: usize| lookup.names().any(|entry| entry.is_in(index));
-    let has = |index: usize| lookup.names().any(|entry| entry.name == name && entry.is_in(index));
-    if !looks_up(below) || !looks_up(above) || has(below) || has(above) {
-        return Standing::Here;
-    }
-    if around.is_some() { Standing::Missing } else { Standing::Unknown }
 }
 
 fn why(lookup: &Lookup, text: &str, version: Option<&str>) -> String {
@@ -126,10 +108,7 @@ fn why(lookup: &Lookup, text: &str, version: Option<&str>) -> String {
 
 /// What to write in the place of a name: the one that is nearest, else those that there are.
 fn fix(lookup: &Lookup, name: &str, release: Option<&[u32]>) -> String {
-    let last = NAMES.releases().count().saturating_sub(1);
-    let (at, _) = release.and_then(|release| NAMES.around(release)).unwrap_or((last, last));
-    let names: Vec<_> = lookup.names().filter(|entry| entry.is_in(at)).collect();
-    let names: Vec<_> = names.iter().map(|entry| entry.name).collect();
+    let names = lookup.listed().names_of(release);
     let likely = suggest::nearest(name, names.iter().copied())
         .or_else(|| suggest::likely(name, names.iter().copied()).first().copied());
     match likely {
@@ -146,7 +125,7 @@ mod tests {
     fn a_name_is_there_from_the_release_on_that_registers_it() {
         let of = |flag: &str, name: &str, release: Option<&[u32]>| {
             let lookup = LOOKUPS.iter().find(|lookup| lookup.flag == flag).unwrap();
-            standing(lookup, name, release)
+            lookup.listed().standing(name, release)
         };
         let tool = |name: &str, release| of("--tool-call-parser", name, release);
         assert_eq!(tool("hermes", Some(&[0, 6, 6])), Standing::Here);

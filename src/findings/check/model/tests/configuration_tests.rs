@@ -201,6 +201,25 @@ fn what_the_command_replaces_is_not_held_against_the_model() {
 }
 
 #[test]
+fn what_generates_no_text_is_not_asked_to() {
+    let asks = |architecture: &str, generates: bool| {
+        let config = CONFIG.replace("LlamaForCausalLM", architecture) + "}";
+        let stack = folder("").write("config.json", config).started(|with| {
+            let asked = || Spanned::nowhere("--runner generate".to_owned());
+            with.generates = generates.then(asked);
+        });
+        let found = stack.findings();
+        let found = found.iter().filter(|found| found.rule.id == "architecture-unsupported");
+        found.map(|found| found.message.clone()).collect::<Vec<_>>()
+    };
+    let said = asks("BertModel", true);
+    let expected = "`BertModel`, which generates no text, and the command says `--runner generate`";
+    assert!(said.len() == 1 && said[0].contains(expected), "{said:?}");
+    assert!(asks("BertModel", false).is_empty());
+    assert!(asks("LlamaForCausalLM", true).is_empty());
+}
+
+#[test]
 fn a_tokenizer_is_needed_by_what_makes_tokens() {
     let mute = |part| {
         let mut stack = folder("");
