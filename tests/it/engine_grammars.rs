@@ -21,9 +21,10 @@ fn sandbox(service: &str, folder: &str, files: &[(&str, &str)]) -> Sandbox {
         .fold(sandbox, |sandbox, (name, text)| sandbox.file(&format!("{folder}/{name}"), *text))
 }
 
-/// The exit code and the findings: `severity[id]: message`, without notes.
+/// The exit code and the findings: `severity[id]: message`, without notes, and without what is said of
+/// weights that are one tensor.
 fn told(sandbox: &Sandbox) -> (Option<i32>, Vec<String>) {
-    let run = sandbox.run(&["verify"]);
+    let run = sandbox.run(&["verify", "--allow", "weights-do-not-fit-config"]);
     let is_finding = |line: &&str| line.starts_with("error[") || line.starts_with("warning[");
     (run.code, run.stdout.lines().filter(is_finding).map(str::to_owned).collect())
 }

@@ -59,7 +59,10 @@ impl Trial {
         ];
         let original = repository().join("examples/quickstart/models/vllm/tiny/bf16");
         for file in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
-            small.push((file.to_owned(), fs_err::read(original.join(file)).unwrap()));
+            let text = fs_err::read_to_string(original.join(file)).unwrap();
+            // Of a class whose tensors are taken on trust: the shards are made up.
+            let text = text.replace("LlamaForCausalLM", "OPTForCausalLM");
+            small.push((file.to_owned(), text.into_bytes()));
         }
         let mut builder = FakeHub::builder();
         for (name, content) in &small {
