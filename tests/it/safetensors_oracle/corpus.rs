@@ -103,11 +103,6 @@ impl Corpus {
             let entry = entry.unwrap();
             fs_err::copy(entry.path(), path.join(entry.file_name())).unwrap();
         }
-        // The class that the example names is one of transformers 5.
-        let settings = path.join("tokenizer_config.json");
-        let text = fs_err::read_to_string(&settings).unwrap();
-        fs_err::write(&settings, text.replace("TokenizersBackend", "PreTrainedTokenizerFast"))
-            .unwrap();
         spoil(&path);
         self.add(name, path, question, refusal);
     }

@@ -1,8 +1,8 @@
 //! The small documents beside the weights: the engine stops over one that its loader cannot read, and
-//! over a tokenizer whose code it may not run.
+//! over a tokenizer of a class that it does not have.
 
 use super::configuration::REMOTE_CODE;
-use super::{Subject, content, folder, severity};
+use super::{Subject, content, folder, rules, severity};
 use crate::facts::model::huggingface::{FolderKind, TokenizerSettings};
 use crate::facts::model::sentence_transformers::Sidecar;
 use crate::facts::model::{FileState, Folder, Model};
@@ -76,15 +76,24 @@ impl About<'_> {
         self.is_read(documents.added_tokens.as_ref(), findings);
     }
 
-    /// The class of the tokenizer, where it comes with the model.
+    /// The class of the tokenizer, which is one of transformers, comes with the model, or is not known.
     fn class(&self, runs_code: bool, findings: &mut Findings) {
         let settings = self.folder.documents.tokenizer.as_ref();
-        let class = settings.and_then(TokenizerSettings::class);
+        let of_model = self.folder.config.as_ref().and_then(|it| it.tokenizer_class.as_deref());
+        let of_tokenizer = settings.and_then(TokenizerSettings::class);
+        let (file, class) = match (of_tokenizer, of_model) {
+            (Some(class), _) => ("tokenizer_config.json", class),
+            (None, Some(class)) => ("config.json", class),
+            (None, None) => return,
+        };
         let code = settings.and_then(TokenizerSettings::code);
-        let is_run = self.invocation.trust_remote_code || !runs_code;
-        if let Some(class) = class.filter(|_| code.is_some() && !is_run) {
-            self.code_not_run(class).into_iter().for_each(|finding| findings.push(finding));
-        }
+        let found = match code {
+            Some(_) if self.invocation.trust_remote_code => None,
+            Some(_) if runs_code && of_tokenizer.is_some() => self.code_not_run(class),
+            Some(_) => None,
+            None => self.unknown_class(file, class),
+        };
+        found.into_iter().for_each(|finding| findings.push(finding));
     }
 
     /// That the class comes with the model, and its code may not be run. A class or a model type that
@@ -112,6 +121,41 @@ impl About<'_> {
         let fix = "read the `.py` files of the model, then add `--trust-remote-code`";
         let finding = self.subject.finding(&REMOTE_CODE, message, fix);
         Some(finding.severity(severity(is_certain && !self.subject.overrides())))
+    }
+
+    /// A class that no release of transformers knows that may be there. Those since 5 take another, and
+    /// so may a release of the engine that is not known.
+    fn unknown_class(&self, file: &str, class: &str) -> Option<Finding> {
+        let span = self.span.as_ref().filter(|span| !span.falls_back())?;
+        let standing = transformers::tokenizer_class(class, Some(span));
+        if standing == Standing::Here {
+            return None;
+        }
+        let is_certain = standing == Standing::Missing && span.never_falls_back();
+        let (engine, shown) = (self.invocation.engine.name(), self.subject.shown());
+        let release =
+            self.invocation.version.as_deref().unwrap_or_default().trim_start_matches('v');
+        let may = if is_certain { "does not have" } else { "may not have" };
+        let message = format!(
+            "`{}` says the tokenizer class `{class}`, which the transformers of {engine} {release} {may}",
+            shown.join(file).display()
+        );
+        let newer = self.first_that_falls_back();
+        let newer =
+            newer.map(|first| format!("take {engine} {first} or newer, which reads it, or "));
+        let fix = format!(
+            "{}write `PreTrainedTokenizerFast`, which reads `tokenizer.json`, as the `tokenizer_class`",
+            newer.unwrap_or_default()
+        );
+        let finding = self.subject.finding(&rules::TOKENIZER_UNSUPPORTED, message, fix);
+        Some(finding.severity(severity(is_certain)))
+    }
+
+    fn first_that_falls_back(&self) -> Option<&'static str> {
+        match self.rules.reader {
+            Reader::Transformers(Some(library)) => library.first_that_falls_back(),
+            Reader::Transformers(None) | Reader::Strict | Reader::Other => None,
+        }
     }
 
     /// What prepares images and sound: of models that take them, and in older releases of all.

@@ -23,6 +23,7 @@ pub(super) static ALL: &[&Rule] = &[
     &CONFIG_MISSING,
     &CONFIG_INVALID,
     &TOKENIZER_MISSING,
+    &TOKENIZER_UNSUPPORTED,
     &PROCESSOR_MISSING,
     &ARCHITECTURE_UNSUPPORTED,
     &ADAPTER_REFUSED,
@@ -110,6 +111,12 @@ pub(super) static TOKENIZER_MISSING: Rule = Rule::error(
     "tokenizer-missing",
     ExitCode::Incomplete,
     include_str!("rules/tokenizer-missing.md"),
+);
+
+pub(super) static TOKENIZER_UNSUPPORTED: Rule = Rule::error(
+    "tokenizer-unsupported",
+    ExitCode::Lane,
+    include_str!("rules/tokenizer-unsupported.md"),
 );
 
 pub(super) static PROCESSOR_MISSING: Rule = Rule::warning(

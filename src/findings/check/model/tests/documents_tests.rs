@@ -59,6 +59,58 @@ fn files_of_added_tokens_do_not_matter_where_the_settings_list_them() {
 }
 
 #[test]
+fn a_class_of_tokenizers_is_known_by_release() {
+    let served = |class: &str, engine, version| {
+        tokenizer(&format!(r#"{{"tokenizer_class":"{class}"}}"#)).served_by(engine, version)
+    };
+    let says = |severity: &str, class: &str, engine: &str, has: &str| {
+        format!(
+            "{severity}[tokenizer-unsupported] 17: `/models/vllm/tiny/bf16/tokenizer_config.json` says \
+             the tokenizer class `{class}`, which the transformers of {engine} {has} have"
+        )
+    };
+    let vllm = |class, version| served(class, Engine::Vllm, Some(version));
+    for version in ["0.12.0", "0.16.0", "0.18.1"] {
+        for class in ["TokenizersBackend", "FooTokenizer", "FooTokenizerFast"] {
+            let engine = format!("vLLM {version}");
+            vllm(class, version).check(&says("error", class, &engine, "does not"));
+        }
+        for class in ["PreTrainedTokenizerFast", "LlamaTokenizer", "Qwen2TokenizerFast"] {
+            vllm(class, version).check("");
+        }
+    }
+    for version in ["0.19.1", "0.22.1"] {
+        let engine = format!("vLLM {version}");
+        let warning = says("warning", "TokenizersBackend", &engine, "may not");
+        vllm("TokenizersBackend", version).check(&warning);
+        vllm("LlamaTokenizer", version).check("");
+    }
+    for version in [Some("0.24.0"), Some("0.32.0"), Some("99.0.0"), None] {
+        served("TokenizersBackend", Engine::Vllm, version).check("");
+        served("FooTokenizer", Engine::Vllm, version).check("");
+    }
+    let sglang = |version| served("TokenizersBackend", Engine::Sglang, Some(version));
+    sglang("0.5.7").check(&says("error", "TokenizersBackend", "SGLang 0.5.7", "does not"));
+    sglang("0.5.10").check("");
+    served("TokenizersBackend", Engine::Tei, None).pooled().check("");
+    let fix = vllm("TokenizersBackend", "0.12.0").findings().remove(0).fix;
+    assert!(fix.starts_with("take vLLM 0.24.0 or newer, which reads it, or write"), "{fix}");
+}
+
+#[test]
+fn a_class_that_only_the_configuration_of_the_model_says_counts_too() {
+    let older = folder(r#","tokenizer_class":"FooTokenizer""#);
+    assert_eq!(
+        told(&older.remove("tokenizer_config.json")),
+        [(Severity::Error, "tokenizer-unsupported"),]
+    );
+    let other = tokenizer(r#"{"tokenizer_class":"LlamaTokenizer"}"#);
+    let config = fs_err::read_to_string(other.file("config.json")).unwrap();
+    let config = config.replacen('{', r#"{"tokenizer_class":"FooTokenizer","#, 1);
+    other.write("config.json", config).check("");
+}
+
+#[test]
 fn the_code_of_a_tokenizer_is_run_only_where_that_is_allowed() {
     let stack = |class: &str, version, trust| {
         let settings = format!(

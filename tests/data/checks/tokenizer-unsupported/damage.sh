@@ -1,0 +1,1 @@
+sed -i 's/PreTrainedTokenizerFast/TokenizersBackend/' models/vllm/tiny/bf16/tokenizer_config.json
