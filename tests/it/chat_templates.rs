@@ -340,6 +340,13 @@ fn a_broken_template_weighs_what_its_engine_makes_of_it() {
     assert_eq!(vllm("v0.12.0", "", SOUND), None);
     assert_eq!(vllm("v0.12.0", "", "{{ 2 ** 3 }}"), None);
     assert_eq!(vllm("v0.12.0", "--chat-template /models/broken.jinja", SOUND), warning);
+    assert_eq!(vllm("v0.12.0", "--tokenizer-mode mistral", BROKEN), None);
+    let sglang = |words: &str| {
+        let command = format!("--model-path /models/vllm/tiny/bf16 --context-length 128 {words}");
+        weight("lmsysorg/sglang:v0.5.5", &command, Some(BROKEN))
+    };
+    assert_eq!(sglang(""), warning);
+    assert_eq!(sglang("--chat-template llama-3-instruct"), None);
     let given = format!("--chat-template '{SOUND}'");
     assert_eq!(vllm("v0.12.0", &given, BROKEN), None);
     let given = format!("--chat-template '{BROKEN}'");

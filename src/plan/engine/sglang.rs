@@ -138,7 +138,11 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     lora(&arguments, reading);
     reading.path_or_repository(Part::Lora, arguments.last("--uno-lora-path"), None);
     chat_template(arguments.last("--chat-template"), reading);
-    reading.invocation.templates.reader = Some(TemplateReader::Jinja2);
+    // One of its own may be asked for by name.
+    let is_named = arguments
+        .last("--chat-template")
+        .is_some_and(|setting| setting.text().is_none_or(|text| !names::is_path_like(text)));
+    reading.invocation.templates.reader = (!is_named).then_some(TemplateReader::Jinja2);
     let name = reading.text(arguments.last("--served-model-name"));
     reading.invocation.served_names = name.map(|name| name.value).into_iter().collect();
     reading.port(arguments.last("--port"));

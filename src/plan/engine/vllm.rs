@@ -306,7 +306,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.path_or_repository(Part::Tokenizer, tokenizer, tokenizer_revision.as_deref());
     lora(&arguments, reading);
     draft(&arguments, reading);
-    templates(arguments.last("--chat-template"), reading);
+    templates(&arguments, reading);
     certificates(&arguments, reading);
     demands::refused(&arguments, reading);
     registries::unknown(&arguments, reading);
@@ -500,15 +500,19 @@ pub(super) fn chat_template(setting: Option<Setting>, reading: &mut Reading<'_>)
     reading.path(Part::ChatTemplate, setting.filter(is_path));
 }
 
-/// What makes prompts: the text that the command gives, or what it opens.
-fn templates(setting: Option<Setting>, reading: &mut Reading<'_>) {
+/// What makes prompts: the text that the command gives, or what it opens. Mistral's own tokenizer reads no
+/// template (tokenizers/mistral.py).
+fn templates(arguments: &Arguments, reading: &mut Reading<'_>) {
+    let setting = arguments.last("--chat-template");
+    let mode = arguments.last("--tokenizer-mode");
+    let is_mistral = mode.as_ref().and_then(Setting::text) == Some("mistral");
     let is_template = |text: &str| text.contains("{{") || text.contains("{%");
     let given = setting.clone().filter(|setting| {
         setting.text().is_some_and(|text| is_template(text) && !names::is_path_like(text))
     });
     chat_template(setting, reading);
     let given = reading.text(given);
-    let reader = Some(TemplateReader::Jinja2);
+    let reader = (!is_mistral).then_some(TemplateReader::Jinja2);
     reading.invocation.templates = Templates { reader, given, ..Templates::default() };
 }
 
