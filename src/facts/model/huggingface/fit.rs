@@ -91,17 +91,19 @@ impl Misfit {
     }
 }
 
-/// Holds the tensors of a folder against its configuration; absent where not all headers of its weights
-/// could be read, or the configuration names no class.
+/// Holds the tensors of a folder against its configuration; absent where the headers of its weights could
+/// not be read, all of them, or the configuration names no class.
 pub(super) fn examine(examination: &Examination<'_>) -> Option<Fit> {
     let folder = &examination.folder;
     let is_model = matches!(folder.kind, FolderKind::Model | FolderKind::SentenceTransformers);
     if !is_model || folder.weights != Some(Weights::Safetensors) {
         return None;
     }
-    let mut files =
+    let files =
         examination.files.iter().filter(|file| matches!(file.role, Role::Weights | Role::Shard));
-    if !files.all(|file| matches!(file.content, Content::Safetensors(_))) {
+    let read: Vec<bool> =
+        files.map(|file| matches!(file.content, Content::Safetensors(_))).collect();
+    if read.is_empty() || read.contains(&false) {
         return None;
     }
     let config = folder.config.as_ref()?;
