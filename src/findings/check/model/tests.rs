@@ -19,6 +19,7 @@ use super::*;
 mod configuration_tests;
 mod context_tests;
 mod documents_tests;
+mod fit_tests;
 mod reach_tests;
 
 const GGUF: &str = "gguf/tiny-Q4_K_M.gguf";
