@@ -124,18 +124,20 @@ impl About<'_> {
     }
 
     /// A class that no release of transformers knows that may be there. Those since 5 take another, and
-    /// so may a release of the engine that is not known.
+    /// so may a release of the engine that is not known. What a newer one has written is only a warning:
+    /// that one may have been put into the image, and no tag says so.
     fn unknown_class(&self, file: &str, class: &str) -> Option<Finding> {
         let span = self.span.as_ref().filter(|span| !span.falls_back())?;
         let standing = transformers::tokenizer_class(class, Some(span));
         if standing == Standing::Here {
             return None;
         }
-        let is_certain = standing == Standing::Missing && span.never_falls_back();
+        let is_missing = standing == Standing::Missing && span.never_falls_back();
+        let is_newer = transformers::tokenizer_class(class, None) != Standing::Missing;
         let (engine, shown) = (self.invocation.engine.name(), self.subject.shown());
         let release =
             self.invocation.version.as_deref().unwrap_or_default().trim_start_matches('v');
-        let may = if is_certain { "does not have" } else { "may not have" };
+        let may = if is_missing { "does not have" } else { "may not have" };
         let message = format!(
             "`{}` says the tokenizer class `{class}`, which the transformers of {engine} {release} {may}",
             shown.join(file).display()
@@ -148,7 +150,7 @@ impl About<'_> {
             newer.unwrap_or_default()
         );
         let finding = self.subject.finding(&rules::TOKENIZER_UNSUPPORTED, message, fix);
-        Some(finding.severity(severity(is_certain)))
+        Some(finding.severity(severity(is_missing && !is_newer)))
     }
 
     fn first_that_falls_back(&self) -> Option<&'static str> {
