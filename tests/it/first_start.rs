@@ -159,7 +159,7 @@ fn a_dry_run_names_files_counts_them_and_says_what_it_leaves_out_of_a_cache() {
       |
       = note: source: hf://acme/tiny
       = note: lane `vllm`
-      = help: add `--revision ff93b26182b32a9d79d6e65701b4c13e0ab1e0eb` to the command, which is what it is today
+      = help: add `--revision 113f1d2df4194689b3a2a343fcd24597e97ed30a` to the command, which is what it is today
 
     note[would-fetch]: a fetch would bring 10 files of `hf://acme/tiny`, 285.2 KiB
      --> compose.yaml:4:22
@@ -167,10 +167,10 @@ fn a_dry_run_names_files_counts_them_and_says_what_it_leaves_out_of_a_cache() {
     4 |     command: --model acme/tiny
       |                      ^^^^^^^^^
       |
-      = note: commit: ff93b26182b32a9d79d6e65701b4c13e0ab1e0eb
-      = note: bytes: 292006
+      = note: commit: 113f1d2df4194689b3a2a343fcd24597e97ed30a
+      = note: bytes: 292012
       = note: available_bytes: [N]
-      = note: to: [DIR]/.cache/huggingface/hub/models--acme--tiny/snapshots/ff93b26182b32a9d79d6e65701b4c13e0ab1e0eb
+      = note: to: [DIR]/.cache/huggingface/hub/models--acme--tiny/snapshots/113f1d2df4194689b3a2a343fcd24597e97ed30a
       = note: file: chat_template.jinja (51 B)
       = note: file: config.json (718 B)
       = note: file: generation_config.json (195 B)
@@ -180,7 +180,7 @@ fn a_dry_run_names_files_counts_them_and_says_what_it_leaves_out_of_a_cache() {
       = note: file: model.safetensors.index.json (1.7 KiB)
       = note: file: special_tokens_map.json (64 B)
       = note: file: tokenizer.json (7.5 KiB)
-      = note: file: tokenizer_config.json (196 B)
+      = note: file: tokenizer_config.json (202 B)
       = note: source: hf://acme/tiny
       = note: lane `vllm`
       = help: run `preflight fetch --lane vllm` to bring them

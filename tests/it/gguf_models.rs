@@ -6,7 +6,7 @@
 //! asked a genuine server what it wants.
 
 mod change;
-mod model;
+pub(crate) mod model;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
@@ -164,7 +164,7 @@ fn cases(server: &str, files: &[(String, Vec<u8>)]) -> Vec<Case> {
 }
 
 /// Does `work` for every element, on every processor that there is.
-fn each<T: Sync, R: Send>(elements: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn each<T: Sync, R: Send>(elements: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = Mutex::new(elements.iter().enumerate());
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let mut done: Vec<(usize, R)> = std::thread::scope(|scope| {

@@ -126,6 +126,8 @@ mod llama_answers;
 mod llama_files;
 /// The flags of llama-server, read by preflight and listed by the genuine one.
 mod llama_flags;
+/// What llama-server takes of memory, by preflight and by its own log.
+mod llama_memory;
 /// Random command lines of llama-server, judged by preflight and by the genuine one.
 mod llama_random;
 /// Weights in the format that the engine is told to load.

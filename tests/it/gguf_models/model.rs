@@ -3,10 +3,10 @@
 use crate::gguf_oracle::document::{Document, Key, Tensor, string};
 
 /// One tiny model.
-pub(super) struct Model {
+pub(crate) struct Model {
     /// Its architecture, and what it has beyond others of it.
-    pub(super) name: String,
-    pub(super) document: Document,
+    pub(crate) name: String,
+    pub(crate) document: Document,
 }
 
 /// The number of a value's type in the file.
@@ -53,7 +53,7 @@ fn list(kind: u32, elements: &[impl AsRef<str>]) -> Vec<u8> {
 /// - `key NAME TYPE VALUE`, where a type may end with `[]` and a value have commas,
 /// - `vocabulary MODEL PRE COUNT`, where `-` stands for no pre-tokenizer,
 /// - `tensor NAME EXTENT...`, where `blk.0,1.` stands for the same in layers 0 and 1.
-pub(super) fn models() -> Vec<Model> {
+pub(crate) fn models() -> Vec<Model> {
     let path = crate::sandbox::repository().join("tests/data/gguf-models.txt");
     let text = fs_err::read_to_string(path).unwrap();
     text.split("\nmodel ").skip(1).map(Model::read).collect()

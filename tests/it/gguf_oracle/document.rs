@@ -108,6 +108,16 @@ impl Document {
 
     /// Puts the file together again.
     pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut out = self.header(|tensor| tensor.data.len());
+        for tensor in &self.tensors {
+            out.extend(&tensor.data);
+            out.resize(out.len().next_multiple_of(self.alignment), 0);
+        }
+        out
+    }
+
+    /// All that stands before the data, whose sizes `size` gives.
+    pub(crate) fn header(&self, size: impl Fn(&Tensor) -> usize) -> Vec<u8> {
         let mut out = b"GGUF".to_vec();
         out.extend(self.version.to_le_bytes());
         out.extend((self.tensors.len() as u64).to_le_bytes());
@@ -123,13 +133,9 @@ impl Document {
             tensor.shape.iter().for_each(|extent| out.extend(extent.to_le_bytes()));
             out.extend(tensor.kind.to_le_bytes());
             out.extend((offset + tensor.shift).to_le_bytes());
-            offset += tensor.data.len().next_multiple_of(self.alignment) as u64;
+            offset += size(tensor).next_multiple_of(self.alignment) as u64;
         }
         if !self.tensors.is_empty() {
-            out.resize(out.len().next_multiple_of(self.alignment), 0);
-        }
-        for tensor in &self.tensors {
-            out.extend(&tensor.data);
             out.resize(out.len().next_multiple_of(self.alignment), 0);
         }
         out

@@ -169,3 +169,6 @@ impl Settings {
         self.slots.saturating_mul(4).saturating_mul(shape.vocabulary.saturating_add(embedding))
     }
 }
+
+#[cfg(test)]
+mod tests;

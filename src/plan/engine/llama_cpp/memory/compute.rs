@@ -15,6 +15,7 @@ struct Widths {
     /// What the experts give, before it is added up.
     experts: u64,
     heads: u64,
+    head: u64,
     questions: u64,
     keys: u64,
     values: u64,
@@ -28,6 +29,9 @@ struct Widths {
 /// Models that compute more beside their layers than is bounded here.
 const UNBOUNDED: [&str; 3] = ["gemma3n", "gemma4", "wavtokenizer-dec"];
 
+/// Whose experts are as wide as a layer without them, whatever is said.
+const AS_WIDE_AS_DENSE: &str = "hunyuan-moe";
+
 /// What is computed in between, on each device.
 pub(super) fn parts(
     shape: &Shape,
@@ -39,7 +43,9 @@ pub(super) fn parts(
     let widths = Widths::of(shape, layers);
     let mask = mask(layers, cells, settings);
     let rows = cells.micro_batch.min(cells.each.saturating_mul(cells.streams));
-    let low = mask.saturating_add(4 * rows * (2 * widths.model + 2 * widths.feed_forward));
+    let least = if layers.keep_nothing() { 0 } else { mask };
+    let dense = if widths.experts > 0 { 0 } else { 2 * widths.feed_forward };
+    let low = least.saturating_add(4 * rows * (2 * widths.model + dense));
     let high = upper(widths, layers, cells, settings, (mask, rows));
     let is_bounded = layers.is_certain && !UNBOUNDED.contains(&shape.architecture.as_str());
     let high = is_bounded.then_some(high);
@@ -65,7 +71,7 @@ fn mask(layers: &Layers, cells: Cells, settings: &Settings) -> u64 {
     let rows = cells.micro_batch;
     let bytes = if settings.is_unfused { 4 } else { 2 };
     if layers.keep_nothing() {
-        return rows * rows * bytes;
+        return rows * rows * 4;
     }
     let has = |windowed: bool| {
         layers.layers.iter().any(|it| it.cached.is_some() && it.is_windowed == windowed)
@@ -99,10 +105,13 @@ fn upper(
     } else {
         0
     };
+    // Quantised keys and values are turned before they are kept, and what is asked of them with them.
+    let is_turned = settings.cache_types.iter().any(|kind| kind.contains('q') || kind == "iq4_nl");
+    let turned = if is_turned { 8 * widths.head * widths.head + 4 * rows * questions } else { 0 };
     let outputs = if settings.has_few_outputs() { settings.slots } else { rows };
     let words = 4 * outputs * (widths.vocabulary + model);
-    let sum = mask.saturating_add(64 * rows).saturating_add(4 * rows * widest);
-    sum.saturating_add(states).max(words)
+    let sum = mask.saturating_add(64 * rows * cells.streams).saturating_add(4 * rows * widest);
+    sum.saturating_add(states + turned).max(words)
 }
 
 impl Widths {
@@ -112,6 +121,7 @@ impl Widths {
         let used = number("expert_used_count");
         let shared = number("expert_shared_feed_forward_length");
         let of_expert = shape.largest("expert_feed_forward_length");
+        let of_expert = of_expert.filter(|_| shape.architecture != AS_WIDE_AS_DENSE);
         let of_expert = of_expert.unwrap_or_else(|| number("feed_forward_length"));
         let heads = number("attention.head_count");
         let key = head_width(shape, "attention.key_length", false);
@@ -123,6 +133,7 @@ impl Widths {
             feed_forward: number("feed_forward_length").max(used * of_expert + shared),
             experts: used * model,
             heads,
+            head: key.max(value),
             questions: heads * key.max(value),
             keys: of_keys * key,
             values: of_keys * value,

@@ -17,6 +17,11 @@ const ONE_SLOT_SINCE: u32 = 7433;
 /// Since when what was not said is made to fit (#16653).
 const FITS_SINCE: u32 = 7407;
 
+/// Since when, and until what was not said was made to fit, the context was this where nobody said how
+/// long it is to be (#10136).
+const SHORT_SINCE: u32 = 4014;
+const SHORT_CONTEXT: u64 = 4096;
+
 /// Since when only one row of outputs is reserved for each slot (#23861).
 const FEW_OUTPUTS_SINCE: u32 = 9460;
 
@@ -118,10 +123,7 @@ impl Settings {
         let build = reading.invocation.build();
         let is_since = |first: u32| build.is_none_or(|build| build >= first);
         let (slots, is_unified) = slots(&words, is_since);
-        let context = words.number("--ctx-size", "LLAMA_ARG_CTX_SIZE");
-        let each = words.number("--kv-unified-per-slot", "LLAMA_ARG_KV_UNIFIED_PER_SLOT");
-        let context = context.filter(|context| *context > 0);
-        let context = context.or_else(|| each.map(|each| each.saturating_mul(slots)));
+        let context = context(&words, slots, is_since);
         let batch = words.number("--batch-size", "LLAMA_ARG_BATCH").unwrap_or(2048);
         let micro_batch = words.number("--ubatch-size", "LLAMA_ARG_UBATCH").unwrap_or(512);
         let kind = |flag, variable| words.text(flag, variable).unwrap_or_else(|| "f16".to_owned());
@@ -206,6 +208,17 @@ fn is_unfused(words: &Words<'_>, is_since: impl Fn(u32) -> bool) -> bool {
     }
     let said = words.text("--flash-attn", "LLAMA_ARG_FLASH_ATTN");
     said.is_some_and(|text| is_off(&text))
+}
+
+/// Tokens of the context of all slots; absent: what the model was made for.
+fn context(words: &Words<'_>, slots: u64, is_since: impl Fn(u32) -> bool) -> Option<u64> {
+    let each = words.number("--kv-unified-per-slot", "LLAMA_ARG_KV_UNIFIED_PER_SLOT");
+    let is_short = is_since(SHORT_SINCE) && !is_since(FITS_SINCE);
+    let unsaid = if is_short { Some(SHORT_CONTEXT) } else { None };
+    match words.number("--ctx-size", "LLAMA_ARG_CTX_SIZE") {
+        None => each.map(|each| each.saturating_mul(slots)).or(unsaid),
+        Some(said) => Some(said).filter(|context| *context > 0),
+    }
 }
 
 /// Whether weights are read where the file is mapped.

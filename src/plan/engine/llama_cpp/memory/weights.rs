@@ -126,6 +126,14 @@ impl Weights {
             (plain.low, repacked.high) = (0, Some(self.plain_padded));
         }
         let mut parts = vec![plain, repacked];
+        if !settings.is_mapped {
+            // However it is laid out, it is no longer of the file.
+            let sum = self.plain_padded.saturating_add(self.repacked);
+            let more = if may_repack { self.plain_padded } else { self.open };
+            let mut all = Part::exact(Use::Weights, Device::Host, sum);
+            (all.high, all.exact) = (Some(sum.saturating_add(more)), is_certain && more == 0);
+            parts = vec![all];
+        }
         let bare: Vec<Part> = self.bare_on_devices.parts(Use::Weights).collect();
         for (mut part, bare) in self.on_devices.parts(Use::Weights).zip(bare) {
             part.exact = is_certain && settings.backend == Backend::Cuda;
