@@ -438,13 +438,17 @@ impl Grammar {
 impl<'a> Parser<'a> {
     /// The flag that a word is, as written, and the value that is joined to it.
     fn split<'w>(&self, text: &'w str) -> (&'w str, Option<&'w str>) {
-        let joined = || text.split_once('=').map(|(flag, value)| (flag, Some(value)));
-        let attached = self.attached(text).map(|(flag, value)| (flag, Some(value)));
-        attached.or_else(joined).unwrap_or((text, None))
+        // A flag of one dash that is cut short has its value behind it.
+        let table = self.grammar.table.filter(|_| self.grammar.abbreviations);
+        let is_whole = |flag: &str| {
+            flag.starts_with("--") || flag.contains('.') || table.is_none_or(|it| it.has(flag))
+        };
+        let joined = text.split_once('=').filter(|(flag, _)| is_whole(flag));
+        let found = self.attached(text).or(joined);
+        found.map_or((text, None), |(flag, value)| (flag, Some(value)))
     }
 
-    /// A flag of one letter and the value behind it in the same word (`-qawq`), which is no longer flag
-    /// itself.
+    /// A flag of one letter and the value behind it in the same word (`-qawq`).
     fn attached<'w>(&self, text: &'w str) -> Option<(&'w str, &'w str)> {
         let table =
             self.grammar.table.filter(|_| self.grammar.joined && !text.starts_with("--"))?;
@@ -469,14 +473,16 @@ impl<'a> Parser<'a> {
         };
         let mut alike = Vec::new();
         let mut known = table.known(name, self.release);
-        if known.form.is_none() && self.grammar.may_be_cut(name) {
+        let is_here = known.form.is_some() && known.standing != Standing::Missing;
+        if !is_here && self.grammar.may_be_cut(name) {
             let longer = |form: &Form| form.spellings.iter().any(|it| it.starts_with(name));
             let mut names: Vec<_> =
                 table.forms_of(self.release).filter(|form| longer(form)).map(Form::name).collect();
             names.dedup();
             match names.as_slice() {
                 [only] => known = table.known(only, self.release),
-                _ => alike = names,
+                _ if known.form.is_none() => alike = names,
+                _ => {}
             }
         }
         let Known { form, standing } = known;

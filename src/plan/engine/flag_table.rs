@@ -330,6 +330,7 @@ mod tests {
          --parallel,-tp one integer +++\n\
          --pipeline,-pp one integer +++\n\
          --prefill,-pcp one integer +++\n\
+         --cache,-pc one integer --+\n\
          --method,-q one text +++\n\
          --nodes,-n one integer --+\n",
     );
@@ -405,18 +406,21 @@ mod tests {
 
     #[test]
     fn a_flag_of_one_dash_may_be_cut_short_as_well() {
-        for line in ["-t 2", "-t=2", "-tp=2", "-pc 2", "-q awq", "-q=awq", "-qawq", "-n2"] {
+        for line in ["-t 2", "-tp=2", "-pcp 2", "-q awq", "-q=awq", "-qawq", "-n2"] {
             check(Some(&[0, 12, 0]), line, &[]);
         }
         let unknown = |flag: &str| format!("no {flag} None");
         for (release, line, flag) in [
             ([0, 12, 0], "-p 2", "-p"),
             ([0, 12, 0], "-tp2", "-tp2"),
+            ([0, 12, 0], "-t=2", "-t=2"),
             ([0, 12, 0], "-x", "-x"),
             ([0, 8, 5], "-n2", "-n2"),
         ] {
             check(Some(&release), line, &[&unknown(flag)]);
         }
+        // What a later release calls so is the beginning of another one in this.
+        check(Some(&[0, 8, 5]), "-pc 2", &[]);
         check(Some(&[0, 12, 0]), "-nodes", &["NotANumber { by: \"-n\", value: \"odes\" }"]);
     }
 
