@@ -441,7 +441,9 @@ impl<'a> Parser<'a> {
         // A flag of one dash that is cut short has its value behind it.
         let table = self.grammar.table.filter(|_| self.grammar.abbreviations);
         let is_whole = |flag: &str| {
-            flag.starts_with("--") || flag.contains('.') || table.is_none_or(|it| it.has(flag))
+            flag.starts_with("--")
+                || flag.contains('.')
+                || table.is_none_or(|it| it.is_in(flag, self.release))
         };
         let joined = text.split_once('=').filter(|(flag, _)| is_whole(flag));
         let found = self.attached(text).or(joined);
