@@ -108,10 +108,12 @@ fn upper(
     // Quantised keys and values are turned before they are kept, and what is asked of them with them.
     let is_turned = settings.cache_types.iter().any(|kind| kind.contains('q') || kind == "iq4_nl");
     let turned = if is_turned { 8 * widths.head * widths.head + 4 * rows * questions } else { 0 };
+    // Where layers go on beside attention, what went into it is kept until embeddings are given out.
+    let beside = if settings.embeds { 4 * rows * model } else { 0 };
     let outputs = if settings.has_few_outputs() { settings.slots } else { rows };
     let words = 4 * outputs * (widths.vocabulary + model);
     let sum = mask.saturating_add(64 * rows * cells.streams).saturating_add(4 * rows * widest);
-    sum.saturating_add(states + turned).max(words)
+    sum.saturating_add(states + turned + beside).max(words)
 }
 
 impl Widths {

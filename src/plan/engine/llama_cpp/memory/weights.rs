@@ -19,6 +19,10 @@ const WITHOUT_WORDS: [&str; 9] = [
     "nomic-bert-moe",
 ];
 
+/// The architecture that makes what says the next word before what embeds words, so that both are there
+/// (`src/models/gemma4.cpp`); where the file is mapped, they are the same bytes.
+const OUTPUT_FIRST: &str = "gemma4";
+
 /// Tensors out of which rows are taken, and which are multiplied with nothing.
 const LOOKED_UP: [&str; 4] =
     ["token_embd.weight", "position_embd.weight", "token_types.weight", "per_layer_token_embd."];
@@ -63,6 +67,10 @@ pub(super) fn parts(
         }
     }
     if let Some(embedding) = tied(shape) {
+        let is_twice = shape.architecture == OUTPUT_FIRST && !settings.is_mapped;
+        if is_twice && places.output() == Device::Host && !is_repacked(embedding, processor) {
+            weights.add(embedding, Device::Host, None);
+        }
         weights.add_output(embedding, places.output(), processor);
     }
     let is_certain = shape.is_measured() && (machine.processor.is_some() || !repacks);
