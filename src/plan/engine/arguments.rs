@@ -2,7 +2,7 @@
 
 pub(super) mod values;
 
-pub(super) use values::human_number;
+pub(super) use values::{human_number, iec_number};
 
 use crate::plan::engine::flag_table::{FlagTable, Form, Known, Takes};
 use crate::plan::engine::release_table::{Standing, numbers};

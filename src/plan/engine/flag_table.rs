@@ -65,6 +65,8 @@ pub(super) enum Takes {
         /// Whether `auto` is taken as well.
         auto: bool,
     },
+    /// A whole number with a unit behind it (`32k`, `32Ki`).
+    HumanIec,
     /// JSON.
     Json,
     /// A JSON object, in which numbers may have units.
@@ -255,6 +257,7 @@ impl Form {
             "integer" => Takes::Integer,
             "number" => Takes::Number,
             "human" => Takes::Human { auto: false },
+            "human-iec" => Takes::HumanIec,
             "human-or-auto" => Takes::Human { auto: true },
             "json" => Takes::Json,
             "object" => Takes::Object,

@@ -147,6 +147,7 @@ fn wanted(form: &Form, text: &str) -> Option<(String, bool)> {
         Takes::Text
         | Takes::Secret
         | Takes::Human { .. }
+        | Takes::HumanIec
         | Takes::Json
         | Takes::Object
         | Takes::JsonOrText

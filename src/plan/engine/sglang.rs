@@ -1,6 +1,6 @@
 //! SGLang (sglang 0.5.23: srt/arg_groups/fields, `check_gguf_file`).
 
-use crate::plan::engine::arguments::{Arguments, Grammar, Setting};
+use crate::plan::engine::arguments::{Arguments, Grammar, Setting, iec_number};
 use crate::plan::engine::flag_table::FlagTable;
 use crate::plan::engine::launch::{Lack, Launch};
 use crate::plan::engine::positions::times;
@@ -226,7 +226,7 @@ fn context(setting: Option<Setting>, reading: &mut Reading<'_>) -> Option<Spanne
         return None;
     }
     let is_human = reading.invocation.is_since([0, 5, 10]);
-    let number = if is_human { human_number(&text.value) } else { text.value.parse().ok() };
+    let number = if is_human { iec_number(&text.value) } else { text.value.parse().ok() };
     if number.is_none() {
         reading.complain(Complaint::NotANumber { by, value: text.value.clone() }, &text.place);
     }
@@ -262,25 +262,6 @@ fn exceeds_context(reading: &Reading<'_>) -> bool {
         Some(text) => ["1", "true", "yes", "y"].contains(&text.trim().to_lowercase().as_str()),
         None => !reading.invocation.is_since([0, 5, 2]),
     }
-}
-
-fn human_number(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let unit = text.find(|it: char| it.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (digits, unit) = text.split_at(unit);
-    let (base, unit) = match unit.strip_suffix('i') {
-        Some(unit) => (1024_u64, unit),
-        None => (1000, unit),
-    };
-    let exponent = ["", "k", "M", "G", "T"].iter().position(|it| it.eq_ignore_ascii_case(unit))?;
-    let factor = base.checked_pow(u32::try_from(exponent).ok()?)?;
-    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-    if !part.is_empty() && base == 1024 {
-        return None;
-    }
-    let scale = 10_u64.checked_pow(u32::try_from(part.len()).ok()?)?;
-    let number: u64 = format!("{whole}{part}").parse().ok()?;
-    number.checked_mul(factor)?.checked_div(scale)
 }
 
 /// `path`, `name=path`, or JSON with `lora_path`.

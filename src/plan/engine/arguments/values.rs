@@ -100,6 +100,7 @@ impl Form {
             Takes::Number => self.number(number(text)),
             Takes::Human { auto: true } if text.trim().eq_ignore_ascii_case("auto") => None,
             Takes::Human { .. } => self.number(integer(text).or_else(|| human(text))),
+            Takes::HumanIec => self.number(integer(text).or_else(|| iec(text))),
             Takes::Json if is_json(text) => None,
             Takes::JsonOrText if !is_braced(text) || is_json(text) => None,
             Takes::Json | Takes::JsonOrText => Bad::form("JSON"),
@@ -207,9 +208,45 @@ pub(in crate::plan::engine) fn human_number(text: &str) -> Option<u64> {
     number.checked_add(fraction.parse::<u64>().ok()?.checked_mul(factor)? / scale)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "it is compared with the ends of an interval")]
+/// The number of `32k` (32 000), `32Ki` (32 768), `25.6k`, as its letters are written here; absent: it is
+/// not written so (sglang 0.5.14 and 0.5.23 srt/utils/common.py `human_readable_int`).
+pub(in crate::plan::engine) fn iec_number(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let unit = text.find(|it: char| it.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(unit);
+    let (base, exponent) = match unit {
+        "" => (1000_u64, 0),
+        "k" => (1000, 1),
+        "M" => (1000, 2),
+        "G" => (1000, 3),
+        "T" => (1000, 4),
+        "Ki" => (1024, 1),
+        "Mi" => (1024, 2),
+        "Gi" => (1024, 3),
+        "Ti" => (1024, 4),
+        _ => return None,
+    };
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let has_point = whole.len() < digits.len();
+    if has_point && (part.is_empty() || base == 1024 || exponent == 0) {
+        return None;
+    }
+    let scale = 10_u64.checked_pow(u32::try_from(part.len()).ok()?)?;
+    let number: u64 = format!("{whole}{part}").parse().ok()?;
+    number.checked_mul(base.checked_pow(exponent)?)?.checked_div(scale)
+}
+
 fn human(text: &str) -> Option<f64> {
-    human_number(text).map(|number| number as f64)
+    human_number(text).map(approximate)
+}
+
+fn iec(text: &str) -> Option<f64> {
+    iec_number(text).map(approximate)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "it is compared with the ends of an interval")]
+fn approximate(number: u64) -> f64 {
+    number as f64
 }
 
 /// The number that `int` of Python, and so every parser that takes less, makes of it.
@@ -292,6 +329,28 @@ mod tests {
         }
         for text in ["image=1", "{a:1}", "{'a': 1}", "", "{"] {
             assert!(!is_json(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_has_the_units_of_iec() {
+        for (text, expected) in [
+            ("4096", Some(4096)),
+            (" 32k ", Some(32_000)),
+            ("32Ki", Some(32_768)),
+            ("25.6k", Some(25_600)),
+            ("1Mi", Some(1 << 20)),
+            ("32K", None),
+            ("32ki", None),
+            ("32i", None),
+            ("1.5Ki", None),
+            ("1.5", None),
+            ("1.k", None),
+            ("", None),
+            ("99999999999999999999", None),
+            ("9999999999Ti", None),
+        ] {
+            assert_eq!(iec_number(text), expected, "{text}");
         }
     }
 

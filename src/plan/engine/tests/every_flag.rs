@@ -64,7 +64,7 @@ fn value_of(form: &Form) -> &'static str {
     match &form.takes {
         Takes::Text | Takes::Secret => "value",
         Takes::Number if !form.bounds.contains(&1.0) => "0",
-        Takes::Integer | Takes::Number | Takes::Human { .. } => "1",
+        Takes::Integer | Takes::Number | Takes::Human { .. } | Takes::HumanIec => "1",
         Takes::Json | Takes::Object | Takes::JsonOrText => "{}",
         Takes::Boolean => "true",
         Takes::Choice(words) => words[0],

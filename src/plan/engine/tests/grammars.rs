@@ -252,7 +252,15 @@ fn sglang_refuses_what_its_parser_does() {
     );
     cases(
         "lmsysorg/sglang:v0.5.23",
-        &[("--cuda-graph-config true", "--cuda-graph-config=true"), ("--cuda-graph-config {}", "")],
+        &[
+            ("--cuda-graph-config true", "--cuda-graph-config=true"),
+            ("--cuda-graph-config {}", ""),
+            ("--log-requests-level 16", "--log-requests-level=16"),
+            ("--log-requests-level 3", ""),
+            ("--context-length 32Ki --max-total-tokens 1.5k", ""),
+            ("--context-length 32K", "--context-length=32K"),
+            ("--max-total-tokens 32K", "--max-total-tokens=32K"),
+        ],
     );
     cases(
         "lmsysorg/sglang:latest",
