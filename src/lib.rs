@@ -17,6 +17,7 @@ pub mod report;
 
 mod amount;
 pub mod beneath;
+pub mod cards;
 pub mod cli;
 pub mod deadline;
 pub mod error;

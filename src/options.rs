@@ -8,6 +8,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use thiserror::Error;
 
+use crate::cards::Cards;
 use crate::deadline::Deadline;
 use crate::path::{HostPath, LocalPath};
 use crate::suggest;
@@ -205,6 +206,8 @@ pub struct Selection {
     pub minimal: bool,
     /// `--models-dir`: the models root on the host.
     pub models_dir: Option<PathBuf>,
+    /// `--gpus`: those of the host, whatever the project declares.
+    pub gpus: Option<Cards>,
     /// What this process's own environment says about lanes and models (`ARGOS_*`,
     /// `CORTEX_LANE_*`, `MODELS_PATH`); stronger than the project's env files.
     pub variables: IndexMap<String, String>,

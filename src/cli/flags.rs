@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 use super::environment::Environment;
 use super::{target, terminal};
 use crate::amount;
+use crate::cards::Cards;
 use crate::deadline::Deadline;
 use crate::options::Choices;
 use crate::options::{
@@ -50,6 +51,11 @@ pub(super) struct Flags {
     #[arg(long, value_name = "DIR", env = "PREFLIGHT_MODELS_DIR", global = true)]
     #[arg(help_heading = "Lanes")]
     models_dir: Option<PathBuf>,
+    /// The GPUs of the host and their memory, instead of what `x-preflight` declares: 2x24GB, or
+    /// 24GB,80GB
+    #[arg(long, value_name = "GPUS", env = "PREFLIGHT_GPUS", value_parser = str::parse::<Cards>)]
+    #[arg(global = true, help_heading = "Lanes")]
+    gpus: Option<Cards>,
     /// Only this lane; may be repeated
     #[arg(long, value_name = "LANE", env = "PREFLIGHT_LANE", global = true)]
     #[arg(help_heading = "Lanes", value_delimiter = ',')]
@@ -374,6 +380,7 @@ impl Flags {
             skip_embeddings: self.skip_embeddings,
             minimal: self.minimal,
             models_dir: self.models_dir.as_ref().map(here),
+            gpus: self.gpus.clone(),
             variables: environment.about_lanes(),
         }
     }

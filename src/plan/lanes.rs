@@ -5,6 +5,7 @@
 pub mod address;
 mod assemble;
 mod cache;
+mod cards;
 pub mod catalogue;
 mod declared;
 mod discovered;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::cards::Cards;
 use crate::limits::{MOST_MODELS, MOST_WALKED};
 use crate::plan::engine::{Engine, Invocation, Part};
 use crate::project::MountSource;
@@ -56,6 +58,8 @@ pub struct Settings {
     pub fetch: bool,
     /// Whether a models root that Docker has just fabricated may be filled.
     pub create_root: bool,
+    /// The GPUs of the host, as they are declared; absent: nobody does.
+    pub gpus: Option<Traced<Cards>>,
 }
 
 /// One model role of the stack that must be servable.
@@ -239,7 +243,7 @@ pub enum Origin {
     Folder(String),
     /// The catalogue.
     Catalogue,
-    /// PATH on preflight's own command line.
+    /// Preflight's own command line.
     CommandLine,
 }
 

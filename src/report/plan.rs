@@ -6,6 +6,8 @@ use serde::Serialize;
 use super::Telling;
 use super::json::{SCHEMA_VERSION, Texts, Tool, WirePlace, document};
 use super::text::Cleaner;
+use crate::amount;
+use crate::cards::{Card, Cards};
 use crate::path::ServicePath;
 use crate::plan::engine::{Engine, Invocation, Named, Part};
 use crate::plan::lanes::{Artifact, Cached, Lane, Origin, Plan, Problem, ProblemKind, Traced};
@@ -23,6 +25,7 @@ pub(super) fn human(plan: &Plan, telling: Telling<'_>) -> String {
     if !plan.settings.fetch {
         lanes.push("nothing is fetched: `fetch: never`\n".to_owned());
     }
+    lanes.extend(plan.settings.gpus.as_ref().map(|gpus| printer.gpus(gpus)));
     if plan.lanes.is_empty() {
         lanes
             .push("there is no lane; `preflight explain no-lane` says how to declare one\n".into());
@@ -87,6 +90,20 @@ impl Printer<'_> {
         for problem in &lane.problems {
             let place = self.location(problem.place.span);
             text.push_str(&row("problem", &self.text(&explain(problem)), &place));
+        }
+        text
+    }
+
+    fn gpus(self, gpus: &Traced<Cards>) -> String {
+        let mut text = "gpus\n".to_owned();
+        for (index, (key, card)) in gpus.value.by_key().into_iter().enumerate() {
+            let mut said = vec![amount::size(card.memory)];
+            said.extend(card.name.as_ref().map(|name| self.text(name)));
+            if card.reserved > 0 {
+                said.push(format!("{} of it reserved", amount::size(card.reserved)));
+            }
+            let origin = if index == 0 { self.origin(gpus) } else { String::new() };
+            text.push_str(&row(&self.text(&key), &said.join(", "), &origin));
         }
         text
     }
@@ -273,7 +290,20 @@ struct WirePlan {
     tool: Tool,
     fetch: bool,
     create_root: bool,
+    gpus: Vec<WireGpu>,
     lanes: Vec<WireLane>,
+}
+
+/// A GPU that somebody declares.
+#[derive(Debug, Serialize)]
+struct WireGpu {
+    /// Its index, or its UUID.
+    gpu: String,
+    name: Option<String>,
+    memory_bytes: u64,
+    reserved_bytes: u64,
+    from: String,
+    place: Option<WirePlace>,
 }
 
 #[derive(Debug, Serialize)]
@@ -377,8 +407,21 @@ pub(super) fn json(plan: &Plan, telling: Telling<'_>) -> String {
         tool: Tool::this(),
         fetch: plan.settings.fetch,
         create_root: plan.settings.create_root,
+        gpus: plan.settings.gpus.iter().flat_map(|gpus| wire_gpus(gpus, texts)).collect(),
         lanes: plan.lanes.iter().map(|lane| wire_lane(lane, texts)).collect(),
     })
+}
+
+fn wire_gpus(gpus: &Traced<Cards>, texts: Texts<'_>) -> Vec<WireGpu> {
+    let wire = |(key, card): (String, &Card)| WireGpu {
+        gpu: texts.text(&key),
+        name: texts.option(card.name.as_deref()),
+        memory_bytes: card.memory,
+        reserved_bytes: card.reserved,
+        from: wire_origin(&gpus.from, texts),
+        place: texts.place(gpus.place.span),
+    };
+    gpus.value.by_key().into_iter().map(wire).collect()
 }
 
 fn wire_lane(lane: &Lane, texts: Texts<'_>) -> WireLane {

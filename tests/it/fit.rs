@@ -201,3 +201,83 @@ fn ranks_need_room_to_talk() {
     }
     check(&[Service::new("a", "", "gpus: all").of(new)], 0, "");
 }
+
+/// What `preflight plan` shows of the GPUs, or why it does not.
+fn planned(extension: &str, words: &[&str]) -> String {
+    let compose = format!(
+        "services:\n  a:\n    image: vllm/vllm-openai:v0.12.0\n    command: --model /models/a\n\
+         x-preflight:\n  gpus: {extension}\n"
+    );
+    let words = [&["plan", "--color", "never"], words].concat();
+    let run = Sandbox::quickstart().file("compose.yaml", compose).run(&words);
+    let shown = run.stdout.split_once("gpus\n").map_or("", |(_, shown)| shown);
+    let shown = shown.lines().take_while(|line| !line.is_empty());
+    let lines = shown
+        .chain(run.stderr.lines())
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn declared_cards_are_shown_by_the_plan() {
+    let two = "[{memory: 24GB, name: RTX 4090, reserved: 1GB}, {memory: 16GiB}]";
+    assert_eq!(
+        planned(two, &[]),
+        "0 24.0 GiB, RTX 4090, 1.0 GiB of it reserved <- x-preflight, compose.yaml:6:9\n1 16.0 GiB"
+    );
+    assert_eq!(
+        planned("{GPU-8a: {memory: 80GB}}", &[]),
+        "GPU-8a 80.0 GiB <- x-preflight, compose.yaml:6:9"
+    );
+    assert_eq!(planned(two, &["--gpus", "2x80GB"]), "0 80.0 GiB <- command line\n1 80.0 GiB");
+}
+
+#[test]
+fn a_declaration_that_cannot_be_read_is_told_with_its_place_and_what_to_write() {
+    for (extension, expected) in [
+        (
+            "[{memory: 24}]",
+            "compose.yaml:6:19: x-preflight.gpus.0.memory: `24` is no amount of a GPU's memory: write it \
+             like `24GB`",
+        ),
+        (
+            "[{name: RTX 4090}]",
+            "compose.yaml:6:10: x-preflight.gpus.0: it is not said how much `memory` the GPU has: \
+             write it like `24GB`",
+        ),
+        (
+            "[{memory: 24GB, vram: 1}]",
+            "compose.yaml:6:31: x-preflight.gpus.0.vram: a GPU has no `vram`: it has `memory`, `name` \
+             and `reserved`",
+        ),
+        (
+            "24GB",
+            "compose.yaml:6:9: x-preflight.gpus: write a list like `gpus: [{memory: 24GB}]`, or a map \
+             of them by UUID",
+        ),
+    ] {
+        let told = planned(extension, &[]);
+        assert!(told.contains(expected), "{extension}: {told}");
+    }
+    let told = planned("[]", &["--gpus", "two"]);
+    assert!(told.contains("`two` is no amount of a GPU's memory"), "{told}");
+}
+
+#[test]
+fn cards_of_one_kind_have_one_order() {
+    let with = |words: &[&str]| {
+        let service = |name: &str, gpus: &str| {
+            format!(
+                "  {name}:\n    image: vllm/vllm-openai:v0.12.0\n    command: --model \
+                 /models/vllm/tiny/bf16\n    volumes: ['./models:/models:ro']\n    gpus: {gpus}\n"
+            )
+        };
+        let compose = format!("services:\n{}{}", service("a", "all"), service("b", "[{count: 1}]"));
+        let words = [&["verify", "--color", "never"], words].concat();
+        let run = Sandbox::quickstart().file("compose.yaml", compose).run(&words);
+        (run.code, run.stdout.contains("error[gpu-overcommitted]"))
+    };
+    assert_eq!(with(&[]), (Some(0), false));
+    assert_eq!(with(&["--gpus", "2x24GB"]), (Some(21), true));
+    assert_eq!(with(&["--gpus", "24GB,80GB"]), (Some(0), false));
+}

@@ -74,8 +74,13 @@ fn container<'a>(facts: &'a ProjectFacts<'_>, service: &str) -> Option<&'a Conta
     observation.container(&facts.project.name, service)
 }
 
-/// What is known about the GPUs of the host.
+/// What is known about the GPUs of the host: what somebody declares, else what Docker has found.
 fn host(facts: &ProjectFacts<'_>) -> HostGpus {
+    if let Some(declared) = &facts.plan.settings.gpus {
+        let cards = &declared.value;
+        let count = u64::try_from(cards.count()).ok().filter(|count| *count > 0);
+        return HostGpus { count, alike: cards.are_alike() };
+    }
     let docker = facts.observation.as_ref().ok().map(|observation| &observation.docker);
     let devices = docker.and_then(|docker| docker.cdi_devices.as_ref());
     devices.map(|devices| HostGpus::of_cdi(devices.iter().map(String::as_str))).unwrap_or_default()

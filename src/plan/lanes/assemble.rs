@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::address;
 use super::cache::{self, Cached};
+use super::cards;
 use super::catalogue::{Catalogue, Entry};
 use super::draft::{Draft, Drafts, Opened, Written, fill};
 use super::engines::Engines;
@@ -54,6 +55,7 @@ pub fn plan(
         settings: Settings {
             fetch: extension.fetch == declared::FetchPolicy::Missing,
             create_root: extension.create_root,
+            gpus: cards::declared(project, selection, sources)?,
         },
         idle: BTreeSet::new(),
     })

@@ -27,6 +27,9 @@ pub(super) struct Extension {
     /// `cortex`.
     #[serde(default)]
     pub catalogue: Option<String>,
+    /// Read by [`super::cards`].
+    #[serde(default, rename = "gpus")]
+    _gpus: IgnoredAny,
     /// Read by [`crate::findings::policy_sources`].
     #[serde(default, rename = "checks")]
     _checks: IgnoredAny,
@@ -221,7 +224,7 @@ pub(super) fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
-fn refuse(place: &Place, what: &str, message: String, sources: &SourceMap) -> PlanError {
+pub(super) fn refuse(place: &Place, what: &str, message: String, sources: &SourceMap) -> PlanError {
     match place.span {
         Some(span) => PlanError::Declaration { location: sources.location(span), message },
         None => PlanError::UnplacedDeclaration { what: what.to_owned(), message },

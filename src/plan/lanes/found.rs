@@ -38,7 +38,7 @@ pub fn of_models(
     };
     Ok(Plan {
         lanes: select(models.iter().map(lane).collect(), selection)?,
-        settings: Settings { fetch: false, create_root: false },
+        settings: Settings { fetch: false, create_root: false, gpus: None },
         idle: BTreeSet::new(),
     })
 }

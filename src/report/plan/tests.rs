@@ -69,7 +69,7 @@ fn rich() -> (Plan, SourceMap) {
         ..lane("reader", false)
     };
     let chat = Lane { skipped: Some("Ollama keeps its models".to_owned()), ..lane("chat", true) };
-    let settings = Settings { fetch: false, create_root: false };
+    let settings = Settings { fetch: false, create_root: false, gpus: None };
     (Plan { lanes: vec![coder, reader, chat], settings, idle: Default::default() }, sources)
 }
 
@@ -90,7 +90,7 @@ fn every_lane_is_shown_with_its_paths_and_who_said_so() {
 fn a_plan_without_lanes_says_how_to_declare_one() {
     let plan = Plan {
         lanes: vec![],
-        settings: Settings { fetch: true, create_root: false },
+        settings: Settings { fetch: true, create_root: false, gpus: None },
         idle: Default::default(),
     };
     let (sources, redactor) = (SourceMap::default(), Redactor::default());
@@ -119,7 +119,7 @@ fn an_artifact_without_a_service_has_its_local_path_alone() {
     };
     let plan = Plan {
         lanes: vec![lane],
-        settings: Settings { fetch: true, create_root: false },
+        settings: Settings { fetch: true, create_root: false, gpus: None },
         idle: Default::default(),
     };
     let (sources, redactor) = (SourceMap::default(), Redactor::default());

@@ -26,7 +26,7 @@ impl Stack {
             project: Project::of("demo", Vec::new()),
             plan: Plan {
                 lanes: Vec::new(),
-                settings: Settings { fetch: true, create_root: false },
+                settings: Settings { fetch: true, create_root: false, gpus: None },
                 idle: Default::default(),
             },
             differences: Vec::new(),

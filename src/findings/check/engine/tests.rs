@@ -177,7 +177,7 @@ fn a_variable_of_the_service_that_compose_expands_to_nothing_is_a_warning() {
         let value = Spanned::nowhere(value.map(str::to_owned));
         service.environment.insert("MODEL".to_owned(), value);
         let mut findings = Findings::new(Policy::default());
-        let settings = Settings { fetch: true, create_root: false };
+        let settings = Settings { fetch: true, create_root: false, gpus: None };
         consumed(
             &Plan { lanes: Vec::new(), settings, idle: Default::default() },
             &service,

@@ -232,7 +232,7 @@ fn wired(role: Role, theirs: Mount, ours: Mount) -> Vec<(&'static str, Severity)
         services: vec![service("preflight", ours), service("engine", theirs)],
         ..Project::empty()
     };
-    let settings = Settings { fetch: true, create_root: false };
+    let settings = Settings { fetch: true, create_root: false, gpus: None };
     let facts = ProjectFacts {
         role,
         task: Task::Check,
