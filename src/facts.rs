@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use crate::facts::binds::BindFacts;
 use crate::facts::hub::{Download, HubError, Listing, RemoteFile};
 use crate::facts::lockfile::{LockDifference, Pin};
+use crate::facts::memory::{HostDevice, LaneMemory};
 use crate::facts::model::{Lack, ModelFacts};
 use crate::facts::nearby::{Misplaced, Nearby};
 use crate::facts::proof::Proof;
@@ -23,7 +24,6 @@ use crate::facts::smoke::Smoke;
 use crate::look::{FileKind, Link, Look, Owner, Stat};
 use crate::options::{Options, Role, Task};
 use crate::path::{HostPath, LocalPath};
-use crate::plan::engine::memory::Part;
 use crate::plan::lanes::{Artifact, Cached, Lane, Plan};
 use crate::project::docker::{DockerError, Observation};
 use crate::project::mounts::Standpoint;
@@ -52,6 +52,8 @@ pub struct ProjectFacts<'a> {
     pub elsewhere: Option<&'a str>,
     /// The containers, or why they could not be seen.
     pub observation: &'a Result<Observation, DockerError>,
+    /// The GPUs of the host whose memory is known; none before what lanes take is worked out.
+    pub devices: &'a [HostDevice],
 }
 
 impl<'a> ProjectFacts<'a> {
@@ -70,6 +72,7 @@ impl<'a> ProjectFacts<'a> {
                 Standpoint::Host | Standpoint::Container(_) => None,
             },
             observation: &stack.observation,
+            devices: &[],
         }
     }
 }
@@ -95,7 +98,7 @@ pub struct LaneFacts {
     /// those that its engine loads.
     pub proofs: Vec<Proof>,
     /// What it takes of memory; absent: that is not known.
-    pub memory: Option<Vec<Part>>,
+    pub memory: Option<LaneMemory>,
     /// What its engine answered; absent: it was not asked.
     pub smoke: Option<Smoke>,
 }

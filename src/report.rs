@@ -32,6 +32,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::exit_code::ExitCode;
+use crate::facts::memory::LaneMemory;
 use crate::facts::model::FileState;
 use crate::facts::proof::stamp::Stamper;
 use crate::findings::causes::{with_consequences, with_variables};
@@ -40,7 +41,6 @@ use crate::findings::once::once;
 use crate::findings::{Finding, Findings, Severity};
 use crate::options::{Base, Role};
 use crate::plan::engine::Engine;
-use crate::plan::engine::memory::Part;
 use crate::plan::lanes::Lane;
 use crate::report::redact::Redactor;
 use crate::source_map::SourceMap;
@@ -138,7 +138,7 @@ pub struct LaneReport {
     /// Its files.
     pub files: Vec<FileReport>,
     /// What it takes of memory; absent: that is not known.
-    pub memory: Option<Vec<Part>>,
+    pub memory: Option<LaneMemory>,
 }
 
 /// What is said about one file.
@@ -225,7 +225,7 @@ pub struct LaneOutcome<'a> {
     /// What a fetch would bring, in a few words; absent: this is no dry run, or nothing is missing.
     pub planned: Option<String>,
     /// What it takes of memory; absent: that is not known.
-    pub memory: Option<Vec<Part>>,
+    pub memory: Option<LaneMemory>,
 }
 
 /// Why the report could not be written.

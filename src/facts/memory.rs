@@ -5,7 +5,9 @@ use std::path::Path;
 use crate::facts::model::{Content, Model, gguf};
 use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::plan::engine;
-use crate::plan::engine::memory::{Devices, Loaded, Machine, Part, Processor, Shape};
+use crate::plan::engine::memory::{
+    Claim, Devices, Largest, Loaded, Machine, Part, Processor, Shape,
+};
 use crate::project::mounts::Standpoint;
 use crate::project::stack::Stack;
 use crate::project::{Hardware, Project};
@@ -13,6 +15,92 @@ use crate::regular_file;
 
 /// More than the list of the processors of any machine takes.
 const LONGEST_LIST: u64 = 4 << 20;
+
+/// What a lane takes of memory, and whether that is there.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LaneMemory {
+    /// What takes memory.
+    pub parts: Vec<Part>,
+    /// For each device that its engine sees, in its order, the key of the [`HostDevice`] that it is;
+    /// absent: that cannot be told.
+    pub devices: Vec<Option<String>>,
+    /// What its engine takes of each of them, whatever it needs.
+    pub claim: Option<Claim>,
+    /// The largest value with which it fits.
+    pub largest: Option<Largest>,
+    /// Whether it fits beside the other lanes.
+    pub fits: Fits,
+}
+
+/// A GPU of the host whose memory is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostDevice {
+    /// Its index or its UUID.
+    pub key: String,
+    /// What it is called; absent: not known.
+    pub name: Option<String>,
+    /// Bytes that lanes can take of it.
+    pub memory: u64,
+    /// Who says so.
+    pub source: SizeSource,
+    /// The names of the lanes that take a part of it.
+    pub lanes: Vec<String>,
+}
+
+/// Who says how much memory a GPU has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SizeSource {
+    /// Somebody declares it.
+    Declared,
+    /// Its driver.
+    Sysfs,
+    /// Its name.
+    Name,
+}
+
+/// Whether something fits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Fits {
+    /// Whatever it turns out to take.
+    Yes,
+    /// Not even the least that it takes.
+    No,
+    /// It cannot be said.
+    #[default]
+    Unknown,
+}
+
+impl Fits {
+    /// Whether what takes at least `low` and at most `high` bytes fits into `room` of them.
+    #[must_use]
+    pub fn of(low: u64, high: Option<u64>, room: Option<u64>) -> Self {
+        match room {
+            Some(room) if room < low => Self::No,
+            Some(room) if high.is_some_and(|high| high <= room) => Self::Yes,
+            Some(_) | None => Self::Unknown,
+        }
+    }
+
+    /// Of both of two things.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::No, _) | (_, Self::No) => Self::No,
+            (Self::Yes, Self::Yes) => Self::Yes,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+        }
+    }
+
+    /// What programs call it: in the JSON report.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Unknown => "unknown",
+        }
+    }
+}
 
 /// Works out what each lane takes. Blocking.
 pub fn work_out(lanes: &mut [LaneFacts], stack: &Stack) {
@@ -43,7 +131,7 @@ fn of_lane(
     facts: &LaneFacts,
     project: &Project,
     processor: Option<Processor>,
-) -> Option<Vec<Part>> {
+) -> Option<LaneMemory> {
     let invocation = facts.lane.invocation.as_ref().filter(|it| it.unread.is_empty())?;
     let sizing = invocation.sizing.as_ref()?;
     let shapes: Vec<(engine::Part, Shape)> = facts
@@ -62,7 +150,8 @@ fn of_lane(
         is_cut: invocation.overrides || is_cut(facts, shapes.len()),
     };
     let machine = Machine { processor, devices: devices(facts, project) };
-    sizing.parts(&loaded, &machine)
+    let parts = sizing.parts(&loaded, &machine)?;
+    Some(LaneMemory { parts, claim: sizing.claim(), ..LaneMemory::default() })
 }
 
 /// Whether something takes memory that was not looked at.
@@ -122,4 +211,30 @@ fn devices(facts: &LaneFacts, project: &Project) -> Devices {
     }
     // What a runtime hands in is said in the image's own variables.
     if hardware.runtime.is_some() { Devices::Unknown } else { Devices::Count(0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_is_known_where_both_bounds_are_on_one_side() {
+        for (low, high, room, expected) in [
+            (10, Some(12), Some(12), Fits::Yes),
+            (10, Some(13), Some(12), Fits::Unknown),
+            (12, None, Some(12), Fits::Unknown),
+            (13, None, Some(12), Fits::No),
+            (13, Some(20), Some(12), Fits::No),
+            (0, Some(0), None, Fits::Unknown),
+        ] {
+            assert_eq!(Fits::of(low, high, room), expected, "{low} {high:?} {room:?}");
+        }
+    }
+
+    #[test]
+    fn of_two_things_that_have_to_fit_both_have_to() {
+        use Fits::{No, Unknown, Yes};
+        let both = [Yes, No, Unknown].map(|one| [Yes, No, Unknown].map(|other| one.and(other)));
+        assert_eq!(both, [[Yes, No, Unknown], [No, No, No], [Unknown, No, Unknown]]);
+    }
 }

@@ -255,7 +255,7 @@ impl Texts<'_> {
             memory: lane
                 .memory
                 .as_ref()
-                .map(|parts| Memory { parts: parts.iter().map(memory_part).collect() }),
+                .map(|memory| Memory { parts: memory.parts.iter().map(memory_part).collect() }),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::findings::Policy;
 use crate::findings::Rule;
 use crate::options::Choices;
 use crate::options::{self, Charset, OptionsError, ProgressStyle, ReportOptions};
-use crate::plan::engine::memory::{Device, Use};
+use crate::plan::engine::memory::{Device, Part, Use};
 use crate::plan::lanes::{Origin, Traced};
 use crate::report::redact::unseen::is_unprintable;
 use crate::source::Source;
@@ -264,9 +264,10 @@ fn place(sources: &SourceMap, source: SourceId, text: &str) -> Place {
     Place::at(Span { source, start, end: start + text.len() })
 }
 
-fn memory() -> Vec<Part> {
+fn memory() -> LaneMemory {
     let mapped = Part { mapped: true, ..Part::exact(Use::Weights, Device::Host, 1234) };
-    vec![mapped, Part::between(Use::Compute, Device::Gpu(0), 7, None)]
+    let parts = vec![mapped, Part::between(Use::Compute, Device::Gpu(0), 7, None)];
+    LaneMemory { parts, ..LaneMemory::default() }
 }
 
 /// A run in which everything that can be said is said.

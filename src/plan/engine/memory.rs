@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use crate::plan::engine::Share;
+
 /// What a model is made of, as far as its memory depends on it: the numbers and the tensors of a GGUF
 /// file.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -144,10 +146,48 @@ pub enum Device {
     Gpus,
 }
 
+/// How much a lane may take somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Where.
+    pub device: Device,
+    /// Bytes: what is there, without what other lanes take of it; of an engine that claims a share of
+    /// each device, no more than that share.
+    pub bytes: u64,
+}
+
+/// The largest value of a flag with which a lane fits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Largest {
+    /// `--max-model-len`, `-c`, `-ngl`.
+    pub flag: String,
+    /// As it is written behind the flag.
+    pub value: String,
+}
+
+/// What an engine takes of each device that it uses, whatever its model needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// Of all of the device's memory.
+    pub share: Share,
+}
+
 /// How an engine is set, as far as that decides about memory.
 pub trait Sizing: fmt::Debug + Send + Sync {
     /// What takes memory; absent: that cannot be said.
     fn parts(&self, loaded: &Loaded<'_>, machine: &Machine) -> Option<Vec<Part>>;
+
+    /// The largest value that fits into `room`, which has one entry for each place that is known;
+    /// absent: none does, everything does, or that is not known.
+    fn largest(&self, loaded: &Loaded<'_>, machine: &Machine, room: &[Room]) -> Option<Largest> {
+        let _ = (loaded, machine, room);
+        None
+    }
+
+    /// What is taken of each device, whatever is needed; absent: what is needed.
+    fn claim(&self) -> Option<Claim> {
+        None
+    }
 }
 
 impl Shape {

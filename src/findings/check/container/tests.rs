@@ -68,6 +68,7 @@ impl Stack {
             unreadable: self.unreadable.as_deref(),
             elsewhere: self.elsewhere.as_deref(),
             observation: &self.observation,
+            devices: &[],
         };
         let mut findings = Findings::new(Policy::default());
         match (check.run, &self.observation) {

@@ -242,6 +242,7 @@ fn wired(role: Role, theirs: Mount, ours: Mount) -> Vec<(&'static str, Severity)
         unreadable: None,
         elsewhere: None,
         observation: &Err(DockerError::Disabled),
+        devices: &[],
     };
     let mut findings = Findings::new(Policy::default());
     wiring(&facts, &mut findings);
