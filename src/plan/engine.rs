@@ -65,7 +65,7 @@ pub use self::profile::{
     Layout, Listed, LogMessage, Models, Offline, Onnx, OwnCache, Pins, Probe, Reference, Releases,
     Serves, TensorRules, Trims, Unfit,
 };
-pub use self::quantizations::{Fit, Quantizations};
+pub use self::quantizations::{Fit, Form, Gptq, Quantizations};
 pub use self::speculation::{DraftRules, Speculation};
 pub use self::split::{Family, SplitRules};
 pub use self::spread::{

@@ -30,6 +30,19 @@ OWN = {
     "torchao": {"quant_type": {"default": "int4_weight_only"}},
 }
 
+# Models of GPTQ that are not as most of them are, by the first thing that is other.
+FORMS = {
+    "gptq:bits": {**OWN["gptq"], "bits": 3},
+    "gptq:odd-bits": {**OWN["gptq"], "bits": 5},
+    "gptq:asymmetric": {**OWN["gptq"], "sym": False},
+    "gptq:group": {**OWN["gptq"], "group_size": 256},
+    **{
+        f"gptq:no-{key}": {other: value for other, value in OWN["gptq"].items() if other != key}
+        for key in OWN["gptq"]
+    },
+}
+OWN |= FORMS
+
 DTYPES = ("float16", "bfloat16")
 
 # What the functions refuse with. Everything else is a matter of what they were called with here.
@@ -43,6 +56,9 @@ REFUSALS = (
     "quant_type must be specified",
     "is supported only on",
     "must be provided",
+    "Unsupported quantization config",
+    "-bit weight quantization is",
+    "does not support group_size",
 )
 
 
@@ -154,6 +170,9 @@ class Judged:
             "resolve_checkpoint_quant_spec": lambda *_: None,
             **names,
         }
+        for kernel in ("marlin", "bitblas"):
+            for path in [path for place in places for path in place.rglob(f"{kernel}_utils.py")]:
+                self.kernel(ast.parse(path.read_text()), kernel)
         trees = [ast.parse(path.read_text()) for path in model_config]
         self.verify = self.function(trees, "_verify_quantization")
         self.load = self.function([ast.parse(loader.read_text())], "get_quant_config")
@@ -165,6 +184,20 @@ class Judged:
                 if isinstance(node, ast.FunctionDef) and node.name == name:
                     return self.run(node, name)
         return None
+
+    def kernel(self, tree, kernel):
+        """Whether a kernel computes a model, by the numbers that share a scale alone."""
+        sizes = next(ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign)
+                     and getattr(node.targets[0], "id", "") == f"{kernel.upper()}_SUPPORTED_GROUP_SIZES")
+
+        def check(quant_type, group_size, *_, **__):
+            return group_size in sizes
+
+        def verify(quant_type, group_size, *_, **__):
+            if group_size not in sizes:
+                raise ValueError(f"{kernel} does not support group_size = {group_size}")
+
+        self.names |= {f"check_{kernel}_supported": check, f"verify_{kernel}_supported": verify}
 
     def run(self, node, name, values={}):
         """Defines a function or class and gives it back."""
@@ -215,7 +248,8 @@ class Judged:
 
     def verified(self, own, asked, allows_deprecated=False):
         """The method that is taken; an exception: the engine refuses."""
-        stated = None if own is None else {"quant_method": own, **OWN.get(own, {})}
+        method = own and own.split(":")[0]
+        stated = None if own is None else {"quant_method": method, **OWN.get(own, {})}
         hf_config = types.SimpleNamespace(model_type="llama")
         if stated is not None:
             hf_config.quantization_config = stated
@@ -237,11 +271,24 @@ class Judged:
         try:
             method = self.verified(own, asked, allows_deprecated)
             found = self.config_class(method)
+            if own and own.startswith("gptq") and is_known(found):
+                self.made(found, {"quant_method": "gptq", **OWN[own]})
             return self.loaded(method) if own is None and is_known(found) else found
         except (AssertionError, TypeError, ValueError) as refusal:
             if not any(words in str(refusal) for words in REFUSALS):
                 raise
             return None
+
+    def made(self, found, stated):
+        """Has a class read what a model states; what has to be there of torch for it is not a refusal."""
+        try:
+            config = found.from_config(stated)
+            method = found.__name__.replace("Config", "LinearMethod")
+            if "GPTQ" in method and method in self.classes:
+                self.built_class(method)(config)
+        except TypeError as lack:
+            if "MagicMock" not in str(lack):
+                raise
 
     def loaded(self, method):
         """What is made of a model that is not quantised."""

@@ -1,5 +1,8 @@
 //! Which methods of quantisation the releases of an engine have, and which go together.
 
+mod gptq;
+
+pub use self::gptq::{Form, Gptq};
 use crate::plan::engine::release_table::{ReleaseTable, Standing};
 
 /// What is known of an engine's methods of quantisation, as its own functions answered for devices of
@@ -102,6 +105,12 @@ impl Quantizations {
     pub fn last_with(self, method: &str) -> Option<&'static str> {
         let marks = self.table.entry(method)?.marks;
         self.table.releases().nth(marks.rfind('+')?)
+    }
+
+    /// The last release that was read and computes a model of that form of a method.
+    #[must_use]
+    pub fn last_that_computes(self, form: &Form) -> Option<&'static str> {
+        self.last_with(&format!("{}<", form.name))
     }
 
     fn has_pairs(self, own: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::plan::engine::{Positions, Scaling};
+use crate::plan::engine::{Gptq, Positions, Scaling};
 
 /// The keys that can hold the context length; the smallest counts (vLLM 0.12.0,
 /// `config/model.py`, `_get_and_verify_max_len`).
@@ -29,6 +29,8 @@ pub struct Config {
     pub dtype: Option<String>,
     /// `quantization_config.quant_method`, or what ModelOpt's own file says.
     pub quantization: Option<String>,
+    /// What it states of GPTQ; absent: its method is another, or what it states is not read.
+    pub gptq: Option<Gptq>,
     /// Whether it has nothing about a quantisation, not even one without its method.
     pub is_plain: bool,
     /// The context that the model was trained for, in tokens, before any rope scaling.
@@ -103,6 +105,7 @@ impl Config {
                 .iter()
                 .find_map(|key| string(document, key).or_else(|| string(text, key))),
             quantization: quantization(document, text),
+            gptq: quantizations(document, text).next().and_then(gptq),
             is_plain: quantizations(document, text).next().is_none(),
             context_length: positions(text, document).smallest(),
             positions: positions(text, document),
@@ -234,6 +237,30 @@ fn quantization(document: &Map<String, Value>, text: &Map<String, Value>) -> Opt
         .find_map(|config| config.get("quant_method"))
         .and_then(Value::as_str)
         .map(|method| method.to_lowercase().replace("compressed_tensors", "compressed-tensors"))
+}
+
+/// What a model of GPTQ states; nothing where a value is of another type, or where it is laid out for
+/// Marlin already.
+fn gptq(config: &Value) -> Option<Gptq> {
+    let is = |key: &str, word: &str| config[key].as_str() == Some(word);
+    let is_laid_out = config["is_marlin_format"].as_bool() == Some(true);
+    if !is("quant_method", "gptq") || is_laid_out || is("checkpoint_format", "marlin") {
+        return None;
+    }
+    let number = |key: &str| match config.get(key) {
+        None => Some(None),
+        Some(value) => value.as_i64().map(Some),
+    };
+    let truth = |key: &str| match config.get(key) {
+        None => Some(None),
+        Some(value) => value.as_bool().map(Some),
+    };
+    Some(Gptq {
+        bits: number("bits")?,
+        group_size: number("group_size")?,
+        symmetric: truth("sym")?,
+        reordered: truth("desc_act")?,
+    })
 }
 
 /// A string, or a list in which only strings count.

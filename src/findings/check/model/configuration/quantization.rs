@@ -4,7 +4,7 @@
 use super::{Judge, QUANTIZATION_CONFLICT};
 use crate::facts::model::huggingface::{Config, FolderKind};
 use crate::findings::{Finding, Severity};
-use crate::plan::engine::{Fit, Invocation, Quantizations};
+use crate::plan::engine::{Fit, Form, Invocation, Quantizations};
 use crate::source_map::Spanned;
 
 /// What is compared.
@@ -15,6 +15,8 @@ struct Pair<'a> {
     version: Option<Vec<u32>>,
     /// The model's own method; absent: it is not quantised.
     own: Option<&'a str>,
+    /// The form of it, where the engine tells it from the usual one.
+    form: Option<Form>,
     /// What the command asks for, as the engine compares it.
     asked: Option<String>,
 }
@@ -35,7 +37,8 @@ pub(super) fn judge(
         asked.value.to_lowercase().replace("compressed_tensors", "compressed-tensors")
     });
     let own = config.quantization.as_deref();
-    let pair = Pair { judge, invocation, known, version, own, asked };
+    let form = config.gptq.and_then(|gptq| gptq.form()).filter(|form| known.knows(form.name));
+    let pair = Pair { judge, invocation, known, version, own, form, asked };
     if own.is_none() && !(pair.asked.is_some() && is_plain(judge, config)) {
         return None;
     }
@@ -64,7 +67,18 @@ fn is_plain(judge: &Judge<'_>, config: &Config) -> bool {
 
 impl Pair<'_> {
     fn fit(&self, asked: Option<&str>) -> Fit {
-        self.known.fit(self.own, asked, self.version.as_deref())
+        self.known.fit(self.method(), asked, self.version.as_deref())
+    }
+
+    /// The model's own method as the engine's table calls it.
+    fn method(&self) -> Option<&str> {
+        self.form.as_ref().map(|form| form.name).or(self.own)
+    }
+
+    /// What the model is quantised with, as it is told.
+    fn quantised_with(&self, own: &str) -> String {
+        let mark = self.form.as_ref().map(|form| format!(" ({})", form.mark)).unwrap_or_default();
+        format!("`{own}`{mark}")
     }
 
     /// The engine with its release, as far as it is known.
@@ -101,17 +115,22 @@ impl Pair<'_> {
         // Without the flag it would be refused too.
         let own = self.own.filter(|_| self.fit(None) != Fit::Taken);
         if let Some(own) = own {
-            let message =
-                format!("`{shown}` is quantised with `{own}`, which {engine} does not have");
-            return self.finding(message, self.other_release(own)).severity(self.severity(false));
+            let with = self.quantised_with(own);
+            let message = match self.form {
+                Some(_) => format!("{engine} does not compute `{shown}`, quantised with {with}"),
+                None => format!("`{shown}` is quantised with {with}, which {engine} does not have"),
+            };
+            let is_of_every_release = asked.is_some() && fit == Fit::AlwaysRefused;
+            let severity = self.severity(is_of_every_release && self.form.is_some());
+            return self.finding(message, self.other_release(own)).severity(severity);
         }
         let severity = self.severity(fit == Fit::AlwaysRefused);
         let asked = asked.unwrap_or_default();
         let (message, fix) = match self.own {
             Some(own) => (
                 format!(
-                    "`{shown}` is quantised with `{own}`, and the command says `--quantization \
-                     {asked}`"
+                    "`{shown}` is quantised with {}, and the command says `--quantization {asked}`",
+                    self.quantised_with(own)
                 ),
                 format!("leave `--quantization {asked}` out: the engine reads it from the model"),
             ),
@@ -138,7 +157,14 @@ impl Pair<'_> {
     /// Which release has a method.
     fn other_release(&self, method: &str) -> String {
         let name = self.invocation.engine.name();
-        match self.known.last_with(method) {
+        let release = match &self.form {
+            Some(form) => self.known.last_that_computes(form),
+            None => self.known.last_with(method),
+        };
+        match release {
+            Some(release) if self.form.is_some() => {
+                format!("take {name} {release}, which does, or another model")
+            }
             Some(release) => format!("take {name} {release}, which has it, or another model"),
             None => "take a model that was quantised in another way, or another engine".to_owned(),
         }
@@ -163,7 +189,7 @@ impl Pair<'_> {
         let dtype = asked.map(|dtype| dtype.value.as_str()).or(config.dtype.as_deref())?;
         let refuses = |method: Option<&str>| {
             let version = self.version.as_deref();
-            self.known.refuses_numbers(self.own, method, dtype, version)
+            self.known.refuses_numbers(self.method(), method, dtype, version)
         };
         if !refuses(self.asked.as_deref()) {
             return None;

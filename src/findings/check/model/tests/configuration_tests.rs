@@ -36,7 +36,19 @@ fn quantised(
     version: Option<&str>,
     change: impl FnOnce(&mut Invocation),
 ) -> Option<(Severity, String)> {
-    let config = format!(r#","quantization_config":{{"quant_method":"{method}"}}"#);
+    quantised_so(method, version, "", change)
+}
+
+/// The same of a model that states that much more of its quantisation.
+fn quantised_so(
+    method: &str,
+    version: Option<&str>,
+    states: &str,
+    change: impl FnOnce(&mut Invocation),
+) -> Option<(Severity, String)> {
+    let usual = r#","bits":4,"group_size":128,"sym":true,"desc_act":false"#;
+    let states = if method == "gptq" && states.is_empty() { usual } else { states };
+    let config = format!(r#","quantization_config":{{"quant_method":"{method}"{states}}}"#);
     let stack =
         folder(if method.is_empty() { "" } else { &config }).served_by(Engine::Vllm, version);
     let stack = stack.started(|with| {
@@ -120,6 +132,53 @@ fn the_method_of_a_model_is_one_of_the_release() {
     assert_eq!(message, expected);
     let allowed = |with: &mut Invocation| with.deprecated_quantization = true;
     assert_eq!(quantised("fbgemm_fp8", Some("0.33.0"), allowed), None);
+}
+
+#[test]
+fn forms_of_gptq_are_computed_by_the_methods_that_have_them() {
+    let (error, warning) = (Some(Severity::Error), Some(Severity::Warning));
+    let states = |bits: u8, group: i32, sym: bool| {
+        format!(r#","bits":{bits},"group_size":{group},"sym":{sym},"desc_act":true"#)
+    };
+    let says = |asks: &str, version: &str, states: &str| {
+        let version = Some(version).filter(|version| !version.is_empty());
+        let asks = Some(asks.to_owned()).filter(|asks| !asks.is_empty());
+        quantised_so("gptq", version, states, |with| with.quantization = asks.and_then(word))
+    };
+    // Of numbers that the method does not compute with, another test speaks.
+    let taken = warning;
+    for (asks, version, states, expected) in [
+        ("gptq_marlin", "0.12.0", states(4, 128, true), None),
+        ("gptq_marlin", "0.12.0", states(8, -1, true), None),
+        ("gptq_marlin", "0.12.0", states(4, 128, false), error),
+        ("gptq_marlin", "0.12.0", states(3, 128, true), error),
+        ("gptq_marlin", "0.12.0", states(4, 256, true), error),
+        ("gptq_marlin", "0.21.0", states(4, 256, true), error),
+        ("", "0.21.0", states(4, 128, false), None),
+        ("gptq_marlin", "", states(4, 128, false), error),
+        ("gptq", "0.12.0", states(4, 128, false), taken),
+        ("gptq", "0.12.0", states(2, 128, true), taken),
+        ("", "0.12.0", states(4, 128, false), taken),
+        ("", "0.33.0", states(4, 128, false), error),
+        ("", "0.33.0", states(3, 128, true), error),
+        ("", "", states(4, 16, true), warning),
+        ("moe_wna16", "0.33.0", states(4, 16, true), None),
+        ("", "0.12.0", r#","bits":4,"group_size":128,"sym":true"#.to_owned(), error),
+        ("", "0.12.0", r#","bits":4,"group_size":128,"desc_act":false"#.to_owned(), taken),
+        ("gptq_marlin", "0.12.0", r#","bits":4,"group_size":"128""#.to_owned(), None),
+    ] {
+        let found = says(asks, version, &states).map(|(severity, _)| severity);
+        assert_eq!(found, expected, "{asks} {version} {states}");
+    }
+    let (_, message) = says("gptq_marlin", "0.12.0", &states(4, 128, false)).unwrap();
+    let expected = format!(
+        "{AT} is quantised with `gptq` (`sym: false`), and the command says `--quantization \
+         gptq_marlin`"
+    );
+    assert_eq!(message, expected);
+    let (_, message) = says("", "0.33.0", &states(3, 128, true)).unwrap();
+    let expected = format!("vLLM 0.33.0 does not compute {AT}, quantised with `gptq` (`bits: 3`)");
+    assert_eq!(message, expected);
 }
 
 #[test]
