@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::facts::model::{Content, Model, gguf};
+use crate::facts::model::{Content, Model, Shape as Layout, gguf};
 use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::plan::engine;
 use crate::plan::engine::memory::{
-    Claim, Devices, Largest, Loaded, Machine, Part, Processor, Shape,
+    Checkpoint, Claim, Devices, Largest, Loaded, Machine, Part, Processor, Shape,
 };
 use crate::project::mounts::Standpoint;
 use crate::project::stack::Stack;
@@ -144,10 +144,12 @@ fn of_lane(
     };
     let loaded = Loaded {
         model: of_part(engine::Part::Model).next(),
+        checkpoint: checkpoint(facts),
         projectors: of_part(engine::Part::Mmproj).collect(),
         draft: of_part(engine::Part::Draft).next(),
         adapters: of_part(engine::Part::Lora).collect(),
-        is_cut: invocation.overrides || is_cut(facts, shapes.len()),
+        is_cut: invocation.overrides
+            || is_cut(facts, shapes.len() + usize::from(checkpoint(facts).is_some())),
     };
     let machine = Machine { processor, devices: devices(facts, project) };
     let parts = sizing.parts(&loaded, &machine)?;
@@ -170,6 +172,16 @@ fn is_cut(facts: &LaneFacts, looked_at: usize) -> bool {
     };
     let opened = facts.lane.invocation.iter().flat_map(|invocation| &invocation.opens);
     opened.filter(|opens| takes(opens.part)).count() > looked_at
+}
+
+/// What is known of the lane's model where that is a folder of safetensors.
+fn checkpoint(facts: &LaneFacts) -> Option<&Checkpoint> {
+    let models = facts.artifacts.iter().filter(|seen| seen.artifact.part == engine::Part::Model);
+    let folders = models.filter_map(|seen| match &seen.model.seen()?.shape {
+        Layout::Folder(folder) => folder.checkpoint.as_deref(),
+        Layout::File | Layout::Split(_) | Layout::Directory | Layout::Text(_) => None,
+    });
+    folders.into_iter().next()
 }
 
 /// The shape of a model of GGUF files; absent: it is none, or was not seen.

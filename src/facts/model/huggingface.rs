@@ -2,6 +2,7 @@
 //! weights, and whether an index and its shards agree.
 
 mod adapter;
+mod checkpoint;
 mod code;
 pub mod config;
 mod documents;
@@ -41,6 +42,7 @@ pub use crate::file_name::weights::Weights;
 use crate::limits::{LONGEST_HEADER_STRING, LONGEST_MODEL_CONFIGURATION, LONGEST_PATH};
 use crate::look::{FileKind, Look};
 use crate::plan::engine::Part;
+use crate::plan::engine::memory::Checkpoint;
 use crate::project::view::View;
 
 /// What a folder holds.
@@ -102,6 +104,8 @@ pub struct Folder {
     /// What the tensors say to the configuration; absent where not all of them are known, or it names
     /// no class.
     pub fit: Option<Fit>,
+    /// What tells how much memory it takes; absent where it has no configuration, or no safetensors.
+    pub checkpoint: Option<Box<Checkpoint>>,
     /// The path is a repository's folder of the hub's cache; below it, this is what was judged.
     pub snapshot: Option<PathBuf>,
 }
@@ -239,6 +243,7 @@ fn examine_folder(view: &dyn View, path: &Path, part: Part) -> ModelFacts {
     }
     weights::examine(&mut examination);
     examination.folder.fit = fit::examine(&examination);
+    examination.folder.checkpoint = checkpoint::of(&examination).map(Box::new);
     examination.folder.graph = weights::graph(&examination);
     let sidecar = |name| Some(sentence_transformers::sidecar(view, path, name));
     examination.folder.pooling = sidecar("1_Pooling/config.json");

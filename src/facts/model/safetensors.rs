@@ -179,6 +179,11 @@ impl Shape {
         shape
     }
 
+    /// Bytes of a tensor of this shape and type.
+    pub(crate) fn bytes(&self, dtype: Dtype) -> u64 {
+        self.elements.unwrap_or(u64::MAX).saturating_mul(dtype.bits()) / 8
+    }
+
     /// The extents; absent where there are more than are kept.
     pub(crate) fn extents(&self) -> Option<&[i64]> {
         self.extents.get(..self.rank)

@@ -1,9 +1,12 @@
 //! What a lane needs of the memory of its host and of its devices, in words that are the same for
 //! all engines. The arithmetic is each engine's own: its settings implement [`Sizing`].
 
+mod checkpoint;
+
 use std::collections::HashMap;
 use std::fmt;
 
+pub use self::checkpoint::{Alike, Checkpoint, Gathering};
 use crate::plan::engine::Share;
 
 /// What a model is made of, as far as its memory depends on it: the numbers and the tensors of a GGUF
@@ -50,8 +53,10 @@ pub struct Tensor {
 /// What a lane's engine loads.
 #[derive(Debug, Default)]
 pub struct Loaded<'a> {
-    /// The model.
+    /// The model, if it is one of GGUF files.
     pub model: Option<&'a Shape>,
+    /// The model, if it is a folder of safetensors.
+    pub checkpoint: Option<&'a Checkpoint>,
     /// Projectors of images or sound.
     pub projectors: Vec<&'a Shape>,
     /// The small model of speculative decoding.

@@ -35,6 +35,11 @@ impl Tensors {
         self.shapes.get(number).map(|(dtype, _)| *dtype)
     }
 
+    /// Bytes of the tensor with that number.
+    pub(super) fn bytes(&self, number: usize) -> Option<u64> {
+        self.shapes.get(number).map(|(dtype, shape)| shape.bytes(*dtype))
+    }
+
     /// The extents of the tensor with that number; absent where they are too many.
     pub(super) fn shape(&self, number: usize) -> Option<&[i64]> {
         self.shapes.get(number)?.1.extents()
