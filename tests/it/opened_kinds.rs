@@ -84,7 +84,7 @@ const TGI: Row = Row {
     service: "image: ghcr.io/huggingface/text-generation-inference:3.3.4\n    \
               command: --model-id KIND",
     source: "TGI db931fc server/text_generation_server/cli.py:169 download_weights (is_dir, else a \
-             repository; an adapter is merged into its model)",
+             repository; weights that are there are taken)",
     expected: [
         not_ready("is a GGUF file, and TGI opens a folder with `config.json` in it"),
         not_ready("is a file, and TGI opens a folder with `config.json` in it"),
@@ -94,7 +94,9 @@ const TGI: Row = Row {
         not_ready("is a folder of GGUF files, and TGI opens one with `config.json` in it"),
         READY,
         EMPTY,
-        READY,
+        not_ready(
+            "is an adapter, and TGI takes its `adapter_model.safetensors` for the weights of a model",
+        ),
     ],
 };
 

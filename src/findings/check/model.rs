@@ -15,6 +15,7 @@ mod folder;
 mod gguf_pair;
 mod gives_out;
 mod load_format;
+mod merged;
 mod pooling;
 pub(super) mod reach;
 mod router;

@@ -191,9 +191,25 @@ pub enum Adapters {
     /// Named by this flag, beside the model.
     Flag(&'static str),
     /// In the place of a model as well: it merges them into the model that they were made for.
-    OwnModel,
+    OwnModel(&'static Merging),
     /// Not at all.
     Never,
+}
+
+/// How an engine serves an adapter in the place of a model.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Merging {
+    /// Since which release it merges one that lies in a folder.
+    pub since: [u32; 3],
+    /// Since which release a `.safetensors` file of the adapter counts as the weights of a model, so
+    /// that nothing is merged.
+    pub counts_as_weights_since: [u32; 3],
+    /// Files with one of these in their names do not count.
+    pub passes_over: &'static [&'static str],
+    /// The flag that names adapters beside their model.
+    pub flag: &'static str,
+    /// The newest release that was read.
+    pub newest_read: [u32; 3],
 }
 
 /// What an engine refuses about adapters.

@@ -13,8 +13,8 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, KnownVariables, Layout, Models,
-    Offline, Onnx, Part, Pins, Probe, Releases, Serves, SplitRules, Surplus, hugging_face,
+    Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, KnownVariables, Layout, Merging,
+    Models, Offline, Onnx, Part, Pins, Probe, Releases, Serves, SplitRules, Surplus, hugging_face,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -42,7 +42,7 @@ pub(super) static PROFILE: Profile = Profile {
         gguf: Gguf::Never,
         onnx: Onnx::Never,
         pooling: None,
-        adapters: Adapters::OwnModel,
+        adapters: Adapters::OwnModel(&MERGING),
         adapter_rules: None,
         draft_rules: None,
         runs_code: true,
@@ -82,6 +82,15 @@ pub(super) static PROFILE: Profile = Profile {
     },
     grammar: Some(&GRAMMAR),
     read,
+};
+
+/// server cli.py `download_weights` and utils/hub.py `_weight_files_from_dir`, 1.4.0 to 3.3.7.
+static MERGING: Merging = Merging {
+    since: [1, 4, 0],
+    counts_as_weights_since: [2, 3, 1],
+    passes_over: &["arguments", "args", "training"],
+    flag: "--lora-adapters",
+    newest_read: [3, 3, 7],
 };
 
 const VARIABLES: KnownVariables = KnownVariables {

@@ -155,3 +155,32 @@ fn a_model_is_no_adapter_and_an_adapter_no_model() {
         assert!(run.stdout.contains(says), "{image}\n{}", run.stdout);
     }
 }
+
+/// A TGI of that release that is given the folder of an adapter alone.
+fn merged(tag: &str, base: &str, weights: &str, environment: &str) -> Sandbox {
+    let compose = format!(
+        "services:\n  llm:\n    image: ghcr.io/huggingface/text-generation-inference:{tag}\n    \
+         command: --model-id /models/lora\n    environment: {{{environment}}}\n    \
+         volumes: ['./models:/models']\n"
+    );
+    Sandbox::quickstart()
+        .file("compose.yaml", compose)
+        .file("models/lora/adapter_config.json", format!(r#"{{"peft_type":"LORA"{base}}}"#))
+        .file(&format!("models/lora/{weights}"), adapter(8, 64))
+}
+
+#[test]
+fn tgi_merges_an_adapter_unless_it_takes_its_weights_for_those_of_a_model() {
+    let (stored, base) = ("adapter_model.safetensors", r#","base_model_name_or_path":"o/base""#);
+    let taken = "is an adapter, and TGI takes its `adapter_model.safetensors` for the weights";
+    check(&merged("3.3.4", base, stored, ""), 11, taken);
+    check(&merged("2.3.1", base, stored, ""), 11, taken);
+    check(&merged("latest", base, stored, ""), 0, taken);
+    let of = |name: &str| format!("merges it at its start into `{name}`");
+    check(&merged("2.2.0", base, stored, ""), 0, &of("o/base"));
+    check(&merged("2.2.0", base, stored, "HF_HUB_OFFLINE: 1"), 0, "the hub is not asked");
+    check(&merged("2.2.0", base, stored, ""), 0, "which it downloads when it starts");
+    let at = r#","base_model_name_or_path":"/base""#;
+    check(&merged("2.2.0", at, stored, ""), 0, &of("/base"));
+    check(&merged("2.2.0", "", stored, ""), 11, "does not say for which model it was made");
+}

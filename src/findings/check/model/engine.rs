@@ -1,7 +1,7 @@
 //! What the lane's engine makes of what the path names, if that is whole.
 
 use super::build::{self, Told};
-use super::{Subject, is_called_gguf, opens_gguf_alone, rules, severity};
+use super::{Subject, is_called_gguf, merged, opens_gguf_alone, rules, severity};
 use crate::facts::model::gguf::{Newer, architectures};
 use crate::facts::model::huggingface::{FolderKind, Weights};
 use crate::facts::model::{Content, Defect, Folder, Model, Shape};
@@ -112,7 +112,7 @@ fn wrong_hub_folder(subject: &Subject<'_>, models: &Models, folder: &Folder) -> 
         return Some(ggufs_instead(subject, models, folder));
     }
     if opens_folder(subject) && folder.kind == FolderKind::Adapter {
-        return adapter_instead(subject, models);
+        return adapter_instead(subject, models, folder);
     }
     if subject.part() != Part::Model {
         return None;
@@ -179,9 +179,9 @@ fn ggufs_instead(subject: &Subject<'_>, models: &Models, folder: &Folder) -> Fin
 }
 
 /// An adapter in the place of the model that it was made for.
-fn adapter_instead(subject: &Subject<'_>, models: &Models) -> Option<Finding> {
+fn adapter_instead(subject: &Subject<'_>, models: &Models, folder: &Folder) -> Option<Finding> {
     let fix = match models.adapters {
-        Adapters::OwnModel => return None,
+        Adapters::OwnModel(merging) => return merged::judge(subject, folder, merging),
         Adapters::Flag(flag) => format!(
             "name the folder of the model that it was made for, and the adapter with `{flag}`"
         ),
