@@ -174,8 +174,8 @@ fn is_cut(facts: &LaneFacts, looked_at: usize) -> bool {
     opened.filter(|opens| takes(opens.part)).count() > looked_at
 }
 
-/// What is known of the lane's model where that is a folder of safetensors.
-fn checkpoint(facts: &LaneFacts) -> Option<&Checkpoint> {
+/// What is known of the lane's model where that is a folder with a configuration.
+pub fn checkpoint(facts: &LaneFacts) -> Option<&Checkpoint> {
     let models = facts.artifacts.iter().filter(|seen| seen.artifact.part == engine::Part::Model);
     let folders = models.filter_map(|seen| match &seen.model.seen()?.shape {
         Layout::Folder(folder) => folder.checkpoint.as_deref(),

@@ -104,7 +104,7 @@ pub struct Folder {
     /// What the tensors say to the configuration; absent where not all of them are known, or it names
     /// no class.
     pub fit: Option<Fit>,
-    /// What tells how much memory it takes; absent where it has no configuration, or no safetensors.
+    /// What tells how much memory it takes; absent where it has no configuration of a model.
     pub checkpoint: Option<Box<Checkpoint>>,
     /// The path is a repository's folder of the hub's cache; below it, this is what was judged.
     pub snapshot: Option<PathBuf>,

@@ -8,6 +8,7 @@ use std::fmt;
 
 pub use self::checkpoint::{Alike, Checkpoint, Gathering};
 use crate::plan::engine::Share;
+use crate::source_map::Spanned;
 
 /// What a model is made of, as far as its memory depends on it: the numbers and the tensors of a GGUF
 /// file.
@@ -55,7 +56,7 @@ pub struct Tensor {
 pub struct Loaded<'a> {
     /// The model, if it is one of GGUF files.
     pub model: Option<&'a Shape>,
-    /// The model, if it is a folder of safetensors.
+    /// The model, if it is a folder with a configuration.
     pub checkpoint: Option<&'a Checkpoint>,
     /// Projectors of images or sound.
     pub projectors: Vec<&'a Shape>,
@@ -177,6 +178,25 @@ pub struct Claim {
     pub share: Share,
 }
 
+/// A cache that is told to be smaller than what one request of the longest length takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortage {
+    /// The flag that says how large it is to be.
+    pub flag: String,
+    /// What it says.
+    pub said: Spanned<String>,
+    /// Bytes that a request can take of it.
+    pub there: u64,
+    /// Bytes that the request takes at least.
+    pub needed: u64,
+    /// Tokens of the request.
+    pub tokens: u64,
+    /// Tokens of the longest request for which there is room; absent: not known, or for none.
+    pub longest: Option<u64>,
+    /// Whether the engine is known not to start so.
+    pub is_certain: bool,
+}
+
 /// How an engine is set, as far as that decides about memory.
 pub trait Sizing: fmt::Debug + Send + Sync {
     /// What takes memory; absent: that cannot be said.
@@ -186,6 +206,12 @@ pub trait Sizing: fmt::Debug + Send + Sync {
     /// absent: none does, everything does, or that is not known.
     fn largest(&self, loaded: &Loaded<'_>, machine: &Machine, room: &[Room]) -> Option<Largest> {
         let _ = (loaded, machine, room);
+        None
+    }
+
+    /// Whether the cache is told to be too small for this model; absent: it is not, or that is not known.
+    fn shortage(&self, checkpoint: &Checkpoint) -> Option<Shortage> {
+        let _ = checkpoint;
         None
     }
 

@@ -10,6 +10,7 @@ mod keys;
 mod level;
 mod listed;
 mod log;
+mod memory;
 mod model;
 mod registries;
 mod spread;
@@ -323,6 +324,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     settings(&arguments, reading);
     let is_for_cpu = launch.image.as_ref().is_some_and(|it| it.mentions("cpu"));
     spread::read(&arguments, is_for_cpu, reading);
+    reading.invocation.sizing = memory::sizing(&arguments, is_for_cpu, reading);
     environment::values(is_for_cpu, reading);
 }
 

@@ -1,13 +1,14 @@
 //! What a folder of safetensors tells of the memory that its model takes.
 
-use super::{Examination, Weights};
+use super::{Examination, FolderKind, Weights};
 use crate::facts::model::file::{Content, Role};
 use crate::plan::engine::memory::{Checkpoint, Gathering};
 
-/// Its configuration and its tensors; absent where it has no configuration, or no safetensors.
+/// Its configuration, and its tensors as far as their headers were read; absent where it has no
+/// configuration of a model.
 pub(super) fn of(examination: &Examination<'_>) -> Option<Checkpoint> {
     let config = examination.document.as_ref()?;
-    if examination.folder.weights != Some(Weights::Safetensors) {
+    if examination.folder.kind == FolderKind::Adapter {
         return None;
     }
     let files =
@@ -27,7 +28,10 @@ pub(super) fn of(examination: &Examination<'_>) -> Option<Checkpoint> {
     }
     Some(Checkpoint {
         config: config.clone(),
-        is_whole: !read.is_empty() && !read.contains(&false),
+        positions: examination.folder.config.as_ref()?.positions.clone(),
+        is_whole: examination.folder.weights == Some(Weights::Safetensors)
+            && !read.is_empty()
+            && !read.contains(&false),
         tensors: gathering.finish(),
     })
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use crate::plan::engine::positions::{Limits, Longest, Positions};
+
 /// The parts of a configuration that are the language model of a model of several kinds of input
 /// (vLLM 0.12.0 transformers_utils/config.py, `get_hf_text_config`, and what transformers 4.57.6 and
 /// 5.19.0 call it, `get_text_config`).
@@ -15,7 +17,9 @@ const OF_TEXT: [&str; 4] = ["text_config", "llm_config", "language_config", "dec
 pub struct Checkpoint {
     /// `config.json`, as it is written.
     pub config: Map<String, Value>,
-    /// Whether the headers of all of its files were read.
+    /// What it says of how long a context it was made for.
+    pub positions: Positions,
+    /// Whether it has safetensors, and the headers of all of their files were read.
     pub is_whole: bool,
     /// Its tensors, those of one layer that are alike as one.
     pub tensors: Vec<Alike>,
@@ -111,6 +115,16 @@ impl Checkpoint {
     #[must_use]
     pub fn number(&self, key: &str) -> Option<u64> {
         self.value(key)?.as_u64()
+    }
+
+    /// The shortest of the contexts that an engine may take for the longest, in tokens; absent: not known.
+    #[must_use]
+    pub fn longest(
+        &self,
+        rule: fn(&Positions, &Limits, Option<&[u32]>) -> Option<Longest>,
+        release: Option<&[u32]>,
+    ) -> Option<u64> {
+        rule(&self.positions, &Limits::default(), release).map(|longest| longest.least)
     }
 
     /// Bytes of all tensors.

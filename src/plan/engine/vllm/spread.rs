@@ -88,7 +88,7 @@ pub(super) fn read(arguments: &Arguments, is_for_cpu: bool, reading: &mut Readin
 }
 
 /// Whether it is the project's own image of a release that was read.
-fn is_read(reading: &Reading<'_>) -> bool {
+pub(super) fn is_read(reading: &Reading<'_>) -> bool {
     let known = reading.invocation.stock.then(|| reading.release()).flatten();
     known.is_some_and(|release| release.len() >= 2 && release.as_slice() <= NEWEST.as_slice())
 }

@@ -1,0 +1,257 @@
+//! The words and variables that decide about memory (vLLM 0.6.6 to 0.33.0, engine/arg_utils.py,
+//! config/cache.py, platforms/cpu.py).
+
+use crate::plan::engine::arguments::{Arguments, Setting, human_number};
+use crate::plan::engine::reading::Reading;
+use crate::plan::engine::vllm::spread;
+use crate::plan::engine::{Filled, Share};
+use crate::source_map::Spanned;
+
+/// Since when a request is held against groups of layers (v1/core/kv_cache_utils.py, 0.14.1 and 0.13.0).
+const GROUPS_SINCE: [u32; 3] = [0, 14, 1];
+
+/// Since when the tokens of every batch that is under way count (0.26.0 and 0.25.1).
+const COUNTS_BATCHES_SINCE: [u32; 3] = [0, 26, 0];
+
+/// Since when the block that is never given out is left out of what there is (0.29.0 and 0.28.0).
+const KEEPS_BLOCK_SINCE: [u32; 3] = [0, 29, 0];
+
+/// Since when a number of blocks is what a request is held against (0.20.2 and 0.19.1).
+const HOLDS_BLOCKS_SINCE: [u32; 3] = [0, 20, 2];
+
+/// Since when the processor has blocks of 128 tokens (platforms/cpu.py, 0.11.1 and 0.11.0).
+const LONG_BLOCKS_SINCE: [u32; 3] = [0, 11, 1];
+
+/// Tokens of a block where nobody says how many, and the most that a backend of attention takes instead.
+const BLOCK: u64 = 16;
+const LONGEST_BLOCK: u64 = 128;
+
+/// Tokens that are computed at once, at least, where nobody says how many.
+const BATCH: u64 = 2048;
+
+/// How a server of vLLM is set.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Settings {
+    /// The release, if the image is the project's own and the release was read.
+    pub(super) release: Option<Vec<u32>>,
+    /// Whether the image is the project's own, of a release that was read or of one that is not said.
+    pub(super) is_stock: bool,
+    /// Tokens of the longest request.
+    pub(super) length: Length,
+    /// `--block-size`.
+    pub(super) said_block: Option<u64>,
+    /// `--kv-cache-dtype`; absent: `auto`.
+    pub(super) cache_type: Option<String>,
+    /// `--dtype`; absent: `auto`.
+    pub(super) dtype: Option<String>,
+    /// `--quantization`.
+    pub(super) quantization: Option<String>,
+    /// Over how many ranks each layer is divided, and over how many stages the layers are.
+    pub(super) tensor: u64,
+    /// See [`Settings::tensor`].
+    pub(super) stages: u64,
+    /// How many copies divide the experts among each other (`--data-parallel-size`).
+    pub(super) copies: u64,
+    /// Whether each rank has some of the experts whole.
+    pub(super) whole_experts: bool,
+    /// Bytes of the cache of each rank, and the flag that says so (`--kv-cache-memory-bytes`).
+    pub(super) cache: Option<Given>,
+    /// Blocks of the cache (`--num-gpu-blocks-override`).
+    pub(super) blocks: Option<Given>,
+    /// Bytes of the weights of each rank that stay in the memory of the host (`--cpu-offload-gb`).
+    pub(super) offloaded: u64,
+    /// `--max-num-batched-tokens`.
+    pub(super) batch: Option<u64>,
+    /// Over how many ranks the tokens of a request are divided.
+    pub(super) token_ranks: u64,
+    /// Whether it runs on the processor.
+    pub(super) is_on_processor: bool,
+    /// How much of each device it takes; absent: that is not known, or it runs on the processor.
+    pub(super) share: Option<Share>,
+    /// Whether the model is asked for vectors.
+    pub(super) is_of_vectors: bool,
+    /// Whether the model is changed by words of the command.
+    pub(super) overrides: bool,
+    /// Whether something is said whose effect is not worked out here.
+    pub(super) is_special: bool,
+    /// Whether layers are put on the stages by hand (`VLLM_PP_LAYER_PARTITION`).
+    pub(super) is_partitioned: bool,
+    /// Whether only the language model of a model of images is loaded.
+    pub(super) is_of_text: bool,
+}
+
+/// A number, and the flag that says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Given {
+    pub(super) flag: String,
+    pub(super) text: Spanned<String>,
+    pub(super) number: u64,
+}
+
+/// Tokens of the longest request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Length {
+    /// So many.
+    Said(u64),
+    /// As many as the model was made for.
+    #[default]
+    Own,
+    /// As many of these as there is room for (`auto`, `-1`).
+    Fitted,
+}
+
+/// The flags whose effect on the cache is not worked out: it can only grow by them, or come in other
+/// groups.
+const SPECIAL: [&str; 10] = [
+    "--speculative-config",
+    "--speculative-model",
+    "--spec-model",
+    "--spec-method",
+    "--kv-transfer-config",
+    "--disable-hybrid-kv-cache-manager",
+    "--disable-sliding-window",
+    "--kv-events-config",
+    "--kv-cache-dtype-skip-layers",
+    "--attention-config",
+];
+
+/// The flags whose values are read here.
+const DECIDING: [&str; 14] = [
+    "--block-size",
+    "--cpu-offload-gb",
+    "--data-parallel-size",
+    "--decode-context-parallel-size",
+    "--dtype",
+    "--gpu-memory-utilization",
+    "--kv-cache-dtype",
+    "--kv-cache-memory-bytes",
+    "--max-model-len",
+    "--max-num-batched-tokens",
+    "--num-gpu-blocks-override",
+    "--pipeline-parallel-size",
+    "--quantization",
+    "--tensor-parallel-size",
+];
+
+impl Settings {
+    /// What is said, where the rest of the command line has been read.
+    /// Absent: a word of it is not known.
+    pub(super) fn of(
+        arguments: &Arguments,
+        is_for_cpu: bool,
+        reading: &Reading<'_>,
+    ) -> Option<Self> {
+        let settings = DECIDING.iter().filter_map(|flag| arguments.last(flag));
+        if settings.into_iter().any(|setting| setting.text().is_none()) {
+            return None;
+        }
+        let invocation = &reading.invocation;
+        let is_read = spread::is_read(reading);
+        let release = reading.release().filter(|_| is_read);
+        let text = |flag| words(arguments.last(flag));
+        let number = |flag| text(flag).and_then(|text| human_number(&text));
+        let count = |flag| number(flag).filter(|count| *count > 0).unwrap_or(1);
+        let share = invocation.spread.share.as_ref();
+        let said = |it: &Option<Spanned<u64>>| it.as_ref().map_or(1, |it| it.value.max(1));
+        Some(Self {
+            is_stock: invocation.stock && (is_read || invocation.version.is_none()),
+            release,
+            length: length(arguments),
+            said_block: number("--block-size").filter(|block| *block > 0),
+            cache_type: text("--kv-cache-dtype").filter(|text| text != "auto"),
+            dtype: invocation.dtype.as_ref().map(|it| it.value.clone()).filter(|it| it != "auto"),
+            quantization: invocation.quantization.as_ref().map(|it| it.value.clone()),
+            tensor: said(&invocation.tensor_parallel),
+            stages: said(&invocation.spread.pipeline_parallel),
+            copies: count("--data-parallel-size"),
+            whole_experts: invocation.spread.whole_experts,
+            cache: given(arguments.last("--kv-cache-memory-bytes")),
+            blocks: given(arguments.last("--num-gpu-blocks-override")),
+            offloaded: text("--cpu-offload-gb").map_or(0, |text| gibibytes(&text)),
+            batch: number("--max-num-batched-tokens").filter(|batch| *batch > 0),
+            token_ranks: count("--decode-context-parallel-size")
+                .saturating_mul(count("--prefill-context-parallel-size")),
+            is_on_processor: is_for_cpu,
+            share: share.map(|share| share.share),
+            is_of_vectors: share.is_some_and(|share| share.filled == Filled::Never),
+            overrides: invocation.overrides,
+            is_special: arguments.any(&SPECIAL) || invocation.spread.other_code,
+            is_partitioned: reading.environment.get("VLLM_PP_LAYER_PARTITION").is_some(),
+            is_of_text: invocation.limits_images,
+        })
+    }
+
+    /// Whether it is this release or a newer one; absent: the release is not known.
+    fn is_since(&self, first: [u32; 3]) -> Option<bool> {
+        self.release.as_ref().map(|release| {
+            let mut numbers = release.iter().copied();
+            first <= [(); 3].map(|()| numbers.next().unwrap_or(0))
+        })
+    }
+
+    /// See [`GROUPS_SINCE`].
+    pub(super) fn counts_groups(&self) -> Option<bool> {
+        self.is_since(GROUPS_SINCE)
+    }
+
+    /// See [`KEEPS_BLOCK_SINCE`].
+    pub(super) fn keeps_block(&self) -> Option<bool> {
+        self.is_since(KEEPS_BLOCK_SINCE)
+    }
+
+    /// See [`HOLDS_BLOCKS_SINCE`].
+    pub(super) fn holds_blocks(&self) -> bool {
+        self.is_since(HOLDS_BLOCKS_SINCE) == Some(true)
+    }
+
+    /// The least and the most tokens of a block.
+    pub(super) fn block(&self) -> [u64; 2] {
+        if let Some(block) = self.said_block {
+            return [block, block];
+        }
+        let is_long = self.is_since(LONG_BLOCKS_SINCE);
+        match self.is_on_processor {
+            true if is_long == Some(true) => [LONGEST_BLOCK; 2],
+            true | false => [BLOCK, LONGEST_BLOCK],
+        }
+    }
+
+    /// The least and the most tokens that are computed and whose blocks are not given back yet.
+    pub(super) fn in_flight(&self) -> [u64; 2] {
+        let least = self.batch.unwrap_or(BATCH);
+        match self.is_since(COUNTS_BATCHES_SINCE) {
+            Some(false) => [least, self.batch.unwrap_or(u64::MAX)],
+            Some(true) | None => [least, u64::MAX],
+        }
+    }
+}
+
+fn words(setting: Option<Setting>) -> Option<String> {
+    setting?.text().map(str::to_owned)
+}
+
+/// `--max-model-len`, which is `auto` as well where it is nothing (0.33.0 engine/arg_utils.py).
+fn length(arguments: &Arguments) -> Length {
+    match words(arguments.last("--max-model-len")).as_deref() {
+        None | Some("None") => Length::Own,
+        Some("auto" | "-1") => Length::Fitted,
+        Some(text) => human_number(text).map_or(Length::Own, Length::Said),
+    }
+}
+
+fn given(setting: Option<Setting>) -> Option<Given> {
+    let setting = setting?;
+    let number = human_number(setting.text()?)?;
+    let text = Spanned::new(setting.word.text.clone(), setting.word.place.clone());
+    Some(Given { flag: setting.by, text, number })
+}
+
+/// Bytes of a number of GiB.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a float becomes an integer by saturation"
+)]
+fn gibibytes(text: &str) -> u64 {
+    text.trim().parse::<f64>().map_or(0, |number| (number * f64::from(1_u32 << 30)) as u64)
+}

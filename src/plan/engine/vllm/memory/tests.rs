@@ -1,0 +1,230 @@
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::plan::engine::invocation;
+use crate::plan::engine::memory::Gathering;
+use crate::project::Service;
+use crate::source_map::Spanned;
+
+const GIB: u64 = 1 << 30;
+
+/// How a container of `image` with these words behind `--model` is set.
+fn sizing(image: &str, words: &str) -> Option<Arc<dyn Sizing>> {
+    let words: Vec<&str> = ["--model", "/m"].into_iter().chain(words.split_whitespace()).collect();
+    let mut service = Service::named(Spanned::nowhere("llm".to_owned()));
+    service.image = Some(Spanned::nowhere(image.to_owned()));
+    service.command =
+        Some(words.into_iter().map(|word| Spanned::nowhere(word.to_owned())).collect());
+    invocation(&service)?.sizing
+}
+
+fn on_gpu(release: &str, words: &str) -> Arc<dyn Sizing> {
+    sizing(&format!("vllm/vllm-openai:{release}"), words).unwrap()
+}
+
+fn on_processor(release: &str, words: &str) -> Arc<dyn Sizing> {
+    sizing(&format!("vllm/vllm-openai-cpu:{release}"), words).unwrap()
+}
+
+/// A model that says this of itself, with these tensors of two bytes a number.
+fn model(config: Value, tensors: &[(&str, &[u64])]) -> Checkpoint {
+    let Value::Object(config) = config else { unreachable!() };
+    let mut gathering = Gathering::default();
+    for (name, extents) in tensors {
+        gathering.add(name, "BF16", extents, extents.iter().product::<u64>() * 2);
+    }
+    Checkpoint { config, is_whole: true, tensors: gathering.finish(), ..Checkpoint::default() }
+}
+
+/// The model that vLLM 0.32.0 was started with on a processor.
+fn tiny() -> Checkpoint {
+    let config = json!({"architectures": ["LlamaForCausalLM"], "num_hidden_layers": 2,
+        "num_attention_heads": 4, "num_key_value_heads": 2, "hidden_size": 64,
+        "torch_dtype": "bfloat16"});
+    model(config, &[])
+}
+
+/// Llama-3.1-8B, of which each matrix of a layer is given once for all 32.
+fn llama() -> Checkpoint {
+    let config = json!({"architectures": ["LlamaForCausalLM"], "num_hidden_layers": 32,
+        "num_attention_heads": 32, "num_key_value_heads": 8, "hidden_size": 4096,
+        "intermediate_size": 14336, "vocab_size": 128_256, "torch_dtype": "bfloat16"});
+    let of_layer: [(&str, &[u64]); 9] = [
+        ("self_attn.q_proj.weight", &[4096, 4096]),
+        ("self_attn.k_proj.weight", &[1024, 4096]),
+        ("self_attn.v_proj.weight", &[1024, 4096]),
+        ("self_attn.o_proj.weight", &[4096, 4096]),
+        ("mlp.gate_proj.weight", &[14336, 4096]),
+        ("mlp.up_proj.weight", &[14336, 4096]),
+        ("mlp.down_proj.weight", &[4096, 14336]),
+        ("input_layernorm.weight", &[4096]),
+        ("post_attention_layernorm.weight", &[4096]),
+    ];
+    let mut names: Vec<(String, &[u64])> = vec![
+        ("model.embed_tokens.weight".to_owned(), &[128_256, 4096]),
+        ("lm_head.weight".to_owned(), &[128_256, 4096]),
+        ("model.norm.weight".to_owned(), &[4096]),
+    ];
+    for layer in 0..32 {
+        let named = of_layer
+            .iter()
+            .map(|(name, extents)| (format!("model.layers.{layer}.{name}"), *extents));
+        names.extend(named);
+    }
+    let tensors: Vec<(&str, &[u64])> =
+        names.iter().map(|(name, extents)| (name.as_str(), *extents)).collect();
+    model(config, &tensors)
+}
+
+fn machine(count: u32) -> Machine {
+    Machine { processor: None, devices: Devices::Count(count) }
+}
+
+/// The bounds of one part on one device.
+fn part(sizing: &dyn Sizing, model: &Checkpoint, wanted: (Use, Device)) -> (u64, Option<u64>) {
+    let loaded = Loaded { checkpoint: Some(model), ..Loaded::default() };
+    let parts = sizing.parts(&loaded, &machine(8)).unwrap();
+    let part = parts.iter().find(|part| (part.use_for, part.device) == wanted).unwrap();
+    (part.low, part.high)
+}
+
+#[test]
+fn a_cache_that_is_too_small_is_known_with_the_length_that_fits() {
+    // vLLM 0.32.0 on a processor refused 90000 with an estimated length of 128, and served 100000.
+    let check = |sizing: &dyn Sizing, model: &Checkpoint, expected: Option<(u64, u64, u64)>| {
+        let found = sizing.shortage(model);
+        assert!(found.iter().all(|found| found.is_certain));
+        let found = found.map(|it| (it.there, it.needed, it.longest.unwrap_or_default()));
+        assert_eq!(found, expected, "{sizing:?}");
+    };
+    let of = |release: &str, bytes: u64| {
+        on_processor(release, &format!("--max-model-len 256 --kv-cache-memory-bytes {bytes}"))
+    };
+    check(&*of("v0.32.0", 90_000), &tiny(), Some((57_232, 65_536, 128)));
+    check(&*of("v0.32.0", 100_000), &tiny(), None);
+    check(&*of("v0.32.0", 98_304), &tiny(), None);
+    check(&*of("v0.32.0", 98_303), &tiny(), Some((65_535, 65_536, 128)));
+    // Older releases keep no block back, and until 0.11.0 blocks were short.
+    check(&*of("v0.28.0", 90_000), &tiny(), None);
+    check(&*of("v0.28.0", 65_535), &tiny(), Some((65_535, 65_536, 128)));
+    // Of a release that is not known only what holds for all of them is certain.
+    check(&*of("latest", 90_000), &tiny(), None);
+    check(&*of("latest", 65_535), &tiny(), Some((65_535, 65_536, 0)));
+}
+
+#[test]
+fn blocks_that_are_counted_are_held_against_a_request_since_a_release_does_so() {
+    let of = |release: &str, blocks: u64| {
+        let words = format!("--max-model-len 256 --num-gpu-blocks-override {blocks}");
+        on_processor(release, &words).shortage(&tiny()).map(|it| (it.said.value, it.longest))
+    };
+    assert_eq!(of("v0.32.0", 3), None);
+    assert_eq!(of("v0.32.0", 2), Some(("2".to_owned(), Some(128))));
+    assert_eq!(of("v0.28.0", 2), None);
+    assert_eq!(of("v0.28.0", 1), Some(("1".to_owned(), Some(128))));
+    assert_eq!(of("v0.19.1", 1), None);
+}
+
+#[test]
+fn nothing_is_said_of_a_model_whose_class_or_numbers_are_not_known() {
+    let sizing = on_processor("v0.32.0", "--max-model-len 256 --kv-cache-memory-bytes 1");
+    let other = |key: &str, value: Value| {
+        let mut checkpoint = tiny();
+        checkpoint.config.insert(key.to_owned(), value);
+        sizing.shortage(&checkpoint)
+    };
+    assert_eq!(other("architectures", json!(["NobodyKnowsForCausalLM"])), None);
+    assert_eq!(other("num_hidden_layers", Value::Null), None);
+    assert!(other("num_key_value_heads", Value::Null).is_some());
+    let overridden = on_processor(
+        "v0.32.0",
+        "--max-model-len 256 --kv-cache-memory-bytes 1 --hf-overrides {\"num_hidden_layers\":1}",
+    );
+    assert_eq!(overridden.shortage(&tiny()), None);
+    let fitted = on_processor("v0.32.0", "--max-model-len auto --kv-cache-memory-bytes 1");
+    assert_eq!(fitted.shortage(&tiny()), None);
+}
+
+#[test]
+fn the_cache_of_a_rank_is_what_one_request_needs() {
+    // 32 layers x 8 heads x 128 x 2 x 2 bytes = 131072 for each token.
+    let cache = |words: &str, rank: u32| {
+        part(&*on_gpu("v0.28.0", words), &llama(), (Use::Cache, Device::Gpu(rank)))
+    };
+    let tokens = 32_768 * 131_072;
+    assert_eq!(cache("--max-model-len 32768", 0), (tokens, Some(tokens)));
+    assert_eq!(cache("--max-model-len 32768 --kv-cache-dtype fp8", 0).0, tokens / 2);
+    assert_eq!(cache("--max-model-len 32768 -tp 4", 3).0, tokens / 4);
+    // More ranks than heads of keys and values: each keeps one.
+    assert_eq!(cache("--max-model-len 32768 -tp 16", 15).0, tokens / 8);
+    assert_eq!(cache("--max-model-len 32768 -pp 2", 1).0, tokens / 2);
+    assert_eq!(cache("--max-model-len 1000", 0).0, 1008 * 131_072);
+    assert_eq!(cache("--max-model-len 1000 --block-size 128", 0).0, 1024 * 131_072);
+    assert_eq!(cache("--max-model-len 1k --kv-cache-memory-bytes 1G", 0), (GIB, Some(GIB)));
+    assert_eq!(cache("--max-model-len auto", 0).0, 16 * 131_072);
+    // The block that is kept back.
+    let newer = on_gpu("v0.29.0", "--max-model-len 32768 --block-size 16");
+    let newer = part(&*newer, &llama(), (Use::Cache, Device::Gpu(0)));
+    assert_eq!(newer, (tokens, Some(tokens + 16 * 131_072)));
+}
+
+#[test]
+fn the_weights_of_a_rank_are_its_share() {
+    let all = llama().bytes();
+    assert_eq!(all, 16_060_522_496);
+    let weights = |words: &str, rank: u32| {
+        part(&*on_gpu("v0.28.0", words), &llama(), (Use::Weights, Device::Gpu(rank))).0
+    };
+    assert_eq!(weights("", 0), all);
+    let norms = (32 * 2 + 1) * 4096 * 2;
+    assert_eq!(weights("-tp 2", 1), (all - norms) / 2 + norms);
+    // Sixteen ranks: each has one of the eight heads of keys and values.
+    let keys = 32 * 2 * 1024 * 4096 * 2;
+    assert_eq!(weights("-tp 16", 7), (all - norms - keys) / 16 + keys / 8 + norms);
+    let embedding = 128_256 * 4096 * 2;
+    let final_norm = 4096 * 2;
+    let half = (all - 2 * embedding - final_norm) / 2;
+    assert_eq!(weights("-pp 2", 0), half + embedding);
+    assert_eq!(weights("-pp 2", 1), half + embedding);
+    assert_eq!(weights("--cpu-offload-gb 10", 0), all - 10 * GIB);
+    assert_eq!(weights("--dtype float32", 0), 2 * all);
+    assert_eq!(
+        weights("--quantization fp8", 0),
+        (all - 2 * embedding - norms) / 2 + 2 * embedding + norms
+    );
+}
+
+#[test]
+fn of_a_class_that_is_not_known_every_rank_has_an_equal_part_at_least() {
+    let mut other = llama();
+    other.config.insert("architectures".to_owned(), json!(["NobodyKnowsForCausalLM"]));
+    let (low, high) = part(&*on_gpu("v0.28.0", "-tp 4"), &other, (Use::Weights, Device::Gpu(0)));
+    assert!(other.bytes() / 4 - 1000 < low && low <= other.bytes() / 4, "{low}");
+    assert!(high.unwrap() >= other.bytes());
+    let cache = part(&*on_gpu("v0.28.0", "-tp 4"), &other, (Use::Cache, Device::Gpu(0)));
+    assert_eq!(cache, (0, None));
+}
+
+#[test]
+fn the_longest_request_that_fits_leaves_room_for_everything_else() {
+    let sizing = on_gpu("v0.28.0", "--max-model-len 131072");
+    let model = llama();
+    let loaded = Loaded { checkpoint: Some(&model), ..Loaded::default() };
+    let largest = |bytes: u64| {
+        let room = [Room { device: Device::Gpu(0), bytes }];
+        sizing.largest(&loaded, &machine(1), &room).map(|largest| (largest.flag, largest.value))
+    };
+    let weights = model.bytes() + model.bytes() / 50;
+    let beside = BESIDE + weights / 20;
+    let flag = "--max-model-len".to_owned();
+    assert_eq!(
+        largest(weights + beside + 1000 * 131_072),
+        Some((flag.clone(), (7 * 128).to_string()))
+    );
+    assert_eq!(largest(weights + beside), None);
+    assert_eq!(largest(weights + beside + 131_072 * 131_072), None);
+    assert_eq!(sizing.claim(), Some(Claim { share: crate::plan::engine::Share(920_000) }));
+    assert_eq!(on_processor("v0.28.0", "").claim(), None);
+}
