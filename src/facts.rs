@@ -1,5 +1,6 @@
 //! What was observed: the typed facts that cross from doing to judging.
 
+mod asked;
 pub mod binds;
 pub mod doctor;
 pub mod hub;

@@ -122,8 +122,9 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
         check::rivals(&ProjectFacts::of(&stack, &plan, options), &lanes, &mut findings);
         let redactor = &voice.redactor;
         prove(&mut lanes, &mut stack, options, &mut findings, (&mut watch, redactor)).await;
-        facts::memory::work_out(&mut lanes, &stack);
         let facts = ProjectFacts::of(&stack, &plan, options);
+        let devices = facts::memory::work_out(&mut lanes, &facts, &stack.standpoint);
+        let facts = ProjectFacts { devices: &devices, ..facts };
         check::together(&facts, &lanes, &mut findings);
         check::containers(&facts, &mut findings);
         watch.lap("checks");

@@ -1,16 +1,19 @@
 //! What the lanes take of memory, as far as their command lines and the headers of their models tell.
 
+mod cards;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use self::cards::HostCards;
 use crate::facts::model::{Content, Model, Shape as Layout, gguf};
-use crate::facts::{ArtifactFacts, LaneFacts};
+use crate::facts::{ArtifactFacts, LaneFacts, ProjectFacts};
 use crate::plan::engine;
 use crate::plan::engine::memory::{
     Checkpoint, Claim, Devices, Largest, Loaded, Machine, Part, Processor, Shape,
 };
+use crate::project::gpus::Gpus;
 use crate::project::mounts::Standpoint;
-use crate::project::stack::Stack;
-use crate::project::{Hardware, Project};
 use crate::regular_file;
 
 /// More than the list of the processors of any machine takes.
@@ -21,9 +24,11 @@ const LONGEST_LIST: u64 = 4 << 20;
 pub struct LaneMemory {
     /// What takes memory.
     pub parts: Vec<Part>,
-    /// For each device that its engine sees, in its order, the key of the [`HostDevice`] that it is;
+    /// For each device that its engine uses, in its order, the key of the [`HostDevice`] that it is;
     /// absent: that cannot be told.
     pub devices: Vec<Option<String>>,
+    /// The keys of all that they are among; empty: that cannot be told.
+    pub among: BTreeSet<String>,
     /// What its engine takes of each of them, whatever it needs.
     pub claim: Option<Claim>,
     /// The largest value with which it fits.
@@ -102,18 +107,35 @@ impl Fits {
     }
 }
 
-/// Works out what each lane takes. Blocking.
-pub fn work_out(lanes: &mut [LaneFacts], stack: &Stack) {
+/// Works out what each lane takes, and gives the GPUs of the host. Blocking.
+pub fn work_out(
+    lanes: &mut [LaneFacts],
+    project: &ProjectFacts<'_>,
+    standpoint: &Standpoint,
+) -> Vec<HostDevice> {
     let is_sized = |lane: &LaneFacts| {
         lane.lane.invocation.as_ref().is_some_and(|invocation| invocation.sizing.is_some())
     };
-    if !lanes.iter().any(is_sized) {
-        return;
+    let root = match standpoint {
+        Standpoint::Elsewhere(_) => None,
+        Standpoint::Host | Standpoint::Container(_) => Some(Path::new("/")),
+    };
+    let declared = project.plan.settings.gpus.as_ref().map(|gpus| &gpus.value);
+    if declared.is_none() && !lanes.iter().any(is_sized) {
+        return Vec::new();
     }
-    let processor = processor(&stack.standpoint);
+    let host = HostCards::gather(declared, root);
+    let processor = processor(standpoint);
+    let mut devices = host.devices();
     for lane in lanes {
-        lane.memory = of_lane(lane, &stack.project, processor);
+        let used = Used::by(lane, project, &host);
+        lane.memory = of_lane(lane, used, processor);
+        let Some(memory) = &lane.memory else { continue };
+        for device in devices.iter_mut().filter(|device| memory.among.contains(&device.key)) {
+            device.lanes.push(lane.lane.name.clone());
+        }
     }
+    devices
 }
 
 /// The processor that the engines run on; absent: they run on another machine, or it does not say.
@@ -127,11 +149,7 @@ fn processor(standpoint: &Standpoint) -> Option<Processor> {
     }
 }
 
-fn of_lane(
-    facts: &LaneFacts,
-    project: &Project,
-    processor: Option<Processor>,
-) -> Option<LaneMemory> {
+fn of_lane(facts: &LaneFacts, used: Used, processor: Option<Processor>) -> Option<LaneMemory> {
     let invocation = facts.lane.invocation.as_ref().filter(|it| it.unread.is_empty())?;
     let sizing = invocation.sizing.as_ref()?;
     let shapes: Vec<(engine::Part, Shape)> = facts
@@ -151,9 +169,11 @@ fn of_lane(
         is_cut: invocation.overrides
             || is_cut(facts, shapes.len() + usize::from(checkpoint(facts).is_some())),
     };
-    let machine = Machine { processor, devices: devices(facts, project) };
+    let machine = Machine { processor, devices: used.devices };
     let parts = sizing.parts(&loaded, &machine)?;
-    Some(LaneMemory { parts, claim: sizing.claim(), ..LaneMemory::default() })
+    let Used { keys, among, .. } = used;
+    let claim = sizing.claim();
+    Some(LaneMemory { parts, devices: keys, among, claim, ..LaneMemory::default() })
 }
 
 /// Whether something takes memory that was not looked at.
@@ -206,24 +226,45 @@ fn shape(seen: &ArtifactFacts) -> Option<Shape> {
     (!headers.is_empty()).then(|| gguf::shape(&headers, is_whole))
 }
 
-/// The devices that the services of a lane ask for.
-fn devices(facts: &LaneFacts, project: &Project) -> Devices {
-    let Some(service) = facts.lane.services.first() else { return Devices::Count(0) };
-    let hardware = Hardware::of_document(&project.document, service);
-    let ids = hardware.requests.iter().map(|request| request.ids.len()).sum::<usize>();
-    if hardware.requests_gpu() && ids > 0 {
-        return u32::try_from(ids).map_or(Devices::Some, Devices::Count);
-    }
-    let is_of_gpu = |file: &str| {
-        ["/dev/dri", "/dev/kfd", "/dev/nvidia"].iter().any(|start| file.starts_with(start))
-    };
-    let asks = hardware.requests_gpu() || hardware.requests_cdi();
-    if asks || hardware.device_files().any(is_of_gpu) {
-        return Devices::Some;
-    }
-    // What a runtime hands in is said in the image's own variables.
-    if hardware.runtime.is_some() { Devices::Unknown } else { Devices::Count(0) }
+/// The devices that the engine of a lane uses.
+struct Used {
+    devices: Devices,
+    /// See [`LaneMemory::devices`].
+    keys: Vec<Option<String>>,
+    /// See [`LaneMemory::among`].
+    among: BTreeSet<String>,
 }
+
+impl Used {
+    fn by(facts: &LaneFacts, project: &ProjectFacts<'_>, host: &HostCards) -> Self {
+        let nothing = |devices| Self { devices, keys: Vec::new(), among: BTreeSet::new() };
+        let service = facts.lane.services.first().and_then(|name| project.project.service(name));
+        let Some((invocation, service)) = facts.lane.invocation.as_ref().zip(service) else {
+            return nothing(Devices::Count(0));
+        };
+        let hardware = project.hardware(&service.name.value);
+        let known = host.seen_by(&hardware, project.host_gpus());
+        let seen = match invocation.gpus(service, &hardware, known) {
+            Gpus::Seen(seen) => seen,
+            Gpus::None => return nothing(Devices::Count(0)),
+            Gpus::Unknown(_) => return nothing(Devices::Unknown),
+        };
+        let Some(count) = seen.count else { return nothing(Devices::Some) };
+        let first = invocation.spread.first;
+        let number = count.saturating_sub(first);
+        let key = |gpu: &_| host.key(gpu, &hardware).map(str::to_owned);
+        let each = first..count.min(first.saturating_add(MOST));
+        let keys = each.map(|at| seen.taken(at, 1).first().and_then(key)).collect();
+        let all: Option<BTreeSet<String>> =
+            seen.taken(first, number.min(MOST)).iter().map(key).collect();
+        let whole = || host.keys(&hardware).map(str::to_owned).collect();
+        let devices = u32::try_from(number).map_or(Devices::Some, Devices::Count);
+        Self { devices, keys, among: all.unwrap_or_else(whole) }
+    }
+}
+
+/// More GPUs than any host has.
+const MOST: u64 = 64;
 
 #[cfg(test)]
 mod tests {

@@ -83,7 +83,7 @@ impl HostGpus {
     pub fn of_cdi<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let indices = names.filter_map(|name| name.strip_prefix("nvidia.com/gpu="));
         let count = indices.filter(|name| name.parse::<u64>().is_ok()).count();
-        Self { count: u64::try_from(count).ok().filter(|count| *count > 0), alike: false }
+        Self { count: u64::try_from(count).ok().filter(|count| *count > 0), alike: count == 1 }
     }
 }
 

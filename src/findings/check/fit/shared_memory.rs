@@ -1,6 +1,6 @@
 //! Whether the processes of one engine have room to hand each other data.
 
-use super::{Started, shared_memory};
+use super::Started;
 use crate::amount;
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
@@ -19,7 +19,7 @@ static SHARED_MEMORY_SHORT: Rule = Rule::error(
 
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     for started in Started::all(facts) {
-        let own = shared_memory(facts, &started.service.name.value);
+        let own = facts.shared_memory(&started.service.name.value);
         if let Some(finding) = judge(&started, own) {
             findings.push(finding);
         }

@@ -8,7 +8,6 @@ use crate::facts::{LaneFacts, ProjectFacts};
 use crate::findings::check::fit::Started;
 use crate::plan::engine::{Filled, Part, TakenShare};
 use crate::project::gpus::{Gpu, Handed};
-use crate::project::{Project, Service};
 use crate::source_map::Place;
 
 /// The condition under which one service is over when another starts.
@@ -50,7 +49,7 @@ impl<'a> Tenant<'a> {
     ) -> Option<Self> {
         let share = started.invocation.spread.share.as_ref()?;
         let gpus = started.invocation.takes(&started.gpus(facts));
-        let copies = copies(facts.project, started.service);
+        let copies = facts.copies(&started.service.name.value);
         let own = lanes.iter().find(|facts| facts.lane.name == started.lane.name);
         let kind = match share.filled {
             Filled::Partly => Kind::Partly,
@@ -138,13 +137,6 @@ fn is_over(tenant: &Tenant<'_>, other: &Tenant<'_>) -> bool {
     let name = &tenant.started.service.name.value;
     let mut edges = other.started.service.depends_on.iter();
     edges.any(|edge| edge.service == *name && edge.condition == COMPLETED)
-}
-
-/// How many containers a service has.
-fn copies(project: &Project, service: &Service) -> u64 {
-    let said = &project.document["services"][service.name.value.as_str()];
-    let replicas = said["deploy"]["replicas"].as_u64().or(said["scale"].as_u64());
-    replicas.unwrap_or(1)
 }
 
 /// Whether a lane's model gives out text; absent: not known.
