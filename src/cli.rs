@@ -41,6 +41,7 @@ const OVERVIEW: &str =
 const EXAMPLES: &str = "\
   preflight                                   judge the project in this folder
   preflight fetch --lane coder                bring what one lane lacks
+  preflight fit --gpus 2x24GB                 whether the stack fits on two cards of 24 GB
   preflight -o report.xml -o preflight.sarif  reports for CI beside the one on the screen
   preflight explain mount-source-missing      what a check means, and the fix
 ";
@@ -48,8 +49,8 @@ const EXAMPLES: &str = "\
 /// What of the exit codes a person may want to have at hand.
 const EXIT_CODES: &str = "\
 Exit codes: 0 ready, 2 usage, 3 could not judge, 10 files missing, 11 files corrupt, 12 access,
-13 network, 14 disk, 16 mount or permission, 17 lane configuration; `preflight explain 16` says more
-about one.";
+13 network, 14 disk, 16 mount or permission, 17 lane configuration, 21 memory;
+`preflight explain 16` says more about one.";
 
 /// Proves that every model of a Docker Compose inference stack will load, before any engine starts.
 #[derive(Debug, Parser)]
@@ -85,6 +86,8 @@ enum Command {
     Fetch(Fetch),
     /// Validate the files that are there
     Verify(Place),
+    /// Show what every lane takes of each GPU and of the host's memory, and whether it fits
+    Fit(Place),
     /// Judge the containers of the project as well
     Inspect(Place),
     /// Ask the running engines whether they answer
@@ -241,6 +244,7 @@ impl Cli {
             Some(Command::Config(config)) => (Task::Config, Some(config.place)),
             Some(Command::Fetch(fetch)) => (Task::Fetch, Some(fetch.place)),
             Some(Command::Verify(place)) => (Task::Verify, Some(place)),
+            Some(Command::Fit(place)) => (Task::Fit, Some(place)),
             Some(Command::Inspect(place)) => (Task::Inspect, Some(place)),
             Some(Command::Smoke(place)) => (Task::Smoke, Some(place)),
             Some(Command::Lock(lock)) => (Task::Lock, Some(lock.place)),

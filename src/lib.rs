@@ -118,6 +118,11 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
             return Ok(voice.lock(&Pinned { path: &path, before: &before, after: &after })?);
         }
         watch.lap("lock");
+    } else if options.task == Task::Fit {
+        facts::memory::work_out(&mut lanes, &stack);
+        findings = findings.alike();
+        check::fit(&ProjectFacts::of(&stack, &plan, options), &lanes, &mut findings);
+        watch.lap("checks");
     } else {
         check::rivals(&ProjectFacts::of(&stack, &plan, options), &lanes, &mut findings);
         let redactor = &voice.redactor;

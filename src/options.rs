@@ -14,11 +14,12 @@ use crate::path::{HostPath, LocalPath};
 use crate::suggest;
 
 /// The subcommands, for whoever mistypes one: what is none of them is a PATH.
-pub(crate) const COMMANDS: [&str; 11] = [
+pub(crate) const COMMANDS: [&str; 12] = [
     "plan",
     "config",
     "fetch",
     "verify",
+    "fit",
     "inspect",
     "smoke",
     "lock",
@@ -109,6 +110,8 @@ pub enum Task {
     Fetch,
     /// Validate what is there.
     Verify,
+    /// Tell what the lanes take of memory, and whether it is there.
+    Fit,
     /// Look at the containers.
     Inspect,
     /// Ask the running engines.

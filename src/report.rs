@@ -20,6 +20,7 @@ mod format;
 mod github;
 mod junit;
 mod markdown;
+mod memory;
 mod outcome;
 mod sarif;
 mod snippet;
@@ -32,7 +33,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::exit_code::ExitCode;
-use crate::facts::memory::LaneMemory;
+use crate::facts::memory::{Fits, HostDevice, LaneMemory};
 use crate::facts::model::FileState;
 use crate::facts::proof::stamp::Stamper;
 use crate::findings::causes::{with_consequences, with_variables};
@@ -71,6 +72,8 @@ pub fn named(name: &str) -> Option<&'static Format> {
 /// Everything that a run has to say. Inert; sorted.
 #[derive(Debug)]
 pub struct Report {
+    /// What was asked.
+    pub subject: Subject,
     /// In which role preflight ran.
     pub role: Role,
     /// What the process exits with.
@@ -84,6 +87,8 @@ pub struct Report {
     /// The containers of the project; empty when there are none or they could not be seen, which
     /// is a finding.
     pub containers: Vec<ContainerReport>,
+    /// The GPUs of the host whose memory is known.
+    pub devices: Vec<HostDevice>,
     /// What a fetch would bring; absent: this is no dry run, or nothing is missing.
     pub planned: Option<Planned>,
     /// How long it took.
@@ -99,6 +104,15 @@ pub struct Planned {
     pub bytes: u64,
     /// For so many lanes.
     pub lanes: usize,
+}
+
+/// What a run was asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// Whether the lanes can come up.
+    Lanes,
+    /// Whether there is memory enough for them: a verdict is about that alone.
+    Memory,
 }
 
 /// What a report needs to become a text.
@@ -191,6 +205,8 @@ pub enum Verdict {
 /// What a run has found out, before it is sorted and judged as a whole.
 #[derive(Debug)]
 pub struct RunOutcome<'a> {
+    /// What was asked.
+    pub subject: Subject,
     /// In which role preflight ran.
     pub role: Role,
     /// The project's name; absent when models were looked at without one.
@@ -201,6 +217,8 @@ pub struct RunOutcome<'a> {
     pub findings: Findings,
     /// The containers of the project, as far as they were seen.
     pub containers: Vec<ContainerReport>,
+    /// The GPUs of the host whose memory is known.
+    pub devices: Vec<HostDevice>,
     /// What a fetch would bring; absent: this is no dry run, or nothing is missing.
     pub planned: Option<Planned>,
     /// `--allow-unknown`.
@@ -254,11 +272,13 @@ impl Report {
     #[must_use]
     pub fn new(outcome: RunOutcome<'_>) -> Self {
         let RunOutcome {
+            subject,
             role,
             project,
             lanes,
             mut findings,
             containers,
+            devices,
             planned,
             allow_unknown,
             timing,
@@ -268,13 +288,20 @@ impl Report {
         }
         let mut reports = Vec::with_capacity(lanes.len());
         for LaneOutcome { lane, files, summary, unknown, skipped, planned, memory } in lanes {
-            let unknown = unknown.or_else(|| not_looked_at(lane, &findings));
+            let unknown = match subject {
+                Subject::Lanes => unknown.or_else(|| not_looked_at(lane, &findings)),
+                Subject::Memory => unsized_for(memory.as_ref(), unknown),
+            };
             let (verdict, reason) = judge(&lane.name, skipped, unknown, &findings);
+            let is_short = memory.as_ref().is_some_and(|memory| memory.fits == Fits::No);
             let (verdict, reason) = match (verdict, planned) {
                 (Verdict::Ready, Some(planned)) => (Verdict::NotReady, Some(planned)),
+                (Verdict::Ready, _) if subject == Subject::Memory && is_short => {
+                    (Verdict::NotReady, None)
+                }
                 (_, _) => (verdict, reason),
             };
-            if let (Verdict::Unknown, Some(reason)) = (verdict, &reason) {
+            if let (Subject::Lanes, Verdict::Unknown, Some(reason)) = (subject, verdict, &reason) {
                 findings.push(check::verdict::lane_unknown(lane, reason, role, allow_unknown));
             }
             reports.push(LaneReport {
@@ -293,7 +320,27 @@ impl Report {
         let findings = with_variables(sorted(findings.into_vec(), &reports));
         let findings = once(with_consequences(findings));
         let exit = exit_code(&findings);
-        Self { role, exit, project, lanes: reports, findings, containers, planned, timing }
+        Self {
+            subject,
+            role,
+            exit,
+            project,
+            lanes: reports,
+            findings,
+            containers,
+            devices,
+            planned,
+            timing,
+        }
+    }
+}
+
+/// Why it cannot be said whether a lane fits; absent: it can.
+fn unsized_for(memory: Option<&LaneMemory>, unknown: Option<String>) -> Option<String> {
+    match memory.map(|memory| memory.fits) {
+        Some(Fits::Yes | Fits::No) => None,
+        Some(Fits::Unknown) => Some("the memory that it has is not known".to_owned()),
+        None => Some(unknown.unwrap_or_else(|| "what it takes cannot be worked out".to_owned())),
     }
 }
 

@@ -459,7 +459,9 @@ fn has(format: &report::Format, task: Task) -> Result<(), OptionsError> {
         Task::Doctor => {
             ("doctor", [Format::HUMAN, Format::JSON].contains(&Format::of(format.name)))
         }
-        Task::Check | Task::Fetch | Task::Verify | Task::Inspect | Task::Smoke => return Ok(()),
+        Task::Check | Task::Fetch | Task::Verify | Task::Fit | Task::Inspect | Task::Smoke => {
+            return Ok(());
+        }
     };
     let format = format.name.to_owned();
     if has { Ok(()) } else { Err(OptionsError::FormatOfTask { task, format }) }

@@ -8,7 +8,7 @@ use super::{EXAMPLES, OVERVIEW};
 use crate::exit_code::ExitCode;
 
 /// When the words of this page were last changed.
-const DATE: &str = "2026-11-28";
+const DATE: &str = "2026-11-29";
 
 /// The longest line of the source.
 const LONGEST_LINE: usize = 80;

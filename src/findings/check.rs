@@ -235,6 +235,25 @@ pub fn together(facts: &ProjectFacts<'_>, lanes: &[LaneFacts], findings: &mut Fi
     }
 }
 
+/// Judges whether what the lanes take is there, and nothing else: every rule that leads to
+/// [`ExitCode::Memory`].
+pub fn fit(facts: &ProjectFacts<'_>, lanes: &[LaneFacts], findings: &mut Findings) {
+    let is_of_memory = |rule: &Rule| rule.exit == ExitCode::Memory;
+    let mut found = findings.alike();
+    for check in CHECKS.iter().filter(|check| check.rules.iter().any(|rule| is_of_memory(rule))) {
+        let judged = lanes.iter().filter(|lane| lane.lane.skipped.is_none());
+        match check.run {
+            Run::Project(run) => run(facts, &mut found),
+            Run::Together(run) => run(facts, lanes, &mut found),
+            Run::Model(run) => judged.for_each(|lane| run(lane, &mut found)),
+            // What the hub, a container or an engine says is not about what is to be.
+            Run::Mount(_) | Run::Hub(_) | Run::Missing(_) | Run::Container(_) | Run::Smoke(_) => {}
+        }
+    }
+    let found = found.into_vec().into_iter().filter(|finding| is_of_memory(finding.rule));
+    found.for_each(|finding| findings.push(finding));
+}
+
 /// Judges the containers, as far as they were seen.
 pub fn containers(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let Ok(observation) = facts.observation else { return };

@@ -5,7 +5,7 @@ use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet
 use super::format::Format;
 use super::snippet::{Excerpt, LineSecrets, Mark, excerpts};
 use super::text::{Cleaner, listed};
-use super::{Report, Telling, containers, lock, plan, table};
+use super::{Report, Subject, Telling, containers, lock, memory, plan, table};
 use crate::findings::{Finding, Severity};
 use crate::options::Charset;
 use crate::source_map::{Place, Variable, VariableSource};
@@ -52,8 +52,14 @@ pub fn render(report: &Report, telling: Telling<'_>) -> String {
         out.push_str(&finding(found, telling, &renderer, &secrets));
         out.push_str("\n\n");
     }
-    out.push_str(&table::render(&report.lanes, cleaner, layout));
-    if !report.containers.is_empty() {
+    match report.subject {
+        Subject::Memory => out.push_str(&memory::human(report, telling)),
+        Subject::Lanes => {
+            out.push_str(&table::render(&report.lanes, cleaner, layout));
+            out.push_str(&memory::brief(report, telling));
+        }
+    }
+    if report.subject == Subject::Lanes && !report.containers.is_empty() {
         out.push('\n');
         out.push_str(&containers::render(&report.containers, cleaner, layout.width));
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::format::Format;
 use super::{ContainerReport, Failure, FileReport, FileState, LaneReport, Telling, Verdict, plan};
+use crate::facts::memory::{HostDevice, LaneMemory, SizeSource};
 use crate::findings::{Finding, Label, Ruling, Severity};
 use crate::options::Role;
 use crate::plan::engine::Engine;
@@ -27,6 +28,7 @@ struct Report {
     exit_code: u8,
     project: Option<String>,
     lanes: Vec<Lane>,
+    devices: Vec<WireDevice>,
     findings: Vec<WireFinding>,
     containers: Vec<WireContainer>,
     errors: Vec<ErrorDocument>,
@@ -70,7 +72,28 @@ struct Lane {
 
 #[derive(Debug, Serialize)]
 struct Memory {
+    fits: &'static str,
     parts: Vec<MemoryPart>,
+    devices: Vec<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    largest: Option<WireLargest>,
+}
+
+#[derive(Debug, Serialize)]
+struct WireLargest {
+    flag: String,
+    value: String,
+}
+
+#[derive(Debug, Serialize)]
+struct WireDevice {
+    key: String,
+    name: Option<String>,
+    memory_bytes: u64,
+    source: &'static str,
+    lanes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -189,6 +212,7 @@ pub fn render(report: &super::Report, telling: Telling<'_>) -> String {
         exit_code: report.exit.code(),
         project: texts.option(report.project.as_deref()),
         lanes: report.lanes.iter().map(|lane| texts.lane(lane)).collect(),
+        devices: report.devices.iter().map(|device| texts.device(device)).collect(),
         findings: report.findings.iter().map(|finding| texts.finding(finding)).collect(),
         containers: report.containers.iter().map(|it| texts.container(it)).collect(),
         errors: Vec::new(),
@@ -212,6 +236,7 @@ pub fn render_failure(failure: &Failure, telling: Telling<'_>) -> String {
         exit_code: failure.exit.code(),
         project: None,
         lanes: Vec::new(),
+        devices: Vec::new(),
         findings: Vec::new(),
         containers: Vec::new(),
         errors: vec![error],
@@ -252,10 +277,35 @@ impl Texts<'_> {
             reason: self.option(lane.reason.as_deref()),
             summary: self.option(lane.summary.as_deref()),
             files: lane.files.iter().map(|file| self.file(file)).collect(),
-            memory: lane
-                .memory
-                .as_ref()
-                .map(|memory| Memory { parts: memory.parts.iter().map(memory_part).collect() }),
+            memory: lane.memory.as_ref().map(|memory| self.memory(memory)),
+        }
+    }
+
+    fn memory(self, memory: &LaneMemory) -> Memory {
+        let key = |key: &Option<String>| self.option(key.as_deref());
+        Memory {
+            fits: memory.fits.id(),
+            parts: memory.parts.iter().map(memory_part).collect(),
+            devices: memory.devices.iter().map(key).collect(),
+            share: memory.claim.map(|claim| claim.share.fraction()),
+            largest: memory.largest.as_ref().map(|largest| WireLargest {
+                flag: self.text(&largest.flag),
+                value: self.text(&largest.value),
+            }),
+        }
+    }
+
+    fn device(self, device: &HostDevice) -> WireDevice {
+        WireDevice {
+            key: self.text(&device.key),
+            name: self.option(device.name.as_deref()),
+            memory_bytes: device.memory,
+            source: match device.source {
+                SizeSource::Declared => "declared",
+                SizeSource::Sysfs => "sysfs",
+                SizeSource::Name => "name",
+            },
+            lanes: device.lanes.iter().map(|lane| self.text(lane)).collect(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::format::Format;
 use super::table::{total_size, word};
-use super::{Failure, Report, Telling, address, human, verdict};
+use super::{Failure, Report, Subject, Telling, address, human, memory, verdict};
 use crate::findings::{Finding, Severity};
 use crate::options::Charset;
 
@@ -46,11 +46,32 @@ fn render(report: &Report, telling: Telling<'_>) -> String {
         let cells = cells.map(|cell| text(&cleaner.joined(cell)));
         out.push_str(&format!("| {} |\n", cells.join(" | ")));
     }
+    out.push_str(&memory(report, telling));
     for finding in report.findings.iter().take(MOST_FINDINGS) {
         out.push_str(&section(finding, telling));
     }
     if report.findings.len() > MOST_FINDINGS {
         out.push_str(&format!("\n... and {} more\n", report.findings.len() - MOST_FINDINGS));
+    }
+    out
+}
+
+/// What is in each memory: a row for each lane in it, and the bars where they were asked for.
+fn memory(report: &Report, telling: Telling<'_>) -> String {
+    let rows = memory::rows(report, telling.cleaner());
+    if rows.is_empty() || (report.subject == Subject::Lanes && report.devices.is_empty()) {
+        return String::new();
+    }
+    let mut out =
+        "\n| memory | lane | parts | takes | left |\n|---|---|---|---:|---:|\n".to_owned();
+    for row in rows {
+        let cells = row.map(|cell| text(&cell));
+        out.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+    if report.subject == Subject::Memory {
+        let plain = human::Layout { color: false, ..telling.layout };
+        let bars = memory::bars(report, Telling { layout: plain, ..telling });
+        out.push_str(&format!("\n{}", fenced("text", bars.trim_end())));
     }
     out
 }

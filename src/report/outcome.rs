@@ -8,13 +8,13 @@ use crate::facts::model::{Listed, ModelFacts};
 use crate::facts::{ArtifactFacts, LaneFacts, ProjectFacts};
 use crate::findings::Findings;
 use crate::findings::check;
-use crate::options::Options;
+use crate::options::{Options, Task};
 use crate::path::{HostPath, ServicePath};
 use crate::project::docker::Container;
 use crate::project::mounts::Sight;
 use crate::timing::Timing;
 
-use super::{ContainerReport, FileReport, FileState, LaneOutcome, Planned, RunOutcome};
+use super::{ContainerReport, FileReport, FileState, LaneOutcome, Planned, RunOutcome, Subject};
 
 impl<'a> RunOutcome<'a> {
     /// Puts together what was seen and what was found.
@@ -28,11 +28,24 @@ impl<'a> RunOutcome<'a> {
     ) -> Self {
         let name = &project.project.name;
         Self {
+            subject: match options.task {
+                Task::Fit => Subject::Memory,
+                Task::Check
+                | Task::Plan
+                | Task::Config
+                | Task::Fetch
+                | Task::Verify
+                | Task::Inspect
+                | Task::Smoke
+                | Task::Lock
+                | Task::Doctor => Subject::Lanes,
+            },
             role: options.role,
             project: (!name.is_empty()).then(|| name.clone()),
             lanes: lanes.iter().map(LaneOutcome::of).collect(),
             findings,
             containers: containers(project),
+            devices: project.devices.to_vec(),
             planned: planned(lanes),
             allow_unknown: options.allow_unknown,
             timing,

@@ -4,11 +4,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::error::Error;
+use crate::facts::memory::SizeSource;
 use crate::findings::Policy;
 use crate::findings::Rule;
 use crate::options::Choices;
 use crate::options::{self, Charset, OptionsError, ProgressStyle, ReportOptions};
-use crate::plan::engine::memory::{Device, Part, Use};
+use crate::plan::engine::Share;
+use crate::plan::engine::memory::{Claim, Device, Largest, Part, Use};
 use crate::plan::lanes::{Origin, Traced};
 use crate::report::redact::unseen::is_unprintable;
 use crate::source::Source;
@@ -68,6 +70,7 @@ fn outcome(lanes: &[Lane], unknown: &[(&str, &str)], found: Vec<Finding>) -> Rep
         findings.push(finding);
     }
     Report::new(RunOutcome {
+        subject: Subject::Lanes,
         role: Role::Hand,
         project: Some("cortex".to_owned()),
         lanes: lanes
@@ -87,6 +90,7 @@ fn outcome(lanes: &[Lane], unknown: &[(&str, &str)], found: Vec<Finding>) -> Rep
             .collect(),
         findings,
         containers: Vec::new(),
+        devices: Vec::new(),
         planned: None,
         allow_unknown: false,
         timing: Timing::default(),
@@ -168,6 +172,7 @@ fn an_unknown_lane_can_be_accepted() {
     let coder = lane("coder", true);
     let unknown = Some("not mounted".to_owned());
     let outcome = RunOutcome {
+        subject: Subject::Lanes,
         role: Role::Init,
         project: None,
         lanes: vec![LaneOutcome {
@@ -181,6 +186,7 @@ fn an_unknown_lane_can_be_accepted() {
         }],
         findings: Findings::new(Policy::default()),
         containers: Vec::new(),
+        devices: Vec::new(),
         planned: None,
         allow_unknown: true,
         timing: Timing::default(),
@@ -267,7 +273,13 @@ fn place(sources: &SourceMap, source: SourceId, text: &str) -> Place {
 fn memory() -> LaneMemory {
     let mapped = Part { mapped: true, ..Part::exact(Use::Weights, Device::Host, 1234) };
     let parts = vec![mapped, Part::between(Use::Compute, Device::Gpu(0), 7, None)];
-    LaneMemory { parts, ..LaneMemory::default() }
+    LaneMemory {
+        parts,
+        devices: vec![Some("0".to_owned()), None],
+        claim: Some(Claim { share: Share(920_000) }),
+        largest: Some(Largest { flag: "-c".to_owned(), value: "4096".to_owned() }),
+        fits: Fits::No,
+    }
 }
 
 /// A run in which everything that can be said is said.
@@ -327,6 +339,7 @@ pub(super) fn rich() -> (Report, SourceMap) {
     let files = [vec![shards], vec![file(gguf, Some(1234), FileState::Invalid)]];
     let mut files = files.into_iter();
     let report = Report::new(RunOutcome {
+        subject: Subject::Lanes,
         role: Role::Hand,
         project: Some("stack".to_owned()),
         lanes: lanes
@@ -343,6 +356,13 @@ pub(super) fn rich() -> (Report, SourceMap) {
             .collect(),
         findings,
         containers: Vec::new(),
+        devices: vec![HostDevice {
+            key: "0".to_owned(),
+            name: None,
+            memory: 24 << 30,
+            source: SizeSource::Declared,
+            lanes: vec!["reader".to_owned()],
+        }],
         planned: None,
         allow_unknown: false,
         timing: Timing::default(),

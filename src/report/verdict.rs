@@ -5,7 +5,7 @@
 
 use super::table::word;
 use super::text::{Cleaner, cut_end, squeeze};
-use super::{Failure, FileState, LaneReport, Report, Telling, Verdict};
+use super::{Failure, FileState, LaneReport, Report, Subject, Telling, Verdict};
 use crate::amount::{count, size};
 use crate::exit_code::ExitCode;
 use crate::findings::{Finding, Severity};
@@ -109,6 +109,16 @@ pub(super) fn headline(report: &Report) -> String {
             "preflight: would fetch {files}, {bytes}, for {wanting}; {ready} of {total} {lanes} \
              ready{more}"
         );
+    }
+    if report.subject == Subject::Memory {
+        let unknown = judged().filter(|lane| lane.verdict == Verdict::Unknown).count();
+        let unknown = if unknown > 0 { format!(", {unknown} unknown") } else { String::new() };
+        let fit = format!("{ready} of {total} {lanes} fit{unknown}{more}");
+        return if report.exit == ExitCode::Ready {
+            format!("preflight: {fit}")
+        } else {
+            format!("preflight: not ready: exit {code}, {meaning}; {fit}")
+        };
     }
     if report.exit == ExitCode::Ready && total == 0 && skipped > 0 {
         return format!("preflight: nothing was judged{more}");

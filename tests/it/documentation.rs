@@ -14,11 +14,12 @@ use std::path::Path;
 
 use crate::sandbox::{Sandbox, repository};
 
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
     "examples/cortex/README.md",
     "docs/configuration.md",
     "docs/exit-codes.md",
+    "docs/fit.md",
     "docs/limits.md",
     "docs/migration.md",
     "docs/performance.md",

@@ -90,6 +90,8 @@ mod fetch_update;
 mod first_start;
 /// Lanes on the GPUs that they are given.
 mod fit;
+/// What `fit` tells, in every format.
+mod fit_command;
 /// Random model files.
 mod folder_and_cache;
 mod fuzz;

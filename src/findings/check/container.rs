@@ -109,6 +109,7 @@ fn judges_containers(facts: &ProjectFacts<'_>) -> bool {
         | Task::Config
         | Task::Fetch
         | Task::Verify
+        | Task::Fit
         | Task::Lock
         | Task::Doctor => false,
     }

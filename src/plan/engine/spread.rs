@@ -121,6 +121,19 @@ impl Share {
         (number > 0.0 && number <= 1.0).then(|| Self((number * 1e6).round() as u64))
     }
 
+    /// As a part of 1.
+    #[must_use]
+    pub fn fraction(self) -> f64 {
+        u32::try_from(self.0).map_or(1.0, |millionths| f64::from(millionths) / 1e6)
+    }
+
+    /// So much of `bytes`, rounded up.
+    #[must_use]
+    pub fn of(self, bytes: u64) -> u64 {
+        let part = (u128::from(bytes) * u128::from(self.0)).div_ceil(1_000_000);
+        u64::try_from(part).unwrap_or(u64::MAX)
+    }
+
     /// `0.92`: two digits behind the point, the rest left out.
     #[must_use]
     pub fn shown(self) -> String {

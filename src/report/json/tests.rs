@@ -62,6 +62,7 @@ fn is_of_type(value: &Value, kind: &Value) -> bool {
         "string" => value.is_string(),
         "boolean" => value.is_boolean(),
         "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
         "null" => value.is_null(),
         other => panic!("the type `{other}` is not known here"),
     }
