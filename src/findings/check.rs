@@ -86,6 +86,7 @@ pub static CHECKS: &[&Check] = &[
     &cache::CONTENT,
     &model::CHECK,
     &fit::split::CHECK,
+    &fit::cache_size::CHECK,
     &fit::shares::CHECK,
     &container::inside::CHECK,
     &proof::CHECK,

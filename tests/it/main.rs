@@ -181,6 +181,8 @@ mod tidy;
 mod token_and_endpoint;
 /// Every byte proven once.
 mod verify_deep;
+/// Caches of random sizes, against vLLM's own arithmetic.
+mod vllm_cache;
 /// Random command lines of vLLM, against its own parser.
 mod vllm_flags;
 /// What is not where its engine opens it, and is elsewhere.

@@ -1,6 +1,7 @@
 //! Whether a lane fits where it is to run: its ranks on the GPUs that it sees, its layers on its ranks,
 //! what it takes beside what others take.
 
+pub mod cache_size;
 pub mod ranks;
 pub mod shared_memory;
 pub mod shares;

@@ -263,7 +263,9 @@ impl Server {
         let stages =
             (0..self.0.stages.clamp(1, MOST_RANKS)).map(|stage| self.layers_of(stage, count));
         let one = |own: Own| {
-            let [least, most] = [&least, &most].map(|it| it.need(&layers.layers, own.places()));
+            let places =
+                if self.0.holds_all_stages() { 0..layers.layers.len() } else { own.places() };
+            let [least, most] = [&least, &most].map(|it| it.need(&layers.layers, places.clone()));
             let there = |block: u64| {
                 if blocks.is_some() { given.number.saturating_mul(block) } else { given.number }
             };
@@ -313,11 +315,7 @@ impl Server {
             bits,
             in_flight: self.0.in_flight()[0],
             ranks: self.0.tensor,
-            sum: match self.0.counts_groups() {
-                Some(true) if !self.0.is_special => Sum::Groups,
-                Some(false) if !self.0.is_special => Sum::Layers,
-                Some(_) | None => Sum::Least,
-            },
+            sum: self.0.sum().filter(|_| !self.0.is_special).unwrap_or(Sum::Least),
         }
     }
 
@@ -330,7 +328,7 @@ impl Server {
             bits,
             in_flight: self.0.in_flight()[1],
             ranks: self.0.tensor,
-            sum: if self.0.counts_groups() == Some(false) { Sum::Layers } else { Sum::Groups },
+            sum: self.0.sum().unwrap_or(Sum::Groups),
         }
     }
 

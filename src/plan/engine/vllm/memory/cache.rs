@@ -25,12 +25,13 @@ pub(super) struct Counting {
 /// How the layers of a model are put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sum {
-    /// Whatever a release does, it is no less than this: each layer alone, in as few blocks as it can do
-    /// with.
+    /// Whatever a release does, it is no less than this.
     Least,
     /// Each layer alone (until 0.13.0).
     Layers,
-    /// In groups of one size, which take blocks of one pool (0.14.1 and newer).
+    /// In groups of one size, of which only the blocks of the first are counted (0.14.1 to 0.18.1).
+    FirstGroup,
+    /// In groups of one size, which take blocks of one pool (0.19.1 and newer).
     Groups,
 }
 
@@ -54,8 +55,12 @@ impl Counting {
             Need { bytes: sum.bytes.saturating_add(bytes), block }
         });
         match self.sum {
-            Sum::Least | Sum::Layers => alone,
-            Sum::Groups => self.grouped(layers, &stage).unwrap_or(alone),
+            Sum::Layers => alone,
+            Sum::FirstGroup | Sum::Groups => self.grouped(layers, &stage).unwrap_or(alone),
+            Sum::Least => {
+                let first = self.grouped(layers, &stage).unwrap_or(alone);
+                Need { bytes: alone.bytes.min(first.bytes), block: alone.block.min(first.block) }
+            }
         }
     }
 
@@ -111,7 +116,9 @@ impl Counting {
             for group in 0..groups {
                 let own = places.iter().skip(group).step_by(groups);
                 widest = widest.max(own.filter(|place| stage.contains(place)).count());
-                blocks = blocks.saturating_add(self.blocks(layer.kept));
+                if self.sum == Sum::Groups || blocks == 0 {
+                    blocks = blocks.saturating_add(self.blocks(layer.kept));
+                }
             }
         }
         let block = page.saturating_mul(u64::try_from(widest).ok()?);
@@ -173,7 +180,9 @@ mod tests {
         check(2, 3, 2, 2048 + 2 * 1089);
         let mixed = layers(1, 1);
         let least = Counting { sum: Sum::Least, ..COUNTING }.need(&mixed, 0..2).bytes;
-        assert_eq!(least, page * (2048 + 1088));
+        assert_eq!(least, page * 2048);
+        let first = Counting { sum: Sum::FirstGroup, ..COUNTING }.need(&mixed, 0..2).bytes;
+        assert_eq!(first, page * 2048);
         let alone = Counting { sum: Sum::Layers, ..COUNTING }.need(&mixed, 0..2).bytes;
         assert_eq!(alone, page * (2048 + 1089));
     }

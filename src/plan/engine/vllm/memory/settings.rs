@@ -1,14 +1,21 @@
 //! The words and variables that decide about memory (vLLM 0.6.6 to 0.33.0, engine/arg_utils.py,
 //! config/cache.py, platforms/cpu.py).
 
+use super::cache::Sum;
 use crate::plan::engine::arguments::{Arguments, Setting, human_number};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::vllm::spread;
 use crate::plan::engine::{Filled, Share};
 use crate::source_map::Spanned;
 
-/// Since when a request is held against groups of layers (v1/core/kv_cache_utils.py, 0.14.1 and 0.13.0).
-const GROUPS_SINCE: [u32; 3] = [0, 14, 1];
+/// Since when a request is held against groups of layers, first against the blocks of the first alone
+/// (v1/core/kv_cache_utils.py, 0.14.1 and 0.13.0, 0.19.1 and 0.18.1).
+const FIRST_GROUP_SINCE: [u32; 3] = [0, 14, 1];
+const GROUPS_SINCE: [u32; 3] = [0, 19, 1];
+
+/// Since when each stage of a pipeline is held against its own layers again, as it was before
+/// [`FIRST_GROUP_SINCE`] (0.17.1 and 0.16.0).
+const STAGES_SINCE: [u32; 3] = [0, 17, 1];
 
 /// Since when the tokens of every batch that is under way count (0.26.0 and 0.25.1).
 const COUNTS_BATCHES_SINCE: [u32; 3] = [0, 26, 0];
@@ -189,9 +196,19 @@ impl Settings {
         })
     }
 
-    /// See [`GROUPS_SINCE`].
-    pub(super) fn counts_groups(&self) -> Option<bool> {
-        self.is_since(GROUPS_SINCE)
+    /// How layers of several kinds are put together; absent: the release is not known.
+    pub(super) fn sum(&self) -> Option<Sum> {
+        let is_since = |first| self.is_since(first);
+        Some(match (is_since(FIRST_GROUP_SINCE)?, is_since(GROUPS_SINCE)?) {
+            (_, true) => Sum::Groups,
+            (true, false) => Sum::FirstGroup,
+            (false, false) => Sum::Layers,
+        })
+    }
+
+    /// Whether every stage of a pipeline is held against the layers of all of them.
+    pub(super) fn holds_all_stages(&self) -> bool {
+        self.is_since(FIRST_GROUP_SINCE) == Some(true) && self.is_since(STAGES_SINCE) == Some(false)
     }
 
     /// See [`KEEPS_BLOCK_SINCE`].

@@ -1,0 +1,242 @@
+//! vLLM's own arithmetic is the judge of caches of random sizes for random models, in four releases.
+//!
+//! `PREFLIGHT_TEST_VLLM_CACHE` names `tests/setup/vllm-cache`, which runs it out of the sources;
+//! `PREFLIGHT_TEST_SEED` is a number to begin with instead of the usual one.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use preflight::plan::engine::invocation;
+use preflight::plan::engine::memory::{Checkpoint, Shortage};
+use preflight::project::Service;
+use preflight::source_map::Spanned;
+use serde_json::{Value, json};
+
+use crate::vllm_flags::Dice;
+
+/// How many models each release is asked for.
+const CASES: usize = 400;
+
+/// A model, what a command says, and what a rank of it keeps.
+struct Case {
+    config: Value,
+    tokens: u64,
+    block: u64,
+    batch: u64,
+    bytes: u64,
+    ranks: u64,
+    stages: u64,
+    cache: u64,
+}
+
+/// A size whose binary logarithm is between two numbers.
+fn size(dice: &mut Dice, least: u32, most: u32) -> u64 {
+    let bits = least + u32::try_from(dice.below(usize::try_from(most - least).unwrap())).unwrap();
+    (1 << bits) + u64::try_from(dice.below(1 << bits)).unwrap()
+}
+
+fn number(dice: &mut Dice, choice: &[u64]) -> u64 {
+    choice[dice.below(choice.len())]
+}
+
+/// One of the classes whose layers are known, in any size.
+fn config(dice: &mut Dice) -> Value {
+    let layers = 2 + dice.below(12);
+    let heads = number(dice, &[8, 16, 32]);
+    let mut config = json!({"num_hidden_layers": layers, "num_attention_heads": heads,
+        "num_key_value_heads": number(dice, &[1, 2, 4, 8]),
+        "head_dim": number(dice, &[64, 128, 256]), "torch_dtype": "bfloat16"});
+    let window = number(dice, &[128, 512, 1024, 4096]);
+    let class = dice.of(&["Llama", "Llama", "Mistral", "Gemma3", "GptOss", "Qwen3", "DeepseekV3"]);
+    config["architectures"] = json!([format!("{class}ForCausalLM")]);
+    match class {
+        "Mistral" | "Gemma3" | "GptOss" => config["sliding_window"] = json!(window),
+        "DeepseekV3" => {
+            config["kv_lora_rank"] = json!(512);
+            config["qk_rope_head_dim"] = json!(64);
+        }
+        "Qwen3" => {
+            let kinds = ["full_attention", "sliding_attention"];
+            let kinds: Vec<&str> = (0..layers).map(|_| dice.of(&kinds)).collect();
+            config["layer_types"] = json!(kinds);
+            config["sliding_window"] = json!(window);
+        }
+        _ => {}
+    }
+    config
+}
+
+fn case(dice: &mut Dice) -> Case {
+    Case {
+        config: config(dice),
+        tokens: size(dice, 6, 17),
+        block: number(dice, &[32, 64, 128]),
+        batch: number(dice, &[2048, 8192]),
+        bytes: number(dice, &[1, 2]),
+        ranks: number(dice, &[1, 1, 2, 4]),
+        stages: number(dice, &[1, 1, 2]),
+        cache: size(dice, 16, 33),
+    }
+}
+
+impl Case {
+    fn number(&self, key: &str) -> u64 {
+        self.config[key].as_u64().unwrap()
+    }
+
+    /// The kind of a layer, as the class has it.
+    fn kept(&self, layer: u64) -> &'static str {
+        let class = self.config["architectures"][0].as_str().unwrap();
+        let listed = &self.config["layer_types"][usize::try_from(layer).unwrap()];
+        let is_windowed = match class {
+            "MistralForCausalLM" => true,
+            "Gemma3ForCausalLM" => layer % 6 != 5,
+            "GptOssForCausalLM" => layer.is_multiple_of(2),
+            _ => listed == "sliding_attention",
+        };
+        match class {
+            "DeepseekV3ForCausalLM" => "latent",
+            _ if is_windowed => "window",
+            _ => "all",
+        }
+    }
+
+    /// The question to the judge, with so many batches under way.
+    fn question(&self, batches: u64) -> Value {
+        let layers = self.number("num_hidden_layers");
+        let layer = |layer: u64| match self.kept(layer) {
+            "latent" => json!({"kept": "latent", "heads": 1, "width": 576}),
+            kept => json!({"kept": kept, "number": self.config["sliding_window"],
+                "heads": (self.number("num_key_value_heads") / self.ranks).max(1),
+                "width": 2 * self.number("head_dim")}),
+        };
+        let stages = if self.stages == 2 {
+            json!([layers / 2, layers - layers / 2])
+        } else {
+            json!([layers])
+        };
+        // What is over goes to the last stage but one.
+        let stages = match stages.as_array().map(Vec::as_slice) {
+            Some([first, last]) => json!([last, first]),
+            Some(_) | None => stages,
+        };
+        json!({"layers": (0..layers).map(layer).collect::<Vec<_>>(), "stages": stages,
+            "block": self.block, "tokens": self.tokens, "bytes": self.bytes, "batch": self.batch,
+            "batches": batches, "cache": self.cache})
+    }
+
+    /// What is said of it.
+    fn shortage(&self, release: &str) -> Option<Shortage> {
+        let kind = if self.bytes == 1 { "fp8" } else { "auto" };
+        let words = format!(
+            "--model /m --max-model-len {} --block-size {} --max-num-batched-tokens {} \
+             --kv-cache-dtype {kind} -tp {} -pp {} --kv-cache-memory-bytes {}",
+            self.tokens, self.block, self.batch, self.ranks, self.stages, self.cache
+        );
+        let mut service = Service::named(Spanned::nowhere("llm".to_owned()));
+        service.image = Some(Spanned::nowhere(format!("vllm/vllm-openai:v{release}")));
+        let words = words.split_whitespace().map(|word| Spanned::nowhere(word.to_owned()));
+        service.command = Some(words.collect());
+        let Value::Object(config) = self.config.clone() else { unreachable!() };
+        let checkpoint = Checkpoint { config, ..Checkpoint::default() };
+        invocation(&service).unwrap().sizing.unwrap().shortage(&checkpoint)
+    }
+}
+
+/// What vLLM makes of each question: whether it refuses, and the longest request that it estimates.
+fn judged(judge: &str, release: &str, questions: &[Value]) -> Vec<(bool, Option<u64>)> {
+    let mut child = Command::new(judge)
+        .args(["--judge", release])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let text: String = questions.iter().map(|question| format!("{question}\n")).collect();
+    let mut stdin = child.stdin.take().unwrap();
+    let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()).unwrap());
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    let answer = |line: &str| {
+        let answer: Value = serde_json::from_str(line).unwrap();
+        (answer["refused"].as_bool().unwrap(), answer["longest"].as_u64())
+    };
+    String::from_utf8(output.stdout).unwrap().lines().map(answer).collect()
+}
+
+/// What differs between what is said and what vLLM does with one batch under way and with two.
+fn difference(case: &Case, release: &str, judged: [(bool, Option<u64>); 2]) -> Option<String> {
+    let said = case.shortage(release);
+    let [(is_refused, longest), (is_refused_with_two, longest_with_two)] = judged;
+    let wrong = |what: &str| {
+        Some(format!(
+            "{what}: {} with {}, said {said:?}, judged {judged:?}",
+            case.config,
+            case.question(1)
+        ))
+    };
+    match &said {
+        Some(_) if !is_refused || !is_refused_with_two => wrong("a false alarm"),
+        None if is_refused => wrong("not seen"),
+        Some(said) => {
+            let least = longest.min(longest_with_two).unwrap_or_default() / case.block * case.block;
+            let found = said.longest.unwrap_or_default();
+            let has_windows =
+                (0..case.number("num_hidden_layers")).any(|it| case.kept(it) == "window");
+            let is_close = if has_windows { found <= least } else { found == least };
+            if is_close { None } else { wrong(&format!("{found} tokens instead of {least}")) }
+        }
+        None => None,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test is told where its parts are")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
+fn hold(release: &str, seed: u64) {
+    let Some(judge) = variable("PREFLIGHT_TEST_VLLM_CACHE") else {
+        let required = variable("PREFLIGHT_TEST_REQUIRE_ALL").is_some_and(|value| value == "1");
+        assert!(!required, "PREFLIGHT_TEST_VLLM_CACHE is not set");
+        println!("skipped: PREFLIGHT_TEST_VLLM_CACHE does not name the script that judges");
+        return;
+    };
+    let other = variable("PREFLIGHT_TEST_SEED").map(|seed| seed.parse().unwrap());
+    let mut dice = Dice(other.unwrap_or(seed));
+    let cases: Vec<Case> = (0..CASES).map(|_| case(&mut dice)).collect();
+    let questions: Vec<Value> =
+        cases.iter().flat_map(|case| [case.question(1), case.question(2)]).collect();
+    let answers = judged(&judge, release, &questions);
+    assert_eq!(answers.len(), questions.len());
+    let (pairs, _) = answers.as_chunks::<2>();
+    let refused = pairs.iter().filter(|[(is_refused, _), _]| *is_refused).count();
+    assert!((CASES / 5..CASES * 4 / 5).contains(&refused), "{refused} are refused");
+    let wrong: Vec<String> = cases
+        .iter()
+        .zip(pairs)
+        .filter_map(|(case, judged)| difference(case, release, *judged))
+        .collect();
+    assert!(wrong.is_empty(), "{} of {CASES}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn a_cache_is_refused_as_vllm_0_12_does() {
+    hold("0.12.0", 0x0C);
+}
+
+#[test]
+fn a_cache_is_refused_as_vllm_0_18_does() {
+    hold("0.18.1", 0x12);
+}
+
+#[test]
+fn a_cache_is_refused_as_vllm_0_28_does() {
+    hold("0.28.0", 0x1C);
+}
+
+#[test]
+fn a_cache_is_refused_as_vllm_0_33_does() {
+    hold("0.33.0", 0x21);
+}
