@@ -15,7 +15,7 @@ use preflight::options::{Base, Role};
 use preflight::plan::lanes::Lane;
 use preflight::report::redact::Redactor;
 use preflight::report::{
-    FORMATS, LaneOutcome, Length, Report, RunOutcome, Telling, human, verdict,
+    FORMATS, LaneOutcome, Length, Report, RunOutcome, Subject, Telling, human, verdict,
 };
 use preflight::source_map::{Place, SourceMap, Span, Variable, VariableSource};
 use preflight::timing::Timing;
@@ -89,6 +89,7 @@ fn report(sources: &mut SourceMap) -> Report {
         findings.push(finding);
     }
     Report::new(RunOutcome {
+        subject: Subject::Lanes,
         role: Role::Hand,
         project: Some("stack".to_owned()),
         lanes: lanes
@@ -105,6 +106,7 @@ fn report(sources: &mut SourceMap) -> Report {
             .collect(),
         findings,
         containers: Vec::new(),
+        devices: Vec::new(),
         planned: None,
         allow_unknown: false,
         timing: Timing::default(),

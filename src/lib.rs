@@ -99,6 +99,7 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
     let path = stack.lock_file(options);
     let lock = path.as_deref().map(lockfile::read).transpose()?.flatten();
     let mut lanes = survey::look(&plan, &stack, options, lock.as_ref()).await;
+    let mut devices = Vec::new();
     if options.files.check_lock {
         let path = path.ok_or(LockfileError::Nowhere)?;
         let lanes = survey::locked(&lanes, lock.as_ref(), options);
@@ -119,22 +120,23 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
         }
         watch.lap("lock");
     } else if options.task == Task::Fit {
-        facts::memory::work_out(&mut lanes, &stack);
+        let facts = ProjectFacts::of(&stack, &plan, options);
+        devices = facts::memory::work_out(&mut lanes, &facts, &stack.standpoint);
         findings = findings.alike();
-        check::fit(&ProjectFacts::of(&stack, &plan, options), &lanes, &mut findings);
+        check::fit(&ProjectFacts { devices: &devices, ..facts }, &lanes, &mut findings);
         watch.lap("checks");
     } else {
         check::rivals(&ProjectFacts::of(&stack, &plan, options), &lanes, &mut findings);
         let redactor = &voice.redactor;
         prove(&mut lanes, &mut stack, options, &mut findings, (&mut watch, redactor)).await;
         let facts = ProjectFacts::of(&stack, &plan, options);
-        let devices = facts::memory::work_out(&mut lanes, &facts, &stack.standpoint);
+        devices = facts::memory::work_out(&mut lanes, &facts, &stack.standpoint);
         let facts = ProjectFacts { devices: &devices, ..facts };
         check::together(&facts, &lanes, &mut findings);
         check::containers(&facts, &mut findings);
         watch.lap("checks");
     }
-    let project = ProjectFacts::of(&stack, &plan, options);
+    let project = ProjectFacts { devices: &devices, ..ProjectFacts::of(&stack, &plan, options) };
     let outcome = RunOutcome::of(&project, &lanes, findings, options, watch.stop());
     Ok(voice.report(&Report::new(outcome), &sources)?)
 }

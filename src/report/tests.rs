@@ -279,6 +279,7 @@ fn memory() -> LaneMemory {
         claim: Some(Claim { share: Share(920_000) }),
         largest: Some(Largest { flag: "-c".to_owned(), value: "4096".to_owned() }),
         fits: Fits::No,
+        ..LaneMemory::default()
     }
 }
 

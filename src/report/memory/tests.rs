@@ -35,6 +35,7 @@ fn report(subject: Subject) -> Report {
         claim: Some(Claim { share: Share(500_000) }),
         largest: Some(Largest { flag: "--max-model-len".to_owned(), value: "40192".to_owned() }),
         fits: Fits::Yes,
+        ..LaneMemory::default()
     };
     let of_llama = LaneMemory {
         parts: vec![
