@@ -5,6 +5,7 @@ pub mod compose;
 pub mod docker;
 pub mod gpus;
 mod hardware;
+mod memory_limit;
 pub mod mounts;
 pub mod secrets;
 mod shared_memory;
@@ -18,6 +19,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 pub use self::hardware::{DeviceRequest, Hardware};
+pub use self::memory_limit::MemoryLimit;
 pub use self::shared_memory::SharedMemory;
 
 use crate::path::{HostPath, ServicePath};

@@ -7,7 +7,7 @@ use crate::options::Role;
 use crate::plan::engine::Invocation;
 use crate::project::docker::Container;
 use crate::project::gpus::{Gpus, HostGpus};
-use crate::project::{Hardware, Service, SharedMemory};
+use crate::project::{Hardware, MemoryLimit, Service, SharedMemory};
 
 impl ProjectFacts<'_> {
     /// The container that will be started for a service; absent: it is made anew, from the files.
@@ -33,6 +33,15 @@ impl ProjectFacts<'_> {
         match self.container(service) {
             Some(container) => container.shared_memory,
             None => SharedMemory::of_document(&self.project.document, service),
+        }
+    }
+
+    /// How much memory of the host a service may have.
+    #[must_use]
+    pub fn memory_limit(&self, service: &str) -> MemoryLimit {
+        match self.container(service) {
+            Some(container) => container.memory_limit,
+            None => MemoryLimit::of_document(&self.project.document, service),
         }
     }
 

@@ -1,18 +1,23 @@
 //! What the lanes take of memory, as far as their command lines and the headers of their models tell.
 
+pub mod balance;
 mod cards;
+mod host;
+mod used;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use self::balance::Balance;
 use self::cards::HostCards;
+pub use self::host::{HostMemory, HostRoom};
+use self::used::Used;
 use crate::facts::model::{Content, Model, Shape as Layout, gguf};
 use crate::facts::{ArtifactFacts, LaneFacts, ProjectFacts};
 use crate::plan::engine;
 use crate::plan::engine::memory::{
-    Checkpoint, Claim, Devices, Largest, Loaded, Machine, Part, Processor, Shape,
+    Checkpoint, Claim, Device, Largest, Loaded, Machine, Part, Processor, Room, Shape, Sizing, Use,
 };
-use crate::project::gpus::Gpus;
 use crate::project::mounts::Standpoint;
 use crate::regular_file;
 
@@ -31,6 +36,10 @@ pub struct LaneMemory {
     pub among: BTreeSet<String>,
     /// What its engine takes of each of them, whatever it needs.
     pub claim: Option<Claim>,
+    /// Whether what lies on a device cannot be elsewhere: see [`Sizing::is_firm`].
+    pub is_firm: bool,
+    /// How much of the host's memory its container can have; absent: not known.
+    pub host: Option<HostRoom>,
     /// The largest value with which it fits.
     pub largest: Option<Largest>,
     /// Whether it fits beside the other lanes.
@@ -44,8 +53,10 @@ pub struct HostDevice {
     pub key: String,
     /// What it is called; absent: not known.
     pub name: Option<String>,
-    /// Bytes that lanes can take of it.
+    /// Bytes of its memory.
     pub memory: u64,
+    /// Bytes of it that something else has.
+    pub reserved: u64,
     /// Who says so.
     pub source: SizeSource,
     /// The names of the lanes that take a part of it.
@@ -73,6 +84,14 @@ pub enum Fits {
     /// It cannot be said.
     #[default]
     Unknown,
+}
+
+impl HostDevice {
+    /// Bytes that lanes can take of it.
+    #[must_use]
+    pub fn room(&self) -> u64 {
+        self.memory.saturating_sub(self.reserved)
+    }
 }
 
 impl Fits {
@@ -124,18 +143,94 @@ pub fn work_out(
     if declared.is_none() && !lanes.iter().any(is_sized) {
         return Vec::new();
     }
-    let host = HostCards::gather(declared, root);
+    let cards = HostCards::gather(declared, root);
+    let host = HostMemory::look(project, standpoint);
     let processor = processor(standpoint);
-    let mut devices = host.devices();
-    for lane in lanes {
-        let used = Used::by(lane, project, &host);
-        lane.memory = of_lane(lane, used, processor);
-        let Some(memory) = &lane.memory else { continue };
-        for device in devices.iter_mut().filter(|device| memory.among.contains(&device.key)) {
-            device.lanes.push(lane.lane.name.clone());
+    let mut machines = Vec::new();
+    for lane in &mut *lanes {
+        let used = Used::by(lane, project, &cards);
+        let machine = Machine { processor, devices: used.devices, memory: host.total };
+        lane.memory = of_lane(lane, used, &machine);
+        if let (Some(memory), Some(service)) = (&mut lane.memory, lane.lane.services.first()) {
+            memory.host = HostRoom::of(project, service, host);
+        }
+        machines.push(machine);
+    }
+    let mut devices = cards.devices();
+    let judged = judge(lanes, project, &devices, &machines);
+    for (lane, (fits, largest)) in lanes.iter_mut().zip(judged) {
+        if let Some(memory) = &mut lane.memory {
+            (memory.fits, memory.largest) = (fits, largest);
         }
     }
+    for device in &mut devices {
+        let takes = lanes
+            .iter()
+            .filter(|lane| lane.memory.as_ref().is_some_and(|memory| memory.takes_of(&device.key)));
+        device.lanes = takes.map(|lane| lane.lane.name.clone()).collect();
+    }
     devices
+}
+
+/// Whether each lane fits, and with which value it would.
+fn judge(
+    lanes: &[LaneFacts],
+    project: &ProjectFacts<'_>,
+    devices: &[HostDevice],
+    machines: &[Machine],
+) -> Vec<(Fits, Option<Largest>)> {
+    let balances = Balance::all(project, lanes, devices);
+    let each = lanes.iter().zip(machines).map(|(lane, machine)| {
+        let Some(memory) = &lane.memory else { return (Fits::Unknown, None) };
+        let fits = memory.fits_on_host().and(on_cards(lane, memory, &balances));
+        if fits == Fits::Yes {
+            return (fits, None);
+        }
+        let room = room(lane, memory, &balances);
+        (fits, largest(lane, machine, &room))
+    });
+    each.collect()
+}
+
+/// Whether what a lane takes of cards is there.
+fn on_cards(lane: &LaneFacts, memory: &LaneMemory, balances: &[Balance<'_>]) -> Fits {
+    if memory.parts.iter().all(|part| part.device == Device::Host) {
+        return Fits::Yes;
+    }
+    let own = balances.iter().filter_map(|balance| Some((balance, balance.taker(lane)?)));
+    let each = own.map(|(balance, taker)| balance.fits(taker));
+    each.reduce(Fits::and).unwrap_or_default()
+}
+
+/// How much a lane may take, where that is known. Of a card something is left for what is not counted
+/// (llama.cpp `common/arg.cpp`, `--fit-target`).
+fn room(lane: &LaneFacts, memory: &LaneMemory, balances: &[Balance<'_>]) -> Vec<Room> {
+    const LEFT: u64 = 1 << 30;
+    let mut room: Vec<Room> = Vec::new();
+    for balance in balances {
+        let Some(taker) = balance.taker(lane) else { continue };
+        let left = balance.left_for(taker);
+        let bytes = match taker.claim {
+            Some(claim) => claim.bytes.min(left),
+            None => left.saturating_sub(LEFT),
+        };
+        let is_narrow = balance.cards.len() == 1 || room.is_empty();
+        for device in taker.parts.iter().map(|part| part.device).filter(|_| is_narrow) {
+            if !room.iter().any(|known| known.device == device) {
+                room.push(Room { device, bytes });
+            }
+        }
+    }
+    let limit = memory.host.filter(|host| host.is_limit).and_then(|host| host.all());
+    room.extend(limit.map(|bytes| Room { device: Device::Host, bytes }));
+    room
+}
+
+fn largest(lane: &LaneFacts, machine: &Machine, room: &[Room]) -> Option<Largest> {
+    if room.is_empty() {
+        return None;
+    }
+    with_loaded(lane, |sizing, loaded| sizing.largest(loaded, machine, room)).flatten()
 }
 
 /// The processor that the engines run on; absent: they run on another machine, or it does not say.
@@ -149,7 +244,26 @@ fn processor(standpoint: &Standpoint) -> Option<Processor> {
     }
 }
 
-fn of_lane(facts: &LaneFacts, used: Used, processor: Option<Processor>) -> Option<LaneMemory> {
+fn of_lane(facts: &LaneFacts, used: Used, machine: &Machine) -> Option<LaneMemory> {
+    let Used { keys, among, .. } = used;
+    with_loaded(facts, |sizing, loaded| {
+        Some(LaneMemory {
+            parts: sizing.parts(loaded, machine)?,
+            devices: keys,
+            among,
+            claim: sizing.claim(),
+            is_firm: sizing.is_firm(),
+            ..LaneMemory::default()
+        })
+    })
+    .flatten()
+}
+
+/// What `tell` makes of what a lane's engine loads; absent: it is not known how its engine is set.
+fn with_loaded<T>(
+    facts: &LaneFacts,
+    tell: impl FnOnce(&dyn Sizing, &Loaded<'_>) -> T,
+) -> Option<T> {
     let invocation = facts.lane.invocation.as_ref().filter(|it| it.unread.is_empty())?;
     let sizing = invocation.sizing.as_ref()?;
     let shapes: Vec<(engine::Part, Shape)> = facts
@@ -169,11 +283,44 @@ fn of_lane(facts: &LaneFacts, used: Used, processor: Option<Processor>) -> Optio
         is_cut: invocation.overrides
             || is_cut(facts, shapes.len() + usize::from(checkpoint(facts).is_some())),
     };
-    let machine = Machine { processor, devices: used.devices };
-    let parts = sizing.parts(&loaded, &machine)?;
-    let Used { keys, among, .. } = used;
-    let claim = sizing.claim();
-    Some(LaneMemory { parts, devices: keys, among, claim, ..LaneMemory::default() })
+    Some(tell(sizing.as_ref(), &loaded))
+}
+
+impl LaneMemory {
+    /// Whether a part of it lies, or may lie, on the card with this key.
+    #[must_use]
+    pub fn takes_of(&self, key: &str) -> bool {
+        self.parts.iter().any(|part| match part.device {
+            Device::Host => false,
+            Device::Gpus => self.among.contains(key),
+            Device::Gpu(number) => {
+                let device = usize::try_from(number).ok().and_then(|at| self.devices.get(at));
+                match device {
+                    Some(Some(device)) => device == key,
+                    Some(None) | None => self.among.contains(key),
+                }
+            }
+        })
+    }
+
+    /// Bytes of the host's memory that the system cannot take away: at least, and at most where that
+    /// is known.
+    #[must_use]
+    pub fn anonymous(&self) -> (u64, Option<u64>) {
+        let own = || self.parts.iter().filter(|part| part.device == Device::Host && !part.mapped);
+        // What is computed in between is touched when it is needed.
+        let is_touched = |part: &&Part| !matches!(part.use_for, Use::Compute | Use::Output);
+        let low = own().filter(is_touched).fold(0, |sum: u64, part| sum.saturating_add(part.low));
+        let high = own().try_fold(0_u64, |sum, part| Some(sum.saturating_add(part.high?)));
+        (low, high)
+    }
+
+    /// Whether what it takes of the host's memory is there, whatever other lanes take.
+    #[must_use]
+    pub fn fits_on_host(&self) -> Fits {
+        let (low, high) = self.anonymous();
+        Fits::of(low, high, self.host.and_then(|host| host.all()))
+    }
 }
 
 /// Whether something takes memory that was not looked at.
@@ -225,46 +372,6 @@ fn shape(seen: &ArtifactFacts) -> Option<Shape> {
     let is_whole = headers.len() == model.files.len();
     (!headers.is_empty()).then(|| gguf::shape(&headers, is_whole))
 }
-
-/// The devices that the engine of a lane uses.
-struct Used {
-    devices: Devices,
-    /// See [`LaneMemory::devices`].
-    keys: Vec<Option<String>>,
-    /// See [`LaneMemory::among`].
-    among: BTreeSet<String>,
-}
-
-impl Used {
-    fn by(facts: &LaneFacts, project: &ProjectFacts<'_>, host: &HostCards) -> Self {
-        let nothing = |devices| Self { devices, keys: Vec::new(), among: BTreeSet::new() };
-        let service = facts.lane.services.first().and_then(|name| project.project.service(name));
-        let Some((invocation, service)) = facts.lane.invocation.as_ref().zip(service) else {
-            return nothing(Devices::Count(0));
-        };
-        let hardware = project.hardware(&service.name.value);
-        let known = host.seen_by(&hardware, project.host_gpus());
-        let seen = match invocation.gpus(service, &hardware, known) {
-            Gpus::Seen(seen) => seen,
-            Gpus::None => return nothing(Devices::Count(0)),
-            Gpus::Unknown(_) => return nothing(Devices::Unknown),
-        };
-        let Some(count) = seen.count else { return nothing(Devices::Some) };
-        let first = invocation.spread.first;
-        let number = count.saturating_sub(first);
-        let key = |gpu: &_| host.key(gpu, &hardware).map(str::to_owned);
-        let each = first..count.min(first.saturating_add(MOST));
-        let keys = each.map(|at| seen.taken(at, 1).first().and_then(key)).collect();
-        let all: Option<BTreeSet<String>> =
-            seen.taken(first, number.min(MOST)).iter().map(key).collect();
-        let whole = || host.keys(&hardware).map(str::to_owned).collect();
-        let devices = u32::try_from(number).map_or(Devices::Some, Devices::Count);
-        Self { devices, keys, among: all.unwrap_or_else(whole) }
-    }
-}
-
-/// More GPUs than any host has.
-const MOST: u64 = 64;
 
 #[cfg(test)]
 mod tests {

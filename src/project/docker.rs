@@ -38,7 +38,7 @@ use self::volumes::DockerVolume;
 use crate::look::Look;
 use crate::options::DockerOptions;
 use crate::path::{HostPath, ServicePath};
-use crate::project::{Dependency, Hardware, Mount, SharedMemory};
+use crate::project::{Dependency, Hardware, MemoryLimit, Mount, SharedMemory};
 
 /// What was seen through the API.
 #[derive(Debug, Clone)]
@@ -82,11 +82,24 @@ pub struct DockerFacts {
     /// Whether the numbers of users inside containers are others than outside (user namespaces,
     /// rootless), as far as Docker tells.
     pub maps_users: bool,
+    /// What it has of memory, and whether it limits that.
+    pub memory: MemoryFacts,
     /// What its host calls itself; absent: not told.
     pub identity: Option<Identity>,
     /// Device files that are asked for, and those of drivers, and whether the host has them. What is
     /// not here could not be asked.
     pub host_files: BTreeMap<String, bool>,
+}
+
+/// What Docker says of the memory of its host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MemoryFacts {
+    /// Bytes; absent: not told.
+    pub total: Option<u64>,
+    /// Whether it limits the memory of containers; absent: not told.
+    pub limits: Option<bool>,
+    /// Whether it limits their swap; absent: not told.
+    pub limits_swap: Option<bool>,
 }
 
 /// A container of a Compose project.
@@ -129,6 +142,8 @@ pub struct Container {
     pub hardware: Hardware,
     /// What it has as `/dev/shm`.
     pub shared_memory: SharedMemory,
+    /// How much memory of the host it may have.
+    pub memory_limit: MemoryLimit,
     /// Where its ports are published on the host (`127.0.0.1:32768`), by the port inside.
     pub published: BTreeMap<u16, String>,
     /// Its address in the first of its networks; absent while it does not run.

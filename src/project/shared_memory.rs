@@ -145,7 +145,8 @@ fn of_volumes(list: &Value) -> Option<SharedMemory> {
     })
 }
 
-fn number(value: &Value) -> Option<u64> {
+/// Bytes, as a number or as text.
+pub(super) fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str().and_then(amount))
 }
 

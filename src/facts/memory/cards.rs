@@ -39,6 +39,7 @@ struct HostCard {
     name: Option<String>,
     /// Bytes; absent: not known.
     memory: Option<u64>,
+    reserved: u64,
     /// What else it is called: its UUID, its device file.
     also: Option<String>,
 }
@@ -51,7 +52,8 @@ impl HostCards {
             let each = cards.by_key().into_iter().map(|(key, card)| HostCard {
                 key,
                 name: card.name.clone(),
-                memory: Some(card.memory - card.reserved),
+                memory: Some(card.memory),
+                reserved: card.reserved,
                 also: None,
             });
             let is_listed = matches!(cards, Cards::Listed(_));
@@ -74,6 +76,7 @@ impl HostCards {
                     key: card.key.clone(),
                     name: card.name.clone(),
                     memory: card.memory?,
+                    reserved: card.reserved,
                     source,
                     lanes: Vec::new(),
                 })
@@ -151,7 +154,7 @@ fn of_nvidia(root: &Path) -> Vec<HostCard> {
         };
         let name = said("Model");
         let memory = name.as_deref().and_then(names::memory);
-        HostCard { key: index.to_string(), name, memory, also: said("GPU UUID") }
+        HostCard { key: index.to_string(), name, memory, reserved: 0, also: said("GPU UUID") }
     });
     cards.collect()
 }
@@ -177,6 +180,7 @@ fn of_amd(root: &Path) -> Vec<HostCard> {
             key: node,
             name: said("product_name").filter(|name| !name.is_empty()),
             memory: Some(own.saturating_add(shared)),
+            reserved: 0,
         })
     });
     cards.collect()

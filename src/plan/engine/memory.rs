@@ -75,6 +75,8 @@ pub struct Machine {
     pub processor: Option<Processor>,
     /// The devices that it sees.
     pub devices: Devices,
+    /// Bytes of the host's memory, whatever a container may have of it; absent: not known.
+    pub memory: Option<u64>,
 }
 
 /// The devices that a lane sees.
@@ -213,6 +215,13 @@ pub trait Sizing: fmt::Debug + Send + Sync {
     fn shortage(&self, checkpoint: &Checkpoint) -> Option<Shortage> {
         let _ = checkpoint;
         None
+    }
+
+    /// Whether what lies on a device has to be there, together with what other lanes have there. It need
+    /// not where what a device has no room for goes to the host's memory, or where it is given back while
+    /// nobody asks.
+    fn is_firm(&self) -> bool {
+        true
     }
 
     /// What is taken of each device, whatever is needed; absent: what is needed.

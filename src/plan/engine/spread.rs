@@ -130,7 +130,7 @@ impl Share {
     /// So much of `bytes`, rounded up.
     #[must_use]
     pub fn of(self, bytes: u64) -> u64 {
-        let part = (u128::from(bytes) * u128::from(self.0)).div_ceil(1_000_000);
+        let part = (u128::from(bytes) * u128::from(self.0)).div_ceil(u128::from(Self::WHOLE.0));
         u64::try_from(part).unwrap_or(u64::MAX)
     }
 

@@ -7,7 +7,7 @@ use bollard::models::{HostConfig, SystemInfo, SystemVersion};
 use super::archive::has_host_path;
 use super::connection::Connection;
 use super::machine::Identity;
-use super::{DockerError, DockerFacts};
+use super::{DockerError, DockerFacts, MemoryFacts};
 use crate::options::DockerOptions;
 use crate::path::HostPath;
 use crate::project::{DeviceRequest, Hardware};
@@ -97,6 +97,11 @@ fn of_info(info: SystemInfo, version: &SystemVersion) -> DockerFacts {
         maps_users: options
             .iter()
             .any(|option| matches!(option.as_str(), "name=userns" | "name=rootless")),
+        memory: MemoryFacts {
+            total: info.mem_total.and_then(|bytes| u64::try_from(bytes).ok()),
+            limits: info.memory_limit,
+            limits_swap: info.swap_limit,
+        },
         host_files: BTreeMap::new(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 
 use super::{Container, DockerFacts, Observation, State};
-use crate::project::{Hardware, SharedMemory};
+use crate::project::{Hardware, MemoryLimit, SharedMemory};
 
 impl Container {
     /// A created container of which nothing but its service is known.
@@ -29,6 +29,7 @@ impl Container {
             restart: "no".to_owned(),
             hardware: Hardware::default(),
             shared_memory: SharedMemory::Unknown,
+            memory_limit: MemoryLimit::default(),
             published: BTreeMap::new(),
             address: None,
             created: None,

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 
 use super::{Container, Health, State, devices, label, timestamp};
 use crate::path::{HostPath, ServicePath, clean};
-use crate::project::{Dependency, Mount, MountSource, SharedMemory};
+use crate::project::{Dependency, MemoryLimit, Mount, MountSource, SharedMemory};
 use crate::source_map::Place;
 
 /// What is kept of a health probe's output, from its end.
@@ -38,6 +38,7 @@ pub(super) fn container(response: ContainerInspectResponse) -> Option<Container>
         command: config.cmd.unwrap_or_default(),
         environment: environment(&config.env.unwrap_or_default()),
         shared_memory: shared_memory(&host, &mounts),
+        memory_limit: memory_limit(&host),
         mounts,
         volumes_from: host.volumes_from.clone().unwrap_or_default(),
         user: config.user.unwrap_or_default(),
@@ -73,6 +74,13 @@ fn shared_memory(host: &HostConfig, mounts: &[Mount]) -> SharedMemory {
     let own = SharedMemory::of_container(host.shm_size, host.ipc_mode.as_deref(), tmpfs);
     let over = mounts.iter().find(|mount| SharedMemory::is_at(mount.target.as_path()));
     over.filter(|_| tmpfs.is_none()).map_or(own, |mount| SharedMemory::mounted(&mount.source))
+}
+
+fn memory_limit(host: &HostConfig) -> MemoryLimit {
+    let mut limits = host.ulimits.iter().flatten();
+    let lock = limits.find(|limit| limit.name.as_deref() == Some("memlock"));
+    let may_lock = lock.is_some_and(|limit| limit.hard == Some(-1));
+    MemoryLimit::of_container(host.memory, host.memory_swap, may_lock)
 }
 
 /// The first binding of each TCP port; any address of the host is its own.

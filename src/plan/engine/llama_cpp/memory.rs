@@ -37,6 +37,7 @@ const UNFUSED: &str = "grok";
 struct Server {
     model: Settings,
     draft: Settings,
+    is_firm: bool,
 }
 
 /// How `arguments` and the variables size it.
@@ -47,7 +48,17 @@ pub(super) fn sizing(
 ) -> Arc<dyn Sizing> {
     let model = Settings::of(arguments, reading, Backend::of(image));
     let draft = model.of_draft(arguments, reading);
-    Arc::new(Server { model, draft })
+    Arc::new(Server { model, draft, is_firm: is_firm(arguments, reading, image) })
+}
+
+/// Devices of CUDA and ROCm do not take more than they have, unless they are told to
+/// (ggml/src/ggml-cuda/ggml-cuda.cu `ggml_cuda_device_malloc`); those of others may. A server that
+/// sleeps gives back what it has.
+fn is_firm(arguments: &Arguments, reading: &Reading<'_>, image: Option<&Image>) -> bool {
+    let is_strict = |image: &Image| image.mentions("cuda") || image.mentions("rocm");
+    let is_shared = reading.environment.get("GGML_CUDA_ENABLE_UNIFIED_MEMORY").is_some();
+    let sleeps = arguments.last("--sleep-idle-seconds").is_some();
+    image.is_some_and(is_strict) && !is_shared && !sleeps
 }
 
 impl Sizing for Server {
@@ -69,8 +80,20 @@ impl Sizing for Server {
         if loaded.is_cut || self.model.is_cut {
             parts.iter_mut().for_each(|part| part.exact = false);
         }
+        if self.model.is_cut || self.model.placement.is_special {
+            parts.iter_mut().filter(|it| it.device != Device::Host).for_each(unsettle);
+        }
         Some(parts)
     }
+
+    fn is_firm(&self) -> bool {
+        self.is_firm
+    }
+}
+
+/// What may be on the host as well.
+fn unsettle(part: &mut Part) {
+    (part.low, part.exact) = (0, false);
 }
 
 impl Server {
@@ -126,7 +149,11 @@ impl Settings {
         }
         let trained = shape.number("context_length");
         let context = self.context.or(trained)?.min(u64::from(u32::MAX));
-        let mut ways = vec![self.way(shape, machine, context)?];
+        let whole = self.way(shape, machine, context)?;
+        if self.fits && machine.devices == Devices::Count(0) && is_there(&whole, machine) {
+            return Some(whole);
+        }
+        let mut ways = vec![whole];
         if self.fits {
             let least = if self.context.is_none() { context.min(LEAST_CONTEXT) } else { context };
             if least < context {
@@ -168,6 +195,15 @@ impl Settings {
         let embedding = if self.embeds { width.unwrap_or_default() } else { 0 };
         self.slots.saturating_mul(4).saturating_mul(shape.vocabulary.saturating_add(embedding))
     }
+}
+
+/// Whether what is made to fit without a device is not made smaller: it is held against all of the host's
+/// memory, whatever its container may have (`common/fit.cpp`), and this much of it is left (`-fitt`).
+fn is_there(parts: &[Part], machine: &Machine) -> bool {
+    const LEFT: u64 = 1 << 30;
+    let mut all = parts.iter();
+    let most = all.try_fold(LEFT, |sum, part| Some(sum.saturating_add(part.high?)));
+    most.zip(machine.memory).is_some_and(|(most, memory)| most <= memory)
 }
 
 #[cfg(test)]

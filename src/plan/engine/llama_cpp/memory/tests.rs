@@ -148,7 +148,7 @@ fn parts(settings: &Settings, devices: Devices) -> Vec<Part> {
     ];
     let processor = Some(Processor { avx2: true, ..Processor::default() });
     let places = Places::of(&settings.placement, devices, 2);
-    weights::parts(&model, 2, settings, &Machine { processor, devices }, &places)
+    weights::parts(&model, 2, settings, &Machine { processor, devices, memory: None }, &places)
 }
 
 #[test]

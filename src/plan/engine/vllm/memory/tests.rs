@@ -79,7 +79,7 @@ fn llama() -> Checkpoint {
 }
 
 fn machine(count: u32) -> Machine {
-    Machine { processor: None, devices: Devices::Count(count) }
+    Machine { processor: None, devices: Devices::Count(count), memory: None }
 }
 
 /// The bounds of one part on one device.
