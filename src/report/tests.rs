@@ -361,6 +361,7 @@ pub(super) fn rich() -> (Report, SourceMap) {
             key: "0".to_owned(),
             name: None,
             memory: 24 << 30,
+            reserved: 0,
             source: SizeSource::Declared,
             lanes: vec!["reader".to_owned()],
         }],

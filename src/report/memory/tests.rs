@@ -18,6 +18,7 @@ fn device(key: &str, memory: u64, lanes: &[&str]) -> HostDevice {
         key: key.to_owned(),
         name: None,
         memory,
+        reserved: 0,
         source: SizeSource::Declared,
         lanes: lanes.iter().map(|lane| (*lane).to_owned()).collect(),
     }
