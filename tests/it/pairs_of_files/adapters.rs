@@ -140,7 +140,8 @@ fn a_model_is_no_adapter_and_an_adapter_no_model() {
         ("vllm/vllm-openai:v0.12.0", "--model", 11),
         ("lmsysorg/sglang:v0.5.15", "python3 -m sglang.launch_server --model-path", 11),
         ("ghcr.io/huggingface/text-embeddings-inference:1.8", "--model-id", 11),
-        ("ghcr.io/huggingface/text-generation-inference:3.3.4", "--model-id", 0),
+        ("ghcr.io/huggingface/text-generation-inference:3.3.4", "--model-id", 11),
+        ("ghcr.io/huggingface/text-generation-inference:2.2.0", "--model-id", 0),
     ] {
         let alone = stack("v0.12.0", "", r#""r":8"#, adapter(8, 64)).file(
             "compose.yaml",
