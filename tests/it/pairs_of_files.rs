@@ -3,3 +3,4 @@
 mod adapters;
 mod drafts;
 mod llama;
+mod settings;

@@ -20,6 +20,7 @@ mod pooling;
 pub(super) mod reach;
 mod router;
 pub(super) mod rules;
+mod settings;
 mod template;
 
 #[cfg(test)]
@@ -128,6 +129,7 @@ fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
     content::leftovers(subject, &model.leftovers, findings);
     engine::judge(subject, model, findings);
     gguf_pair::judge(subject, model, findings);
+    settings::judge(subject, model, findings);
     context::judge(subject, model, findings);
     gives_out::judge(subject, model, findings);
 }

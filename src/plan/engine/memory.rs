@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 pub use self::checkpoint::{Alike, Checkpoint, Gathering};
-use crate::plan::engine::Share;
+use crate::plan::engine::{Refusal, Share};
 use crate::source_map::Spanned;
 
 /// What a model is made of, as far as its memory depends on it: the numbers and the tensors of a GGUF
@@ -222,6 +222,13 @@ pub trait Sizing: fmt::Debug + Send + Sync {
     /// nobody asks.
     fn is_firm(&self) -> bool {
         true
+    }
+
+    /// What the engine refuses of its settings for a GGUF file of that shape; absent: nothing, or that is
+    /// not known.
+    fn refused(&self, shape: &Shape) -> Option<Refusal> {
+        let _ = shape;
+        None
     }
 
     /// What is taken of each device, whatever is needed; absent: what is needed.

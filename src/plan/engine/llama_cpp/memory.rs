@@ -9,6 +9,7 @@ mod cache;
 mod compute;
 mod layers;
 mod placement;
+mod refusals;
 mod settings;
 mod sums;
 mod weights;
@@ -20,6 +21,7 @@ use self::layers::Layers;
 use self::placement::Places;
 use self::settings::{Backend, Settings};
 use self::sums::{hull, padded};
+use crate::plan::engine::Refusal;
 use crate::plan::engine::arguments::Arguments;
 use crate::plan::engine::image::Image;
 use crate::plan::engine::memory::{Device, Devices, Loaded, Machine, Part, Shape, Sizing, Use};
@@ -88,6 +90,10 @@ impl Sizing for Server {
 
     fn is_firm(&self) -> bool {
         self.is_firm
+    }
+
+    fn refused(&self, shape: &Shape) -> Option<Refusal> {
+        self.model.refused(shape)
     }
 }
 

@@ -51,6 +51,8 @@ pub(super) fn judge(arguments: &mut Arguments, reading: &mut Reading<'_>) {
     let refused: Vec<_> = refused.collect();
     arguments.complaints.extend(refused);
     flash_attention(arguments, reading, build);
+    outputs(arguments, reading, build);
+    cut_in_tensors(arguments, reading, build);
 }
 
 /// What is refused about the value of a variable that stands for a flag.
@@ -194,6 +196,75 @@ fn without_word(complaint: &Complaint, build: Option<u32>) -> Option<Complaint> 
         fix: format!("write `{flag} on`, or pin the image to a build before {since}"),
         is_certain: build.is_some_and(|build| build >= since),
     }))
+}
+
+/// That fewer tokens are taken at once than there are slots, of which each gives out one (#23861;
+/// `llama_context::output_reserve`).
+fn outputs(arguments: &mut Arguments, reading: &Reading<'_>, build: Option<u32>) {
+    const SINCE: u32 = 9460;
+    const UNSAID: u64 = 4;
+    let setting = |flag: &str, variable: &str| reading.setting(arguments, &[flag], &[variable]);
+    let size = |setting: Option<Setting>| {
+        let setting = number(setting)?;
+        let number: u64 = setting.text()?.trim().parse().ok()?;
+        Some((number, setting))
+    };
+    let Some((batch, said)) = size(setting("--batch-size", "LLAMA_ARG_BATCH")) else { return };
+    let slots = match setting("--parallel", "LLAMA_ARG_N_PARALLEL") {
+        None => UNSAID,
+        Some(told) if integer_at_start(&told.word.text) == Some("-1") => UNSAID,
+        told => match size(told) {
+            Some((slots, _)) => slots,
+            None => return,
+        },
+    };
+    if batch < 2 || slots <= batch || build.is_some_and(|build| build < SINCE) {
+        return;
+    }
+    let refusal = Refusal {
+        why: format!(
+            "`{} {batch}` takes fewer tokens at once than the {slots} slots give out, and \
+             llama-server ends as it starts",
+            said.by
+        ),
+        fix: format!("write `--batch-size 2048`, or at least {slots}"),
+        is_certain: is_asked(build),
+    };
+    arguments.complaints.push(Spanned::new(Complaint::Refused(refusal), said.word.place));
+}
+
+/// That tensors are to be cut between devices, and flash attention is off, or nothing but the processor is
+/// there (#19378).
+fn cut_in_tensors(arguments: &mut Arguments, reading: &Reading<'_>, build: Option<u32>) {
+    const SINCE: u32 = 8738;
+    let setting = |flag: &str, variable: &str| reading.setting(arguments, &[flag], &[variable]);
+    let Some(mode) = setting("--split-mode", "LLAMA_ARG_SPLIT_MODE") else { return };
+    let is_older = build.is_some_and(|build| build < SINCE);
+    if mode.text() != Some("tensor") || is_older {
+        return;
+    }
+    let flash = setting("--flash-attn", "LLAMA_ARG_FLASH_ATTN");
+    let devices = setting("--device", "LLAMA_ARG_DEVICE");
+    let (lacks, fix) = if flash.as_ref().and_then(Setting::text).is_some_and(|it| OFF.contains(&it))
+    {
+        ("flash attention, which is turned off", "write `-fa on`, or `--split-mode layer`")
+    } else if devices.as_ref().and_then(Setting::text) == Some("none") {
+        ("a device, and there is to be none", "write `--split-mode none`")
+    } else {
+        return;
+    };
+    let refusal = Refusal {
+        why: format!("`{} tensor` needs {lacks}: llama.cpp exits", mode.by),
+        fix: fix.to_owned(),
+        is_certain: is_asked(build),
+    };
+    arguments.complaints.push(Spanned::new(Complaint::Refused(refusal), mode.word.place));
+}
+
+/// Whether what builds refuse is known of this one.
+fn is_asked(build: Option<u32>) -> bool {
+    let newest = numbers(FLAGS.newest()).first().copied();
+    build.is_some_and(|build| newest.is_some_and(|newest| build <= newest))
 }
 
 /// That the V cache is quantised and flash attention is off.

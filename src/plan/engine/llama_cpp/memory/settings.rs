@@ -23,7 +23,7 @@ const SHORT_SINCE: u32 = 4014;
 const SHORT_CONTEXT: u64 = 4096;
 
 /// Since when only one row of outputs is reserved for each slot (#23861).
-const FEW_OUTPUTS_SINCE: u32 = 9460;
+pub(super) const FEW_OUTPUTS_SINCE: u32 = 9460;
 
 /// How llama-server is set.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +54,8 @@ pub(super) struct Settings {
     pub(super) backend: Backend,
     /// Whether embeddings are given out.
     pub(super) embeds: bool,
+    /// Whether a first batch is computed before it serves.
+    pub(super) warms_up: bool,
     /// Whether caches lie where their layers do.
     pub(super) offloads_cache: bool,
     /// Whether the projector lies on a device.
@@ -145,6 +147,7 @@ impl Settings {
             repacks: offloads("--repack", "--no-repack", "LLAMA_ARG_REPACK"),
             backend,
             embeds: embeds(&words),
+            warms_up: words.is_on("--warmup", "--no-warmup", "LLAMA_ARG_WARMUP").unwrap_or(true),
             offloads_cache: offloads("--kv-offload", "--no-kv-offload", "LLAMA_ARG_KV_OFFLOAD"),
             offloads_projector: offloads(
                 "--mmproj-offload",

@@ -25,6 +25,7 @@ fn settings(slots: u64, is_unified: bool) -> Settings {
         repacks: true,
         backend: Backend::Processor,
         embeds: false,
+        warms_up: true,
         offloads_cache: true,
         offloads_projector: true,
         fits: false,
