@@ -49,7 +49,7 @@ fn misread(flag: &str, takes: bool) -> Option<String> {
 const ON_OR_OFF: [&str; 5] = ["-fa", "--flash-attn", "--log-colors", "-rea", "--reasoning"];
 
 /// Flags that are asked for another model, or that end the program.
-const APART: [&str; 14] = [
+const APART: [&str; 20] = [
     "-m",
     "--model",
     "-hf",
@@ -64,6 +64,12 @@ const APART: [&str; 14] = [
     "-h",
     "--help",
     "--usage",
+    "--version",
+    "-cl",
+    "--cache-list",
+    "--completion-bash",
+    "--license",
+    "--list-devices",
 ];
 
 #[test]

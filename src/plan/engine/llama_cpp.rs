@@ -243,12 +243,17 @@ const ANY_TEXT: [&str; 29] = [
     "--video-ffmpeg-dir",
 ];
 
+/// Switches over which it prints something and ends, beside those that all programs have
+/// (common/arg.cpp).
+const PRINTS: [&str; 4] = ["--cache-list", "--completion-bash", "--license", "--list-devices"];
+
 fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let release = reading.release();
     let (words, apart) = values::joined_scales(&launch.arguments, release.as_deref());
     let mut arguments = Arguments::parse(&GRAMMAR, &words, release.as_deref());
     values::judge(&mut arguments, reading);
     reading.took(&mut arguments);
+    reading.ends_by(&arguments, &PRINTS);
     reading.no_more(&arguments.positionals);
     environment::judge(reading);
     if let Some(place) = apart {

@@ -11,7 +11,7 @@ use crate::plan::engine::release_table::numbers;
 use crate::plan::engine::words::{Environment, Word};
 use crate::plan::engine::{
     Complaint, Endpoint, GpuVariables, HubCache, Invocation, ModelsDir, Named, Opens, Part,
-    StrayWord, UnsetVariable, names,
+    Refusal, StrayWord, UnsetVariable, names,
 };
 use crate::project::{Mount, Service, Text, unquoted};
 use crate::source_map::{Place, Spanned, VariableSource};
@@ -119,8 +119,27 @@ impl<'a> Reading<'a> {
             let grammar = self.invocation.engine.profile().grammar;
             grammar.into_iter().for_each(|grammar| arguments.hold_against(grammar, newest));
         }
+        self.ends_by(arguments, &["--help", "--version"]);
         self.invocation.unread.append(&mut arguments.unread);
         self.invocation.complaints.append(&mut arguments.complaints);
+    }
+
+    /// Complains of switches over which a program prints something and ends, whatever else is said.
+    pub(super) fn ends_by(&mut self, arguments: &Arguments, switches: &[&str]) {
+        let mut given = arguments.given().iter();
+        let Some(given) = given.find(|given| switches.contains(&given.name.as_str())) else {
+            return;
+        };
+        let name = self.invocation.engine.name();
+        let refusal = Refusal {
+            why: format!(
+                "over `{}` {name} prints what is asked for and ends: nothing is served",
+                given.written
+            ),
+            fix: format!("leave `{}` out", given.written),
+            is_certain: true,
+        };
+        self.complain(Complaint::Refused(refusal), &given.place);
     }
 
     /// The first of `flags` that is given, else the first of `variables` that is set.

@@ -367,6 +367,24 @@ fn llama_cpp_python_opens_what_its_flags_and_variables_name() {
 }
 
 #[test]
+fn a_program_that_is_asked_for_its_help_or_its_release_serves_nothing() {
+    let ends = |image: &str, words: &str, switch: &str| {
+        let words: Vec<&str> = words.split(' ').collect();
+        let told = refused(&service(image, &words));
+        let expected = "prints what is asked for and ends: nothing is served";
+        let is_told = told.starts_with(&format!("over `{switch}` ")) && told.ends_with(expected);
+        assert!(is_told, "{words:?}: {told}");
+    };
+    ends(&format!("{TEI}:cpu-1.8.3"), "--model-id /m --version", "--version");
+    ends(&format!("{TGI}:3.3.4"), "--model-id /m -V", "-V");
+    ends("vllm/vllm-openai:v0.12.0", "--model /m --help", "--help");
+    ends("ghcr.io/ggml-org/llama.cpp:server-b11669", "-m /m.gguf --usage", "--usage");
+    ends("ghcr.io/ggml-org/llama.cpp:server", "-m /m.gguf --list-devices", "--list-devices");
+    let sglang = "python3 -m sglang.launch_server --model-path /m -h";
+    ends("lmsysorg/sglang:v0.5.15", sglang, "-h");
+}
+
+#[test]
 fn llama_cpp_python_refuses_what_argparse_does() {
     let start = "python3 -m llama_cpp.server --model /m.gguf";
     let cases = [
