@@ -26,6 +26,48 @@ V3 = sizes(129280, 7168, 18432, 61, 128, 128, q_lora_rank=1536, moe_intermediate
            num_experts_per_tok=8, n_group=8, topk_group=4, topk_method="noaux_tc",
            num_nextn_predict_layers=1, **LATENT)
 
+SIGLIP = {"model_type": "siglip_vision_model", "hidden_size": 1152, "intermediate_size": 4304,
+          "num_hidden_layers": 27, "num_attention_heads": 16, "image_size": 896, "patch_size": 14,
+          "vision_use_head": False}
+
+CLIP = {"model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096,
+        "num_hidden_layers": 24, "num_attention_heads": 16, "image_size": 336, "patch_size": 14,
+        "projection_dim": 768}
+
+PIXTRAL = {"model_type": "pixtral", "hidden_size": 1024, "intermediate_size": 4096,
+           "num_hidden_layers": 24, "num_attention_heads": 16, "head_dim": 64, "image_size": 1540,
+           "patch_size": 14}
+
+
+def sees(kind, text, tower, **more):
+    return {"text_config": {"model_type": kind, **text}, "vision_config": tower, **more}
+
+
+def qwen2_tower(hidden):
+    return {"depth": 32, "embed_dim": 1280, "mlp_ratio": 4, "num_heads": 16, "hidden_size": hidden,
+            "patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}
+
+
+def qwen25_tower(hidden):
+    return {"depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "num_heads": 16,
+            "out_hidden_size": hidden, "patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}
+
+
+def qwen3_tower(depth, hidden, intermediate, out, stacked):
+    return {"depth": depth, "hidden_size": hidden, "intermediate_size": intermediate, "num_heads": 16,
+            "out_hidden_size": out, "patch_size": 16, "spatial_merge_size": 2, "temporal_patch_size": 2,
+            "num_position_embeddings": 2304, "deepstack_visual_indexes": stacked}
+
+
+SECTIONS = {"rope_scaling": {"rope_type": "default", "mrope_section": [24, 20, 20]}}
+
+
+def opt(hidden, inner, layers, heads, word, **more):
+    return {"vocab_size": 50272, "hidden_size": hidden, "ffn_dim": inner, "num_hidden_layers": layers,
+            "num_attention_heads": heads, "word_embed_proj_dim": word, "max_position_embeddings": 2048,
+            **more}
+
+
 # Repository, class and type, parameters in millions, numbers, how it is stored.
 PUBLIC = [
     ("meta-llama/Llama-2-7b-hf", LLAMA, 6738, sizes(32000, 4096, 11008, 32, 32, 32), "inv_freq"),
@@ -169,4 +211,88 @@ PUBLIC = [
      sizes(32000, 4096, 14336, 32, 32, 8), "gptq biases"),
     ("casperhansen/mixtral-instruct-awq", "MixtralForCausalLM mixtral", 46703,
      sizes(32000, 4096, 14336, 32, 32, 8, num_local_experts=8), "awq"),
+    ("google/gemma-3-4b-it", "Gemma3ForConditionalGeneration gemma3", 4300,
+     sees("gemma3_text", {"hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34},
+          SIGLIP), ""),
+    ("google/gemma-3-12b-it", "Gemma3ForConditionalGeneration gemma3", 12187,
+     sees("gemma3_text", {"hidden_size": 3840, "intermediate_size": 15360, "num_hidden_layers": 48,
+                          "num_attention_heads": 16, "num_key_value_heads": 8}, SIGLIP), ""),
+    ("google/gemma-3-27b-it", "Gemma3ForConditionalGeneration gemma3", 27432,
+     sees("gemma3_text", {"hidden_size": 5376, "intermediate_size": 21504, "num_hidden_layers": 62,
+                          "num_attention_heads": 32, "num_key_value_heads": 16, "head_dim": 128},
+          SIGLIP), ""),
+    ("RedHatAI/gemma-3-27b-it-FP8-dynamic", "Gemma3ForConditionalGeneration gemma3", 27432,
+     sees("gemma3_text", {"hidden_size": 5376, "intermediate_size": 21504, "num_hidden_layers": 62,
+                          "num_attention_heads": 32, "num_key_value_heads": 16, "head_dim": 128},
+          SIGLIP), "fp8-channels"),
+    ("llava-hf/llava-1.5-7b-hf", "LlavaForConditionalGeneration llava", 7063,
+     sees("llama", {"vocab_size": 32064}, CLIP), ""),
+    ("llava-hf/llava-v1.6-mistral-7b-hf", "LlavaNextForConditionalGeneration llava_next", 7567,
+     sees("mistral", {"vocab_size": 32064, "intermediate_size": 14336, "num_key_value_heads": 8},
+          CLIP), ""),
+    ("mistralai/Mistral-Small-3.1-24B-Instruct-2503", "Mistral3ForConditionalGeneration mistral3", 24011,
+     sees("mistral", sizes(131072, 5120, 32768, 40, 32, 8, head_dim=128), PIXTRAL), ""),
+    ("RedHatAI/Mistral-Small-3.1-24B-Instruct-2503-quantized.w4a16",
+     "Mistral3ForConditionalGeneration mistral3", 24011,
+     sees("mistral", sizes(131072, 5120, 32768, 40, 32, 8, head_dim=128), PIXTRAL), "w4a16"),
+    ("Qwen/Qwen2-VL-2B-Instruct", "Qwen2VLForConditionalGeneration qwen2_vl", 2209,
+     sizes(151936, 1536, 8960, 28, 12, 2, vision_config=qwen2_tower(1536), **TIED), ""),
+    ("Qwen/Qwen2-VL-7B-Instruct", "Qwen2VLForConditionalGeneration qwen2_vl", 8291,
+     sizes(152064, 3584, 18944, 28, 28, 4, vision_config=qwen2_tower(3584)), ""),
+    ("Qwen/Qwen2.5-VL-3B-Instruct", "Qwen2_5_VLForConditionalGeneration qwen2_5_vl", 3755,
+     sizes(151936, 2048, 11008, 36, 16, 2, vision_config=qwen25_tower(2048), **TIED), ""),
+    ("Qwen/Qwen2.5-VL-7B-Instruct", "Qwen2_5_VLForConditionalGeneration qwen2_5_vl", 8292,
+     sizes(152064, 3584, 18944, 28, 28, 4, vision_config=qwen25_tower(3584)), ""),
+    ("Qwen/Qwen2.5-VL-7B-Instruct-AWQ", "Qwen2_5_VLForConditionalGeneration qwen2_5_vl", 8292,
+     sizes(152064, 3584, 18944, 28, 28, 4, vision_config=qwen25_tower(3584)), "awq"),
+    ("Qwen/Qwen3-VL-4B-Instruct", "Qwen3VLForConditionalGeneration qwen3_vl", 4438,
+     sees("qwen3_vl_text", sizes(151936, 2560, 9728, 36, 32, 8, head_dim=128, **SECTIONS, **TIED),
+          qwen3_tower(24, 1024, 4096, 2560, [5, 11, 17]), **TIED), ""),
+    ("Qwen/Qwen3-VL-8B-Instruct", "Qwen3VLForConditionalGeneration qwen3_vl", 8767,
+     sees("qwen3_vl_text", sizes(151936, 4096, 12288, 36, 32, 8, head_dim=128, **SECTIONS),
+          qwen3_tower(27, 1152, 4304, 4096, [8, 16, 24]), **UNTIED), ""),
+    ("Qwen/Qwen3-VL-8B-Instruct-FP8", "Qwen3VLForConditionalGeneration qwen3_vl", 8767,
+     sees("qwen3_vl_text", sizes(151936, 4096, 12288, 36, 32, 8, head_dim=128, **SECTIONS),
+          qwen3_tower(27, 1152, 4304, 4096, [8, 16, 24]), **UNTIED), "fp8-blocks"),
+    ("Qwen/Qwen3-VL-30B-A3B-Instruct", "Qwen3VLMoeForConditionalGeneration qwen3_vl_moe", 31071,
+     sees("qwen3_vl_moe_text",
+          sizes(151936, 2048, 6144, 48, 32, 4, head_dim=128, moe_intermediate_size=768, num_experts=128,
+                **SECTIONS),
+          qwen3_tower(27, 1152, 4304, 2048, [8, 16, 24]), **UNTIED), ""),
+    ("Qwen/Qwen3-Next-80B-A3B-Instruct", "Qwen3NextForCausalLM qwen3_next", 79674,
+     sizes(151936, 2048, 5120, 48, 16, 2, head_dim=256, moe_intermediate_size=512, num_experts=512,
+           shared_expert_intermediate_size=512, full_attention_interval=4, linear_num_key_heads=16,
+           linear_num_value_heads=32, linear_key_head_dim=128, linear_value_head_dim=128,
+           linear_conv_kernel_dim=4), ""),
+    ("openai-community/gpt2", "GPT2LMHeadModel gpt2", 124.4,
+     {"vocab_size": 50257, "n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024}, "untransformed"),
+    ("openai-community/gpt2-xl", "GPT2LMHeadModel gpt2", 1557.6,
+     {"vocab_size": 50257, "n_embd": 1600, "n_layer": 48, "n_head": 25, "n_positions": 1024},
+     "untransformed"),
+    ("facebook/opt-125m", "OPTForCausalLM opt", 125.2, opt(768, 3072, 12, 12, 768), ""),
+    ("facebook/opt-350m", "OPTForCausalLM opt", 331.2,
+     opt(1024, 4096, 24, 16, 512, do_layer_norm_before=False), ""),
+    ("facebook/opt-1.3b", "OPTForCausalLM opt", 1315.8, opt(2048, 8192, 24, 32, 2048), ""),
+    ("tiiuae/falcon-7b-instruct", "FalconForCausalLM falcon", 6922,
+     {"vocab_size": 65024, "hidden_size": 4544, "num_hidden_layers": 32, "num_attention_heads": 71,
+      "multi_query": True, "new_decoder_architecture": False, "parallel_attn": True, "bias": False}, ""),
+    ("tiiuae/falcon-40b", "FalconForCausalLM falcon", 41303,
+     {"vocab_size": 65024, "hidden_size": 8192, "num_hidden_layers": 60, "num_attention_heads": 128,
+      "num_kv_heads": 8, "new_decoder_architecture": True, "parallel_attn": True, "bias": False}, ""),
+    ("bigscience/bloom-560m", "BloomForCausalLM bloom", 559.2,
+     {"vocab_size": 250880, "hidden_size": 1024, "n_layer": 24, "n_head": 16}, "untransformed"),
+    ("EleutherAI/pythia-1.4b", "GPTNeoXForCausalLM gpt_neox", 1414.6,
+     {"vocab_size": 50304, "hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 24,
+      "num_attention_heads": 16, **UNTIED}, ""),
+    ("ByteDance-Seed/Seed-OSS-36B-Instruct", "SeedOssForCausalLM seed_oss", 36151,
+     sizes(155136, 5120, 27648, 64, 80, 8, head_dim=128, attention_bias=True, attention_out_bias=False,
+           mlp_bias=False), ""),
+    ("allenai/OLMoE-1B-7B-0924-Instruct", "OlmoeForCausalLM olmoe", 6919,
+     sizes(50304, 2048, 1024, 16, 16, 16, num_experts=64, num_experts_per_tok=8), ""),
+    ("baidu/ERNIE-4.5-0.3B-PT", "Ernie4_5ForCausalLM ernie4_5", 360.7,
+     sizes(103424, 1024, 3072, 18, 16, 2, head_dim=128, use_bias=False, **TIED), ""),
+    ("dslim/bert-base-NER", "BertForTokenClassification bert", 107.7,
+     encoder(28996, 768, 3072, 12, 12, num_labels=9), "position_ids"),
+    ("google-bert/bert-base-uncased", "BertForMaskedLM bert", 109.5,
+     encoder(30522, 768, 3072, 12, 12), ""),
 ]

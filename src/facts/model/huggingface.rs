@@ -10,6 +10,7 @@ pub mod fit;
 pub mod index;
 mod packed;
 mod snapshot;
+mod spelling;
 mod surplus;
 mod templates;
 mod tensors;

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::packed::{IN_PLACE, Packing};
+use super::spelling::{self, Spelling};
 use super::tensors::Tensors;
 use super::{Examination, FolderKind, Weights};
 use crate::facts::model::file::{Content, Role};
@@ -18,19 +19,28 @@ use crate::facts::model::safetensors::Dtype;
 /// What a class needs.
 static LAYOUTS: Table = Table::new(include_str!("layouts.txt"));
 
-/// What a checkpoint has where the tables say `model.`: the same, nothing in that of a base class, or the
-/// name of an encoder.
-const STEMS: [&str; 4] = ["model.", "", "bert.", "roberta."];
-
-/// By which of these one is known.
-const ANCHORS: [&str; 6] = [
+/// By which tensors of a text model it is known where it stands: those with the words first.
+const ANCHORS: [&str; 13] = [
     "embed_tokens.weight",
     "embeddings.word_embeddings.weight",
     "embeddings.tok_embeddings.weight",
+    "word_embeddings.weight",
+    "wte.weight",
+    "embed_in.weight",
+    "decoder.embed_tokens.weight",
     "layers.0.input_layernorm.weight",
     "layers.0.mlp_norm.weight",
     "encoder.layer.0.output.dense.weight",
+    "decoder.layers.0.fc1.weight",
+    "h.0.mlp.c_proj.weight",
+    "h.0.mlp.dense_h_to_4h.weight",
 ];
+
+/// How many of them are as wide as the model.
+const EMBEDDINGS: usize = 6;
+
+/// What stands before the number of a layer.
+const LAYERS: [&str; 4] = ["layers.", "encoder.layer.", "h.", "decoder.layers."];
 
 /// Parts of the names of tensors that are computed anew or left alone, whatever they hold (vLLM 0.12.0 and
 /// 0.33.0, model_executor/models/utils.py, and what BERT and GPT-2 have saved).
@@ -123,15 +133,15 @@ fn judge(
     let packing = quantization.and_then(|method| Packing::of(method, says));
     let numbers = Numbers::of(document);
     let is_known = is_class(class) && (quantization.is_none() || packing.is_some());
-    let stored = Stored::new(tensors, numbers, packing);
+    let stored = Stored::new(class, tensors, numbers, packing);
     let mut fit = Fit {
         class: class.clone(),
         is_known,
         misfits: Vec::new(),
         extra: None,
-        layers: (numbers.count("num_hidden_layers"), stored.layers()),
-        hidden_size: (numbers.count("hidden_size"), stored.hidden_size()),
-        is_base: stored.stem.is_empty(),
+        layers: (numbers.layers(), stored.layers()),
+        hidden_size: (numbers.width(), stored.hidden_size()),
+        is_base: stored.spelling.stem().is_empty() && spelling::has_base(class),
         is_packed: quantization.is_some(),
     };
     if is_known {
@@ -161,18 +171,50 @@ impl<'a> Numbers<'a> {
         Self { document, text }
     }
 
+    /// Of the model that makes the text, of the one that sees, or of what holds both.
     fn value(self, key: &str) -> Option<&'a Value> {
-        let said = |map: &'a Map<String, Value>| map.get(key).filter(|value| !value.is_null());
-        said(self.text).or_else(|| said(self.document))
+        let said =
+            |map: &'a Map<String, Value>, key: &str| map.get(key).filter(|value| !value.is_null());
+        if let Some(key) = key.strip_prefix("outer_") {
+            return said(self.document, key);
+        }
+        let vision = self.document.get("vision_config").and_then(Value::as_object);
+        let seen = key.strip_prefix("vision_").zip(vision);
+        seen.and_then(|(key, vision)| said(vision, key))
+            .or_else(|| said(self.text, key))
+            .or_else(|| said(self.document, key))
     }
 
     fn number(self, key: &str) -> Option<i64> {
+        if let Some(list) = key.strip_suffix("_entries") {
+            return i64::try_from(self.value(list)?.as_array()?.len()).ok();
+        }
         let value = self.value(key)?;
         value.as_i64().or_else(|| value.as_bool().map(i64::from))
     }
 
+    /// What a layer is, by its number.
+    fn of_layer(self, name: &str, layer: u64) -> Option<i64> {
+        let list = |key: &str| self.value(key).and_then(Value::as_array);
+        if name == "mlp_only" {
+            let has = |list: &Vec<Value>| list.iter().any(|it| it.as_u64() == Some(layer));
+            return Some(i64::from(list("mlp_only_layers").is_some_and(has)));
+        }
+        let kind = list("layer_types")?.get(usize::try_from(layer).ok()?)?.as_str()?;
+        // transformers 5 calls all of their kind by one name.
+        Some(i64::from(kind == name || name == "mamba" && kind == "linear_attention"))
+    }
+
     fn count(self, key: &str) -> Option<u64> {
         self.value(key)?.as_u64()
+    }
+
+    fn width(self) -> Option<u64> {
+        self.count("hidden_size").or_else(|| self.count("n_embd"))
+    }
+
+    fn layers(self) -> Option<u64> {
+        self.count("num_hidden_layers").or_else(|| self.count("n_layer"))
     }
 
     /// What transformers makes of it (4.57.6 and 5.19.0, configuration_utils.py).
@@ -191,34 +233,35 @@ struct Stored<'a> {
     places: HashMap<&'a str, usize>,
     /// Of packed weights, the shape of the plain ones.
     plain: HashMap<usize, [i64; 2]>,
-    stem: &'static str,
+    spelling: Spelling,
 }
 
 impl<'a> Stored<'a> {
-    fn new(tensors: &'a Tensors, numbers: Numbers<'a>, packing: Option<Packing<'a>>) -> Self {
+    fn new(
+        class: &str,
+        tensors: &'a Tensors,
+        numbers: Numbers<'a>,
+        packing: Option<Packing<'a>>,
+    ) -> Self {
         let places: HashMap<&str, usize> =
             tensors.all().iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
         let has = |stem: &str| {
             ANCHORS.iter().any(|anchor| places.contains_key(format!("{stem}{anchor}").as_str()))
         };
-        let stem = STEMS.into_iter().find(|stem| has(stem)).unwrap_or("model.");
+        let spelling = Spelling::find(class, has, tensors.all());
         let plain = packing.map(|packing| plain(packing, tensors)).unwrap_or_default();
-        Self { tensors, numbers, packing, places, plain, stem }
-    }
-
-    /// A name of the tables as the files have it.
-    fn name(&self, name: &str) -> String {
-        match name.strip_prefix("model.") {
-            Some(rest) => format!("{}{rest}", self.stem),
-            None => name.to_owned(),
-        }
+        Self { tensors, numbers, packing, places, plain, spelling }
     }
 
     /// Where the tensor is, or what stands for it.
     fn place(&self, name: &str) -> Option<usize> {
-        let name = self.name(name);
+        let others = || self.spelling.others(name).find_map(|name| self.place_of(&name));
+        self.place_of(&self.spelling.of(name)).or_else(others)
+    }
+
+    fn place_of(&self, name: &str) -> Option<usize> {
         let place = |name: &str| self.places.get(name).copied();
-        place(&name).or_else(|| {
+        place(name).or_else(|| {
             let (module, last) = name.rsplit_once('.')?;
             let packed = || IN_PLACE.iter().find_map(|word| place(&format!("{module}.{word}")));
             match last {
@@ -246,10 +289,10 @@ impl<'a> Stored<'a> {
     fn misfit(&self, complaint: Complaint) -> Option<Misfit> {
         match complaint {
             Complaint::TensorMissing { tensor } => {
-                Some(Misfit::Missing { tensor: self.name(&tensor) })
+                Some(Misfit::Missing { tensor: self.spelling.of(&tensor) })
             }
             Complaint::Shape { tensor, found, expected } => {
-                Some(Misfit::Shape { tensor: self.name(&tensor), found, expected })
+                Some(Misfit::Shape { tensor: self.spelling.of(&tensor), found, expected })
             }
             Complaint::KeyMissing { .. }
             | Complaint::KeyType { .. }
@@ -260,10 +303,12 @@ impl<'a> Stored<'a> {
 
     /// Packed weights without what they are unpacked with.
     fn lack_beside(&self) -> impl Iterator<Item = Misfit> {
-        let lacking = self.tensors.all().iter().filter_map(|name| {
+        let lacking = self.tensors.all().iter().enumerate().filter_map(|(place, name)| {
             let (module, last) = name.rsplit_once('.')?;
-            let tensor = format!("{module}.{}", self.packing?.beside(last)?);
-            (!self.places.contains_key(tensor.as_str())).then_some(Misfit::Missing { tensor })
+            let dtype = self.tensors.dtype(place)?;
+            let has = |name: &str| self.places.contains_key(format!("{module}.{name}").as_str());
+            let missing = self.packing?.lacks(last, dtype, has)?;
+            Some(Misfit::Missing { tensor: format!("{module}.{missing}") })
         });
         lacking.take(MOST_BESIDE)
     }
@@ -276,13 +321,13 @@ impl<'a> Stored<'a> {
 
     /// The layer that a tensor belongs to.
     fn layer(&self, name: &str) -> Option<u64> {
-        let rest = name.strip_prefix(self.stem)?;
-        let rest = rest.strip_prefix("layers.").or_else(|| rest.strip_prefix("encoder.layer."))?;
+        let rest = name.strip_prefix(self.spelling.stem())?;
+        let rest = LAYERS.iter().find_map(|before| rest.strip_prefix(before))?;
         rest.split('.').next()?.parse().ok()
     }
 
     fn hidden_size(&self) -> Option<u64> {
-        let embeddings = ANCHORS.iter().take(3);
+        let embeddings = ANCHORS.iter().take(EMBEDDINGS);
         let place =
             embeddings.filter_map(|anchor| self.place(&format!("model.{anchor}"))).next()?;
         let [_, width] = *self.shape(place)? else { return None };
@@ -291,7 +336,7 @@ impl<'a> Stored<'a> {
 
     /// Of the tensors that no row names, those that nothing explains.
     fn extra(&self, strangers: &[usize]) -> Option<(u64, String)> {
-        let layers = self.numbers.count("num_hidden_layers");
+        let layers = self.numbers.layers();
         // Heads that guess ahead (0.12.0 deepseek_v2.py, `get_spec_layer_idx_from_weight_name`).
         let ahead = self.numbers.count("num_nextn_predict_layers").unwrap_or_default();
         let is_ahead = |name: &str| {
@@ -322,20 +367,16 @@ fn plain(packing: Packing<'_>, tensors: &Tensors) -> HashMap<usize, [i64; 2]> {
 impl Subject for Stored<'_> {
     fn number(&self, name: &str, index: Option<u64>) -> Option<i64> {
         match (name, index) {
-            ("mlp_only", Some(layer)) => {
-                let list = self.numbers.value("mlp_only_layers").and_then(Value::as_array);
-                let has = |list: &Vec<Value>| list.iter().any(|it| it.as_u64() == Some(layer));
-                Some(i64::from(list.is_some_and(has)))
-            }
             ("num_labels", None) => self.numbers.labels(),
             (_, None) => self.numbers.number(name),
-            (_, Some(_)) => None,
+            (_, Some(layer)) => self.numbers.of_layer(name, layer),
         }
     }
 
     fn entry(&self, key: &str, _: Kind) -> Entry {
         match self.numbers.value(key) {
             None => Entry::Absent,
+            Some(Value::Array(_)) => Entry::Said,
             Some(_) => self.numbers.number(key).map_or(Entry::Unknown, Entry::Number),
         }
     }

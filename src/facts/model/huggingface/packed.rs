@@ -26,6 +26,12 @@ const KNOWN: [&str; 13] = [
     "nvfp4",
 ];
 
+/// What the scales of a weight are called, what tools write first.
+const SCALES: &[&str] = &["weight_scale", "weight_scale_inv", "scale", "scale_inv"];
+
+/// The same where each block has one.
+const SCALES_OF_BLOCKS: &[&str] = &["weight_scale_inv", "weight_scale", "scale", "scale_inv"];
+
 /// How the weights of a model are packed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Packing<'a> {
@@ -33,13 +39,16 @@ pub(super) struct Packing<'a> {
     method: &'a str,
     /// Bits of one weight; absent where it is not said once for all.
     bits: Option<i64>,
+    /// Whether a scale belongs to a block of a weight (`weight_block_size`).
+    is_in_blocks: bool,
 }
 
 impl<'a> Packing<'a> {
     /// What `quantization_config` says; absent: a method whose tensors are not known.
     pub(super) fn of(method: &'a str, says: Option<&Value>) -> Option<Self> {
         let bits = says.and_then(bits);
-        KNOWN.contains(&method).then_some(Self { method, bits })
+        let is_in_blocks = says.is_some_and(|says| says["weight_block_size"].is_array());
+        KNOWN.contains(&method).then_some(Self { method, bits, is_in_blocks })
     }
 
     /// The shape that the plain weight would have of one that is stored under `name`; absent where that
@@ -68,16 +77,34 @@ impl<'a> Packing<'a> {
         }
     }
 
-    /// What has to stand beside a weight that is packed under this name (the same sources); absent:
-    /// nothing, or that is not known.
-    pub(super) fn beside(self, last: &str) -> Option<&'static str> {
-        match last {
-            "qweight" if self.method.starts_with("gptq") || self.method.starts_with("awq") => {
-                Some("scales")
+    /// What has to stand beside a weight that is stored under this name and does not: a name in its
+    /// module. Loaders fill nothing in: without scales a model talks nonsense (the same sources, fp8.py,
+    /// modelopt.py, and model_loader/bitsandbytes_loader.py, `_quantized_4bit_generator`). Absent: nothing,
+    /// or that is not known.
+    pub(super) fn lacks(
+        self,
+        last: &str,
+        dtype: Dtype,
+        has: impl Fn(&str) -> bool,
+    ) -> Option<&'static str> {
+        let needs: &[&[&'static str]] = match (last, self.method, dtype) {
+            ("qweight", method, _) if method.starts_with("gptq") || method.starts_with("awq") => {
+                &[&["scales"]]
             }
-            "weight_packed" => Some("weight_scale"),
-            _ => None,
-        }
+            ("weight_packed", _, _) => &[&["weight_scale"]],
+            ("weight", "fp8", Dtype::F8_E4M3) if self.is_in_blocks => &[SCALES_OF_BLOCKS],
+            ("weight", "fp8" | "fbgemm_fp8" | "modelopt", Dtype::F8_E4M3)
+            | ("weight", "compressed-tensors", Dtype::F8_E4M3 | Dtype::I8)
+            | ("weight", "modelopt" | "modelopt_fp4" | "nvfp4", Dtype::U8) => &[SCALES],
+            ("weight", "bitsandbytes", Dtype::U8) => &[
+                &["weight.quant_state.bitsandbytes__nf4", "weight.quant_state.bitsandbytes__fp4"],
+                &["weight.absmax"],
+                &["weight.quant_map"],
+            ],
+            _ => &[],
+        };
+        let missing = needs.iter().find(|names| !names.iter().any(|name| has(name)))?;
+        missing.first().copied()
     }
 }
 

@@ -10,6 +10,12 @@ use crate::plan::engine::{Engine, Layout, LoadFormat, Part, TensorRules};
 /// The matrix that turns a state into words. Who gives out vectors has no use for it.
 const OUTPUT: &str = "lm_head.weight";
 
+/// How the classes end that write texts.
+const WRITERS: [&str; 3] = ["ForCausalLM", "ForConditionalGeneration", "LMHeadModel"];
+
+/// What sees images, and what hands on what it has seen.
+const EYES: [&str; 4] = ["vision_tower.", "visual.", "multi_modal_projector.", "image_newline"];
+
 pub(super) fn judge(subject: &Subject<'_>, folder: &Folder, findings: &mut Findings) {
     let Some((fit, engine)) = folder.fit.as_ref().zip(subject.facts.lane.engine) else { return };
     let reads_all = matches!(load_format::of(subject), LoadFormat::Best | LoadFormat::Named("", _));
@@ -37,7 +43,7 @@ impl Judge<'_> {
             return self.rules().filter(|_| !is_missing).map(|_| self.trusted());
         }
         let misfits: Vec<&Misfit> =
-            self.fit.misfits.iter().filter(|it| !self.pools() || it.tensor() != OUTPUT).collect();
+            self.fit.misfits.iter().filter(|it| self.is_loaded(it.tensor())).collect();
         if let Some(finding) = self.without_prefix() {
             return Some(finding);
         }
@@ -54,11 +60,21 @@ impl Judge<'_> {
         self.engine.releases().tensors.as_ref()
     }
 
+    /// Whether the engine has a place for a tensor. One that was told how many images it takes may have
+    /// been told that it takes none.
+    fn is_loaded(&self, tensor: &str) -> bool {
+        let name = tensor.strip_prefix("model.").unwrap_or(tensor);
+        let invocation = self.subject.facts.lane.invocation.as_ref();
+        let may_be_blind = invocation.is_some_and(|invocation| invocation.limits_images);
+        let is_of_eyes = may_be_blind && EYES.iter().any(|eyes| name.starts_with(eyes));
+        !(is_of_eyes || self.pools() && tensor.ends_with(OUTPUT))
+    }
+
     /// Whether vectors or scores are given out, for which a model of any kind is cut short.
     fn pools(&self) -> bool {
         let invocation = self.subject.facts.lane.invocation.as_ref();
         self.folder.kind == FolderKind::SentenceTransformers
-            || !self.fit.class.ends_with("ForCausalLM")
+            || !WRITERS.iter().any(|end| self.fit.class.ends_with(end))
             || invocation.is_some_and(|invocation| invocation.embeds.pools)
     }
 
@@ -91,8 +107,8 @@ impl Judge<'_> {
         };
         let (shown, class) = (self.shown(), &self.fit.class);
         self.says(match misfit {
-            Misfit::Missing { tensor } if tensor == OUTPUT && count == 1 => format!(
-                "`{OUTPUT}` is not among the tensors of `{shown}`, whose `config.json` does not say \
+            Misfit::Missing { tensor } if tensor.ends_with(OUTPUT) && count == 1 => format!(
+                "`{tensor}` is not among the tensors of `{shown}`, whose `config.json` does not say \
                  `tie_word_embeddings`, with which a `{class}` does without"
             ),
             Misfit::Missing { tensor } => format!(
@@ -157,7 +173,7 @@ impl Judge<'_> {
         let Some(rules) = self.rules() else { return Severity::Warning };
         let is_headless = misfits
             .iter()
-            .all(|misfit| matches!(misfit, Misfit::Missing { tensor } if tensor == OUTPUT));
+            .all(|misfit| matches!(misfit, Misfit::Missing { tensor } if tensor.ends_with(OUTPUT)));
         let version = self.subject.version().filter(|numbers| numbers.len() >= 2);
         let minds = !self.fit.is_packed
             && version.is_some_and(|version| version.as_slice() < &rules.headless_since[..]);
