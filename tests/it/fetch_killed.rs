@@ -61,7 +61,7 @@ impl Trial {
         for file in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
             let text = fs_err::read_to_string(original.join(file)).unwrap();
             // Of a class whose tensors are taken on trust: the shards are made up.
-            let text = text.replace("LlamaForCausalLM", "OPTForCausalLM");
+            let text = text.replace("LlamaForCausalLM", "DbrxForCausalLM");
             small.push((file.to_owned(), text.into_bytes()));
         }
         let mut builder = FakeHub::builder();

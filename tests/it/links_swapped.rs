@@ -69,7 +69,7 @@ fn files() -> (Vec<(String, Vec<u8>)>, Made) {
     // Of a class whose tensors are taken on trust: the weights are made up.
     let read = |name: &str| {
         let text = fs::read_to_string(original.join(name)).unwrap();
-        (name.to_owned(), text.replace("LlamaForCausalLM", "OPTForCausalLM").into_bytes())
+        (name.to_owned(), text.replace("LlamaForCausalLM", "DbrxForCausalLM").into_bytes())
     };
     let names = ["config.json", "tokenizer.json", "tokenizer_config.json"];
     let mut small: Vec<_> = names.into_iter().map(read).collect();

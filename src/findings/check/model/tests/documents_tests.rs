@@ -191,7 +191,7 @@ fn a_processor_of_images_is_read_by_what_takes_images_and_by_older_releases() {
 
 /// A model that takes images, with that in its `processor_config.json`.
 fn vision(processor: &str) -> Stack {
-    let config = r#"{"architectures":["LlavaForConditionalGeneration"],"model_type":"llava",
+    let config = r#"{"architectures":["PaliGemmaForConditionalGeneration"],"model_type":"paligemma",
         "vision_config":{},"dtype":"bfloat16"}"#;
     let stack = folder("").write("config.json", config).served_by(Engine::Vllm, Some("0.32.0"));
     if processor.is_empty() { stack } else { stack.write("processor_config.json", processor) }

@@ -100,9 +100,9 @@ fn a_base_model_is_taken_for_vectors_and_not_for_words() {
 #[test]
 fn what_is_not_laid_out_is_taken_on_trust_and_what_is_replaced_is_not_judged() {
     let class = |to: &str| says("LlamaForCausalLM", to, Some("0.33.0"));
-    class("OPTForCausalLM").check(&format!(
+    class("DbrxForCausalLM").check(&format!(
         "note[taken-on-trust] 0: whether the weights of {AT} are those of its `config.json` was not looked \
-         at: the tensors of `OPTForCausalLM` are not known"
+         at: the tensors of `DbrxForCausalLM` are not known"
     ));
     let replaced = says(r#""hidden_size": 64"#, r#""hidden_size": 128"#, Some("0.12.0"));
     replaced.started(|with| with.overrides = true).check("");
