@@ -28,7 +28,7 @@ const VERSION: &str = env!("PREFLIGHT_VERSION");
 /// What a person may rely on, in the same words as in the README.
 macro_rules! by_hand {
     () => {
-        "By hand nothing is written and the network is not used, except by `fetch`, `lock`, `smoke`,
+        "By hand nothing is written and the network is not used, except by `fetch`, `fit`, `lock`, `smoke`,
 `doctor` and with `--fetch`; `--deep` leaves stamps, unless `--no-stamps` is given, and `-o` writes its
 report."
     };

@@ -25,6 +25,7 @@ use crate::facts::smoke::Smoke;
 use crate::look::{FileKind, Link, Look, Owner, Stat};
 use crate::options::{Options, Role, Task};
 use crate::path::{HostPath, LocalPath};
+use crate::plan::engine::Part;
 use crate::plan::lanes::{Artifact, Cached, Lane, Plan};
 use crate::project::docker::{DockerError, Observation};
 use crate::project::mounts::Standpoint;
@@ -139,6 +140,8 @@ pub struct SourceFacts {
     pub lock_differences: Vec<LockDifference>,
     /// Files that are not brought, because the lane's engine does not load them.
     pub left_out: Vec<RemoteFile>,
+    /// What its sources have of models that are not here; empty as well where they were not asked.
+    pub foreseen: Vec<Foreseen>,
     /// What a fetch would bring; absent: this is no dry run, or nothing is missing.
     pub planned: Option<Vec<Download>>,
     /// The disk below the lane's folder, where something has to be fetched.
@@ -151,6 +154,15 @@ pub struct SourceFacts {
     pub fetch: Option<Result<(), HubError>>,
     /// What this run brought, as this process sees it; verified and under its final name.
     pub fetched: Vec<PathBuf>,
+}
+
+/// A model that is not here, by its headers and its configuration.
+#[derive(Debug, Clone)]
+pub struct Foreseen {
+    /// What it is for.
+    pub part: Part,
+    /// What its source has, or why that is not known.
+    pub model: Result<ModelFacts, HubError>,
 }
 
 /// A file that has been changed since its download, or that no download brought.

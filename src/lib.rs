@@ -41,10 +41,12 @@ use std::pin::Pin;
 use error::Error;
 use exit_code::ExitCode;
 use facts::lockfile::{self, Lockfile, LockfileError};
+use facts::memory::{HostDevice, work_out};
 use facts::{LaneFacts, ProjectFacts, doctor, survey};
 use findings::{Finding, Findings, check, policy_sources};
 use limits::LAST_WORD;
 use options::{Options, Task};
+use plan::lanes::Plan;
 use project::compose;
 use project::stack::{self, Stack};
 use report::lock::{Checked, Pinned};
@@ -120,17 +122,19 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
         }
         watch.lap("lock");
     } else if options.task == Task::Fit {
-        let facts = ProjectFacts::of(&stack, &plan, options);
-        devices = facts::memory::work_out(&mut lanes, &facts, &stack.standpoint);
+        devices = foretold(&mut lanes, &stack, &plan, options).await;
         findings = findings.alike();
-        check::fit(&ProjectFacts { devices: &devices, ..facts }, &lanes, &mut findings);
+        let facts = ProjectFacts { devices: &devices, ..ProjectFacts::of(&stack, &plan, options) };
+        check::fit(&facts, &lanes, &mut findings);
         watch.lap("checks");
     } else {
-        check::rivals(&ProjectFacts::of(&stack, &plan, options), &lanes, &mut findings);
+        devices = foretold(&mut lanes, &stack, &plan, options).await;
+        let facts = ProjectFacts { devices: &devices, ..ProjectFacts::of(&stack, &plan, options) };
+        check::rivals(&facts, &lanes, &mut findings);
         let redactor = &voice.redactor;
         prove(&mut lanes, &mut stack, options, &mut findings, (&mut watch, redactor)).await;
         let facts = ProjectFacts::of(&stack, &plan, options);
-        devices = facts::memory::work_out(&mut lanes, &facts, &stack.standpoint);
+        devices = work_out(&mut lanes, &facts, &stack.standpoint);
         let facts = ProjectFacts { devices: &devices, ..facts };
         check::together(&facts, &lanes, &mut findings);
         check::containers(&facts, &mut findings);
@@ -139,6 +143,27 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
     let project = ProjectFacts { devices: &devices, ..ProjectFacts::of(&stack, &plan, options) };
     let outcome = RunOutcome::of(&project, &lanes, findings, options, watch.stop());
     Ok(voice.report(&Report::new(outcome), &sources)?)
+}
+
+/// What the lanes take, those as well whose models are not here, and the GPUs whose memory is known;
+/// none where nothing is fetched and nobody asks.
+async fn foretold(
+    lanes: &mut [LaneFacts],
+    stack: &Stack,
+    plan: &Plan,
+    options: &Options,
+) -> Vec<HostDevice> {
+    let facts = ProjectFacts::of(stack, plan, options);
+    let is_asked = options.task == Task::Fit;
+    if !is_asked && !options.fetch {
+        return Vec::new();
+    }
+    // Where no card is known, nothing is too large to be fetched.
+    if !is_asked && work_out(lanes, &facts, &stack.standpoint).is_empty() {
+        return Vec::new();
+    }
+    survey::foresee(lanes, options).await;
+    work_out(lanes, &facts, &stack.standpoint)
 }
 
 /// Looks deeper, fetches and asks, as far as the task goes, and judges the lanes.

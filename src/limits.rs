@@ -53,6 +53,10 @@ pub const MOST_WALKED: usize = 2_000_000;
 /// The most models that are judged below a folder.
 pub const MOST_MODELS: usize = 1000;
 
+/// The most bytes that are asked for of the headers of one model that is not here: the longest have 30 MB,
+/// and what is read ahead comes on top. Told as a model of which it is not known what it takes.
+pub const MOST_OF_DISTANT_HEADERS: u64 = 96 << 20;
+
 /// The most bytes of a configuration of a model; those that list a thousand labels have 100 000. Told as
 /// a file that could not be judged, as is an index that is too long; what is in them as a file that cannot
 /// be used, as are the next ones.

@@ -290,7 +290,7 @@ impl Report {
         for LaneOutcome { lane, files, summary, unknown, skipped, planned, memory } in lanes {
             let unknown = match subject {
                 Subject::Lanes => unknown.or_else(|| not_looked_at(lane, &findings)),
-                Subject::Memory => unsized_for(memory.as_ref(), unknown),
+                Subject::Memory => unknown,
             };
             let (verdict, reason) = judge(&lane.name, skipped, unknown, &findings);
             let is_short = memory.as_ref().is_some_and(|memory| memory.fits == Fits::No);
@@ -332,15 +332,6 @@ impl Report {
             planned,
             timing,
         }
-    }
-}
-
-/// Why it cannot be said whether a lane fits; absent: it can.
-fn unsized_for(memory: Option<&LaneMemory>, unknown: Option<String>) -> Option<String> {
-    match memory.map(|memory| memory.fits) {
-        Some(Fits::Yes | Fits::No) => None,
-        Some(Fits::Unknown) => Some("the memory that it has is not known".to_owned()),
-        None => Some(unknown.unwrap_or_else(|| "what it takes cannot be worked out".to_owned())),
     }
 }
 

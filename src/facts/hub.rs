@@ -12,6 +12,7 @@ mod client;
 mod connections;
 mod delivery;
 mod digest;
+mod distant;
 mod encoding;
 mod hub_rate_limit;
 mod journal;
@@ -40,8 +41,10 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use thiserror::Error;
+use tokio::runtime::Handle;
 
 use self::client::Client;
+pub use self::distant::DistantView;
 pub use self::layout::{CachedRepository, User};
 pub(crate) use self::leftovers::sweep_notes;
 pub(crate) use self::metadata::Noted;
@@ -388,6 +391,20 @@ impl Hub {
             resolved::ask(client, source, &commit, &file.path).await?;
         }
         Ok(Listing { source: source.clone(), commit, files })
+    }
+
+    /// Its files, as far as they are read and `opens` says so of their paths; waits on `runtime`.
+    ///
+    /// # Errors
+    /// [`HubError::Offline`].
+    pub fn view(
+        &self,
+        listing: Listing,
+        runtime: Handle,
+        opens: fn(&str) -> bool,
+    ) -> Result<DistantView, HubError> {
+        let client = self.client.clone().ok_or(HubError::Offline)?;
+        Ok(DistantView::new(client, runtime, listing, opens))
     }
 
     /// Brings the files, several at a time, each over several connections: into a temporary file

@@ -13,7 +13,7 @@ use self::cards::HostCards;
 pub use self::host::{HostMemory, HostRoom};
 use self::used::Used;
 use crate::facts::model::{Content, Model, Shape as Layout, gguf};
-use crate::facts::{ArtifactFacts, LaneFacts, ProjectFacts};
+use crate::facts::{LaneFacts, ProjectFacts};
 use crate::plan::engine;
 use crate::plan::engine::memory::{
     Checkpoint, Claim, Device, Largest, Loaded, Machine, Part, Processor, Room, Shape, Sizing, Use,
@@ -91,6 +91,22 @@ impl HostDevice {
     #[must_use]
     pub fn room(&self) -> u64 {
         self.memory.saturating_sub(self.reserved)
+    }
+}
+
+impl LaneMemory {
+    /// Whether it is known how large each of the GPUs is on which something lies.
+    #[must_use]
+    pub fn is_placed(&self) -> bool {
+        let mut parts = self.parts.iter();
+        parts.all(|part| match part.device {
+            Device::Host => true,
+            Device::Gpu(index) => {
+                let key = usize::try_from(index).ok().and_then(|index| self.devices.get(index));
+                key.is_some_and(Option::is_some)
+            }
+            Device::Gpus => !self.devices.is_empty() && self.devices.iter().all(Option::is_some),
+        })
     }
 }
 
@@ -266,11 +282,8 @@ fn with_loaded<T>(
 ) -> Option<T> {
     let invocation = facts.lane.invocation.as_ref().filter(|it| it.unread.is_empty())?;
     let sizing = invocation.sizing.as_ref()?;
-    let shapes: Vec<(engine::Part, Shape)> = facts
-        .artifacts
-        .iter()
-        .filter_map(|seen| Some((seen.artifact.part, shape(seen)?)))
-        .collect();
+    let shapes: Vec<(engine::Part, Shape)> =
+        models(facts).filter_map(|(part, model)| Some((part, shape(model)?))).collect();
     let of_part = |wanted: engine::Part| {
         shapes.iter().filter(move |(part, _)| *part == wanted).map(|(_, shape)| shape)
     };
@@ -341,10 +354,26 @@ fn is_cut(facts: &LaneFacts, looked_at: usize) -> bool {
     opened.filter(|opens| takes(opens.part)).count() > looked_at
 }
 
+/// What the lane's engine loads, by what it is for: as it is here, else as its source has it.
+fn models(facts: &LaneFacts) -> impl Iterator<Item = (engine::Part, &Model)> {
+    let here = facts.artifacts.iter().map(|seen| (seen.artifact.part, &seen.model));
+    let foreseen = facts.source.foreseen.iter();
+    let foreseen = foreseen.filter_map(|it| Some((it.part, it.model.as_ref().ok()?.seen()?)));
+    let is_whole = |wanted: engine::Part| {
+        facts.artifacts.iter().any(|it| it.artifact.part == wanted && it.model.complete())
+    };
+    let is_foreseen = |wanted: engine::Part| {
+        facts.source.foreseen.iter().any(|it| it.part == wanted && it.model.is_ok())
+    };
+    let here = here.filter(move |(part, _)| is_whole(*part) || !is_foreseen(*part));
+    let here = here.filter_map(|(part, model)| Some((part, model.seen()?)));
+    here.chain(foreseen.filter(move |(part, _)| !is_whole(*part)))
+}
+
 /// What is known of the lane's model where that is a folder with a configuration.
 pub fn checkpoint(facts: &LaneFacts) -> Option<&Checkpoint> {
-    let models = facts.artifacts.iter().filter(|seen| seen.artifact.part == engine::Part::Model);
-    let folders = models.filter_map(|seen| match &seen.model.seen()?.shape {
+    let models = models(facts).filter(|(part, _)| *part == engine::Part::Model);
+    let folders = models.filter_map(|(_, model)| match &model.shape {
         Layout::Folder(folder) => folder.checkpoint.as_deref(),
         Layout::File | Layout::Split(_) | Layout::Directory | Layout::Text(_) => None,
     });
@@ -352,8 +381,7 @@ pub fn checkpoint(facts: &LaneFacts) -> Option<&Checkpoint> {
 }
 
 /// The shape of a model of GGUF files; absent: it is none, or was not seen.
-fn shape(seen: &ArtifactFacts) -> Option<Shape> {
-    let model: &Model = seen.model.seen()?;
+fn shape(model: &Model) -> Option<Shape> {
     let headers: Vec<&gguf::Header> = model
         .files
         .iter()

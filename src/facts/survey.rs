@@ -6,6 +6,7 @@ mod bring;
 mod cache;
 mod carry;
 mod disk;
+mod foresee;
 mod inside;
 mod judge;
 mod keep;
@@ -120,6 +121,11 @@ pub async fn fetch(
 ) {
     let goes_on = lanes.iter_mut().filter(|facts| !judge.has_ended(&facts.lane.name));
     bring::bring(goes_on.collect(), &Views::of(stack), options, progress, judge).await;
+}
+
+/// Asks what models are made of that are not here, and that lanes take into memory: nothing is brought.
+pub async fn foresee(lanes: &mut [LaneFacts], options: &Options) {
+    foresee::foresee(lanes, options).await;
 }
 
 /// What `preflight.lock` has to say after `before`: see [`Lockfile`].

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::amount::{count, size};
+use crate::facts::memory::Fits;
 use crate::facts::model::{Listed, ModelFacts};
 use crate::facts::{ArtifactFacts, LaneFacts, ProjectFacts};
 use crate::findings::Findings;
@@ -27,6 +28,11 @@ impl<'a> RunOutcome<'a> {
         timing: Timing,
     ) -> Self {
         let name = &project.project.name;
+        let is_of_memory = options.task == Task::Fit;
+        let lane = |facts: &'a LaneFacts| match LaneOutcome::of(facts) {
+            outcome if is_of_memory => LaneOutcome { unknown: unsized_for(facts), ..outcome },
+            outcome => outcome,
+        };
         Self {
             subject: match options.task {
                 Task::Fit => Subject::Memory,
@@ -42,7 +48,7 @@ impl<'a> RunOutcome<'a> {
             },
             role: options.role,
             project: (!name.is_empty()).then(|| name.clone()),
-            lanes: lanes.iter().map(LaneOutcome::of).collect(),
+            lanes: lanes.iter().map(lane).collect(),
             findings,
             containers: containers(project),
             devices: project.devices.to_vec(),
@@ -97,6 +103,35 @@ impl<'a> LaneOutcome<'a> {
                 .or_else(|| facts.artifacts.iter().find_map(|seen| seen.way.unseen.clone()))
                 .or_else(|| check::cache::unjudged(facts)),
         }
+    }
+}
+
+/// Why it cannot be said whether a lane fits; absent: it can.
+fn unsized_for(facts: &LaneFacts) -> Option<String> {
+    let Some(memory) = &facts.memory else { return Some(unsized_because(facts)) };
+    match memory.fits {
+        Fits::Yes | Fits::No => None,
+        Fits::Unknown if memory.is_placed() => {
+            Some("it may need more than there is, or less".to_owned())
+        }
+        Fits::Unknown => Some("the memory that it has is not known".to_owned()),
+    }
+}
+
+/// Why it is not known what a lane takes.
+fn unsized_because(facts: &LaneFacts) -> String {
+    if let Some(error) = facts.source.foreseen.iter().find_map(|it| it.model.as_ref().err()) {
+        return format!("its model is not here, and {error}");
+    }
+    if let Some(unread) = unread(facts) {
+        return unread;
+    }
+    let invocation = facts.lane.invocation.as_ref();
+    let is_here = facts.artifacts.iter().any(|seen| seen.model.complete());
+    match invocation.filter(|invocation| invocation.sizing.is_some()) {
+        Some(_) if !is_here => "its model is not here".to_owned(),
+        Some(_) => "what it takes cannot be worked out".to_owned(),
+        None => "what its engine takes is not worked out".to_owned(),
     }
 }
 

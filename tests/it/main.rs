@@ -92,6 +92,8 @@ mod first_start;
 mod fit;
 /// What `fit` tells, in every format.
 mod fit_command;
+/// What does not fit, before anything of it is downloaded.
+mod fit_distant;
 /// Random model files.
 mod folder_and_cache;
 mod fuzz;

@@ -57,11 +57,15 @@ fn report(subject: Subject) -> Report {
     let memories = [Some(of_vllm), Some(of_llama), Some(on_host), None];
     let lanes = ["coder", "reader", "a-lane-with-quite-a-long-name", "hidden"];
     let lanes: Vec<Lane> = lanes.iter().map(|name| lane(name, true)).collect();
-    let of_lane = |(lane, memory)| LaneOutcome {
+    let of_lane = |(lane, memory): (_, Option<LaneMemory>)| LaneOutcome {
         lane,
         files: Vec::new(),
         summary: None,
-        unknown: None,
+        unknown: match memory.as_ref().map(|memory| memory.fits) {
+            Some(Fits::Yes | Fits::No) => None,
+            Some(Fits::Unknown) => Some("the memory that it has is not known".to_owned()),
+            None => Some("its model is not here".to_owned()),
+        },
         skipped: None,
         planned: None,
         memory,

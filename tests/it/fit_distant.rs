@@ -1,0 +1,132 @@
+//! Whether models fit that are not here yet: by what the hub says of them, before they are downloaded.
+
+use fake_hub::{FakeHub, Made};
+use serde_json::Value;
+
+use crate::gguf_oracle::document::{Document, Tensor};
+use crate::hub_stack::{GGUF, brought, builder, hub, stack};
+use crate::sandbox::{Run, Sandbox, repository};
+
+/// How much larger the middle layers of [`large`] are than those of the quickstart's model.
+const TIMES: i64 = 64;
+
+/// What is read of a large file is less.
+const FEW_BYTES: u64 = 512 << 10;
+
+const TOKEN: &str = "hf_abcdefghijklmnopqrstuvwxyz012345";
+
+fn json(run: &Run) -> Value {
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    serde_json::from_str(&run.stdout).unwrap()
+}
+
+/// What is said of the memory of each lane.
+fn memories(report: &Value) -> Vec<Value> {
+    let lanes = report["lanes"].as_array().unwrap();
+    lanes.iter().map(|lane| lane["memory"].clone()).collect()
+}
+
+/// The quickstart's model with layers that are much wider: some 25 MiB.
+fn large() -> Made {
+    let mut document = Document::parse(&fs_err::read(repository().join(GGUF)).unwrap());
+    let is_wide = |tensor: &Tensor| tensor.name.contains(".ffn_") && tensor.shape.len() > 1;
+    for tensor in document.tensors.iter_mut().filter(|tensor| is_wide(tensor)) {
+        let wide =
+            usize::from(tensor.name.contains(".ffn_up") || tensor.name.contains(".ffn_gate"));
+        tensor.shape[wide] *= TIMES;
+    }
+    for key in document.keys.iter_mut().filter(|key| key.name.ends_with("feed_forward_length")) {
+        let wide = i32::from_le_bytes(key.value[4..8].try_into().unwrap());
+        let wide = wide * i32::try_from(TIMES).unwrap();
+        key.value[4..8].copy_from_slice(&wide.to_le_bytes());
+    }
+    let times = usize::try_from(TIMES).unwrap();
+    let size = |tensor: &Tensor| tensor.data.len() * if is_wide(tensor) { times } else { 1 };
+    let data = document.tensors.iter().map(|it| size(it).next_multiple_of(32)).sum::<usize>();
+    let header = document.header(size);
+    Made::new(&header, (header.len() + data) as u64, 7)
+}
+
+/// A lane on a GPU with [`large`], of which nothing is here.
+fn on_card(hub: &FakeHub) -> Sandbox {
+    let compose = "services:\n  llm:\n    image: ghcr.io/ggml-org/llama.cpp:server-cuda-b6000\n    \
+                   command: -m /models/large.gguf -c 512 -ngl 99\n    gpus: [{count: 1}]\n    \
+                   volumes: ['./models:/models']\n\
+                   x-preflight:\n  lanes:\n    big:\n      service: llm\n      \
+                   source: hf://acme/large-GGUF/large.gguf\n";
+    let sandbox = Sandbox::new().file("compose.yaml", compose).file("models/.keep", "");
+    sandbox.variable("HF_ENDPOINT", hub.url())
+}
+
+fn large_hub() -> FakeHub {
+    FakeHub::builder().made("acme/large-GGUF", "large.gguf", large()).start().unwrap()
+}
+
+#[test]
+fn what_is_not_here_takes_what_it_takes_when_it_is() {
+    let hub = hub(&[]);
+    let distant = stack(&hub);
+    let told = json(&distant.run(&["fit", "--format", "json"]));
+    let here = json(&Sandbox::quickstart().run(&["fit", "--format", "json"]));
+    assert_eq!(memories(&told), memories(&here));
+    assert!(memories(&told).iter().any(|memory| memory["parts"].is_array()), "{told:#}");
+    assert_eq!(brought(&distant), [""; 0]);
+}
+
+#[test]
+fn of_a_large_file_the_header_is_read_and_no_more() {
+    let hub = large_hub();
+    let sandbox = on_card(&hub);
+    let told = json(&sandbox.run(&["fit", "--format", "json", "--gpus", "24GB"]));
+    let parts = told["lanes"][0]["memory"]["parts"].as_array().unwrap();
+    let weights: u64 = parts
+        .iter()
+        .filter(|part| part["name"] == "weights")
+        .map(|part| part["bytes_low"].as_u64().unwrap())
+        .sum();
+    assert!(weights > 20 << 20, "{told:#}");
+    assert!(hub.served() < FEW_BYTES, "{} bytes were served", hub.served());
+    assert_eq!(brought(&sandbox), [".keep"]);
+}
+
+#[test]
+fn a_hub_that_is_not_asked_or_does_not_answer_leaves_it_unknown() {
+    for (arguments, faults, words) in [
+        (&["fit", "--offline"][..], &[][..], "its model is not here"),
+        (&["fit"], &["gone:acme/tiny", "gone:acme/tiny-GGUF"], "its model is not here, and "),
+    ] {
+        let hub = hub(faults);
+        let sandbox = stack(&hub).variable("COLUMNS", "200");
+        let run = sandbox.run(arguments);
+        assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+        let table: Vec<&str> = run.stdout.lines().filter(|line| line.contains(words)).collect();
+        assert_eq!(table.len(), 2, "{}", run.stdout);
+        assert_eq!(hub.requests().is_empty(), arguments.contains(&"--offline"));
+    }
+}
+
+#[test]
+fn a_file_that_does_not_come_in_parts_is_not_read_whole() {
+    let hub = FakeHub::builder()
+        .made("acme/large-GGUF", "large.gguf", large())
+        .fault("ignore-range:acme/large-GGUF".parse().unwrap())
+        .start()
+        .unwrap();
+    let run = on_card(&hub).variable("COLUMNS", "200").run(&["fit"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("does not give a part of a file"), "{}", run.stdout);
+}
+
+#[test]
+fn the_token_goes_to_the_hub_and_into_no_log() {
+    let hub = builder().token(TOKEN).start().unwrap();
+    let sandbox = stack(&hub).variable("HF_TOKEN", TOKEN);
+    let run = sandbox.run(&["fit", "-vv"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    assert!(!format!("{}{}", run.stdout, run.stderr).contains(TOKEN));
+    let requests = hub.requests();
+    let is_home = |request: &&fake_hub::Request| request.origin == fake_hub::Origin::Hub;
+    assert!(requests.iter().filter(is_home).all(|request| request.authorization.is_some()));
+    assert!(!requests.iter().any(|it| !is_home(&it) && it.authorization.is_some()));
+    assert!(!requests.iter().any(|it| it.path.ends_with("tokenizer.json")), "{requests:?}");
+}
