@@ -7,6 +7,7 @@
 
 mod cache;
 mod compute;
+mod largest;
 mod layers;
 mod placement;
 mod refusals;
@@ -17,6 +18,7 @@ mod weights;
 use std::sync::Arc;
 
 use self::cache::Cells;
+use self::largest::Fitting;
 use self::layers::Layers;
 use self::placement::Places;
 use self::settings::{Backend, Settings};
@@ -24,7 +26,9 @@ use self::sums::{hull, padded};
 use crate::plan::engine::Refusal;
 use crate::plan::engine::arguments::Arguments;
 use crate::plan::engine::image::Image;
-use crate::plan::engine::memory::{Device, Devices, Loaded, Machine, Part, Shape, Sizing, Use};
+use crate::plan::engine::memory::{
+    Device, Devices, Largest, Loaded, Machine, Part, Room, Shape, Sizing, Use,
+};
 use crate::plan::engine::reading::Reading;
 
 /// What the context is at least made to be where it is made to fit (`-fitc`).
@@ -86,6 +90,10 @@ impl Sizing for Server {
             parts.iter_mut().filter(|it| it.device != Device::Host).for_each(unsettle);
         }
         Some(parts)
+    }
+
+    fn largest(&self, loaded: &Loaded<'_>, machine: &Machine, room: &[Room]) -> Option<Largest> {
+        Fitting { server: self, loaded, machine, room }.largest()
     }
 
     fn is_firm(&self) -> bool {

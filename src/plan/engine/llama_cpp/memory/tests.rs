@@ -10,7 +10,7 @@ use crate::plan::engine::memory::{
 };
 
 /// A server of which nothing is said but its slots.
-fn settings(slots: u64, is_unified: bool) -> Settings {
+pub(super) fn settings(slots: u64, is_unified: bool) -> Settings {
     Settings {
         build: None,
         context: None,
@@ -34,7 +34,7 @@ fn settings(slots: u64, is_unified: bool) -> Settings {
     }
 }
 
-fn shape(architecture: &str, numbers: &[(&str, u64)]) -> Shape {
+pub(super) fn shape(architecture: &str, numbers: &[(&str, u64)]) -> Shape {
     let numbers = numbers.iter().map(|(name, number)| ((*name).to_owned(), Numbers::One(*number)));
     Shape {
         architecture: architecture.to_owned(),
@@ -56,7 +56,7 @@ fn cache(shape: &Shape, settings: &Settings, context: u64) -> u64 {
     parts.iter().map(|part| part.low).sum()
 }
 
-const LLAMA: [(&str, u64); 4] = [
+pub(super) const LLAMA: [(&str, u64); 4] = [
     ("block_count", 32),
     ("embedding_length", 4096),
     ("attention.head_count", 32),
