@@ -13,7 +13,9 @@ use crate::facts::model::layout::{self, Complaint, Entry, Kind, Subject, Table};
 static LAYOUTS: Table = Table::new(concat!(
     include_str!("layouts/shared.txt"),
     "\n",
-    include_str!("layouts/architectures.txt")
+    include_str!("layouts/architectures.txt"),
+    "\n",
+    include_str!("layouts/newer.txt")
 ));
 
 /// What an architecture that has no table of its own is judged by.
