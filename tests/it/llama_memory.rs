@@ -5,6 +5,7 @@
 //! `PREFLIGHT_TEST_LLAMA_MEMORY` says how many of the starts, and with which seed: `all`, or one in so
 //! many, `9:7`.
 
+mod largest;
 mod scaled;
 
 use std::collections::BTreeMap;

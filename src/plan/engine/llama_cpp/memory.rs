@@ -9,6 +9,7 @@ mod cache;
 mod compute;
 mod largest;
 mod layers;
+mod pattern;
 mod placement;
 mod refusals;
 mod settings;

@@ -98,6 +98,10 @@ impl<'a> Places<'a> {
     /// Where a tensor is; more than one where there are copies.
     pub(super) fn tensor(&self, tensor: &Tensor) -> Vec<Device> {
         let name = tensor.name.as_str();
+        let mut patterns = self.placement.patterns.iter().filter(|_| self.has_devices());
+        if let Some((_, device)) = patterns.find(|(pattern, _)| pattern.is_in(name)) {
+            return vec![*device];
+        }
         let begins = |starts: &[&str]| starts.iter().any(|start| name.starts_with(start));
         if begins(&INPUT) {
             return vec![Device::Host];

@@ -2,8 +2,11 @@
 
 use crate::plan::engine::arguments::{Arguments, Setting};
 use crate::plan::engine::image::{Image, Trust};
+use crate::plan::engine::llama_cpp::memory::pattern::Pattern;
 use crate::plan::engine::llama_cpp::values;
+use crate::plan::engine::memory::Device;
 use crate::plan::engine::reading::Reading;
+use crate::plan::engine::words::Word;
 
 /// Since when attention is computed in one go wherever that can be done (#15434).
 const FUSES_SINCE: u32 = 6325;
@@ -114,7 +117,9 @@ pub(super) struct Placement {
     pub(super) main: u32,
     /// Of how many layers the experts stay on the host.
     pub(super) experts_on_host: u64,
-    /// Whether tensors are placed by patterns, or cut into parts.
+    /// Where tensors go that a pattern is found in the names of; the first that is counts.
+    pub(super) patterns: Vec<(Pattern, Device)>,
+    /// Whether tensors are placed by patterns that are not read, or cut into parts.
     pub(super) is_special: bool,
 }
 
@@ -258,7 +263,12 @@ impl Placement {
         let main = words.number("--main-gpu", "LLAMA_ARG_MAIN_GPU").unwrap_or_default();
         let all_experts = words.is_on("--cpu-moe", "", "LLAMA_ARG_CPU_MOE").unwrap_or(false);
         let experts = words.number("--n-cpu-moe", "LLAMA_ARG_N_CPU_MOE").unwrap_or_default();
-        let has_patterns = words.text("--override-tensor", "LLAMA_ARG_OVERRIDE_TENSOR").is_some();
+        let patterns = patterns(words);
+        let is_read = patterns.is_some();
+        let patterns = patterns.unwrap_or_default();
+        let experts_on_host = if all_experts { u64::MAX } else { experts };
+        // Which of the two was said first decides, if they speak of the same tensors.
+        let are_at_odds = experts_on_host > 0 && patterns.iter().any(|(_, it)| *it != Device::Host);
         let devices = words.text("--device", "LLAMA_ARG_DEVICE");
         let is_none = devices.as_deref() == Some("none");
         Self {
@@ -266,8 +276,10 @@ impl Placement {
             shares: shares.collect(),
             is_one: mode.as_deref() == Some("none"),
             main: u32::try_from(main).unwrap_or_default(),
-            experts_on_host: if all_experts { u64::MAX } else { experts },
-            is_special: has_patterns
+            experts_on_host,
+            patterns,
+            is_special: !is_read
+                || are_at_odds
                 || devices.is_some() && !is_none
                 || matches!(mode.as_deref(), Some("row" | "tensor")),
         }
@@ -293,8 +305,43 @@ impl Placement {
         self.layers.is_none()
             && self.shares.is_empty()
             && self.experts_on_host == 0
+            && self.patterns.is_empty()
             && !self.is_special
     }
+}
+
+/// Where tensors are put by patterns of their names (common/arg.cpp `parse_tensor_buffer_overrides`);
+/// absent: one is not read here, or names a place that is not known.
+fn patterns(words: &Words<'_>) -> Option<Vec<(Pattern, Device)>> {
+    let given = words.arguments.all("--override-tensor").flat_map(|given| &given.values);
+    let given: Vec<Word> = match given.cloned().collect::<Vec<_>>() {
+        given if given.is_empty() => {
+            let variable = words.reading.environment.get("LLAMA_ARG_OVERRIDE_TENSOR");
+            variable.into_iter().collect()
+        }
+        given => given,
+    };
+    let mut patterns = Vec::new();
+    for word in given {
+        if word.unknown.is_some() {
+            return None;
+        }
+        for entry in word.text.split(',') {
+            let (pattern, place) = entry.split_once('=')?;
+            patterns.push((Pattern::parse(pattern)?, place_of(place)?));
+        }
+    }
+    Some(patterns)
+}
+
+/// The device of a buffer.
+fn place_of(buffer: &str) -> Option<Device> {
+    const KINDS: [&str; 3] = ["CUDA", "ROCm", "Vulkan"];
+    if buffer == "CPU" {
+        return Some(Device::Host);
+    }
+    let number = KINDS.iter().find_map(|kind| buffer.strip_prefix(kind))?;
+    number.parse().ok().map(Device::Gpu)
 }
 
 /// A command line and the variables that stand for its flags.

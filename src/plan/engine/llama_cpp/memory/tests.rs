@@ -2,6 +2,7 @@ use std::collections::HashMap;
 
 use super::cache::{Cells, keys_and_values, states};
 use super::layers::Layers;
+use super::pattern::Pattern;
 use super::placement::Places;
 use super::settings::{Backend, Placement, Settings};
 use super::weights;
@@ -169,6 +170,24 @@ fn what_is_not_mapped_is_one_part() {
     let all =
         Part::exact(Use::Weights, Device::Host, (36_u64 * 1062).next_multiple_of(32) + 36 * 1064);
     assert_eq!(parts(&read, Devices::Count(0)), [all]);
+}
+
+#[test]
+fn the_first_pattern_that_is_found_in_a_name_says_where_a_tensor_lies() {
+    let mut settings = Settings { backend: Backend::Cuda, ..settings(1, false) };
+    settings.placement.layers = Some(3);
+    let pattern = |text: &str| Pattern::parse(text).unwrap();
+    settings.placement.patterns =
+        vec![(pattern(r"blk\.1\."), Device::Host), (pattern("attn_q"), Device::Gpu(1))];
+    let told = parts(&settings, Devices::Count(1));
+    let on = |device| told.iter().find(|part| part.device == device).unwrap();
+    let of_last = |rows: u64| (36 * rows + 252).next_multiple_of(128);
+    assert_eq!(on(Device::Gpu(1)).low, of_last(64));
+    assert_eq!(on(Device::Gpu(0)).low, of_last(1000));
+    assert_eq!((on(Device::Host).low, on(Device::Host).exact), (36 * 1062, true));
+    // Without a device everything is on the host anyway.
+    let plain = Settings { placement: Placement::default(), ..settings.clone() };
+    assert_eq!(parts(&settings, Devices::Count(0)), parts(&plain, Devices::Count(0)));
 }
 
 #[test]
