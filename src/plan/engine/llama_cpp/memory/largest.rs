@@ -109,10 +109,8 @@ impl Fitting<'_> {
 fn taken(parts: &[Part], device: Device) -> Option<u64> {
     let mut there = parts.iter().filter(|part| part.device == device && !part.mapped);
     there.try_fold(0_u64, |sum, part| {
-        let most = match part.use_for {
-            Use::Projector => part.high.unwrap_or(part.low),
-            _ => part.high?,
-        };
+        let is_projector = part.use_for == Use::Projector;
+        let most = part.high.or_else(|| is_projector.then_some(part.low))?;
         Some(sum.saturating_add(most))
     })
 }
