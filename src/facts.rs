@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use crate::facts::binds::BindFacts;
 use crate::facts::hub::{Download, HubError, Listing, RemoteFile};
 use crate::facts::lockfile::{LockDifference, Pin};
-use crate::facts::memory::{HostDevice, LaneMemory};
+use crate::facts::memory::{Host, HostDevice, HostMemory, LaneMemory};
 use crate::facts::model::{Lack, ModelFacts};
 use crate::facts::nearby::{Misplaced, Nearby};
 use crate::facts::proof::Proof;
@@ -56,6 +56,8 @@ pub struct ProjectFacts<'a> {
     pub observation: &'a Result<Observation, DockerError>,
     /// The GPUs of the host whose memory is known; none before what lanes take is worked out.
     pub devices: &'a [HostDevice],
+    /// The memory of the host; absent before what lanes take is worked out.
+    pub host: Option<HostMemory>,
 }
 
 impl<'a> ProjectFacts<'a> {
@@ -75,7 +77,14 @@ impl<'a> ProjectFacts<'a> {
             },
             observation: &stack.observation,
             devices: &[],
+            host: None,
         }
+    }
+
+    /// With what the host has.
+    #[must_use]
+    pub fn on(self, host: &'a Host) -> Self {
+        Self { devices: &host.devices, host: host.memory, ..self }
     }
 }
 
@@ -215,6 +224,12 @@ impl LaneFacts {
         let is_held = |cached: &&CacheFacts| cached.state == CacheState::Held;
         self.cached.get(index).filter(is_held)?;
         self.artifacts.get(self.cached.iter().take(index).filter(is_held).count())
+    }
+
+    /// Whether something was brought for it in this run.
+    #[must_use]
+    pub fn has_new_files(&self) -> bool {
+        self.source.fetch.is_some() || !self.source.fetched.is_empty()
     }
 
     /// Whether the lane's engine may not ask the hub.

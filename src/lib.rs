@@ -41,7 +41,7 @@ use std::pin::Pin;
 use error::Error;
 use exit_code::ExitCode;
 use facts::lockfile::{self, Lockfile, LockfileError};
-use facts::memory::{HostDevice, work_out};
+use facts::memory::{Host, work_out};
 use facts::{LaneFacts, ProjectFacts, doctor, survey};
 use findings::{Finding, Findings, check, policy_sources};
 use limits::LAST_WORD;
@@ -101,7 +101,7 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
     let path = stack.lock_file(options);
     let lock = path.as_deref().map(lockfile::read).transpose()?.flatten();
     let mut lanes = survey::look(&plan, &stack, options, lock.as_ref()).await;
-    let mut devices = Vec::new();
+    let mut host = Host::default();
     if options.files.check_lock {
         let path = path.ok_or(LockfileError::Nowhere)?;
         let lanes = survey::locked(&lanes, lock.as_ref(), options);
@@ -122,45 +122,43 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
         }
         watch.lap("lock");
     } else if options.task == Task::Fit {
-        devices = foretold(&mut lanes, &stack, &plan, options).await;
+        host = foretold(&mut lanes, &stack, &plan, options).await;
         findings = findings.alike();
-        let facts = ProjectFacts { devices: &devices, ..ProjectFacts::of(&stack, &plan, options) };
+        let facts = ProjectFacts::of(&stack, &plan, options).on(&host);
         check::fit(&facts, &lanes, &mut findings);
         watch.lap("checks");
     } else {
-        devices = foretold(&mut lanes, &stack, &plan, options).await;
-        let facts = ProjectFacts { devices: &devices, ..ProjectFacts::of(&stack, &plan, options) };
+        host = foretold(&mut lanes, &stack, &plan, options).await;
+        let facts = ProjectFacts::of(&stack, &plan, options).on(&host);
         check::rivals(&facts, &lanes, &mut findings);
         let redactor = &voice.redactor;
         prove(&mut lanes, &mut stack, options, &mut findings, (&mut watch, redactor)).await;
         let facts = ProjectFacts::of(&stack, &plan, options);
-        devices = work_out(&mut lanes, &facts, &stack.standpoint);
-        let facts = ProjectFacts { devices: &devices, ..facts };
+        host = work_out(&mut lanes, &facts, &stack.standpoint);
+        let facts = facts.on(&host);
         check::together(&facts, &lanes, &mut findings);
         check::containers(&facts, &mut findings);
         watch.lap("checks");
     }
-    let project = ProjectFacts { devices: &devices, ..ProjectFacts::of(&stack, &plan, options) };
+    let project = ProjectFacts::of(&stack, &plan, options).on(&host);
     let outcome = RunOutcome::of(&project, &lanes, findings, options, watch.stop());
     Ok(voice.report(&Report::new(outcome), &sources)?)
 }
 
-/// What the lanes take, those as well whose models are not here, and the GPUs whose memory is known;
-/// none where nothing is fetched and nobody asks.
-async fn foretold(
-    lanes: &mut [LaneFacts],
-    stack: &Stack,
-    plan: &Plan,
-    options: &Options,
-) -> Vec<HostDevice> {
+/// What the lanes take, those as well whose models are not here, and what the host has;
+/// nothing where nothing is fetched and nobody asks.
+async fn foretold(lanes: &mut [LaneFacts], stack: &Stack, plan: &Plan, options: &Options) -> Host {
     let facts = ProjectFacts::of(stack, plan, options);
     let is_asked = options.task == Task::Fit;
     if !is_asked && !options.fetch {
-        return Vec::new();
+        return Host::default();
     }
-    // Where no card is known, nothing is too large to be fetched.
-    if !is_asked && work_out(lanes, &facts, &stack.standpoint).is_empty() {
-        return Vec::new();
+    if !is_asked {
+        // Where no card is known, nothing is too large to be fetched.
+        let host = work_out(lanes, &facts, &stack.standpoint);
+        if host.devices.is_empty() {
+            return host;
+        }
     }
     survey::foresee(lanes, options).await;
     work_out(lanes, &facts, &stack.standpoint)

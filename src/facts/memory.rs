@@ -16,7 +16,8 @@ use crate::facts::model::{Content, Model, Shape as Layout, gguf};
 use crate::facts::{LaneFacts, ProjectFacts};
 use crate::plan::engine;
 use crate::plan::engine::memory::{
-    Checkpoint, Claim, Device, Largest, Loaded, Machine, Part, Processor, Room, Shape, Sizing, Use,
+    Beside, Checkpoint, Claim, Device, Largest, Loaded, Machine, Part, Processor, Room, Shape,
+    Sizing, Use,
 };
 use crate::project::mounts::Standpoint;
 use crate::regular_file;
@@ -38,6 +39,8 @@ pub struct LaneMemory {
     pub claim: Option<Claim>,
     /// Whether what lies on a device cannot be elsewhere: see [`Sizing::is_firm`].
     pub is_firm: bool,
+    /// What its engine does with the memory of its container beside its parts.
+    pub beside: Beside,
     /// How much of the host's memory its container can have; absent: not known.
     pub host: Option<HostRoom>,
     /// The largest value with which it fits.
@@ -142,12 +145,21 @@ impl Fits {
     }
 }
 
-/// Works out what each lane takes, and gives the GPUs of the host. Blocking.
+/// What the host of the lanes has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Its GPUs whose memory is known.
+    pub devices: Vec<HostDevice>,
+    /// Its own memory; absent: no lane's is worked out.
+    pub memory: Option<HostMemory>,
+}
+
+/// Works out what each lane takes, and gives what the host has. Blocking.
 pub fn work_out(
     lanes: &mut [LaneFacts],
     project: &ProjectFacts<'_>,
     standpoint: &Standpoint,
-) -> Vec<HostDevice> {
+) -> Host {
     let is_sized = |lane: &LaneFacts| {
         lane.lane.invocation.as_ref().is_some_and(|invocation| invocation.sizing.is_some())
     };
@@ -157,7 +169,7 @@ pub fn work_out(
     };
     let declared = project.plan.settings.gpus.as_ref().map(|gpus| &gpus.value);
     if declared.is_none() && !lanes.iter().any(is_sized) {
-        return Vec::new();
+        return Host::default();
     }
     let cards = HostCards::gather(declared, root);
     let host = HostMemory::look(project, standpoint);
@@ -185,7 +197,7 @@ pub fn work_out(
             .filter(|lane| lane.memory.as_ref().is_some_and(|memory| memory.takes_of(&device.key)));
         device.lanes = takes.map(|lane| lane.lane.name.clone()).collect();
     }
-    devices
+    Host { devices, memory: Some(host) }
 }
 
 /// Whether each lane fits, and with which value it would.
@@ -269,6 +281,7 @@ fn of_lane(facts: &LaneFacts, used: Used, machine: &Machine) -> Option<LaneMemor
             among,
             claim: sizing.claim(),
             is_firm: sizing.is_firm(),
+            beside: sizing.beside(),
             ..LaneMemory::default()
         })
     })
@@ -326,6 +339,13 @@ impl LaneMemory {
         let low = own().filter(is_touched).fold(0, |sum: u64, part| sum.saturating_add(part.low));
         let high = own().try_fold(0_u64, |sum, part| Some(sum.saturating_add(part.high?)));
         (low, high)
+    }
+
+    /// Bytes of files that it maps into the host's memory, at least.
+    #[must_use]
+    pub fn mapped(&self) -> u64 {
+        let own = self.parts.iter().filter(|part| part.device == Device::Host && part.mapped);
+        own.fold(0, |sum, part| sum.saturating_add(part.low))
     }
 
     /// Whether what it takes of the host's memory is there, whatever other lanes take.

@@ -88,6 +88,8 @@ pub static CHECKS: &[&Check] = &[
     &fit::split::CHECK,
     &fit::cache_size::CHECK,
     &fit::shares::CHECK,
+    &fit::cards::CHECK,
+    &fit::host::CHECK,
     &container::inside::CHECK,
     &proof::CHECK,
     &container::unseen::CHECK,

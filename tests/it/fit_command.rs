@@ -76,7 +76,10 @@ fn it_is_told_in_every_format() {
     let out = sandbox.run(&["fit", "-q", "-o", "fit.md"]);
     assert_eq!(out.stdout, "");
     let page = fs_err::read_to_string(sandbox.path().join("fit.md")).unwrap();
-    assert!(page.contains("kv-cache") && page.contains("```text\n") && page.contains("\nhost\n"), "{page}");
+    assert!(
+        page.contains("kv-cache") && page.contains("```text\n") && page.contains("\nhost\n"),
+        "{page}"
+    );
 }
 
 #[test]

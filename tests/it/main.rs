@@ -38,6 +38,7 @@ mod docker_image;
 /// What an image says of itself, by hand.
 mod docker_image_words;
 mod docker_inspect;
+mod docker_memory;
 mod docker_mount_sources;
 mod docker_mounts;
 mod docker_placement;
@@ -94,6 +95,7 @@ mod fit;
 mod fit_command;
 /// What does not fit, before anything of it is downloaded.
 mod fit_distant;
+mod fit_memory;
 /// Random model files.
 mod folder_and_cache;
 mod fuzz;

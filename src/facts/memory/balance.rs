@@ -232,8 +232,15 @@ impl<'a> Taker<'a> {
         self.claim.filter(|claim| claim.is_filled).map_or(0, |claim| claim.bytes)
     }
 
-    /// What its parts take at most; absent: not known, or it makes what it keeps fit.
-    fn high(&self) -> Option<u64> {
+    /// Bytes that its parts take at least, in one container.
+    #[must_use]
+    pub fn needed(&self) -> u64 {
+        sum(&self.parts, |_| true)
+    }
+
+    /// What its parts take at most, in one container; absent: not known, or it makes what it keeps fit.
+    #[must_use]
+    pub fn high(&self) -> Option<u64> {
         let is_fixed = |part: &&Part| {
             !is_certain(part)
                 || part.high.is_some_and(|high| high - part.low.min(high) <= high / 10)

@@ -2,10 +2,13 @@
 //! what it takes beside what others take.
 
 pub mod cache_size;
+pub mod cards;
+pub mod host;
 pub mod ranks;
 pub mod shared_memory;
 pub mod shares;
 pub mod split;
+mod sums;
 
 use crate::facts::ProjectFacts;
 use crate::findings::Finding;
@@ -16,7 +19,8 @@ use crate::project::Service;
 use crate::project::gpus::Gpus;
 
 /// Those that say nothing of a lane's files.
-pub(super) static ELSEWHERE: [&Check; 3] = [&ranks::CHECK, &shared_memory::CHECK, &shares::CHECK];
+pub(super) static ELSEWHERE: [&Check; 5] =
+    [&ranks::CHECK, &shared_memory::CHECK, &shares::CHECK, &cards::CHECK, &host::CHECK];
 
 /// A lane whose engine is started by a service of the project.
 struct Started<'a> {

@@ -199,6 +199,24 @@ pub struct Shortage {
     pub is_certain: bool,
 }
 
+/// What an engine does with the memory of its container beside its parts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// What it keeps of requests that are over; absent: nothing, or that is not known.
+    pub kept: Option<Kept>,
+    /// The flag by which it is told to lock what it maps; absent: it is not.
+    pub locks: Option<&'static str>,
+}
+
+/// What an engine keeps of requests that are over: none at first, and more with each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// The flag that limits it.
+    pub flag: &'static str,
+    /// Bytes; absent: there is no limit.
+    pub most: Option<u64>,
+}
+
 /// How an engine is set, as far as that decides about memory.
 pub trait Sizing: fmt::Debug + Send + Sync {
     /// What takes memory; absent: that cannot be said.
@@ -229,6 +247,11 @@ pub trait Sizing: fmt::Debug + Send + Sync {
     fn refused(&self, shape: &Shape) -> Option<Refusal> {
         let _ = shape;
         None
+    }
+
+    /// What it does with the memory of its container beside its parts.
+    fn beside(&self) -> Beside {
+        Beside::default()
     }
 
     /// What is taken of each device, whatever is needed; absent: what is needed.

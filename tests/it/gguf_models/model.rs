@@ -116,7 +116,7 @@ pub(super) fn tensor(name: String, shape: &[i64]) -> Tensor {
 }
 
 /// The entries of a tokenizer with so many tokens, none of which is there twice.
-fn vocabulary(model: &str, pre: &str, count: usize) -> Vec<Key> {
+pub(crate) fn vocabulary(model: &str, pre: &str, count: usize) -> Vec<Key> {
     const UNKNOWN: &str = "2";
     const NORMAL: &str = "1";
     const CONTROL: &str = "3";

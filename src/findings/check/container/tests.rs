@@ -69,6 +69,7 @@ impl Stack {
             elsewhere: self.elsewhere.as_deref(),
             observation: &self.observation,
             devices: &[],
+            host: None,
         };
         let mut findings = Findings::new(Policy::default());
         match (check.run, &self.observation) {

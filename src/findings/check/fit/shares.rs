@@ -14,7 +14,7 @@ use crate::project::gpus::{Gpu, Handed};
 /// Lanes take more of one GPU than it has.
 pub static CHECK: Check = Check { rules: &[&GPU_OVERCOMMITTED], run: Run::Together(run) };
 
-static GPU_OVERCOMMITTED: Rule =
+pub(super) static GPU_OVERCOMMITTED: Rule =
     Rule::error("gpu-overcommitted", ExitCode::Memory, include_str!("rules/gpu-overcommitted.md"));
 
 /// What has to be left for what lies outside the shares: a context of CUDA for each process.

@@ -243,6 +243,7 @@ fn wired(role: Role, theirs: Mount, ours: Mount) -> Vec<(&'static str, Severity)
         elsewhere: None,
         observation: &Err(DockerError::Disabled),
         devices: &[],
+        host: None,
     };
     let mut findings = Findings::new(Policy::default());
     wiring(&facts, &mut findings);

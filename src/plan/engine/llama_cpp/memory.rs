@@ -28,7 +28,7 @@ use crate::plan::engine::Refusal;
 use crate::plan::engine::arguments::Arguments;
 use crate::plan::engine::image::Image;
 use crate::plan::engine::memory::{
-    Device, Devices, Largest, Loaded, Machine, Part, Room, Shape, Sizing, Use,
+    Beside, Device, Devices, Largest, Loaded, Machine, Part, Room, Shape, Sizing, Use,
 };
 use crate::plan::engine::reading::Reading;
 
@@ -103,6 +103,10 @@ impl Sizing for Server {
 
     fn refused(&self, shape: &Shape) -> Option<Refusal> {
         self.model.refused(shape)
+    }
+
+    fn beside(&self) -> Beside {
+        self.model.beside
     }
 }
 

@@ -4,7 +4,7 @@ use crate::plan::engine::arguments::{Arguments, Setting};
 use crate::plan::engine::image::{Image, Trust};
 use crate::plan::engine::llama_cpp::memory::pattern::Pattern;
 use crate::plan::engine::llama_cpp::values;
-use crate::plan::engine::memory::Device;
+use crate::plan::engine::memory::{Beside, Device, Kept};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::Word;
 
@@ -27,6 +27,11 @@ const SHORT_CONTEXT: u64 = 4096;
 
 /// Since when only one row of outputs is reserved for each slot (#23861).
 pub(super) const FEW_OUTPUTS_SINCE: u32 = 9460;
+
+/// Since when prompts that are over are kept on the host, and how much of them at most where nobody says
+/// so, in MiB (#16391).
+const KEEPS_SINCE: u32 = 6723;
+const KEPT: u64 = 8192;
 
 /// How llama-server is set.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +72,8 @@ pub(super) struct Settings {
     pub(super) fits: bool,
     /// How weights are placed.
     pub(super) placement: Placement,
+    /// What it keeps and locks.
+    pub(super) beside: Beside,
     /// Whether something was said whose effect is not worked out here.
     pub(super) is_cut: bool,
 }
@@ -162,6 +169,10 @@ impl Settings {
             fits: is_since(FITS_SINCE)
                 && !words.text("--fit", "LLAMA_ARG_FIT").is_some_and(|text| is_off(&text)),
             placement: Placement::of(&words),
+            beside: Beside {
+                kept: kept(&words).filter(|_| is_since(KEEPS_SINCE) && !embeds(&words)),
+                locks: locks(&words).then_some("--mlock"),
+            },
             is_cut: is_cut(&words),
         }
     }
@@ -243,6 +254,23 @@ fn is_mapped(words: &Words<'_>) -> bool {
 fn embeds(words: &Words<'_>) -> bool {
     let is_on = |flag, variable| words.is_on(flag, "", variable).unwrap_or(false);
     is_on("--embedding", "LLAMA_ARG_EMBEDDINGS") || is_on("--reranking", "LLAMA_ARG_RERANKING")
+}
+
+/// What is kept of prompts that are over.
+fn kept(words: &Words<'_>) -> Option<Kept> {
+    let said = words.number("--cache-ram", "LLAMA_ARG_CACHE_RAM");
+    let is_endless = words
+        .text("--cache-ram", "LLAMA_ARG_CACHE_RAM")
+        .is_some_and(|text| text.trim().parse::<i64>().is_ok_and(|mebibytes| mebibytes < 0));
+    let mebibytes = said.unwrap_or(KEPT);
+    let most = (!is_endless).then(|| mebibytes.saturating_mul(1 << 20));
+    (most != Some(0)).then_some(Kept { flag: "--cache-ram", most })
+}
+
+fn locks(words: &Words<'_>) -> bool {
+    let mode = words.text("--load-mode", "LLAMA_ARG_LOAD_MODE");
+    let is_on = words.is_on("--mlock", "", "LLAMA_ARG_MLOCK").unwrap_or(false);
+    mode.map_or(is_on, |mode| mode.contains("mlock"))
 }
 
 /// What takes memory, or places it, otherwise than is worked out here.

@@ -7,7 +7,7 @@ use super::placement::Places;
 use super::settings::{Backend, Placement, Settings};
 use super::weights;
 use crate::plan::engine::memory::{
-    Device, Devices, Machine, Numbers, Part, Processor, Shape, Tensor, Use,
+    Beside, Device, Devices, Machine, Numbers, Part, Processor, Shape, Tensor, Use,
 };
 
 /// A server of which nothing is said but its slots.
@@ -31,6 +31,7 @@ pub(super) fn settings(slots: u64, is_unified: bool) -> Settings {
         offloads_projector: true,
         fits: false,
         placement: Placement::default(),
+        beside: Beside::default(),
         is_cut: false,
     }
 }
