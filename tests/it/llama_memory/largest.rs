@@ -66,7 +66,9 @@ fn tensors_lie_where_a_pattern_puts_them() {
     let model = named("qwen3moe");
     let sandbox = Sandbox::new().file("model.gguf", model.document.bytes());
     let parts = |words: &str, gpus: &str| {
+        // As a list, so that no shell reads it.
         let words = format!("-m /model.gguf -c 256 -ngl 99 {words}");
+        let words: Vec<&str> = words.split_ascii_whitespace().collect();
         let service = json!({
             "image": "ghcr.io/ggml-org/llama.cpp:server-cuda-b11669",
             "volumes": ["./model.gguf:/model.gguf:ro"],
