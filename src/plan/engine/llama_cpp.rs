@@ -1,5 +1,6 @@
 //! `llama-server` of llama.cpp (libllama 0.5.0: common/arg.cpp, common/hf-cache.cpp, .devops).
 
+mod devices;
 mod environment;
 mod log;
 mod memory;
@@ -256,6 +257,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.ends_by(&arguments, &PRINTS);
     reading.no_more(&arguments.positionals);
     environment::judge(reading);
+    devices::judge(&arguments, reading, launch.image.as_ref());
     if let Some(place) = apart {
         reading.complain(values::scale_apart(), &place);
     }

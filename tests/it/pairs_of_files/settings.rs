@@ -8,7 +8,7 @@ use crate::llama_files::words_until;
 use crate::sandbox::Sandbox;
 
 /// A tiny model, and what is written behind it.
-const CASES: [(&str, &str); 31] = [
+const CASES: [(&str, &str); 37] = [
     ("deepseek2", ""),
     ("deepseek2", "-ctk bf16"),
     ("deepseek2", "-ctv f32 -fa off"),
@@ -40,6 +40,12 @@ const CASES: [(&str, &str); 31] = [
     ("llama", "-sm tensor -fa off"),
     ("llama", "-sm tensor -dev none"),
     ("llama", "-sm row -fa off"),
+    ("llama", "-sm tensor"),
+    ("llama", "-dev CUDA0"),
+    ("llama", "-dev none"),
+    ("llama", "-ot ffn=CUDA0"),
+    ("llama", "-ot ffn=CPU,attn=CUDA_Host"),
+    ("llama", "-ot ffn=CPU"),
 ];
 
 #[test]
@@ -61,7 +67,7 @@ fn settings_are_refused_that_llama_server_does_not_start_a_model_with() {
         assert!(is_told, "{name} {words}: {:?}\n{}", run.code, run.stdout);
         ready.push((run.code == Some(0), run.stdout));
     }
-    assert_eq!(ready.iter().filter(|(ready, _)| !ready).count(), 16);
+    assert_eq!(ready.iter().filter(|(ready, _)| !ready).count(), 20);
     let Some(server) = server() else { return };
     let both: Vec<_> = CASES.iter().zip(&ready).collect();
     thread::scope(|scope| {

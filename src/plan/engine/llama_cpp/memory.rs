@@ -58,6 +58,11 @@ pub(super) fn sizing(
     Arc::new(Server { model, draft, is_firm: is_firm(arguments, reading, image) })
 }
 
+/// Whether an image of the project's own has no code for devices.
+pub(super) fn is_for_processor(image: Option<&Image>) -> bool {
+    Backend::of(image) == Backend::Processor
+}
+
 /// Devices of CUDA and ROCm do not take more than they have, unless they are told to
 /// (ggml/src/ggml-cuda/ggml-cuda.cu `ggml_cuda_device_malloc`); those of others may. A server that
 /// sleeps gives back what it has.

@@ -1,0 +1,51 @@
+//! Devices that a command names, and that an image for the processor alone does not have (common/arg.cpp
+//! `parse_device_list`, `parse_tensor_buffer_overrides`; build 11669 was asked).
+
+use crate::plan::engine::arguments::Arguments;
+use crate::plan::engine::image::Image;
+use crate::plan::engine::llama_cpp::memory;
+use crate::plan::engine::reading::Reading;
+use crate::plan::engine::{Complaint, Refusal};
+
+/// Complains of them. Those of other machines are devices as well.
+pub(super) fn judge(arguments: &Arguments, reading: &mut Reading<'_>, image: Option<&Image>) {
+    let of_others = ["--rpc"];
+    let is_alone = reading.setting(arguments, &of_others, &["LLAMA_ARG_RPC"]).is_none();
+    if !memory::is_for_processor(image) || !is_alone {
+        return;
+    }
+    let flags: [(&str, &str, fn(&str) -> Option<&str>); 4] = [
+        ("--device", "LLAMA_ARG_DEVICE", named),
+        ("--device-draft", "", named),
+        ("--override-tensor", "LLAMA_ARG_OVERRIDE_TENSOR", buffer),
+        ("--split-mode", "LLAMA_ARG_SPLIT_MODE", cut),
+    ];
+    for (flag, variable, of) in flags {
+        let Some(said) = reading.setting(arguments, &[flag], &[variable]) else { continue };
+        let Some(device) = said.text().and_then(of) else { continue };
+        let refusal = Refusal {
+            why: format!(
+                "`{}` asks for {device}, and this image is built for the processor alone: llama.cpp \
+                 exits",
+                said.by
+            ),
+            fix: format!("take an image that is built for devices, or leave `{}` out", said.by),
+            is_certain: true,
+        };
+        reading.complain(Complaint::Refused(refusal), &said.word.place);
+    }
+}
+
+/// A device in a list of them.
+fn named(text: &str) -> Option<&str> {
+    text.split(',').map(str::trim).find(|name| !name.is_empty() && *name != "none")
+}
+
+/// The device of a pattern of names.
+fn buffer(text: &str) -> Option<&str> {
+    text.split(',').filter_map(|entry| Some(entry.split_once('=')?.1)).find(|name| *name != "CPU")
+}
+
+fn cut(text: &str) -> Option<&str> {
+    (text == "tensor").then_some("devices to cut tensors between")
+}
