@@ -36,7 +36,7 @@ use super::file::{self, Content, Defect, ModelFile, Role};
 use super::json::{self, PythonDocument};
 use super::lookalike::Lookalike;
 use super::safetensors::Dtype;
-use super::sentence_transformers::{self, Sidecar};
+use super::sentence_transformers::{self, Dense, Sidecar};
 use super::{Model, ModelFacts, Shape};
 use crate::file_name::hub_cache::{self, DOWNLOADS};
 pub use crate::file_name::weights::Weights;
@@ -92,6 +92,8 @@ pub struct Folder {
     /// What sentence-transformers says of it, its prompts above all
     /// (`config_sentence_transformers.json`); absent: not a model.
     pub sentences: Option<Sidecar>,
+    /// The steps of a pipeline that change the width of a vector, as far as they are read.
+    pub dense: Vec<Dense>,
     /// Whether there is a file of its own that says how the weights are quantised: what vLLM's methods
     /// look for (0.12.0 and 0.33.0 layers/quantization, `get_config_filenames`). True as well where the
     /// folder cannot be listed.
@@ -271,7 +273,10 @@ fn examine_folder(view: &dyn View, path: &Path, part: Part) -> ModelFacts {
     folder.stored = names.iter().flatten().filter(is_stored).cloned().collect();
     folder.ggufs =
         names.unwrap_or_default().into_iter().filter(|name| Weights::Gguf.are_in(name)).collect();
-    files.extend(pipeline.into_iter().flat_map(|pipeline| pipeline.files));
+    if let Some(pipeline) = pipeline {
+        folder.dense = pipeline.dense;
+        files.extend(pipeline.files);
+    }
     ModelFacts::Seen(Box::new(Model { shape: Shape::Folder(Box::new(folder)), files, leftovers }))
 }
 

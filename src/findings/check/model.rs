@@ -7,6 +7,7 @@ mod build;
 mod configuration;
 mod content;
 mod context;
+mod dense;
 mod documents;
 mod draft;
 mod engine;
@@ -109,6 +110,7 @@ fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
             configuration::judge(subject, model, folder, findings);
             fit::judge(subject, folder, findings);
             pooling::judge(subject, model, folder, findings);
+            dense::judge(subject, folder, findings);
             documents::judge(subject, model, folder, findings);
         }
         Shape::Split(split) => content::split(subject, model, split, findings),

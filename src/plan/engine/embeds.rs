@@ -10,6 +10,8 @@ pub struct Embeds {
     /// The prompt of the model that stands before every text, by its name
     /// (`--default-prompt-name`); absent: none.
     pub prompt: Option<Spanned<String>>,
+    /// The folder of the step behind the pooling, in place of the model's own (`--dense-path`).
+    pub dense: Option<Spanned<String>>,
     /// Whether it is told to give out vectors or scores, whatever the model is made for (`--runner pooling`,
     /// `--convert embed`).
     pub pools: bool,
@@ -41,6 +43,19 @@ pub struct Pooling {
     pub masked: (&'static str, &'static str),
     /// What it takes where neither says it.
     pub guess: Guess,
+    /// What it makes of the steps behind the pooling.
+    pub dense: DenseSteps,
+}
+
+/// How an engine reads the steps that change the width of a vector (`sentence_transformers.models.Dense`).
+#[derive(Debug)]
+pub struct DenseSteps {
+    /// The first release that reads those of a folder.
+    pub since: [u32; 3],
+    /// The newest one that was read.
+    pub newest_read: [u32; 3],
+    /// What it knows of `activation_function`.
+    pub activations: &'static [&'static str],
 }
 
 /// One way to make a vector.

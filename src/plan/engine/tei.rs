@@ -9,9 +9,9 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, Complaint, DocumentRules, Engine, Gguf, Guess, Http, KnownVariables,
-    Layout, Mode, Models, Offline, Onnx, Pins, Pooling, Probe, Reader, Refusal, Releases, Serves,
-    hugging_face,
+    Adapters, CommandLine, Complaint, DenseSteps, DocumentRules, Engine, Gguf, Guess, Http,
+    KnownVariables, Layout, Mode, Models, Offline, Onnx, Pins, Pooling, Probe, Reader, Refusal,
+    Releases, Serves, hugging_face,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -123,6 +123,15 @@ const POOLING: Pooling = Pooling {
     none_for: "Classification",
     masked: ("splade", "MaskedLM"),
     guess: Guess { of_type: "bert", word: "cls", since: [1, 5, 1] },
+    dense: DENSE,
+};
+
+/// backends/candle/src/lib.rs and models/dense.rs, of 1.8.3 to 1.9.3; 1.8.0 brought them for what it
+/// downloads.
+const DENSE: DenseSteps = DenseSteps {
+    since: [1, 8, 3],
+    newest_read: [1, 9, 3],
+    activations: &["torch.nn.modules.activation.Tanh", "torch.nn.modules.linear.Identity"],
 };
 
 /// Which graphs the images load: those for a processor were built upon ONNX Runtime alone at first, and
@@ -173,6 +182,8 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.invocation.embeds.pooling = reading.text(pooling);
     let prompt = hugging_face::setting(&arguments, reading, "--default-prompt-name");
     reading.invocation.embeds.prompt = reading.text(prompt);
+    let dense = hugging_face::setting(&arguments, reading, "--dense-path");
+    reading.invocation.embeds.dense = reading.text(dense);
     if let Some(image) = &launch.image {
         reading.invocation.graphs = graphs(image.tag(), reading);
         numbers(image.tag(), reading);

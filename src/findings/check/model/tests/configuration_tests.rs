@@ -559,3 +559,49 @@ fn a_gguf_file_is_not_what_vllm_is_for() {
          releases of vLLM read only with a plugin",
     );
 }
+
+/// A pipeline with a step that changes the width of a vector, and what that says of itself.
+fn with_dense(version: &str, kind: &str, says: &str, weights: &str) -> Stack {
+    let stack = Stack::new(FOLDER).served_by(Engine::Tei, Some(version)).pooled();
+    let modules: Vec<String> = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Dense", kind)]
+        .iter()
+        .enumerate()
+        .map(|(index, (path, kind))| {
+            format!(
+                r#"{{"idx":{index},"name":"{index}","path":"{path}",
+                    "type":"sentence_transformers.models.{kind}"}}"#
+            )
+        })
+        .collect();
+    fs_err::create_dir(stack.file("2_Dense")).unwrap();
+    let stack = stack.write("modules.json", format!("[{}]", modules.join(",")));
+    let stack = stack.write("2_Dense/config.json", format!("{{{says}}}"));
+    let stack = if weights.is_empty() { stack } else { stack.write(weights, "x") };
+    stack.started(|_| {})
+}
+
+#[test]
+fn a_step_behind_the_pooling_is_one_that_tei_knows() {
+    let (error, warning) = (Some(Severity::Error), Some(Severity::Warning));
+    let sizes = r#""in_features":64,"out_features":32,"bias":true"#;
+    let of = |name: &str| format!(r#"{sizes},"activation_function":"torch.nn.modules.{name}""#);
+    let stored = "2_Dense/model.safetensors";
+    for (version, kind, says, weights, expected) in [
+        ("1.9.3", "Dense", of("activation.Tanh"), stored, None),
+        ("1.9.3", "Dense", of("linear.Identity"), "2_Dense/pytorch_model.bin", None),
+        ("1.9.3", "Dense", sizes.to_owned(), stored, None),
+        ("1.9.3", "Dense", of("activation.GELU"), stored, error),
+        ("1.9.3", "Dense", r#""in_features":64,"bias":true"#.to_owned(), stored, error),
+        ("1.9.3", "Dense", r#""in_features":64,"out_features":32"#.to_owned(), stored, error),
+        ("1.9.3", "Dense", of("activation.GELU"), "", warning),
+        ("1.9.9", "Dense", of("activation.GELU"), stored, warning),
+        // Neither of these reads it.
+        ("1.8.2", "Dense", of("activation.GELU"), stored, None),
+        ("1.9.3", "LayerNorm", of("activation.GELU"), stored, None),
+    ] {
+        let found = with_dense(version, kind, &says, weights).findings();
+        let mut found = found.iter().filter(|found| found.message.contains("/2_Dense"));
+        let severity = found.next().map(|found| found.severity);
+        assert_eq!(severity, expected, "{version} {kind} {says} {weights}");
+    }
+}
