@@ -78,7 +78,16 @@ struct Memory {
     #[serde(skip_serializing_if = "Option::is_none")]
     share: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<WireHost>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     largest: Option<WireLargest>,
+}
+
+#[derive(Debug, Serialize)]
+struct WireHost {
+    memory_bytes: u64,
+    swap_bytes: Option<u64>,
+    limited: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -92,6 +101,7 @@ struct WireDevice {
     key: String,
     name: Option<String>,
     memory_bytes: u64,
+    reserved_bytes: u64,
     source: &'static str,
     lanes: Vec<String>,
 }
@@ -288,6 +298,11 @@ impl Texts<'_> {
             parts: memory.parts.iter().map(memory_part).collect(),
             devices: memory.devices.iter().map(key).collect(),
             share: memory.claim.map(|claim| claim.share.fraction()),
+            host: memory.host.map(|host| WireHost {
+                memory_bytes: host.memory,
+                swap_bytes: host.swap,
+                limited: host.is_limit,
+            }),
             largest: memory.largest.as_ref().map(|largest| WireLargest {
                 flag: self.text(&largest.flag),
                 value: self.text(&largest.value),
@@ -300,6 +315,7 @@ impl Texts<'_> {
             key: self.text(&device.key),
             name: self.option(device.name.as_deref()),
             memory_bytes: device.memory,
+            reserved_bytes: device.reserved,
             source: match device.source {
                 SizeSource::Declared => "declared",
                 SizeSource::Sysfs => "sysfs",

@@ -58,6 +58,8 @@ impl Stay<'_> {
 enum Place<'a> {
     /// The memory of the host.
     Host,
+    /// The part of it that the container of a lane is limited to.
+    Limit(&'a str),
     /// The GPU of that index or UUID.
     Gpu(&'a str),
     /// The GPU that a lane numbers so; which one of the host that is cannot be told.
@@ -74,7 +76,9 @@ impl<'a> Place<'a> {
             let index = usize::try_from(index).ok()?;
             keys.get(index)?.as_deref()
         };
+        let is_limited = lane.memory.as_ref().and_then(|it| it.host).is_some_and(|it| it.is_limit);
         match device {
+            Device::Host if is_limited => Self::Limit(&lane.name),
             Device::Host => Self::Host,
             Device::Gpu(index) => key(index).map_or(Self::Numbered(&lane.name, index), Self::Gpu),
             Device::Gpus => Self::Gpus(&lane.name),
@@ -85,6 +89,7 @@ impl<'a> Place<'a> {
     fn name(self, cleaner: Cleaner<'_>) -> String {
         match self {
             Self::Host => "host".to_owned(),
+            Self::Limit(lane) => format!("container of `{}`", cleaner.line(lane)),
             // A UUID says what it is.
             Self::Gpu(key) if key.starts_with("GPU") => cleaner.line(key),
             Self::Gpu(key) => format!("GPU {}", cleaner.line(key)),
@@ -95,6 +100,17 @@ impl<'a> Place<'a> {
 }
 
 impl<'a> Bank<'a> {
+    /// One that is known by what a lane takes of it.
+    fn at(place: Place<'a>, lane: &LaneReport) -> Self {
+        let host = lane.memory.as_ref().and_then(|memory| memory.host);
+        let host = host.filter(|_| matches!(place, Place::Host | Place::Limit(_)));
+        let swap = host.and_then(|host| host.swap).filter(|swap| *swap > 0);
+        let swap = swap.map(|swap| format!("{} of swap", size(swap)));
+        let about = host.iter().map(|host| size(host.memory)).chain(swap).collect();
+        let bytes = host.map(|host| host.all().unwrap_or(host.memory));
+        Self { place, about, bytes, stays: Vec::new() }
+    }
+
     fn add(&mut self, lane: &'a LaneReport, part: &'a Part) {
         match self.stays.last_mut().filter(|stay| stay.lane.name == lane.name) {
             Some(stay) => stay.parts.push(part),
@@ -164,7 +180,7 @@ fn parts<'a>(banks: &'a [Bank<'_>]) -> impl Iterator<Item = &'a Part> {
 pub(super) fn brief(report: &Report, telling: Telling<'_>) -> String {
     let (cleaner, width) = (telling.cleaner(), telling.layout.width);
     let line = |bank: &Bank<'_>| {
-        let bytes = bank.bytes?;
+        let bytes = bank.bytes.filter(|_| matches!(bank.place, Place::Gpu(_)))?;
         let lanes: Vec<String> =
             bank.stays.iter().map(|stay| format!("`{}`", cleaner.line(&stay.lane.name))).collect();
         let taken = bank.taken();
@@ -188,7 +204,7 @@ fn banks(report: &Report) -> Vec<Bank<'_>> {
             let place = Place::of(lane, part.device);
             let at = banks.iter().position(|bank| bank.place == place).unwrap_or(banks.len());
             if at == banks.len() {
-                banks.push(Bank { place, about: Vec::new(), bytes: None, stays: Vec::new() });
+                banks.push(Bank::at(place, lane));
             }
             if let Some(bank) = banks.get_mut(at) {
                 bank.add(lane, part);
@@ -196,7 +212,7 @@ fn banks(report: &Report) -> Vec<Bank<'_>> {
         }
     }
     // The sort is stable.
-    banks.sort_by_key(|bank| bank.place == Place::Host);
+    banks.sort_by_key(|bank| matches!(bank.place, Place::Host | Place::Limit(_)));
     banks
 }
 
@@ -206,11 +222,13 @@ fn of_device(device: &HostDevice) -> Bank<'_> {
         SizeSource::Sysfs => "as its driver says",
         SizeSource::Name => "by its name",
     };
-    let size = format!("{} ({source})", size(device.memory));
+    let told = format!("{} ({source})", size(device.memory));
+    let reserved = Some(device.reserved).filter(|reserved| *reserved > 0);
+    let reserved = reserved.map(|reserved| format!("{} of it reserved", size(reserved)));
     Bank {
         place: Place::Gpu(&device.key),
-        about: device.name.iter().cloned().chain([size]).collect(),
-        bytes: Some(device.memory),
+        about: device.name.iter().cloned().chain([told]).chain(reserved).collect(),
+        bytes: Some(device.room()),
         stays: Vec::new(),
     }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::error::Error;
-use crate::facts::memory::SizeSource;
+use crate::facts::memory::{HostRoom, SizeSource};
 use crate::findings::Policy;
 use crate::findings::Rule;
 use crate::options::Choices;
@@ -278,6 +278,7 @@ fn memory() -> LaneMemory {
         devices: vec![Some("0".to_owned()), None],
         claim: Some(Claim { share: Share(920_000) }),
         largest: Some(Largest { flag: "-c".to_owned(), value: "4096".to_owned() }),
+        host: Some(HostRoom { memory: 1 << 30, swap: None, is_limit: true, may_lock: false }),
         fits: Fits::No,
         ..LaneMemory::default()
     }

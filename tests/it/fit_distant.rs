@@ -11,7 +11,7 @@ use crate::sandbox::{Run, Sandbox, repository};
 const TIMES: i64 = 64;
 
 /// What is read of a large file is less.
-const FEW_BYTES: u64 = 512 << 10;
+const FEW_BYTES: u64 = 1 << 20;
 
 const TOKEN: &str = "hf_abcdefghijklmnopqrstuvwxyz012345";
 

@@ -164,7 +164,7 @@ impl View for DistantView {
         }
         let (view, piece) = (self, Vec::new());
         let mut file =
-            DistantFile { view, file, position: 0, start: 0, piece, ahead: *PIECE.start() };
+            DistantFile { view, file, position: 0, start: 0, piece, ahead: *PIECE.start() / 2 };
         match file.fill() {
             Ok(()) => Look::Seen(Box::new(file)),
             Err(error) => Look::Unknown(error.to_string()),

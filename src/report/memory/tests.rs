@@ -1,5 +1,5 @@
 use super::*;
-use crate::facts::memory::{Fits, LaneMemory};
+use crate::facts::memory::{Fits, HostRoom, LaneMemory};
 use crate::findings::{Findings, Policy};
 use crate::options::{Charset, Role};
 use crate::plan::engine::memory::{Claim, Largest};
@@ -52,6 +52,12 @@ fn report(subject: Subject) -> Report {
     };
     let on_host = LaneMemory {
         parts: vec![Part::between(Use::Weights, Device::Host, GIB, Some(2 * GIB))],
+        host: Some(HostRoom {
+            memory: 4 * GIB,
+            swap: Some(GIB / 2),
+            is_limit: true,
+            may_lock: false,
+        }),
         ..LaneMemory::default()
     };
     let memories = [Some(of_vllm), Some(of_llama), Some(on_host), None];
@@ -77,7 +83,10 @@ fn report(subject: Subject) -> Report {
         lanes: lanes.iter().zip(memories).map(of_lane).collect(),
         findings: Findings::new(Policy::default()),
         containers: Vec::new(),
-        devices: vec![device("0", 24 * GIB, &["coder", "reader"]), device("GPU-7f", 80 * GIB, &[])],
+        devices: vec![
+            device("0", 24 * GIB, &["coder", "reader"]),
+            HostDevice { reserved: 2 * GIB, ..device("GPU-7f", 80 * GIB, &[]) },
+        ],
         planned: None,
         allow_unknown: false,
         timing: Timing::default(),
@@ -123,7 +132,7 @@ fn a_report_about_more_than_memory_has_a_line_for_each_card() {
         lines(&report),
         [
             "GPU 0: 25.3-25.5 GiB of 24.0 GiB taken, by `coder` and `reader`",
-            "GPU-7f: 0 B of 80.0 GiB taken, by nobody",
+            "GPU-7f: 0 B of 78.0 GiB taken, by nobody",
         ]
     );
     report.devices.clear();

@@ -63,8 +63,9 @@ impl<'a> Tenant<'a> {
         let (low, high) = self.memory.anonymous();
         let room = self.room.all()?;
         let is_certain = room < low;
-        let may_be = || high.is_some_and(|high| room < high.saturating_add(BESIDE));
-        if !is_certain && !(self.room.is_limit && may_be()) {
+        let may_be = high.is_some_and(|high| room < high.saturating_add(BESIDE));
+        let is_possible = self.room.is_limit && may_be;
+        if !is_certain && !is_possible {
             return None;
         }
         let verb = if is_certain { "needs more than" } else { "may need more than" };
