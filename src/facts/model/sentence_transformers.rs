@@ -106,6 +106,6 @@ fn dense(view: &dyn View, root: &Path, path: &str) -> Dense {
     Dense {
         path: path.to_owned(),
         config: sidecar(view, root, &format!("{path}/config.json")),
-        has_weights: weights.iter().any(|name| is_there(&name)),
+        has_weights: weights.iter().any(is_there),
     }
 }

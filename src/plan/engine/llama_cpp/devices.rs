@@ -7,6 +7,9 @@ use crate::plan::engine::llama_cpp::memory;
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::{Complaint, Refusal};
 
+/// The device in the value of a flag; absent: it names none.
+type DeviceIn = fn(&str) -> Option<&str>;
+
 /// Complains of them. Those of other machines are devices as well.
 pub(super) fn judge(arguments: &Arguments, reading: &mut Reading<'_>, image: Option<&Image>) {
     let of_others = ["--rpc"];
@@ -14,7 +17,7 @@ pub(super) fn judge(arguments: &Arguments, reading: &mut Reading<'_>, image: Opt
     if !memory::is_for_processor(image) || !is_alone {
         return;
     }
-    let flags: [(&str, &str, fn(&str) -> Option<&str>); 4] = [
+    let flags: [(&str, &str, DeviceIn); 4] = [
         ("--device", "LLAMA_ARG_DEVICE", named),
         ("--device-draft", "", named),
         ("--override-tensor", "LLAMA_ARG_OVERRIDE_TENSOR", buffer),
