@@ -193,6 +193,17 @@ impl Header {
             self.census.keys().map(|id| Name { kind: Kind::TensorType, name: id.to_string() });
         names(&self.metadata).into_iter().chain(types).collect()
     }
+
+    /// A tensor type of the file that builds have had and the newest of the table has not.
+    #[must_use]
+    pub fn forgotten(&self) -> Option<Name> {
+        let is_forgotten = |name: &Name| {
+            name.kind == Kind::TensorType
+                && !name.spans().is_empty()
+                && !is_known(name.kind, &name.name)
+        };
+        self.names().into_iter().find(is_forgotten)
+    }
 }
 
 #[cfg(test)]

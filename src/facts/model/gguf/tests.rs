@@ -129,6 +129,7 @@ fn what_cannot_be_a_tensor_is_refused() {
     check(|bytes| put(bytes, q, 4, &[1]), "rows of 257 elements in type Q4_K");
     check(|bytes| put(bytes, q, 20, &[200]), "type 200, which is none");
     check(|bytes| put(bytes, q, 20, &[4]), "type 4, which ggml has removed");
+    check(|bytes| put(bytes, q, 20, &[38]), "type 38, which ggml has removed");
     check(
         |bytes| put(bytes, q, 20, &[50]),
         "TensorType { tensor: \"blk.1.attn_q.weight\", id: 50 }",

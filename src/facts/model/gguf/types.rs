@@ -98,7 +98,8 @@ pub struct Packing {
 }
 
 /// The tensor types of ggml 0.27.0, by their number: `ggml_blck_size` and `ggml_type_size` of the
-/// compiled library. An empty name stands for a number whose type was removed.
+/// compiled library. An empty name stands for a number whose type was removed before files had version 2,
+/// or that no build loads. 31 to 33 and 36 are of builds 3365 to 4281 (`ggml/src/ggml.c` of b4281).
 const TENSOR_TYPES: [(&str, u64, u64); 43] = [
     ("F32", 1, 4),
     ("F16", 1, 2),
@@ -131,12 +132,12 @@ const TENSOR_TYPES: [(&str, u64, u64); 43] = [
     ("F64", 1, 8),
     ("IQ1_M", 256, 56),
     ("BF16", 1, 2),
-    ("", 0, 0),
-    ("", 0, 0),
-    ("", 0, 0),
+    ("Q4_0_4_4", 32, 18),
+    ("Q4_0_4_8", 32, 18),
+    ("Q4_0_8_8", 32, 18),
     ("TQ1_0", 256, 54),
     ("TQ2_0", 256, 66),
-    ("", 0, 0),
+    ("IQ4_NL_4_4", 32, 18),
     ("", 0, 0),
     ("", 0, 0),
     ("MXFP4", 32, 17),
@@ -150,7 +151,7 @@ const TENSOR_TYPES: [(&str, u64, u64); 43] = [
 pub enum TensorType {
     /// In use.
     Known(Packing),
-    /// Taken out of ggml; nothing loads it any more.
+    /// Taken out of ggml; no build of the tables loads it.
     Removed,
     /// Above everything that ggml 0.27.0 has.
     Newer,

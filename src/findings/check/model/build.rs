@@ -60,6 +60,16 @@ pub(super) fn judge(subject: &Subject<'_>, header: &Header, findings: &mut Findi
     }
 }
 
+/// Whether the lane's build is known to have a name that newer ones have not, or [`judge`] says that
+/// it has not either.
+pub(super) fn answers(subject: &Subject<'_>, name: &Name) -> bool {
+    match Build::of(subject) {
+        None => false,
+        Some(Build::Is(_)) => true,
+        Some(Build::UpTo(newest)) => name.standing(newest) == Standing::Here,
+    }
+}
+
 /// Whether the table says that the build does not have that name, or perhaps not.
 fn is_lacked(build: Build, name: &Name) -> bool {
     match build.standing(name) {

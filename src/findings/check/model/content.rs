@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Subject, is_called_gguf, is_weights, opens_gguf_alone, reach, rules, some_of};
+use super::{Subject, build, is_called_gguf, is_weights, opens_gguf_alone, reach, rules, some_of};
 use crate::facts::model::FileState;
 use crate::facts::model::archive::ArchiveError;
 use crate::facts::model::file::WINDOWS;
@@ -211,6 +211,11 @@ impl About<'_> {
         let is_told = |refused: &&GgufError| !self.is_said_by_command(refused);
         if let Some(refused) = header.refused.as_ref().filter(is_told) {
             findings.push(self.finding(&rules::GGUF_INVALID, &refused.to_string()));
+        }
+        let forgotten = header.forgotten();
+        if let Some(name) = forgotten.filter(|name| !build::answers(self.subject, name)) {
+            let what = format!("has {}, which ggml has removed", name.shown());
+            findings.push(self.finding(&rules::GGUF_INVALID, &what));
         }
         self.by_general_rules(header, findings);
         let trailing = header.trailing_bytes();

@@ -423,6 +423,29 @@ fn an_architecture_of_llama_cpp_is_judged_by_the_build_that_is_known() {
 }
 
 #[test]
+fn a_tensor_type_that_was_removed_is_judged_by_the_build_that_is_known() {
+    let of = |version: Option<&str>| {
+        let stack = Stack::new(GGUF).served_by(Engine::LlamaCpp, version);
+        let mut bytes = fs_err::read(stack.at()).unwrap();
+        let name = b"blk.1.attn_q.weight";
+        let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
+        // As many bytes as Q4_K has.
+        bytes[at + name.len() + 20] = 31;
+        let told = stack.write("", bytes).findings();
+        told.iter().map(|it| format!("{}: {}", it.rule.id, it.message)).collect::<Vec<_>>()
+    };
+    let file = "`/models/gguf/tiny-Q4_K_M.gguf` has the tensor type Q4_0_4_4, which";
+    let removed = format!("gguf-invalid: {file} ggml has removed");
+    let later = format!(
+        "architecture-unsupported: {file} llama.cpp no longer knows after build b4281, and the image has \
+         build b4719"
+    );
+    assert_eq!(of(None), [removed]);
+    assert_eq!(of(Some("b4719")), [later]);
+    assert_eq!(of(Some("b4000")), [""; 0]);
+}
+
+#[test]
 fn an_image_without_a_build_is_judged_by_the_day_on_which_it_was_made() {
     let of = |name: &str, newest: Option<&'static str>| {
         let mut stack = Stack::new(GGUF).served_by(Engine::LlamaCpp, None);
