@@ -407,3 +407,40 @@ fn templates_with_names_are_judged_as_far_as_requests_get_them() {
     );
     assert!(!named("rag").contains("chat-template-broken"));
 }
+
+#[test]
+fn a_template_that_is_read_before_serving_ends_the_server() {
+    let told = |image: &str, command: &str, file: &str, bytes: Vec<u8>| {
+        let compose = format!(
+            "services:\n  llm:\n    image: {image}\n    volumes: ['./models:/models:ro']\n    \
+             command: {command}\n"
+        );
+        let sandbox = Sandbox::quickstart().file("compose.yaml", compose).file(file, bytes);
+        let own = "models/vllm/tiny/bf16/chat_template.jinja";
+        fs_err::remove_file(sandbox.path().join(own)).unwrap();
+        let run = sandbox.run(&["verify"]);
+        let line = run.stdout.lines().find(|line| line.contains("[chat-template-broken]"));
+        line.map(|line| line.split('`').next().unwrap_or_default().to_owned())
+    };
+    let error = Some("error[chat-template-broken]: the chat template in ".to_owned());
+    let tgi = |tag: &str, template: &str| {
+        let settings = serde_json::json!({"chat_template": template}).to_string();
+        let image = format!("ghcr.io/huggingface/text-generation-inference:{tag}");
+        let file = "models/vllm/tiny/bf16/tokenizer_config.json";
+        told(&image, "--model-id /models/vllm/tiny/bf16", file, settings.into_bytes())
+    };
+    assert_eq!(tgi("3.3.4", BROKEN), error);
+    assert_eq!(tgi("latest", BROKEN), error);
+    // Its reader is neither Python's nor llama.cpp's.
+    assert_eq!(tgi("3.3.4", "{{ 2 ** 3 }}"), None);
+    assert_eq!(tgi("1.4.0", BROKEN), None);
+    assert_eq!(tgi("3.3.4", SOUND), None);
+    let python = |template: &str| {
+        let file = model(&[("", template)]);
+        let image = "ghcr.io/abetlen/llama-cpp-python:latest";
+        told(image, "python3 -m llama_cpp.server --model /models/t.gguf", "models/t.gguf", file)
+    };
+    let error = Some("error[chat-template-broken]: the chat template of ".to_owned());
+    assert_eq!(python(BROKEN), error);
+    assert_eq!(python(SOUND), None);
+}

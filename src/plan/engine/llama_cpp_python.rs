@@ -9,7 +9,7 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
     Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, Layout, Models, Named, Offline, Onnx,
-    Part, Pins, Probe, Releases, Serves,
+    Part, Pins, Probe, Releases, Serves, TemplateReader,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -110,6 +110,10 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let host = reading.setting(&arguments, &[], &["HOST"]).or(arguments.last("--host"));
     reading.invocation.host = reading.text(host);
     reading.invocation.context = reading.number(get(reading, "--n_ctx", "N_CTX"));
+    // Every template of the file becomes a handler, whichever is used (llama_cpp/llama.py,
+    // `Llama.__init__`).
+    reading.invocation.templates.reader = Some(TemplateReader::Jinja2);
+    reading.invocation.templates.at_start = true;
     reading.hub_cache(None);
     reading.no_more(&arguments.positionals);
 }

@@ -9,6 +9,11 @@ pub struct Templates {
     pub reader: Option<TemplateReader>,
     /// The text that the command gives itself, in place of the model's; absent: none.
     pub given: Option<Spanned<String>>,
+    /// Whether it is read before the engine serves, which then ends over one that it cannot read.
+    pub at_start: bool,
+    /// Whether its reader has a dialect of its own: what every known reader refuses is certain, and
+    /// nothing else.
+    pub has_dialect: bool,
     /// The names by which the text may ask for one of the engine's own, and which are taken for the text
     /// itself as it is started; empty: they are not.
     pub taken_for_text: &'static [&'static str],

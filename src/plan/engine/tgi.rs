@@ -14,7 +14,8 @@ use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
     Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, KnownVariables, Layout, Merging,
-    Models, Offline, Onnx, Part, Pins, Probe, Releases, Serves, SplitRules, Surplus, hugging_face,
+    Models, Offline, Onnx, Part, Pins, Probe, Releases, Serves, SplitRules, Surplus,
+    TemplateReader, hugging_face,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -164,6 +165,14 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.invocation.context = reading.number(get(reading, "--max-total-tokens"));
     reading.invocation.trust_remote_code =
         arguments.is_on("--trust-remote-code") || reading.environment.is_on("TRUST_REMOTE_CODE");
+    let is_young = reading.release().is_none_or(|release| release.as_slice() >= &[2, 0][..]);
+    // Its router makes a template of it before it serves (2.3.1 router/src/infer/chat_template.rs,
+    // `ChatTemplate::new`).
+    if is_young && get(reading, "--tokenizer-config-path").is_none() {
+        reading.invocation.templates.reader = Some(TemplateReader::Jinja2);
+        reading.invocation.templates.at_start = true;
+        reading.invocation.templates.has_dialect = true;
+    }
     let flags = ["--weights-cache-override", "--huggingface-hub-cache"];
     let variables = ["WEIGHTS_CACHE_OVERRIDE"];
     let cache = reading.setting(&arguments, &flags, &variables);

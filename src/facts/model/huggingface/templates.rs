@@ -24,6 +24,15 @@ pub struct Template {
     pub text: String,
 }
 
+impl Template {
+    /// Whether it is the one that conversations get from `tokenizer_config.json`.
+    #[must_use]
+    pub fn is_of_tokenizer(&self) -> bool {
+        let is_usual = self.name.as_deref().is_none_or(|name| name == "default");
+        self.file == "tokenizer_config.json" && is_usual
+    }
+}
+
 /// The text of the file at `path`; absent: it is longer than a template, or no text.
 pub(in crate::facts::model) fn template(view: &dyn View, path: &Path) -> Option<String> {
     let Look::Seen(reader) = view.open(path) else { return None };

@@ -2,6 +2,7 @@
 
 use super::{Subject, rules, severity};
 use crate::facts::LaneFacts;
+use crate::facts::model::huggingface::Template;
 use crate::facts::model::jinja::{self, Fault};
 use crate::facts::model::{Model, Shape};
 use crate::findings::{Finding, Findings, Severity};
@@ -26,6 +27,9 @@ pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Finding
     // What the command says itself stands before every file.
     let is_given = invocation.is_some_and(|invocation| invocation.templates.given.is_some());
     let Some(reader) = reader.filter(|_| !is_given) else { return };
+    let templates = invocation.map(|invocation| &invocation.templates);
+    let at_start = templates.is_some_and(|templates| templates.at_start);
+    let has_dialect = templates.is_some_and(|templates| templates.has_dialect);
     let is_file = |part: Part| subject.facts.artifacts.iter().any(|it| it.artifact.part == part);
     let shown = subject.shown().display().to_string();
     let found = match (subject.part(), &model.shape) {
@@ -34,14 +38,17 @@ pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Finding
         }
         (Part::Model, _) if is_file(Part::ChatTemplate) => None,
         (Part::Model, Shape::Folder(folder)) if reader == TemplateReader::Jinja2 => {
-            folder.templates.iter().find_map(|template| {
+            let is_read = |template: &&Template| !has_dialect || template.is_of_tokenizer();
+            folder.templates.iter().filter(is_read).find_map(|template| {
                 let name = template.name.as_ref().map(|name| format!(" `{name}`"));
                 let name = name.unwrap_or_default();
                 let what = format!("the chat template{name} in `{shown}/{}`", template.file);
                 Some((what, fault(&template.text, reader)?))
             })
         }
-        (Part::Model, Shape::File | Shape::Split(_)) if reader == TemplateReader::LlamaCpp => {
+        (Part::Model, Shape::File | Shape::Split(_))
+            if reader == TemplateReader::LlamaCpp || at_start =>
+        {
             let template = model.gguf().and_then(|header| header.metadata.chat_template());
             template.and_then(|(key, text)| {
                 Some((format!("the chat template of `{shown}` (`{key}`)"), fault(&text, reader)?))
@@ -49,9 +56,16 @@ pub(super) fn judge(subject: &Subject<'_>, model: &Model, findings: &mut Finding
         }
         _ => None,
     };
-    if let Some((what, fault)) = found {
+    if let Some((what, fault)) = found.filter(|(_, fault)| fault.everywhere || !has_dialect) {
         let finding = |message, fix| subject.finding(&rules::CHAT_TEMPLATE_BROKEN, message, fix);
-        findings.push(told((reader, invocation.and_then(build)), &what, &fault, finding));
+        let outcome = match invocation.filter(|_| at_start) {
+            Some(invocation) => {
+                let ends = format!("{} ends before it serves", invocation.engine.name());
+                (severity(fault.everywhere), ends)
+            }
+            None => outcome(reader, invocation.and_then(build), &fault),
+        };
+        findings.push(told(outcome, &what, &fault, finding));
     }
 }
 
@@ -80,7 +94,8 @@ pub(super) fn given(facts: &LaneFacts, findings: &mut Findings) {
     }
     if let Some(fault) = fault(name, reader) {
         let what = "the chat template of the command";
-        findings.push(told((reader, build(invocation)), what, &fault, finding));
+        let outcome = outcome(reader, build(invocation), &fault);
+        findings.push(told(outcome, what, &fault, finding));
     }
 }
 
@@ -100,20 +115,24 @@ fn fault(text: &str, reader: TemplateReader) -> Option<Broken> {
 }
 
 fn told(
-    (reader, build): (TemplateReader, Option<u32>),
+    (severity, outcome): (Severity, String),
     what: &str,
     broken: &Broken,
     finding: impl FnOnce(String, &'static str) -> Finding,
 ) -> Finding {
     let Fault { line, problem } = &broken.fault;
-    let (severity, outcome) = outcome(reader, build, broken);
     let message = format!("{what} cannot be read: in line {line} {problem}; {outcome}");
     let fix = "correct it, or take the template of the model's own repository";
     finding(message, fix).with("line", line).severity(severity)
 }
 
 /// How heavy it weighs, and what the engine does.
-fn outcome(
+fn outcome(reader: TemplateReader, build: Option<u32>, broken: &Broken) -> (Severity, String) {
+    let (severity, outcome) = of_build(reader, build, broken);
+    (severity, outcome.to_owned())
+}
+
+fn of_build(
     reader: TemplateReader,
     build: Option<u32>,
     broken: &Broken,

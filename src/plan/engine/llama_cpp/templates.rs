@@ -93,5 +93,6 @@ pub(super) fn read(arguments: &Arguments, reading: &mut Reading<'_>) {
         reader: Some(TemplateReader::LlamaCpp),
         given: text,
         taken_for_text: if is_jinja { &NAMES } else { &[] },
+        ..Templates::default()
     };
 }
