@@ -67,7 +67,7 @@ pub use self::profile::{
 };
 pub use self::quantizations::{Fit, Form, Gptq, Quantizations};
 pub use self::speculation::{DraftRules, Speculation};
-pub use self::split::{Family, SplitRules};
+pub use self::split::{Family, SplitRules, Stages};
 pub use self::spread::{
     Filled, GpuVariables, Share, SharedMemoryNeed, Spread, Surplus, TakenShare,
 };

@@ -96,6 +96,8 @@ mod fit_command;
 /// What does not fit, before anything of it is downloaded.
 mod fit_distant;
 mod fit_memory;
+/// Whether vLLM's cache holds a request, and whether its layers can be put on stages.
+mod fit_vllm;
 /// Random model files.
 mod folder_and_cache;
 mod fuzz;

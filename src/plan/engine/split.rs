@@ -1,4 +1,7 @@
-//! What has to be divisible by the number of devices over which the layers of a model are split.
+//! What has to be divisible by the number of devices over which the layers of a model are split, and which
+//! models cannot be put on the stages of a pipeline.
+
+use crate::plan::engine::release_table::ReleaseTable;
 
 /// The rules of one engine.
 #[derive(Debug)]
@@ -8,6 +11,17 @@ pub struct SplitRules {
     /// The models of which it is known how the rest of a layer is split; of the others only the
     /// attention heads have to be divisible.
     pub families: &'static [Family],
+    /// How layers are put on stages; absent: there are none, or that is not known.
+    pub stages: Option<Stages>,
+}
+
+/// What an engine knows of the stages of a pipeline.
+#[derive(Debug, Clone, Copy)]
+pub struct Stages {
+    /// The flag that says how many there are.
+    pub flag: &'static str,
+    /// The models that some releases cannot put on several; a release that has not got the mark cannot.
+    pub whole: ReleaseTable,
 }
 
 /// Models whose layers are split alike: attention heads and the vocabulary are divided, heads of keys
@@ -23,7 +37,7 @@ pub struct Family {
 impl SplitRules {
     /// Those of an engine of which it is known that heads have to be divisible, and no more.
     pub(super) const fn of_heads(flag: &'static str) -> Self {
-        Self { flag, families: &[] }
+        Self { flag, families: &[], stages: None }
     }
 
     /// How a model of this class is split; absent: not known.

@@ -2,8 +2,9 @@
 
 use crate::plan::engine::arguments::{Arguments, Setting};
 use crate::plan::engine::reading::Reading;
+use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::{
-    Family, Filled, Share, SharedMemoryNeed, SplitRules, Surplus, TakenShare,
+    Family, Filled, Share, SharedMemoryNeed, SplitRules, Stages, Surplus, TakenShare,
 };
 use crate::source_map::Spanned;
 
@@ -34,6 +35,11 @@ pub(super) const SPLIT: SplitRules = SplitRules {
             experts: true,
         },
     ],
+    // config/model.py `verify_with_parallel_config`.
+    stages: Some(Stages {
+        flag: "--pipeline-parallel-size",
+        whole: ReleaseTable::new(include_str!("stages.txt")),
+    }),
 };
 
 /// The newest release that was read.
