@@ -67,6 +67,15 @@ impl ProjectFacts<'_> {
             .unwrap_or_default()
     }
 
+    /// Whether Docker is known to have no runtime of NVIDIA's, which as its default one hands in what
+    /// nobody asks for.
+    #[must_use]
+    pub fn has_no_nvidia(&self) -> bool {
+        let docker = self.observation.as_ref().ok().map(|observation| &observation.docker);
+        let runtimes = docker.and_then(|docker| docker.runtimes.as_ref());
+        runtimes.is_some_and(|names| !names.iter().any(|name| name.contains("nvidia")))
+    }
+
     /// How many containers of a service are started.
     #[must_use]
     pub fn copies(&self, service: &str) -> u64 {

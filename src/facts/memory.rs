@@ -39,6 +39,8 @@ pub struct LaneMemory {
     pub claim: Option<Claim>,
     /// Whether what lies on a device cannot be elsewhere: see [`Sizing::is_firm`].
     pub is_firm: bool,
+    /// Whether its engine is known to see the devices that its service asks for and no others.
+    pub is_placed: bool,
     /// What its engine does with the memory of its container beside its parts.
     pub beside: Beside,
     /// How much of the host's memory its container can have; absent: not known.
@@ -273,7 +275,7 @@ fn processor(standpoint: &Standpoint) -> Option<Processor> {
 }
 
 fn of_lane(facts: &LaneFacts, used: Used, machine: &Machine) -> Option<LaneMemory> {
-    let Used { keys, among, .. } = used;
+    let Used { keys, among, is_placed, .. } = used;
     with_loaded(facts, |sizing, loaded| {
         Some(LaneMemory {
             parts: sizing.parts(loaded, machine)?,
@@ -281,6 +283,7 @@ fn of_lane(facts: &LaneFacts, used: Used, machine: &Machine) -> Option<LaneMemor
             among,
             claim: sizing.claim(),
             is_firm: sizing.is_firm(),
+            is_placed,
             beside: sizing.beside(),
             ..LaneMemory::default()
         })
@@ -352,7 +355,10 @@ impl LaneMemory {
     #[must_use]
     pub fn fits_on_host(&self) -> Fits {
         let (low, high) = self.anonymous();
-        Fits::of(low, high, self.host.and_then(|host| host.all()))
+        match Fits::of(low, high, self.host.and_then(|host| host.all())) {
+            Fits::No if !self.is_placed => Fits::Unknown,
+            fits => fits,
+        }
     }
 }
 

@@ -62,10 +62,11 @@ impl<'a> Tenant<'a> {
     fn short(&self) -> Option<Finding> {
         let (low, high) = self.memory.anonymous();
         let room = self.room.all()?;
-        let is_certain = room < low;
+        let is_short = room < low;
+        let is_certain = is_short && self.memory.is_placed;
         let may_be = high.is_some_and(|high| room < high.saturating_add(BESIDE));
-        let is_possible = self.room.is_limit && may_be;
-        if !is_certain && !is_possible {
+        let is_possible = is_short || (self.room.is_limit && may_be);
+        if !is_possible {
             return None;
         }
         let verb = if is_certain { "needs more than" } else { "may need more than" };
