@@ -58,9 +58,15 @@ pub(super) fn sizing(
     Arc::new(Server { model, draft, is_firm: is_firm(arguments, reading, image) })
 }
 
-/// Whether an image of the project's own has no code for devices.
+/// Whether an image is one of the project's own that has no code for devices: nothing is in its tag but the
+/// program and the build.
 pub(super) fn is_for_processor(image: Option<&Image>) -> bool {
+    let is_build = |part: &str| part.strip_prefix('b').is_some_and(|it| it.parse::<u32>().is_ok());
+    let is_plain = |part: &str| {
+        matches!(part, "" | "server" | "full" | "light" | "latest" | "master") || is_build(part)
+    };
     Backend::of(image) == Backend::Processor
+        && image.is_some_and(|image| image.tag().split('-').all(is_plain))
 }
 
 /// Devices of CUDA and ROCm do not take more than they have, unless they are told to
