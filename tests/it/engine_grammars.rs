@@ -10,12 +10,15 @@ fn safetensors() -> Vec<u8> {
     [&length[..], header, &[0; 4]].concat()
 }
 
+/// A tokenizer that knows nothing.
+const TOKENIZER: &str = r#"{"version":"1.0","model":{"type":"BPE","vocab":{},"merges":[]}}"#;
+
 /// A service that serves the folder `model` with files beside the weights and the tokenizer.
 fn sandbox(service: &str, folder: &str, files: &[(&str, &str)]) -> Sandbox {
     let sandbox = Sandbox::new()
         .file("compose.yaml", format!("services:\n  e:\n{service}    volumes: ['./data:/data']\n"))
         .file(&format!("{folder}/model.safetensors"), safetensors())
-        .file(&format!("{folder}/tokenizer.json"), r#"{"version":"1.0","model":{"type":"BPE"}}"#);
+        .file(&format!("{folder}/tokenizer.json"), TOKENIZER);
     files
         .iter()
         .fold(sandbox, |sandbox, (name, text)| sandbox.file(&format!("{folder}/{name}"), *text))

@@ -51,6 +51,7 @@ pub(super) fn corpus() -> Corpus {
     shards(&mut corpus);
     configurations(&mut corpus);
     tokenizers(&mut corpus);
+    documents(&mut corpus);
     corpus
 }
 
@@ -333,6 +334,52 @@ fn tokenizers(corpus: &mut Corpus) {
     {
         corpus.spoiled(name, Tokenizer, Some(""), |folder| {
             fs_err::write(folder.join("tokenizer_config.json"), text).unwrap();
+        });
+    }
+}
+
+/// The small documents beside a tokenizer, each as everything that it may have become.
+fn documents(corpus: &mut Corpus) {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 700\n";
+    let forms = [
+        ("an object", "{}", true),
+        ("with Infinity", r#"{"x": -Infinity}"#, true),
+        ("with a key twice", r#"{"x": 1, "x": 1}"#, true),
+        ("empty", "", false),
+        ("a list", "[]", false),
+        ("null", "null", false),
+        ("a number", "1", false),
+        ("a string", "\"a\"", false),
+        ("cut", r#"{"x": 1"#, false),
+        ("with a mark", "\u{feff}{}", false),
+        ("a pointer", pointer, false),
+        ("a page", "<html></html>", false),
+        ("with more behind", "{}\nx", false),
+        ("with a comma too many", r#"{"x": 1,}"#, false),
+        ("with a comment", "// a\n{}", false),
+        ("with other quotes", "{'x': 1}", false),
+    ];
+    for file in ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"] {
+        for (form, text, is_read) in forms {
+            let refusal = (!is_read).then_some("");
+            corpus.spoiled(&format!("{file} {form}"), Question::Tokenizer, refusal, |folder| {
+                fs_err::write(folder.join(file), text).unwrap();
+            });
+        }
+    }
+    let text = fs_err::read_to_string(model().join("tokenizer.json")).unwrap();
+    let tokenizer: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let spoils: [(&str, &dyn Fn(&mut serde_json::Value)); 4] = [
+        ("nothing", &|it| *it = serde_json::json!({"added_tokens": []})),
+        ("no model", &|it| drop(it.as_object_mut().unwrap().remove("model"))),
+        ("another version", &|it| it["version"] = "2.0".into()),
+        ("no vocabulary", &|it| drop(it["model"].as_object_mut().unwrap().remove("vocab"))),
+    ];
+    for (name, spoil) in spoils {
+        let mut tokenizer = tokenizer.clone();
+        spoil(&mut tokenizer);
+        corpus.spoiled(&format!("tokenizer: {name}"), Question::Tokenizer, Some(""), |folder| {
+            fs_err::write(folder.join("tokenizer.json"), tokenizer.to_string()).unwrap();
         });
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, SeekFrom};
 
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::documents::{ObjectOf, TokenizerSettings};
@@ -52,9 +53,9 @@ pub(super) fn examine(examination: &mut Examination<'_>) {
     };
     for name in found {
         let path = examination.path.join(&name);
-        let is_json = name.ends_with(".json");
+        let called = name.clone();
         let file = file::with(examination.view, &path, Role::Tokenizer, name, |reader, stat| {
-            content(reader, stat, is_json)
+            content(reader, stat, &called)
         });
         examination.files.push(file);
     }
@@ -84,11 +85,45 @@ fn chat_template(examination: &mut Examination<'_>) {
     examination.folder.chat_template = if here { Presence::Here } else { Presence::Missing };
 }
 
+/// The tokenizer that is read by a library of its own (tokenizers 0.22, `Tokenizer::from_file`).
+const FAST: &str = "tokenizer.json";
+
+/// What of it matters.
+#[derive(Deserialize)]
+struct Fast {
+    #[serde(default)]
+    version: Option<String>,
+    #[serde(default)]
+    model: Option<ObjectOf<FastModel>>,
+}
+
+#[derive(Deserialize)]
+struct FastModel {
+    #[serde(default)]
+    vocab: Option<IgnoredAny>,
+}
+
+impl Fast {
+    fn content(&self) -> Content {
+        let has_vocabulary = self.model.as_ref().is_some_and(|ObjectOf(it)| it.vocab.is_some());
+        let why = match &self.version {
+            Some(version) if version != "1.0" => format!("its `version` is `{version}`"),
+            _ if self.model.is_none() => {
+                "it has no `model`, which makes tokens of a text".to_owned()
+            }
+            _ if !has_vocabulary => "its `model` has no `vocab`".to_owned(),
+            _ => return Content::Document,
+        };
+        Content::Broken(Defect::Document(why))
+    }
+}
+
 /// Up to this a tokenizer is read as a whole; longer ones would take longer than everything else.
 const READ_WHOLE: u64 = 4 << 20;
 
 /// A tokenizer can have many megabytes, so a long one is judged by how it begins and ends.
-fn content(reader: &mut dyn ReadSeek, stat: &Stat, is_json: bool) -> Content {
+fn content(reader: &mut dyn ReadSeek, stat: &Stat, name: &str) -> Content {
+    let is_json = name.ends_with(".json");
     let head = match file::head(reader) {
         Ok(head) => head,
         Err(error) => return Content::Unknown(error.to_string()),
@@ -100,6 +135,11 @@ fn content(reader: &mut dyn ReadSeek, stat: &Stat, is_json: bool) -> Content {
     );
     if is_no_tokenizer || (is_json && found != Lookalike::Json) {
         file::lookalike(found)
+    } else if name == FAST && stat.size <= READ_WHOLE {
+        match json::parse::<ObjectOf<Fast>>(reader, stat.size) {
+            Ok(ObjectOf(fast)) => fast.content(),
+            Err(error) => Content::Broken(Defect::Document(error.to_string())),
+        }
     } else if is_json && stat.size <= READ_WHOLE {
         match json::parse::<IgnoredAny>(reader, stat.size) {
             Ok(_) => Content::Document,

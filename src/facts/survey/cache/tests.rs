@@ -114,7 +114,7 @@ fn what_a_folder_lacks_is_named() {
     };
     assert!(lacking().contains(&Lack::Weights), "{:?}", lacking());
     assert!(lacking().contains(&Lack::Tokenizer), "{:?}", lacking());
-    write(root.path(), &format!("{snapshot}/tokenizer.json"), r#"{"model": {}}"#);
+    write(root.path(), &format!("{snapshot}/tokenizer.json"), r#"{"model": {"vocab": {}}}"#);
     assert_eq!(lacking(), [Lack::Weights]);
     let tokenizer =
         Cached { part: Part::Tokenizer, ..cached(Choice::Folder, vec![visible(root.path())]) };

@@ -251,6 +251,10 @@ fn the_small_files_of_a_folder_are_needed_too() {
     Stack::new(FOLDER)
         .write("tokenizer.json", "<html>")
         .check("error[file-corrupt] 11: `/models/vllm/tiny/bf16/tokenizer.json` is a web page");
+    Stack::new(FOLDER).write("tokenizer.json", "{}").check(
+        "error[file-corrupt] 11: `/models/vllm/tiny/bf16/tokenizer.json` cannot be read: it has no \
+         `model`, which makes tokens of a text",
+    );
     Stack::new(FOLDER).write("model.safetensors.index.json", "{}").check(
         "error[index-mismatch] 11: `/models/vllm/tiny/bf16/model.safetensors.index.json` cannot be \
          read: missing field `weight_map` at line 1 column 2",
