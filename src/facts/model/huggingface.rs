@@ -136,6 +136,8 @@ pub struct RemoteCode {
     pub file: String,
     /// The document that names it.
     pub named_by: &'static str,
+    /// Whether the class of the model is in it, which an engine may have itself.
+    pub of_model: bool,
     /// The repository that it is in; absent: the model's own folder.
     pub repository: Option<String>,
     /// Whether it is there. Unknown for another repository, unless the folder is in a cache of the

@@ -9,8 +9,21 @@ use crate::look::Look;
 
 pub(super) fn examine(examination: &mut Examination<'_>) {
     let mut code: Vec<RemoteCode> = Vec::new();
+    let config = examination.folder.config.as_ref();
+    let of_model = config.map(|config| config.model_code.clone()).unwrap_or_default();
+    let of_else = |value: &String| {
+        config.is_some_and(|config| config.remote_code.iter().any(|it| it == value))
+            && !of_model.contains(value)
+    };
+    let file_of = |value: &String| value.rsplit_once('.').map(|(module, _)| module.to_owned());
+    let elsewhere: Vec<Option<String>> = config
+        .into_iter()
+        .flat_map(|config| config.remote_code.iter().filter(|value| of_else(value)).map(file_of))
+        .collect();
     for (named_by, value) in named(examination) {
-        let Some(found) = look(examination, named_by, &value) else { continue };
+        let Some(mut found) = look(examination, named_by, &value) else { continue };
+        // A file may hold more than the class of the model.
+        found.of_model = of_model.contains(&value) && !elsewhere.contains(&file_of(&value));
         if !code.iter().any(|known| known.same(&found)) {
             code.push(found);
         }
@@ -51,7 +64,8 @@ fn look(examination: &Examination<'_>, named_by: &'static str, value: &str) -> O
         None => Presence::Missing,
         Some(repository) => in_cache(examination, repository, &file),
     };
-    Some(RemoteCode { file, named_by, repository: repository.map(str::to_owned), here })
+    let repository = repository.map(str::to_owned);
+    Some(RemoteCode { file, named_by, of_model: false, repository, here })
 }
 
 fn in_cache(examination: &Examination<'_>, repository: &str, file: &str) -> Presence {

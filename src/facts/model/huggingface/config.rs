@@ -42,6 +42,8 @@ pub struct Config {
     pub remote_code: Vec<String>,
     /// Those of them that stand for its tokenizer.
     pub tokenizer_code: Vec<String>,
+    /// Those of them that stand for its own class (`AutoModel`, `AutoModelForCausalLM` and the like).
+    pub model_code: Vec<String>,
     /// Whether one of them stands for its configuration.
     pub has_config_code: bool,
     /// `tokenizer_class`, which older models have here.
@@ -115,6 +117,14 @@ impl Config {
                 .map(|map| map.values().flat_map(|value| strings(Some(value))).collect())
                 .unwrap_or_default(),
             tokenizer_code: auto_map("AutoTokenizer"),
+            model_code: document
+                .get("auto_map")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+                .filter(|(key, _)| key.starts_with("AutoModel"))
+                .flat_map(|(_, value)| strings(Some(value)))
+                .collect(),
             has_config_code: !auto_map("AutoConfig").is_empty(),
             tokenizer_class: string(document, "tokenizer_class"),
             is_speculator: document.get("speculators_config").is_some_and(|it| !it.is_null()),

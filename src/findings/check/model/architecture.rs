@@ -31,6 +31,17 @@ struct Table<'a> {
     releases: ReleaseTable,
 }
 
+/// Whether the release has a class for the folder's architecture, which is then not the model's own.
+pub(super) fn is_here(subject: &Subject<'_>, folder: &Folder) -> bool {
+    let engine = subject.facts.lane.engine;
+    let known = engine.and_then(|engine| Some((engine, engine.releases().architectures.as_ref()?)));
+    let Some((engine, known)) = known.filter(|_| !subject.overrides()) else { return false };
+    let table = Table { engine: engine.name(), known, releases: known.table };
+    let version = subject.version().filter(|numbers| numbers.len() >= 2);
+    let named = folder.config.iter().flat_map(|config| &config.architectures);
+    named.into_iter().any(|name| table.standing(name, version.as_deref()) == Standing::Here)
+}
+
 /// A finding about the folder's architecture, where it is known what the releases of its engine have.
 pub(super) fn judge(subject: &Subject<'_>, folder: &Folder) -> Option<Finding> {
     let engine = subject.facts.lane.engine?;

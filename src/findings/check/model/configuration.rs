@@ -274,6 +274,8 @@ impl Judge<'_> {
         let subject = self.subject;
         match (&code.repository, code.here) {
             (_, Presence::Here | Presence::NotNeeded) => None,
+            // The engine's own class stands before that of the model.
+            (None, _) if code.of_model && architecture::is_here(subject, self.folder) => None,
             (None, _) => Some(subject.finding_of_absence(
                 &REMOTE_CODE,
                 format!(

@@ -1,11 +1,11 @@
 //! How long a context a GGUF model is asked for, and what that takes.
 
-use super::Subject;
 use super::configuration::{CONTEXT_NOT_LIMITED, CONTEXT_TOO_LONG, GGUF_IN_VLLM};
+use super::{Subject, severity};
 use crate::facts::model::gguf::{Header, Metadata};
 use crate::facts::model::{Model, Shape};
 use crate::findings::{Finding, Findings, Severity};
-use crate::plan::engine::{Beyond, Gguf, Part};
+use crate::plan::engine::{Beyond, Fit, Gguf, Part};
 
 /// A cache of this size surprises; a model with 8B parameters takes it for 131072 tokens.
 const SURPRISING: u64 = 16 << 30;
@@ -110,8 +110,17 @@ fn in_vllm(subject: &Subject<'_>, model: &Model) -> Option<Finding> {
         }
         Shape::Folder(_) => return None,
     };
+    let known = subject.facts.lane.engine.and_then(|engine| engine.command_line().quantizations);
+    let version = subject.version().filter(|numbers| numbers.len() >= 2);
+    let is_gone = known.zip(version).is_some_and(|(known, version)| {
+        known.fit(None, Some("gguf"), Some(&version)) != Fit::Taken
+    });
+    let what = match is_gone {
+        true => "is a GGUF file, which this release of vLLM reads only with a plugin",
+        false => what,
+    };
     let message = format!("`{}` {what}", subject.shown().display());
     let fix = "serve it with llama.cpp (`ghcr.io/ggml-org/llama.cpp:server`), or name a folder \
                with safetensors";
-    Some(subject.finding(&GGUF_IN_VLLM, message, fix))
+    Some(subject.finding(&GGUF_IN_VLLM, message, fix).severity(severity(is_gone)))
 }

@@ -396,6 +396,39 @@ fn code_of_a_model_is_run_only_when_that_is_allowed() {
 }
 
 #[test]
+fn a_gguf_file_is_read_by_the_releases_of_vllm_that_have_it() {
+    let says = |version| {
+        let stack = Stack::new("gguf/tiny-Q4_K_M.gguf").served_by(Engine::Vllm, version);
+        let found = stack.started(|_| {}).findings();
+        let found = found.iter().find(|found| found.rule.id == "gguf-in-vllm");
+        found.map(|found| found.severity)
+    };
+    assert_eq!(says(Some("0.12.0")), Some(Severity::Warning));
+    assert_eq!(says(Some("0.23.0")), Some(Severity::Warning));
+    assert_eq!(says(Some("0.32.0")), Some(Severity::Error));
+    assert_eq!(says(Some("0.99.0")), Some(Severity::Warning));
+    assert_eq!(says(None), Some(Severity::Warning));
+}
+
+#[test]
+fn code_of_a_class_that_the_engine_has_itself_may_be_missing() {
+    let says = |class: &str, map: &str| {
+        let config =
+            format!(r#"{{"architectures":["{class}"],"model_type":"llama","auto_map":{{{map}}}}}"#);
+        let stack = Stack::new(FOLDER).write("config.json", config);
+        let stack = stack.served_by(Engine::Vllm, Some("0.12.0"));
+        let found = stack.started(|with| with.trust_remote_code = true).findings();
+        found.iter().any(|found| found.rule.id == "remote-code-required")
+    };
+    let model = r#""AutoModelForCausalLM":"modeling_x.X""#;
+    assert!(!says("LlamaForCausalLM", model));
+    assert!(says("BrandNewForCausalLM", model));
+    assert!(says("LlamaForCausalLM", r#""AutoConfig":"configuration_x.X""#));
+    // The configuration is in the same file.
+    assert!(says("LlamaForCausalLM", &format!(r#""AutoConfig":"modeling_x.C",{model}"#)));
+}
+
+#[test]
 fn code_of_another_repository_is_looked_for_in_the_same_cache() {
     let config = r#"{"architectures":["LlamaForCausalLM"],"model_type":"bert",
         "auto_map":{"AutoModel":"jinaai/code--modeling_bert.Model"}}"#;
