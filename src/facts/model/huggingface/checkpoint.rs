@@ -8,6 +8,7 @@ use crate::plan::engine::memory::{Checkpoint, Gathering};
 /// configuration of a model.
 pub(super) fn of(examination: &Examination<'_>) -> Option<Checkpoint> {
     let config = examination.document.as_ref()?;
+    let said = examination.folder.config.as_ref()?;
     if examination.folder.kind == FolderKind::Adapter {
         return None;
     }
@@ -28,7 +29,8 @@ pub(super) fn of(examination: &Examination<'_>) -> Option<Checkpoint> {
     }
     Some(Checkpoint {
         config: config.clone(),
-        positions: examination.folder.config.as_ref()?.positions.clone(),
+        positions: said.positions.clone(),
+        is_packed: said.quantization.is_some() || !said.is_plain,
         is_whole: examination.folder.weights == Some(Weights::Safetensors)
             && !read.is_empty()
             && !read.contains(&false),

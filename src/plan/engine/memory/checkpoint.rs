@@ -19,6 +19,8 @@ pub struct Checkpoint {
     pub config: Map<String, Value>,
     /// What it says of how long a context it was made for.
     pub positions: Positions,
+    /// Whether it is quantised, by its configuration or by a file beside it.
+    pub is_packed: bool,
     /// Whether it has safetensors, and the headers of all of their files were read.
     pub is_whole: bool,
     /// Its tensors, those of one layer that are alike as one.

@@ -336,9 +336,8 @@ impl Server {
     /// `STR_DTYPE_TO_TORCH_DTYPE`). A quantised model may say by itself that they are smaller.
     fn bits(&self, checkpoint: &Checkpoint) -> [u64; 2] {
         let Some(said) = self.0.cache_type.as_deref() else {
-            let is_packed = checkpoint.value("quantization_config").is_some();
             return match weights::bits(checkpoint, &self.0) {
-                Some(bits) if is_packed => [bits.min(8), bits],
+                Some(bits) if checkpoint.is_packed => [bits.min(8), bits],
                 Some(bits) => [bits, bits],
                 None => [16, 32],
             };

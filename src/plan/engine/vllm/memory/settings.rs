@@ -57,10 +57,9 @@ pub(super) struct Settings {
     pub(super) tensor: u64,
     /// See [`Settings::tensor`].
     pub(super) stages: u64,
-    /// How many copies divide the experts among each other (`--data-parallel-size`).
+    /// How many copies of the model there are, which divide the experts among each other
+    /// (`--data-parallel-size`).
     pub(super) copies: u64,
-    /// Whether each rank has some of the experts whole.
-    pub(super) whole_experts: bool,
     /// Bytes of the cache of each rank, and the flag that says so (`--kv-cache-memory-bytes`).
     pub(super) cache: Option<Given>,
     /// Blocks of the cache (`--num-gpu-blocks-override`).
@@ -171,10 +170,14 @@ impl Settings {
             tensor: said(&invocation.tensor_parallel),
             stages: said(&invocation.spread.pipeline_parallel),
             copies: count("--data-parallel-size"),
-            whole_experts: invocation.spread.whole_experts,
             cache: given(arguments.last("--kv-cache-memory-bytes")),
             blocks: given(arguments.last("--num-gpu-blocks-override")),
-            offloaded: text("--cpu-offload-gb").map_or(0, |text| gibibytes(&text)),
+            offloaded: match text("--cpu-offload-gb") {
+                // Any of the layers may be on the host (0.17.1 config/offload.py).
+                _ if arguments.any(&["--offload-group-size", "--offload-backend"]) => u64::MAX,
+                Some(text) => gibibytes(&text),
+                None => 0,
+            },
             batch: number("--max-num-batched-tokens").filter(|batch| *batch > 0),
             token_ranks: count("--decode-context-parallel-size")
                 .saturating_mul(count("--prefill-context-parallel-size")),

@@ -164,6 +164,12 @@ fn the_cache_of_a_rank_is_what_one_request_needs() {
     assert_eq!(cache("--max-model-len 1000 --block-size 128", 0).0, 1024 * 131_072);
     assert_eq!(cache("--max-model-len 1k --kv-cache-memory-bytes 1G", 0), (GIB, Some(GIB)));
     assert_eq!(cache("--max-model-len auto", 0).0, 16 * 131_072);
+    // A quantised model may say by itself that keys and values are smaller.
+    let packed = Checkpoint { is_packed: true, ..llama() };
+    let of_packed =
+        |words: &str| part(&*on_gpu("v0.28.0", words), &packed, (Use::Cache, Device::Gpu(0)));
+    assert_eq!(of_packed("--max-model-len 32768"), (tokens / 2, Some(tokens)));
+    assert_eq!(of_packed("--max-model-len 32768 --kv-cache-dtype bfloat16").0, tokens);
     // The block that is kept back.
     let newer = on_gpu("v0.29.0", "--max-model-len 32768 --block-size 16");
     let newer = part(&*newer, &llama(), (Use::Cache, Device::Gpu(0)));
@@ -189,11 +195,25 @@ fn the_weights_of_a_rank_are_its_share() {
     assert_eq!(weights("-pp 2", 0), half + embedding);
     assert_eq!(weights("-pp 2", 1), half + embedding);
     assert_eq!(weights("--cpu-offload-gb 10", 0), all - 10 * GIB);
+    assert_eq!(weights("--offload-group-size 4", 0), 0);
     assert_eq!(weights("--dtype float32", 0), 2 * all);
     assert_eq!(
         weights("--quantization fp8", 0),
         (all - 2 * embedding - norms) / 2 + 2 * embedding + norms
     );
+}
+
+#[test]
+fn experts_are_divided_among_copies_as_well() {
+    let config = json!({"architectures": ["MixtralForCausalLM"], "num_hidden_layers": 1});
+    let expert: &[u64] = &[128, 64];
+    let names = ["w1", "w2", "w3"].map(|it| format!("model.layers.0.mlp.experts.0.{it}.weight"));
+    let tensors: Vec<(&str, &[u64])> = names.iter().map(|name| (name.as_str(), expert)).collect();
+    let mixtral = model(config, &tensors);
+    let low =
+        |words: &str| part(&*on_gpu("v0.28.0", words), &mixtral, (Use::Weights, Device::Gpu(0))).0;
+    assert_eq!(low("-tp 2"), 3 * 128 * 64);
+    assert_eq!(low("-tp 2 --data-parallel-size 2"), 3 * 128 * 32);
 }
 
 #[test]

@@ -139,7 +139,8 @@ impl<'a> Ranked<'a> {
         let all = alike.all_bytes();
         let [least, most] = self.converted(alike, all, layer.is_some());
         let ranks = self.settings.tensor.max(1);
-        let experts = if self.settings.whole_experts { self.settings.copies } else { 1 };
+        // Copies of the model, and ranks that divide tokens, divide the experts among each other as well.
+        let experts = self.settings.copies.saturating_mul(self.settings.token_ranks);
         if !self.is_known {
             return [least / ranks / experts.max(1), most];
         }
@@ -221,13 +222,10 @@ pub(super) fn bits(checkpoint: &Checkpoint, settings: &Settings) -> Option<u64> 
 
 /// By how much the matrices of the layers become smaller when they are loaded.
 fn packs(checkpoint: &Checkpoint, settings: &Settings) -> u64 {
-    let is_packed = ["quantization_config", "compression_config"]
-        .iter()
-        .any(|key| checkpoint.value(key).is_some());
     match settings.quantization.as_deref() {
         None => 1,
         Some("fp8") => 2,
-        Some(_) if is_packed => 1,
+        Some(_) if checkpoint.is_packed => 1,
         Some(_) => 4,
     }
 }

@@ -1,5 +1,3 @@
-use serde_json::json;
-
 use super::*;
 
 fn named(name: &str, layer: Option<u64>) -> Alike {
@@ -26,9 +24,7 @@ fn tensors_are_of_the_layers_of_the_language_model_or_of_none() {
 
 #[test]
 fn quantised_matrices_are_taken_as_they_are() {
-    let config = json!({"quantization_config": {"quant_method": "gptq"}});
-    let serde_json::Value::Object(config) = config else { unreachable!() };
-    let checkpoint = Checkpoint { config, ..Checkpoint::default() };
+    let checkpoint = Checkpoint { is_packed: true, ..Checkpoint::default() };
     assert_eq!(bits_of(&checkpoint, None), (None, 1));
     assert_eq!(bits_of(&checkpoint, Some("gptq_marlin")), (None, 1));
     assert_eq!(bits_of(&Checkpoint::default(), Some("bitsandbytes")), (None, 4));
