@@ -90,4 +90,5 @@ measure deep \
 $preflight --deep --offline "$work/deep" >"$work/stamped.json"
 measure warm \
     --command-name "preflight verify --deep, stamped, 2 GB" "$preflight --deep --offline $work/deep" \
-    --command-name "preflight verify, 10 lanes of 500 GB" "$preflight $work/warm"
+    --command-name "preflight verify, 10 lanes of 500 GB" "$preflight $work/warm" \
+    --command-name "preflight fit, the same" "${preflight/ verify / fit } --gpus 10x80GB $work/warm || true"
