@@ -280,7 +280,10 @@ pub fn smoke(facts: &LaneFacts, findings: &mut Findings) {
 /// missing, but something that cannot work.
 fn condemns(finding: &Finding) -> bool {
     finding.stops()
-        && matches!(finding.rule.exit, ExitCode::Corrupt | ExitCode::Lane | ExitCode::Usage)
+        && matches!(
+            finding.rule.exit,
+            ExitCode::Corrupt | ExitCode::Lane | ExitCode::Usage | ExitCode::Memory
+        )
 }
 
 impl Judge for Findings {
