@@ -355,10 +355,8 @@ impl LaneMemory {
     #[must_use]
     pub fn fits_on_host(&self) -> Fits {
         let (low, high) = self.anonymous();
-        match Fits::of(low, high, self.host.and_then(|host| host.all())) {
-            Fits::No if !self.is_placed => Fits::Unknown,
-            fits => fits,
-        }
+        let fits = Fits::of(low, high, self.host.and_then(|host| host.all()));
+        if fits == Fits::No && !self.is_placed { Fits::Unknown } else { fits }
     }
 }
 

@@ -65,8 +65,8 @@ impl<'a> Tenant<'a> {
         let is_short = room < low;
         let is_certain = is_short && self.memory.is_placed;
         let may_be = high.is_some_and(|high| room < high.saturating_add(BESIDE));
-        let is_possible = is_short || (self.room.is_limit && may_be);
-        if !is_possible {
+        let is_possible = self.room.is_limit && may_be;
+        if !is_short && !is_possible {
             return None;
         }
         let verb = if is_certain { "needs more than" } else { "may need more than" };
