@@ -3,6 +3,7 @@
 mod built;
 pub mod engine;
 pub mod lanes;
+pub mod wiring;
 mod written;
 
 use std::collections::BTreeSet;

@@ -121,6 +121,9 @@ pub struct Service {
     pub working_dir: Option<ServicePath>,
     /// Published ports.
     pub ports: Vec<Port>,
+    /// The words of `healthcheck.test` (`CMD`, `curl`, ...), where it is written; absent: the image's
+    /// own, if it has one.
+    pub health_check: Option<Spanned<Vec<String>>>,
     /// The service's own `x-preflight` mapping.
     pub extension: Option<Spanned<Value>>,
     /// Where each value below [`Service::extension`] is written, by its JSON pointer.
@@ -255,6 +258,8 @@ pub struct Port {
     pub published: Option<u16>,
     /// The host's address; absent: all of them.
     pub host_ip: Option<String>,
+    /// Whether it is this very port of the host that is wanted, for TCP: not one out of a range.
+    pub is_fixed: bool,
     /// Where it is written.
     pub place: Place,
 }
@@ -373,6 +378,7 @@ impl Service {
             restart: None,
             working_dir: None,
             ports: Vec::new(),
+            health_check: None,
             extension: None,
             extension_places: IndexMap::new(),
             texts: IndexMap::new(),

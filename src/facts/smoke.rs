@@ -4,7 +4,6 @@
 //! engine of the own stack is asked, and Docker injects proxies into containers.
 
 mod generate;
-mod key;
 mod openai;
 mod probe;
 
@@ -14,7 +13,6 @@ use std::time::Duration;
 use reqwest::{Client, RequestBuilder, Response, Url, redirect};
 
 pub use self::generate::{Generation, Wanted};
-pub use self::key::api_key;
 
 use crate::look::Look;
 use crate::options::Token;

@@ -20,6 +20,7 @@ pub mod smoke;
 pub mod update;
 pub mod verdict;
 pub mod waiting;
+pub mod wiring;
 
 use std::collections::BTreeSet;
 
@@ -68,6 +69,13 @@ pub static CHECKS: &[&Check] = &[
     &engine::environment::CHECK,
     &engine::quotes::CHECK,
     &waiting::CHECK,
+    &wiring::calls::CHECK,
+    &wiring::ports::CHECK,
+    &wiring::names::CHECK,
+    &wiring::health::CHECK,
+    &wiring::programs::CHECK,
+    &wiring::order::CHECK,
+    &fit::without_gpu::CHECK,
     &fit::ranks::CHECK,
     &fit::shared_memory::CHECK,
     &container::secrets::CHECK,

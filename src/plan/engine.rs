@@ -17,6 +17,7 @@ mod hugging_face;
 mod image;
 mod infinity;
 mod invocation;
+mod key;
 mod launch;
 mod llama_cpp;
 mod llama_cpp_python;
@@ -56,14 +57,15 @@ pub use self::embeds::{DenseSteps, Embeds, GivesOut, Guess, Mode, Pooling};
 pub use self::invocation::{
     Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable,
 };
+pub use self::key::api_key;
 pub use self::launch::NoServer;
 pub use self::load_format::LoadFormat;
-pub use self::lookalikes::lookalike;
+pub use self::lookalikes::{is_called, lookalike};
 pub use self::positions::{Limits, Longest, Positions, Scaling};
 pub use self::profile::{
     AdapterRules, Adapters, Architectures, Beyond, CommandLine, ContextFlag, Feature, Gguf, Http,
-    Layout, Listed, LogMessage, Merging, Models, Offline, Onnx, OwnCache, Pins, Probe, Reference,
-    Releases, Serves, TensorRules, Trims, Unfit,
+    ImageHealth, Layout, Listed, LogMessage, Merging, Models, Offline, Onnx, OwnCache, Pins, Probe,
+    Reference, Releases, Serves, TensorRules, Trims, Unfit,
 };
 pub use self::quantizations::{Fit, Form, Gptq, Quantizations};
 pub use self::speculation::{DraftRules, Speculation};

@@ -27,6 +27,7 @@ use thiserror::Error;
 use crate::cards::Cards;
 use crate::limits::{MOST_MODELS, MOST_WALKED};
 use crate::plan::engine::{Engine, Invocation, Part};
+use crate::plan::wiring::Wiring;
 use crate::project::MountSource;
 use crate::project::mounts::{Located, Sight};
 use crate::source::Source;
@@ -49,6 +50,8 @@ pub struct Plan {
     /// Services that are not part of the `docker compose up` that waits for this process. Empty
     /// where none does.
     pub idle: BTreeSet<String>,
+    /// Who talks to whom.
+    pub wiring: Wiring,
 }
 
 /// What `x-preflight` says beside its lanes.

@@ -1,5 +1,7 @@
 //! What `preflight plan` prints: every lane, its paths in all three spaces, and who said so.
 
+mod connections;
+
 use annotate_snippets::renderer::Style;
 use serde::Serialize;
 
@@ -26,6 +28,7 @@ pub(super) fn human(plan: &Plan, telling: Telling<'_>) -> String {
         lanes.push("nothing is fetched: `fetch: never`\n".to_owned());
     }
     lanes.extend(plan.settings.gpus.as_ref().map(|gpus| printer.gpus(gpus)));
+    lanes.extend(connections::human(&plan.wiring, printer));
     if plan.lanes.is_empty() {
         lanes
             .push("there is no lane; `preflight explain no-lane` says how to declare one\n".into());
@@ -292,6 +295,7 @@ struct WirePlan {
     create_root: bool,
     gpus: Vec<WireGpu>,
     lanes: Vec<WireLane>,
+    connections: Vec<connections::WireConnection>,
 }
 
 /// A GPU that somebody declares.
@@ -409,6 +413,7 @@ pub(super) fn json(plan: &Plan, telling: Telling<'_>) -> String {
         create_root: plan.settings.create_root,
         gpus: plan.settings.gpus.iter().flat_map(|gpus| wire_gpus(gpus, texts)).collect(),
         lanes: plan.lanes.iter().map(|lane| wire_lane(lane, texts)).collect(),
+        connections: connections::wire(&plan.wiring, texts),
     })
 }
 

@@ -14,9 +14,10 @@ use std::path::Path;
 
 use crate::sandbox::{Sandbox, repository};
 
-const DOCUMENTS: [&str; 13] = [
+const DOCUMENTS: [&str; 14] = [
     "README.md",
     "examples/cortex/README.md",
+    "docs/clients.md",
     "docs/configuration.md",
     "docs/exit-codes.md",
     "docs/fit.md",
@@ -127,6 +128,35 @@ fn the_exit_codes_in_the_documentation_are_those_of_the_program() {
     for path in ["README.md", "docs/exit-codes.md"] {
         keep(path, &with_part(&read(path), "exit codes", &table));
     }
+}
+
+/// The variables of `clients.txt` as a table for each client.
+fn tables_of_clients(file: &str) -> String {
+    let mut text = String::new();
+    for line in file.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        if let Some(head) = line.strip_prefix("client ") {
+            let [name, images, source]: [&str; 3] =
+                head.split('|').map(str::trim).collect::<Vec<_>>().try_into().unwrap();
+            let images: Vec<String> =
+                images.split(',').map(|image| format!("`{}`", image.trim())).collect();
+            text.push_str(&format!(
+                "### {name}\n\nImages: {}. Source: {source}.\n\n| variable | what it is |\n|---|---|\n",
+                images.join(", ")
+            ));
+        } else {
+            let (variable, what) = line.split_once(" | ").unwrap();
+            text.push_str(&format!("| `{variable}` | {what} |\n"));
+        }
+    }
+    text.replace("|\n###", "|\n\n###")
+}
+
+#[test]
+fn the_clients_in_the_documentation_are_those_of_the_table() {
+    let tables = tables_of_clients(&read("src/plan/wiring/clients.txt"));
+    assert!(tables.contains("### Open WebUI") && tables.contains("| `OLLAMA_BASE_URL` | ollama |"));
+    let path = "docs/clients.md";
+    keep(path, &with_part(&read(path), "clients", &tables));
 }
 
 /// Where the commands of a document run.

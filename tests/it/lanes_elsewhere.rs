@@ -79,6 +79,10 @@ fn a_lane_that_a_url_places_on_the_host_is_planned_and_its_files_are_judged_ther
       skipped       served outside this project, at http://localhost:8080/v1
       url           http://localhost:8080/v1                                <- ARGOS_LANE_CODER_URL, compose.yaml:10:29
       serves as     tiny                                                    <- ARGOS_LANE_CODER_MODEL, compose.yaml:11:31
+
+    connections
+      backend       http://host.docker.internal:8080/v1 -> the host         <- ARGOS_LANE_READER_URL, compose.yaml:7:30
+      backend       http://localhost:8080/v1 -> its own container           <- ARGOS_LANE_CODER_URL, compose.yaml:10:29
     ");
     let run = sandbox.run(&[]);
     assert_eq!(run.code, Some(0), "{}", run.stdout);

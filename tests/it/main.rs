@@ -195,3 +195,5 @@ mod vllm_flags;
 mod where_it_is;
 /// Not a behaviour: servers that answer what a test tells them to.
 mod wire;
+/// Who talks to whom.
+mod wiring;

@@ -8,10 +8,11 @@ use url::Url;
 
 use crate::deadline::{self, Deadline};
 use crate::facts::LaneFacts;
-use crate::facts::smoke::{Answer, Endpoint, Smoke, Wanted, api_key, same_server};
+use crate::facts::smoke::{Answer, Endpoint, Smoke, Wanted, same_server};
 use crate::facts::survey::way::Views;
 use crate::look::Look;
 use crate::options::{DockerOptions, Options, Token};
+use crate::plan::engine::api_key;
 use crate::plan::engine::{Engine, Serves};
 use crate::plan::lanes::{Lane, Level, ModelKind, address};
 use crate::project::docker::{self, Container};

@@ -8,8 +8,8 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, KnownVariables, Layout, Models,
-    Offline, Onnx, Part, Pins, Probe, Releases, Serves,
+    Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, ImageHealth, KnownVariables, Layout,
+    Models, Offline, Onnx, Part, Pins, Probe, Releases, Serves,
 };
 use crate::project::Service;
 
@@ -49,6 +49,10 @@ pub(super) static PROFILE: Profile = Profile {
     releases: Releases::UNREAD,
     http: Http {
         port: 7997,
+        host: "0.0.0.0",
+        openai_roots: &[],
+        lacks_ollama: true,
+        image_health: ImageHealth::Unknown,
         probe: Probe::Health,
         lists_models: false,
         key_variable: None,

@@ -20,8 +20,8 @@ use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
     Adapters, Beyond, CommandLine, ContextFlag, DocumentRules, Engine, Gguf, GivesOut, Http,
-    KnownVariables, Layout, Models, Named, Offline, Onnx, OwnCache, Part, Pins, Probe, Reference,
-    Releases, Serves,
+    ImageHealth, KnownVariables, Layout, Models, Named, Offline, Onnx, OwnCache, Part, Pins, Probe,
+    Reference, Releases, Serves,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -69,6 +69,10 @@ pub(super) static PROFILE: Profile = Profile {
     },
     http: Http {
         port: 8080,
+        host: "127.0.0.1",
+        openai_roots: &["", "/v1"],
+        lacks_ollama: false,
+        image_health: ImageHealth::Asks(8080),
         probe: Probe::Health,
         lists_models: true,
         key_variable: Some("LLAMA_API_KEY"),

@@ -8,8 +8,8 @@ use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
-    Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, Layout, Models, Named, Offline, Onnx,
-    Part, Pins, Probe, Releases, Serves, TemplateReader,
+    Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, ImageHealth, Layout, Models, Named,
+    Offline, Onnx, Part, Pins, Probe, Releases, Serves, TemplateReader,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -48,6 +48,10 @@ pub(super) static PROFILE: Profile = Profile {
     releases: Releases::UNREAD,
     http: Http {
         port: 8000,
+        host: "localhost",
+        openai_roots: &["/v1"],
+        lacks_ollama: true,
+        image_health: ImageHealth::Unknown,
         probe: Probe::Models,
         lists_models: true,
         key_variable: Some("API_KEY"),

@@ -12,8 +12,8 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::shell::{self, Scope};
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, Layout, Models, Offline, Onnx, Pins,
-    Probe, Reference, Releases, Serves,
+    Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, ImageHealth, Layout, Models, Offline,
+    Onnx, Pins, Probe, Reference, Releases, Serves,
 };
 use crate::project::Text;
 use crate::source_map::Place;
@@ -55,6 +55,10 @@ pub(super) static PROFILE: Profile = Profile {
     releases: Releases::UNREAD,
     http: Http {
         port: 8080,
+        host: "0.0.0.0",
+        openai_roots: &["/v1"],
+        lacks_ollama: false,
+        image_health: ImageHealth::Unknown,
         probe: Probe::Models,
         lists_models: true,
         key_variable: None,

@@ -8,8 +8,8 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::vllm::{chat_template, known};
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, Layout, Models, Offline, Onnx, Part,
-    Pins, Probe, Releases, Serves, SplitRules, names,
+    Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, ImageHealth, Layout, Models, Offline,
+    Onnx, Part, Pins, Probe, Releases, Serves, SplitRules, names,
 };
 use crate::project::Service;
 
@@ -53,6 +53,10 @@ pub(super) static PROFILE: Profile = Profile {
     releases: Releases::UNREAD,
     http: Http {
         port: 23333,
+        host: "0.0.0.0",
+        openai_roots: &["/v1"],
+        lacks_ollama: true,
+        image_health: ImageHealth::Unknown,
         probe: Probe::Health,
         lists_models: true,
         key_variable: None,

@@ -6,7 +6,7 @@ use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::Word;
-use crate::plan::engine::{CommandLine, Engine, Http, Models, Pins, Probe, Releases};
+use crate::plan::engine::{CommandLine, Engine, Http, ImageHealth, Models, Pins, Probe, Releases};
 
 pub(super) static PROFILE: Profile = Profile {
     engine: Engine::LocalAi,
@@ -27,6 +27,10 @@ pub(super) static PROFILE: Profile = Profile {
     releases: Releases::UNREAD,
     http: Http {
         port: 8080,
+        host: "0.0.0.0",
+        openai_roots: &[],
+        lacks_ollama: false,
+        image_health: ImageHealth::Unknown,
         probe: Probe::Health,
         lists_models: true,
         key_variable: None,

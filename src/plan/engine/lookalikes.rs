@@ -32,6 +32,15 @@ pub fn lookalike(service: &Service) -> Option<String> {
     Some(table().find(is_meant)?.told(service))
 }
 
+/// Whether the image of a service, or the one that its own is made from, is called `name`: the end of a
+/// repository's path (`owner/name`), a part of it (`owner/`), or what its last part contains.
+#[must_use]
+pub fn is_called(service: &Service, name: &str) -> bool {
+    let image = service.image.as_ref().map(|image| image.value.as_str());
+    let image = service.base.as_deref().or(image).map(Image::parse);
+    image.is_some_and(|image| image.is_called(name))
+}
+
 fn table() -> impl Iterator<Item = Lookalike> {
     TABLE.lines().filter_map(line)
 }

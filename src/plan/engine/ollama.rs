@@ -5,7 +5,9 @@ use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::Word;
-use crate::plan::engine::{CommandLine, Engine, Http, Models, ModelsDir, Pins, Probe, Releases};
+use crate::plan::engine::{
+    CommandLine, Engine, Http, ImageHealth, Models, ModelsDir, Pins, Probe, Releases,
+};
 use crate::source_map::{Place, Spanned};
 
 pub(super) static PROFILE: Profile = Profile {
@@ -27,6 +29,10 @@ pub(super) static PROFILE: Profile = Profile {
     releases: Releases::UNREAD,
     http: Http {
         port: 11434,
+        host: "0.0.0.0",
+        openai_roots: &["/v1"],
+        lacks_ollama: false,
+        image_health: ImageHealth::None,
         probe: Probe::Health,
         lists_models: true,
         key_variable: None,

@@ -368,6 +368,15 @@ pub struct Architectures {
 pub struct Http {
     /// The port that it listens on when nobody says otherwise.
     pub port: u16,
+    /// The address that it binds to when nobody says otherwise.
+    pub host: &'static str,
+    /// What has to stand between its prefix and the routes of `OpenAI`'s API; empty: any of them is
+    /// known to be right, or that is not known.
+    pub openai_roots: &'static [&'static str],
+    /// Whether it is known to have none of Ollama's own routes.
+    pub lacks_ollama: bool,
+    /// What the official image asks to know whether it is well.
+    pub image_health: ImageHealth,
     /// The request that tells whether it serves.
     pub probe: Probe,
     /// Whether it has the list of its models where `OpenAI` has it.
@@ -378,6 +387,17 @@ pub struct Http {
     /// The names under which it serves what is named so, when nobody says otherwise; empty: not
     /// known.
     pub serves_as: fn(&Named) -> Vec<String>,
+}
+
+/// The `HEALTHCHECK` of an official image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageHealth {
+    /// It asks this port of its own container.
+    Asks(u16),
+    /// It has none.
+    None,
+    /// Not known.
+    Unknown,
 }
 
 /// The request that tells whether an engine serves.

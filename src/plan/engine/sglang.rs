@@ -12,9 +12,9 @@ use crate::plan::engine::vllm::{chat_template, json, known};
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
     Adapters, Beyond, CommandLine, Complaint, ContextFlag, DocumentRules, Engine, Gguf, Http,
-    Layout, Limits, Listed, Longest, Models, Offline, Onnx, Part, Pins, Positions, Probe, Reader,
-    Releases, Scaling, Serves, SplitRules, Surplus, TemplateReader, Trims, config, load_format,
-    names,
+    ImageHealth, Layout, Limits, Listed, Longest, Models, Offline, Onnx, Part, Pins, Positions,
+    Probe, Reader, Releases, Scaling, Serves, SplitRules, Surplus, TemplateReader, Trims, config,
+    load_format, names,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -79,6 +79,10 @@ pub(super) static PROFILE: Profile = Profile {
     releases: Releases { newest_read: Some([0, 5, 23]), ..Releases::UNREAD },
     http: Http {
         port: 30000,
+        host: "127.0.0.1",
+        openai_roots: &["/v1"],
+        lacks_ollama: false,
+        image_health: ImageHealth::None,
         probe: Probe::Health,
         lists_models: true,
         key_variable: None,

@@ -10,8 +10,8 @@ use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
     Adapters, CommandLine, Complaint, DenseSteps, DocumentRules, Engine, Gguf, Guess, Http,
-    KnownVariables, Layout, Mode, Models, Offline, Onnx, Pins, Pooling, Probe, Reader, Refusal,
-    Releases, Serves, hugging_face,
+    ImageHealth, KnownVariables, Layout, Mode, Models, Offline, Onnx, Pins, Pooling, Probe, Reader,
+    Refusal, Releases, Serves, hugging_face,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -57,6 +57,10 @@ pub(super) static PROFILE: Profile = Profile {
     releases: Releases::UNREAD,
     http: Http {
         port: 3000,
+        host: "0.0.0.0",
+        openai_roots: &["", "/v1"],
+        lacks_ollama: true,
+        image_health: ImageHealth::None,
         probe: Probe::Health,
         lists_models: false,
         key_variable: Some("API_KEY"),

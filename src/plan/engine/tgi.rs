@@ -13,8 +13,8 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, KnownVariables, Layout, Merging,
-    Models, Offline, Onnx, Part, Pins, Probe, Releases, Serves, SplitRules, Surplus,
+    Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, ImageHealth, KnownVariables, Layout,
+    Merging, Models, Offline, Onnx, Part, Pins, Probe, Releases, Serves, SplitRules, Surplus,
     TemplateReader, hugging_face,
 };
 
@@ -58,6 +58,10 @@ pub(super) static PROFILE: Profile = Profile {
     releases: Releases::UNREAD,
     http: Http {
         port: 3000,
+        host: "0.0.0.0",
+        openai_roots: &["/v1"],
+        lacks_ollama: true,
+        image_health: ImageHealth::None,
         probe: Probe::Health,
         lists_models: true,
         key_variable: Some("API_KEY"),

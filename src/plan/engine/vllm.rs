@@ -30,9 +30,9 @@ use crate::plan::engine::transformers::Library;
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
     Adapters, Architectures, Beyond, CommandLine, Complaint, ContextFlag, DocumentRules,
-    DraftRules, Engine, Gguf, Http, KnownVariables, Layout, Listed, Models, Offline, Onnx, Part,
-    Pins, Probe, Reader, Releases, Serves, Speculation, TemplateReader, Templates, TensorRules,
-    Trims, config, load_format, names,
+    DraftRules, Engine, Gguf, Http, ImageHealth, KnownVariables, Layout, Listed, Models, Offline,
+    Onnx, Part, Pins, Probe, Reader, Releases, Serves, Speculation, TemplateReader, Templates,
+    TensorRules, Trims, config, load_format, names,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -106,6 +106,10 @@ pub(super) static PROFILE: Profile = Profile {
     },
     http: Http {
         port: 8000,
+        host: "0.0.0.0",
+        openai_roots: &["/v1"],
+        lacks_ollama: true,
+        image_health: ImageHealth::None,
         probe: Probe::Completion,
         lists_models: true,
         key_variable: Some("VLLM_API_KEY"),

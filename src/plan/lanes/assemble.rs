@@ -19,6 +19,7 @@ use crate::file_name::weights::Weights;
 use crate::options::Selection;
 use crate::path::{HostPath, ServicePath};
 use crate::plan::engine::{Invocation, Named, Part};
+use crate::plan::wiring;
 use crate::project::mounts::{Located, Sight, Standpoint, locate, locate_on_host, service_path};
 use crate::project::{Project, Service};
 use crate::source_map::{SourceMap, Spanned};
@@ -48,6 +49,7 @@ pub fn plan(
     consult(&catalogue, whole_catalogue, selection.minimal, &mut drafts);
 
     let root = variables::models_root(project, selection, standpoint);
+    let wiring = wiring::of(project, engines.iter());
     let ground = Ground { project, engines, standpoint, selection, catalogue, root };
     let lanes = drafts.0.into_iter().map(|draft| ground.settle(draft)).collect();
     Ok(Plan {
@@ -58,6 +60,7 @@ pub fn plan(
             gpus: cards::declared(project, selection, sources)?,
         },
         idle: BTreeSet::new(),
+        wiring,
     })
 }
 

@@ -40,6 +40,7 @@ pub fn of_models(
         lanes: select(models.iter().map(lane).collect(), selection)?,
         settings: Settings { fetch: false, create_root: false, gpus: None },
         idle: BTreeSet::new(),
+        wiring: Default::default(),
     })
 }
 

@@ -32,6 +32,7 @@ pub(super) fn service(name: &str, entry: &Entry, root: &Node) -> Result<Service,
         .map(|path| ServicePath::new(clean(path.as_ref())));
     service.depends_on = dependencies(node);
     service.ports = items(node.get("ports")).iter().filter_map(port).collect();
+    service.health_check = health_check(node);
     service.mounts = mounts(node, root)?;
     if let Some(extension) = node.get("x-preflight") {
         let value = plain(extension);
@@ -130,9 +131,25 @@ fn port(node: &Node) -> Option<Port> {
     Some(Port {
         target: number("target")?,
         published: number("published"),
+        is_fixed: is_fixed(node),
         host_ip: node.get("host_ip").and_then(Node::as_str).map(str::to_owned),
         place: node.place.clone(),
     })
+}
+
+fn is_fixed(port: &Node) -> bool {
+    let text = |key: &str| port.get(key).and_then(Node::printed);
+    let is_one = text("published").is_some_and(|published| !published.contains('-'));
+    is_one && text("protocol").is_none_or(|protocol| protocol == "tcp")
+}
+
+fn health_check(service: &Node) -> Option<Spanned<Vec<String>>> {
+    let test = service.get("healthcheck")?.get("test")?;
+    let words = match test.as_str() {
+        Some(line) => vec!["CMD-SHELL".to_owned(), line.to_owned()],
+        None => items(Some(test)).iter().filter_map(Node::printed).collect(),
+    };
+    Some(Spanned::new(words, test.place.clone()))
 }
 
 fn mounts(node: &Node, root: &Node) -> Result<Vec<Mount>, Fault> {

@@ -70,7 +70,15 @@ fn rich() -> (Plan, SourceMap) {
     };
     let chat = Lane { skipped: Some("Ollama keeps its models".to_owned()), ..lane("chat", true) };
     let settings = Settings { fetch: false, create_root: false, gpus: None };
-    (Plan { lanes: vec![coder, reader, chat], settings, idle: Default::default() }, sources)
+    (
+        Plan {
+            lanes: vec![coder, reader, chat],
+            settings,
+            idle: Default::default(),
+            wiring: Default::default(),
+        },
+        sources,
+    )
 }
 
 #[test]
@@ -92,6 +100,7 @@ fn a_plan_without_lanes_says_how_to_declare_one() {
         lanes: vec![],
         settings: Settings { fetch: true, create_root: false, gpus: None },
         idle: Default::default(),
+        wiring: Default::default(),
     };
     let (sources, redactor) = (SourceMap::default(), Redactor::default());
     let text = human(&plan, telling(&sources, &redactor, Layout::default()));
@@ -121,6 +130,7 @@ fn an_artifact_without_a_service_has_its_local_path_alone() {
         lanes: vec![lane],
         settings: Settings { fetch: true, create_root: false, gpus: None },
         idle: Default::default(),
+        wiring: Default::default(),
     };
     let (sources, redactor) = (SourceMap::default(), Redactor::default());
     let text = human(&plan, telling(&sources, &redactor, Layout::default()));

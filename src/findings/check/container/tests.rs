@@ -28,6 +28,7 @@ impl Stack {
                 lanes: Vec::new(),
                 settings: Settings { fetch: true, create_root: false, gpus: None },
                 idle: Default::default(),
+                wiring: Default::default(),
             },
             differences: Vec::new(),
             unreadable: None,

@@ -179,7 +179,12 @@ fn a_variable_of_the_service_that_compose_expands_to_nothing_is_a_warning() {
         let mut findings = Findings::new(Policy::default());
         let settings = Settings { fetch: true, create_root: false, gpus: None };
         consumed(
-            &Plan { lanes: Vec::new(), settings, idle: Default::default() },
+            &Plan {
+                lanes: Vec::new(),
+                settings,
+                idle: Default::default(),
+                wiring: Default::default(),
+            },
             &service,
             &mut findings,
         );

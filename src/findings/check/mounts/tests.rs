@@ -237,7 +237,12 @@ fn wired(role: Role, theirs: Mount, ours: Mount) -> Vec<(&'static str, Severity)
         role,
         task: Task::Check,
         project: &project,
-        plan: &Plan { lanes: vec![reader.clone(), reader], settings, idle: Default::default() },
+        plan: &Plan {
+            lanes: vec![reader.clone(), reader],
+            settings,
+            idle: Default::default(),
+            wiring: Default::default(),
+        },
         differences: &[],
         unreadable: None,
         elsewhere: None,

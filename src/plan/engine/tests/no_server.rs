@@ -44,7 +44,8 @@ fn the_tool_of_an_image_that_is_meant_to_be_asked_is_no_tool() {
     let mut light = service(LIGHT, &["-m", "/m.gguf"]);
     assert_eq!(shown(&light), "none");
     let place = Place::nowhere();
-    light.ports = vec![Port { target: 8080, published: Some(80), host_ip: None, place }];
+    light.ports =
+        vec![Port { target: 8080, published: Some(80), host_ip: None, is_fixed: true, place }];
     assert!(shown(&light).starts_with("llama.cpp | model=/m.gguf | StartsNoServer"));
 }
 

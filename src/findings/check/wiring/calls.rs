@@ -1,0 +1,389 @@
+//! Whether somebody answers where a client calls.
+
+use super::{is_loopback, published, publishes, wiring};
+use crate::exit_code::ExitCode;
+use crate::facts::ProjectFacts;
+use crate::findings::check::rule::{Check, Run};
+use crate::findings::{Finding, Findings, Rule, Severity};
+use crate::plan::engine::Engine;
+use crate::plan::wiring::{Api, Connection, Leads, Listener, Purpose, Route};
+use crate::suggest;
+
+/// What clients are told to call.
+pub static CHECK: Check =
+    Check { rules: &[&CALLS_NOBODY, &CALLS_ITSELF, &CALLS_OTHERWISE], run: Run::Project(run) };
+
+static CALLS_NOBODY: Rule = Rule::error(
+    "client-calls-nobody",
+    ExitCode::Lane,
+    include_str!("rules/client-calls-nobody.md"),
+);
+
+static CALLS_ITSELF: Rule = Rule::error(
+    "client-calls-itself",
+    ExitCode::Lane,
+    include_str!("rules/client-calls-itself.md"),
+);
+
+static CALLS_OTHERWISE: Rule = Rule::error(
+    "client-calls-otherwise",
+    ExitCode::Lane,
+    include_str!("rules/client-calls-otherwise.md"),
+);
+
+fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
+    for connection in &wiring(facts).connections {
+        let call = Call { facts, connection };
+        if let Some(finding) = call.judge() {
+            findings.push(finding.service(&connection.client).at(&connection.place));
+        }
+    }
+}
+
+/// One call of a client.
+struct Call<'a> {
+    facts: &'a ProjectFacts<'a>,
+    connection: &'a Connection,
+}
+
+impl<'a> Call<'a> {
+    fn judge(&self) -> Option<Finding> {
+        match &self.connection.leads {
+            Leads::Nobody => self.nobody(),
+            Leads::LeftOut(service) => self.left_out(service),
+            Leads::Service { name, by } => self.service(name, *by),
+            Leads::Itself(housemates) => self.itself(housemates),
+            Leads::Host { is_certain } => self.host(*is_certain),
+            Leads::Outside => None,
+        }
+    }
+
+    /// An error where the program is known to call this address, else a warning: what another makes of a
+    /// value is its own affair.
+    fn severity(&self) -> Severity {
+        if self.is_known() { Severity::Error } else { Severity::Warning }
+    }
+
+    fn is_known(&self) -> bool {
+        let purpose = self.connection.reads.map(|reads| reads.purpose);
+        matches!(purpose, Some(Purpose::Base(_)))
+    }
+
+    /// The subject of a sentence: `OPENAI_API_BASE_URL` of `ui`.
+    fn said(&self) -> String {
+        let client = &self.connection.client;
+        match &self.connection.variable {
+            Some(variable) => format!("`{variable}` of service `{client}`"),
+            None => format!("the command of service `{client}`"),
+        }
+    }
+
+    fn finding(&self, rule: &'static Rule, message: String, fix: String) -> Finding {
+        let finding = Finding::new(rule, message, fix).severity(self.severity());
+        finding.with("url", &self.connection.target.text)
+    }
+
+    fn nobody(&self) -> Option<Finding> {
+        if !self.is_known() {
+            return None;
+        }
+        let host = &self.connection.target.host;
+        let services = self.facts.project.services.iter();
+        let names = services.map(|service| service.name.value.as_str());
+        let likely = suggest::likely(host, names);
+        let fix = match likely.first() {
+            Some(name) => format!("write `{name}`, if that is the service that is meant"),
+            None => self
+                .engines()
+                .unwrap_or_else(|| format!("write the name of a service for `{host}`")),
+        };
+        let message =
+            format!("{} calls `{host}`, and no service or container is called so", self.said());
+        Some(self.finding(&CALLS_NOBODY, message, fix))
+    }
+
+    /// The services of engines, as what to write instead.
+    fn engines(&self) -> Option<String> {
+        let listeners = &wiring(self.facts).listeners;
+        let addresses: Vec<String> = listeners.iter().map(|it| format!("`{}`", base(it))).collect();
+        (!addresses.is_empty()).then(|| format!("write {}", addresses.join(" or ")))
+    }
+
+    fn left_out(&self, service: &str) -> Option<Finding> {
+        let message =
+            format!("{} calls service `{service}`, which is in no active profile", self.said());
+        let fix = format!("start it too (`--profile`), or take `{service}` out of the value");
+        // Clients are often told of all that there may be.
+        let finding = self.finding(&CALLS_NOBODY, message, fix);
+        self.is_known().then(|| finding.severity(Severity::Warning))
+    }
+
+    fn service(&self, name: &str, by: Route) -> Option<Finding> {
+        let listener = wiring(self.facts).listener(name);
+        // What other programs do with each other is not asked here.
+        if listener.is_none() && !self.is_known() {
+            return None;
+        }
+        match by {
+            Route::Shared => self.listener(listener?),
+            Route::Apart => {
+                let message =
+                    format!("{} calls service `{name}`, and the two share no network", self.said());
+                let fix = "put both into one of the `networks`".to_owned();
+                Some(self.finding(&CALLS_NOBODY, message, fix))
+            }
+            Route::Borrowed => {
+                let message = format!(
+                    "{} calls service `{name}`, which has no name in any network: its `network_mode` \
+                     gives it the addresses of another",
+                    self.said()
+                );
+                let fix = "write the service whose addresses it has, or for those of the host \
+                           `host.docker.internal` with `extra_hosts: [\"host.docker.internal:host-gateway\"]`"
+                    .to_owned();
+                Some(self.finding(&CALLS_NOBODY, message, fix))
+            }
+            Route::FromHost => {
+                let message = format!(
+                    "{} calls service `{name}`, and with `network_mode: host` no service is known \
+                     by its name",
+                    self.said()
+                );
+                let fix = match listener.and_then(|listener| self.published_at(listener)) {
+                    Some(port) => format!("write `localhost:{port}`, where it is published"),
+                    None => format!("publish the port of `{name}`, and write `localhost` and that"),
+                };
+                Some(self.finding(&CALLS_NOBODY, message, fix))
+            }
+        }
+    }
+
+    fn published_at(&self, listener: &Listener) -> Option<u16> {
+        let service = self.facts.project.service(&listener.service)?;
+        publishes(service, listener.port)?.published
+    }
+
+    /// Whether a listener answers, which the client reaches.
+    fn listener(&self, listener: &Listener) -> Option<Finding> {
+        let target = &self.connection.target;
+        if !listener.is_all {
+            return None;
+        }
+        let engine = listener.engine.name();
+        if target.port != listener.port {
+            let service = &listener.service;
+            let outside = published(self.facts.project, service)
+                .any(|port| port.published == Some(target.port) && port.target != target.port);
+            let why = if outside {
+                format!(": {} is its port on the host", target.port)
+            } else {
+                String::new()
+            };
+            let message = format!(
+                "{} calls port {} of service `{service}`, and {engine} listens on {}{why}",
+                self.said(),
+                target.port,
+                listener.port
+            );
+            let fix = format!("write `{}`", self.with_port(listener.port));
+            let finding = self.finding(&CALLS_OTHERWISE, message, fix);
+            return Some(finding.also(&listener.port_place, "the port that it listens on"));
+        }
+        self.protocol(listener).or_else(|| self.path(listener))
+    }
+
+    fn with_port(&self, port: u16) -> String {
+        let target = &self.connection.target;
+        let scheme = if target.tls { "https" } else { "http" };
+        format!("{scheme}://{}:{port}{}", target.host, target.path)
+    }
+
+    fn protocol(&self, listener: &Listener) -> Option<Finding> {
+        let target = &self.connection.target;
+        let engine = listener.engine.name();
+        let (message, fix) = match (target.tls, listener.tls) {
+            (true, false) => (
+                format!("{} calls {engine} with TLS, which it does not speak", self.said()),
+                "write `http://`",
+            ),
+            (false, true) => (
+                format!("{} calls {engine} without TLS, which it wants", self.said()),
+                "write `https://`",
+            ),
+            (true, true) | (false, false) => return None,
+        };
+        Some(self.finding(&CALLS_OTHERWISE, message, fix.to_owned()))
+    }
+
+    /// Whether the path is one below which the client finds what it asks for.
+    fn path(&self, listener: &Listener) -> Option<Finding> {
+        let api = match self.connection.reads?.purpose {
+            Purpose::Base(api) => api,
+            Purpose::Model | Purpose::Key | Purpose::Browser => return None,
+        };
+        let http = listener.engine.http();
+        let prefix = listener.prefix.as_str();
+        let path = self.connection.target.path.as_str();
+        let client = self.connection.reads?.client;
+        let expected = match api {
+            Api::OpenAi if !http.openai_roots.is_empty() => http.openai_roots,
+            Api::OpenAiRoot => &[""],
+            Api::Ollama if http.lacks_ollama => {
+                let message = format!(
+                    "{} is the address of an Ollama, and {} has no API of Ollama's",
+                    self.said(),
+                    listener.engine.name()
+                );
+                let fix = format!(
+                    "tell {client} of it as a server of OpenAI's API: `{}`",
+                    base(listener)
+                );
+                return Some(self.finding(&CALLS_OTHERWISE, message, fix));
+            }
+            Api::OpenAi | Api::Ollama | Api::Tei | Api::Tgi | Api::Other => return None,
+        };
+        if expected.iter().any(|root| path.strip_prefix(prefix) == Some(*root)) {
+            return None;
+        }
+        let root = expected.last().copied().unwrap_or_default();
+        let (host, port) = (&self.connection.target.host, listener.port);
+        let right = format!("http://{host}:{port}{prefix}{root}");
+        let message = format!(
+            "{client} looks for its routes below `{}`, and {} has them below `{prefix}{root}`",
+            self.connection.target.text,
+            listener.engine.name(),
+        );
+        Some(self.finding(&CALLS_OTHERWISE, message, format!("write `{right}`")))
+    }
+
+    /// A client that calls its own container.
+    fn itself(&self, housemates: &[String]) -> Option<Finding> {
+        let target = &self.connection.target;
+        let wiring = wiring(self.facts);
+        let inside = housemates.iter().filter_map(|name| wiring.listener(name));
+        let others: Vec<&str> = housemates
+            .iter()
+            .map(String::as_str)
+            .filter(|it| **it != self.connection.client)
+            .collect();
+        if inside.clone().any(|listener| !listener.is_all || listener.port == target.port)
+            || !others.is_empty()
+            || self.brings_its_own()
+        {
+            return None;
+        }
+        let meant = wiring.listeners.iter().find(|listener| {
+            listener.port == target.port || self.published_at(listener) == Some(target.port)
+        })?;
+        // What a program calls at its own address may be itself.
+        let is_own = inside.count() > 0 || self.listens_itself();
+        if is_own || !(self.is_known() || self.connection.variable.is_some()) {
+            return None;
+        }
+        let message = format!(
+            "{} calls `{}`, which is the container of `{}` itself, and {} runs in that of `{}`",
+            self.said(),
+            target.host,
+            self.connection.client,
+            meant.engine.name(),
+            meant.service
+        );
+        let name = &meant.service;
+        let path = &target.path;
+        let fix = format!("write `http://{name}:{}{path}`", meant.port);
+        Some(self.finding(&CALLS_ITSELF, message, fix))
+    }
+
+    /// Whether the client's own container publishes the port that is called, so that something listens
+    /// there.
+    fn listens_itself(&self) -> bool {
+        let port = self.connection.target.port;
+        published(self.facts.project, &self.connection.client).any(|it| it.target == port)
+    }
+
+    /// Whether the image of the client has an engine of its own (`open-webui:ollama`).
+    fn brings_its_own(&self) -> bool {
+        let service = self.facts.project.service(&self.connection.client);
+        let image = service.and_then(|service| service.image.as_ref());
+        let tag = image.and_then(|image| image.value.rsplit_once(':')).map_or("", |(_, tag)| tag);
+        let is_engine = |part: &str| Engine::ALL.iter().any(|engine| engine.id() == part);
+        tag.split(['-', '_', '.']).any(is_engine)
+    }
+
+    /// A client that calls the host.
+    fn host(&self, is_certain: bool) -> Option<Finding> {
+        let target = &self.connection.target;
+        let wiring = wiring(self.facts);
+        let at = |port: u16| {
+            let mut all = wiring.listeners.iter();
+            all.find(|it| (it.on_host && it.port == port) || self.published_at(it) == Some(port))
+        };
+        if let Some(listener) = at(target.port) {
+            let service = self.facts.project.service(&listener.service)?;
+            let address = publishes(service, listener.port).and_then(|it| it.host_ip.as_deref());
+            let is_closed = address.is_some_and(is_loopback) && !self.is_on_host();
+            if is_closed {
+                let message = format!(
+                    "{} calls the host, and service `{}` is published for the host itself alone",
+                    self.said(),
+                    listener.service
+                );
+                let fix = format!("write `{}`", base(listener));
+                return Some(
+                    self.finding(&CALLS_OTHERWISE, message, fix).severity(Severity::Warning),
+                );
+            }
+            return if is_certain { None } else { self.unsaid(listener) };
+        }
+        let inside = wiring.listeners.iter().find(|it| !it.on_host && it.port == target.port)?;
+        let message = match self.published_at(inside) {
+            Some(port) => format!(
+                "{} calls port {} of the host, and service `{}` is published at {port}",
+                self.said(),
+                target.port,
+                inside.service
+            ),
+            None => format!(
+                "{} calls port {} of the host, and service `{}` does not publish it",
+                self.said(),
+                target.port,
+                inside.service
+            ),
+        };
+        let fix = match self.published_at(inside).filter(|_| self.is_on_host()) {
+            Some(port) => format!("write port {port}"),
+            None if self.is_on_host() => format!("publish it: `ports: [\"{0}:{0}\"]`", target.port),
+            None => format!("write `{}`", base(inside)),
+        };
+        // Something else may listen on the host.
+        Some(self.finding(&CALLS_OTHERWISE, message, fix).severity(Severity::Warning))
+    }
+
+    fn is_on_host(&self) -> bool {
+        let document = &self.facts.project.document["services"][&self.connection.client];
+        document["network_mode"] == "host"
+    }
+
+    /// `host.docker.internal`, which Docker Desktop alone knows by itself.
+    fn unsaid(&self, listener: &Listener) -> Option<Finding> {
+        if !self.is_known() {
+            return None;
+        }
+        let host = &self.connection.target.host;
+        let message = format!(
+            "{} calls `{host}`, which only Docker Desktop knows without a line in `extra_hosts`",
+            self.said()
+        );
+        let fix = format!(
+            "write `{}`, or give the service `extra_hosts: [\"{host}:host-gateway\"]`",
+            base(listener)
+        );
+        Some(self.finding(&CALLS_NOBODY, message, fix).severity(Severity::Warning))
+    }
+}
+
+/// What clients of `OpenAI`'s API write for an engine.
+fn base(listener: &Listener) -> String {
+    let root = listener.engine.http().openai_roots.last().copied().unwrap_or("");
+    format!("http://{}:{}{}{root}", listener.service, listener.port, listener.prefix)
+}

@@ -1,0 +1,102 @@
+//! Whether clients ask for what is served, with the key that is wanted.
+
+use super::wiring;
+use crate::exit_code::ExitCode;
+use crate::facts::ProjectFacts;
+use crate::findings::check::rule::{Check, Run};
+use crate::findings::{Finding, Findings, Rule};
+use crate::plan::wiring::{Connection, Leads, Listener, Wanted, Wiring};
+use crate::suggest;
+
+/// Names of models, and keys.
+pub static CHECK: Check =
+    Check { rules: &[&MODEL_NOT_SERVED, &KEY_DIFFERS], run: Run::Project(run) };
+
+static MODEL_NOT_SERVED: Rule = Rule::warning(
+    "model-served-by-nobody",
+    ExitCode::Lane,
+    include_str!("rules/model-served-by-nobody.md"),
+);
+
+static KEY_DIFFERS: Rule = Rule::warning(
+    "client-key-differs",
+    ExitCode::Lane,
+    include_str!("rules/client-key-differs.md"),
+);
+
+fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
+    let wiring = wiring(facts);
+    for wanted in &wiring.wanted {
+        if let Some(finding) = not_served(wiring, wanted) {
+            findings.push(finding);
+        }
+    }
+    for connection in &wiring.connections {
+        let listener = called(wiring, connection);
+        if let Some(finding) = listener.and_then(|listener| key(connection, listener)) {
+            findings.push(finding);
+        }
+    }
+}
+
+/// The engine that a connection leads to, if it is one of which all is known.
+fn called<'a>(wiring: &'a Wiring, connection: &Connection) -> Option<&'a Listener> {
+    let Leads::Service { name, .. } = &connection.leads else { return None };
+    wiring.listener(name).filter(|listener| listener.is_all)
+}
+
+/// A model that none of the servers has that its client knows. One of them that is not known may have
+/// it.
+fn not_served(wiring: &Wiring, wanted: &Wanted) -> Option<Finding> {
+    let own =
+        wiring.connections.iter().filter(|it| it.client == wanted.client && it.reads.is_some());
+    let listeners: Option<Vec<&Listener>> = own.map(|it| called(wiring, it)).collect();
+    let listeners = listeners.filter(|all| !all.is_empty())?;
+    if listeners.iter().any(|listener| listener.names.is_empty()) {
+        return None;
+    }
+    let names = || listeners.iter().flat_map(|listener| &listener.names).map(String::as_str);
+    if names().any(|name| name == wanted.name) {
+        return None;
+    }
+    let served: Vec<String> = names().map(|name| format!("`{name}`")).collect();
+    let message = format!(
+        "`{}` of service `{}` asks for `{}`, which nobody serves: {} {} served",
+        wanted.reads.variable,
+        wanted.client,
+        wanted.name,
+        served.join(", "),
+        if served.len() == 1 { "is" } else { "are" }
+    );
+    let likely = suggest::likely(&wanted.name, names());
+    let name = likely.first().copied().or_else(|| names().next())?;
+    let listener = listeners.iter().find(|listener| listener.names.iter().any(|it| it == name))?;
+    let fix = format!(
+        "write `{name}`, or have service `{}` serve it under the other name",
+        listener.service
+    );
+    Some(Finding::new(&MODEL_NOT_SERVED, message, fix).service(&wanted.client).at(&wanted.place))
+}
+
+fn key(connection: &Connection, listener: &Listener) -> Option<Finding> {
+    let shown = connection.key.as_ref()?;
+    let wanted = listener.key.as_ref()?;
+    if shown.key.as_ref() == Some(wanted) {
+        return None;
+    }
+    let is_set = shown.key.is_some();
+    let what = if is_set { "shows another" } else { "shows none" };
+    let message = format!(
+        "{} of service `{}` wants a key, and service `{}` {what}",
+        listener.engine.name(),
+        listener.service,
+        connection.client
+    );
+    let fix = format!(
+        "set `{}` of service `{}` to the key of the engine",
+        shown.variable, connection.client
+    );
+    let place = if is_set { &shown.place } else { &connection.place };
+    let finding = Finding::new(&KEY_DIFFERS, message, fix).service(&connection.client).at(place);
+    Some(finding.hiding_values())
+}

@@ -1,0 +1,146 @@
+//! Whether what is published leads to the engine.
+
+use std::collections::HashMap;
+
+use super::{about, is_loopback, publishes, wiring};
+use crate::exit_code::ExitCode;
+use crate::facts::ProjectFacts;
+use crate::findings::check::rule::{Check, Run};
+use crate::findings::{Finding, Findings, Rule, Severity};
+use crate::plan::wiring::{Leads, Listener};
+use crate::project::{Port, Service};
+
+/// Ports of engines, and those of the host.
+pub static CHECK: Check =
+    Check { rules: &[&LISTENS_TO_ITSELF, &PORT_UNUSED, &PORT_TAKEN_TWICE], run: Run::Project(run) };
+
+static LISTENS_TO_ITSELF: Rule = Rule::error(
+    "engine-listens-to-itself",
+    ExitCode::Lane,
+    include_str!("rules/engine-listens-to-itself.md"),
+);
+
+static PORT_UNUSED: Rule = Rule::warning(
+    "published-port-unused",
+    ExitCode::Lane,
+    include_str!("rules/published-port-unused.md"),
+);
+
+static PORT_TAKEN_TWICE: Rule =
+    Rule::error("port-taken-twice", ExitCode::Lane, include_str!("rules/port-taken-twice.md"));
+
+fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
+    for listener in &wiring(facts).listeners {
+        let Some(service) = facts.project.service(&listener.service) else { continue };
+        let found = to_itself(facts, listener, service).or_else(|| unused(listener, service));
+        if let Some(finding) = found {
+            findings.push(about(finding, facts, listener));
+        }
+    }
+    taken_twice(facts, findings);
+}
+
+/// An engine that only its own container reaches, though it is published or called by name.
+fn to_itself(facts: &ProjectFacts<'_>, listener: &Listener, service: &Service) -> Option<Finding> {
+    if !is_loopback(&listener.host.value) || listener.on_host || !listener.is_all {
+        return None;
+    }
+    let port = publishes(service, listener.port);
+    let leads_here =
+        |leads: &Leads| matches!(leads, Leads::Service { name, .. } if *name == listener.service);
+    let mut connections = wiring(facts).connections.iter();
+    let client = connections.find(|connection| {
+        leads_here(&connection.leads) && connection.target.port == listener.port
+    });
+    let who = match (port, client) {
+        (Some(port), _) => format!("publishes port {}", port.target),
+        (None, Some(client)) => format!("is called by service `{}`", client.client),
+        (None, None) => return None,
+    };
+    let engine = listener.engine.name();
+    let message = format!(
+        "{engine} listens on {} alone, inside its own container, and service `{}` {who}",
+        listener.host.value, listener.service
+    );
+    let finding = Finding::new(&LISTENS_TO_ITSELF, message, "write `--host 0.0.0.0`");
+    let finding = match (listener.host.place.span, port) {
+        (None, Some(port)) => finding.at(&port.place),
+        (None, None) => finding.at(&service.name.place),
+        (Some(_), _) => finding.at(&listener.host.place),
+    };
+    let also = port.filter(|_| listener.host.place.span.is_some());
+    Some(match also {
+        Some(port) => finding.also(&port.place, "what comes in here finds nobody"),
+        None => finding,
+    })
+}
+
+/// A port that is published, on which nobody listens, where the engine's own is not published.
+fn unused(listener: &Listener, service: &Service) -> Option<Finding> {
+    if !listener.is_all || listener.on_host || publishes(service, listener.port).is_some() {
+        return None;
+    }
+    let port = service.ports.first()?;
+    let engine = listener.engine.name();
+    let message = format!(
+        "service `{}` publishes port {}, on which nobody listens: {engine} listens on {}",
+        listener.service, port.target, listener.port
+    );
+    let outside = port.published.map(|published| format!("{published}:")).unwrap_or_default();
+    let fix = format!("write `\"{outside}{}\"`, or `--port {}`", listener.port, port.target);
+    let finding = Finding::new(&PORT_UNUSED, message, fix).at(&port.place);
+    Some(match listener.port_place.span {
+        Some(_) => finding.also(&listener.port_place, "the port that it listens on"),
+        None => finding,
+    })
+}
+
+/// Two services that want the same port of the host.
+fn taken_twice(facts: &ProjectFacts<'_>, findings: &mut Findings) {
+    let mut taken: HashMap<u16, Vec<(&Service, &Port)>> = HashMap::new();
+    for service in &facts.project.services {
+        for port in service.ports.iter().filter(|port| port.is_fixed) {
+            let Some(number) = port.published.filter(|number| *number > 0) else { continue };
+            let others = taken.entry(number).or_default();
+            let meets = |(other, theirs): &&(&Service, &Port)| {
+                other.name.value != service.name.value && same_address(theirs, port)
+            };
+            if let Some((other, theirs)) = others.iter().find(meets)
+                && is_started(facts, service)
+                && is_started(facts, other)
+            {
+                findings.push(twice((service, port), (other, theirs), number));
+            }
+            others.push((service, port));
+        }
+    }
+}
+
+/// Whether Compose makes a container of it, and no more than one.
+fn is_started(facts: &ProjectFacts<'_>, service: &Service) -> bool {
+    let document = &facts.project.document["services"][&service.name.value];
+    let idle = facts.plan.idle.contains(&service.name.value);
+    !idle && document["scale"] != 0 && document["deploy"]["replicas"] != 0
+}
+
+fn same_address(one: &Port, other: &Port) -> bool {
+    let any =
+        |port: &Port| port.host_ip.as_deref().is_none_or(|ip| matches!(ip, "" | "0.0.0.0" | "::"));
+    any(one) || any(other) || one.host_ip == other.host_ip
+}
+
+fn twice(one: (&Service, &Port), other: (&Service, &Port), number: u16) -> Finding {
+    let (service, port) = one;
+    let message = format!(
+        "services `{}` and `{}` both publish port {number} of the host, and Docker gives it to one of them",
+        other.0.name.value, service.name.value
+    );
+    let fix = format!(
+        "publish one of them at another port, such as `\"{}:{}\"`",
+        number.saturating_add(1),
+        port.target
+    );
+    let finding = Finding::new(&PORT_TAKEN_TWICE, message, fix).severity(Severity::Error);
+    let finding = finding.service(&service.name.value).at(&port.place);
+    finding.also(&other.1.place, "the same port")
+}

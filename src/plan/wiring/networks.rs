@@ -1,0 +1,223 @@
+//! Who is who in the networks of a project, as Docker's own names server and routes have it.
+
+use serde_json::Value;
+
+use crate::project::{Project, Service};
+
+/// Names under which a container calls itself.
+const ITSELF: [&str; 3] = ["localhost", "0.0.0.0", "::1"];
+
+/// Names under which containers call the host.
+const HOST: [&str; 3] =
+    ["host.docker.internal", "gateway.docker.internal", "host.containers.internal"];
+
+/// The network that a service is in which names none.
+const DEFAULT: &str = "default";
+
+/// Where a name leads, for a service that calls it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leads {
+    /// To the container of a service.
+    Service {
+        /// Its name.
+        name: String,
+        /// Whether it can be reached.
+        by: Route,
+    },
+    /// To the container itself, and to those that share its addresses: their services.
+    Itself(Vec<String>),
+    /// To the host. Absent: nothing says that the name leads there, as only Docker Desktop does by
+    /// itself.
+    Host {
+        /// Whether it is certain.
+        is_certain: bool,
+    },
+    /// To a service that the profiles leave out.
+    LeftOut(String),
+    /// To nothing: no service is called so, no container, no host.
+    Nobody,
+    /// To somewhere that the project does not tell.
+    Outside,
+}
+
+/// How one container reaches another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// Through a network that they share.
+    Shared,
+    /// Not at all: they share no network.
+    Apart,
+    /// Not by its name: it has the addresses of the host, or of another container.
+    Borrowed,
+    /// Not by its name: who calls has the addresses of the host.
+    FromHost,
+}
+
+/// Whose addresses a service has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Space<'a> {
+    /// The host's.
+    Host,
+    /// Those of a service: its own, or another's.
+    Service(&'a str),
+    /// None, or those of something outside the project.
+    Unknown,
+}
+
+/// The names and networks of a project.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Networks<'a> {
+    project: &'a Project,
+}
+
+impl<'a> Networks<'a> {
+    pub(super) fn of(project: &'a Project) -> Self {
+        Self { project }
+    }
+
+    /// Where `host` leads, for a container of `client`.
+    pub(super) fn lead(&self, client: &Service, host: &str) -> Leads {
+        let client = client.name.value.as_str();
+        if ITSELF.contains(&host) || host.starts_with("127.") {
+            return match self.space(client) {
+                Space::Host => Leads::Host { is_certain: true },
+                Space::Service(_) => Leads::Itself(self.housemates(client)),
+                Space::Unknown => Leads::Outside,
+            };
+        }
+        if let Some(written) = self.written(client, host) {
+            let to_host = written == "host-gateway";
+            return if to_host { Leads::Host { is_certain: true } } else { Leads::Outside };
+        }
+        if HOST.contains(&host) {
+            return Leads::Host { is_certain: false };
+        }
+        if let Some(service) = self.called(client, host) {
+            let by = self.route(client, service);
+            return Leads::Service { name: service.to_owned(), by };
+        }
+        let mut left_out = self.project.disabled.iter().map(|service| service.name.value.as_str());
+        if let Some(service) = left_out.find(|name| *name == host) {
+            return Leads::LeftOut(service.to_owned());
+        }
+        let is_bare = !host.contains('.') && !host.contains(':');
+        if is_bare && !self.sees_others(client) { Leads::Nobody } else { Leads::Outside }
+    }
+
+    /// Whether a service has the addresses of the host.
+    pub(super) fn is_on_host(&self, service: &str) -> bool {
+        self.space(service) == Space::Host
+    }
+
+    /// The services with the same addresses as `service`, itself among them.
+    pub(super) fn housemates(&self, service: &str) -> Vec<String> {
+        let own = self.space(service);
+        let names = self.project.services.iter().map(|other| other.name.value.as_str());
+        let same = names.filter(|other| own != Space::Unknown && self.space(other) == own);
+        same.map(str::to_owned).collect()
+    }
+
+    fn document(&self, service: &str) -> &'a Value {
+        &self.project.document["services"][service]
+    }
+
+    fn space(&self, service: &str) -> Space<'a> {
+        let mut name = service;
+        // A service cannot be behind more others than there are.
+        for _ in 0..=self.project.services.len() {
+            let Some(found) = self.project.service(name) else { return Space::Unknown };
+            let own = Space::Service(found.name.value.as_str());
+            match self.document(name)["network_mode"].as_str() {
+                Some("host") => return Space::Host,
+                Some("none") => return Space::Unknown,
+                None | Some("bridge" | "default" | "") => return own,
+                Some(mode) => match mode.strip_prefix("service:") {
+                    Some(other) => name = other,
+                    None if mode.starts_with("container:") => return Space::Unknown,
+                    None => return own,
+                },
+            }
+        }
+        Space::Unknown
+    }
+
+    /// What `extra_hosts` says for a name.
+    fn written(&self, client: &str, host: &str) -> Option<String> {
+        let list = &self.document(client)["extra_hosts"];
+        let items = list.as_array().into_iter().flatten().filter_map(Value::as_str);
+        let pairs = items.filter_map(|item| item.split_once(['=', ':']));
+        let mut pairs = pairs.filter(|(name, _)| *name == host);
+        let listed = pairs.next().map(|(_, address)| address.to_owned());
+        let mapped = &list[host];
+        listed.or_else(|| {
+            let first = mapped.as_array().and_then(|all| all.first()).unwrap_or(mapped);
+            first.as_str().map(str::to_owned)
+        })
+    }
+
+    /// The service that is called `host` where `client` is.
+    fn called(&self, client: &str, host: &str) -> Option<&'a str> {
+        let linked = self.document(client)["links"].as_array().into_iter().flatten();
+        let mut linked = linked.filter_map(|link| link.as_str()?.split_once(':'));
+        let by_link = linked.find(|(_, alias)| *alias == host).map(|(service, _)| service);
+        let mut services = self.project.services.iter();
+        let is_it = |service: &&Service| {
+            let name = service.name.value.as_str();
+            by_link.map_or_else(|| self.names(name).any(|known| known == host), |it| it == name)
+        };
+        services.find(is_it).map(|service| service.name.value.as_str())
+    }
+
+    /// All names of a service in Docker's networks: its own, its container's, its aliases.
+    fn names(&self, service: &'a str) -> impl Iterator<Item = &'a str> {
+        let document = self.document(service);
+        let networks = document["networks"].as_object().into_iter().flatten();
+        let aliases = networks.filter_map(|(_, network)| network["aliases"].as_array()).flatten();
+        let own = [&document["container_name"], &document["hostname"]];
+        let said = own.into_iter().chain(aliases).filter_map(Value::as_str);
+        std::iter::once(service).chain(said)
+    }
+
+    fn route(&self, client: &str, service: &str) -> Route {
+        match (self.space(client), self.space(service)) {
+            (Space::Host, _) => Route::FromHost,
+            (_, Space::Host) => Route::Borrowed,
+            (Space::Service(_), Space::Service(of)) if of != service => Route::Borrowed,
+            (Space::Service(own), Space::Service(of)) => {
+                let theirs = self.networks(of);
+                let is_shared =
+                    own == of || self.networks(own).iter().any(|it| theirs.contains(it));
+                if is_shared { Route::Shared } else { Route::Apart }
+            }
+            (Space::Unknown, _) | (_, Space::Unknown) => Route::Shared,
+        }
+    }
+
+    fn networks(&self, service: &str) -> Vec<&'a str> {
+        let document = self.document(service);
+        if document["network_mode"].is_string() {
+            return document["network_mode"].as_str().into_iter().collect();
+        }
+        let networks = document["networks"].as_object().into_iter().flatten();
+        let names: Vec<&str> = networks.map(|(name, _)| name.as_str()).collect();
+        if names.is_empty() { vec![DEFAULT] } else { names }
+    }
+
+    /// Whether a service is where containers of other projects can be: in a network of somebody else's,
+    /// or with links to them.
+    fn sees_others(&self, client: &str) -> bool {
+        let networks = &self.project.document["networks"];
+        let is_others = |name: &&str| {
+            let own = format!("{}_{name}", self.project.name);
+            let network = &networks[*name];
+            network["external"].as_bool() == Some(true) || network["name"] != own.as_str()
+        };
+        let is_linked = !self.document(client)["external_links"].is_null();
+        let is_named = self.document(client)["network_mode"].is_string();
+        let space = match self.space(client) {
+            Space::Service(own) => own,
+            Space::Host | Space::Unknown => return true,
+        };
+        is_linked || is_named || self.networks(space).iter().any(is_others)
+    }
+}
