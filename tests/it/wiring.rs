@@ -300,7 +300,7 @@ fn the_plan_shows_who_calls_whom() {
         assert_eq!(told[key], value, "{told}");
     }
     assert_eq!(told["place"]["file"], "compose.yaml", "{told}");
-    let outside = sandbox.file("compose.yaml", &calls("https://api.openai.com/v1"));
+    let outside = sandbox.file("compose.yaml", calls("https://api.openai.com/v1"));
     let text = outside.run(&["plan", "--color", "never"]).stdout;
     assert!(text.contains("https://api.openai.com/v1 -> outside this project"), "{text}");
 }

@@ -338,6 +338,9 @@ fn tokenizers(corpus: &mut Corpus) {
     }
 }
 
+/// What is done to a document.
+type Spoil<'a> = &'a dyn Fn(&mut serde_json::Value);
+
 /// The small documents beside a tokenizer, each as everything that it may have become.
 fn documents(corpus: &mut Corpus) {
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 700\n";
@@ -369,7 +372,7 @@ fn documents(corpus: &mut Corpus) {
     }
     let text = fs_err::read_to_string(model().join("tokenizer.json")).unwrap();
     let tokenizer: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let spoils: [(&str, &dyn Fn(&mut serde_json::Value)); 4] = [
+    let spoils: [(&str, Spoil<'_>); 4] = [
         ("nothing", &|it| *it = serde_json::json!({"added_tokens": []})),
         ("no model", &|it| drop(it.as_object_mut().unwrap().remove("model"))),
         ("another version", &|it| it["version"] = "2.0".into()),
