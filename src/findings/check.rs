@@ -288,10 +288,7 @@ pub fn smoke(facts: &LaneFacts, findings: &mut Findings) {
 /// missing, but something that cannot work.
 fn condemns(finding: &Finding) -> bool {
     finding.stops()
-        && matches!(
-            finding.rule.exit,
-            ExitCode::Corrupt | ExitCode::Lane | ExitCode::Usage | ExitCode::Memory
-        )
+        && matches!(finding.rule.exit, ExitCode::Corrupt | ExitCode::Lane | ExitCode::Usage)
 }
 
 impl Judge for Findings {

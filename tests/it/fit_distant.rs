@@ -4,7 +4,7 @@ use fake_hub::{FakeHub, Made};
 use serde_json::Value;
 
 use crate::gguf_oracle::document::{Document, Tensor};
-use crate::hub_stack::{GGUF, brought, builder, edit, hub, stack};
+use crate::hub_stack::{GGUF, brought, builder, hub, stack};
 use crate::sandbox::{Run, Sandbox, repository};
 
 /// How much larger the middle layers of [`large`] are than those of the quickstart's model.
@@ -87,22 +87,6 @@ fn of_a_large_file_the_header_is_read_and_no_more() {
     assert!(weights > 20 << 20, "{told:#}");
     assert!(hub.served() < FEW_BYTES, "{} bytes were served", hub.served());
     assert_eq!(brought(&sandbox), [".keep"]);
-}
-
-#[test]
-fn of_what_its_configuration_shows_not_to_fit_no_weights_are_fetched() {
-    let hub = hub(&[]);
-    let sandbox = stack(&hub);
-    edit(&sandbox, "--served-model-name tiny", "--tensor-parallel-size 3");
-    edit(&sandbox, "count: 1", "count: 3");
-    let run = sandbox.run(&["fetch", "--lane", "coder"]);
-    assert_eq!(run.code, Some(21), "{}{}", run.stdout, run.stderr);
-    assert!(run.stdout.contains("error[tensor-parallel-mismatch]"), "{}", run.stdout);
-    let brought = brought(&sandbox);
-    assert!(brought.iter().any(|file| file.ends_with("config.json")), "{brought:?}");
-    assert!(!brought.iter().any(|file| file.ends_with(".safetensors")), "{brought:?}");
-    let allowed = sandbox.run(&["fetch", "--lane", "coder", "--allow", "tensor-parallel-mismatch"]);
-    assert_eq!(allowed.code, Some(0), "{}{}", allowed.stdout, allowed.stderr);
 }
 
 #[test]
