@@ -113,7 +113,8 @@ fn in_vllm(subject: &Subject<'_>, model: &Model) -> Option<Finding> {
     let known = subject.facts.lane.engine.and_then(|engine| engine.command_line().quantizations);
     let version = subject.version().filter(|numbers| numbers.len() >= 2);
     let is_gone = known.zip(version).is_some_and(|(known, version)| {
-        known.fit(None, Some("gguf"), Some(&version)) != Fit::Taken
+        known.table().covers(&version)
+            && known.fit(None, Some("gguf"), Some(&version)) != Fit::Taken
     });
     let what = match is_gone {
         true => "is a GGUF file, which this release of vLLM reads only with a plugin",
