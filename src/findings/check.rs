@@ -75,7 +75,6 @@ pub static CHECKS: &[&Check] = &[
     &wiring::health::CHECK,
     &wiring::programs::CHECK,
     &wiring::order::CHECK,
-    &fit::without_gpu::CHECK,
     &fit::ranks::CHECK,
     &fit::shared_memory::CHECK,
     &container::secrets::CHECK,

@@ -41,7 +41,12 @@ fn misread(flag: &str, takes: bool) -> Option<String> {
     let is_read = matches!(&model, Some(Named::Path(path)) if path.to_string() == "/m.gguf");
     // Whether it takes that value is another question.
     let mut complaints = invocation.complaints.iter();
-    let is_clean = complaints.all(|it| matches!(it.value, Complaint::BadValue { .. }));
+    let is_of_value = |complaint: &Complaint| {
+        let is_of_device = |why: &str| why.contains("built for the processor alone");
+        matches!(complaint, Complaint::Refused(refusal) if is_of_device(&refusal.why))
+            || matches!(complaint, Complaint::BadValue { .. })
+    };
+    let is_clean = complaints.all(|it| is_of_value(&it.value));
     (!is_read || !is_clean).then(|| format!("{flag}: {model:?} {:?}", invocation.complaints))
 }
 

@@ -9,7 +9,6 @@ pub mod shared_memory;
 pub mod shares;
 pub mod split;
 mod sums;
-pub mod without_gpu;
 
 use crate::facts::ProjectFacts;
 use crate::findings::Finding;
@@ -20,14 +19,8 @@ use crate::project::Service;
 use crate::project::gpus::Gpus;
 
 /// Those that say nothing of a lane's files.
-pub(super) static ELSEWHERE: [&Check; 6] = [
-    &ranks::CHECK,
-    &without_gpu::CHECK,
-    &shared_memory::CHECK,
-    &shares::CHECK,
-    &cards::CHECK,
-    &host::CHECK,
-];
+pub(super) static ELSEWHERE: [&Check; 5] =
+    [&ranks::CHECK, &shared_memory::CHECK, &shares::CHECK, &cards::CHECK, &host::CHECK];
 
 /// A lane whose engine is started by a service of the project.
 struct Started<'a> {

@@ -88,7 +88,6 @@ fn of_info(info: SystemInfo, version: &SystemVersion) -> DockerFacts {
     });
     DockerFacts {
         runtimes: (!runtimes.is_empty()).then_some(runtimes),
-        default_runtime: info.default_runtime,
         knows_cdi,
         cdi_devices: found,
         identity: info
