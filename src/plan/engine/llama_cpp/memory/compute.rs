@@ -27,10 +27,23 @@ struct Widths {
 }
 
 /// Models that compute more beside their layers than is bounded here.
-const UNBOUNDED: [&str; 3] = ["gemma3n", "gemma4", "wavtokenizer-dec"];
+const UNBOUNDED: [&str; 9] = [
+    "arwkv7",
+    "chameleon",
+    "gemma3n",
+    "gemma4",
+    "minimax-01",
+    "rwkv6",
+    "rwkv6qwen2",
+    "rwkv7",
+    "wavtokenizer-dec",
+];
+
+/// Which looks at the tokens of one step alone before it has gone through its layers.
+const LOOKS_AT_ITSELF: &str = "llama-embed";
 
 /// Whose experts are as wide as a layer without them, whatever is said.
-const AS_WIDE_AS_DENSE: &str = "hunyuan-moe";
+const AS_WIDE_AS_DENSE: [&str; 2] = ["hunyuan-moe", "minimax-m2"];
 
 /// What is computed in between, on each device.
 pub(super) fn parts(
@@ -43,7 +56,8 @@ pub(super) fn parts(
     let widths = Widths::of(shape, layers);
     let mask = mask(layers, cells, settings);
     let rows = cells.micro_batch.min(cells.each.saturating_mul(cells.streams));
-    let least = if layers.keep_nothing() { 0 } else { mask };
+    let is_masked = !layers.keep_nothing() && shape.architecture != LOOKS_AT_ITSELF;
+    let least = if is_masked { mask } else { 0 };
     let dense = if widths.experts > 0 { 0 } else { 2 * widths.feed_forward };
     let low = least.saturating_add(4 * rows * (2 * widths.model + dense));
     let high = upper(widths, layers, cells, settings, (mask, rows));
@@ -123,7 +137,8 @@ impl Widths {
         let used = number("expert_used_count");
         let shared = number("expert_shared_feed_forward_length");
         let of_expert = shape.largest("expert_feed_forward_length");
-        let of_expert = of_expert.filter(|_| shape.architecture != AS_WIDE_AS_DENSE);
+        let of_expert =
+            of_expert.filter(|_| !AS_WIDE_AS_DENSE.contains(&shape.architecture.as_str()));
         let of_expert = of_expert.unwrap_or_else(|| number("feed_forward_length"));
         let heads = number("attention.head_count");
         let key = head_width(shape, "attention.key_length", false);

@@ -128,7 +128,7 @@ const fn said(architecture: &'static str) -> Windowed {
     Windowed { architecture, period: None, dense_first: false, unsaid: 0, fixed: None }
 }
 
-const WINDOWED: [Windowed; 23] = [
+const WINDOWED: [Windowed; 24] = [
     windowed("afmoe", 4, 0),
     windowed("cohere2", 4, 0),
     dense_first("cohere2moe", 4),
@@ -142,6 +142,7 @@ const WINDOWED: [Windowed; 23] = [
     said("granite_swa"),
     dense_first("laguna", 4),
     Windowed { fixed: Some(8192), ..windowed("llama4", 4, 8192) },
+    said("maion-coder"),
     said("maple"),
     windowed("mellum", 4, 0),
     said("mimo2"),
