@@ -39,7 +39,7 @@ const UNBOUNDED: [&str; 9] = [
     "wavtokenizer-dec",
 ];
 
-/// Which looks at the tokens of one step alone before it has gone through its layers.
+/// It needs no mask over all cells for what it computes at once.
 const LOOKS_AT_ITSELF: &str = "llama-embed";
 
 /// Whose experts are as wide as a layer without them, whatever is said.
