@@ -138,6 +138,8 @@ pub struct RemoteCode {
     pub named_by: &'static str,
     /// Whether the class of the model is in it, which an engine may have itself.
     pub of_model: bool,
+    /// Whether it is named for what prepares images or sound, which an engine may do by itself.
+    pub of_processor: bool,
     /// The repository that it is in; absent: the model's own folder.
     pub repository: Option<String>,
     /// Whether it is there. Unknown for another repository, unless the folder is in a cache of the

@@ -2,10 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use super::documents::TokenizerSettings;
 use super::{Examination, Presence, RemoteCode, snapshot};
 use crate::file_name::hub_cache;
 use crate::look::Look;
+
+/// The documents that say who prepares images or sound.
+const PREPARES: [&str; 2] = ["preprocessor_config.json", "processor_config.json"];
 
 pub(super) fn examine(examination: &mut Examination<'_>) {
     let mut code: Vec<RemoteCode> = Vec::new();
@@ -24,6 +29,7 @@ pub(super) fn examine(examination: &mut Examination<'_>) {
         let Some(mut found) = look(examination, named_by, &value) else { continue };
         // A file may hold more than the class of the model.
         found.of_model = of_model.contains(&value) && !elsewhere.contains(&file_of(&value));
+        found.of_processor = PREPARES.contains(&named_by);
         if !code.iter().any(|known| known.same(&found)) {
             code.push(found);
         }
@@ -33,7 +39,8 @@ pub(super) fn examine(examination: &mut Examination<'_>) {
 
 /// What `auto_map` of the documents names, with the document. The configuration of the tokenizer counts
 /// for the tokenizer where it says a class, else that of the model (transformers 4.57.6
-/// models/auto/tokenization_auto.py).
+/// models/auto/tokenization_auto.py). Who prepares images or sound may be named in both of its documents
+/// (models/auto/processing_auto.py, image_processing_auto.py).
 fn named(examination: &Examination<'_>) -> Vec<(&'static str, String)> {
     let folder = &examination.folder;
     let documents = &folder.documents;
@@ -47,6 +54,12 @@ fn named(examination: &Examination<'_>) -> Vec<(&'static str, String)> {
         named.extend(values.map(|value| ("config.json", value.clone())));
     }
     named.extend(of_tokenizer.map(|value| ("tokenizer_config.json", value)));
+    for (document, found) in PREPARES.into_iter().zip([&documents.image, &documents.processor]) {
+        let says = found.as_ref().and_then(|found| found.says.as_ref());
+        let classes = says.and_then(|says| says.get("auto_map")?.as_object());
+        let values = classes.into_iter().flat_map(|map| map.values()).filter_map(Value::as_str);
+        named.extend(values.map(|value| (document, value.to_owned())));
+    }
     named
 }
 
@@ -65,7 +78,7 @@ fn look(examination: &Examination<'_>, named_by: &'static str, value: &str) -> O
         Some(repository) => in_cache(examination, repository, &file),
     };
     let repository = repository.map(str::to_owned);
-    Some(RemoteCode { file, named_by, of_model: false, repository, here })
+    Some(RemoteCode { file, named_by, of_model: false, of_processor: false, repository, here })
 }
 
 fn in_cache(examination: &Examination<'_>, repository: &str, file: &str) -> Presence {

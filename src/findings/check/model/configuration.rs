@@ -263,9 +263,11 @@ impl Judge<'_> {
             return;
         }
         for code in &self.folder.code {
-            if let Some(finding) = self.code_file(code, invocation) {
-                findings.push(finding);
-            }
+            let Some(finding) = self.code_file(code, invocation) else { continue };
+            findings.push(match code.of_processor {
+                true => finding.severity(Severity::Warning),
+                false => finding,
+            });
         }
     }
 

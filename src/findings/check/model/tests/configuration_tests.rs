@@ -429,6 +429,22 @@ fn code_of_a_class_that_the_engine_has_itself_may_be_missing() {
 }
 
 #[test]
+fn code_that_prepares_images_may_be_missing_where_the_engine_prepares_them_itself() {
+    let says = |file: &str, has_code: bool| {
+        let map = r#"{"auto_map":{"AutoProcessor":"processing_x.X"}}"#;
+        let stack = Stack::new(FOLDER).write(file, map);
+        let stack = if has_code { stack.write("processing_x.py", "") } else { stack };
+        let stack = stack.served_by(Engine::Vllm, Some("0.12.0"));
+        let found = stack.started(|with| with.trust_remote_code = true).findings();
+        let found = found.iter().find(|found| found.rule.id == "remote-code-required");
+        found.map(|found| found.severity)
+    };
+    assert_eq!(says("preprocessor_config.json", false), Some(Severity::Warning));
+    assert_eq!(says("processor_config.json", false), Some(Severity::Warning));
+    assert_eq!(says("preprocessor_config.json", true), None);
+}
+
+#[test]
 fn code_of_another_repository_is_looked_for_in_the_same_cache() {
     let config = r#"{"architectures":["LlamaForCausalLM"],"model_type":"bert",
         "auto_map":{"AutoModel":"jinaai/code--modeling_bert.Model"}}"#;
