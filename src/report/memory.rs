@@ -149,7 +149,10 @@ pub(super) fn bars(report: &Report, telling: Telling<'_>) -> String {
     uses.dedup();
     if !uses.is_empty() {
         let has_perhaps = parts(&banks).any(|part| !part.exact);
-        out.push_str(&format!("{}\n\n", bar::legend(&uses, has_perhaps, layout)));
+        let claims = |bank: &Bank<'_>| bank.stays.iter().any(|it| it.claim(bank.bytes).is_some());
+        let has_claims = banks.iter().any(claims);
+        let legend = bar::legend(&uses, has_perhaps, has_claims, layout);
+        out.push_str(&format!("{legend}\n\n"));
     }
     out
 }

@@ -128,8 +128,9 @@ fn style(use_for: Use) -> Style {
     color.on_default()
 }
 
-/// What the columns of the bars mean, for these parts.
-pub(super) fn legend(uses: &[Use], has_perhaps: bool, layout: Layout) -> String {
+/// What the columns of the bars mean, for these parts; `has_claims`: an engine takes a share, whatever it
+/// needs.
+pub(super) fn legend(uses: &[Use], has_perhaps: bool, has_claims: bool, layout: Layout) -> String {
     let of_use = |use_for: &Use| {
         let (cell, id) = (shown(Stretch::Taken(*use_for), 1, layout), use_for.id());
         format!("{cell} {id}")
@@ -138,6 +139,9 @@ pub(super) fn legend(uses: &[Use], has_perhaps: bool, layout: Layout) -> String 
     if has_perhaps {
         let is_drawn = layout.color && layout.charset == Charset::Unicode;
         entries.push(format!("{} at most", if is_drawn { '▒' } else { '~' }));
+    }
+    if has_claims {
+        entries.push(format!("{} claimed", shown(Stretch::Claimed, 1, layout)));
     }
     entries.join("  ")
 }
