@@ -131,19 +131,28 @@ fn style(use_for: Use) -> Style {
 /// What the columns of the bars mean, for these parts; `has_claims`: an engine takes a share, whatever it
 /// needs.
 pub(super) fn legend(uses: &[Use], has_perhaps: bool, has_claims: bool, layout: Layout) -> String {
-    let of_use = |use_for: &Use| {
-        let (cell, id) = (shown(Stretch::Taken(*use_for), 1, layout), use_for.id());
-        format!("{cell} {id}")
-    };
-    let mut entries: Vec<String> = uses.iter().map(of_use).collect();
+    let is_drawn = layout.color && layout.charset == Charset::Unicode;
+    let of_use = |use_for: &Use| (shown(Stretch::Taken(*use_for), 1, layout), use_for.id());
+    let mut entries: Vec<(String, &str)> = uses.iter().map(of_use).collect();
     if has_perhaps {
-        let is_drawn = layout.color && layout.charset == Charset::Unicode;
-        entries.push(format!("{} at most", if is_drawn { '▒' } else { '~' }));
+        entries.push((if is_drawn { "▒" } else { "~" }.to_owned(), "at most"));
     }
     if has_claims {
-        entries.push(format!("{} claimed", shown(Stretch::Claimed, 1, layout)));
+        entries.push((shown(Stretch::Claimed, 1, layout), "claimed"));
     }
-    entries.join("  ")
+    let (mut out, mut column) = (String::new(), 0);
+    for (cell, meaning) in entries {
+        // A cell is one column, with a space before its meaning and two before the next.
+        let columns = meaning.len() + 2;
+        let gap = match column {
+            0 => "",
+            column if layout.width < column + 2 + columns => "\n",
+            _ => "  ",
+        };
+        column = if gap == "\n" { columns } else { column + gap.len() + columns };
+        out.push_str(&format!("{gap}{cell} {meaning}"));
+    }
+    out
 }
 
 #[cfg(test)]
