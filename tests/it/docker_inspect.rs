@@ -47,7 +47,8 @@ fn an_engine_that_the_kernel_killed_for_memory_is_told_from_one_that_crashed() {
     stack.compose(&["up", "-d", "llama"]);
     stack.wait_until("llama", ".State.Status", "exited");
     let outcome = stack.by_hand(&["inspect"]);
-    assert_found(&outcome, 30, &["error[container-killed-for-memory]", "limits.memory"]);
+    let killed = "error[container-killed-for-memory]";
+    assert_found(&outcome, 21, &["error[host-memory-short]", killed, "limits.memory"]);
 }
 
 #[test]
