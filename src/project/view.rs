@@ -2,6 +2,7 @@
 
 pub mod container;
 pub mod local;
+pub mod pieces;
 pub mod service;
 pub mod walk;
 

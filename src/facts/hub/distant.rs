@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::Path;
 
 use reqwest::StatusCode;
@@ -15,6 +15,7 @@ use super::retries::Setback;
 use super::{HubError, Listing, RemoteFile, body};
 use crate::limits::MOST_OF_DISTANT_HEADERS;
 use crate::look::{FileKind, Look, Stat};
+use crate::project::view::pieces::{Pieces, Source};
 use crate::project::view::{ReadSeek, View};
 
 /// The least and the most bytes of a file that are asked for at once.
@@ -37,11 +38,7 @@ pub struct DistantView {
 struct DistantFile<'a> {
     view: &'a DistantView,
     file: &'a RemoteFile,
-    position: u64,
-    /// Where [`DistantFile::piece`] begins.
-    start: u64,
-    piece: Vec<u8>,
-    /// How much is asked for next.
+    /// How much was asked for last.
     ahead: u64,
 }
 
@@ -162,11 +159,8 @@ impl View for DistantView {
         if !(self.opens)(&file.path) {
             return Look::Unknown("it is not asked for".to_owned());
         }
-        let (view, piece) = (self, Vec::new());
-        let mut file =
-            DistantFile { view, file, position: 0, start: 0, piece, ahead: *PIECE.start() / 2 };
-        match file.fill() {
-            Ok(()) => Look::Seen(Box::new(file)),
+        match Pieces::open(DistantFile { view: self, file, ahead: *PIECE.start() / 2 }) {
+            Ok(file) => Look::Seen(Box::new(file)),
             Err(error) => Look::Unknown(error.to_string()),
         }
     }
@@ -177,53 +171,18 @@ fn name(path: &Path) -> Option<String> {
     Some(path.strip_prefix("/").ok()?.to_str()?.to_owned())
 }
 
-impl DistantFile<'_> {
-    /// Brings the piece that begins at the position, if anything is there.
-    fn fill(&mut self) -> io::Result<()> {
-        let follows = self.position == self.start + self.piece.len() as u64;
+impl Source for DistantFile<'_> {
+    fn size(&self) -> u64 {
+        self.file.size
+    }
+
+    fn piece(&mut self, position: u64, follows: bool) -> io::Result<Vec<u8>> {
         self.ahead = if follows { self.ahead.saturating_mul(2) } else { *PIECE.start() };
         self.ahead = self.ahead.min(*PIECE.end());
-        let end = self.position.saturating_add(self.ahead).min(self.file.size);
-        self.piece = Vec::new();
-        self.start = self.position;
-        if self.position < end {
-            let range = Range { first: self.position, last: end - 1 };
-            self.piece = self.view.read(self.file, range)?;
+        let end = position.saturating_add(self.ahead).min(self.file.size);
+        if end <= position {
+            return Ok(Vec::new());
         }
-        Ok(())
-    }
-
-    /// What is at the position and at hand.
-    fn at_hand(&self) -> &[u8] {
-        let ahead = self.position.checked_sub(self.start).and_then(|it| usize::try_from(it).ok());
-        ahead.and_then(|ahead| self.piece.get(ahead..)).unwrap_or_default()
-    }
-}
-
-impl Read for DistantFile<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() || self.file.size <= self.position {
-            return Ok(0);
-        }
-        if self.at_hand().is_empty() {
-            self.fill()?;
-        }
-        let at_hand = self.at_hand();
-        let length = at_hand.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&at_hand[..length]);
-        self.position += length as u64;
-        Ok(length)
-    }
-}
-
-impl Seek for DistantFile<'_> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let position = match to {
-            SeekFrom::Start(position) => Some(position),
-            SeekFrom::End(offset) => self.file.size.checked_add_signed(offset),
-            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
-        };
-        self.position = position.ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(self.position)
+        self.view.read(self.file, Range { first: position, last: end - 1 })
     }
 }

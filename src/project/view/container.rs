@@ -6,11 +6,12 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tokio::runtime::Handle;
 
+use super::pieces::{Pieces, Source};
 use super::service::{End, Resolved};
 use super::{ReadSeek, Space, View};
 use crate::look::{FileKind, Link, Look, Owner, Stat};
@@ -40,10 +41,6 @@ struct ContainerFile<'a> {
     view: &'a ContainerView,
     content: Content,
     size: u64,
-    position: u64,
-    /// Where [`ContainerFile::piece`] begins.
-    start: u64,
-    piece: Vec<u8>,
 }
 
 impl ContainerView {
@@ -224,67 +221,24 @@ impl View for ContainerView {
         let EntryKind::File(content) = entry.kind else {
             return Look::Unknown(format!("`{}` is not a regular file", path.display()));
         };
-        let mut file = ContainerFile {
-            view: self,
-            content,
-            size: entry.size,
-            position: 0,
-            start: 0,
-            piece: Vec::new(),
-        };
-        match file.fill() {
-            Ok(()) => Look::Seen(Box::new(file)),
+        match Pieces::open(ContainerFile { view: self, content, size: entry.size }) {
+            Ok(file) => Look::Seen(Box::new(file)),
             Err(error) => Look::Unknown(error.to_string()),
         }
     }
 }
 
-impl ContainerFile<'_> {
-    /// Brings the piece that begins at the position.
-    fn fill(&mut self) -> io::Result<()> {
-        let behind = usize::try_from(self.position).unwrap_or(usize::MAX);
+impl Source for ContainerFile<'_> {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn piece(&mut self, position: u64, _: bool) -> io::Result<Vec<u8>> {
+        if REACH <= position {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let behind = usize::try_from(position).unwrap_or(usize::MAX);
         let length = behind.clamp(*PIECE.start(), *PIECE.end());
-        // One piece at a time is in memory.
-        self.piece = Vec::new();
-        self.piece = self.view.read(&self.content, self.position, length)?;
-        self.start = self.position;
-        Ok(())
-    }
-
-    /// What is at the position and at hand.
-    fn at_hand(&self) -> &[u8] {
-        let ahead = self.position.checked_sub(self.start).and_then(|it| usize::try_from(it).ok());
-        ahead.and_then(|ahead| self.piece.get(ahead..)).unwrap_or_default()
-    }
-}
-
-impl Read for ContainerFile<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() || self.size <= self.position {
-            return Ok(0);
-        }
-        if self.at_hand().is_empty() {
-            if REACH <= self.position {
-                return Err(io::ErrorKind::Unsupported.into());
-            }
-            self.fill()?;
-        }
-        let at_hand = self.at_hand();
-        let length = at_hand.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&at_hand[..length]);
-        self.position += length as u64;
-        Ok(length)
-    }
-}
-
-impl Seek for ContainerFile<'_> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let position = match to {
-            SeekFrom::Start(position) => Some(position),
-            SeekFrom::End(offset) => self.size.checked_add_signed(offset),
-            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
-        };
-        self.position = position.ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(self.position)
+        self.view.read(&self.content, position, length)
     }
 }
