@@ -54,21 +54,21 @@ struct Figures {
     false_broken: Vec<String>,
 }
 
-/// One in how many, and the seed; absent: all.
-fn asked() -> Option<(usize, u64)> {
+/// How much `variable` asks for: one in how many (`every`, where it does not say), and the seed; absent: all.
+pub(crate) fn asked(variable: &str, every: usize) -> Option<(usize, u64)> {
     #[expect(clippy::disallowed_methods, reason = "a test is told how much to do")]
-    let text = std::env::var("PREFLIGHT_TEST_GGUF_MUTATIONS").unwrap_or_default();
+    let text = std::env::var(variable).unwrap_or_default();
     if text == "all" {
         return None;
     }
-    let (every, seed) = text.split_once(':').unwrap_or((&text, ""));
-    Some((every.parse().unwrap_or(10), seed.parse().unwrap_or(11_669)))
+    let (said, seed) = text.split_once(':').unwrap_or((&text, ""));
+    Some((said.parse().unwrap_or(every), seed.parse().unwrap_or(11_669)))
 }
 
 /// The changes of one model that are tried.
 fn chosen(model: &Model) -> Vec<Change> {
     let all = changes(&model.document);
-    let Some((every, seed)) = asked() else { return all };
+    let Some((every, seed)) = asked("PREFLIGHT_TEST_GGUF_MUTATIONS", 10) else { return all };
     let mut state = model.name.bytes().fold(seed, |state, byte| {
         state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(u64::from(byte) | 1)
     });

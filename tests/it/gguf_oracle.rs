@@ -12,7 +12,7 @@ mod entries;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use preflight::facts::model::{ModelFacts, examine};
 use preflight::project::view::local::LocalView;
@@ -388,10 +388,18 @@ fn preflight_refuses(path: &Path) -> Option<String> {
     (!accepted).then(|| format!("{facts:?}"))
 }
 
-/// What llama-server prints before it ends by itself; nothing if it loads the model.
-fn server_refuses(server: &str, path: &Path) -> Option<String> {
+/// Starts llama-server with a model, hands every line that it prints to `seen`, and ends it once the model
+/// is loaded. How it ended by itself; absent: it has loaded it.
+pub(crate) fn load(
+    server: &str,
+    words: &str,
+    path: &Path,
+    mut seen: impl FnMut(&str),
+) -> Option<ExitStatus> {
     let mut child = Command::new(server)
-        .args(["--host", "127.0.0.1", "--port", "0", "-c", "256", "-np", "1", "--no-warmup", "-m"])
+        .args(["--host", "127.0.0.1", "--port", "0"])
+        .args(words.split_whitespace())
+        .arg("-m")
         .arg(path)
         // A failed assertion would start a debugger.
         .env("GGML_NO_BACKTRACE", "1")
@@ -399,22 +407,30 @@ fn server_refuses(server: &str, path: &Path) -> Option<String> {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut text = String::new();
-    let mut loaded = false;
+    let mut is_loaded = false;
     // Names out of a spoiled file need not be UTF-8.
     for line in BufReader::new(child.stderr.take().unwrap()).split(b'\n') {
         let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
-        loaded |= line.contains("model loaded");
-        text.push_str(&line);
-        text.push('\n');
-        if loaded {
+        seen(&line);
+        is_loaded = line.contains("model loaded");
+        if is_loaded {
             child.kill().unwrap();
             break;
         }
     }
     let status = child.wait().unwrap();
-    assert!(loaded || !status.success(), "llama-server ended without a word:\n{text}");
-    (!loaded).then_some(text)
+    (!is_loaded).then_some(status)
+}
+
+/// What llama-server prints before it ends by itself; nothing if it loads the model.
+fn server_refuses(server: &str, path: &Path) -> Option<String> {
+    let mut text = String::new();
+    let status = load(server, "-c 256 -np 1 --no-warmup", path, |line| {
+        text.push_str(line);
+        text.push('\n');
+    })?;
+    assert!(!status.success(), "llama-server ended without a word:\n{text}");
+    Some(text)
 }
 
 #[test]

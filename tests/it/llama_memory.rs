@@ -9,16 +9,14 @@ mod largest;
 mod scaled;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
 use self::scaled::{scaled, write};
-use crate::gguf_models::each;
 use crate::gguf_models::model::{Model, models};
-use crate::gguf_oracle::server;
+use crate::gguf_models::{asked, each};
+use crate::gguf_oracle::{load, server};
 use crate::sandbox::Sandbox;
 
 /// What is written behind the model.
@@ -58,48 +56,18 @@ const ROUNDED: f64 = 0.005_1;
 /// What a server logs of its buffers, in mebibytes, by what they are for and what they are called.
 type Logged = BTreeMap<(String, String), Vec<f64>>;
 
-/// One in how many, and the seed; absent: all.
-fn asked() -> Option<(usize, usize)> {
-    #[expect(clippy::disallowed_methods, reason = "a test is told how much to do")]
-    let text = std::env::var("PREFLIGHT_TEST_LLAMA_MEMORY").unwrap_or_default();
-    if text == "all" {
-        return None;
-    }
-    let (every, seed) = text.split_once(':').unwrap_or((&text, ""));
-    Some((every.parse().unwrap_or(FLAGS.len()), seed.parse().unwrap_or(11_669)))
-}
-
 /// What the server logs of a start; absent: it does not serve.
 fn logged(server: &str, path: &Path, flags: &str) -> Option<Logged> {
-    let own = "--host 127.0.0.1 --port 0 -t 1 -v -fit off --no-warmup -cram 0";
-    let mut child = Command::new(server)
-        .args(own.split(' ').chain(flags.split_whitespace()))
-        .arg("-m")
-        .arg(path)
-        // A failed assertion would start a debugger.
-        .env("GGML_NO_BACKTRACE", "1")
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let words = format!("-t 1 -v -fit off --no-warmup -cram 0 {flags}");
     let mut logged = Logged::new();
-    let mut serves = false;
-    for line in BufReader::new(child.stderr.take().unwrap()).split(b'\n') {
-        let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
-        if let Some((before, size)) = line.split_once(" buffer size = ") {
-            let mut words = before.split_whitespace().rev();
-            let (kind, name) = (words.next().unwrap(), words.next().unwrap());
-            let size = size.trim().split(' ').next().unwrap().parse().unwrap();
-            logged.entry((kind.to_owned(), name.to_owned())).or_default().push(size);
-        }
-        serves = line.contains("model loaded");
-        if serves {
-            child.kill().unwrap();
-            break;
-        }
-    }
-    child.wait().unwrap();
-    serves.then_some(logged)
+    let ended = load(server, &words, path, |line| {
+        let Some((before, size)) = line.split_once(" buffer size = ") else { return };
+        let mut words = before.split_whitespace().rev();
+        let (kind, name) = (words.next().unwrap(), words.next().unwrap());
+        let size = size.trim().split(' ').next().unwrap().parse().unwrap();
+        logged.entry((kind.to_owned(), name.to_owned())).or_default().push(size);
+    });
+    ended.is_none().then_some(logged)
 }
 
 /// What preflight says of each of the starts, in their order.
@@ -212,13 +180,16 @@ fn compared(server: &str, model: &Model, flags: &[&'static str]) -> Compared {
 #[expect(clippy::print_stdout, reason = "what is asked for are the figures")]
 fn what_llama_server_takes_of_memory_is_what_it_logs() {
     let Some(server) = server() else { return };
+    let asked = asked("PREFLIGHT_TEST_LLAMA_MEMORY", FLAGS.len());
     let models = models();
     let models = models.iter().filter(|model| !LEFT_OUT.contains(&model.name.as_str()));
     let work: Vec<(&Model, Vec<&'static str>)> = models
         .enumerate()
         .map(|(index, model)| {
             let chosen = FLAGS.iter().enumerate().filter(|(number, _)| {
-                asked().is_none_or(|(every, seed)| (index + number + seed).is_multiple_of(every))
+                asked.is_none_or(|(every, seed)| {
+                    (index + number + usize::try_from(seed).unwrap()).is_multiple_of(every)
+                })
             });
             (model, chosen.map(|(_, flags)| *flags).collect())
         })

@@ -3,16 +3,13 @@
 //! `PREFLIGHT_TEST_VLLM_CACHE` names `tests/setup/vllm-cache`, which runs it out of the sources;
 //! `PREFLIGHT_TEST_SEED` is a number to begin with instead of the usual one.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-
 use preflight::plan::engine::invocation;
 use preflight::plan::engine::memory::{Checkpoint, Shortage};
 use preflight::project::Service;
 use preflight::source_map::Spanned;
 use serde_json::{Value, json};
 
-use crate::vllm_flags::Dice;
+use crate::vllm_flags::{Dice, answers};
 
 /// How many models each release is asked for.
 const CASES: usize = 400;
@@ -145,23 +142,8 @@ impl Case {
 
 /// What vLLM makes of each question: whether it refuses, and the longest request that it estimates.
 fn judged(judge: &str, release: &str, questions: &[Value]) -> Vec<(bool, Option<u64>)> {
-    let mut child = Command::new(judge)
-        .args(["--judge", release])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let text: String = questions.iter().map(|question| format!("{question}\n")).collect();
-    let mut stdin = child.stdin.take().unwrap();
-    let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()).unwrap());
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    let answer = |line: &str| {
-        let answer: Value = serde_json::from_str(line).unwrap();
-        (answer["refused"].as_bool().unwrap(), answer["longest"].as_u64())
-    };
-    String::from_utf8(output.stdout).unwrap().lines().map(answer).collect()
+    let answer = |answer: Value| (answer["refused"].as_bool().unwrap(), answer["longest"].as_u64());
+    answers(judge, release, questions).into_iter().map(answer).collect()
 }
 
 /// What differs between what is said and what vLLM does with one batch under way and with two.

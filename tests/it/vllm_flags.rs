@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use preflight::plan::engine::{Complaint, Invocation, Refusal, UnknownFlag, invocation};
 use preflight::project::Service;
 use preflight::source_map::Spanned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const TABLE: &str = include_str!("../../src/plan/engine/vllm/flags.txt");
 
@@ -145,30 +145,32 @@ fn line(forms: &[Form<'_>], release: usize, dice: &mut Dice) -> Vec<String> {
     words
 }
 
-/// What the parser of a release says to each line: the model, or why it exits.
-fn judged(parser: &str, release: &str, lines: &[Vec<String>]) -> Vec<Result<String, String>> {
-    let mut child = Command::new(parser)
+/// What a script answers to each question about a release, one a line.
+pub(crate) fn answers(judge: &str, release: &str, questions: &[Value]) -> Vec<Value> {
+    let mut child = Command::new(judge)
         .args(["--judge", release])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let text: String =
-        lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect();
+    let text: String = questions.iter().map(|question| format!("{question}\n")).collect();
     let mut stdin = child.stdin.take().unwrap();
     let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()).unwrap());
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
     let answers = String::from_utf8(output.stdout).unwrap();
-    let answer = |line: &str| {
-        let answer: Value = serde_json::from_str(line).unwrap();
-        match answer["model"].as_str() {
-            Some(model) => Ok(model.to_owned()),
-            None => Err(answer["error"].as_str().unwrap().to_owned()),
-        }
+    answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What the parser of a release says to each line: the model, or why it exits.
+fn judged(parser: &str, release: &str, lines: &[Vec<String>]) -> Vec<Result<String, String>> {
+    let questions: Vec<Value> = lines.iter().map(|line| json!(line)).collect();
+    let answer = |answer: Value| match answer["model"].as_str() {
+        Some(model) => Ok(model.to_owned()),
+        None => Err(answer["error"].as_str().unwrap().to_owned()),
     };
-    answers.lines().map(answer).collect()
+    answers(parser, release, &questions).into_iter().map(answer).collect()
 }
 
 fn read(release: &str, words: &[String]) -> Invocation {

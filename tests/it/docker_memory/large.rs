@@ -27,13 +27,7 @@ const FEED_FORWARD: i64 = 8192;
 impl Large {
     /// Writes it: its matrices of Q4_0, and what embeds words of F32.
     pub(super) fn write(&self, path: &Path) {
-        let document = self.document();
-        let data = document.tensors.iter().map(|tensor| size(tensor).next_multiple_of(32));
-        let data = data.sum::<usize>() as u64;
-        let header = document.header(size);
-        fs_err::write(path, &header).unwrap();
-        let file = fs_err::OpenOptions::new().write(true).open(path).unwrap();
-        file.set_len(header.len() as u64 + data).unwrap();
+        self.document().write_sparse(path, size);
     }
 
     fn document(&self) -> Document {

@@ -1,5 +1,7 @@
 //! A GGUF file taken apart, so that one part of it can be changed and the rest stays genuine.
 
+use std::path::Path;
+
 /// A whole file. Offsets and padding are computed when it is written.
 #[derive(Clone)]
 pub(crate) struct Document {
@@ -114,6 +116,16 @@ impl Document {
             out.resize(out.len().next_multiple_of(self.alignment), 0);
         }
         out
+    }
+
+    /// Writes it with tensors of these sizes, and without their data, of which every byte is 0.
+    pub(crate) fn write_sparse(&self, path: &Path, size: impl Fn(&Tensor) -> usize) {
+        let data = self.tensors.iter().map(|tensor| size(tensor).next_multiple_of(32));
+        let data = data.sum::<usize>() as u64;
+        let header = self.header(size);
+        fs_err::write(path, &header).unwrap();
+        let file = fs_err::OpenOptions::new().write(true).open(path).unwrap();
+        file.set_len(header.len() as u64 + data).unwrap();
     }
 
     /// All that stands before the data, whose sizes `size` gives.

@@ -93,10 +93,5 @@ pub(super) fn write(document: &Document, path: &Path) {
         let (_, block, bytes) = if tensor.kind == Q4_0.0 { Q4_0 } else { F32 };
         usize::try_from(tensor.shape.iter().product::<i64>() / block * bytes).unwrap()
     };
-    let data = document.tensors.iter().map(|tensor| size(tensor).next_multiple_of(32));
-    let data = data.sum::<usize>() as u64;
-    let header = document.header(size);
-    fs_err::write(path, &header).unwrap();
-    let file = fs_err::OpenOptions::new().write(true).open(path).unwrap();
-    file.set_len(header.len() as u64 + data).unwrap();
+    document.write_sparse(path, size);
 }
