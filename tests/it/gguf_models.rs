@@ -9,14 +9,12 @@ mod change;
 pub(crate) mod model;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use self::change::{Change, changes};
 use self::model::{Model, models};
-use crate::gguf_oracle::server;
+use crate::gguf_oracle::{load, server};
 use crate::sandbox::Sandbox;
 
 /// How many files one run of preflight is given.
@@ -82,31 +80,13 @@ fn chosen(model: &Model) -> Vec<Change> {
 
 /// Why the server ends by itself; nothing: it serves.
 fn refusal(server: &str, path: &Path) -> Option<String> {
-    let mut child = Command::new(server)
-        .args(["--host", "127.0.0.1", "--port", "0", "-c", "256"])
-        .args(["-t", "1", "-m"])
-        .arg(path)
-        // A failed assertion would start a debugger.
-        .env("GGML_NO_BACKTRACE", "1")
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
     let mut said = String::from("nothing");
-    let mut serves = false;
-    for line in BufReader::new(child.stderr.take().unwrap()).split(b'\n') {
-        let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
-        serves = line.contains("model loaded");
-        if serves {
-            child.kill().unwrap();
-            break;
-        }
+    let ended = load(server, "-c 256 -t 1", path, |line| {
         if said == "nothing" && [" E ", "ASSERT", "what()"].iter().any(|it| line.contains(it)) {
-            said = line;
+            line.clone_into(&mut said);
         }
-    }
-    child.wait().unwrap();
-    (!serves).then_some(said)
+    });
+    ended.map(|_| said)
 }
 
 /// What preflight says of each of the files `0.gguf`, `1.gguf`, ... of a folder.
