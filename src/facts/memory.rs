@@ -100,16 +100,20 @@ impl HostDevice {
 }
 
 impl LaneMemory {
+    /// The key of the [`HostDevice`] that the engine's device of that number is; absent: that cannot be
+    /// told.
+    #[must_use]
+    pub fn key(&self, number: u32) -> Option<&str> {
+        self.devices.get(usize::try_from(number).ok()?)?.as_deref()
+    }
+
     /// Whether it is known how large each of the GPUs is on which something lies.
     #[must_use]
-    pub fn is_placed(&self) -> bool {
+    pub fn has_known_devices(&self) -> bool {
         let mut parts = self.parts.iter();
         parts.all(|part| match part.device {
             Device::Host => true,
-            Device::Gpu(index) => {
-                let key = usize::try_from(index).ok().and_then(|index| self.devices.get(index));
-                key.is_some_and(Option::is_some)
-            }
+            Device::Gpu(number) => self.key(number).is_some(),
             Device::Gpus => !self.devices.is_empty() && self.devices.iter().all(Option::is_some),
         })
     }
@@ -323,11 +327,7 @@ impl LaneMemory {
             Device::Host => false,
             Device::Gpus => self.among.contains(key),
             Device::Gpu(number) => {
-                let device = usize::try_from(number).ok().and_then(|at| self.devices.get(at));
-                match device {
-                    Some(Some(device)) => device == key,
-                    Some(None) | None => self.among.contains(key),
-                }
+                self.key(number).map_or_else(|| self.among.contains(key), |device| device == key)
             }
         })
     }

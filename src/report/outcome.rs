@@ -111,7 +111,7 @@ fn unsized_for(facts: &LaneFacts) -> Option<String> {
     let Some(memory) = &facts.memory else { return Some(unsized_because(facts)) };
     match memory.fits {
         Fits::Yes | Fits::No => None,
-        Fits::Unknown if memory.is_placed() => {
+        Fits::Unknown if memory.has_known_devices() => {
             Some("it may need more than there is, or less".to_owned())
         }
         Fits::Unknown => Some("the memory that it has is not known".to_owned()),

@@ -267,16 +267,12 @@ fn is_within(device: Device, memory: &LaneMemory, cards: &[&HostDevice]) -> bool
     let has = |key: &str| cards.iter().any(|card| card.key == key);
     match device {
         Device::Host => false,
-        Device::Gpu(number) => match key(number, memory) {
+        Device::Gpu(number) => match memory.key(number) {
             Some(key) => has(key),
             None => !memory.among.is_empty() && memory.among.iter().all(|key| has(key)),
         },
         Device::Gpus => !memory.among.is_empty() && memory.among.iter().all(|key| has(key)),
     }
-}
-
-fn key(number: u32, memory: &LaneMemory) -> Option<&str> {
-    memory.devices.get(usize::try_from(number).ok()?)?.as_deref()
 }
 
 /// Those of the cards on which parts lie that can be told apart.
@@ -288,7 +284,7 @@ fn used<'c>(
     let keys: BTreeSet<&str> = parts
         .iter()
         .filter_map(|part| match part.device {
-            Device::Gpu(number) => key(number, memory),
+            Device::Gpu(number) => memory.key(number),
             Device::Host | Device::Gpus => None,
         })
         .collect();
