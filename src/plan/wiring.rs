@@ -10,7 +10,7 @@ use crate::project::{Project, Service};
 use crate::source_map::{Place, Spanned};
 
 pub use self::clients::{Api, Purpose, Reads};
-pub use self::networks::{Leads, Route};
+pub use self::networks::{Leads, Route, is_called};
 pub use self::urls::Target;
 
 use self::networks::Networks;
@@ -66,6 +66,8 @@ pub struct Connection {
     pub target: Target,
     /// Where it leads.
     pub leads: Leads,
+    /// Whether who calls has the addresses of the host.
+    pub from_host: bool,
     /// What the client shows there; absent: nothing, or that is not known.
     pub key: Option<Shown>,
     /// Where it is written.
@@ -171,6 +173,7 @@ impl Told<'_> {
             reads,
             target,
             leads,
+            from_host: self.networks.is_on_host(&self.service.name.value),
             key: None,
             place: place.clone(),
         }

@@ -247,6 +247,15 @@ fn a_port_of_the_host_is_given_once() {
     check(&pair("8000:8000", "8000:80/udp", ""), 0, "");
     check(&pair("8000:8000", "8000:80", "    deploy: {replicas: 0}\n"), 0, "");
     check(&pair("8000:8000", "8000:80", "    profiles: [web]\n"), 0, "");
+    // One that is not started hides none that is.
+    let third = "    deploy: {replicas: 0}\n  late:\n    image: nginx\n    ports: [\"8000:80\"]\n";
+    check(&pair("8000:8000", "8000:80", third), 17, &twice.replace("web", "late"));
+    let before = pair("8001:8000", "8000:80", third).replace("web:", "aaa:");
+    check(
+        &format!("{before}  zzz:\n    image: nginx\n    ports: [\"8000:80\"]\n"),
+        17,
+        &twice.replace("vllm", "late").replace("web", "zzz"),
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ use url::Url;
 
 use super::engines::Engines;
 use crate::plan::engine::Invocation;
+use crate::plan::wiring;
 use crate::project::{Project, Service};
 
 /// Names under which containers and hosts call the host itself.
@@ -26,7 +27,7 @@ pub(super) fn is_on_host(url: &str) -> bool {
 pub fn named_by<'a>(project: &'a Project, url: &str) -> Option<(&'a Service, u16)> {
     let (host, port) = authority(url)?;
     let mut services = project.services.iter();
-    Some((services.find(|service| is_called(project, service, &host))?, port))
+    Some((services.find(|service| wiring::is_called(project, service, &host))?, port))
 }
 
 /// The service that answers at `url`: the one of that name, else the engine that the host reaches at
@@ -48,18 +49,6 @@ pub(super) fn service_at<'a>(
         on_host || ports.any(|it| it.target == port && it.published == Some(asked))
     };
     engines.iter().find(is_at_port).map(|(service, _)| service)
-}
-
-/// Whether a container of the stack reaches `service` by the name `host`: its own, that of its
-/// container, its host name, or an alias in a network.
-fn is_called(project: &Project, service: &Service, host: &str) -> bool {
-    let document = &project.document["services"][&service.name.value];
-    let networks = document["networks"].as_object().into_iter().flatten();
-    let mut aliases = networks.flat_map(|(_, network)| network["aliases"].as_array()).flatten();
-    service.name.value == host
-        || document["container_name"] == host
-        || document["hostname"] == host
-        || aliases.any(|alias| alias == host)
 }
 
 /// The host of a URL, an IPv6 address without its brackets, and its port.

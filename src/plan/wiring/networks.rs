@@ -163,19 +163,9 @@ impl<'a> Networks<'a> {
         let mut services = self.project.services.iter();
         let is_it = |service: &&Service| {
             let name = service.name.value.as_str();
-            by_link.map_or_else(|| self.names(name).any(|known| known == host), |it| it == name)
+            by_link.map_or_else(|| is_called(self.project, service, host), |it| it == name)
         };
         services.find(is_it).map(|service| service.name.value.as_str())
-    }
-
-    /// All names of a service in Docker's networks: its own, its container's, its aliases.
-    fn names(&self, service: &'a str) -> impl Iterator<Item = &'a str> {
-        let document = self.document(service);
-        let networks = document["networks"].as_object().into_iter().flatten();
-        let aliases = networks.filter_map(|(_, network)| network["aliases"].as_array()).flatten();
-        let own = [&document["container_name"], &document["hostname"]];
-        let said = own.into_iter().chain(aliases).filter_map(Value::as_str);
-        std::iter::once(service).chain(said)
     }
 
     fn route(&self, client: &str, service: &str) -> Route {
@@ -220,4 +210,17 @@ impl<'a> Networks<'a> {
         };
         is_linked || is_named || self.networks(space).iter().any(is_others)
     }
+}
+
+/// Whether a container of the stack reaches `service` by the name `host`: its own, that of its container,
+/// its host name, or an alias in a network.
+#[must_use]
+pub fn is_called(project: &Project, service: &Service, host: &str) -> bool {
+    let document = &project.document["services"][&service.name.value];
+    let networks = document["networks"].as_object().into_iter().flatten();
+    let mut aliases = networks.flat_map(|(_, network)| network["aliases"].as_array()).flatten();
+    service.name.value == host
+        || document["container_name"] == host
+        || document["hostname"] == host
+        || aliases.any(|alias| alias == host)
 }

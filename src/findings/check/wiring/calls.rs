@@ -321,7 +321,7 @@ impl<'a> Call<'a> {
         if let Some(listener) = at(target.port) {
             let service = self.facts.project.service(&listener.service)?;
             let address = publishes(service, listener.port).and_then(|it| it.host_ip.as_deref());
-            let is_closed = address.is_some_and(is_loopback) && !self.is_on_host();
+            let is_closed = address.is_some_and(is_loopback) && !self.connection.from_host;
             if is_closed {
                 let message = format!(
                     "{} calls the host, and service `{}` is published for the host itself alone",
@@ -350,18 +350,15 @@ impl<'a> Call<'a> {
                 inside.service
             ),
         };
-        let fix = match self.published_at(inside).filter(|_| self.is_on_host()) {
+        let fix = match self.published_at(inside).filter(|_| self.connection.from_host) {
             Some(port) => format!("write port {port}"),
-            None if self.is_on_host() => format!("publish it: `ports: [\"{0}:{0}\"]`", target.port),
+            None if self.connection.from_host => {
+                format!("publish it: `ports: [\"{0}:{0}\"]`", target.port)
+            }
             None => format!("write `{}`", base(inside)),
         };
         // Something else may listen on the host.
         Some(self.finding(&CALLS_OTHERWISE, message, fix).severity(Severity::Warning))
-    }
-
-    fn is_on_host(&self) -> bool {
-        let document = &self.facts.project.document["services"][&self.connection.client];
-        document["network_mode"] == "host"
     }
 
     /// `host.docker.internal`, which Docker Desktop alone knows by itself.

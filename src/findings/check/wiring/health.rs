@@ -1,6 +1,6 @@
 //! Whether a health check can ever say that an engine is well, and whether there is one.
 
-use super::{about, wiring};
+use super::{about, is_loopback, wiring};
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
@@ -76,16 +76,14 @@ fn asks_nobody(
         return None;
     }
     let what = format!("the health check of service `{}`", listener.service);
-    let finding = nobody(facts, listener, asked, &what);
     let fix = format!("ask port {} there", listener.port);
-    let finding = Finding { fix, ..finding }.at(&test.place);
+    let finding = nobody(facts, listener, asked, (&what, fix)).at(&test.place);
     Some(finding.also(&listener.port_place, "the port that it listens on"))
 }
 
 /// The port of its own container that a check asks; absent: it asks none, or several.
 fn asked(words: &str) -> Option<u16> {
-    let is_own =
-        |target: &Target| matches!(target.host.as_str(), "localhost" | "127.0.0.1" | "::1");
+    let is_own = |target: &Target| is_loopback(&target.host);
     let targets: Vec<Target> = Target::all_in(words).into_iter().filter(is_own).collect();
     let first = targets.first()?.port;
     targets.iter().all(|target| target.port == first).then_some(first)
@@ -98,15 +96,19 @@ fn of_image(facts: &ProjectFacts<'_>, listener: &Listener, service: &Service) ->
         return None;
     }
     let what = format!("the health check in the image of service `{}`", listener.service);
-    let finding = nobody(facts, listener, asked, &what);
     let fix = format!(
         "give `{}` a `healthcheck` that asks port {}, or leave the engine at {asked}",
         service.name.value, listener.port
     );
-    Some(Finding { fix, ..finding }.at(&listener.port_place))
+    Some(nobody(facts, listener, asked, (&what, fix)).at(&listener.port_place))
 }
 
-fn nobody(facts: &ProjectFacts<'_>, listener: &Listener, asked: u16, what: &str) -> Finding {
+fn nobody(
+    facts: &ProjectFacts<'_>,
+    listener: &Listener,
+    asked: u16,
+    (what, fix): (&str, String),
+) -> Finding {
     let engine = listener.engine.name();
     let port = listener.port;
     let who = waiting(facts, &listener.service).next();
@@ -116,7 +118,7 @@ fn nobody(facts: &ProjectFacts<'_>, listener: &Listener, asked: u16, what: &str)
     };
     let message = format!("{what} asks port {asked}, and {engine} listens on {port}, {end}");
     let severity = if who.is_some() { Severity::Error } else { Severity::Warning };
-    let finding = Finding::new(&HEALTH_ASKS_NOBODY, message, "").severity(severity);
+    let finding = Finding::new(&HEALTH_ASKS_NOBODY, message, fix).severity(severity);
     match who {
         Some((_, edge)) => finding.also(&edge.place, "waits until it is healthy"),
         None => finding,

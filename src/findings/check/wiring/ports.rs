@@ -6,7 +6,7 @@ use super::{about, is_loopback, publishes, wiring};
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
-use crate::findings::{Finding, Findings, Rule, Severity};
+use crate::findings::{Finding, Findings, Rule};
 use crate::plan::wiring::{Leads, Listener};
 use crate::project::{Port, Service};
 
@@ -98,29 +98,23 @@ fn unused(listener: &Listener, service: &Service) -> Option<Finding> {
 /// Two services that want the same port of the host.
 fn taken_twice(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let mut taken: HashMap<u16, Vec<(&Service, &Port)>> = HashMap::new();
-    for service in &facts.project.services {
+    let is_started = |service: &&Service| {
+        let name = &service.name.value;
+        !facts.plan.idle.contains(name) && facts.copies(name) > 0
+    };
+    for service in facts.project.services.iter().filter(is_started) {
         for port in service.ports.iter().filter(|port| port.is_fixed) {
             let Some(number) = port.published.filter(|number| *number > 0) else { continue };
             let others = taken.entry(number).or_default();
             let meets = |(other, theirs): &&(&Service, &Port)| {
                 other.name.value != service.name.value && same_address(theirs, port)
             };
-            if let Some((other, theirs)) = others.iter().find(meets)
-                && is_started(facts, service)
-                && is_started(facts, other)
-            {
+            if let Some((other, theirs)) = others.iter().find(meets) {
                 findings.push(twice((service, port), (other, theirs), number));
             }
             others.push((service, port));
         }
     }
-}
-
-/// Whether Compose makes a container of it, and no more than one.
-fn is_started(facts: &ProjectFacts<'_>, service: &Service) -> bool {
-    let document = &facts.project.document["services"][&service.name.value];
-    let idle = facts.plan.idle.contains(&service.name.value);
-    !idle && document["scale"] != 0 && document["deploy"]["replicas"] != 0
 }
 
 fn same_address(one: &Port, other: &Port) -> bool {
@@ -140,7 +134,7 @@ fn twice(one: (&Service, &Port), other: (&Service, &Port), number: u16) -> Findi
         number.saturating_add(1),
         port.target
     );
-    let finding = Finding::new(&PORT_TAKEN_TWICE, message, fix).severity(Severity::Error);
+    let finding = Finding::new(&PORT_TAKEN_TWICE, message, fix);
     let finding = finding.service(&service.name.value).at(&port.place);
     finding.also(&other.1.place, "the same port")
 }
