@@ -151,7 +151,7 @@ impl Told<'_> {
                 continue;
             }
             let reads = self.reads.iter().find(|reads| reads.variable == name).copied();
-            for (index, target) in targets(text, reads).into_iter().enumerate() {
+            for (index, target) in self.targets(text, reads).into_iter().enumerate() {
                 let key = reads.and_then(|reads| self.key(reads, index));
                 let connection = self.connection(target, &value.place, reads);
                 let said = Connection { variable: Some(name.clone()), key, ..connection };
@@ -179,19 +179,25 @@ impl Told<'_> {
         }
     }
 
+    /// The addresses in the value of a variable: all of them where it is known to hold addresses, else
+    /// those that are URLs.
+    fn targets(&self, text: &str, reads: Option<Reads>) -> Vec<Target> {
+        reads.map_or_else(|| Target::all_in(text), |reads| reads.targets(text, self.service))
+    }
+
     /// What is shown to the address at `index` of a variable; absent: that is not known.
     fn key(&self, base: Reads, index: usize) -> Option<Shown> {
-        let reads = self
-            .reads
-            .iter()
-            .find(|reads| reads.purpose == Purpose::Key && reads.is_beside(base))?;
-        let value = self.service.environment.get(reads.variable);
-        let text = value.and_then(|value| value.value.as_deref()).unwrap_or("");
-        let own = reads.values(text).nth(index).unwrap_or("").trim();
+        let value = |name: &&str| {
+            let value = self.service.environment.get(*name)?;
+            Some((value.value.as_deref().filter(|text| !text.is_empty())?, &value.place))
+        };
+        let variable = base.keys().find(|name| value(name).is_some()).or(base.keys().next())?;
+        let (text, place) = value(&variable).unzip();
+        let own = text.and_then(|text| base.values(text).nth(index)).unwrap_or("").trim();
         Some(Shown {
-            variable: reads.variable.to_owned(),
+            variable: variable.to_owned(),
             key: (!own.is_empty()).then(|| Token::new(own.to_owned())),
-            place: value.map(|value| value.place.clone()).unwrap_or_default(),
+            place: place.cloned().unwrap_or_default(),
         })
     }
 
@@ -211,18 +217,6 @@ impl Told<'_> {
             })
         })
         .collect()
-    }
-}
-
-/// The addresses in the value of a variable: all of them where it is known to hold addresses, else those
-/// that are URLs.
-fn targets(text: &str, reads: Option<Reads>) -> Vec<Target> {
-    match reads {
-        Some(reads) if matches!(reads.purpose, Purpose::Base(_)) => {
-            reads.values(text).filter_map(Target::parse_base).collect()
-        }
-        Some(_) => Vec::new(),
-        None => Target::all_in(text),
     }
 }
 

@@ -154,7 +154,7 @@ fn tables_of_clients(file: &str) -> String {
 #[test]
 fn the_clients_in_the_documentation_are_those_of_the_table() {
     let tables = tables_of_clients(&read("src/plan/wiring/clients.txt"));
-    assert!(tables.contains("### Open WebUI") && tables.contains("| `OLLAMA_BASE_URL` | ollama |"));
+    assert!(tables.contains("### Open WebUI") && tables.contains("| `OLLAMA_BASE_URL` | ollama ;"));
     let path = "docs/clients.md";
     keep(path, &with_part(&read(path), "clients", &tables));
 }

@@ -315,41 +315,89 @@ fn the_plan_shows_who_calls_whom() {
 }
 
 #[test]
-fn what_a_variable_means_may_hang_on_another() {
-    let rag = |binding: &str, url: &str| {
-        let compose = pair(
-            ("", ""),
-            &[&format!("LLM_BINDING: {binding}"), &format!("LLM_BINDING_HOST: {url}")],
-            "",
-        );
-        compose.replace("ghcr.io/open-webui/open-webui:main", "ghcr.io/hkuds/lightrag:1.4.9")
-    };
-    check(&rag("openai", "http://vllm:8000/v1"), 0, "");
+fn of_several_variables_for_one_thing_the_one_counts_that_the_program_reads() {
+    let stale = "OPENAI_API_BASE_URL: http://localhost:8000/v1";
+    let right = "OPENAI_API_BASE_URLS: http://vllm:8000/v1";
+    let warning = "warning[client-calls-itself]: `OPENAI_API_BASE_URL` of service `ui` calls \
+                   `localhost`, which is the container of `ui` itself, and vLLM runs in that of `vllm`";
+    check(&pair(("", ""), &[stale, right], ""), 0, warning);
+    // Keys: the list, or the one if there is no list.
+    let keyed = ("--api-key first", "");
+    for keys in [
+        &["OPENAI_API_KEY: first"][..],
+        &["OPENAI_API_KEYS: first"],
+        &["OPENAI_API_KEYS: first", "OPENAI_API_KEY: other"],
+    ] {
+        let variables: Vec<&str> = [right].iter().chain(keys).copied().collect();
+        check(&pair(keyed, &variables, ""), 0, "");
+    }
+    let off = ["ENABLE_OLLAMA_API: \"false\"", "OLLAMA_BASE_URL: http://ollama:11434", right];
+    check(&pair(("", ""), &off, ""), 0, "");
     check(
-        &rag("openai", "http://vllm:8000"),
+        &pair(("", ""), &off[1..], ""),
         17,
-        "error[client-calls-otherwise]: LightRAG looks for its routes below `http://vllm:8000`, \
-         and vLLM has them below `/v1`",
+        "error[client-calls-nobody]: `OLLAMA_BASE_URL` of service `ui` calls `ollama`, and no service \
+         or container is called so",
     );
-    check(
-        &rag("ollama", "http://vllm:8000"),
-        17,
-        "error[client-calls-otherwise]: `LLM_BINDING_HOST` of service `ui` is the address of an \
-         Ollama, and vLLM has no API of Ollama's",
-    );
-    check(&rag("lollms", "http://vllm:8000"), 0, "");
 }
 
 #[test]
-fn what_a_browser_calls_is_not_what_the_container_calls() {
-    for name in ["NEXT_PUBLIC_LLM_URL", "VITE_API", "CORS_ORIGINS"] {
-        let compose = pair(("", ""), &[&format!("{name}: http://localhost:8000/v1")], "");
-        check(&compose, 0, "");
-    }
+fn a_model_is_asked_of_the_address_that_it_belongs_to() {
+    let rag = |more: &[&str]| {
+        let mut variables = vec![
+            "LLM_BINDING: openai",
+            "LLM_BINDING_HOST: http://vllm:8000/v1",
+            "EMBEDDING_BINDING: openai",
+            "EMBEDDING_BINDING_HOST: https://api.openai.com/v1",
+        ];
+        variables.extend(more);
+        pair(("--served-model-name qwen", ""), &variables, "")
+            .replace("ghcr.io/open-webui/open-webui:main", "ghcr.io/hkuds/lightrag:1.4.9")
+    };
+    check(&rag(&["LLM_MODEL: qwen", "EMBEDDING_MODEL: text-embedding-3-large"]), 0, "");
     check(
-        &pair(("", ""), &["LLM_URL: http://localhost:8000/v1"], ""),
+        &rag(&["LLM_MODEL: text-embedding-3-large", "EMBEDDING_MODEL: qwen"]),
         0,
-        "warning[client-calls-itself]: `LLM_URL` of service `ui` calls `localhost`, which is the \
-         container of `ui` itself, and vLLM runs in that of `vllm`",
+        "warning[model-served-by-nobody]: `LLM_MODEL` of service `ui` asks for \
+         `text-embedding-3-large`, which nobody serves: `qwen` is served",
     );
+}
+
+#[test]
+fn a_host_and_its_port_may_be_said_apart() {
+    let opea = |port: &str| {
+        let variables = ["LLM_SERVER_HOST_IP: vllm", &format!("LLM_SERVER_PORT: {port}")];
+        pair(("", ""), &variables, "")
+            .replace("ghcr.io/open-webui/open-webui:main", "opea/chatqna:1.3")
+    };
+    check(&opea("8000"), 0, "");
+    check(
+        &opea("80"),
+        17,
+        "error[client-calls-otherwise]: `LLM_SERVER_HOST_IP` of service `ui` calls port 80 of service \
+         `vllm`, and vLLM listens on 8000",
+    );
+}
+
+#[test]
+fn services_of_which_one_is_started_may_write_one_port() {
+    let both = |port: &str, more: &str| {
+        format!(
+            "services:\n{}    ports: [\"{port}:8000\"]\n  gaudi:\n    image: nginx\n    \
+             ports: [\"{port}:80\"]\n{more}",
+            VLLM.replace("WORDS", "")
+        )
+    };
+    let variable = "${LLM_PORT:-8008}";
+    check(
+        &both(variable, ""),
+        0,
+        "warning[port-taken-twice]: services `vllm` and `gaudi` publish port 8008 of the host by one \
+         variable: only one of them can be started",
+    );
+    let told = "error[port-taken-twice]: services `vllm` and `gaudi` both publish port 8008 of the \
+                host, and Docker gives it to one of them";
+    let needs = "  all: {image: nginx, depends_on: [vllm, gaudi]}\n";
+    check(&both(variable, needs), 17, told);
+    check(&both("8008", ""), 17, told);
 }

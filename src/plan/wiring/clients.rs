@@ -1,20 +1,19 @@
 //! The clients that people run beside engines, and what they read.
 
+use super::urls::Target;
 use crate::plan::engine::is_called;
 use crate::project::Service;
 
 /// The file itself says how it is read.
 const TABLE: &str = include_str!("clients.txt");
 
-/// What a variable of a client is for.
+/// What a value that a client reads is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// The address of an API.
     Base(Api),
     /// The name of a model.
     Model,
-    /// What is shown to an engine.
-    Key,
     /// A URL that is called by somebody's browser.
     Browser,
 }
@@ -36,26 +35,42 @@ pub enum Api {
     Other,
 }
 
-/// A variable that a client reads.
+/// Something that a client reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reads {
     /// Who reads it: `Open WebUI`.
     pub client: &'static str,
-    /// The variable.
+    /// The variable, or the key in a file.
     pub variable: &'static str,
     /// What it is for.
     pub purpose: Purpose,
     /// What stands between several values; absent: it has one.
     pub separator: Option<char>,
-    /// The variable and its value where this is read so; absent: always.
-    pub only_if: Option<(&'static str, &'static str)>,
+    /// The port of a host that stands alone, or the variable that has it; absent: the value has it.
+    host: Option<&'static str>,
+    /// The variables that have the key, the first of them that is set; empty: none is known.
+    keys: &'static str,
+    /// The variables with the addresses that are asked for a model; empty: any.
+    at: &'static str,
+    /// When it is read so, as in the table.
+    conditions: &'static str,
 }
 
 impl Reads {
+    /// What a key of a file is for, of which there is nothing more to know.
+    pub(super) fn in_file(client: &'static str, key: &'static str, purpose: Purpose) -> Self {
+        let (separator, host) = (None, None);
+        Self { client, variable: key, purpose, separator, host, keys: "", at: "", conditions: "" }
+    }
+
     fn is_so_for(self, service: &Service) -> bool {
-        let Some((variable, expected)) = self.only_if else { return true };
-        let said = service.environment.get(variable).and_then(|it| it.value.as_deref());
-        said == Some(expected)
+        let words: Vec<&str> = self.conditions.split_whitespace().collect();
+        let mut pairs = words.chunks_exact(2);
+        pairs.all(|pair| match pair {
+            ["if", condition] => holds(condition, service),
+            ["unless", condition] => !holds(condition, service),
+            _ => false,
+        })
     }
 
     /// The values in `text`.
@@ -64,15 +79,41 @@ impl Reads {
         text.split(move |c| Some(c) == separator)
     }
 
-    /// Whether this variable belongs to `base`: `OPENAI_API_KEYS` to `OPENAI_API_BASE_URLS`,
-    /// `GENERIC_OPEN_AI_API_KEY` to `GENERIC_OPEN_AI_BASE_PATH`.
-    pub(super) fn is_beside(self, base: Self) -> bool {
-        let stem = |name: &'static str| {
-            let stem = name.rsplit_once("_KEY").map(|(stem, _)| stem);
-            stem.map(|stem| stem.strip_suffix("_API").unwrap_or(stem))
+    /// The addresses in `text`, which a variable of `service` has.
+    pub(super) fn targets(self, text: &str, service: &Service) -> Vec<Target> {
+        let Purpose::Base(_) = self.purpose else { return Vec::new() };
+        let Some(port) = self.host else {
+            return self.values(text).filter_map(Target::parse_base).collect();
         };
-        let is_of_it = stem(self.variable).is_some_and(|stem| base.variable.starts_with(stem));
-        is_of_it && self.separator == base.separator
+        let port = service.variable(port).unwrap_or(port);
+        self.values(text).filter_map(|host| Target::of(host, port.parse().ok()?)).collect()
+    }
+
+    /// The variables that have the key to show.
+    pub(super) fn keys(self) -> impl Iterator<Item = &'static str> {
+        self.keys.split(',').filter(|name| !name.is_empty())
+    }
+
+    /// Whether it is the address in `variable` that is asked for this model.
+    #[must_use]
+    pub fn is_asked_of(self, variable: Option<&str>) -> bool {
+        self.at.is_empty() || self.at.split(',').any(|name| Some(name) == variable)
+    }
+}
+
+/// Whether a condition of the table is met.
+fn holds(condition: &str, service: &Service) -> bool {
+    let said = |variable: &str| service.variable(variable).filter(|value| !value.is_empty());
+    if let Some((variable, part)) = condition.split_once('~') {
+        return said(variable).is_some_and(|value| value.contains(part));
+    }
+    let Some((variable, expected)) = condition.split_once('=') else {
+        return said(condition).is_some();
+    };
+    match (said(variable), expected.strip_suffix('?')) {
+        (None, Some(_)) => true,
+        (Some(value), default) => value.eq_ignore_ascii_case(default.unwrap_or(expected)),
+        (None, None) => false,
     }
 }
 
@@ -139,9 +180,39 @@ fn blocks() -> impl Iterator<Item = Block> {
 }
 
 fn read(client: &'static str, line: &'static str) -> Option<Reads> {
-    let (variable, kind) = line.split_once('|')?;
-    let mut words = kind.split_whitespace();
-    let purpose = match words.next()? {
+    let (variable, what) = line.split_once('|')?;
+    let (kind, mut rest) = first_word(what);
+    let mut reads = Reads::in_file(client, variable.trim(), purpose(kind)?);
+    let (word, behind) = first_word(rest);
+    if let Ok(separator) = word.parse() {
+        (reads.separator, rest) = (Some(separator), behind);
+    }
+    loop {
+        let (keyword, behind) = first_word(rest);
+        let (argument, behind) = first_word(behind);
+        match keyword {
+            "host" => reads.host = Some(argument),
+            "key" => reads.keys = argument,
+            "at" => reads.at = argument,
+            "if" | "unless" => {
+                reads.conditions = rest;
+                return Some(reads);
+            }
+            "" => return Some(reads),
+            _ => return None,
+        }
+        rest = behind;
+    }
+}
+
+/// The first word of a text, and what stands behind it.
+fn first_word(text: &'static str) -> (&'static str, &'static str) {
+    let text = text.trim();
+    text.split_once(' ').unwrap_or((text, ""))
+}
+
+fn purpose(kind: &str) -> Option<Purpose> {
+    Some(match kind {
         "openai" => Purpose::Base(Api::OpenAi),
         "openai-root" => Purpose::Base(Api::OpenAiRoot),
         "ollama" => Purpose::Base(Api::Ollama),
@@ -149,16 +220,9 @@ fn read(client: &'static str, line: &'static str) -> Option<Reads> {
         "tgi" => Purpose::Base(Api::Tgi),
         "base" => Purpose::Base(Api::Other),
         "model" => Purpose::Model,
-        "key" => Purpose::Key,
         "browser" => Purpose::Browser,
         _ => return None,
-    };
-    let rest: Vec<&str> = words.collect();
-    let is_separator = |word: &&&str| word.chars().count() == 1;
-    let separator = rest.first().filter(is_separator).and_then(|word| word.chars().next());
-    let condition = rest.iter().position(|word| *word == "if").and_then(|at| rest.get(at + 1));
-    let only_if = condition.and_then(|condition| condition.split_once('='));
-    Some(Reads { client, variable: variable.trim(), purpose, separator, only_if })
+    })
 }
 
 #[cfg(test)]
@@ -185,51 +249,112 @@ mod tests {
         assert_eq!(heads.count(), blocks().count());
     }
 
-    fn told(image: &str, environment: &[(&str, &str)]) -> Vec<Reads> {
+    fn service(image: &str, environment: &[(&str, &str)]) -> Service {
         let mut service = Service::named(Spanned::nowhere("ui".to_owned()));
         service.image = Some(Spanned::nowhere(image.to_owned()));
         for (name, value) in environment {
             let value = Spanned::nowhere(Some((*value).to_owned()));
             service.environment.insert((*name).to_owned(), value);
         }
-        reads(&service)
+        service
+    }
+
+    fn told(image: &str, environment: &[(&str, &str)]) -> Vec<Reads> {
+        reads(&service(image, environment))
+    }
+
+    fn all() -> Vec<Reads> {
+        let lines = |block: Block| block.lines.lines().filter_map(move |it| read(block.name, it));
+        blocks().flat_map(lines).collect()
+    }
+
+    /// The conditions of a line: whether they have to hold, the variable, and a value that meets it.
+    fn conditions(reads: Reads) -> Vec<(bool, &'static str, &'static str)> {
+        let words: Vec<&str> = reads.conditions.split_whitespace().collect();
+        let one = |pair: &[&'static str]| {
+            let (variable, value) = pair[1].split_once(['=', '~']).unwrap_or((pair[1], "x"));
+            (pair[0] == "if", variable, value.trim_end_matches('?'))
+        };
+        words.chunks(2).map(one).collect()
     }
 
     #[test]
     fn every_variable_of_every_client_is_read_for_what_it_is() {
-        let all: Vec<Reads> = blocks()
-            .flat_map(|block| block.lines.lines().filter_map(move |line| read(block.name, line)))
-            .collect();
-        assert_eq!(all.len(), 66);
+        let all = all();
+        assert_eq!(all.len(), 77);
         for block in blocks() {
             for image in block.images.split(',').map(str::trim) {
-                let image = if image.ends_with('/') {
-                    format!("{image}retriever")
-                } else {
-                    image.to_owned()
-                };
+                let name = if image.ends_with('/') { "retriever" } else { "" };
+                let image = format!("ghcr.io/{image}{name}:1");
                 for wanted in all.iter().filter(|reads| reads.client == block.name) {
-                    let environment: Vec<_> = wanted.only_if.into_iter().collect();
-                    let found = told(&format!("ghcr.io/{image}:1"), &environment);
-                    assert!(found.contains(wanted), "{image}: {wanted:?}");
-                    let others = told(&format!("ghcr.io/{image}:1"), &[]);
-                    assert_eq!(others.contains(wanted), wanted.only_if.is_none(), "{wanted:?}");
+                    let conditions = conditions(*wanted);
+                    let met = conditions.iter().filter(|it| it.0).map(|it| (it.1, it.2));
+                    let met: Vec<_> = met.collect();
+                    assert!(told(&image, &met).contains(wanted), "{image}: {wanted:?}");
+                    for (has_to, variable, value) in conditions {
+                        let mut not = met.clone();
+                        not.retain(|(name, _)| *name != variable);
+                        not.push((variable, if has_to { "another" } else { value }));
+                        let is_any = has_to && !wanted.conditions.contains(['=', '~']);
+                        assert!(is_any || !told(&image, &not).contains(wanted), "{wanted:?}");
+                    }
                 }
             }
         }
     }
 
     #[test]
-    fn a_key_belongs_to_the_address_with_its_name() {
+    fn a_condition_is_met_by_a_value_or_by_none() {
+        let check = |condition: &str, environment: &[(&str, &str)], expected: bool| {
+            assert_eq!(holds(condition, &service("x", environment)), expected, "{condition}");
+        };
+        check("A", &[("A", "1")], true);
+        check("A", &[("A", "")], false);
+        check("A=true", &[("A", "True")], true);
+        check("A=true", &[], false);
+        check("A=true?", &[], true);
+        check("A=true?", &[("A", "false")], false);
+        check("A~tei-", &[("A", "cpu,tei-cpu")], true);
+        check("A~tei-", &[("A", "cpu")], false);
+    }
+
+    #[test]
+    fn an_address_names_its_keys_and_a_model_the_addresses_that_are_asked() {
         let reads = told(
             "mintplexlabs/anythingllm",
             &[("LLM_PROVIDER", "generic-openai"), ("EMBEDDING_ENGINE", "ollama")],
         );
         let of = |variable: &str| *reads.iter().find(|it| it.variable == variable).unwrap();
-        let key = of("GENERIC_OPEN_AI_API_KEY");
-        assert!(key.is_beside(of("GENERIC_OPEN_AI_BASE_PATH")));
-        assert!(!key.is_beside(of("EMBEDDING_BASE_PATH")));
+        let keys: Vec<_> = of("GENERIC_OPEN_AI_BASE_PATH").keys().collect();
+        assert_eq!(keys, ["GENERIC_OPEN_AI_API_KEY"]);
         assert_eq!(of("EMBEDDING_BASE_PATH").purpose, Purpose::Base(Api::Ollama));
+        let model = of("GENERIC_OPEN_AI_MODEL_PREF");
+        assert!(model.is_asked_of(Some("GENERIC_OPEN_AI_BASE_PATH")));
+        assert!(!model.is_asked_of(Some("EMBEDDING_BASE_PATH")));
+        assert!(!model.is_asked_of(None));
+        // Whatever a line names is a line of the same client, or a key.
+        for reads in all() {
+            let is_known = |name: &str| {
+                all().iter().any(|other| other.client == reads.client && other.variable == name)
+            };
+            assert!(reads.at.split(',').all(|name| name.is_empty() || is_known(name)), "{reads:?}");
+            assert!(reads.keys().all(|name| name.to_lowercase().contains("key")), "{reads:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_may_have_its_port_elsewhere() {
+        let check = |variable: &str, environment: &[(&str, &str)], expected: Option<u16>| {
+            let service = service("x", environment);
+            let reads = all().into_iter().find(|it| it.variable == variable).unwrap();
+            let ports: Vec<u16> =
+                reads.targets("tei", &service).iter().map(|target| target.port).collect();
+            assert_eq!(ports, Vec::from_iter(expected), "{variable}");
+        };
+        check("TEI_HOST", &[], Some(80));
+        check("LLM_SERVER_HOST_IP", &[("LLM_SERVER_PORT", "8000")], Some(8000));
+        check("LLM_SERVER_HOST_IP", &[], None);
+        check("LLM_SERVER_HOST_IP", &[("LLM_SERVER_PORT", "many")], None);
     }
 
     #[test]

@@ -51,6 +51,23 @@ impl Target {
         })
     }
 
+    /// A host and a port that are said apart.
+    pub(super) fn of(host: &str, port: u16) -> Option<Self> {
+        Self::parse_base(&format!("{}:{port}", host.trim()))
+    }
+
+    /// The same, at another port.
+    #[must_use]
+    pub fn at_port(&self, port: u16) -> String {
+        let host =
+            if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        match (self.text.contains("://"), self.tls) {
+            (false, _) => format!("{host}:{port}{}", self.path),
+            (true, false) => format!("http://{host}:{port}{}", self.path),
+            (true, true) => format!("https://{host}:{port}{}", self.path),
+        }
+    }
+
     /// Those in a text of other things: words, settings.
     #[must_use]
     pub fn all_in(text: &str) -> Vec<Self> {
@@ -89,6 +106,18 @@ mod tests {
         assert_eq!(host("http://a:1").as_deref(), Some("a 1"));
         assert_eq!(host("ollama"), None);
         assert_eq!(host("redis://a:1"), None);
+    }
+
+    #[test]
+    fn an_address_is_written_at_another_port_as_it_was() {
+        let check = |target: Option<Target>, expected: &str| {
+            assert_eq!(target.map(|it| it.at_port(9)).as_deref(), Some(expected));
+        };
+        check(Target::parse("https://a:1/v1/"), "https://a:9/v1");
+        check(Target::parse("http://[::1]:1"), "http://[::1]:9");
+        check(Target::of("tei", 80), "tei:9");
+        assert_eq!(Target::of("a b", 80), None);
+        assert_eq!(Target::of("http://a", 80), Target::parse("http://a:80"));
     }
 
     #[test]

@@ -185,17 +185,11 @@ impl<'a> Call<'a> {
                 target.port,
                 listener.port
             );
-            let fix = format!("write `{}`", self.with_port(listener.port));
+            let fix = format!("write `{}`", target.at_port(listener.port));
             let finding = self.finding(&CALLS_OTHERWISE, message, fix);
             return Some(finding.also(&listener.port_place, "the port that it listens on"));
         }
         self.protocol(listener).or_else(|| self.path(listener))
-    }
-
-    fn with_port(&self, port: u16) -> String {
-        let target = &self.connection.target;
-        let scheme = if target.tls { "https" } else { "http" };
-        format!("{scheme}://{}:{port}{}", target.host, target.path)
     }
 
     fn protocol(&self, listener: &Listener) -> Option<Finding> {
@@ -219,7 +213,7 @@ impl<'a> Call<'a> {
     fn path(&self, listener: &Listener) -> Option<Finding> {
         let api = match self.connection.reads?.purpose {
             Purpose::Base(api) => api,
-            Purpose::Model | Purpose::Key | Purpose::Browser => return None,
+            Purpose::Model | Purpose::Browser => return None,
         };
         let http = listener.engine.http();
         let prefix = listener.prefix.as_str();
@@ -240,6 +234,7 @@ impl<'a> Call<'a> {
                 );
                 return Some(self.finding(&CALLS_OTHERWISE, message, fix));
             }
+            Api::Ollama if !http.openai_roots.is_empty() => &[""],
             Api::OpenAi | Api::Ollama | Api::Tei | Api::Tgi | Api::Other => return None,
         };
         if expected.iter().any(|root| path.strip_prefix(prefix) == Some(*root)) {

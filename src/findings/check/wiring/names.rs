@@ -50,6 +50,7 @@ fn called<'a>(wiring: &'a Wiring, connection: &Connection) -> Option<&'a Listene
 fn not_served(wiring: &Wiring, wanted: &Wanted) -> Option<Finding> {
     let own =
         wiring.connections.iter().filter(|it| it.client == wanted.client && it.reads.is_some());
+    let own = own.filter(|it| wanted.reads.is_asked_of(it.variable.as_deref()));
     let listeners: Option<Vec<&Listener>> = own.map(|it| called(wiring, it)).collect();
     let listeners = listeners.filter(|all| !all.is_empty())?;
     if listeners.iter().any(|listener| listener.names.is_empty()) {

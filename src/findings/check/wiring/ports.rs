@@ -6,9 +6,10 @@ use super::{about, is_loopback, publishes, wiring};
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
-use crate::findings::{Finding, Findings, Rule};
+use crate::findings::{Finding, Findings, Rule, Severity};
+use crate::options::Role;
 use crate::plan::wiring::{Leads, Listener};
-use crate::project::{Port, Service};
+use crate::project::{Port, Project, Service};
 
 /// Ports of engines, and those of the host.
 pub static CHECK: Check =
@@ -95,6 +96,9 @@ fn unused(listener: &Listener, service: &Service) -> Option<Finding> {
     })
 }
 
+/// Two services, each with a port of the host that the other has as well.
+type Pair<'a> = [(&'a Service, &'a Port); 2];
+
 /// Two services that want the same port of the host.
 fn taken_twice(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let mut taken: HashMap<u16, Vec<(&Service, &Port)>> = HashMap::new();
@@ -110,11 +114,42 @@ fn taken_twice(facts: &ProjectFacts<'_>, findings: &mut Findings) {
                 other.name.value != service.name.value && same_address(theirs, port)
             };
             if let Some((other, theirs)) = others.iter().find(meets) {
-                findings.push(twice((service, port), (other, theirs), number));
+                let pair = [(*other, *theirs), (service, port)];
+                let is_either = are_alternatives(facts, pair);
+                findings.push(if is_either { either(pair, number) } else { twice(pair, number) });
             }
             others.push((service, port));
         }
     }
+}
+
+/// Whether two services are written to be started one at a time: one variable says the port of both,
+/// and nothing starts them together. Where preflight is a part of the `up`, both are.
+fn are_alternatives(facts: &ProjectFacts<'_>, pair: Pair<'_>) -> bool {
+    let [(_, one), (_, other)] = pair;
+    let is_in_both = |name: &str| other.place.variables.iter().any(|it| it.name == name);
+    let is_shared = one.place.variables.iter().any(|it| is_in_both(&it.name));
+    let starts_both = |service: &Service| {
+        let started = started_by(facts.project, service);
+        pair.iter().all(|(it, _)| started.contains(&it.name.value.as_str()))
+    };
+    facts.role == Role::Hand && is_shared && !facts.project.services.iter().any(starts_both)
+}
+
+/// The services that are started with one of them: itself, and all that it depends on.
+fn started_by<'a>(project: &'a Project, service: &'a Service) -> Vec<&'a str> {
+    let mut started = vec![service.name.value.as_str()];
+    let mut at = 0;
+    while let Some(name) = started.get(at).copied() {
+        let edges = project.service(name).into_iter().flat_map(|it| &it.depends_on);
+        for edge in edges {
+            if !started.contains(&edge.service.as_str()) {
+                started.push(edge.service.as_str());
+            }
+        }
+        at += 1;
+    }
+    started
 }
 
 fn same_address(one: &Port, other: &Port) -> bool {
@@ -123,11 +158,10 @@ fn same_address(one: &Port, other: &Port) -> bool {
     any(one) || any(other) || one.host_ip == other.host_ip
 }
 
-fn twice(one: (&Service, &Port), other: (&Service, &Port), number: u16) -> Finding {
-    let (service, port) = one;
+fn twice([(one, theirs), (other, port)]: Pair<'_>, number: u16) -> Finding {
     let message = format!(
         "services `{}` and `{}` both publish port {number} of the host, and Docker gives it to one of them",
-        other.0.name.value, service.name.value
+        one.name.value, other.name.value
     );
     let fix = format!(
         "publish one of them at another port, such as `\"{}:{}\"`",
@@ -135,6 +169,16 @@ fn twice(one: (&Service, &Port), other: (&Service, &Port), number: u16) -> Findi
         port.target
     );
     let finding = Finding::new(&PORT_TAKEN_TWICE, message, fix);
-    let finding = finding.service(&service.name.value).at(&port.place);
-    finding.also(&other.1.place, "the same port")
+    finding.service(&other.name.value).at(&port.place).also(&theirs.place, "the same port")
+}
+
+fn either([(one, theirs), (other, port)]: Pair<'_>, number: u16) -> Finding {
+    let (one, other) = (&one.name.value, &other.name.value);
+    let message = format!(
+        "services `{one}` and `{other}` publish port {number} of the host by one variable: only one of \
+         them can be started"
+    );
+    let fix = format!("start one of them (`docker compose up {one}`), or give each a profile");
+    let finding = Finding::new(&PORT_TAKEN_TWICE, message, fix).severity(Severity::Warning);
+    finding.service(other).at(&port.place).also(&theirs.place, "the same port")
 }
