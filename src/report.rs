@@ -9,6 +9,7 @@ pub mod human;
 pub mod json;
 pub mod lock;
 pub mod logging;
+pub mod picture;
 pub mod plan;
 pub mod progress;
 pub mod redact;
@@ -18,6 +19,7 @@ mod containers;
 mod failure;
 mod format;
 mod github;
+mod html;
 mod junit;
 mod markdown;
 mod memory;
@@ -46,6 +48,7 @@ use crate::plan::lanes::Lane;
 use crate::report::redact::Redactor;
 use crate::source_map::SourceMap;
 use crate::timing::Timing;
+use picture::Picture;
 use text::Cleaner;
 
 pub use failure::Failure;
@@ -61,6 +64,7 @@ pub static FORMATS: &[&Format] = &[
     &sarif::FORMAT,
     &github::FORMAT,
     &markdown::FORMAT,
+    &html::FORMAT,
 ];
 
 /// The format that is called so, in any case.
@@ -91,6 +95,8 @@ pub struct Report {
     pub devices: Vec<HostDevice>,
     /// What a fetch would bring; absent: this is no dry run, or nothing is missing.
     pub planned: Option<Planned>,
+    /// The stack, with what is broken in it.
+    pub picture: Picture,
     /// How long it took.
     pub timing: Timing,
 }
@@ -221,6 +227,8 @@ pub struct RunOutcome<'a> {
     pub devices: Vec<HostDevice>,
     /// What a fetch would bring; absent: this is no dry run, or nothing is missing.
     pub planned: Option<Planned>,
+    /// The stack.
+    pub picture: Picture,
     /// `--allow-unknown`.
     pub allow_unknown: bool,
     /// How long it took.
@@ -280,6 +288,7 @@ impl Report {
             containers,
             devices,
             planned,
+            picture,
             allow_unknown,
             timing,
         } = outcome;
@@ -320,6 +329,7 @@ impl Report {
         let findings = with_variables(sorted(findings.into_vec(), &reports));
         let findings = once(with_consequences(findings));
         let exit = exit_code(&findings);
+        let picture = picture.marked(&findings, &reports);
         Self {
             subject,
             role,
@@ -330,6 +340,7 @@ impl Report {
             containers,
             devices,
             planned,
+            picture,
             timing,
         }
     }

@@ -475,6 +475,7 @@ fn format_of_file(file: &str) -> &'static str {
         "sarif" => "sarif",
         "xml" => "junit",
         "md" | "markdown" => "markdown",
+        "htm" | "html" => "html",
         "txt" => "human",
         _ => "json",
     }
@@ -539,6 +540,7 @@ mod tests {
             ("a.b/report.XML", "junit"),
             ("report.json", "json"),
             ("report.md", "markdown"),
+            ("report.html", "html"),
             ("report.txt", "human"),
             ("report", "json"),
             ("json=report.xml", "json"),

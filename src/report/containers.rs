@@ -14,10 +14,7 @@ pub(super) fn render(containers: &[ContainerReport], cleaner: Cleaner<'_>, most:
     if containers.is_empty() {
         return String::new();
     }
-    let cells = |container: &ContainerReport| {
-        [cleaner.line(&container.name), cleaner.line(&container.service), state(container)]
-    };
-    let rows: Vec<[String; 3]> = containers.iter().map(cells).collect();
+    let rows = rows(containers, cleaner);
     let width = |column: usize| {
         let cells = rows.iter().map(|row| columns(&row[column]));
         cells.chain([HEADER[column].len()]).max().unwrap_or(0)
@@ -34,6 +31,14 @@ pub(super) fn render(containers: &[ContainerReport], cleaner: Cleaner<'_>, most:
         table.push_str(&format!("{first}{first_fill}  {second}{second_fill}  {third}\n"));
     }
     table
+}
+
+/// The name, the service and the state of each.
+pub(super) fn rows(containers: &[ContainerReport], cleaner: Cleaner<'_>) -> Vec<[String; 3]> {
+    let cells = |container: &ContainerReport| {
+        [cleaner.line(&container.name), cleaner.line(&container.service), state(container)]
+    };
+    containers.iter().map(cells).collect()
 }
 
 /// `running, healthy`, `exited (137), killed for memory`, `restarting (4 times)`.

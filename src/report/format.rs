@@ -9,6 +9,8 @@ use crate::plan::lanes::Plan;
 pub struct Format {
     /// As `--format` and `-o` take it.
     pub name: &'static str,
+    /// Whether it shows the stack as a picture.
+    pub draws: bool,
     /// The report.
     pub report: fn(&Report, Telling<'_>) -> String,
     /// Why there is none; absent: whoever reads this format reads the verdict as well.

@@ -12,6 +12,7 @@ use crate::options::Charset;
 /// See [`super::format`].
 pub(super) static FORMAT: Format = Format {
     name: "github",
+    draws: false,
     report: render,
     failure: Some(render_failure),
     plan: None,

@@ -33,6 +33,7 @@ impl Default for Layout {
 /// See [`super::format`].
 pub(super) static FORMAT: Format = Format {
     name: "human",
+    draws: false,
     report: render,
     failure: None,
     plan: Some(plan::human),
@@ -75,6 +76,22 @@ pub(super) fn finding_alone(found: &Finding, telling: Telling<'_>) -> String {
     finding(found, telling, &renderer, &LineSecrets::default())
 }
 
+/// The lines that a finding points at, with their carets, and what is said below them; the first is empty
+/// where no file states it.
+pub(super) fn excerpt_and_notes(found: &Finding, telling: Telling<'_>) -> (String, Vec<String>) {
+    let cleaner = telling.cleaner();
+    let (marks, mut notes) = pointers(found, cleaner);
+    let width = source_width(telling.layout);
+    let excerpts = excerpts(&marks, telling.sources, &LineSecrets::default(), cleaner, width);
+    notes.extend(remarks(found, cleaner));
+    let title = Level::NOTE.primary_title("");
+    let group = Group::with_title(title).elements(excerpts.iter().map(cause));
+    let renderer = Renderer::plain().term_width(telling.layout.width);
+    let rendered = corrected(renderer.render(&[group]), &excerpts);
+    let excerpt = rendered.split_once('\n').map_or("", |(_, below)| below);
+    (excerpt.to_owned(), notes)
+}
+
 fn finding(
     finding: &Finding,
     telling: Telling<'_>,
@@ -89,9 +106,7 @@ fn finding(
         Severity::Note => Level::NOTE,
     };
     let (marks, mut notes) = pointers(finding, cleaner);
-    // The gutter takes what is left of the width.
-    let width = layout.width.saturating_sub(14).max(20);
-    let excerpts = excerpts(&marks, sources, secrets, cleaner, width);
+    let excerpts = excerpts(&marks, sources, secrets, cleaner, source_width(layout));
     notes.extend(remarks(finding, cleaner));
     let title = level.primary_title(cleaner.line(&finding.message)).id(finding.rule.id);
     let group = Group::with_title(title)
@@ -99,6 +114,11 @@ fn finding(
         .elements(notes.into_iter().map(|note| Level::NOTE.message(note)))
         .element(Level::HELP.message(cleaner.lines(&finding.fix)));
     corrected(renderer.render(&[group]), &excerpts)
+}
+
+/// How much of a source line is shown: the gutter takes what is left of the width.
+fn source_width(layout: Layout) -> usize {
+    layout.width.saturating_sub(14).max(20)
 }
 
 fn cause(excerpt: &Excerpt) -> Element<'_> {

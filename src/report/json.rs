@@ -204,6 +204,7 @@ impl Tool {
 /// See [`super::format`].
 pub(super) static FORMAT: Format = Format {
     name: "json",
+    draws: false,
     report: render,
     failure: Some(render_failure),
     plan: Some(plan::json),

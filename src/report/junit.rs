@@ -41,6 +41,7 @@ enum CaseOutcome {
 /// See [`super::format`].
 pub(super) static FORMAT: Format = Format {
     name: "junit",
+    draws: false,
     report: render,
     failure: Some(render_failure),
     plan: None,

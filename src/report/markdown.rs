@@ -12,6 +12,7 @@ const MOST_FINDINGS: usize = 100;
 /// See [`super::format`].
 pub(super) static FORMAT: Format = Format {
     name: "markdown",
+    draws: false,
     report: render,
     failure: Some(render_failure),
     plan: None,

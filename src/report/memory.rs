@@ -4,9 +4,11 @@
 mod amounts;
 mod bar;
 mod block;
+mod drawn;
 mod lanes;
 
 use self::amounts::Range;
+pub(super) use self::drawn::{Drawn, drawn, uses};
 use super::text::{Cleaner, cut_columns_end, listed};
 use super::{LaneReport, Report, Telling};
 use crate::amount::size;

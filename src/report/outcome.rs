@@ -15,7 +15,10 @@ use crate::project::docker::Container;
 use crate::project::mounts::Sight;
 use crate::timing::Timing;
 
-use super::{ContainerReport, FileReport, FileState, LaneOutcome, Planned, RunOutcome, Subject};
+use super::picture::Picture;
+use super::{
+    ContainerReport, FileReport, FileState, LaneOutcome, Planned, RunOutcome, Subject, named,
+};
 
 impl<'a> RunOutcome<'a> {
     /// Puts together what was seen and what was found.
@@ -53,10 +56,22 @@ impl<'a> RunOutcome<'a> {
             containers: containers(project),
             devices: project.devices.to_vec(),
             planned: planned(lanes),
+            picture: if is_drawn(options) {
+                Picture::of(project, lanes, files)
+            } else {
+                Picture::default()
+            },
             allow_unknown: options.allow_unknown,
             timing,
         }
     }
+}
+
+/// Whether anybody is shown the picture.
+fn is_drawn(options: &Options) -> bool {
+    let report = &options.report;
+    let mut chosen = report.outputs.iter().map(|(format, _)| *format).chain([report.format]);
+    chosen.any(|format| named(format.name()).is_some_and(|format| format.draws))
 }
 
 /// What a dry run would bring, for all lanes.

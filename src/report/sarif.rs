@@ -27,6 +27,7 @@ const LONGEST_SUMMARY: usize = 1000;
 /// See [`super::format`].
 pub(super) static FORMAT: Format = Format {
     name: "sarif",
+    draws: false,
     report: render,
     failure: Some(render_failure),
     plan: None,

@@ -92,6 +92,7 @@ fn outcome(lanes: &[Lane], unknown: &[(&str, &str)], found: Vec<Finding>) -> Rep
         containers: Vec::new(),
         devices: Vec::new(),
         planned: None,
+        picture: Picture::default(),
         allow_unknown: false,
         timing: Timing::default(),
     })
@@ -188,6 +189,7 @@ fn an_unknown_lane_can_be_accepted() {
         containers: Vec::new(),
         devices: Vec::new(),
         planned: None,
+        picture: Picture::default(),
         allow_unknown: true,
         timing: Timing::default(),
     };
@@ -367,6 +369,7 @@ pub(super) fn rich() -> (Report, SourceMap) {
             lanes: vec!["reader".to_owned()],
         }],
         planned: None,
+        picture: Picture::default(),
         allow_unknown: false,
         timing: Timing::default(),
     });

@@ -77,7 +77,7 @@ fn offered(words: &[&str]) -> Vec<String> {
 fn completions_know_lanes_checks_exit_codes_and_formats() {
     assert_eq!(offered(&["--lane"]), ["reader", "coder"]);
     assert_eq!(offered(&["verify", "--lane"]), ["reader", "coder"]);
-    let formats = ["human", "json", "junit", "sarif", "github", "markdown", "yaml"];
+    let formats = ["human", "json", "junit", "sarif", "github", "markdown", "html", "yaml"];
     assert_eq!(offered(&["--format"]), formats);
     for words in [&["--allow"][..], &["fetch", "--deny"], &["explain"]] {
         let offered = offered(words);

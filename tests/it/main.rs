@@ -150,6 +150,8 @@ mod mount_sources;
 mod one_cause;
 /// Every engine and every kind of thing that it can be given as its model.
 mod opened_kinds;
+/// The report as a page, in a genuine browser.
+mod page;
 /// Files that an engine uses together.
 mod pairs_of_files;
 /// Who may change what a finding weighs.

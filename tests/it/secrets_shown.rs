@@ -121,6 +121,11 @@ fn no_secret_is_in_markdown() {
 }
 
 #[test]
+fn no_secret_is_in_html() {
+    masked(&["verify", "--format", "html"]);
+}
+
+#[test]
 fn no_secret_is_in_the_printed_project_unless_it_is_asked_for() {
     for format in ["yaml", "json"] {
         masked(&["config", "--format", format]);
@@ -184,7 +189,7 @@ fn no_name_of_a_project_lies_in_any_format() {
          v}}\n"
     );
     let sandbox = Sandbox::new().file("compose.yaml", text).variable("PREFLIGHT_LOG", "trace");
-    let formats = ["human", "json", "sarif", "junit", "github", "markdown"];
+    let formats = ["human", "json", "sarif", "junit", "github", "markdown", "html"];
     let checks = formats.map(|format| vec!["verify", "--format", format]);
     let others = [
         vec!["plan"],

@@ -88,7 +88,7 @@ pub(super) fn row(stay: &Stay<'_>, bank: &Bank<'_>, cleaner: Cleaner<'_>) -> Row
 }
 
 /// A bar for each lane, which begins where that of the one before it ends.
-fn bars(bank: &Bank<'_>) -> Vec<Bar> {
+pub(super) fn bars(bank: &Bank<'_>) -> Vec<Bar> {
     let mut before = 0_u64;
     let bar = |stay: &Stay<'_>| {
         let mut stretches = vec![(Stretch::Free, before)];

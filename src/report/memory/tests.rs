@@ -5,6 +5,7 @@ use crate::options::{Charset, Role};
 use crate::plan::engine::memory::{Claim, Largest};
 use crate::plan::lanes::Lane;
 use crate::report::human::Layout;
+use crate::report::picture::Picture;
 use crate::report::redact::Redactor;
 use crate::report::tests::{assert_same, lane, telling};
 use crate::report::{LaneOutcome, RunOutcome, Subject, named};
@@ -88,6 +89,7 @@ fn report(subject: Subject) -> Report {
             HostDevice { reserved: 2 * GIB, ..device("GPU-7f", 80 * GIB, &[]) },
         ],
         planned: None,
+        picture: Picture::default(),
         allow_unknown: false,
         timing: Timing::default(),
     })
