@@ -22,6 +22,11 @@ pub trait View {
 
     /// The content of the file at `path`.
     fn open(&self, path: &Path) -> Look<Box<dyn ReadSeek + '_>>;
+
+    /// Whether places all over a file can be read without bringing much of it.
+    fn is_near(&self) -> bool {
+        true
+    }
 }
 
 /// The file system of one service, in its own words.

@@ -164,6 +164,10 @@ impl View for DistantView {
             Err(error) => Look::Unknown(error.to_string()),
         }
     }
+
+    fn is_near(&self) -> bool {
+        false
+    }
 }
 
 /// A path of the view as the repository has it; the root is empty. Absent: it is none.

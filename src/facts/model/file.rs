@@ -230,7 +230,7 @@ pub(super) fn with(
     file.content = match view.open(path) {
         Look::Seen(mut reader) => {
             let content = read(&mut *reader, &stat);
-            if matches!(content, Content::Gguf(_) | Content::Safetensors(_)) {
+            if view.is_near() && matches!(content, Content::Gguf(_) | Content::Safetensors(_)) {
                 file.zero_windows = zero_windows(&mut *reader, stat.size);
             }
             content
