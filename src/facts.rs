@@ -232,6 +232,12 @@ impl LaneFacts {
         self.source.fetch.is_some() || !self.source.fetched.is_empty()
     }
 
+    /// Whether this run brings what is missing of the lane, if nothing speaks against it.
+    #[must_use]
+    pub fn is_brought(&self) -> bool {
+        self.orders.may_fetch && (self.lane.source.is_some() || !self.cached.is_empty())
+    }
+
     /// Whether the lane's engine may not ask the hub.
     #[must_use]
     pub fn engine_is_offline(&self) -> bool {

@@ -190,16 +190,29 @@ pub fn files(facts: &LaneFacts, findings: &mut Findings) {
     // What a dry run would bring is not there to be judged.
     let judged = if facts.source.planned.is_some() { 1 } else { 2 };
     let stages: [fn(&LaneFacts, &mut Findings); 2] = [sources, models];
-    for stage in stages.into_iter().take(judged) {
-        let of_lane = |finding: &&Finding| finding.is_about(&facts.lane.name);
-        let caused = findings.iter().filter(of_lane).any(|it| it.stops() && !is_apart(it));
+    let found = stages.into_iter().take(judged).map(|stage| {
         let mut found = findings.alike();
         stage(facts, &mut found);
-        for mut finding in found.into_vec() {
-            finding.consequence |= caused;
+        found.into_vec()
+    });
+    let found: Vec<Vec<Finding>> = found.collect();
+    let of_lane = |finding: &&Finding| finding.is_about(&facts.lane.name);
+    let is_short = findings.iter().filter(of_lane).chain(found.iter().flatten()).any(is_short);
+    let is_left_out = is_short && facts.is_brought();
+    for stage in found {
+        let caused = findings.iter().filter(of_lane).any(|it| it.stops() && !is_apart(it));
+        for mut finding in stage {
+            let is_missing = finding.stops() && finding.rule.exit == ExitCode::Incomplete;
+            finding.consequence |= caused || is_left_out && is_missing;
             findings.push(finding);
         }
     }
+}
+
+/// Whether a finding shows that there is too little memory for a lane, which is why nothing more is brought
+/// for it.
+fn is_short(finding: &Finding) -> bool {
+    finding.stops() && finding.rule.exit == ExitCode::Memory
 }
 
 /// Whether a finding has nothing to do with whether the lane's files are there: it is about the words
@@ -286,8 +299,9 @@ pub fn smoke(facts: &LaneFacts, findings: &mut Findings) {
 /// Whether a finding shows that bringing the rest of a lane's files would be in vain: not something
 /// missing, but something that cannot work.
 fn condemns(finding: &Finding) -> bool {
-    finding.stops()
-        && matches!(finding.rule.exit, ExitCode::Corrupt | ExitCode::Lane | ExitCode::Usage)
+    let is_wrong =
+        matches!(finding.rule.exit, ExitCode::Corrupt | ExitCode::Lane | ExitCode::Usage);
+    finding.stops() && is_wrong || is_short(finding)
 }
 
 impl Judge for Findings {
@@ -305,5 +319,11 @@ impl Judge for Findings {
         let mut found = self.alike();
         models(facts, &mut found);
         found.iter().any(condemns)
+    }
+
+    fn does_not_fit(&self, facts: &LaneFacts) -> bool {
+        let mut found = self.alike();
+        models(facts, &mut found);
+        found.iter().any(is_short)
     }
 }

@@ -6,7 +6,7 @@ use fake_hub::{FakeHub, Made, Origin};
 use serde_json::Value;
 
 use crate::gguf_oracle::document::{Document, Tensor};
-use crate::hub_stack::{GGUF, brought, builder, hub, stack};
+use crate::hub_stack::{GGUF, brought, builder, check, edit, hub, stack};
 use crate::sandbox::{Run, Sandbox, repository};
 
 /// How much larger the middle layers of [`large`] are than those of the quickstart's model.
@@ -14,6 +14,8 @@ const TIMES: i64 = 64;
 
 /// What is asked for of a file at first. The header of [`large`] is shorter.
 const FIRST_PIECE: &str = "bytes=0-65535";
+
+const MISMATCH: &str = "tensor-parallel-mismatch";
 
 const TOKEN: &str = "hf_abcdefghijklmnopqrstuvwxyz012345";
 
@@ -60,6 +62,13 @@ fn on_card(hub: &FakeHub) -> Sandbox {
     sandbox.variable("HF_ENDPOINT", hub.url())
 }
 
+fn remove_weights(sandbox: &Sandbox) {
+    let models = sandbox.path().join("models");
+    for file in brought(sandbox).iter().filter(|file| file.ends_with(".safetensors")) {
+        fs_err::remove_file(models.join(file)).unwrap();
+    }
+}
+
 /// What was asked for of large files, each once: one that comes late is asked for again.
 fn ranges(hub: &FakeHub) -> BTreeSet<String> {
     let requests = hub.requests().into_iter();
@@ -96,6 +105,47 @@ fn of_a_large_file_the_header_is_read_and_no_more() {
     assert!(weights > 20 << 20, "{told:#}");
     assert_eq!(ranges(&hub), BTreeSet::from([FIRST_PIECE.to_owned()]));
     assert_eq!(brought(&sandbox), [".keep"]);
+}
+
+#[test]
+fn of_what_does_not_fit_no_byte_of_the_weights_is_fetched() {
+    let hub = large_hub();
+    let sandbox = on_card(&hub);
+    let run = sandbox.run(&["fetch", "--gpus", "16MiB"]);
+    check(&run, 21, &["error[gpu-memory-short]: `big` needs more than the 0.02 GiB of GPU 0"]);
+    assert_eq!(ranges(&hub), BTreeSet::from([FIRST_PIECE.to_owned()]));
+    assert_eq!(brought(&sandbox), [".keep"]);
+    let allowed = sandbox.run(&["fetch", "--gpus", "16MiB", "--allow", "gpu-memory-short"]);
+    check(&allowed, 0, &["note[gpu-memory-short]: `big` needs more"]);
+    assert_eq!(brought(&sandbox), [".keep", "large.gguf"]);
+}
+
+#[test]
+fn of_what_its_configuration_shows_not_to_fit_no_weights_are_fetched() {
+    let hub = hub(&[]);
+    for is_here in [false, true] {
+        let sandbox = stack(&hub);
+        edit(&sandbox, "--served-model-name tiny", "--tensor-parallel-size 3");
+        edit(&sandbox, "count: 1", "count: 3");
+        if is_here {
+            let told = sandbox.run(&["fetch", "--lane", "coder", "--allow", MISMATCH]);
+            check(&told, 0, &["note[tensor-parallel-mismatch]"]);
+            remove_weights(&sandbox);
+        }
+        let run = sandbox.run(&["fetch", "--lane", "coder"]);
+        check(&run, 21, &["error[tensor-parallel-mismatch]"]);
+        let brought = brought(&sandbox);
+        assert!(brought.iter().any(|file| file.ends_with("config.json")), "{brought:?}");
+        assert!(!brought.iter().any(|file| file.ends_with(".safetensors")), "{brought:?}");
+        // Where nothing is to be fetched, what is missing comes first.
+        check(
+            &sandbox.run(&["verify", "--lane", "coder"]),
+            10,
+            &["error[tensor-parallel-mismatch]"],
+        );
+        let allowed = sandbox.run(&["fetch", "--lane", "coder", "--allow", MISMATCH]);
+        check(&allowed, 0, &["note[tensor-parallel-mismatch]"]);
+    }
 }
 
 #[test]

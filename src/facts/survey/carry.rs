@@ -128,8 +128,13 @@ impl Carrier<'_> {
         let progress = self.progress.for_lane(&facts.lane.name);
         let unlinked = std::mem::take(&mut supply.unlinked);
         blocking(unlinked, |links| links.iter().try_for_each(Download::make_link)).await?;
-        let downloads = std::mem::take(&mut supply.downloads);
-        for stage in stages::of(downloads) {
+        let stages = stages::of(std::mem::take(&mut supply.downloads));
+        // The configuration may have been there before.
+        let is_of_weights = stages.first().is_some_and(|stage| stages::is_of_weights(stage));
+        if is_of_weights && supply.update.is_none() && self.judge.does_not_fit(facts) {
+            return Ok(Brought::InVain);
+        }
+        for stage in stages {
             self.hub.fetch(&supply.listing, &stage, &progress).await?;
             if supply.update.is_none() && self.condemns(facts, supply).await {
                 return Ok(Brought::InVain);

@@ -13,4 +13,7 @@ pub trait Judge {
 
     /// Whether the files of a lane that are there show that the rest would be brought in vain.
     fn ends_at_files(&self, facts: &LaneFacts) -> bool;
+
+    /// Whether the configuration of a lane that is there shows that the lane does not fit.
+    fn does_not_fit(&self, facts: &LaneFacts) -> bool;
 }

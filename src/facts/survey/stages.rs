@@ -8,10 +8,17 @@ const SMALL: u64 = 64 * 1024 * 1024;
 
 /// The small files first: a lane whose configuration shows that it cannot work costs no weights.
 pub(super) fn of(downloads: Vec<Download>) -> Vec<Vec<Download>> {
-    let (small, weights): (Vec<_>, Vec<_>) = downloads.into_iter().partition(|download| {
-        download.file.size <= SMALL && Weights::of(&download.file.path).is_none()
-    });
+    let (small, weights): (Vec<_>, Vec<_>) = downloads.into_iter().partition(is_small);
     [small, weights].into_iter().filter(|stage| !stage.is_empty()).collect()
+}
+
+/// Whether there is no small file in a stage.
+pub(super) fn is_of_weights(stage: &[Download]) -> bool {
+    !stage.iter().any(is_small)
+}
+
+fn is_small(download: &Download) -> bool {
+    download.file.size <= SMALL && Weights::of(&download.file.path).is_none()
 }
 
 #[cfg(test)]
@@ -35,6 +42,7 @@ mod tests {
             .map(|stage| stage.iter().map(|download| download.file.path.as_str()).collect())
             .collect();
         assert_eq!(paths, [["config.json"], ["a.safetensors"]]);
+        assert!(!is_of_weights(&stages[0]) && is_of_weights(&stages[1]));
         assert!(of(Vec::new()).is_empty());
     }
 }
