@@ -57,7 +57,12 @@ impl HostCards {
                 also: None,
             });
             let is_listed = matches!(cards, Cards::Listed(_));
-            return Self { declared: each.collect(), is_listed, ..Self::default() };
+            let seen = root.map(of_nvidia).unwrap_or_default();
+            return Self {
+                declared: also(each.collect(), is_listed, &seen),
+                is_listed,
+                ..Self::default()
+            };
         }
         let Some(root) = root else { return Self::default() };
         Self { nvidia: of_nvidia(root), amd: of_amd(root), ..Self::default() }
@@ -105,7 +110,11 @@ impl HostCards {
             Gpu::Index(index) if self.is_listed || self.declared.is_empty() => {
                 cards.get(usize::try_from(*index).ok()?)?
             }
-            Gpu::Index(_) => cards.first().filter(|_| cards.len() == 1)?,
+            Gpu::Index(index) => {
+                let is_it = |card: &&HostCard| card.also.as_deref() == Some(&*index.to_string());
+                let found = cards.iter().find(is_it);
+                found.or_else(|| cards.first().filter(|_| cards.len() == 1))?
+            }
             Gpu::Named(name) => {
                 let is_it = |card: &&HostCard| {
                     // A UUID may be cut short.
@@ -132,6 +141,22 @@ impl HostCards {
             () => &self.nvidia,
         }
     }
+}
+
+/// Cards that somebody declares with what the driver calls them beside that: their UUIDs, or their indices
+/// where they are declared by UUID. Nothing is taken from it unless it is about these cards.
+fn also(declared: Vec<HostCard>, is_listed: bool, seen: &[HostCard]) -> Vec<HostCard> {
+    let is_same = declared.len() == seen.len();
+    let each = declared.into_iter().enumerate().map(|(index, card)| {
+        let also = if is_listed {
+            seen.get(index).filter(|_| is_same).and_then(|seen| seen.also.clone())
+        } else {
+            let is_it = |seen: &&HostCard| seen.also.as_deref() == Some(&*card.key);
+            seen.iter().find(is_it).map(|seen| seen.key.clone())
+        };
+        HostCard { also, ..card }
+    });
+    each.collect()
 }
 
 /// Whether GPUs are handed in as files, as those of AMD are.

@@ -104,6 +104,30 @@ fn an_index_is_no_card_that_is_declared_by_its_uuid_among_others() {
 }
 
 #[test]
+fn a_card_that_is_declared_is_found_by_what_its_driver_calls_it() {
+    let root = host();
+    let requests = hardware(&json!({"gpus": [{"count": 1}]}));
+    let named = |name: &str| Gpu::Named(name.to_owned());
+    let listed = |text: &str| HostCards::gather(Some(&text.parse().unwrap()), Some(root.path()));
+    let two = listed("24GB,80GB");
+    assert_eq!(two.key(&named("GPU-ab02"), &requests), Some("1"));
+    assert_eq!(two.key(&named("GPU-ab"), &requests), Some("1"));
+    assert_eq!(two.key(&named("GPU-a"), &requests), None);
+    // Those are of another host.
+    assert_eq!(listed("3x24GB").key(&named("GPU-ab02"), &requests), None);
+    let by_uuid = |uuids: &[&str]| {
+        let card = crate::cards::Card::of(24 << 30);
+        let cards = uuids.iter().map(|uuid| ((*uuid).to_owned(), card.clone()));
+        HostCards::gather(Some(&Cards::Named(cards.collect())), Some(root.path()))
+    };
+    let cards = by_uuid(&["GPU-ab02", "GPU-aa01"]);
+    assert_eq!(cards.key(&Gpu::Index(0), &requests), Some("GPU-aa01"));
+    assert_eq!(cards.key(&Gpu::Index(1), &requests), Some("GPU-ab02"));
+    assert_eq!(cards.key(&Gpu::Index(2), &requests), None);
+    assert_eq!(by_uuid(&["GPU-c1", "GPU-c2"]).key(&Gpu::Index(0), &requests), None);
+}
+
+#[test]
 fn how_many_there_are_is_known_from_the_drivers_where_nobody_else_says_so() {
     let root = host();
     let cards = HostCards::gather(None, Some(root.path()));
