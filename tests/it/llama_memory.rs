@@ -6,6 +6,7 @@
 //! many, `9:7`.
 
 mod largest;
+mod patterns;
 mod scaled;
 
 use std::collections::BTreeMap;

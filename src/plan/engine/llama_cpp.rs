@@ -4,6 +4,7 @@ mod devices;
 mod environment;
 mod log;
 mod memory;
+mod pattern;
 mod presets;
 mod templates;
 mod values;

@@ -9,7 +9,6 @@ mod cache;
 mod compute;
 mod largest;
 mod layers;
-mod pattern;
 mod placement;
 mod refusals;
 mod settings;

@@ -3,7 +3,7 @@
 mod rules;
 
 use self::rules::{RULES, Rule};
-use super::FLAGS;
+use super::{FLAGS, pattern};
 use crate::plan::engine::arguments::values::{integer_at_start, number_at_start};
 use crate::plan::engine::arguments::{Arguments, Arity, Setting};
 use crate::plan::engine::flag_table::{Known, Takes};
@@ -53,6 +53,7 @@ pub(super) fn judge(arguments: &mut Arguments, reading: &mut Reading<'_>) {
     flash_attention(arguments, reading, build);
     outputs(arguments, reading, build);
     cut_in_tensors(arguments, reading, build);
+    pattern::judge(arguments, reading, build.is_none() || is_asked(build));
 }
 
 /// What is refused about the value of a variable that stands for a flag.

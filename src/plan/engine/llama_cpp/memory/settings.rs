@@ -2,7 +2,7 @@
 
 use crate::plan::engine::arguments::{Arguments, Setting};
 use crate::plan::engine::image::{Image, Trust};
-use crate::plan::engine::llama_cpp::memory::pattern::Pattern;
+use crate::plan::engine::llama_cpp::pattern::Pattern;
 use crate::plan::engine::llama_cpp::values;
 use crate::plan::engine::memory::{Beside, Device, Kept};
 use crate::plan::engine::reading::Reading;

@@ -2,10 +2,10 @@ use std::collections::HashMap;
 
 use super::cache::{Cells, keys_and_values, states};
 use super::layers::Layers;
-use super::pattern::Pattern;
 use super::placement::Places;
 use super::settings::{Backend, Placement, Settings};
 use super::weights;
+use crate::plan::engine::llama_cpp::pattern::Pattern;
 use crate::plan::engine::memory::{
     Beside, Device, Devices, Machine, Numbers, Part, Processor, Shape, Tensor, Use,
 };

@@ -1,7 +1,11 @@
 //! Patterns of the names of tensors: the regular expressions of C++ (`std::regex`, ECMAScript), without
 //! what only those have (lookahead, references).
 
+mod refused;
+
 use regex::bytes::{Regex, RegexBuilder};
+
+pub(super) use self::refused::judge;
 
 /// What a name is searched for.
 #[derive(Debug, Clone)]
