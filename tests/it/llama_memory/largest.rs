@@ -62,6 +62,36 @@ fn the_largest_context_that_is_told_fits() {
 }
 
 #[test]
+fn the_context_that_nobody_says_is_as_long_as_the_server_makes_it() {
+    let sandbox = Sandbox::quickstart();
+    let path = sandbox.path().join("models/gguf/tiny-Q4_K_M.gguf");
+    let told = |words: &str, tag: &str| {
+        let words = format!("-m /models/gguf/tiny-Q4_K_M.gguf {words}");
+        let service = json!({
+            "image": format!("ghcr.io/ggml-org/llama.cpp:server{tag}"),
+            "volumes": ["./models:/models:ro"],
+            "command": words.split_ascii_whitespace().collect::<Vec<_>>(),
+        });
+        let memory = memory(&sandbox, &service, &[]);
+        let parts = memory["parts"].as_array().unwrap();
+        let cache = parts.iter().find(|part| part["name"] == "kv-cache").unwrap();
+        ["bytes_low", "bytes_high"].map(|bound| cache[bound].as_f64().unwrap() / 1_048_576.0)
+    };
+    // A token takes 1 KiB, and the model was made for 2048.
+    for (words, expected) in [("", 2.0), ("-np 2", 4.0), ("-np 3 -c 0", 6.0), ("-np 2 -kvu", 2.0)] {
+        assert_eq!(told(words, "-b11669"), [expected; 2], "{words}");
+        let Some(server) = server() else { continue };
+        let log = logged(&server, &path, &format!("-fit on {words}")).unwrap();
+        let cache = log.iter().filter(|((kind, _), _)| kind == "KV").flat_map(|(_, sizes)| sizes);
+        assert_eq!(cache.sum::<f64>(), expected, "{words}");
+    }
+    assert_eq!(told("-np 2", "-b10541"), [2.0, 2.0]);
+    assert_eq!(told("-np 2", "-b10600"), [2.0, 4.0]);
+    assert_eq!(told("-np 2", ""), [2.0, 4.0]);
+    assert_eq!(told("-np 2 -fit off", "-b11669"), [2.0, 2.0]);
+}
+
+#[test]
 fn tensors_lie_where_a_pattern_puts_them() {
     let model = named("qwen3moe");
     let sandbox = Sandbox::new().file("model.gguf", model.document.bytes());

@@ -176,22 +176,24 @@ impl Settings {
         if shape.architecture == UNFUSED && !self.is_unfused {
             return Self { is_unfused: true, ..self.clone() }.ways(shape, machine);
         }
-        let trained = shape.number("context_length");
-        let context = self.context.or(trained)?.min(u64::from(u32::MAX));
-        let whole = self.way(shape, machine, context)?;
-        if self.fits && machine.devices == Devices::Count(0) && is_there(&whole, machine) {
-            return Some(whole);
+        let contexts = self.contexts(shape.number("context_length"))?;
+        let each = contexts.iter().map(|context| self.way(shape, machine, *context));
+        let mut ways = each.collect::<Option<Vec<_>>>()?;
+        let on_host = machine.devices == Devices::Count(0);
+        if self.fits && on_host && ways.iter().all(|way| is_there(way, machine)) {
+            return Some(if ways.len() == 1 { ways.remove(0) } else { hull(&ways) });
         }
-        let mut ways = vec![whole];
         if self.fits {
-            let least = if self.context.is_none() { context.min(LEAST_CONTEXT) } else { context };
-            if least < context {
+            let shortest = contexts.first().copied()?;
+            let least = if self.context.is_none() { shortest.min(LEAST_CONTEXT) } else { shortest };
+            if least < shortest {
                 ways.push(self.way(shape, machine, least)?);
             }
-            if self.placement.is_free() && machine.devices != Devices::Count(0) {
+            if self.placement.is_free() && !on_host {
                 let on_host = self.on_host();
-                ways.push(on_host.way(shape, machine, context)?);
-                ways.push(on_host.way(shape, machine, least)?);
+                for context in contexts.into_iter().chain([least]) {
+                    ways.push(on_host.way(shape, machine, context)?);
+                }
             }
         }
         Some(hull(&ways))

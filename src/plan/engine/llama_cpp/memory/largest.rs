@@ -26,7 +26,7 @@ impl Fitting<'_> {
     pub(super) fn largest(&self) -> Option<Largest> {
         let shape = self.loaded.model?;
         let server = self.server;
-        let context = server.model.context.or_else(|| shape.number("context_length"))?;
+        let context = self.whole(&server.model)?;
         if self.fits(|_| {})? {
             return None;
         }
@@ -86,6 +86,11 @@ impl Fitting<'_> {
         fewer.find(|layers| self.fits(|it| it.placement.layers = Some(*layers)) == Some(true))
     }
 
+    /// The context that there is where all of it fits.
+    fn whole(&self, settings: &Settings) -> Option<u64> {
+        settings.contexts(self.loaded.model?.number("context_length"))?.last().copied()
+    }
+
     fn has_devices(&self) -> bool {
         self.machine.devices != Devices::Count(0)
     }
@@ -93,7 +98,8 @@ impl Fitting<'_> {
     /// Whether the server fits after a change of how it is set, whatever of its bounds is true; absent: not
     /// known.
     fn fits(&self, change: impl FnOnce(&mut Settings)) -> Option<bool> {
-        let mut model = Settings { fits: false, ..self.server.model.clone() };
+        let context = self.whole(&self.server.model);
+        let mut model = Settings { fits: false, context, ..self.server.model.clone() };
         change(&mut model);
         let (context, draft) = (model.context, self.server.draft.clone());
         let draft = Settings { fits: false, context, ..draft };

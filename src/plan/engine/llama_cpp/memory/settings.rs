@@ -20,6 +20,11 @@ const ONE_SLOT_SINCE: u32 = 7433;
 /// Since when what was not said is made to fit (#16653).
 const FITS_SINCE: u32 = 7407;
 
+/// The last build that is known to make the context of all slots that share no cache as long as the model was
+/// made for, and the first that is known to make that of each as long (#27496).
+const ONE_FOR_ALL_UNTIL: u32 = 10_541;
+const ONE_FOR_EACH_SINCE: u32 = 11_669;
+
 /// Since when, and until what was not said was made to fit, the context was this where nobody said how
 /// long it is to be (#10136).
 const SHORT_SINCE: u32 = 4014;
@@ -199,6 +204,24 @@ impl Settings {
     /// Whether only as many outputs are reserved as there are slots.
     pub(super) fn has_few_outputs(&self) -> bool {
         self.build.is_none_or(|build| build >= FEW_OUTPUTS_SINCE)
+    /// How long the context of all slots may be made where it need not be made to fit, the shortest first, for a
+    /// model that was made for so many tokens; absent: that is not known.
+    pub(super) fn contexts(&self, trained: Option<u64>) -> Option<Vec<u64>> {
+        let most = |context: u64| context.min(u64::from(u32::MAX));
+        if let Some(context) = self.context {
+            return Some(vec![most(context)]);
+        }
+        let trained = trained?;
+        let each = trained.saturating_mul(self.slots);
+        let contexts = match self.build {
+            _ if !self.fits || self.is_unified => vec![trained],
+            Some(build) if build <= ONE_FOR_ALL_UNTIL => vec![trained],
+            Some(build) if build >= ONE_FOR_EACH_SINCE => vec![each],
+            Some(_) | None => vec![trained, each],
+        };
+        Some(contexts.into_iter().map(most).collect())
+    }
+
     }
 
     /// Whether the rules of this folder were read in the sources of the build or in newer ones.
