@@ -125,6 +125,8 @@ fn tensors_lie_where_a_pattern_puts_them() {
     let moved = parts(r"-sm none -ot exps=CPU,blk\.0\.=CUDA1", "2x24GB");
     let first = weights(&moved, "gpu:1");
     assert!(first.1 && first.0 < weights(&kept, "gpu:0").0, "{moved}");
+    let named = parts("-dev CUDA1", "2x24GB");
+    assert_eq!(weights(&named, "gpu:1"), weights(&all, "gpu:0"), "{named}");
     // What is not read here is a bound.
-    assert!(!weights(&parts("-ot (?=ffn)=CPU", one), "gpus").1);
+    assert!(!weights(&parts("-ot (?!ffn)exps=CPU", one), "gpus").1);
 }

@@ -27,6 +27,9 @@ const EXPERTS: [&str; 8] = [
 pub(super) struct Places<'a> {
     placement: &'a Placement,
     devices: Devices,
+    /// Those of the lane's devices that layers are put on, in the order in which they are filled; absent: not
+    /// known.
+    used: Option<Vec<u32>>,
     /// All of the file's layers, those that predict further tokens as well.
     all: u64,
 }
@@ -34,7 +37,7 @@ pub(super) struct Places<'a> {
 impl<'a> Places<'a> {
     /// Where `all` layers are put.
     pub(super) fn of(placement: &'a Placement, devices: Devices, all: u64) -> Self {
-        Self { placement, devices, all }
+        Self { placement, devices, used: used(placement, devices), all }
     }
 
     /// Whether there is a device.
@@ -50,7 +53,7 @@ impl<'a> Places<'a> {
     /// The device that takes all that is not on the host, where it is one.
     pub(super) fn only_device(&self) -> Option<Device> {
         match self.output() {
-            Device::Gpu(_) if self.devices != Devices::Count(1) && !self.placement.is_one => None,
+            Device::Gpu(_) if self.used.as_ref().is_none_or(|used| used.len() != 1) => None,
             Device::Gpu(device) => Some(Device::Gpu(device)),
             Device::Host | Device::Gpus => None,
         }
@@ -67,16 +70,16 @@ impl<'a> Places<'a> {
         if !self.has_devices() || layer < first {
             return Device::Host;
         }
-        let placement = self.placement;
-        let count = match self.devices {
-            _ if placement.is_special => return Device::Gpus,
-            Devices::Count(_) if placement.is_one => return Device::Gpu(placement.main),
-            Devices::Count(1) => return Device::Gpu(0),
-            Devices::Count(count) => count as usize,
-            Devices::Some | Devices::Unknown => return Device::Gpus,
+        let used = match &self.used {
+            Some(used) if !self.placement.is_special => used,
+            Some(_) | None => return Device::Gpus,
         };
+        if let [only] = used.as_slice() {
+            return Device::Gpu(*only);
+        }
+        let given = &self.placement.shares;
         let shares: Vec<f32> =
-            (0..count).map(|at| placement.shares.get(at).copied().unwrap_or_default()).collect();
+            (0..used.len()).map(|at| given.get(at).copied().unwrap_or_default()).collect();
         let sum: f32 = shares.iter().sum();
         if sum <= 0.0 {
             return Device::Gpus;
@@ -87,7 +90,7 @@ impl<'a> Places<'a> {
             passed += share;
             passed / sum > at
         });
-        device.and_then(|device| u32::try_from(device).ok()).map_or(Device::Gpus, Device::Gpu)
+        device.and_then(|at| used.get(at)).map_or(Device::Gpus, |device| Device::Gpu(*device))
     }
 
     /// Where what follows the last layer is.
@@ -117,6 +120,23 @@ impl<'a> Places<'a> {
             && EXPERTS.iter().any(|expert| name.contains(expert));
         vec![if is_kept { Device::Host } else { self.layer(layer) }]
     }
+}
+
+/// The devices of which a model's layers may take some (`src/llama.cpp` `llama_prepare_model_devices`).
+fn used(placement: &Placement, devices: Devices) -> Option<Vec<u32>> {
+    let used = match (placement.devices.as_slice(), devices) {
+        ([], Devices::Count(count)) => (0..count).collect(),
+        ([], Devices::Some | Devices::Unknown) => return None,
+        (named, Devices::Count(count)) if named.iter().any(|device| *device >= count) => {
+            return None;
+        }
+        (named, _) => named.to_vec(),
+    };
+    if !placement.is_one {
+        return Some(used);
+    }
+    let main = usize::try_from(placement.main).ok()?;
+    used.get(main).map(|device| vec![*device])
 }
 
 /// A share as the engine computes it, in single precision.

@@ -121,6 +121,8 @@ fn is_official(image: &Image) -> bool {
 pub(super) struct Placement {
     /// Layers on devices, from the last one on; absent: as many as fit.
     pub(super) layers: Option<u64>,
+    /// The devices by their numbers, in the order in which they are named; empty: all that there are.
+    pub(super) devices: Vec<u32>,
     /// Shares of the devices; empty: by what is free.
     pub(super) shares: Vec<f32>,
     /// Whether one device takes it all.
@@ -187,7 +189,8 @@ impl Settings {
         let words = Words { arguments, reading };
         let kind = |flag| words.text(flag, "").unwrap_or_else(|| "f16".to_owned());
         let mut placement = Placement::of_layers(words.text("--gpu-layers-draft", ""));
-        placement.is_special = self.placement.is_special || !self.placement.shares.is_empty();
+        let Placement { is_special, shares, devices, .. } = &self.placement;
+        placement.is_special = *is_special || !shares.is_empty() || !devices.is_empty();
         Self {
             cache_types: [kind("--cache-type-k-draft"), kind("--cache-type-v-draft")],
             placement,
@@ -201,9 +204,6 @@ impl Settings {
         Self { placement, ..self.clone() }
     }
 
-    /// Whether only as many outputs are reserved as there are slots.
-    pub(super) fn has_few_outputs(&self) -> bool {
-        self.build.is_none_or(|build| build >= FEW_OUTPUTS_SINCE)
     /// How long the context of all slots may be made where it need not be made to fit, the shortest first, for a
     /// model that was made for so many tokens; absent: that is not known.
     pub(super) fn contexts(&self, trained: Option<u64>) -> Option<Vec<u64>> {
@@ -222,6 +222,9 @@ impl Settings {
         Some(contexts.into_iter().map(most).collect())
     }
 
+    /// Whether only as many outputs are reserved as there are slots.
+    pub(super) fn has_few_outputs(&self) -> bool {
+        self.build.is_none_or(|build| build >= FEW_OUTPUTS_SINCE)
     }
 
     /// Whether the rules of this folder were read in the sources of the build or in newer ones.
@@ -320,10 +323,12 @@ impl Placement {
         let experts_on_host = if all_experts { u64::MAX } else { experts };
         // Which of the two was said first decides, if they speak of the same tensors.
         let are_at_odds = experts_on_host > 0 && patterns.iter().any(|(_, it)| *it != Device::Host);
-        let devices = words.text("--device", "LLAMA_ARG_DEVICE");
-        let is_none = devices.as_deref() == Some("none");
+        let named = words.text("--device", "LLAMA_ARG_DEVICE");
+        let is_none = named.as_deref() == Some("none");
+        let devices = named.filter(|_| !is_none).map(|named| devices(&named));
         Self {
             layers: if is_none { Some(0) } else { plain.layers },
+            devices: devices.clone().flatten().unwrap_or_default(),
             shares: shares.collect(),
             is_one: mode.as_deref() == Some("none"),
             main: u32::try_from(main).unwrap_or_default(),
@@ -331,7 +336,7 @@ impl Placement {
             patterns,
             is_special: !is_read
                 || are_at_odds
-                || devices.is_some() && !is_none
+                || devices.is_some_and(|devices| devices.is_none())
                 || matches!(mode.as_deref(), Some("row" | "tensor")),
         }
     }
@@ -383,6 +388,21 @@ fn patterns(words: &Words<'_>) -> Option<Vec<(Pattern, Device)>> {
         }
     }
     Some(patterns)
+}
+
+/// The numbers of the devices in a list of their names; absent: one is of a kind that is not numbered as the
+/// lane's devices are, or is there twice.
+fn devices(list: &str) -> Option<Vec<u32>> {
+    const KINDS: [&str; 2] = ["CUDA", "ROCm"];
+    let mut numbers = Vec::new();
+    for name in list.split(',') {
+        let number = KINDS.iter().find_map(|kind| name.strip_prefix(kind))?.parse().ok()?;
+        if numbers.contains(&number) {
+            return None;
+        }
+        numbers.push(number);
+    }
+    Some(numbers)
 }
 
 /// The device of a buffer.

@@ -207,3 +207,30 @@ fn the_last_layers_lie_on_the_devices() {
     assert_eq!(on(Device::Gpu(0)), of_last(64) + of_last(62));
     assert_eq!(on(Device::Gpu(1)), of_last(1000));
 }
+
+#[test]
+fn layers_lie_on_the_devices_that_are_named_in_their_order() {
+    let mut settings = Settings { backend: Backend::Cuda, ..settings(1, false) };
+    settings.placement.layers = Some(3);
+    let all = |settings: &Settings, devices| {
+        let told = parts(settings, devices);
+        let on_devices = told.iter().filter(|part| part.device != Device::Host);
+        on_devices.map(|part| part.device).collect::<Vec<_>>()
+    };
+    settings.placement.devices = vec![1];
+    assert_eq!(all(&settings, Devices::Count(2)), [Device::Gpu(1)]);
+    assert_eq!(all(&settings, Devices::Some), [Device::Gpu(1)]);
+    // There is no such device.
+    assert_eq!(all(&settings, Devices::Count(1)), [Device::Gpus]);
+    settings.placement.devices = vec![2, 0];
+    assert_eq!(all(&settings, Devices::Count(3)), [Device::Gpus]);
+    let one = Placement { is_one: true, main: 1, ..settings.placement.clone() };
+    let one = Settings { placement: one, ..settings.clone() };
+    assert_eq!(all(&one, Devices::Count(3)), [Device::Gpu(0)]);
+    settings.placement.shares = vec![1.0, 1.0];
+    let told = parts(&settings, Devices::Count(3));
+    let of_last = |rows: u64| (36 * rows + 252).next_multiple_of(128);
+    let on = |device| told.iter().find(|part| part.device == device).unwrap().low;
+    assert_eq!(on(Device::Gpu(2)), of_last(64) + of_last(62));
+    assert_eq!(on(Device::Gpu(0)), of_last(1000));
+}
