@@ -166,6 +166,22 @@ fn what_the_processor_lays_out_anew_is_no_longer_of_the_file() {
 }
 
 #[test]
+fn with_amx_what_is_laid_out_anew_is_so_in_any_case_and_the_rest_may_be() {
+    let mut model = shape("llama", &[("block_count", 1)]);
+    let open = Tensor { kind: Some("Q8_0"), ..tensor("blk.0.attn_k.weight", 64) };
+    model.tensors = vec![tensor("blk.0.attn_q.weight", 64), open];
+    let processor = Some(Processor { avx2: true, amx: true, ..Processor::default() });
+    let settings = settings(1, false);
+    let places = Places::of(&settings.placement, Devices::Count(0), 1);
+    let machine = Machine { processor, devices: Devices::Count(0), memory: None };
+    let told = weights::parts(&model, 1, &settings, &machine, &places);
+    let bytes = 36 * 64;
+    let part = |low, high| Part::between(Use::Weights, Device::Host, low, Some(high));
+    let mapped = Part { mapped: true, ..part(0, bytes) };
+    assert_eq!(told, [mapped, part(bytes, bytes * 5 / 2)]);
+}
+
+#[test]
 fn what_is_not_mapped_is_one_part() {
     let read = Settings { is_mapped: false, ..settings(1, false) };
     let all =

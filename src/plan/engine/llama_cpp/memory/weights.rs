@@ -42,8 +42,11 @@ struct Weights {
     plain_padded: u64,
     /// On the host, laid out anew.
     repacked: u64,
-    /// What another kind of processor lays out in its own way (AMX).
+    /// Of what is as it is in the file, what a server with code for AMX lays out anew as well.
     open: u64,
+    /// What such a server may take beside that: for a copy, and because what it lays out is larger than in the
+    /// file (`ggml-cpu/amx/mmq.cpp` `get_row_size`: by at most 4 bytes for each block).
+    swollen: u64,
     on_devices: Sums,
     /// Without what devices of NVIDIA pad.
     bare_on_devices: Sums,
@@ -91,7 +94,7 @@ impl Weights {
         let is_looked_up = LOOKED_UP.iter().any(|name| tensor.name.starts_with(name));
         match device {
             Device::Host if !is_looked_up && is_repacked(tensor, processor) => {
-                self.repacked += padded(tensor.bytes, alignment(device));
+                self.repack(tensor, processor);
             }
             Device::Host => {
                 self.plain += tensor.bytes;
@@ -107,11 +110,20 @@ impl Weights {
     /// The copy of what embeds words, if there has to be one.
     fn add_output(&mut self, tensor: &Tensor, device: Device, processor: Option<Processor>) {
         match device {
-            Device::Host if is_repacked(tensor, processor) => {
-                self.repacked += padded(tensor.bytes, alignment(device));
+            Device::Host if is_repacked(tensor, processor) => self.repack(tensor, processor),
+            Device::Host if processor.is_some_and(|it| it.amx) => {
+                self.swollen += tensor.bytes.saturating_add(tensor.bytes / 4);
             }
             Device::Host => {}
             Device::Gpu(_) | Device::Gpus => self.add_to_device(tensor, device),
+        }
+    }
+
+    /// Where the processor has AMX, it does not matter for what it is laid out: it is no longer of the file.
+    fn repack(&mut self, tensor: &Tensor, processor: Option<Processor>) {
+        self.repacked += padded(tensor.bytes, alignment(Device::Host));
+        if processor.is_some_and(|it| it.amx) {
+            self.swollen += tensor.bytes / 4;
         }
     }
 
@@ -125,11 +137,13 @@ impl Weights {
         let whole = if settings.is_mapped { self.plain } else { self.plain_padded };
         let mut plain = Part::exact(Use::Weights, Device::Host, whole);
         plain.mapped = settings.is_mapped;
+        let is_open = self.open > 0 || self.swollen > 0;
         plain.exact = is_certain && self.open == 0;
         plain.low = whole.saturating_sub(self.open);
         let mut repacked = Part::exact(Use::Weights, Device::Host, self.repacked);
-        repacked.exact = is_certain && self.open == 0;
-        repacked.high = Some(self.repacked.saturating_add(self.open));
+        let more = self.open.saturating_add(self.open / 4).saturating_add(self.swollen);
+        repacked.exact = is_certain && !is_open;
+        repacked.high = Some(self.repacked.saturating_add(more));
         if may_repack {
             (plain.low, repacked.high) = (0, Some(self.plain_padded));
         }
@@ -137,7 +151,7 @@ impl Weights {
         if !settings.is_mapped {
             // However it is laid out, it is no longer of the file.
             let sum = self.plain_padded.saturating_add(self.repacked);
-            let more = if may_repack { self.plain_padded } else { self.open };
+            let more = if may_repack { self.plain_padded } else { more };
             let mut all = Part::exact(Use::Weights, Device::Host, sum);
             (all.high, all.exact) = (Some(sum.saturating_add(more)), is_certain && more == 0);
             parts = vec![all];
@@ -158,7 +172,7 @@ impl Weights {
 fn is_repacked(tensor: &Tensor, processor: Option<Processor>) -> bool {
     let (Some(processor), Some(kind)) = (processor, tensor.kind) else { return false };
     let is_of_experts = tensor.name.contains("exps.");
-    if tensor.dimensions() != if is_of_experts { 3 } else { 2 } || processor.amx {
+    if tensor.dimensions() != if is_of_experts { 3 } else { 2 } {
         return false;
     }
     let rows_by = |rows: u64| tensor.shape[1].is_multiple_of(rows);
