@@ -8,6 +8,7 @@ const VLLM: &str = "services:
     image: vllm/vllm-openai:v0.12.0
     command: --model Qwen/Qwen2.5-0.5B-Instruct
     volumes: ['~/.cache/huggingface:/root/.cache/huggingface']
+    gpus: all
 ";
 
 /// The commit that an earlier download has stopped at.
@@ -49,7 +50,11 @@ fn every_engine_that_downloads_by_itself_is_ready() {
         ("vllm/vllm-openai:v0.12.0", "--model o/r", "huggingface:/root/.cache/huggingface"),
         ("ghcr.io/huggingface/text-generation-inference:3.3.4", "--model-id o/r", "./c:/data"),
         ("ghcr.io/huggingface/text-embeddings-inference:1.8", "--model-id o/r", "./c:/data"),
-        ("ghcr.io/ggml-org/llama.cpp:server-b7000", "-hf o/r:Q4_K_M", "./c:/root/.cache/llama.cpp"),
+        (
+            "ghcr.io/ggml-org/llama.cpp:server-cuda-b7000",
+            "-hf o/r:Q4_K_M",
+            "./c:/root/.cache/llama.cpp",
+        ),
         (
             "lmsysorg/sglang:v0.5.5",
             "python3 -m sglang.launch_server --model-path o/r",
@@ -57,8 +62,8 @@ fn every_engine_that_downloads_by_itself_is_ready() {
         ),
     ] {
         let compose = format!(
-            "services:\n  llm:\n    image: {image}\n    command: {words}\n    volumes: ['{volume}']\n\
-             volumes: {{huggingface: }}\n"
+            "services:\n  llm:\n    image: {image}\n    command: {words}\n    volumes: ['{volume}']\n    \
+             gpus: all\nvolumes: {{huggingface: }}\n"
         );
         let run = Sandbox::new().file("compose.yaml", compose).run(&[]);
         assert_eq!(run.code, Some(0), "{image}: {}", run.stdout);

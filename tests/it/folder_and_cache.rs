@@ -11,11 +11,13 @@ use crate::hub_stack::{GGUF, builder, folder, hub};
 use crate::sandbox::{Sandbox, repository};
 
 const FOLDER: &str = "services:\n  llm:\n    image: vllm/vllm-openai:v0.12.0\n    \
-                      command: --model /models/tiny\n    volumes: ['./models:/models']\n\
+                      command: --model /models/tiny\n    volumes: ['./models:/models']\n    \
+                      gpus: all\n\
                       x-preflight:\n  lanes:\n    llm: {service: llm, source: 'hf://acme/tiny'}\n";
 const CACHE: &str = "services:\n  llm:\n    image: vllm/vllm-openai:v0.12.0\n    \
                      command: acme/tiny\n    environment: {HF_HUB_OFFLINE: '1'}\n    \
-                     volumes: ['./hf:/root/.cache/huggingface']\n";
+                     volumes: ['./hf:/root/.cache/huggingface']\n    \
+                     gpus: [{device_ids: ['0']}]\n";
 
 /// The changed files of the newer commit: one is small, one is a shard of another size.
 const CHANGED: [&str; 2] = ["generation_config.json", "model-00001-of-00003.safetensors"];
@@ -506,7 +508,7 @@ fn an_engine_that_takes_what_its_cache_holds_needs_no_word_to_follow_the_lock() 
 #[test]
 fn lanes_that_open_one_reference_get_what_one_of_them_is_pinned_at() {
     let (first, moved) = (hub(&[]), moved());
-    let other = CACHE.replace("services:\n  llm:", "  other:");
+    let other = CACHE.replace("services:\n  llm:", "  other:").replace("['0']", "['1']");
     let sandbox = Sandbox::new().file("compose.yaml", format!("{CACHE}{other}"));
     let sandbox = sandbox.file("hf/.keep", "").variable("HF_ENDPOINT", first.url());
     let kept = Kept { sandbox, in_cache: true };

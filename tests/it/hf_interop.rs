@@ -21,11 +21,13 @@ const COMPOSE: &str = "services:
     command: /models/tiny
     volumes: ['./models:/models']
     labels: {preflight.source: 'hf://acme/tiny'}
+    gpus: [{device_ids: ['0']}]
   cache:
     image: vllm/vllm-openai:v0.12.0
     command: acme/tiny
     environment: {HF_HOME: /cache}
     volumes: ['./cache:/cache']
+    gpus: [{device_ids: ['1']}]
   file:
     image: ghcr.io/ggml-org/llama.cpp:server
     command: -m /gguf/tiny-Q4_K_M.gguf

@@ -14,7 +14,8 @@ const GGUF: &str = "examples/quickstart/models/gguf/tiny-Q4_K_M.gguf";
 const FOLDER: &str = "examples/quickstart/models/vllm/tiny/bf16";
 
 pub(crate) const VLLM: &str = "services:\n  llm:\n    image: vllm/vllm-openai:v0.12.0\n    \
-                    command: acme/tiny\n    volumes: ['./hf:/root/.cache/huggingface']\n";
+                    command: acme/tiny\n    volumes: ['./hf:/root/.cache/huggingface']\n    \
+                    gpus: all\n";
 const LLAMA: &str = "services:\n  llm:\n    image: ghcr.io/ggml-org/llama.cpp:server\n    \
                      command: -hf acme/tiny-GGUF\n    \
                      volumes: ['./hf:/root/.cache/huggingface']\n";
@@ -298,10 +299,12 @@ const EVERYWHERE: &str = "services:
     image: vllm/vllm-openai:v0.12.0
     command: acme/tiny
     volumes: ['./disk/hf:/root/.cache/huggingface']
+    gpus: [{device_ids: ['0']}]
   second:
     image: vllm/vllm-openai:v0.12.0
     command: acme/tiny
     volumes: ['./disk/hf:/root/.cache/huggingface']
+    gpus: [{device_ids: ['1']}]
 ";
 
 #[test]

@@ -78,7 +78,7 @@ fn names_that_lead_to_each_other_come_to_an_end() {
 fn cache(hub: &FakeHub, repository: &str) -> Sandbox {
     let compose = format!(
         "services:\n  llm:\n    image: vllm/vllm-openai:v0.12.0\n    command: {repository}\n    \
-         environment: {{HF_HOME: /cache}}\n    volumes: ['./cache:/cache']\n"
+         environment: {{HF_HOME: /cache}}\n    volumes: ['./cache:/cache']\n    gpus: all\n"
     );
     let sandbox = Sandbox::new().file("compose.yaml", compose).file("cache/.keep", "");
     sandbox.variable("HF_ENDPOINT", hub.url())

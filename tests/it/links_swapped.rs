@@ -109,10 +109,12 @@ fn project() -> Sandbox {
     command: --model /models/lane
     volumes: [./models:/models]
     labels: {preflight.source: hf://acme/tiny}
+    gpus: [{device_ids: ['0']}]
   cached:
     image: vllm/vllm-openai:v0.12.0
     command: acme/tiny
     volumes: ['./hf:/root/.cache/huggingface']
+    gpus: [{device_ids: ['1']}]
 ";
     let sandbox = Sandbox::new().file("compose.yaml", compose);
     for folder in ["models", "hf"] {

@@ -15,7 +15,7 @@ fn sandbox(words: &str, weights: &[&str]) -> Sandbox {
         format!(
             "services:\n  llm:\n    image: vllm/vllm-openai:v0.12.0\n    \
              command: /models/vllm/tiny/bf16 --max-model-len 128 {words}\n    \
-             volumes: ['./models:/models:ro']\n"
+             volumes: ['./models:/models:ro']\n    gpus: all\n"
         ),
     );
     for entry in fs_err::read_dir(&source).unwrap() {

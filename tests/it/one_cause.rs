@@ -31,7 +31,7 @@ fn cache(compose: &str) -> Sandbox {
 fn vllm(command: &str, volume: &str) -> String {
     format!(
         "services:\n  vllm:\n    image: vllm/vllm-openai:v0.12.0\n    command: {command}\n    \
-         volumes: ['{volume}']\n"
+         volumes: ['{volume}']\n    gpus: all\n"
     )
 }
 
@@ -129,17 +129,17 @@ fn a_variable_that_is_not_set_is_told_once_with_its_first_places_and_their_numbe
     let sandbox = sandbox.file("compose.yaml", format!("{compose}    environment:\n{uses}{web}"));
     insta::assert_snapshot!(whole(&sandbox.run(&[])), @r"
     warning[compose-warning]: variable `UNSET` is not set: it expands to nothing
-      --> compose.yaml:7:11
+      --> compose.yaml:8:11
        |
-     7 |       V0: ${UNSET}
+     8 |       V0: ${UNSET}
        |           ^^^^^^^^
-     8 |       V1: ${UNSET}
+     9 |       V1: ${UNSET}
        |           -------- and here
-     9 |       V2: ${UNSET}
+    10 |       V2: ${UNSET}
        |           -------- and here
-    10 |       V3: ${UNSET}
+    11 |       V3: ${UNSET}
        |           -------- and here
-    11 |       V4: ${UNSET}
+    12 |       V4: ${UNSET}
        |           -------- and here
        |
        = note: `UNSET` is not set
@@ -161,7 +161,7 @@ fn a_folder_that_is_missing_is_one_finding_for_all_lanes_below_it() {
     let service = |name: &str| {
         format!(
             "  {name}:\n    image: vllm/vllm-openai:v0.12.0\n    command: --model /models/m\n    \
-             volumes: ['./models/{name}:/models']\n"
+             volumes: ['./models/{name}:/models']\n    gpus: [{{device_ids: [gpu-{name}]}}]\n"
         )
     };
     let services: String = ["a", "b", "c", "d", "e"].map(service).concat();
@@ -173,16 +173,16 @@ fn a_folder_that_is_missing_is_one_finding_for_all_lanes_below_it() {
      5 |     volumes: ['./models/a:/models']
        |               ^^^^^^^^^^^^^^^^^^^^
     ...
-     9 |     volumes: ['./models/b:/models']
+    10 |     volumes: ['./models/b:/models']
        |               -------------------- `b` here
     ...
-    13 |     volumes: ['./models/c:/models']
+    15 |     volumes: ['./models/c:/models']
        |               -------------------- `c` here
     ...
-    17 |     volumes: ['./models/d:/models']
+    20 |     volumes: ['./models/d:/models']
        |               -------------------- `d` here
     ...
-    21 |     volumes: ['./models/e:/models']
+    25 |     volumes: ['./models/e:/models']
        |               -------------------- `e` here
        |
        = note: models folder: [DIR]/models/a

@@ -27,6 +27,7 @@ services:
     command: ["--model", "/models/LONG"]
     labels: {preflight.lane: "模型-lane\u202E\x1b[0m"}
     volumes: ["./models:/models:ro"]
+    gpus: all
 "#;
 
 const JUDGE: &str = r"

@@ -81,7 +81,7 @@ fn an_engine_that_is_told_a_reference_finds_it_in_its_cache() {
     let hub = hub();
     let compose = "services:\n  llm:\n    image: vllm/vllm-openai:v0.12.0\n    \
                    command: acme/tiny --revision refs/pr/3\n    \
-                   volumes: ['./hf:/root/.cache/huggingface']\n";
+                   volumes: ['./hf:/root/.cache/huggingface']\n    gpus: all\n";
     let sandbox = Sandbox::new().file("compose.yaml", compose).file("hf/.keep", "");
     let sandbox = sandbox.variable("HF_ENDPOINT", hub.url());
     check(&sandbox.run(&["fetch"]), 0, &["ready: 1 of 1 lane"]);

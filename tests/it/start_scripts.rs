@@ -25,7 +25,7 @@ fn a_mounted_script_is_followed_to_the_model() {
     assert_eq!(opened("acme/gpu", words, &[("run.sh", script)]), ready);
     let words = "    command: /start/run.sh\n";
     assert_eq!(opened("acme/gpu", words, &[("run.sh", script)]), ready);
-    let words = "    command: --config /start/vllm.yaml\n";
+    let words = "    command: --config /start/vllm.yaml\n    gpus: all\n";
     let config = "model: /models/vllm/tiny/bf16\n";
     assert_eq!(opened("vllm/vllm-openai:v0.12.0", words, &[("vllm.yaml", config)]), ready);
 }

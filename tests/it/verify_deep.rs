@@ -138,7 +138,8 @@ fn a_blob_of_a_cache_is_proven_by_its_own_name() {
     let sandbox = fetched();
     let commit = "0123456789abcdef0123456789abcdef01234567";
     let compose = "services:\n  llm:\n    image: vllm/vllm-openai:v0.12.0\n    \
-                   command: acme/tiny\n    volumes: ['./hf:/root/.cache/huggingface']\n";
+                   command: acme/tiny\n    volumes: ['./hf:/root/.cache/huggingface']\n    \
+                   gpus: all\n";
     fs_err::write(sandbox.path().join("compose.yaml"), compose).unwrap();
     let folder = sandbox.path().join("hf/hub/models--acme--tiny");
     for name in ["refs", "blobs", &format!("snapshots/{commit}")] {

@@ -13,13 +13,14 @@ const VLLM: &str = "vllm/vllm-openai:v0.12.0";
 
 /// A service of `image` that mounts `volumes`, with these files beside it, each empty.
 fn stack(image: &str, volumes: &str, command: &str, files: &[&str]) -> Sandbox {
+    let gpus = if image == VLLM { "    gpus: all\n" } else { "" };
     let compose = format!(
         "services:
   engine:
     image: {image}
     volumes: [{volumes}]
     command: {command}
-"
+{gpus}"
     );
     let sandbox = Sandbox::new().file("compose.yaml", compose);
     files.iter().fold(sandbox, |sandbox, name| sandbox.file(name, ""))
@@ -522,6 +523,7 @@ fn adapters_that_a_second_list_replaces_are_told_as_they_are_mounted() {
     image: vllm/vllm-openai:v0.12.0
     command: --model /models/vllm/tiny/bf16 --enable-lora {lists}
     volumes: ['./models:/models:ro', './lora/xyz:/app/lora/xyz', './lora/abc:/app/lora/abc']
+    gpus: all
 "
         )
     };

@@ -44,7 +44,8 @@ fn stack(tag: &str, words: &str, more: &str, weights: Vec<u8>) -> Sandbox {
             "compose.yaml",
             format!(
                 "services:\n  llm:\n    image: vllm/vllm-openai:{tag}\n    command: --model {BASE} \
-                 --max-model-len 128 {words}\n    volumes: ['./models:/models:ro']\n"
+                 --max-model-len 128 {words}\n    volumes: ['./models:/models:ro']\n    \
+                 gpus: all\n"
             ),
         )
         .file("models/lora/adapter_config.json", config)

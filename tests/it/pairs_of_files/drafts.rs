@@ -13,7 +13,7 @@ fn stack(tag: &str, folder: &str, says: &str, [old, new]: [&str; 2]) -> Sandbox 
         format!(
             "services:\n  llm:\n    image: vllm/vllm-openai:{tag}\n    command: ['--model', '/{BASE}', \
              '--max-model-len', '128', '--speculative-config', '{{\"model\": \"/models/{folder}\"{says}}}']\n    \
-             volumes: ['./models:/models:ro']\n"
+             volumes: ['./models:/models:ro']\n    gpus: all\n"
         ),
     );
     for entry in fs_err::read_dir(repository().join("examples/quickstart").join(BASE)).unwrap() {
