@@ -2,6 +2,7 @@
 
 mod clients;
 mod networks;
+mod reached;
 mod urls;
 
 use crate::options::Token;
@@ -43,6 +44,8 @@ pub struct Listener {
     pub prefix: String,
     /// Whether it wants TLS.
     pub tls: bool,
+    /// Whether it is known to have none of Ollama's own routes.
+    pub lacks_ollama: bool,
     /// The names of what it serves; empty: not known.
     pub names: Vec<String>,
     /// The key that it wants; absent: none, or it is in a file.
@@ -51,6 +54,10 @@ pub struct Listener {
     pub is_all: bool,
     /// Whether it has the addresses of the host.
     pub on_host: bool,
+    /// The services that have its addresses, its own among them; none: whose they are is not known.
+    pub housemates: Vec<String>,
+    /// The ports of the host at which it is published.
+    pub published: Vec<u16>,
 }
 
 /// Something that a service is told to call.
@@ -119,6 +126,7 @@ fn listener(service: &Service, invocation: &Invocation, networks: Networks<'_>) 
     let prefix = invocation.api_prefix.as_ref().map_or("", |prefix| prefix.value.as_str());
     let prefix = prefix.trim_matches('/');
     let is_read = invocation.unread.is_empty() && invocation.complaints.is_empty();
+    let published = service.ports.iter().filter(|port| port.target == invocation.port);
     Listener {
         service: service.name.value.clone(),
         engine: invocation.engine,
@@ -127,10 +135,13 @@ fn listener(service: &Service, invocation: &Invocation, networks: Networks<'_>) 
         port_place: invocation.port_place.clone(),
         prefix: if prefix.is_empty() { String::new() } else { format!("/{prefix}") },
         tls: service.words().any(|word| word.value.starts_with("--ssl-")),
+        lacks_ollama: invocation.lacks_ollama(),
         names: invocation.names(),
         key: engine::api_key(service),
         is_all: invocation.stock && is_read && !invocation.in_shell,
         on_host: networks.is_on_host(&service.name.value),
+        housemates: networks.housemates(&service.name.value),
+        published: published.filter_map(|port| port.published).collect(),
     }
 }
 

@@ -199,3 +199,5 @@ mod where_it_is;
 mod wire;
 /// Who talks to whom.
 mod wiring;
+/// Where names and addresses lead.
+mod wiring_addresses;

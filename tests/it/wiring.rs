@@ -32,7 +32,8 @@ fn told(compose: &str) -> (i32, String) {
     (run.code.unwrap(), lines.join("\n"))
 }
 
-fn check(compose: &str, code: i32, expected: &str) {
+/// The findings of this family are these, and the exit code is this.
+pub(crate) fn check(compose: &str, code: i32, expected: &str) {
     let (found, text) = told(compose);
     assert_eq!(text, expected, "{compose}");
     assert_eq!(found, code, "{compose}\n{text}");

@@ -255,6 +255,14 @@ impl Invocation {
         self.version.as_deref()?.strip_prefix('b')?.parse().ok()
     }
 
+    /// Whether it is known to have none of Ollama's own routes.
+    #[must_use]
+    pub fn lacks_ollama(&self) -> bool {
+        let from = self.engine.releases().without_ollama;
+        let is_without = from.zip(self.build()).is_some_and(|(from, build)| build >= from);
+        self.engine.http().lacks_ollama || is_without
+    }
+
     /// The release that is judged by, where the image says it in another way than by its tag.
     #[must_use]
     pub fn told_release(&self) -> Option<String> {

@@ -66,6 +66,8 @@ pub(super) static PROFILE: Profile = Profile {
         dates: Some(ReleaseDates::new(include_str!("llama_cpp/dates.txt"))),
         // They are counted in thousands since it reads GGUF.
         first_build: Some(1000),
+        // ggml-org/llama.cpp#22165 of 20 April 2026 took them away; b11669 was seen without them.
+        without_ollama: Some(9109),
         ..Releases::UNREAD
     },
     http: Http {

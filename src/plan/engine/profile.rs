@@ -336,6 +336,8 @@ pub struct Releases {
     /// Releases are builds, counted from this one on; a smaller number is a version of some other
     /// kind. Absent: releases have versions.
     pub first_build: Option<u32>,
+    /// The build from which on they have none of Ollama's own routes; absent: none, or not known.
+    pub without_ollama: Option<u32>,
     /// What they make of tensors that are not those of a model's class; absent: not known.
     pub tensors: Option<TensorRules>,
 }
@@ -503,6 +505,7 @@ impl Releases {
         tag_variable: None,
         architectures: None,
         first_build: None,
+        without_ollama: None,
         tensors: None,
     };
 }

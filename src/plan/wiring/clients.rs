@@ -23,6 +23,8 @@ pub enum Purpose {
 pub enum Api {
     /// `/chat/completions`, `/models`: the address has to have `/v1` already.
     OpenAi,
+    /// The same, and they are put behind a slash at its end too.
+    OpenAiAsIs,
     /// `/v1/chat/completions`, `/v1/models`.
     OpenAiRoot,
     /// `/api/tags`, `/api/chat`.
@@ -214,6 +216,7 @@ fn first_word(text: &'static str) -> (&'static str, &'static str) {
 fn purpose(kind: &str) -> Option<Purpose> {
     Some(match kind {
         "openai" => Purpose::Base(Api::OpenAi),
+        "openai-as-is" => Purpose::Base(Api::OpenAiAsIs),
         "openai-root" => Purpose::Base(Api::OpenAiRoot),
         "ollama" => Purpose::Base(Api::Ollama),
         "tei" => Purpose::Base(Api::Tei),
@@ -373,7 +376,7 @@ mod tests {
     fn a_client_is_known_by_its_image() {
         let urls = of("ghcr.io/open-webui/open-webui:main");
         let urls = urls.iter().find(|it| it.variable == "OPENAI_API_BASE_URLS").unwrap();
-        assert_eq!((urls.purpose, urls.separator), (Purpose::Base(Api::OpenAi), Some(';')));
+        assert_eq!((urls.purpose, urls.separator), (Purpose::Base(Api::OpenAiAsIs), Some(';')));
         assert_eq!(urls.client, "Open WebUI");
         assert!(of("postgres:16").is_empty());
     }

@@ -163,9 +163,21 @@ impl<'a> Networks<'a> {
         let mut services = self.project.services.iter();
         let is_it = |service: &&Service| {
             let name = service.name.value.as_str();
-            by_link.map_or_else(|| is_called(self.project, service, host), |it| it == name)
+            by_link.map_or_else(|| self.is_called_there(client, service, host), |it| it == name)
         };
         services.find(is_it).map(|service| service.name.value.as_str())
+    }
+
+    /// Whether a service is called `host` where `client` is: an alias counts in its own network alone.
+    fn is_called_there(&self, client: &str, service: &Service, host: &str) -> bool {
+        let document = self.document(&service.name.value);
+        let theirs = match self.space(client) {
+            Space::Service(own) => Some(self.networks(own)),
+            Space::Host | Space::Unknown => None,
+        };
+        let is_there = |network: &str| theirs.as_ref().is_none_or(|all| all.contains(&network));
+        let mut networks = aliases(document).filter(|(_, alias)| *alias == host);
+        is_named(document, service, host) || networks.any(|(network, _)| is_there(network))
     }
 
     fn route(&self, client: &str, service: &str) -> Route {
@@ -217,10 +229,20 @@ impl<'a> Networks<'a> {
 #[must_use]
 pub fn is_called(project: &Project, service: &Service, host: &str) -> bool {
     let document = &project.document["services"][&service.name.value];
+    is_named(document, service, host) || aliases(document).any(|(_, alias)| alias == host)
+}
+
+/// Whether `host` is a name of a service in all of its networks. Docker knows containers by their host
+/// names too, as was seen of its releases 20.10 and 28.5.
+fn is_named(document: &Value, service: &Service, host: &str) -> bool {
+    service.name.value == host || document["container_name"] == host || document["hostname"] == host
+}
+
+/// The aliases of a service, each with its network.
+fn aliases(document: &Value) -> impl Iterator<Item = (&str, &str)> {
     let networks = document["networks"].as_object().into_iter().flatten();
-    let mut aliases = networks.flat_map(|(_, network)| network["aliases"].as_array()).flatten();
-    service.name.value == host
-        || document["container_name"] == host
-        || document["hostname"] == host
-        || aliases.any(|alias| alias == host)
+    networks.flat_map(|(network, said)| {
+        let aliases = said["aliases"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        aliases.map(move |alias| (network.as_str(), alias))
+    })
 }

@@ -23,7 +23,7 @@ pub(super) fn human(wiring: &Wiring, printer: Printer<'_>) -> Option<String> {
 }
 
 fn line(wiring: &Wiring, connection: &Connection, printer: Printer<'_>) -> String {
-    let to = end(wiring, &connection.leads);
+    let to = end(wiring, connection);
     let value = printer.text(&format!("{} -> {to}", connection.target.text));
     let place = printer.location(connection.place.span);
     let by = printer.text(&connection.variable.as_deref().unwrap_or("its command"));
@@ -31,11 +31,11 @@ fn line(wiring: &Wiring, connection: &Connection, printer: Printer<'_>) -> Strin
     row(&printer.text(&connection.client), &value, &format!("{by}{separator}{place}"))
 }
 
-fn end(wiring: &Wiring, leads: &Leads) -> String {
-    match leads {
+fn end(wiring: &Wiring, connection: &Connection) -> String {
+    match &connection.leads {
         Leads::Service { name, by } => {
-            let who = match wiring.listener(name) {
-                Some(listener) => format!("{} of `{name}`", listener.engine.name()),
+            let who = match wiring.called(connection) {
+                Some(listener) => format!("{} of `{}`", listener.engine.name(), listener.service),
                 None => format!("service `{name}`"),
             };
             match by {
@@ -79,7 +79,7 @@ pub(super) fn wire(wiring: &Wiring, texts: Texts<'_>) -> Vec<WireConnection> {
             Leads::Nobody => ("nobody", None),
             Leads::Outside => ("outside", None),
         };
-        let listener = to.and_then(|service| wiring.listener(service));
+        let listener = to.and_then(|_| wiring.called(connection));
         WireConnection {
             service: texts.text(&connection.client),
             variable: texts.option(connection.variable.as_deref()),

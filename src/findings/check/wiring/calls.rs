@@ -6,7 +6,7 @@ use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::plan::engine::Engine;
-use crate::plan::wiring::{Api, Connection, Leads, Listener, Purpose, Route};
+use crate::plan::wiring::{Api, Connection, Leads, Listener, Purpose, Route, is_called};
 use crate::suggest;
 
 /// What clients are told to call.
@@ -88,6 +88,17 @@ impl<'a> Call<'a> {
             return None;
         }
         let host = &self.connection.target.host;
+        let mut services = self.facts.project.services.iter();
+        let elsewhere = services.find(|service| is_called(self.facts.project, service, host));
+        if let Some(service) = elsewhere {
+            let name = &service.name.value;
+            let message = format!(
+                "{} calls `{host}`, and service `{name}` is called so in another network alone",
+                self.said()
+            );
+            let fix = format!("write `{name}`, or put both into the network of that alias");
+            return Some(self.finding(&CALLS_NOBODY, message, fix));
+        }
         let services = self.facts.project.services.iter();
         let names = services.map(|service| service.name.value.as_str());
         let likely = suggest::likely(host, names);
@@ -119,7 +130,7 @@ impl<'a> Call<'a> {
     }
 
     fn service(&self, name: &str, by: Route) -> Option<Finding> {
-        let listener = wiring(self.facts).listener(name);
+        let listener = wiring(self.facts).called(self.connection);
         // What other programs do with each other is not asked here.
         if listener.is_none() && !self.is_known() {
             return None;
@@ -166,11 +177,11 @@ impl<'a> Call<'a> {
     /// Whether a listener answers, which the client reaches.
     fn listener(&self, listener: &Listener) -> Option<Finding> {
         let target = &self.connection.target;
-        if !listener.is_all {
-            return None;
-        }
         let engine = listener.engine.name();
         if target.port != listener.port {
+            if !wiring(self.facts).knows_all_beside(listener) {
+                return None;
+            }
             let service = &listener.service;
             let outside = published(self.facts.project, service)
                 .any(|port| port.published == Some(target.port) && port.target != target.port);
@@ -189,7 +200,15 @@ impl<'a> Call<'a> {
             let finding = self.finding(&CALLS_OTHERWISE, message, fix);
             return Some(finding.also(&listener.port_place, "the port that it listens on"));
         }
-        self.protocol(listener).or_else(|| self.path(listener))
+        self.request(listener)
+    }
+
+    /// Whether an engine that is reached understands what it is asked.
+    fn request(&self, listener: &Listener) -> Option<Finding> {
+        if !listener.is_all {
+            return None;
+        }
+        self.protocol(listener).or_else(|| self.scheme()).or_else(|| self.path(listener))
     }
 
     fn protocol(&self, listener: &Listener) -> Option<Finding> {
@@ -209,6 +228,19 @@ impl<'a> Call<'a> {
         Some(self.finding(&CALLS_OTHERWISE, message, fix.to_owned()))
     }
 
+    /// An address without the scheme that every client of `OpenAI`'s API wants before it.
+    fn scheme(&self) -> Option<Finding> {
+        let reads = self.connection.reads?;
+        let text = &self.connection.target.text;
+        let is_openai = matches!(reads.purpose, Purpose::Base(Api::OpenAi | Api::OpenAiAsIs));
+        if !is_openai || text.contains("://") {
+            return None;
+        }
+        let message =
+            format!("{} has no `http://`, and {} takes it as it is", self.said(), reads.client);
+        Some(self.finding(&CALLS_OTHERWISE, message, format!("write `http://{text}`")))
+    }
+
     /// Whether the path is one below which the client finds what it asks for.
     fn path(&self, listener: &Listener) -> Option<Finding> {
         let api = match self.connection.reads?.purpose {
@@ -220,9 +252,9 @@ impl<'a> Call<'a> {
         let path = self.connection.target.path.as_str();
         let client = self.connection.reads?.client;
         let expected = match api {
-            Api::OpenAi if !http.openai_roots.is_empty() => http.openai_roots,
+            Api::OpenAi | Api::OpenAiAsIs if !http.openai_roots.is_empty() => http.openai_roots,
             Api::OpenAiRoot => &[""],
-            Api::Ollama if http.lacks_ollama => {
+            Api::Ollama if listener.lacks_ollama => {
                 let message = format!(
                     "{} is the address of an Ollama, and {} has no API of Ollama's",
                     self.said(),
@@ -235,13 +267,15 @@ impl<'a> Call<'a> {
                 return Some(self.finding(&CALLS_OTHERWISE, message, fix));
             }
             Api::Ollama if !http.openai_roots.is_empty() => &[""],
-            Api::OpenAi | Api::Ollama | Api::Tei | Api::Tgi | Api::Other => return None,
+            Api::OpenAi | Api::OpenAiAsIs | Api::Ollama | Api::Tei | Api::Tgi | Api::Other => {
+                return None;
+            }
         };
         if expected.iter().any(|root| path.strip_prefix(prefix) == Some(*root)) {
-            return None;
+            return self.slash(listener).filter(|_| api == Api::OpenAiAsIs);
         }
         let root = expected.last().copied().unwrap_or_default();
-        let (host, port) = (&self.connection.target.host, listener.port);
+        let (host, port) = (&self.connection.target.host, self.connection.target.port);
         let right = format!("http://{host}:{port}{prefix}{root}");
         let message = format!(
             "{client} looks for its routes below `{}`, and {} has them below `{prefix}{root}`",
@@ -251,17 +285,32 @@ impl<'a> Call<'a> {
         Some(self.finding(&CALLS_OTHERWISE, message, format!("write `{right}`")))
     }
 
+    /// A slash at the end, behind which the client puts another.
+    fn slash(&self, listener: &Listener) -> Option<Finding> {
+        let text = &self.connection.target.text;
+        let right = text.strip_suffix('/')?;
+        let message = format!(
+            "{} ends in a slash, `/models` is put behind it, and {} knows no `//models`",
+            self.said(),
+            listener.engine.name()
+        );
+        Some(self.finding(&CALLS_OTHERWISE, message, format!("write `{right}`")))
+    }
+
     /// A client that calls its own container.
     fn itself(&self, housemates: &[String]) -> Option<Finding> {
         let target = &self.connection.target;
         let wiring = wiring(self.facts);
+        if let Some(listener) = wiring.called(self.connection) {
+            return self.request(listener);
+        }
         let inside = housemates.iter().filter_map(|name| wiring.listener(name));
         let others: Vec<&str> = housemates
             .iter()
             .map(String::as_str)
             .filter(|it| **it != self.connection.client)
             .collect();
-        if inside.clone().any(|listener| !listener.is_all || listener.port == target.port)
+        if inside.clone().any(|listener| !listener.is_all)
             || !others.is_empty()
             || self.brings_its_own()
         {
@@ -309,26 +358,10 @@ impl<'a> Call<'a> {
     fn host(&self, is_certain: bool) -> Option<Finding> {
         let target = &self.connection.target;
         let wiring = wiring(self.facts);
-        let at = |port: u16| {
-            let mut all = wiring.listeners.iter();
-            all.find(|it| (it.on_host && it.port == port) || self.published_at(it) == Some(port))
-        };
-        if let Some(listener) = at(target.port) {
-            let service = self.facts.project.service(&listener.service)?;
-            let address = publishes(service, listener.port).and_then(|it| it.host_ip.as_deref());
-            let is_closed = address.is_some_and(is_loopback) && !self.connection.from_host;
-            if is_closed {
-                let message = format!(
-                    "{} calls the host, and service `{}` is published for the host itself alone",
-                    self.said(),
-                    listener.service
-                );
-                let fix = format!("write `{}`", base(listener));
-                return Some(
-                    self.finding(&CALLS_OTHERWISE, message, fix).severity(Severity::Warning),
-                );
-            }
-            return if is_certain { None } else { self.unsaid(listener) };
+        if let Some(listener) = wiring.called(self.connection) {
+            let found = self.closed(listener);
+            let found = found.or_else(|| self.unsaid(listener).filter(|_| !is_certain));
+            return found.or_else(|| self.request(listener));
         }
         let inside = wiring.listeners.iter().find(|it| !it.on_host && it.port == target.port)?;
         let message = match self.published_at(inside) {
@@ -354,6 +387,27 @@ impl<'a> Call<'a> {
         };
         // Something else may listen on the host.
         Some(self.finding(&CALLS_OTHERWISE, message, fix).severity(Severity::Warning))
+    }
+
+    /// An engine that comes to the addresses of the host at which only the host itself calls.
+    fn closed(&self, listener: &Listener) -> Option<Finding> {
+        let service = self.facts.project.service(&listener.service)?;
+        let address = publishes(service, listener.port).and_then(|it| it.host_ip.as_deref());
+        let (is_closed, what, fix) = if listener.on_host {
+            let fix = "let the engine listen at the address of Docker's network, or at every one";
+            (is_loopback(&listener.host.value), "listens", fix.to_owned())
+        } else {
+            let fix = format!("write `{}`", base(listener));
+            (address.is_some_and(is_loopback), "is published", fix)
+        };
+        let message = format!(
+            "{} calls the host, and service `{}` {what} for the host itself alone",
+            self.said(),
+            listener.service
+        );
+        let is_told = is_closed && !self.connection.from_host;
+        let finding = self.finding(&CALLS_OTHERWISE, message, fix);
+        is_told.then(|| finding.severity(Severity::Warning))
     }
 
     /// `host.docker.internal`, which Docker Desktop alone knows by itself.

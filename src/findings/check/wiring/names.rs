@@ -5,7 +5,7 @@ use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule};
-use crate::plan::wiring::{Connection, Leads, Listener, Wanted, Wiring};
+use crate::plan::wiring::{Connection, Listener, Wanted, Wiring};
 use crate::suggest;
 
 /// Names of models, and keys.
@@ -41,8 +41,7 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
 
 /// The engine that a connection leads to, if it is one of which all is known.
 fn called<'a>(wiring: &'a Wiring, connection: &Connection) -> Option<&'a Listener> {
-    let Leads::Service { name, .. } = &connection.leads else { return None };
-    wiring.listener(name).filter(|listener| listener.is_all)
+    wiring.called(connection).filter(|listener| listener.is_all)
 }
 
 /// A model that none of the servers has that its client knows. One of them that is not known may have
