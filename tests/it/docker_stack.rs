@@ -65,6 +65,11 @@ impl Stack {
         Some(stack)
     }
 
+    /// The project's name.
+    pub(crate) fn project(&self) -> &str {
+        &self.project
+    }
+
     /// A path below the project's folder.
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.folder.path().join(relative)

@@ -54,6 +54,7 @@ mod docker_up_matrix;
 mod docker_up_parts;
 mod docker_vllm;
 mod docker_volumes;
+mod docker_wirings;
 /// The machine, as `doctor` tells it.
 mod doctor_command;
 /// Every command block and every help text in the documentation.
