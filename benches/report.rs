@@ -13,6 +13,7 @@ use preflight::findings::check;
 use preflight::findings::{Finding, Findings};
 use preflight::options::{Base, Role};
 use preflight::plan::lanes::Lane;
+use preflight::report::picture::Picture;
 use preflight::report::redact::Redactor;
 use preflight::report::{
     FORMATS, LaneOutcome, Length, Report, RunOutcome, Subject, Telling, human, verdict,
@@ -108,6 +109,7 @@ fn report(sources: &mut SourceMap) -> Report {
         containers: Vec::new(),
         devices: Vec::new(),
         planned: None,
+        picture: Picture::default(),
         allow_unknown: false,
         timing: Timing::default(),
     })
