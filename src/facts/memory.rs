@@ -8,17 +8,17 @@ mod used;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use self::balance::Balance;
+use self::balance::{Balance, Taker};
 use self::cards::HostCards;
 pub use self::host::{HostMemory, HostRoom};
 use self::used::Used;
 use crate::facts::model::{Content, Model, Shape as Layout, gguf};
 use crate::facts::{LaneFacts, ProjectFacts};
-use crate::plan::engine;
 use crate::plan::engine::memory::{
     Beside, Checkpoint, Claim, Device, Largest, Loaded, Machine, Part, Processor, Room, Shape,
     Sizing, Use,
 };
+use crate::plan::engine::{self, Share};
 use crate::project::mounts::Standpoint;
 use crate::regular_file;
 
@@ -39,6 +39,8 @@ pub struct LaneMemory {
     pub claim: Option<Claim>,
     /// Whether what lies on a device cannot be elsewhere: see [`Sizing::is_firm`].
     pub is_firm: bool,
+    /// Whether its engine makes the context as long as there is room for: see [`Sizing::is_fitted`].
+    pub is_fitted: bool,
     /// Whether its engine is known to see the devices that its service asks for and no others.
     pub is_placed: bool,
     /// What its engine does with the memory of its container beside its parts.
@@ -217,13 +219,27 @@ fn judge(
     let each = lanes.iter().zip(machines).map(|(lane, machine)| {
         let Some(memory) = &lane.memory else { return (Fits::Unknown, None) };
         let fits = memory.fits_on_host().and(on_cards(lane, memory, &balances));
-        if fits == Fits::Yes {
+        if fits == Fits::Yes && !memory.is_fitted {
             return (fits, None);
         }
         let room = room(lane, memory, &balances);
-        (fits, largest(lane, machine, &room))
+        let smaller = share(lane, &balances, Balance::smaller_share);
+        let largest = smaller.or_else(|| largest(lane, machine, &room));
+        (fits, largest.or_else(|| share(lane, &balances, Balance::larger_share)))
     });
     each.collect()
+}
+
+/// Finds the share of a card with which one who takes a part of it fits.
+type FindShare<'a> = fn(&Balance<'a>, &Taker<'_>) -> Option<Share>;
+
+/// The share of its card with which a lane fits, as `find` has it.
+fn share<'a>(lane: &LaneFacts, balances: &[Balance<'a>], find: FindShare<'a>) -> Option<Largest> {
+    let flag = lane.lane.invocation.as_ref()?.spread.share.as_ref()?.flag;
+    let mut own = balances.iter().filter_map(|balance| Some((balance, balance.taker(lane)?)));
+    let ((balance, taker), None) = (own.next()?, own.next()) else { return None };
+    let value = find(balance, taker)?.shown();
+    Some(Largest { flag: flag.to_owned(), value })
 }
 
 /// Whether what a lane takes of cards is there.
@@ -287,6 +303,7 @@ fn of_lane(facts: &LaneFacts, used: Used, machine: &Machine) -> Option<LaneMemor
             among,
             claim: sizing.claim(),
             is_firm: sizing.is_firm(),
+            is_fitted: sizing.is_fitted(),
             is_placed,
             beside: sizing.beside(),
             ..LaneMemory::default()

@@ -10,6 +10,12 @@ use crate::plan::engine::{Filled, Share};
 /// The least that a process takes of a card of NVIDIA beside its buffers: its context.
 pub const CONTEXT: u64 = 300 << 20;
 
+/// What is left free of a card where a share of it is proposed, in millionths.
+const MARGIN: u64 = 30_000;
+
+/// Shares that are proposed have two digits behind the point.
+const HUNDREDTH: u64 = 10_000;
+
 /// The condition under which one service is over when another starts.
 const COMPLETED: &str = "service_completed_successfully";
 
@@ -163,6 +169,30 @@ impl<'a> Balance<'a> {
             sum.saturating_add(other.most().unwrap_or_else(|| other.least()))
         });
         self.room().saturating_sub(taken)
+    }
+
+    /// The share that the others leave to `taker` of the only card, where what it needs fits into it; absent:
+    /// none does, it takes no more now, or all fit together.
+    #[must_use]
+    pub fn smaller_share(&self, taker: &Taker<'_>) -> Option<Share> {
+        self.short()?;
+        let claim = taker.claim.filter(|_| taker.copies == 1)?;
+        let [card] = self.cards.as_slice() else { return None };
+        let left = Share::part(self.left_for(taker), card.memory).0.saturating_sub(MARGIN);
+        let left = Share(left / HUNDREDTH * HUNDREDTH);
+        let fits = taker.high().is_some_and(|needed| needed <= left.of(card.memory));
+        Some(left).filter(|left| fits && *left < claim.share)
+    }
+
+    /// The share into which what `taker` needs of the only card fits, where the card has as much and nobody
+    /// else takes a part of it; absent: none does, or it takes as much now.
+    #[must_use]
+    pub fn larger_share(&self, taker: &Taker<'_>) -> Option<Share> {
+        let claim = taker.claim.filter(|_| self.takers.len() == 1)?;
+        let [card] = self.cards.as_slice() else { return None };
+        let needed = Share::part(taker.high()?, card.memory).0.div_ceil(HUNDREDTH);
+        let needed = Share(needed.saturating_mul(HUNDREDTH));
+        Some(needed).filter(|it| claim.share < *it && it.0 <= Share::WHOLE.0 - MARGIN)
     }
 
     /// Whether a lane fits beside the others.

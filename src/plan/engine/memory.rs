@@ -242,6 +242,12 @@ pub trait Sizing: fmt::Debug + Send + Sync {
         true
     }
 
+    /// Whether the context is made as long as there is room for, so that what is told as the largest is what
+    /// is served at least.
+    fn is_fitted(&self) -> bool {
+        false
+    }
+
     /// What the engine refuses of its settings for a GGUF file of that shape; absent: nothing, or that is
     /// not known.
     fn refused(&self, shape: &Shape) -> Option<Refusal> {

@@ -109,6 +109,13 @@ impl Share {
     /// All of it.
     pub const WHOLE: Self = Self(1_000_000);
 
+    /// What `part` is of `whole`, rounded down.
+    #[must_use]
+    pub fn part(part: u64, whole: u64) -> Self {
+        let share = u128::from(part) * u128::from(Self::WHOLE.0) / u128::from(whole.max(1));
+        Self(u64::try_from(share).unwrap_or(u64::MAX))
+    }
+
     /// `0.92`; absent for what is no part of a whole.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

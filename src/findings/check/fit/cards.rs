@@ -19,9 +19,6 @@ pub static CHECK: Check = Check {
 static GPU_MEMORY_SHORT: Rule =
     Rule::error("gpu-memory-short", ExitCode::Memory, include_str!("rules/gpu-memory-short.md"));
 
-/// What is left free of a card where a share of it is proposed, in millionths.
-const MARGIN: u64 = 30_000;
-
 fn run(facts: &ProjectFacts<'_>, lanes: &[LaneFacts], findings: &mut Findings) {
     let mut alone: Vec<&str> = Vec::new();
     let balances = Balance::all(facts, lanes, facts.devices);
@@ -186,30 +183,18 @@ fn fitting(taker: &Taker<'_>) -> Option<String> {
 
 /// The share that the others leave, where what is needed fits into it.
 fn smaller(taker: &Taker<'_>, balance: &Balance<'_>) -> Option<String> {
-    let claim = taker.claim.filter(|_| balance.cards.len() == 1 && taker.copies == 1)?;
-    let whole = balance.cards.iter().map(|card| card.memory).sum::<u64>().max(1);
-    let left = share(balance.left_for(taker), whole).saturating_sub(MARGIN) / 10_000 * 10_000;
-    let fits = taker.high().is_some_and(|needed| needed <= Share(left).of(whole));
-    let flag = flag(taker)?;
-    (fits && left < claim.share.0).then(|| format!("say `{flag} {}`", Share(left).shown()))
+    let share = balance.smaller_share(taker)?;
+    Some(format!("say `{} {}`", flag(taker)?, share.shown()))
 }
 
-/// The share into which what is needed fits, where the card has as much.
+/// The share into which what is needed fits, where the card has as much, or what fits into the present one.
 fn larger(taker: &Taker<'_>, balance: &Balance<'_>) -> Option<String> {
-    taker.claim.filter(|_| balance.cards.len() == 1 && balance.takers.len() == 1)?;
-    let card = balance.cards.first()?;
-    let needed = share(taker.high()?, card.memory).div_ceil(10_000) * 10_000;
+    let share = balance.larger_share(taker)?;
     let flag = flag(taker)?;
-    (needed <= Share::WHOLE.0 - MARGIN).then(|| {
-        let or = fitting(taker).map(|fix| format!(", or {fix}")).unwrap_or_default();
-        format!("say `{flag} {}`{or}", Share(needed).shown())
-    })
-}
-
-/// A part of a whole, in millionths.
-fn share(part: u64, whole: u64) -> u64 {
-    let share = u128::from(part) * u128::from(Share::WHOLE.0) / u128::from(whole.max(1));
-    u64::try_from(share).unwrap_or(u64::MAX)
+    let largest = taker.lane.memory.as_ref().and_then(|memory| memory.largest.as_ref());
+    let or = largest.filter(|largest| largest.flag != flag).and_then(|_| fitting(taker));
+    let or = or.map(|fix| format!(", or {fix}")).unwrap_or_default();
+    Some(format!("say `{flag} {}`{or}", share.shown()))
 }
 
 fn flag(taker: &Taker<'_>) -> Option<&'static str> {
