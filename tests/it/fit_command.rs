@@ -60,6 +60,36 @@ fn what_does_not_fit_ends_with_21_and_nothing_else_is_judged() {
 }
 
 #[test]
+fn the_value_that_helps_is_told_with_its_flag() {
+    let service = |name: &str, words: &str| {
+        format!(
+            "  {name}:\n    image: vllm/vllm-openai:v0.12.0\n    gpus: [{{device_ids: ['0']}}]\n    \
+             volumes: ['./models:/models:ro']\n    \
+             command: --model /models/vllm/tiny/bf16 {words}\n"
+        )
+    };
+    let largest = |services: &[String], gpus: &str| {
+        let compose = format!("services:\n{}", services.concat());
+        let sandbox = Sandbox::quickstart().file("compose.yaml", compose);
+        let run = sandbox.run(&["fit", "--format", "json", "--gpus", gpus]);
+        let told: Value = serde_json::from_str(&run.stdout).unwrap();
+        let memory = &told["lanes"][0]["memory"];
+        (memory["fits"].clone(), memory["largest"].clone())
+    };
+    let helps = |flag: &str, value: &str| serde_json::json!({"flag": flag, "value": value});
+    // The other lane is no engine of text, and leaves less than this one takes.
+    let reader = "  b:\n    image: ghcr.io/ggml-org/llama.cpp:server-cuda\n    \
+                  gpus: [{device_ids: ['0']}]\n    volumes: ['./models:/models:ro']\n    \
+                  command: -m /models/gguf/tiny-Q4_K_M.gguf -ngl 99 -c 11000000 -ub 1\n";
+    let shared = [service("a", "--gpu-memory-utilization 0.6"), reader.to_owned()];
+    let (fits, value) = largest(&shared, "24GB");
+    assert_eq!((fits, value), (Value::from("no"), helps("--gpu-memory-utilization", "0.51")));
+    // A context that is made to fit is told although it does.
+    let (fits, value) = largest(&[service("a", "--max-model-len auto")], "24GB");
+    assert_eq!((fits, value), (Value::from("yes"), helps("--max-model-len", "256")));
+}
+
+#[test]
 fn it_is_told_in_every_format() {
     let sandbox = Sandbox::quickstart();
     for (format, words) in [

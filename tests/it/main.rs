@@ -194,6 +194,8 @@ mod verify_deep;
 mod vllm_cache;
 /// Random command lines of vLLM, against its own parser.
 mod vllm_flags;
+/// Caches of models some of whose layers keep a state, against vLLM's own arithmetic.
+mod vllm_states;
 /// What is not where its engine opens it, and is elsewhere.
 mod where_it_is;
 /// Not a behaviour: servers that answer what a test tells them to.

@@ -32,7 +32,8 @@ fn size(dice: &mut Dice, least: u32, most: u32) -> u64 {
     (1 << bits) + u64::try_from(dice.below(1 << bits)).unwrap()
 }
 
-fn number(dice: &mut Dice, choice: &[u64]) -> u64 {
+/// One of some numbers.
+pub(crate) fn number(dice: &mut Dice, choice: &[u64]) -> u64 {
     choice[dice.below(choice.len())]
 }
 
@@ -126,18 +127,23 @@ impl Case {
     fn shortage(&self, release: &str) -> Option<Shortage> {
         let kind = if self.bytes == 1 { "fp8" } else { "auto" };
         let words = format!(
-            "--model /m --max-model-len {} --block-size {} --max-num-batched-tokens {} \
+            "--max-model-len {} --block-size {} --max-num-batched-tokens {} \
              --kv-cache-dtype {kind} -tp {} -pp {} --kv-cache-memory-bytes {}",
             self.tokens, self.block, self.batch, self.ranks, self.stages, self.cache
         );
-        let mut service = Service::named(Spanned::nowhere("llm".to_owned()));
-        service.image = Some(Spanned::nowhere(format!("vllm/vllm-openai:v{release}")));
-        let words = words.split_whitespace().map(|word| Spanned::nowhere(word.to_owned()));
-        service.command = Some(words.collect());
-        let Value::Object(config) = self.config.clone() else { unreachable!() };
-        let checkpoint = Checkpoint { config, ..Checkpoint::default() };
-        invocation(&service).unwrap().sizing.unwrap().shortage(&checkpoint)
+        shortage(&self.config, &words, release)
     }
+}
+
+/// What is said of a model of that configuration, with these words behind `--model`.
+pub(crate) fn shortage(config: &Value, words: &str, release: &str) -> Option<Shortage> {
+    let mut service = Service::named(Spanned::nowhere("llm".to_owned()));
+    service.image = Some(Spanned::nowhere(format!("vllm/vllm-openai:v{release}")));
+    let words = ["--model", "/m"].into_iter().chain(words.split_whitespace());
+    service.command = Some(words.map(|word| Spanned::nowhere(word.to_owned())).collect());
+    let Value::Object(config) = config.clone() else { unreachable!() };
+    let checkpoint = Checkpoint { config, ..Checkpoint::default() };
+    invocation(&service).unwrap().sizing.unwrap().shortage(&checkpoint)
 }
 
 /// What vLLM makes of each question: whether it refuses, and the longest request that it estimates.
@@ -177,16 +183,26 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// The script that judges; absent: nobody says where it is.
 #[expect(clippy::print_stdout, reason = "a skipped test says so")]
-fn hold(release: &str, seed: u64) {
-    let Some(judge) = variable("PREFLIGHT_TEST_VLLM_CACHE") else {
+pub(crate) fn judge() -> Option<String> {
+    let judge = variable("PREFLIGHT_TEST_VLLM_CACHE");
+    if judge.is_none() {
         let required = variable("PREFLIGHT_TEST_REQUIRE_ALL").is_some_and(|value| value == "1");
         assert!(!required, "PREFLIGHT_TEST_VLLM_CACHE is not set");
         println!("skipped: PREFLIGHT_TEST_VLLM_CACHE does not name the script that judges");
-        return;
-    };
-    let other = variable("PREFLIGHT_TEST_SEED").map(|seed| seed.parse().unwrap());
-    let mut dice = Dice(other.unwrap_or(seed));
+    }
+    judge
+}
+
+/// The number to begin with: the usual one, if nobody says another.
+pub(crate) fn seed(usual: u64) -> u64 {
+    variable("PREFLIGHT_TEST_SEED").map_or(usual, |seed| seed.parse().unwrap())
+}
+
+fn hold(release: &str, seed_of_release: u64) {
+    let Some(judge) = judge() else { return };
+    let mut dice = Dice(seed(seed_of_release));
     let cases: Vec<Case> = (0..CASES).map(|_| case(&mut dice)).collect();
     let questions: Vec<Value> =
         cases.iter().flat_map(|case| [case.question(1), case.question(2)]).collect();

@@ -7,14 +7,16 @@
 mod cache;
 mod layers;
 mod settings;
+mod states;
 mod weights;
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use self::cache::{Counting, Sum};
-use self::layers::Layers;
-use self::settings::{Given, Length, Settings};
+use self::cache::{Counting, Need, States, Sum};
+use self::layers::{Kept, Layers};
+use self::settings::{Given, Length, Settings, Stateful};
+use self::states::{Carried, Family};
 use self::weights::Weight;
 use crate::plan::engine::arguments::Arguments;
 use crate::plan::engine::memory::{
@@ -87,6 +89,10 @@ impl Sizing for Server {
             room.iter().all(|room| high(&parts, room.device).is_some_and(|high| high <= room.bytes))
         })?;
         Some(Largest { flag: "--max-model-len".to_owned(), value: tokens.to_string() })
+    }
+
+    fn is_fitted(&self) -> bool {
+        self.0.length == Length::Fitted && !self.0.is_of_vectors
     }
 
     fn shortage(&self, checkpoint: &Checkpoint) -> Option<Shortage> {
@@ -203,7 +209,8 @@ impl Server {
         }
         let stages = self.0.stages.clamp(1, MOST_RANKS);
         let layers = Layers::of(checkpoint);
-        let count = checkpoint.number("num_hidden_layers").unwrap_or_default();
+        let count = layers.as_ref().map(|layers| layers.count);
+        let count = count.or_else(|| checkpoint.number("num_hidden_layers")).unwrap_or_default();
         let stage = |number: u64| {
             let ends = [number == 0, number + 1 == stages];
             let own = self.layers_of(number, count);
@@ -238,12 +245,13 @@ impl Server {
         let Some((layers, tokens)) = layers.zip(self.tokens(checkpoint)) else {
             return Cached::default();
         };
-        let stage = own.places();
-        let least = self.least(checkpoint, tokens);
-        let low = if own.is_certain { least.need(&layers.layers, stage.clone()).bytes } else { 0 };
-        let most = self.most(checkpoint, tokens).need(&layers.layers, stage);
+        let least = self.least(checkpoint, layers, tokens);
+        let low =
+            if own.is_certain { needed(&least, layers, &own.range, u64::min).bytes } else { 0 };
+        let most = needed(&self.most(checkpoint, layers, tokens), layers, &own.range, u64::max);
         let kept = if self.0.keeps_block() == Some(false) { 0 } else { most.block };
         let is_known = layers.is_certain && own.is_certain && !self.0.is_special;
+        let is_known = is_known && !self.is_vague(checkpoint);
         let high = is_known.then(|| most.bytes.saturating_add(kept));
         Cached { low, high, is_exact: false }
     }
@@ -258,14 +266,15 @@ impl Server {
     ) -> Option<Held<'a>> {
         let blocks = self.0.blocks.as_ref().filter(|_| self.0.holds_blocks());
         let given = blocks.or(self.0.cache.as_ref())?;
-        let [least, most] = [self.least(checkpoint, tokens), self.most(checkpoint, tokens)];
-        let count = u64::try_from(layers.layers.len()).ok()?;
+        let leasts = self.least(checkpoint, layers, tokens);
+        let mosts = self.most(checkpoint, layers, tokens);
+        let count = layers.count;
         let stages =
             (0..self.0.stages.clamp(1, MOST_RANKS)).map(|stage| self.layers_of(stage, count));
         let one = |own: Own| {
-            let places =
-                if self.0.holds_all_stages() { 0..layers.layers.len() } else { own.places() };
-            let [least, most] = [&least, &most].map(|it| it.need(&layers.layers, places.clone()));
+            let stage = if self.0.holds_all_stages() { 0..count } else { own.range };
+            let least = needed(&leasts, layers, &stage, u64::min);
+            let most = needed(&mosts, layers, &stage, u64::max);
             let there = |block: u64| {
                 if blocks.is_some() { given.number.saturating_mul(block) } else { given.number }
             };
@@ -284,52 +293,139 @@ impl Server {
         held.min_by_key(|held| held.there.saturating_sub(held.needed))
     }
 
-    /// Tokens of the longest request with which it fits, in whole blocks; absent: none does, or all do.
+    /// Tokens of the longest request with which it fits, in whole blocks; absent: none does, or all do. Where
+    /// it is made to fit, all may.
     fn longest(&self, checkpoint: &Checkpoint, fits: impl Fn(&Self) -> bool) -> Option<u64> {
         let block = self.0.block()[1].max(1);
-        let most = self.tokens(checkpoint)?.div_ceil(block);
+        let all = match self.0.length {
+            Length::Fitted => self.own(checkpoint)?,
+            Length::Said(_) | Length::Own => self.tokens(checkpoint)?,
+        };
+        let most = all.div_ceil(block);
         let with = |blocks: u64| {
             let length = Length::Said(blocks.saturating_mul(block));
             fits(&Self(Settings { length, ..self.0.clone() }))
         };
-        let blocks = longest(most, with).filter(|blocks| *blocks < most)?;
-        blocks.checked_mul(block)
+        let blocks = longest(most, with)?;
+        let is_all = blocks == most;
+        let tokens = blocks.checked_mul(block)?.min(all);
+        Some(tokens).filter(|_| !is_all || self.0.length == Length::Fitted)
+    }
+
+    /// Tokens that the model was made for.
+    fn own(&self, checkpoint: &Checkpoint) -> Option<u64> {
+        checkpoint.longest(super::context::longest, self.0.release.as_deref())
     }
 
     /// Tokens of the longest request; absent: as many as there is room for, or not known.
     fn tokens(&self, checkpoint: &Checkpoint) -> Option<u64> {
         match self.0.length {
             Length::Said(tokens) => Some(tokens),
-            Length::Own => checkpoint.longest(super::context::longest, self.0.release.as_deref()),
+            Length::Own => self.own(checkpoint),
             // One block has to fit.
             Length::Fitted => Some(1),
         }
     }
 
-    /// How the least is counted that any release needs.
-    fn least(&self, checkpoint: &Checkpoint, tokens: u64) -> Counting {
+    /// All ways in which the least may be counted.
+    fn least(&self, checkpoint: &Checkpoint, layers: &Layers, tokens: u64) -> Vec<Counting> {
         let [bits, _] = self.bits(checkpoint);
-        Counting {
+        let counting = Counting {
             tokens: tokens.div_ceil(self.0.token_ranks.max(1)),
             block: self.0.block()[0],
             bits,
             in_flight: self.0.in_flight()[0],
             ranks: self.0.tensor,
             sum: self.0.sum().filter(|_| !self.0.is_special).unwrap_or(Sum::Least),
-        }
+            states: States::default(),
+        };
+        self.ways(checkpoint, layers, counting)
     }
 
-    /// How the most is counted that any release needs.
-    fn most(&self, checkpoint: &Checkpoint, tokens: u64) -> Counting {
+    /// All ways in which the most may be counted.
+    fn most(&self, checkpoint: &Checkpoint, layers: &Layers, tokens: u64) -> Vec<Counting> {
         let [_, bits] = self.bits(checkpoint);
-        Counting {
+        let counting = Counting {
             tokens,
             block: self.0.block()[1],
             bits,
             in_flight: self.0.in_flight()[1],
             ranks: self.0.tensor,
             sum: self.0.sum().unwrap_or(Sum::Groups),
+            states: States::default(),
+        };
+        self.ways(checkpoint, layers, counting)
+    }
+
+    /// Every way in which states may be kept beside what is counted so. Where more fits into a block, fewer are
+    /// needed: neither the smallest numbers nor the largest are a bound by themselves.
+    fn ways(&self, checkpoint: &Checkpoint, layers: &Layers, counting: Counting) -> Vec<Counting> {
+        let Some(family) = checkpoint.architecture().and_then(Family::of) else {
+            return vec![counting];
+        };
+        let kept = layers.layers.iter().map(|placed| placed.layer);
+        let attention = kept.into_iter().find(|layer| !matches!(layer.kept, Kept::State(_)));
+        let number = |key: &str| checkpoint.number(key);
+        let ways = self.0.ways(Stateful {
+            family,
+            head: attention.map(|layer| layer.width / 2),
+            is_latent: attention.is_some_and(|layer| layer.kept == Kept::Latent),
+            chunk: number("mamba_chunk_size").or_else(|| number("chunk_size")),
+        });
+        let types = self.state_bits(checkpoint, family);
+        let each = self.bits_of_states(checkpoint).into_iter().flat_map(|bits| {
+            let ways = ways.iter().flat_map(|way| types.iter().map(move |type_of| (way, type_of)));
+            ways.map(move |(way, type_of)| {
+                let states = States { bits: *type_of, unit: way.unit, copies: way.copies };
+                Counting { block: way.block, bits, states, ..counting }
+            })
+        });
+        each.collect()
+    }
+
+    /// Whether there are states, and nothing that bounds what is kept beside them.
+    fn is_vague(&self, checkpoint: &Checkpoint) -> bool {
+        let has_states = checkpoint.architecture().is_some_and(|class| Family::of(class).is_some());
+        has_states && self.bits_of_states(checkpoint).contains(&0)
+    }
+
+    /// What a number of a key or a value may have beside states, in bits. Of a type that is not known they are
+    /// not counted.
+    fn bits_of_states(&self, checkpoint: &Checkpoint) -> Vec<u64> {
+        match self.bits(checkpoint) {
+            [least, most] if least == most => vec![least],
+            [least, most] if least >= 8 => vec![least, most],
+            [_, most] => vec![0, most],
         }
+    }
+
+    /// What a number of the convolution of a state and one of what it carries on may have, in bits (0.12.0 to
+    /// 0.33.0 mamba_utils.py `MambaStateDtypeCalculator`, models/config.py).
+    fn state_bits(&self, checkpoint: &Checkpoint, family: &Family) -> Vec<[u64; 2]> {
+        let [steps, said] = self.0.state_bits;
+        let own = || weights::bits(checkpoint, &self.0).map_or(vec![16, 32], |bits| vec![bits]);
+        let steps = steps.map_or_else(own, |bits| vec![bits]);
+        let carried = |steps: u64| match (said, family.carried) {
+            (Some(said), Carried::Same | Carried::Said(_)) => {
+                if family.is_told() || self.0.is_told_of_states() {
+                    vec![said]
+                } else {
+                    vec![steps, said]
+                }
+            }
+            (Some(said), Carried::Full) => vec![said, 32],
+            (None, Carried::Same) => vec![steps],
+            (None, Carried::Full) => vec![32],
+            (None, Carried::Said(key)) => {
+                let said = checkpoint.value(key).and_then(|value| value.as_str());
+                match said.and_then(settings::bits) {
+                    Some(said) if self.0.reads_states() => vec![said],
+                    Some(said) => vec![steps, said, 32],
+                    None => vec![steps, 32],
+                }
+            }
+        };
+        steps.into_iter().flat_map(|it| carried(it).into_iter().map(move |of| [it, of])).collect()
     }
 
     /// Bits of one number of a key or a value: the least and the most (utils/torch_utils.py,
@@ -350,18 +446,22 @@ impl Server {
     }
 }
 
+/// What those of the layers that are in a stage need, of all ways to count it: the least or the most.
+fn needed(
+    ways: &[Counting],
+    layers: &Layers,
+    stage: &Range<u64>,
+    pick: fn(u64, u64) -> u64,
+) -> Need {
+    let needs = ways.iter().map(|counting| counting.need(&layers.layers, stage));
+    needs.reduce(|one, other| one.with(other, pick)).unwrap_or(Need { bytes: 0, block: 0 })
+}
+
 /// The layers of a stage.
 struct Own {
     range: Range<u64>,
     /// Whether they are just these.
     is_certain: bool,
-}
-
-impl Own {
-    fn places(&self) -> Range<usize> {
-        let place = |layer: u64| usize::try_from(layer).unwrap_or(usize::MAX);
-        place(self.range.start)..place(self.range.end)
-    }
 }
 
 impl Weight {

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::states::{Family, State};
 use crate::plan::engine::memory::Checkpoint;
 
 /// More layers than any model has.
@@ -30,13 +31,25 @@ pub(super) enum Kept {
     Window(u64),
     /// Those of the same piece of so many.
     Chunk(u64),
+    /// A state in the place of all of them.
+    State(State),
+}
+
+/// What a layer keeps, and which of the model's layers it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Placed {
+    pub(super) at: u64,
+    pub(super) layer: Layer,
 }
 
 /// All layers of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Layers {
-    /// One for each; absent: it keeps nothing of each token, or that is not known.
-    pub(super) layers: Vec<Option<Layer>>,
+    /// What is kept of them, in the order in which they are made. A layer may be here more than once, and
+    /// those that keep nothing, or of which it is not known, are not.
+    pub(super) layers: Vec<Placed>,
+    /// How many layers there are.
+    pub(super) count: u64,
     /// Whether just this is kept; otherwise at least this.
     pub(super) is_certain: bool,
 }
@@ -49,10 +62,12 @@ enum Pattern {
     Alike,
     /// All but each n-th, counted from 1, have a window.
     AllBut(u64),
-    /// Only what the list says is certain, which these classes have to have.
-    Listed,
     /// Chunks, but in the layers that have no positions.
     Chunks,
+    /// As [`Pattern::AllBut`], but the last layers keep nothing: they read what others keep.
+    Shared(u64),
+    /// The same as a list has it, and the layers without a window have heads of their own.
+    SharedWide,
     /// One vector for each token, whatever the heads.
     Latent,
 }
@@ -67,6 +82,10 @@ const CLASSES: &[(&str, Pattern)] = &[
     ("Gemma2ForCausalLM", Pattern::AllBut(2)),
     ("Gemma3ForCausalLM", Pattern::AllBut(6)),
     ("Gemma3ForConditionalGeneration", Pattern::AllBut(6)),
+    ("Gemma3nForCausalLM", Pattern::Shared(5)),
+    ("Gemma3nForConditionalGeneration", Pattern::Shared(5)),
+    ("Gemma4ForCausalLM", Pattern::SharedWide),
+    ("Gemma4ForConditionalGeneration", Pattern::SharedWide),
     ("GemmaForCausalLM", Pattern::Alike),
     ("Glm4ForCausalLM", Pattern::Alike),
     ("Glm4MoeForCausalLM", Pattern::Alike),
@@ -91,7 +110,6 @@ const CLASSES: &[(&str, Pattern)] = &[
     ("Qwen2_5_VLForConditionalGeneration", Pattern::Alike),
     ("Qwen3ForCausalLM", Pattern::Alike),
     ("Qwen3MoeForCausalLM", Pattern::Alike),
-    ("Qwen3NextForCausalLM", Pattern::Listed),
     ("Qwen3VLForConditionalGeneration", Pattern::Alike),
     ("Qwen3VLMoeForConditionalGeneration", Pattern::Alike),
     ("SmolLM3ForCausalLM", Pattern::Alike),
@@ -105,34 +123,75 @@ impl Layers {
     /// Those of a model; absent: its class, or what it says of itself, is not known.
     pub(super) fn of(checkpoint: &Checkpoint) -> Option<Self> {
         let class = checkpoint.architecture()?;
+        if let Some(family) = Family::of(class) {
+            return Self::with_states(checkpoint, family);
+        }
         let (_, pattern) = CLASSES.iter().find(|(known, _)| *known == class)?;
         let number = |key: &str| checkpoint.number(key);
         let count = number("num_hidden_layers").filter(|count| (1..=MOST).contains(count))?;
         let heads = number("num_attention_heads").filter(|heads| *heads > 0)?;
         if *pattern == Pattern::Latent
-            && let Some(rank) = number("kv_lora_rank")
+            && let Some(layer) = latent(checkpoint)
         {
-            let width = rank.checked_add(number("qk_rope_head_dim")?)?;
-            let layer = Layer { kept: Kept::Latent, heads: 1, width };
             // An index of what is attended to is kept beside it.
             let is_certain = number("index_topk").is_none();
-            return Some(Self {
-                layers: vec![Some(layer); usize::try_from(count).ok()?],
-                is_certain,
-            });
+            return Some(Self { layers: alike(count, layer), count, is_certain });
         }
-        let keys = number("num_key_value_heads").unwrap_or(heads);
         let head = number("head_dim").filter(|head| *head > 0);
         let head = head.or_else(|| number("hidden_size")?.checked_div(heads))?;
-        let plain = Layer { kept: Kept::All, heads: keys, width: head.checked_mul(2)? };
+        let plain = plain(checkpoint, head)?;
         let kinds = Kinds::of(checkpoint, *pattern);
-        let kept: Vec<Result<Option<Kept>, ()>> = (0..count).map(|it| kinds.kept(it)).collect();
-        let is_certain = kinds.is_certain(class) && kept.iter().all(Result::is_ok);
-        let layer = |kept: Result<Option<Kept>, ()>| {
-            kept.unwrap_or_default().map(|kept| Layer { kept, ..plain })
+        let wide = kinds.wide(checkpoint, plain)?;
+        let keeping = count.saturating_sub(kinds.shared(checkpoint)?);
+        let kept: Vec<Option<Kept>> = (0..keeping).map(|it| kinds.kept(it)).collect();
+        let is_certain = kinds.is_certain(class) && kept.iter().all(Option::is_some);
+        let layer = |(at, kept): (u64, Option<Kept>)| {
+            let kept = kept?;
+            let own = if kept == Kept::All { wide } else { plain };
+            Some(Placed { at, layer: Layer { kept, ..own } })
         };
-        Some(Self { layers: kept.into_iter().map(layer).collect(), is_certain })
+        Some(Self { layers: (0..).zip(kept).filter_map(layer).collect(), count, is_certain })
     }
+
+    /// Those of a model some of whose layers keep a state.
+    fn with_states(checkpoint: &Checkpoint, family: &Family) -> Option<Self> {
+        let count = family.count(checkpoint).filter(|count| (1..=MOST).contains(count))?;
+        let mixes = family.mixes(checkpoint, count)?;
+        let state = family.state(checkpoint);
+        let attention = latent(checkpoint).or_else(|| plain(checkpoint, family.head(checkpoint)?));
+        let attends = mixes.iter().any(|mix| mix.attends);
+        let carries = mixes.iter().any(|mix| mix.carries);
+        let is_certain = (!attends || attention.is_some()) && (!carries || state.is_some());
+        let state = state.map(|state| Layer { kept: Kept::State(state), heads: 1, width: 0 });
+        let layers = (0..).zip(&mixes).flat_map(|(at, mix)| {
+            let kept = [attention.filter(|_| mix.attends), state.filter(|_| mix.carries)];
+            kept.into_iter().flatten().map(move |layer| Placed { at, layer })
+        });
+        let mut layers: Vec<Placed> = layers.collect();
+        if family.shares() {
+            layers.sort_by_key(|placed| matches!(placed.layer.kept, Kept::State(_)));
+        }
+        Some(Self { layers, count, is_certain })
+    }
+}
+
+/// As many layers that are alike.
+fn alike(count: u64, layer: Layer) -> Vec<Placed> {
+    (0..count).map(|at| Placed { at, layer }).collect()
+}
+
+/// A layer that keeps one vector of each token; absent: it keeps keys and values.
+fn latent(checkpoint: &Checkpoint) -> Option<Layer> {
+    let rank = checkpoint.number("kv_lora_rank")?;
+    let width = rank.checked_add(checkpoint.number("qk_rope_head_dim")?)?;
+    Some(Layer { kept: Kept::Latent, heads: 1, width })
+}
+
+/// A layer that keeps a key and a value, of so many numbers each, of each token.
+fn plain(checkpoint: &Checkpoint, head: u64) -> Option<Layer> {
+    let keys = checkpoint.number("num_key_value_heads");
+    let heads = keys.or_else(|| checkpoint.number("num_attention_heads"))?;
+    Some(Layer { kept: Kept::All, heads, width: head.checked_mul(2)? })
 }
 
 /// What a configuration says of its layers.
@@ -161,29 +220,48 @@ impl<'a> Kinds<'a> {
         }
     }
 
-    /// What a layer keeps of each token; nothing, where it has a state instead. An error where that is
-    /// not known.
-    fn kept(&self, layer: u64) -> Result<Option<Kept>, ()> {
-        let window = || self.window.map(Kept::Window).ok_or(());
+    /// What a layer keeps of each token; absent: that is not known.
+    fn kept(&self, layer: u64) -> Option<Kept> {
         if let Some(listed) = self.listed {
             let kind = usize::try_from(layer).ok().and_then(|layer| listed.get(layer)?.as_str());
             return match kind {
-                Some("full_attention") => Ok(Some(Kept::All)),
-                Some("sliding_attention") => window().map(Some),
-                Some("chunked_attention") => self.chunk.map(Kept::Chunk).ok_or(()).map(Some),
-                Some("linear_attention") => Ok(None),
-                Some(_) | None => Err(()),
+                Some("full_attention") => Some(Kept::All),
+                Some("sliding_attention") => self.window.map(Kept::Window),
+                Some("chunked_attention") => self.chunk.map(Kept::Chunk),
+                Some(_) | None => None,
             };
         }
         match self.pattern {
-            Pattern::Alike | Pattern::Latent => {
-                Ok(Some(self.window.map_or(Kept::All, Kept::Window)))
+            Pattern::AllBut(each) | Pattern::Shared(each) if (layer + 1).is_multiple_of(each) => {
+                Some(Kept::All)
             }
-            Pattern::AllBut(each) if (layer + 1).is_multiple_of(each) => Ok(Some(Kept::All)),
-            Pattern::AllBut(_) => Ok(Some(self.window.map_or(Kept::All, Kept::Window))),
-            Pattern::Chunks => Ok(Some(self.chunked(layer))),
-            Pattern::Listed => Err(()),
+            Pattern::Alike | Pattern::Latent | Pattern::AllBut(_) | Pattern::Shared(_) => {
+                Some(self.window.map_or(Kept::All, Kept::Window))
+            }
+            Pattern::SharedWide => None,
+            Pattern::Chunks => Some(self.chunked(layer)),
         }
+    }
+
+    /// How many of the last layers keep nothing (0.12.0 to 0.33.0 models/gemma3n.py and gemma4.py); absent:
+    /// that is not said.
+    fn shared(&self, checkpoint: &Checkpoint) -> Option<u64> {
+        match self.pattern {
+            Pattern::Shared(_) | Pattern::SharedWide => checkpoint.number("num_kv_shared_layers"),
+            Pattern::Alike | Pattern::AllBut(_) | Pattern::Chunks | Pattern::Latent => Some(0),
+        }
+    }
+
+    /// A layer without a window, where `plain` is one with a window (0.20.2 to 0.33.0 models/gemma4.py);
+    /// absent: its numbers are not said.
+    fn wide(&self, checkpoint: &Checkpoint, plain: Layer) -> Option<Layer> {
+        if self.pattern != Pattern::SharedWide {
+            return Some(plain);
+        }
+        let is_one = checkpoint.value("attention_k_eq_v").and_then(Value::as_bool) == Some(true);
+        let heads = checkpoint.number("num_global_key_value_heads").filter(|_| is_one);
+        let head = checkpoint.number("global_head_dim")?;
+        Some(Layer { heads: heads.unwrap_or(plain.heads), width: head.checked_mul(2)?, ..plain })
     }
 
     fn chunked(&self, layer: u64) -> Kept {
@@ -194,7 +272,7 @@ impl<'a> Kinds<'a> {
     }
 
     /// Whether the releases read it as it is read here. A window without a list of the layers is not
-    /// every class's, and a state beside keys and values makes their blocks larger.
+    /// every class's.
     fn is_certain(&self, class: &str) -> bool {
         match self.pattern {
             Pattern::Alike => {
@@ -202,8 +280,9 @@ impl<'a> Kinds<'a> {
             }
             // 0.33.0 and not 0.12.0 keeps one token more.
             Pattern::AllBut(4) => self.window.is_none(),
-            Pattern::AllBut(_) => true,
-            Pattern::Listed | Pattern::Chunks | Pattern::Latent => false,
+            Pattern::AllBut(_) | Pattern::Shared(_) => true,
+            // Releases make blocks of several sizes alike in several ways, which only take more.
+            Pattern::SharedWide | Pattern::Chunks | Pattern::Latent => false,
         }
     }
 }
@@ -224,17 +303,17 @@ mod tests {
         let plain = json!({"architectures": ["LlamaForCausalLM"], "num_hidden_layers": 2,
             "num_attention_heads": 4, "num_key_value_heads": 2, "hidden_size": 64});
         let layer = Layer { kept: Kept::All, heads: 2, width: 32 };
-        let expected = Layers { layers: vec![Some(layer); 2], is_certain: true };
+        let expected = Layers { layers: alike(2, layer), count: 2, is_certain: true };
         assert_eq!(layers(plain.clone()), Some(expected));
         let mut mistral = plain.clone();
         mistral["architectures"] = json!(["MistralForCausalLM"]);
         mistral["sliding_window"] = json!(4096);
         let found = layers(mistral.clone()).unwrap();
-        assert_eq!(found.layers[1].unwrap().kept, Kept::Window(4096));
+        assert_eq!(found.layers[1].layer.kept, Kept::Window(4096));
         assert!(found.is_certain);
         mistral["architectures"] = json!(["Qwen2ForCausalLM"]);
         mistral["use_sliding_window"] = json!(false);
-        assert_eq!(layers(mistral).unwrap().layers[0].unwrap().kept, Kept::All);
+        assert_eq!(layers(mistral).unwrap().layers[0].layer.kept, Kept::All);
         let mut other = plain;
         other["architectures"] = json!(["NobodyKnowsForCausalLM"]);
         assert_eq!(layers(other), None);
@@ -246,7 +325,7 @@ mod tests {
             layers(json!({"architectures": ["DeepseekV3ForCausalLM"], "num_hidden_layers": 61,
             "num_attention_heads": 128, "kv_lora_rank": 512, "qk_rope_head_dim": 64}));
         let layer = Layer { kept: Kept::Latent, heads: 1, width: 576 };
-        assert_eq!(found, Some(Layers { layers: vec![Some(layer); 61], is_certain: true }));
+        assert_eq!(found, Some(Layers { layers: alike(61, layer), count: 61, is_certain: true }));
     }
 
     #[test]
@@ -256,21 +335,42 @@ mod tests {
                 "num_hidden_layers": 6, "num_attention_heads": 8, "num_key_value_heads": 4,
                 "head_dim": 256, "hidden_size": 2560, "sliding_window": 1024, "layer_types": list,
                 "attention_chunk_size": 8192}}));
-            let letter = |layer: &Option<Layer>| match layer.map(|layer| layer.kept) {
-                Some(Kept::All) => 'a',
-                Some(Kept::Window(1024)) => 'w',
-                Some(Kept::Chunk(8192)) => 'c',
-                Some(Kept::Latent | Kept::Window(_) | Kept::Chunk(_)) => '?',
-                None => '-',
+            let letter = |placed: &Placed| match placed.layer.kept {
+                Kept::All => 'a',
+                Kept::Window(1024) => 'w',
+                Kept::Chunk(8192) => 'c',
+                Kept::Latent | Kept::Window(_) | Kept::Chunk(_) | Kept::State(_) => '?',
             };
             found.unwrap().layers.iter().map(letter).collect::<String>()
         };
         assert_eq!(kept("Gemma3ForConditionalGeneration", Value::Null), "wwwwwa");
         assert_eq!(kept("GptOssForCausalLM", Value::Null), "wawawa");
         assert_eq!(kept("Llama4ForConditionalGeneration", Value::Null), "cccacc");
-        let (linear, full) = ("linear_attention", "full_attention");
-        let list = json!([linear, linear, linear, full, linear, "sliding_attention"]);
-        assert_eq!(kept("Qwen3NextForCausalLM", list), "---a-w");
-        assert_eq!(kept("Qwen3NextForCausalLM", Value::Null), "------");
+        let (full, windowed) = ("full_attention", "sliding_attention");
+        let list = json!([full, full, "unheard_of", full, full, windowed]);
+        assert_eq!(kept("Qwen3ForCausalLM", list), "aaaaw");
+    }
+
+    #[test]
+    fn layers_that_read_what_others_keep_keep_nothing() {
+        let found = layers(json!({"architectures": ["Gemma3nForConditionalGeneration"],
+            "text_config": {"num_hidden_layers": 30, "num_attention_heads": 8, "head_dim": 256,
+                "num_key_value_heads": 2, "num_kv_shared_layers": 10, "sliding_window": 512}}));
+        let found = found.unwrap();
+        assert_eq!((found.layers.len(), found.count, found.is_certain), (20, 30, true));
+        assert_eq!(found.layers[4].layer, Layer { kept: Kept::All, heads: 2, width: 512 });
+        let config = |shared: Value| {
+            json!({"architectures": ["Gemma4ForCausalLM"], "num_hidden_layers": 3,
+                "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256,
+                "global_head_dim": 512, "num_global_key_value_heads": 1, "attention_k_eq_v": true,
+                "num_kv_shared_layers": shared, "sliding_window": 1024, "layer_types":
+                ["sliding_attention", "full_attention", "full_attention"]})
+        };
+        let found = layers(config(json!(1))).unwrap();
+        let windowed = Layer { kept: Kept::Window(1024), heads: 4, width: 512 };
+        let wide = Layer { kept: Kept::All, heads: 1, width: 1024 };
+        let expected = [Placed { at: 0, layer: windowed }, Placed { at: 1, layer: wide }];
+        assert_eq!((found.layers.as_slice(), found.is_certain), (expected.as_slice(), false));
+        assert_eq!(layers(config(Value::Null)), None);
     }
 }

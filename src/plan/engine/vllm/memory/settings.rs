@@ -1,7 +1,8 @@
 //! The words and variables that decide about memory (vLLM 0.6.6 to 0.33.0, engine/arg_utils.py,
 //! config/cache.py, platforms/cpu.py).
 
-use super::cache::Sum;
+use super::cache::{Copies, Sum};
+use super::states::Family;
 use crate::plan::engine::arguments::{Arguments, Setting, human_number};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::vllm::spread;
@@ -28,6 +29,47 @@ const HOLDS_BLOCKS_SINCE: [u32; 3] = [0, 20, 2];
 
 /// Since when the processor has blocks of 128 tokens (platforms/cpu.py, 0.11.1 and 0.11.0).
 const LONG_BLOCKS_SINCE: [u32; 3] = [0, 11, 1];
+
+/// Since when a block grows by as many tokens as it has, not by those of the kernels alone
+/// (platforms/interface.py, 0.20.2 and 0.18.1).
+const GROWS_BY_BLOCKS_SINCE: [u32; 3] = [0, 20, 2];
+
+/// Since when prefixes are cached of models with states as well where nobody says so (config/model.py
+/// `is_prefix_caching_supported`, 0.26.0 and 0.25.1).
+const CACHES_PREFIXES_SINCE: [u32; 3] = [0, 26, 0];
+
+/// Since when two states are kept where prefixes are cached: of the classes that could not do it before,
+/// and of all (model_executor/models/config.py `MambaModelConfig`, 0.16.0 and 0.14.1, 0.28.0 and 0.27.1).
+const KEEPS_TWO_SINCE: [u32; 3] = [0, 16, 0];
+const ALL_KEEP_TWO_SINCE: [u32; 3] = [0, 28, 0];
+
+/// Since when linear attention may keep a third (`num_prefill_checkpoint_blocks`, 0.33.0 and 0.28.0).
+const MAY_KEEP_THREE_SINCE: [u32; 3] = [0, 28, 1];
+
+/// Since when `--mamba-ssm-cache-dtype` counts for linear attention as well (mamba_utils.py, 0.18.1 and
+/// 0.12.0).
+const TOLD_OF_STATES_SINCE: [u32; 3] = [0, 18, 1];
+
+/// Since when the type of a state is read from the configuration for all classes of Qwen3.5
+/// (models/config.py, 0.28.0 and 0.18.1).
+const READS_STATES_SINCE: [u32; 3] = [0, 28, 0];
+
+/// Tokens of which the kernels of attention want a multiple, one of these: of all heads but those of 256
+/// numbers, and of those (v1/attention/backends, `get_supported_kernel_block_sizes`).
+const KERNELS: [u64; 3] = [16, 32, 64];
+const WIDE_KERNELS: [u64; 4] = [16, 32, 64, 128];
+
+/// The same as long as they were written down ([`GROWS_BY_BLOCKS_SINCE`]), and of one vector for each token.
+const OLD_KERNELS: [u64; 1] = [16];
+const OLD_WIDE_KERNELS: [u64; 2] = [16, 32];
+const LATENT_KERNELS: [u64; 2] = [64, 128];
+
+/// Numbers of a head that is wide.
+const WIDE: u64 = 256;
+
+/// Tokens that a state is computed of at once where the model does not say it (config/model.py
+/// `get_mamba_chunk_size`).
+const CHUNK: u64 = 2048;
 
 /// Tokens of a block where nobody says how many, and the most that a backend of attention takes instead.
 const BLOCK: u64 = 16;
@@ -66,6 +108,10 @@ pub(super) struct Settings {
     pub(super) blocks: Option<Given>,
     /// Bytes of the weights of each rank that stay in the memory of the host (`--cpu-offload-gb`).
     pub(super) offloaded: u64,
+    /// Whether prefixes are cached; absent: nobody says so.
+    pub(super) prefixes: Option<bool>,
+    /// Bits of a number of the convolution of a state, and of what it carries on; absent: nobody says so.
+    pub(super) state_bits: [Option<u64>; 2],
     /// `--max-num-batched-tokens`.
     pub(super) batch: Option<u64>,
     /// Over how many ranks the tokens of a request are divided.
@@ -108,7 +154,7 @@ pub(super) enum Length {
 
 /// The flags whose effect on the cache is not worked out: it can only grow by them, or come in other
 /// groups.
-const SPECIAL: [&str; 10] = [
+const SPECIAL: [&str; 14] = [
     "--speculative-config",
     "--speculative-model",
     "--spec-model",
@@ -119,10 +165,14 @@ const SPECIAL: [&str; 10] = [
     "--kv-events-config",
     "--kv-cache-dtype-skip-layers",
     "--attention-config",
+    "--mamba-block-size",
+    "--mamba-cache-mode",
+    "--mamba-config",
+    "--use-replayssm",
 ];
 
 /// The flags whose values are read here.
-const DECIDING: [&str; 14] = [
+const DECIDING: [&str; 16] = [
     "--block-size",
     "--cpu-offload-gb",
     "--data-parallel-size",
@@ -131,6 +181,8 @@ const DECIDING: [&str; 14] = [
     "--gpu-memory-utilization",
     "--kv-cache-dtype",
     "--kv-cache-memory-bytes",
+    "--mamba-cache-dtype",
+    "--mamba-ssm-cache-dtype",
     "--max-model-len",
     "--max-num-batched-tokens",
     "--num-gpu-blocks-override",
@@ -138,6 +190,33 @@ const DECIDING: [&str; 14] = [
     "--quantization",
     "--tensor-parallel-size",
 ];
+
+/// The switches that say whether prefixes are cached.
+const PREFIXES: &str = "--enable-prefix-caching";
+const NO_PREFIXES: &str = "--no-enable-prefix-caching";
+
+/// What of a model with states decides about its blocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stateful<'a> {
+    pub(super) family: &'a Family,
+    /// Numbers of a head; absent: it has no attention.
+    pub(super) head: Option<u64>,
+    /// Whether attention keeps one vector of each token.
+    pub(super) is_latent: bool,
+    /// Tokens that are computed at once; absent: it does not say so.
+    pub(super) chunk: Option<u64>,
+}
+
+/// How blocks may be made for a model with states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Way {
+    /// Tokens of a block, before it grows.
+    pub(super) block: u64,
+    /// Tokens by which it grows.
+    pub(super) unit: u64,
+    /// See [`Copies`].
+    pub(super) copies: Copies,
+}
 
 impl Settings {
     /// What is said, where the rest of the command line has been read.
@@ -178,6 +257,13 @@ impl Settings {
                 Some(text) => gibibytes(&text),
                 None => 0,
             },
+            prefixes: match arguments.last_of(&[PREFIXES, NO_PREFIXES]) {
+                Some(PREFIXES) => Some(arguments.is_on(PREFIXES)),
+                Some(_) => Some(false),
+                None => None,
+            },
+            state_bits: ["--mamba-cache-dtype", "--mamba-ssm-cache-dtype"]
+                .map(|flag| text(flag).and_then(|text| bits(&text))),
             batch: number("--max-num-batched-tokens").filter(|batch| *batch > 0),
             token_ranks: count("--decode-context-parallel-size")
                 .saturating_mul(count("--prefill-context-parallel-size")),
@@ -224,6 +310,16 @@ impl Settings {
         self.is_since(HOLDS_BLOCKS_SINCE) == Some(true)
     }
 
+    /// Whether `--mamba-ssm-cache-dtype` is what every class takes ([`TOLD_OF_STATES_SINCE`]).
+    pub(super) fn is_told_of_states(&self) -> bool {
+        self.is_since(TOLD_OF_STATES_SINCE) == Some(true)
+    }
+
+    /// Whether every class takes what its configuration says of its states ([`READS_STATES_SINCE`]).
+    pub(super) fn reads_states(&self) -> bool {
+        self.is_since(READS_STATES_SINCE) == Some(true)
+    }
+
     /// The least and the most tokens of a block.
     pub(super) fn block(&self) -> [u64; 2] {
         if let Some(block) = self.said_block {
@@ -236,6 +332,64 @@ impl Settings {
         }
     }
 
+    /// All ways in which blocks may be made for a model.
+    pub(super) fn ways(&self, model: Stateful<'_>) -> Vec<Way> {
+        let is_old = self.is_since(GROWS_BY_BLOCKS_SINCE) == Some(false);
+        let kernels: &[u64] = match (is_old, model.head == Some(WIDE)) {
+            _ if model.is_latent => &LATENT_KERNELS,
+            (true, false) => &OLD_KERNELS,
+            (true, true) => &OLD_WIDE_KERNELS,
+            (false, false) => &KERNELS,
+            (false, true) => &WIDE_KERNELS,
+        };
+        let blocks: Vec<u64> = match self.block() {
+            [block, most] if block == most => vec![block],
+            [block, _] if is_old => vec![block],
+            [..] => WIDE_KERNELS.to_vec(),
+        };
+        let chunk = model.chunk.unwrap_or(CHUNK).max(1);
+        let mut ways = Vec::new();
+        for copies in self.copies(model.family, model.head.is_some()) {
+            for (kernel, block) in kernels.iter().flat_map(|it| blocks.iter().map(|of| (*it, *of)))
+            {
+                let unit = if is_old { kernel } else { multiple(block, kernel) };
+                let unit = match copies {
+                    Copies::Some(_) => unit,
+                    Copies::EachBlock => multiple(unit, chunk),
+                };
+                let way = Way { block, unit, copies };
+                if !ways.contains(&way) {
+                    ways.push(way);
+                }
+            }
+        }
+        ways
+    }
+
+    /// How many states a layer may keep of a request.
+    fn copies(&self, family: &Family, attends: bool) -> Vec<Copies> {
+        let of_models = if attends { self.is_since(CACHES_PREFIXES_SINCE) } else { Some(false) };
+        let all = || {
+            let blocks = family.each_block.then_some(Copies::EachBlock);
+            (1..=3).map(Copies::Some).chain(blocks).collect()
+        };
+        if self.is_special || self.release.is_none() {
+            return all();
+        }
+        match self.prefixes.or(of_models) {
+            Some(false) => vec![Copies::Some(1)],
+            None => all(),
+            Some(true) if !attends => all(),
+            Some(true) if self.is_since(ALL_KEEP_TWO_SINCE) == Some(true) => {
+                let third = self.is_since(MAY_KEEP_THREE_SINCE) == Some(true) && !family.each_block;
+                if third { vec![Copies::Some(2), Copies::Some(3)] } else { vec![Copies::Some(2)] }
+            }
+            Some(true) if family.each_block => vec![Copies::EachBlock],
+            Some(true) if self.is_since(KEEPS_TWO_SINCE) == Some(true) => vec![Copies::Some(2)],
+            Some(true) => vec![Copies::Some(1)],
+        }
+    }
+
     /// The least and the most tokens that are computed and whose blocks are not given back yet.
     pub(super) fn in_flight(&self) -> [u64; 2] {
         let least = self.batch.unwrap_or(BATCH);
@@ -243,6 +397,24 @@ impl Settings {
             Some(false) => [least, self.batch.unwrap_or(u64::MAX)],
             Some(true) | None => [least, u64::MAX],
         }
+    }
+}
+
+/// The smallest number that both divide.
+fn multiple(one: u64, other: u64) -> u64 {
+    let (mut divisor, mut rest) = (one.max(1), other.max(1));
+    while rest > 0 {
+        (divisor, rest) = (rest, divisor % rest);
+    }
+    (one / divisor).saturating_mul(other)
+}
+
+/// Bits of a number of a type; absent: that follows from something else.
+pub(super) fn bits(name: &str) -> Option<u64> {
+    match name.trim_start_matches("torch.") {
+        "float32" | "float" => Some(32),
+        "half" | "float16" | "bfloat16" => Some(16),
+        _ => None,
     }
 }
 

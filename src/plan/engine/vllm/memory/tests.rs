@@ -248,3 +248,54 @@ fn the_longest_request_that_fits_leaves_room_for_everything_else() {
     assert_eq!(sizing.claim(), Some(Claim { share: crate::plan::engine::Share(920_000) }));
     assert_eq!(on_processor("v0.28.0", "").claim(), None);
 }
+
+/// A model of four layers, of which the last attends: its state takes as much as 1072 tokens of a layer.
+fn linear() -> Checkpoint {
+    let config = json!({"architectures": ["Qwen3NextForCausalLM"], "num_hidden_layers": 4,
+        "num_attention_heads": 16, "num_key_value_heads": 2, "head_dim": 128,
+        "hidden_size": 2048, "linear_num_key_heads": 16, "linear_num_value_heads": 32,
+        "linear_key_head_dim": 128, "linear_value_head_dim": 128, "linear_conv_kernel_dim": 4,
+        "torch_dtype": "bfloat16"});
+    model(config, &[])
+}
+
+#[test]
+fn blocks_grow_until_keys_and_values_take_no_less_than_a_state() {
+    let cache = |release: &str, words: &str| {
+        let words = format!("--max-model-len 32768 --block-size 64 {words}");
+        part(&*on_gpu(release, &words), &linear(), (Use::Cache, Device::Gpu(0)))
+    };
+    // Blocks of 1088 tokens, and 31 of them for the request.
+    let page = 1088 * 1024;
+    let exactly = |blocks: u64| (blocks * page, Some(blocks * page));
+    assert_eq!(cache("v0.28.0", "--no-enable-prefix-caching"), exactly(3 + 31));
+    // Prefixes are cached where nobody says so, with two states for each layer that has them.
+    assert_eq!(cache("v0.28.0", ""), exactly(3 * 2 + 31));
+    assert_eq!(cache("v0.25.1", ""), exactly(3 + 31));
+    // Older ones grow by the tokens of the kernels. Of 0.18.1 only the first of the groups counts, and it is
+    // one of states; 0.12.0 counts each layer.
+    let page = 1072 * 1024;
+    assert_eq!(cache("v0.18.1", ""), (page, Some(page)));
+    assert_eq!(cache("v0.12.0", ""), (34 * page, Some(34 * page)));
+    let (low, high) = cache("latest", "");
+    assert!(low <= 1088 * 1024 && exactly(37).1 <= high, "{low} {high:?}");
+}
+
+#[test]
+fn of_a_context_that_is_made_to_fit_the_longest_is_told() {
+    let sizing = on_gpu("v0.28.0", "--max-model-len auto");
+    let mut model = llama();
+    model.positions.lengths = vec![("max_position_embeddings", 131_072)];
+    let loaded = Loaded { checkpoint: Some(&model), ..Loaded::default() };
+    let largest = |bytes: u64| {
+        let room = [Room { device: Device::Gpu(0), bytes }];
+        sizing.largest(&loaded, &machine(1), &room).map(|largest| largest.value)
+    };
+    let weights = model.bytes() + model.bytes() / 50;
+    let beside = BESIDE + weights / 20;
+    assert!(sizing.is_fitted());
+    assert_eq!(largest(weights + beside + 1000 * 131_072).as_deref(), Some("896"));
+    assert_eq!(largest(weights + beside + 200_000 * 131_072).as_deref(), Some("131072"));
+    assert_eq!(largest(weights + beside), None);
+    assert!(!on_gpu("v0.28.0", "--max-model-len 4096").is_fitted());
+}
