@@ -11,10 +11,10 @@ use crate::plan::engine::transformers::Library;
 use crate::plan::engine::vllm::{chat_template, json, known};
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
-    Adapters, Beyond, CommandLine, Complaint, ContextFlag, DocumentRules, Engine, Gguf, Http,
-    ImageHealth, Layout, Limits, Listed, Longest, Models, Offline, Onnx, Part, Pins, Positions,
-    Probe, Reader, Releases, Scaling, Serves, SplitRules, Surplus, TemplateReader, Trims, config,
-    load_format, names,
+    Adapters, Beyond, CommandLine, Complaint, ContextFlag, DocumentRules, Engine, Family, Gguf,
+    Http, ImageHealth, Layout, Limits, Listed, Longest, Models, Offline, Onnx, Part, Pins,
+    Positions, Probe, Reader, Releases, Scaling, Serves, SplitRules, Surplus, TemplateReader,
+    Trims, config, load_format, names,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -51,7 +51,7 @@ pub(super) static PROFILE: Profile = Profile {
             longest: Some(longest),
         }),
         // srt/distributed/utils.py `divide`, of the models' heads (0.5.23).
-        tensor_parallel: Some(&SplitRules::of_heads("--tp-size")),
+        tensor_parallel: Some(&SPLIT),
         pins: Pins::Revision { of_tokenizer: None },
         refuses_numbers: true,
         quantizations: Some(Quantizations::new(include_str!("sglang/quantizations.txt"))),
@@ -188,6 +188,29 @@ fn memory(arguments: &Arguments, reading: &mut Reading<'_>) {
         reading.complain(complaint, &setting.word.place);
     }
 }
+
+/// Heads: the attention of each model, which asserts it of heads of keys and values as well. Widths and the
+/// vocabulary, padded to 64: srt/layers/linear.py and vocab_parallel_embedding.py, `divide`. All of that in
+/// 0.3.6, 0.4.6.post5, 0.5.2 and 0.5.23, where there is the model.
+const SPLIT: SplitRules = SplitRules {
+    flag: "--tp-size",
+    families: &[Family {
+        architectures: &[
+            "Gemma2ForCausalLM",
+            "Gemma3ForCausalLM",
+            "GraniteForCausalLM",
+            "LlamaForCausalLM",
+            "MistralForCausalLM",
+            "Phi3ForCausalLM",
+            "Qwen2ForCausalLM",
+            "Qwen3ForCausalLM",
+        ],
+        pieces: false,
+        since: [0, 3, 6],
+        ..Family::PLAIN
+    }],
+    stages: None,
+};
 
 /// Every rank takes the GPU of its number, counted from `--base-gpu-id` on (srt/entrypoints/engine.py,
 /// 0.5.23).

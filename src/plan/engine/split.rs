@@ -24,14 +24,35 @@ pub struct Stages {
     pub whole: ReleaseTable,
 }
 
-/// Models whose layers are split alike: attention heads and the vocabulary are divided, heads of keys
-/// and values are divided or repeated.
+/// Models whose layers are split alike: attention heads are divided, and so is the width of what follows.
 #[derive(Debug)]
 pub struct Family {
     /// Their classes, as `architectures` of a configuration names them.
     pub architectures: &'static [&'static str],
     /// Whether each layer has experts, whose width is divided, in place of one feed-forward part.
     pub experts: bool,
+    /// Whether heads of keys and values are repeated where there are more devices; otherwise they have to be
+    /// divided.
+    pub repeats: bool,
+    /// Whether the padded vocabulary has to be divided.
+    pub vocabulary: bool,
+    /// Whether each device has to have whole groups and blocks of quantised weights.
+    pub pieces: bool,
+    /// The first release of which this is known.
+    pub since: [u32; 3],
+}
+
+impl Family {
+    /// Heads of keys and values are divided or repeated, the vocabulary is divided, and so are groups and
+    /// blocks, in all releases.
+    pub(super) const PLAIN: Self = Self {
+        architectures: &[],
+        experts: false,
+        repeats: true,
+        vocabulary: true,
+        pieces: true,
+        since: [0, 0, 0],
+    };
 }
 
 impl SplitRules {

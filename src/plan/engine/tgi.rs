@@ -13,9 +13,9 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, ImageHealth, KnownVariables, Layout,
-    Merging, Models, Offline, Onnx, Part, Pins, Probe, Releases, Serves, SplitRules, Surplus,
-    TemplateReader, hugging_face,
+    Adapters, CommandLine, DocumentRules, Engine, Family, Gguf, Http, ImageHealth, KnownVariables,
+    Layout, Merging, Models, Offline, Onnx, Part, Pins, Probe, Releases, Serves, SplitRules,
+    Surplus, TemplateReader, hugging_face,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -29,7 +29,7 @@ pub(super) static PROFILE: Profile = Profile {
         ),
         context: None,
         // server models/custom_modeling, of the models that are sharded (3.3.7).
-        tensor_parallel: Some(&SplitRules::of_heads("--num-shard")),
+        tensor_parallel: Some(&SPLIT),
         pins: Pins::Revision { of_tokenizer: None },
         refuses_numbers: true,
         quantizations: None,
@@ -182,6 +182,22 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     let cache = reading.setting(&arguments, &flags, &variables);
     reading.hub_cache_by(cache, &CACHE);
 }
+
+/// Heads: the attention of each model. Heads of keys and values: `FlashLlamaAttention` of
+/// custom_modeling/flash_llama_modeling.py. Widths: utils/weights.py `get_sharded`, which does not pad the
+/// vocabulary but keeps it whole. All of that in 2.2.0, 2.3.1, 3.0.0 and 3.3.7.
+const SPLIT: SplitRules = SplitRules {
+    flag: "--num-shard",
+    families: &[Family {
+        architectures: &["LlamaForCausalLM"],
+        repeats: false,
+        vocabulary: false,
+        pieces: false,
+        since: [2, 2, 0],
+        ..Family::PLAIN
+    }],
+    stages: None,
+};
 
 /// Every shard has a GPU of its own, which its server asserts (server utils/dist.py
 /// `initialize_torch_distributed`, 1.0.0 to 3.3.7).

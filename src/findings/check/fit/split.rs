@@ -10,7 +10,7 @@ use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::plan::engine::release_table::{Standing, numbers};
-use crate::plan::engine::{Invocation, Part};
+use crate::plan::engine::{Family, Invocation, Part};
 
 /// The sizes of a model are not divisible by the number of devices.
 pub static CHECK: Check = Check { rules: &[&TENSOR_PARALLEL], run: Run::Model(run) };
@@ -48,10 +48,14 @@ fn judge(
     let asked = invocation.tensor_parallel.as_ref()?;
     let rules = invocation.engine.command_line().tensor_parallel?;
     let family = config.architectures.first().and_then(|class| rules.family(class));
+    let is_known = |family: &&Family| {
+        let spread = &invocation.spread;
+        !spread.other_code && !spread.whole_attention && invocation.is_since(family.since)
+    };
     let has_adapters = invocation.opens.iter().any(|opens| opens.part == Part::Lora);
     let splitting = Splitting {
         config,
-        family: family.filter(|_| !invocation.spread.other_code),
+        family: family.filter(is_known),
         quantization: invocation.quantization.as_ref().map(|method| method.value.as_str()),
         whole_experts: invocation.spread.whole_experts,
         whole_attention: invocation.spread.whole_attention,

@@ -28,11 +28,12 @@ pub(super) const SPLIT: SplitRules = SplitRules {
                 "Qwen2ForCausalLM",
                 "Qwen3ForCausalLM",
             ],
-            experts: false,
+            ..Family::PLAIN
         },
         Family {
             architectures: &["MixtralForCausalLM", "Qwen2MoeForCausalLM", "Qwen3MoeForCausalLM"],
             experts: true,
+            ..Family::PLAIN
         },
     ],
     // config/model.py `verify_with_parallel_config`.

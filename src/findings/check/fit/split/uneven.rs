@@ -28,7 +28,11 @@ pub(super) struct Splitting<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Uneven {
     Heads(u64),
-    KeyHeads(u64),
+    /// Heads of keys and values, and whether they are repeated where there are more devices.
+    KeyHeads {
+        heads: u64,
+        is_repeated: bool,
+    },
     /// A width, by its name in the configuration.
     Width(&'static str, u64),
     Vocabulary(u64),
@@ -53,27 +57,29 @@ impl Splitting<'_> {
         if let Some(heads) = heads {
             return Some(Uneven::Heads(heads));
         }
-        self.family?;
+        let family = self.family?;
         let repeats = |heads: &u64| {
-            let is_even = if ranks <= *heads {
+            let is_even = if ranks <= *heads || !family.repeats {
                 heads.is_multiple_of(ranks)
             } else {
                 ranks.is_multiple_of(*heads)
             };
             *heads > 0 && !is_even
         };
-        if let Some(heads) = self.config.heads_kv.filter(|_| !self.whole_attention).filter(repeats)
-        {
-            return Some(Uneven::KeyHeads(heads));
+        let keys = self.config.heads_kv;
+        if let Some(heads) = keys.filter(|_| !self.whole_attention).filter(repeats) {
+            let is_repeated = family.repeats;
+            return Some(Uneven::KeyHeads { heads, is_repeated });
         }
         if let Some((name, width)) = self.width().filter(|(_, width)| is_split(width)) {
             return Some(Uneven::Width(name, width));
         }
         let padded = self.config.vocab_size.map(|size| size.next_multiple_of(VOCABULARY));
-        if let Some(vocabulary) = padded.filter(|_| !self.padded).filter(is_split) {
+        let is_divided = family.vocabulary && !self.padded;
+        if let Some(vocabulary) = padded.filter(|_| is_divided).filter(is_split) {
             return Some(Uneven::Vocabulary(vocabulary));
         }
-        self.pieces(ranks)
+        if family.pieces { self.pieces(ranks) } else { None }
     }
 
     /// The width of the feed-forward part that is split.
@@ -145,7 +151,7 @@ impl Uneven {
     /// Whether no release that was read and no kernel makes up for it.
     pub(super) fn is_certain(&self) -> bool {
         match self {
-            Self::Heads(_) | Self::KeyHeads(_) | Self::Width(..) | Self::Vocabulary(_) => true,
+            Self::Heads(_) | Self::KeyHeads { .. } | Self::Width(..) | Self::Vocabulary(_) => true,
             Self::Pieces { is_certain, .. } => *is_certain,
         }
     }
@@ -156,9 +162,12 @@ impl Uneven {
             Self::Heads(heads) => {
                 format!("has {heads} attention heads, which cannot be split over {ranks} devices")
             }
-            Self::KeyHeads(heads) => format!(
+            Self::KeyHeads { heads, is_repeated: true } => format!(
                 "has {heads} heads of keys and values, which {ranks} devices can neither divide \
                  nor repeat evenly"
+            ),
+            Self::KeyHeads { heads, is_repeated: false } => format!(
+                "has {heads} heads of keys and values, which cannot be split over {ranks} devices"
             ),
             Self::Width(name, width) => {
                 format!("has an `{name}` of {width}, which cannot be split over {ranks} devices")

@@ -56,6 +56,36 @@ fn heads_of_keys_are_divided_or_repeated() {
 }
 
 #[test]
+fn other_engines_split_layers_by_rules_of_their_own() {
+    let config = Config {
+        heads: Some(24),
+        heads_kv: Some(8),
+        intermediate_size: Some(8190),
+        vocab_size: Some(32_000),
+        ..Config::default()
+    };
+    let check = |engine: Engine, class: &str, ranks: u64, expected: &str| {
+        let rules = engine.command_line().tensor_parallel.unwrap();
+        let splitting = Splitting { family: rules.family(class), ..splitting(&config, class) };
+        let found = splitting.uneven(ranks).map(|uneven| uneven.told(ranks)).unwrap_or_default();
+        assert_eq!(found, expected, "{engine:?} {class} {ranks}");
+    };
+    let keys =
+        "has 8 heads of keys and values, which 12 devices can neither divide nor repeat evenly";
+    check(Engine::Sglang, "Qwen3ForCausalLM", 12, keys);
+    let width = "has an `intermediate_size` of 8190, which cannot be split over 24 devices";
+    check(Engine::Sglang, "Qwen3ForCausalLM", 24, width);
+    check(Engine::Sglang, "SomethingForCausalLM", 12, "");
+    // TGI repeats none.
+    let keys = "has 8 heads of keys and values, which cannot be split over 24 devices";
+    check(Engine::Tgi, "LlamaForCausalLM", 24, keys);
+    let width = "has an `intermediate_size` of 8190, which cannot be split over 4 devices";
+    check(Engine::Tgi, "LlamaForCausalLM", 4, width);
+    check(Engine::Tgi, "LlamaForCausalLM", 2, "");
+    check(Engine::Tgi, "Qwen2ForCausalLM", 24, "");
+}
+
+#[test]
 fn widths_and_the_vocabulary_are_split_where_the_family_is_known() {
     let config = |width, vocabulary| Config {
         heads: Some(12),
