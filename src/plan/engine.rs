@@ -53,7 +53,7 @@ mod words;
 
 pub use self::complaint::{Complaint, CutCommand, Refusal, StartsNoServer, UnknownFlag};
 pub use self::document_rules::{DocumentRules, Reader};
-pub use self::embeds::{DenseSteps, Embeds, GivesOut, Guess, Mode, Pooling};
+pub use self::embeds::{Batch, DenseSteps, Embeds, GivesOut, Guess, LongestText, Mode, Pooling};
 pub use self::invocation::{
     Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable,
 };

@@ -92,6 +92,8 @@ mod fetch_update;
 mod first_start;
 /// Lanes on the GPUs that they are given.
 mod fit;
+/// Whether texts fit into what an engine of embeddings computes at once.
+mod fit_batches;
 /// What `fit` tells, in every format.
 mod fit_command;
 /// What does not fit, before anything of it is downloaded.

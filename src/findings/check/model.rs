@@ -2,6 +2,7 @@
 
 mod adapter;
 mod architecture;
+mod batch;
 mod beside;
 mod build;
 mod configuration;
@@ -110,6 +111,7 @@ fn seen(subject: &Subject<'_>, model: &Model, findings: &mut Findings) {
             configuration::judge(subject, model, folder, findings);
             fit::judge(subject, folder, findings);
             pooling::judge(subject, model, folder, findings);
+            batch::judge(subject, folder, findings);
             dense::judge(subject, folder, findings);
             documents::judge(subject, model, folder, findings);
         }

@@ -1,6 +1,7 @@
 //! How an engine that gives out embeddings is told what a model does not say of itself.
 
-use crate::source_map::Spanned;
+use crate::plan::engine::positions::{Limits, Positions};
+use crate::source_map::{Place, Spanned};
 
 /// What its words say of how it embeds.
 #[derive(Debug, Clone, Default)]
@@ -12,10 +13,32 @@ pub struct Embeds {
     pub prompt: Option<Spanned<String>>,
     /// The folder of the step behind the pooling, in place of the model's own (`--dense-path`).
     pub dense: Option<Spanned<String>>,
+    /// How long a text may be at most for it to start; absent: that is not asked.
+    pub batch: Option<Batch>,
     /// Whether it is told to give out vectors or scores, whatever the model is made for (`--runner pooling`,
     /// `--convert embed`).
     pub pools: bool,
 }
+
+/// How many tokens a server computes at once that starts with no model of longer texts.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The flag that says the number.
+    pub flag: &'static str,
+    /// So many.
+    pub tokens: u64,
+    /// Where somebody says so; absent: it is the number of the server itself.
+    pub place: Option<Place>,
+    /// What makes it cut longer texts.
+    pub cut: &'static str,
+    /// How long the texts of a model are, at least.
+    pub longest: LongestText,
+    /// Whether the release was read.
+    pub is_certain: bool,
+}
+
+/// The length of the texts of a model in tokens, by what its files say of it; absent: they do not.
+pub type LongestText = fn(&Positions, &Limits) -> Option<u64>;
 
 /// What a server gives out that gives out one thing alone, as it was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Text Embeddings Inference (0d124dc: router/src/main.rs, router/src/lib.rs, Dockerfile).
 
-use crate::plan::engine::arguments::Grammar;
+use crate::plan::engine::arguments::{Arguments, Grammar, Setting};
 use crate::plan::engine::cache_variables::{CacheVariable, CacheVariables};
 use crate::plan::engine::flag_table::FlagTable;
 use crate::plan::engine::launch::Launch;
@@ -9,9 +9,9 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, CommandLine, Complaint, DenseSteps, DocumentRules, Engine, Gguf, Guess, Http,
-    ImageHealth, KnownVariables, Layout, Mode, Models, Offline, Onnx, Pins, Pooling, Probe, Reader,
-    Refusal, Releases, Serves, hugging_face,
+    Adapters, Batch, CommandLine, Complaint, DenseSteps, DocumentRules, Engine, Gguf, Guess, Http,
+    ImageHealth, KnownVariables, Layout, Limits, Mode, Models, Offline, Onnx, Pins, Pooling,
+    Positions, Probe, Reader, Refusal, Releases, Serves, hugging_face,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -166,6 +166,67 @@ fn numbers(tag: &str, reading: &mut Reading<'_>) {
     }
 }
 
+/// Since when it does not start where a text may be longer than a batch and none is cut, and since when texts
+/// are cut where nobody says otherwise (router/src/lib.rs and main.rs, 1.8.3 and 1.8.2, 1.9.0 and 1.8.3).
+const REFUSES_LONG_SINCE: [u32; 3] = [1, 8, 3];
+const CUTS_SINCE: [u32; 3] = [1, 9, 0];
+
+/// The newest release that was read.
+const NEWEST: [u32; 3] = [1, 9, 3];
+
+/// Tokens of a batch where nobody says how many.
+const BATCH: u64 = 16_384;
+
+const CUTS: &str = "--auto-truncate";
+
+/// How long a text may be, where none is cut.
+fn batch(arguments: &Arguments, reading: &mut Reading<'_>) -> Option<Batch> {
+    if !reading.invocation.is_since(REFUSES_LONG_SINCE) {
+        return None;
+    }
+    let is_young = reading.invocation.is_since(CUTS_SINCE);
+    let variable = reading.variable("AUTO_TRUNCATE");
+    let cuts = match variable.as_ref().map(Setting::text) {
+        _ if arguments.any(&[CUTS]) => arguments.is_on(CUTS),
+        None => is_young,
+        Some(Some("true")) => true,
+        Some(Some("false")) => false,
+        Some(_) => return None,
+    };
+    if cuts {
+        return None;
+    }
+    let flag = "--max-batch-tokens";
+    let said = hugging_face::setting(arguments, reading, flag);
+    let is_said = said.is_some();
+    let said = reading.number(said);
+    if is_said && said.is_none() {
+        return None;
+    }
+    let is_read = reading.release().is_none_or(|release| release.as_slice() <= &NEWEST[..]);
+    Some(Batch {
+        flag,
+        tokens: said.as_ref().map_or(BATCH, |said| said.value),
+        place: said.map(|said| said.place),
+        cut: CUTS,
+        longest: longest_text,
+        is_certain: is_read && reading.invocation.stock,
+    })
+}
+
+/// router/src/lib.rs of 1.8.3 to 1.9.3: what sentence-transformers says counts more than the positions, of
+/// which some models begin behind the number of a token that fills up.
+fn longest_text(positions: &Positions, limits: &Limits) -> Option<u64> {
+    let of_positions = || {
+        let keys = ["max_position_embeddings", "n_positions"];
+        let length = keys.iter().find_map(|key| positions.length(key))?;
+        let begins_later = ["camembert", "roberta", "xlm-roberta"];
+        let is_one = positions.model_type.as_deref().is_some_and(|it| begins_later.contains(&it));
+        Some(if is_one { length.saturating_sub(2) } else { length })
+    };
+    limits.sentence.or_else(of_positions)
+}
+
 fn program(words: &[Word]) -> Option<usize> {
     (words.first()?.program() == "text-embeddings-router").then_some(1)
 }
@@ -188,6 +249,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.invocation.embeds.prompt = reading.text(prompt);
     let dense = hugging_face::setting(&arguments, reading, "--dense-path");
     reading.invocation.embeds.dense = reading.text(dense);
+    reading.invocation.embeds.batch = batch(&arguments, reading);
     if let Some(image) = &launch.image {
         reading.invocation.graphs = graphs(image.tag(), reading);
         numbers(image.tag(), reading);

@@ -38,6 +38,7 @@ pub(super) static ALL: &[&Rule] = &[
     &configuration::DTYPE_DIFFERS,
     &configuration::CONTEXT_TOO_LONG,
     &configuration::CONTEXT_NOT_LIMITED,
+    &BATCH_TOO_SMALL,
     &ENDPOINT_NOT_SERVED,
     &configuration::REMOTE_CODE,
     &configuration::DUPLICATE_WEIGHTS,
@@ -52,6 +53,9 @@ pub(super) static ALL: &[&Rule] = &[
 
 pub(in crate::findings::check) static FILES_MISSING: Rule =
     Rule::error("files-missing", ExitCode::Incomplete, include_str!("rules/files-missing.md"));
+
+pub(super) static BATCH_TOO_SMALL: Rule =
+    Rule::error("batch-too-small", ExitCode::Memory, include_str!("rules/batch-too-small.md"));
 
 pub(super) static FILE_TRUNCATED: Rule =
     Rule::error("file-truncated", ExitCode::Corrupt, include_str!("rules/file-truncated.md"));
