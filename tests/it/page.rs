@@ -161,7 +161,6 @@ fn a_browser_shows_all_of_a_page_wide_and_narrow_light_and_dark() {
     let pages = ["good", "broken", "two", "hostile"];
     let Some(looks) = judged(sandbox.path(), &pages) else { return };
     assert_eq!(looks.len(), pages.len() * 4);
-    #[expect(clippy::disallowed_methods, reason = "a test is told what to renew")]
     let is_renewed = std::env::var_os("PREFLIGHT_TEST_WRITE").is_some();
     for (name, look) in looks {
         assert_eq!(look.complaints, Vec::<String>::new(), "{name}");

@@ -73,7 +73,7 @@ pub(super) async fn bring(
     let groups = apart(lanes).into_iter().map(|group| async {
         let mut brought = BTreeSet::new();
         for LaneDownloads { facts, supplies } in group {
-            carrier.carry(facts, supplies, &mut brought).await;
+            Box::pin(carrier.carry(facts, supplies, &mut brought)).await;
         }
     });
     join_all(groups).await;
