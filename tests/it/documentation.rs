@@ -44,7 +44,7 @@ const ELSEWHERE: [(&str, &str); 6] = [
 /// What separates the outputs of the commands of one block.
 const SEPARATOR: char = '\u{1e}';
 
-fn read(path: &str) -> String {
+pub(crate) fn read(path: &str) -> String {
     fs_err::read_to_string(repository().join(path)).unwrap()
 }
 
@@ -55,7 +55,7 @@ fn is_writing() -> bool {
 }
 
 /// Compares a document with what it has to be, or writes it.
-fn keep(path: &str, expected: &str) {
+pub(crate) fn keep(path: &str, expected: &str) {
     let file = repository().join(path);
     let document = fs_err::read_to_string(&file).unwrap_or_default();
     if document == expected {
@@ -71,7 +71,7 @@ fn keep(path: &str, expected: &str) {
 }
 
 /// `document` with `expected` between `<!-- NAME -->` and `<!-- end of NAME -->`.
-fn with_part(document: &str, name: &str, expected: &str) -> String {
+pub(crate) fn with_part(document: &str, name: &str, expected: &str) -> String {
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
     let (before, rest) = document.split_once(&begin).unwrap_or_else(|| panic!("no {begin}"));
     let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("no {end}"));
