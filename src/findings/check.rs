@@ -76,6 +76,7 @@ pub static CHECKS: &[&Check] = &[
     &wiring::programs::CHECK,
     &wiring::order::CHECK,
     &fit::ranks::CHECK,
+    &fit::gpu_use::CHECK,
     &fit::shared_memory::CHECK,
     &container::secrets::CHECK,
     &mounts::ROOT,

@@ -71,7 +71,7 @@ pub use self::quantizations::{Fit, Form, Gptq, Quantizations};
 pub use self::speculation::{DraftRules, Speculation};
 pub use self::split::{Family, SplitRules, Stages};
 pub use self::spread::{
-    Filled, GpuVariables, Share, SharedMemoryNeed, Spread, Surplus, TakenShare,
+    Filled, GpuUse, GpuVariables, Share, SharedMemoryNeed, Spread, Surplus, TakenShare,
 };
 pub use self::started::started_files;
 pub use self::stray_words::StrayWord;

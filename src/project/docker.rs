@@ -75,6 +75,8 @@ pub struct Observation {
 pub struct DockerFacts {
     /// The runtimes that a service can ask for, sorted; absent: not told.
     pub runtimes: Option<Vec<String>>,
+    /// The one that a service has which asks for none; absent: not told.
+    pub default_runtime: Option<String>,
     /// Whether it hands out devices of the Container Device Interface; absent: not told.
     pub knows_cdi: Option<bool>,
     /// Those that it has found; absent: not told (before API 1.50).

@@ -10,9 +10,8 @@ fn told(image: &str, words: &str, more: &str) -> String {
         "services:\n  a:\n    image: {image}\n    command: --model-id /models/vllm/tiny/bf16 --pooling \
          mean {words}\n    volumes: [\"./models:/models:ro\"]\n    {more}\n"
     );
-    let run = Sandbox::quickstart()
-        .file("compose.yaml", compose)
-        .run(&["verify", "--color", "never"]);
+    let run =
+        Sandbox::quickstart().file("compose.yaml", compose).run(&["verify", "--color", "never"]);
     let is_told = |line: &&str| line.contains("[batch-too-small]: ");
     run.stdout.lines().filter(is_told).collect::<Vec<_>>().join("\n")
 }

@@ -108,6 +108,8 @@ mod fuzz;
 mod gguf_models;
 /// GGUF files, judged by preflight and by the genuine llama-server.
 mod gguf_oracle;
+/// Services that are given a GPU, and those that want one.
+mod gpu_use;
 /// preflight and the genuine `hf` on the same folders.
 mod hf_interop;
 /// Hubs that answer otherwise than the Hugging Face Hub.

@@ -3,6 +3,7 @@
 
 pub mod cache_size;
 pub mod cards;
+pub mod gpu_use;
 pub mod host;
 pub mod ranks;
 pub mod shared_memory;
@@ -19,8 +20,14 @@ use crate::project::Service;
 use crate::project::gpus::Gpus;
 
 /// Those that say nothing of a lane's files.
-pub(super) static ELSEWHERE: [&Check; 5] =
-    [&ranks::CHECK, &shared_memory::CHECK, &shares::CHECK, &cards::CHECK, &host::CHECK];
+pub(super) static ELSEWHERE: [&Check; 6] = [
+    &gpu_use::CHECK,
+    &ranks::CHECK,
+    &shared_memory::CHECK,
+    &shares::CHECK,
+    &cards::CHECK,
+    &host::CHECK,
+];
 
 /// A lane whose engine is started by a service of the project.
 struct Started<'a> {

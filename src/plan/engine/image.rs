@@ -71,9 +71,9 @@ const COMPANIONS: [&str; 15] = [
 ];
 
 /// What the names of images for other devices have in them.
-const OTHER_DEVICES: [&str; 13] = [
+const OTHER_DEVICES: [&str; 14] = [
     "arm64", "ascend", "cann", "cpu", "gaudi", "hpu", "intel", "neuron", "npu", "rocm", "tpu",
-    "vulkan", "xpu",
+    "vulkan", "xeon", "xpu",
 ];
 
 /// Who publishes the projects' own images anew, for other systems or with models in them.

@@ -265,6 +265,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.no_more(&arguments.positionals);
     environment::judge(reading);
     devices::judge(&arguments, reading, launch.image.as_ref());
+    reading.invocation.spread.gpu = devices::gpu(&arguments, reading, launch.image.as_ref());
     if let Some(place) = apart {
         reading.complain(values::scale_apart(), &place);
     }

@@ -12,7 +12,7 @@ use crate::plan::engine::vllm::{chat_template, json, known};
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
     Adapters, Beyond, CommandLine, Complaint, ContextFlag, DocumentRules, Engine, Family, Gguf,
-    Http, ImageHealth, Layout, Limits, Listed, Longest, Models, Offline, Onnx, Part, Pins,
+    GpuUse, Http, ImageHealth, Layout, Limits, Listed, Longest, Models, Offline, Onnx, Part, Pins,
     Positions, Probe, Reader, Releases, Scaling, Serves, SplitRules, Surplus, TemplateReader,
     Trims, config, load_format, names,
 };
@@ -220,11 +220,23 @@ fn spread(arguments: &Arguments, reading: &mut Reading<'_>) {
     let first = first.as_ref().and_then(Setting::text).and_then(|text| text.parse().ok());
     let is_elsewhere =
         arguments.any(&["--nnodes", "--gpu-id-step", "--dist-init-addr", "--use-ray"]);
+    let gpu = gpu(arguments, reading);
     let spread = &mut reading.invocation.spread;
+    spread.gpu = gpu;
     spread.pipeline_parallel = pipeline;
     spread.first = first.unwrap_or(0);
     spread.whole_attention = arguments.is_on("--enable-dp-attention");
     spread.surplus = if is_elsewhere { Surplus::Elsewhere } else { Surplus::Doubtful };
+}
+
+/// It looks for a device where none is named, and ends without one (srt/utils/common.py `get_device`, 0.4.3
+/// to 0.5.23).
+fn gpu(arguments: &Arguments, reading: &Reading<'_>) -> GpuUse {
+    let device = arguments.last("--device");
+    let is_other = device.as_ref().is_some_and(|it| it.text() != Some("cuda"));
+    let on_cpu = reading.environment.get("SGLANG_USE_CPU_ENGINE").is_some();
+    let is_needed = reading.invocation.on_nvidia && !is_other && !on_cpu;
+    if is_needed { GpuUse::Needed } else { GpuUse::Unknown }
 }
 
 /// The model that is the first word behind `sglang serve` (0.5.16 cli/serve.py,

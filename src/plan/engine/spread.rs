@@ -15,8 +15,8 @@ pub struct Spread {
     pub first: u64,
     /// What becomes of more ranks than there are GPUs.
     pub surplus: Surplus,
-    /// Whether it is known not to start without a GPU.
-    pub needs_gpu: bool,
+    /// What becomes of it without a GPU, and of a GPU with it.
+    pub gpu: GpuUse,
     /// Whether experts are put on ranks whole instead of being split (`--enable-expert-parallel`).
     pub whole_experts: bool,
     /// Whether attention is not split as the rest is (`--enable-dp-attention`).
@@ -30,6 +30,23 @@ pub struct Spread {
     pub shared_memory: Option<SharedMemoryNeed>,
     /// The variables that say which GPUs its process sees.
     pub variables: GpuVariables,
+}
+
+/// What an engine makes of a GPU.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GpuUse {
+    /// Not known.
+    #[default]
+    Unknown,
+    /// It does not start without one.
+    Needed,
+    /// It computes on one, and without one on the processor.
+    Taken,
+    /// It is built without code for one.
+    Unused {
+        /// The images that have it, in words.
+        instead: &'static str,
+    },
 }
 
 /// What becomes of more ranks than there are GPUs.

@@ -9,9 +9,9 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    Adapters, Batch, CommandLine, Complaint, DenseSteps, DocumentRules, Engine, Gguf, Guess, Http,
-    ImageHealth, KnownVariables, Layout, Limits, Mode, Models, Offline, Onnx, Pins, Pooling,
-    Positions, Probe, Reader, Refusal, Releases, Serves, hugging_face,
+    Adapters, Batch, CommandLine, Complaint, DenseSteps, DocumentRules, Engine, Gguf, GpuUse,
+    Guess, Http, ImageHealth, KnownVariables, Layout, Limits, Mode, Models, Offline, Onnx, Pins,
+    Pooling, Positions, Probe, Reader, Refusal, Releases, Serves, hugging_face,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -227,6 +227,19 @@ fn longest_text(positions: &Positions, limits: &Limits) -> Option<u64> {
     limits.sentence.or_else(of_positions)
 }
 
+/// The script that starts the images for several GPUs ends without `nvidia-smi`, which comes with one
+/// (cuda-all-entrypoint.sh, 1.5.0 to 1.9.3), and since 1.9.1 so does that of every one for GPUs of NVIDIA
+/// (cuda-entrypoint.sh).
+fn gpu(tag: &str, reading: &Reading<'_>) -> GpuUse {
+    if tag.starts_with("cpu-") {
+        return GpuUse::Unused { instead: "a tag without `cpu-`" };
+    }
+    let is_known = reading.invocation.version.is_some();
+    let asks = tag.starts_with("cuda-") || is_known && reading.invocation.is_since([1, 9, 1]);
+    let is_needed = reading.invocation.on_nvidia && asks;
+    if is_needed { GpuUse::Needed } else { GpuUse::Unknown }
+}
+
 fn program(words: &[Word]) -> Option<usize> {
     (words.first()?.program() == "text-embeddings-router").then_some(1)
 }
@@ -253,6 +266,7 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     if let Some(image) = &launch.image {
         reading.invocation.graphs = graphs(image.tag(), reading);
         numbers(image.tag(), reading);
+        reading.invocation.spread.gpu = gpu(image.tag(), reading);
     }
     let cache = arguments.last("--huggingface-hub-cache");
     reading.hub_cache_by(cache, &CACHE);

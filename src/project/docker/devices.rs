@@ -88,6 +88,7 @@ fn of_info(info: SystemInfo, version: &SystemVersion) -> DockerFacts {
     });
     DockerFacts {
         runtimes: (!runtimes.is_empty()).then_some(runtimes),
+        default_runtime: info.default_runtime.filter(|runtime| !runtime.is_empty()),
         knows_cdi,
         cdi_devices: found,
         identity: info
@@ -134,11 +135,13 @@ mod tests {
     fn runtimes_devices_and_user_namespaces_are_read() {
         let info = serde_json::json!({
             "Runtimes": {"runc": {"path": "runc"}, "nvidia": {"path": "nvidia-container-runtime"}},
+            "DefaultRuntime": "runc",
             "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"],
             "DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=all"}, {"Source": "x"}],
         });
         let facts = of_info(serde_json::from_value(info).unwrap(), &SystemVersion::default());
         assert_eq!(facts.runtimes.unwrap(), ["nvidia", "runc"]);
+        assert_eq!(facts.default_runtime.unwrap(), "runc");
         assert_eq!(facts.cdi_devices.unwrap(), ["nvidia.com/gpu=all"]);
         assert!(facts.maps_users);
     }

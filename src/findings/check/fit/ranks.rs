@@ -5,7 +5,7 @@ use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule, Severity};
-use crate::plan::engine::{GpuVariables, Invocation, Surplus};
+use crate::plan::engine::{GpuUse, GpuVariables, Invocation, Surplus};
 use crate::project::gpus::Visible;
 
 /// A lane is spread over more GPUs than its engine sees.
@@ -33,7 +33,7 @@ fn judge(started: &Started<'_>, seen: &Visible) -> Option<Finding> {
     let (ranks, most) = (invocation.ranks()?, seen.most()?);
     let needed = ranks.saturating_add(invocation.spread.first);
     // What sees none may do without.
-    if needed <= most || (most == 0 && !invocation.spread.needs_gpu) {
+    if needed <= most || (most == 0 && invocation.spread.gpu != GpuUse::Needed) {
         return None;
     }
     let name = &started.service.name.value;

@@ -1,11 +1,11 @@
 //! Devices that a command names, and that an image for the processor alone does not have (common/arg.cpp
 //! `parse_device_list`, `parse_tensor_buffer_overrides`; build 11669 was asked).
 
-use crate::plan::engine::arguments::Arguments;
+use crate::plan::engine::arguments::{Arguments, Setting};
 use crate::plan::engine::image::Image;
 use crate::plan::engine::llama_cpp::memory;
 use crate::plan::engine::reading::Reading;
-use crate::plan::engine::{Complaint, Refusal};
+use crate::plan::engine::{Complaint, GpuUse, Refusal};
 
 /// The device in the value of a flag; absent: it names none.
 type DeviceIn = fn(&str) -> Option<&str>;
@@ -37,6 +37,21 @@ pub(super) fn judge(arguments: &Arguments, reading: &mut Reading<'_>, image: Opt
         };
         reading.complain(Complaint::Refused(refusal), &said.word.place);
     }
+}
+
+/// What it makes of a GPU. The images for those of NVIDIA load the code for them when it starts, and go on
+/// without it where no driver is found (.devops/cuda.Dockerfile at 00d6946, `GGML_BACKEND_DL`).
+pub(super) fn gpu(arguments: &Arguments, reading: &Reading<'_>, image: Option<&Image>) -> GpuUse {
+    if memory::is_for_processor(image) {
+        return GpuUse::Unused { instead: "`ghcr.io/ggml-org/llama.cpp:server-cuda`" };
+    }
+    let says = |flag: &str, variable: &str, nothing: &str| {
+        let said = reading.setting(arguments, &[flag], &[variable]);
+        said.as_ref().and_then(Setting::text) == Some(nothing)
+    };
+    let has_no_layer = says("--gpu-layers", "LLAMA_ARG_N_GPU_LAYERS", "0");
+    let has_none = has_no_layer || says("--device", "LLAMA_ARG_DEVICE", "none");
+    if memory::is_for_nvidia(image) && !has_none { GpuUse::Taken } else { GpuUse::Unknown }
 }
 
 /// A device in a list of them.

@@ -68,6 +68,11 @@ pub(super) fn is_for_processor(image: Option<&Image>) -> bool {
         && image.is_some_and(|image| image.tag().split('-').all(is_plain))
 }
 
+/// Whether an image has code for devices of NVIDIA.
+pub(super) fn is_for_nvidia(image: Option<&Image>) -> bool {
+    Backend::of(image) == Backend::Cuda
+}
+
 /// Devices of CUDA and ROCm do not take more than they have, unless they are told to
 /// (ggml/src/ggml-cuda/ggml-cuda.cu `ggml_cuda_device_malloc`); those of others may. A server that
 /// sleeps gives back what it has.

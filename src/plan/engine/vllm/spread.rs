@@ -4,7 +4,7 @@ use crate::plan::engine::arguments::{Arguments, Setting};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::{
-    Family, Filled, Share, SharedMemoryNeed, SplitRules, Stages, Surplus, TakenShare,
+    Family, Filled, GpuUse, Share, SharedMemoryNeed, SplitRules, Stages, Surplus, TakenShare,
 };
 use crate::source_map::Spanned;
 
@@ -79,7 +79,7 @@ pub(super) fn read(arguments: &Arguments, is_for_cpu: bool, reading: &mut Readin
     reading.invocation.spread.other_code = implementation.is_some_and(|setting| !own(&setting));
     let is_read = is_read(reading);
     let surplus = surplus(arguments, is_read, reading);
-    reading.invocation.spread.needs_gpu = reading.invocation.on_nvidia;
+    reading.invocation.spread.gpu = gpu(arguments, is_for_cpu, reading);
     reading.invocation.spread.surplus = surplus;
     let is_split = reading.invocation.ranks().is_some_and(|ranks| 1 < ranks);
     if is_split && surplus != Surplus::Elsewhere {
@@ -92,6 +92,20 @@ pub(super) fn read(arguments: &Arguments, is_for_cpu: bool, reading: &mut Readin
     if !is_for_cpu {
         reading.invocation.spread.share = share(arguments, reading);
     }
+}
+
+/// It ends where it finds no device (config/device.py `DeviceConfig.__post_init__`, 0.12.0 to 0.33.0). One
+/// that only hands requests on to other hosts may do without.
+fn gpu(arguments: &Arguments, is_for_cpu: bool, reading: &Reading<'_>) -> GpuUse {
+    if is_for_cpu {
+        return GpuUse::Unused { instead: "`vllm/vllm-openai`" };
+    }
+    let device = arguments.last("--device");
+    let is_other = device.as_ref().is_some_and(|it| !matches!(it.text(), Some("auto" | "cuda")));
+    let local = arguments.last("--data-parallel-size-local");
+    let is_front = local.as_ref().and_then(Setting::text) == Some("0");
+    let is_needed = reading.invocation.on_nvidia && !is_other && !is_front;
+    if is_needed { GpuUse::Needed } else { GpuUse::Unknown }
 }
 
 /// Whether it is the project's own image of a release that was read.
