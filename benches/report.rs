@@ -99,6 +99,7 @@ fn report(sources: &mut SourceMap) -> Report {
                 lane,
                 files: Vec::new(),
                 summary: None,
+                serves: false,
                 unknown: None,
                 skipped: None,
                 planned: None,

@@ -132,7 +132,8 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
         let facts = ProjectFacts::of(&stack, &plan, options).on(&host);
         check::rivals(&facts, &lanes, &mut findings);
         let redactor = &voice.redactor;
-        prove(&mut lanes, &mut stack, options, &mut findings, (&mut watch, redactor)).await;
+        let whole = (&mut stack, &plan);
+        prove(&mut lanes, whole, options, &mut findings, (&mut watch, redactor)).await;
         let facts = ProjectFacts::of(&stack, &plan, options);
         host = work_out(&mut lanes, &facts, &stack.standpoint);
         let facts = facts.on(&host);
@@ -167,7 +168,7 @@ async fn foretold(lanes: &mut [LaneFacts], stack: &Stack, plan: &Plan, options: 
 /// Looks deeper, fetches and asks, as far as the task goes, and judges the lanes.
 async fn prove(
     lanes: &mut [LaneFacts],
-    stack: &mut Stack,
+    (stack, plan): (&mut Stack, &Plan),
     options: &Options,
     findings: &mut Findings,
     (watch, redactor): (&mut Stopwatch, &Redactor),
@@ -185,7 +186,7 @@ async fn prove(
     shown(style, redactor, fetch).await;
     watch.lap("fetch");
     if options.task == Task::Smoke {
-        survey::ask(lanes, stack, options).await;
+        survey::ask(lanes, stack, plan, options).await;
     }
     lanes.iter().for_each(|lane| check::files(lane, findings));
     lanes.iter().for_each(|lane| check::smoke(lane, findings));

@@ -5,6 +5,7 @@ pub mod compose;
 pub mod docker;
 pub mod gpus;
 mod hardware;
+mod health_timing;
 mod memory_limit;
 pub mod mounts;
 pub mod secrets;
@@ -19,6 +20,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 pub use self::hardware::{DeviceRequest, Hardware};
+pub use self::health_timing::HealthTiming;
 pub use self::memory_limit::MemoryLimit;
 pub use self::shared_memory::SharedMemory;
 

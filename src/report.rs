@@ -244,6 +244,8 @@ pub struct LaneOutcome<'a> {
     pub files: Vec<FileReport>,
     /// What it is made of, for the table; absent if that was not seen.
     pub summary: Option<String>,
+    /// Whether its engine runs and serves its model: its files need not be seen then.
+    pub serves: bool,
     /// Why its files could not be looked at, if they could not.
     pub unknown: Option<String>,
     /// Why it is not judged, if it is not.
@@ -296,8 +298,10 @@ impl Report {
             findings.push(check::verdict::no_lane());
         }
         let mut reports = Vec::with_capacity(lanes.len());
-        for LaneOutcome { lane, files, summary, unknown, skipped, planned, memory } in lanes {
+        for LaneOutcome { lane, files, summary, serves, unknown, skipped, planned, memory } in lanes
+        {
             let unknown = match subject {
+                Subject::Lanes if serves => None,
                 Subject::Lanes => unknown.or_else(|| not_looked_at(lane, &findings)),
                 Subject::Memory => unknown,
             };

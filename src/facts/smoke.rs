@@ -3,6 +3,7 @@
 //! Asks and says what came back; what that means is for the checks. Proxies are bypassed: an
 //! engine of the own stack is asked, and Docker injects proxies into containers.
 
+mod calls;
 mod generate;
 mod openai;
 mod probe;
@@ -12,11 +13,13 @@ use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder, Response, Url, redirect};
 
+pub use self::calls::{Call, Heard, Route, call};
 pub use self::generate::{Generation, Wanted};
 
 use crate::look::Look;
 use crate::options::Token;
 use crate::plan::engine::{Engine, Probe};
+use crate::plan::lanes::Lane;
 
 /// The most bytes of an answer that are read.
 const LONGEST_ANSWER: usize = 1 << 20;
@@ -41,6 +44,8 @@ pub struct Smoke {
     pub over: bool,
     /// The last lines of its container, where it does not serve.
     pub log: Vec<String>,
+    /// What its clients are answered; none where it does not serve.
+    pub calls: Vec<Call>,
 }
 
 /// What an engine answered.
@@ -75,7 +80,19 @@ impl Smoke {
             standby: false,
             over: false,
             log: Vec::new(),
+            calls: Vec::new(),
         }
+    }
+
+    /// Whether the model of `lane` is among those that are served; absent: not known.
+    #[must_use]
+    pub fn has_model_of(&self, lane: &Lane) -> Option<bool> {
+        let models = self.models.as_ref()?.seen()?;
+        let names = lane.served_names();
+        if names.is_empty() {
+            return Some(!models.is_empty());
+        }
+        Some(names.iter().any(|name| models.contains(name)))
     }
 }
 

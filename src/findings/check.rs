@@ -71,12 +71,13 @@ pub static CHECKS: &[&Check] = &[
     &waiting::CHECK,
     &wiring::calls::CHECK,
     &wiring::ports::CHECK,
+    &wiring::listened_twice::CHECK,
     &wiring::names::CHECK,
     &wiring::health::CHECK,
     &wiring::programs::CHECK,
     &wiring::order::CHECK,
-    &fit::ranks::CHECK,
     &fit::gpu_use::CHECK,
+    &fit::ranks::CHECK,
     &fit::shared_memory::CHECK,
     &container::secrets::CHECK,
     &mounts::ROOT,
@@ -98,6 +99,7 @@ pub static CHECKS: &[&Check] = &[
     &fit::shares::CHECK,
     &fit::cards::CHECK,
     &fit::host::CHECK,
+    &wiring::patience::CHECK,
     &container::inside::CHECK,
     &proof::CHECK,
     &container::unseen::CHECK,
@@ -107,6 +109,7 @@ pub static CHECKS: &[&Check] = &[
     &container::CHECK,
     &container::reported::CHECK,
     &smoke::CHECK,
+    &smoke::clients::CHECK,
 ];
 
 /// Every rule of every check once, and those of the verdict itself.

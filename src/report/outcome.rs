@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::amount::{count, size};
 use crate::facts::memory::Fits;
 use crate::facts::model::{Listed, ModelFacts};
+use crate::facts::smoke::Answer;
 use crate::facts::{ArtifactFacts, LaneFacts, ProjectFacts};
 use crate::findings::Findings;
 use crate::findings::check;
@@ -26,10 +27,13 @@ impl<'a> RunOutcome<'a> {
     pub fn of(
         project: &ProjectFacts<'_>,
         lanes: &'a [LaneFacts],
-        findings: Findings,
+        mut findings: Findings,
         options: &Options,
         timing: Timing,
     ) -> Self {
+        if options.task == Task::Smoke && !lanes.is_empty() && !lanes.iter().any(was_asked) {
+            findings.push(check::verdict::no_engine_asked());
+        }
         let name = &project.project.name;
         let is_of_memory = options.task == Task::Fit;
         let lane = |facts: &'a LaneFacts| match LaneOutcome::of(facts) {
@@ -113,12 +117,24 @@ impl<'a> LaneOutcome<'a> {
             files: facts.artifacts.iter().flat_map(|artifact| files(artifact, facts)).collect(),
             summary: model.and_then(|artifact| artifact.model.summary()),
             memory: facts.memory.clone(),
+            serves: serves(facts),
             unknown: unread(facts)
                 .or_else(|| facts.artifacts.iter().find_map(unknown))
                 .or_else(|| facts.artifacts.iter().find_map(|seen| seen.way.unseen.clone()))
                 .or_else(|| check::cache::unjudged(facts)),
         }
     }
+}
+
+/// Whether somebody said where its engine answers, so that it was asked.
+fn was_asked(facts: &LaneFacts) -> bool {
+    facts.smoke.as_ref().is_some_and(|smoke| smoke.answer != Answer::NoAddress)
+}
+
+/// Whether its engine has shown that it has the lane's model, wherever that is.
+fn serves(facts: &LaneFacts) -> bool {
+    let answered = facts.smoke.as_ref().filter(|smoke| smoke.answer.is_up());
+    answered.and_then(|smoke| smoke.has_model_of(&facts.lane)) == Some(true)
 }
 
 /// Why it cannot be said whether a lane fits; absent: it can.

@@ -82,6 +82,7 @@ fn outcome(lanes: &[Lane], unknown: &[(&str, &str)], found: Vec<Finding>) -> Rep
                 lane,
                 files: Vec::new(),
                 summary: None,
+                serves: false,
                 unknown: unknown
                     .iter()
                     .find(|(name, _)| *name == lane.name)
@@ -169,6 +170,39 @@ fn a_part_that_was_not_looked_at_leaves_its_lane_unknown() {
 }
 
 #[test]
+fn a_lane_that_serves_needs_no_files_to_be_seen() {
+    let coder = lane("coder", true);
+    let judged = |serves: bool| {
+        let unknown = Some("not mounted".to_owned());
+        let outcome = RunOutcome {
+            subject: Subject::Lanes,
+            role: Role::Hand,
+            project: None,
+            lanes: vec![LaneOutcome {
+                lane: &coder,
+                files: vec![],
+                summary: None,
+                serves,
+                unknown,
+                skipped: None,
+                planned: None,
+                memory: None,
+            }],
+            findings: Findings::new(Policy::default()),
+            containers: Vec::new(),
+            devices: Vec::new(),
+            planned: None,
+            allow_unknown: false,
+            timing: Timing::default(),
+        };
+        let report = Report::new(outcome);
+        (report.lanes[0].verdict, report.exit)
+    };
+    assert_eq!(judged(true), (Verdict::Ready, ExitCode::Ready));
+    assert_eq!(judged(false), (Verdict::Unknown, ExitCode::Unjudged));
+}
+
+#[test]
 fn an_unknown_lane_can_be_accepted() {
     let coder = lane("coder", true);
     let unknown = Some("not mounted".to_owned());
@@ -180,6 +214,7 @@ fn an_unknown_lane_can_be_accepted() {
             lane: &coder,
             files: vec![],
             summary: None,
+            serves: false,
             unknown,
             skipped: None,
             planned: None,
@@ -355,6 +390,7 @@ pub(super) fn rich() -> (Report, SourceMap) {
                 lane,
                 files: files.next().unwrap_or_default(),
                 summary: (lane.name == "coder").then(|| "Qwen2 32B bf16, 32k".to_owned()),
+                serves: false,
                 unknown: (lane.name == "hidden").then(|| "preflight has not mounted it".to_owned()),
             })
             .collect(),

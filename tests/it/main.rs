@@ -181,6 +181,8 @@ mod service_rights;
 mod shared_folder;
 /// Signals that come while a run waits.
 mod signals;
+/// Engines that run, through the eyes of their clients.
+mod smoke_clients;
 /// What is no file, in the place of every file that is read.
 mod special_files;
 /// Models on their own, without a project.
@@ -208,3 +210,5 @@ mod wire;
 mod wiring;
 /// Where names and addresses lead.
 mod wiring_addresses;
+/// Health checks, and ports.
+mod wiring_health;

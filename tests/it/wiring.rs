@@ -286,8 +286,8 @@ fn a_health_check_asks_where_the_engine_listens() {
     let none = format!("services:\n{}{app}", VLLM.replace("WORDS", ""));
     check(
         &none,
-        0,
-        "warning[health-check-missing]: service `app` waits until `vllm` is healthy, and neither \
+        17,
+        "error[health-check-missing]: service `app` waits until `vllm` is healthy, and neither \
          the file nor the image has a health check for it",
     );
 }

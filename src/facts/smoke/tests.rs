@@ -7,7 +7,7 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Answers one request with `answer` and hands back what it was.
-fn serve_once(answer: &'static str) -> (String, thread::JoinHandle<String>) {
+pub(super) fn serve_once(answer: &'static str) -> (String, thread::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let server = thread::spawn(move || {

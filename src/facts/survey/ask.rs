@@ -1,6 +1,8 @@
 //! Asks the running engines, waits for those that are still loading, and looks again at what does
 //! not serve.
 
+mod called;
+
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -14,7 +16,7 @@ use crate::look::Look;
 use crate::options::{DockerOptions, Options, Token};
 use crate::plan::engine::api_key;
 use crate::plan::engine::{Engine, Serves};
-use crate::plan::lanes::{Lane, Level, ModelKind, address};
+use crate::plan::lanes::{Lane, Level, ModelKind, Plan, address};
 use crate::project::docker::{self, Container};
 use crate::project::mounts::Standpoint;
 use crate::project::stack::Stack;
@@ -37,9 +39,9 @@ struct SmokeTest<'a> {
     wait: Duration,
 }
 
-/// Asks the engine of every lane. Where one does not serve, its containers and its files are looked
-/// at again, and the last lines of its log are kept.
-pub async fn ask(lanes: &mut [LaneFacts], stack: &mut Stack, options: &Options) {
+/// Asks the engine of every lane, and where it serves, asks again as its clients do. Where one does not
+/// serve, its containers and its files are looked at again, and the last lines of its log are kept.
+pub async fn ask(lanes: &mut [LaneFacts], stack: &mut Stack, plan: &Plan, options: &Options) {
     let known: Vec<&Lane> = lanes.iter().map(|facts| &facts.lane).collect();
     let tests = known.iter().map(|lane| {
         (lane.skipped.is_none() || lane.outside).then(|| smoke_test(lane, &known, stack, options))
@@ -53,6 +55,7 @@ pub async fn ask(lanes: &mut [LaneFacts], stack: &mut Stack, options: &Options) 
         facts.smoke = answer;
     }
     mark_standby(lanes);
+    called::ask(lanes, stack, plan, options.deadline).await;
     if lanes.iter().any(fails) {
         look_again(lanes, stack, options).await;
     }
@@ -185,7 +188,7 @@ impl SmokeTest<'_> {
             smoke.models = Some(endpoint.models().await);
         }
         // What does not serve the lane's model cannot generate with it.
-        let lacks = has_its_model(self.lane, &smoke) == Some(false);
+        let lacks = smoke.has_model_of(self.lane) == Some(false);
         if self.lane.level >= Level::Generates && !lacks {
             let name = model_to_ask(self.lane, smoke.models.as_ref());
             smoke.generation = Some(endpoint.generate(wanted(self.lane), name.as_deref()).await);
@@ -255,16 +258,7 @@ fn mark_standby(lanes: &mut [LaneFacts]) {
 
 /// Whether the lane's model is among those that its engine serves; absent: not known.
 fn serves(facts: &LaneFacts) -> Option<bool> {
-    has_its_model(&facts.lane, facts.smoke.as_ref()?)
-}
-
-fn has_its_model(lane: &Lane, smoke: &Smoke) -> Option<bool> {
-    let models = smoke.models.as_ref()?.seen()?;
-    let names = lane.served_names();
-    if names.is_empty() {
-        return Some(!models.is_empty());
-    }
-    Some(names.iter().any(|name| models.contains(name)))
+    facts.smoke.as_ref()?.has_model_of(&facts.lane)
 }
 
 fn fails(facts: &LaneFacts) -> bool {

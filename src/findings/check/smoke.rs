@@ -1,5 +1,7 @@
 //! What the engines answer after the stack is up.
 
+pub mod clients;
+
 use super::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::LaneFacts;

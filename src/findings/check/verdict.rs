@@ -7,7 +7,7 @@ use crate::plan::lanes::Lane;
 use crate::project::MountSource;
 
 /// Every rule of this file.
-pub static RULES: [&Rule; 2] = [&NO_LANE, &LANE_UNKNOWN];
+pub static RULES: [&Rule; 3] = [&NO_LANE, &LANE_UNKNOWN, &NO_ENGINE_ASKED];
 
 /// How files that this machine does not have get seen by hand.
 pub(in crate::findings::check) const HAND_FIX: &str = "make the containers with `docker compose create`: preflight looks \
@@ -22,6 +22,13 @@ pub static NO_LANE: Rule =
 pub static LANE_UNKNOWN: Rule =
     Rule::error("lane-unknown", ExitCode::Unjudged, include_str!("verdict/rules/lane-unknown.md"));
 
+/// A smoke test that asked nobody.
+pub static NO_ENGINE_ASKED: Rule = Rule::error(
+    "no-engine-asked",
+    ExitCode::Unjudged,
+    include_str!("verdict/rules/no-engine-asked.md"),
+);
+
 /// The finding for a project without any lane.
 #[must_use]
 pub fn no_lane() -> Finding {
@@ -30,6 +37,17 @@ pub fn no_lane() -> Finding {
         "there is no lane to judge: no service is known to open a model",
         "declare one with the labels `preflight.lane` and `preflight.path` of its service, or \
          under `x-preflight: {lanes: ...}`; `preflight explain no-lane` shows both",
+    )
+}
+
+/// The finding for a smoke test of which nobody says where its engines answer.
+#[must_use]
+pub fn no_engine_asked() -> Finding {
+    Finding::new(
+        &NO_ENGINE_ASKED,
+        "no engine was asked: of none of the lanes it is known where it answers",
+        "let preflight ask Docker where the containers are (without `--no-docker`), or say it with \
+         `x-preflight: {lanes: {LANE: {smoke: {url: ...}}}}`",
     )
 }
 

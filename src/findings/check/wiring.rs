@@ -2,8 +2,10 @@
 
 pub mod calls;
 pub mod health;
+pub mod listened_twice;
 pub mod names;
 pub mod order;
+pub mod patience;
 pub mod ports;
 pub mod programs;
 

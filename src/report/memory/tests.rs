@@ -68,6 +68,7 @@ fn report(subject: Subject) -> Report {
         lane,
         files: Vec::new(),
         summary: None,
+        serves: false,
         unknown: match memory.as_ref().map(|memory| memory.fits) {
             Some(Fits::Yes | Fits::No) => None,
             Some(Fits::Unknown) => Some("the memory that it has is not known".to_owned()),

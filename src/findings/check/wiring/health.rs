@@ -20,7 +20,7 @@ static HEALTH_ASKS_NOBODY: Rule = Rule::error(
     include_str!("rules/health-check-asks-nobody.md"),
 );
 
-static HEALTH_MISSING: Rule = Rule::warning(
+static HEALTH_MISSING: Rule = Rule::error(
     "health-check-missing",
     ExitCode::Lane,
     include_str!("rules/health-check-missing.md"),
@@ -40,22 +40,28 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
             findings.push(about(finding, facts, listener));
         }
     }
+    let is_other = |service: &&Service| wiring(facts).listener(&service.name.value).is_none();
+    for service in facts.project.services.iter().filter(is_other) {
+        if let Some(finding) = taken_away(facts, service) {
+            findings.push(finding);
+        }
+    }
 }
 
 /// The test that the file says for a service; absent: the image's own counts, if there is one.
-fn own_check(service: &Service) -> Option<&Spanned<Vec<String>>> {
+pub(super) fn own_check(service: &Service) -> Option<&Spanned<Vec<String>>> {
     let is_none = |test: &&Spanned<Vec<String>>| test.value.first().is_some_and(|it| it == "NONE");
     service.health_check.as_ref().filter(|test| !is_none(test) && !test.value.is_empty())
 }
 
 /// Whether the file takes the image's own check away.
-fn is_off(facts: &ProjectFacts<'_>, service: &Service) -> bool {
+pub(super) fn is_off(facts: &ProjectFacts<'_>, service: &Service) -> bool {
     let check = &facts.project.document["services"][&service.name.value]["healthcheck"];
     check["disable"] == true || check["test"][0] == "NONE"
 }
 
 /// Who waits until a service is healthy.
-fn waiting<'a>(
+pub(super) fn waiting<'a>(
     facts: &ProjectFacts<'a>,
     service: &str,
 ) -> impl Iterator<Item = (&'a Service, &'a Dependency)> {
@@ -82,7 +88,7 @@ fn asks_nobody(
 }
 
 /// The port of its own container that a check asks; absent: it asks none, or several.
-fn asked(words: &str) -> Option<u16> {
+pub(super) fn asked(words: &str) -> Option<u16> {
     let is_own = |target: &Target| is_loopback(&target.host);
     let targets: Vec<Target> = Target::all_in(words).into_iter().filter(is_own).collect();
     let first = targets.first()?.port;
@@ -125,23 +131,30 @@ fn nobody(
     }
 }
 
-/// Somebody waits until a service is healthy that has no check: Compose refuses that.
+/// Somebody waits until an engine's service is healthy that has no check: Compose refuses that.
 fn missing(facts: &ProjectFacts<'_>, listener: &Listener, service: &Service) -> Option<Finding> {
-    let off = is_off(facts, service);
-    let has_none =
-        off || (listener.is_all && listener.engine.http().image_health == ImageHealth::None);
+    let has_none = is_off(facts, service)
+        || (listener.is_all && listener.engine.http().image_health == ImageHealth::None);
+    let asks = format!("that asks `http://localhost:{}/health`", listener.port);
+    waited_for_in_vain(facts, service, &asks).filter(|_| has_none)
+}
+
+/// The same of any other service, where the file takes the image's own check away.
+fn taken_away(facts: &ProjectFacts<'_>, service: &Service) -> Option<Finding> {
+    let finding = waited_for_in_vain(facts, service, "of its own")?;
+    is_off(facts, service).then(|| finding.service(&service.name.value))
+}
+
+fn waited_for_in_vain(facts: &ProjectFacts<'_>, service: &Service, check: &str) -> Option<Finding> {
     let name = &service.name.value;
-    let (other, edge) = waiting(facts, name).next().filter(|_| has_none)?;
+    let (other, edge) = waiting(facts, name).next()?;
     let message = format!(
         "service `{}` waits until `{name}` is healthy, and neither the file nor the image has a \
          health check for it",
         other.name.value
     );
-    let port = listener.port;
-    let fix = format!(
-        "give `{name}` a `healthcheck` that asks `http://localhost:{port}/health`, or wait for `service_started`"
-    );
-    let severity = if edge.required && off { Severity::Error } else { Severity::Warning };
+    let fix = format!("give `{name}` a `healthcheck` {check}, or wait for `service_started`");
+    let severity = if edge.required { Severity::Error } else { Severity::Warning };
     let finding = Finding::new(&HEALTH_MISSING, message, fix).severity(severity);
     Some(finding.at(&edge.place).with("condition", "service_healthy"))
 }

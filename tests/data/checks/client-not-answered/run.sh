@@ -1,0 +1,1 @@
+PORT="${ENGINE##*:}" preflight smoke

@@ -1,0 +1,1 @@
+truncate -s 80G models/gguf/tiny-Q4_K_M.gguf
