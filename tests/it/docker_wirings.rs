@@ -28,16 +28,16 @@ const FAMILY: [&str; 7] = [
 const LISTENS: &str = "listening on http://";
 
 /// A line of the table.
-struct Row {
-    service: &'static str,
-    client: &'static str,
-    works: bool,
+pub(crate) struct Row {
+    pub(crate) service: &'static str,
+    pub(crate) client: &'static str,
+    pub(crate) works: bool,
     said: &'static str,
-    environment: &'static str,
-    more: &'static str,
+    pub(crate) environment: &'static str,
+    pub(crate) more: &'static str,
 }
 
-fn rows() -> Vec<Row> {
+pub(crate) fn rows() -> Vec<Row> {
     let lines = TABLE.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let row = |line: &'static str| {
         let columns: Vec<&str> = line.split('|').map(str::trim).collect();

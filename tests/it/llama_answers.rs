@@ -43,6 +43,11 @@ impl Running {
         Err(text)
     }
 
+    /// Where it listens, as `HOST:PORT`.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// The status of the answer to a request with that body, and the answer.
     pub(crate) fn answer(&self, path: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();

@@ -133,6 +133,8 @@ mod init_role;
 mod lanes_elsewhere;
 /// Links that a user of the models folder puts where preflight writes.
 mod links_swapped;
+/// What LiteLLM gets of llama-server.
+mod litellm;
 /// What llama-server answers when it serves, said by preflight and by the genuine one.
 mod llama_answers;
 /// What llama-server opens beside a model, judged by preflight and by the genuine one.
