@@ -192,6 +192,7 @@ fn a_lane_that_serves_needs_no_files_to_be_seen() {
             containers: Vec::new(),
             devices: Vec::new(),
             planned: None,
+            picture: Picture::default(),
             allow_unknown: false,
             timing: Timing::default(),
         };
