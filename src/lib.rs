@@ -89,7 +89,8 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
     let mut stack = stack::gather(options, &mut sources).await?;
     let options = &stack.without_withheld_token(options);
     voice.hide(&stack.project);
-    let plan = plan::of(&stack, options, &sources)?;
+    let plan = plan::of(&stack, options, &mut sources)?;
+    voice.hide_keys(&stack.project, &plan.wiring);
     if options.task == Task::Plan {
         return Ok(voice.plan(&plan, &sources)?);
     }

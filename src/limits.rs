@@ -86,6 +86,10 @@ pub const MOST_SHARDS: usize = 10_000;
 /// Told as an engine whose files are not known.
 pub const LONGEST_START_TEXT: u64 = 256 << 10;
 
+/// The most configuration files of one service in which it may be told whom to call. What is in more of
+/// them is not known.
+pub const MOST_SETTINGS: usize = 64;
+
 /// The most bytes of a file with a token; a token has some 40.
 pub const LONGEST_TOKEN_FILE: u64 = 64 << 10;
 

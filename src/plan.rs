@@ -3,6 +3,7 @@
 mod built;
 pub mod engine;
 pub mod lanes;
+mod settings;
 pub mod wiring;
 mod written;
 
@@ -30,7 +31,7 @@ const MOST_TEXTS: usize = 8;
 ///
 /// # Errors
 /// A declaration that cannot be read, a lane that does not exist.
-pub fn of(stack: &Stack, options: &Options, sources: &SourceMap) -> Result<Plan, PlanError> {
+pub fn of(stack: &Stack, options: &Options, sources: &mut SourceMap) -> Result<Plan, PlanError> {
     match &options.target {
         Target::Models(root) => {
             let models = walk::models(root);
@@ -41,7 +42,9 @@ pub fn of(stack: &Stack, options: &Options, sources: &SourceMap) -> Result<Plan,
             lanes::of_models(root, &models, &options.selection)
         }
         Target::Discover | Target::ComposeFile(_) | Target::ProjectDirectory(_) => {
-            let project = with_texts(stack, sources);
+            let mut project = with_texts(stack, sources);
+            settings::fill_in(&mut project, stack, &options.project, sources);
+            let sources = &*sources;
             let plan_of = |project: &Project, selection: &Selection| {
                 lanes::plan(project, &stack.standpoint, selection, sources)
             };
@@ -102,7 +105,7 @@ fn text_of(located: &Located, sources: &SourceMap) -> Option<Text> {
         (Sight::Visible { path, .. }, _) => text(path.as_path()).map(Text::from),
         (Sight::Written, Some(MountSource::Copied(Copied::Text(text)))) => {
             let lines = written::lines(&text.value, &text.place, sources);
-            Some(Text { text: text.value.clone(), lines })
+            Some(Text { lines, ..Text::from(text.value.clone()) })
         }
         _ => None,
     }

@@ -13,6 +13,7 @@ mod shared_memory;
 pub mod stack;
 pub mod view;
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -25,7 +26,7 @@ pub use self::memory_limit::MemoryLimit;
 pub use self::shared_memory::SharedMemory;
 
 use crate::path::{HostPath, ServicePath};
-use crate::source_map::{Place, Spanned};
+use crate::source_map::{Place, SourceId, Span, Spanned};
 
 /// What the image of preflight is called, in whichever registry.
 const OWN_IMAGES: [&str; 2] = ["preflight", "compose-preflight"];
@@ -133,15 +134,20 @@ pub struct Service {
     /// The texts of the scripts that start its engine and of the files that its command line is
     /// continued in, as far as they were seen.
     pub texts: IndexMap<ServicePath, Text>,
+    /// The texts of the configuration files in which its program may be told whom to call, as far as
+    /// they were seen.
+    pub settings: IndexMap<ServicePath, Text>,
 }
 
-/// The text of a file that an engine or a shell reads.
+/// The text of a file that a program reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Text {
     /// All of it.
     pub text: String,
     /// Where each of its lines is written in the project's files; empty for a file of its own.
     pub lines: Vec<Place>,
+    /// Which of the texts it is that can be pointed into; absent: none.
+    pub source: Option<SourceId>,
 }
 
 /// A command line that is written as one text. Compose runs no shell for it: it splits the text into
@@ -346,12 +352,23 @@ impl Text {
     pub fn line(&self, index: usize) -> Option<&Place> {
         self.lines.get(index)
     }
+
+    /// The place of a part of it.
+    #[must_use]
+    pub fn place(&self, part: Range<usize>) -> Place {
+        let Range { start, end } = part;
+        if let Some(source) = self.source {
+            return Place::at(Span { source, start, end });
+        }
+        let above = self.text.get(..start).map_or(0, |before| before.matches('\n').count());
+        self.line(above).cloned().unwrap_or_default()
+    }
 }
 
 impl From<String> for Text {
     /// The text of a file of its own.
     fn from(text: String) -> Self {
-        Self { text, lines: Vec::new() }
+        Self { text, lines: Vec::new(), source: None }
     }
 }
 
@@ -384,6 +401,7 @@ impl Service {
             extension: None,
             extension_places: IndexMap::new(),
             texts: IndexMap::new(),
+            settings: IndexMap::new(),
         }
     }
 

@@ -57,7 +57,7 @@ pub use self::embeds::{Batch, DenseSteps, Embeds, GivesOut, Guess, LongestText, 
 pub use self::invocation::{
     Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable,
 };
-pub use self::key::api_key;
+pub use self::key::{api_key, api_keys};
 pub use self::launch::NoServer;
 pub use self::load_format::LoadFormat;
 pub use self::lookalikes::{is_called, lookalike};

@@ -1,8 +1,10 @@
 //! Who talks to whom: the addresses that services are given, and who answers there. Pure.
 
 mod clients;
+mod files;
 mod networks;
 mod reached;
+mod told;
 mod urls;
 
 use crate::options::Token;
@@ -11,10 +13,12 @@ use crate::project::{Project, Service};
 use crate::source_map::{Place, Spanned};
 
 pub use self::clients::{Api, Purpose, Reads};
+pub use self::files::told_in;
 pub use self::networks::{Leads, Route, is_called};
 pub use self::urls::Target;
 
 use self::networks::Networks;
+use self::told::Told;
 
 /// Who talks to whom in a project.
 #[derive(Debug, Clone, Default)]
@@ -48,8 +52,8 @@ pub struct Listener {
     pub lacks_ollama: bool,
     /// The names of what it serves; empty: not known.
     pub names: Vec<String>,
-    /// The key that it wants; absent: none, or it is in a file.
-    pub key: Option<Token>,
+    /// The keys of which it wants one; empty: it wants none, or they are in a file.
+    pub keys: Vec<Token>,
     /// Whether nothing else can listen in its container, and all of its words were read.
     pub is_all: bool,
     /// Whether it has the addresses of the host.
@@ -65,8 +69,10 @@ pub struct Listener {
 pub struct Connection {
     /// The service.
     pub client: String,
-    /// The variable that says so; absent: a word of its command.
+    /// The variable, the label or the key of a file that says so; absent: a word of its command.
     pub variable: Option<String>,
+    /// Which of the addresses in its configuration files it is; absent: it is in none.
+    pub entry: Option<usize>,
     /// What the program is known to do with it; absent: nothing is known.
     pub reads: Option<Reads>,
     /// The address.
@@ -82,7 +88,7 @@ pub struct Connection {
 }
 
 /// The key that a client shows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Shown {
     /// The variable that has it.
     pub variable: String,
@@ -99,6 +105,8 @@ pub struct Wanted {
     pub client: String,
     /// What says so.
     pub reads: Reads,
+    /// Which of the addresses in its configuration files is asked for it; absent: it is in none.
+    pub entry: Option<usize>,
     /// The name.
     pub name: String,
     /// Where it is written.
@@ -114,8 +122,11 @@ pub(super) fn of<'a>(
     let listeners = engines.map(|(service, invocation)| listener(service, invocation, networks));
     let mut wiring = Wiring { listeners: listeners.collect(), ..Wiring::default() };
     for service in &project.services {
-        let told = Told { service, networks, reads: clients::reads(service) };
+        let told = Told::of(service, networks);
         wiring.connections.extend(told.connections());
+        if wiring.listener(&service.name.value).is_some() {
+            wiring.connections.extend(told.labels());
+        }
         wiring.wanted.extend(told.wanted());
     }
     wiring
@@ -137,7 +148,7 @@ fn listener(service: &Service, invocation: &Invocation, networks: Networks<'_>) 
         tls: service.words().any(|word| word.value.starts_with("--ssl-")),
         lacks_ollama: invocation.lacks_ollama(),
         names: invocation.names(),
-        key: engine::api_key(service),
+        keys: engine::api_keys(service),
         is_all: invocation.stock && is_read && !invocation.in_shell,
         on_host: networks.is_on_host(&service.name.value),
         housemates: networks.housemates(&service.name.value),
@@ -145,89 +156,44 @@ fn listener(service: &Service, invocation: &Invocation, networks: Networks<'_>) 
     }
 }
 
-/// What one service is told.
-struct Told<'a> {
-    service: &'a Service,
-    networks: Networks<'a>,
-    /// What its program is known to read.
-    reads: Vec<Reads>,
+impl Connection {
+    /// Whether the program is known to call this address by itself, and not only to pass requests on.
+    #[must_use]
+    pub fn is_base(&self) -> bool {
+        matches!(self.reads.map(|reads| reads.purpose), Some(Purpose::Base(_)))
+    }
+
+    /// What says so, as the subject of a sentence.
+    #[must_use]
+    pub fn said(&self) -> String {
+        match &self.variable {
+            Some(variable) => said(variable, self.entry, &self.client),
+            None => format!("the command of service `{}`", self.client),
+        }
+    }
 }
 
-impl Told<'_> {
-    fn connections(&self) -> Vec<Connection> {
-        let mut found = Vec::new();
-        for (name, value) in &self.service.environment {
-            let Some(text) = &value.value else { continue };
-            if clients::is_of_browsers(name) {
-                continue;
-            }
-            let reads = self.reads.iter().find(|reads| reads.variable == name).copied();
-            for (index, target) in self.targets(text, reads).into_iter().enumerate() {
-                let key = reads.and_then(|reads| self.key(reads, index));
-                let connection = self.connection(target, &value.place, reads);
-                let said = Connection { variable: Some(name.clone()), key, ..connection };
-                found.push(said);
-            }
-        }
-        for word in self.service.words() {
-            let targets = Target::all_in(&word.value).into_iter();
-            found.extend(targets.map(|target| self.connection(target, &word.place, None)));
-        }
-        found
+impl Wanted {
+    /// What says so, as the subject of a sentence.
+    #[must_use]
+    pub fn said(&self) -> String {
+        said(self.reads.variable, self.entry, &self.client)
     }
 
-    fn connection(&self, target: Target, place: &Place, reads: Option<Reads>) -> Connection {
-        let leads = self.networks.lead(self.service, &target.host);
-        Connection {
-            client: self.service.name.value.clone(),
-            variable: None,
-            reads,
-            target,
-            leads,
-            from_host: self.networks.is_on_host(&self.service.name.value),
-            key: None,
-            place: place.clone(),
-        }
+    /// Whether it is asked for where a connection leads.
+    #[must_use]
+    pub fn is_asked_of(&self, connection: &Connection) -> bool {
+        let is_of_it =
+            self.entry.is_some() || self.reads.is_asked_of(connection.variable.as_deref());
+        let is_same = connection.client == self.client && connection.entry == self.entry;
+        is_same && is_of_it && connection.reads.is_some()
     }
+}
 
-    /// The addresses in the value of a variable: all of them where it is known to hold addresses, else
-    /// those that are URLs.
-    fn targets(&self, text: &str, reads: Option<Reads>) -> Vec<Target> {
-        reads.map_or_else(|| Target::all_in(text), |reads| reads.targets(text, self.service))
-    }
-
-    /// What is shown to the address at `index` of a variable; absent: that is not known.
-    fn key(&self, base: Reads, index: usize) -> Option<Shown> {
-        let value = |name: &&str| {
-            let value = self.service.environment.get(*name)?;
-            Some((value.value.as_deref().filter(|text| !text.is_empty())?, &value.place))
-        };
-        let variable = base.keys().find(|name| value(name).is_some()).or(base.keys().next())?;
-        let (text, place) = value(&variable).unzip();
-        let own = text.and_then(|text| base.values(text).nth(index)).unwrap_or("").trim();
-        Some(Shown {
-            variable: variable.to_owned(),
-            key: (!own.is_empty()).then(|| Token::new(own.to_owned())),
-            place: place.cloned().unwrap_or_default(),
-        })
-    }
-
-    fn wanted(&self) -> Vec<Wanted> {
-        let models = self.reads.iter().filter(|reads| reads.purpose == Purpose::Model);
-        let said = models.filter_map(|reads| {
-            let value = self.service.environment.get(reads.variable)?;
-            Some((*reads, value.value.as_deref()?, &value.place))
-        });
-        said.flat_map(|(reads, text, place)| {
-            let names = reads.values(text).map(str::trim).filter(|name| !name.is_empty());
-            names.map(move |name| Wanted {
-                client: self.service.name.value.clone(),
-                reads,
-                name: name.to_owned(),
-                place: place.clone(),
-            })
-        })
-        .collect()
+fn said(key: &str, entry: Option<usize>, client: &str) -> String {
+    match entry {
+        Some(_) => format!("`{key}` in the configuration of service `{client}`"),
+        None => format!("`{key}` of service `{client}`"),
     }
 }
 

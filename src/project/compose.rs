@@ -17,6 +17,7 @@ mod environment;
 mod extends;
 mod fault;
 mod files;
+mod foreign;
 mod include;
 mod interpolate;
 mod keys;
@@ -57,6 +58,7 @@ use crate::path::clean;
 use crate::project::Project;
 use crate::source_map::{Location, SourceMap, Spanned, VariableSource};
 
+pub use self::foreign::Foreign;
 pub use self::print::{ConfigFormat, print, service_names, volume_names};
 
 /// What to do about a file that Compose would fetch.
@@ -164,6 +166,12 @@ fn told_from(options: &ProjectOptions) -> PathBuf {
     let here = clean(&options.working_directory);
     let project = options.directory.as_ref().filter(|_| here == Path::new("/"));
     project.map_or(here, |directory| clean(directory))
+}
+
+/// What a file of the project is told as: seen from where preflight was called.
+#[must_use]
+pub fn shown(options: &ProjectOptions, path: &Path) -> PathBuf {
+    loader::seen_from(&told_from(options), path)
 }
 
 /// What env files say, each by itself and without the environment; absent: it cannot be read so.

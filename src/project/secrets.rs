@@ -17,6 +17,12 @@ pub fn of(project: &Project, redactor: &Redactor) -> Vec<String> {
         let words: Vec<&str> = service.words().map(|word| word.value.as_str()).collect();
         secrets.extend(redactor.secrets_of(&words).into_iter().map(str::to_owned));
     }
+    kept(project, secrets)
+}
+
+/// Those of `secrets` that can be hidden wherever they stand.
+#[must_use]
+pub fn kept(project: &Project, mut secrets: Vec<String>) -> Vec<String> {
     secrets.retain(|secret| secret.len() >= SHORTEST);
     secrets.sort_unstable();
     secrets.dedup();

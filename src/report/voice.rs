@@ -9,8 +9,9 @@ use super::lock::{Checked, Pinned};
 use super::{Failure, Format, Length, Report, ReportError, Telling, human, named, print, verdict};
 use crate::exit_code::ExitCode;
 use crate::facts::doctor::Checkup;
-use crate::options::{self, ConfigPart, ReportOptions, Role};
+use crate::options::{self, ConfigPart, ReportOptions, Role, Token};
 use crate::plan::lanes::Plan;
+use crate::plan::wiring::Wiring;
 use crate::project::compose::{self, ConfigFormat};
 use crate::project::{Project, secrets};
 use crate::report::redact::Redactor;
@@ -43,6 +44,14 @@ impl Voice<'_> {
     /// Never says what is secret in `project`, wherever that would come up.
     pub fn hide(&mut self, project: &Project) {
         self.redactor = self.redactor.knowing(secrets::of(project, &self.redactor));
+    }
+
+    /// Never says the keys that clients of `project` are told to show, in whatever file that is.
+    pub fn hide_keys(&mut self, project: &Project, wiring: &Wiring) {
+        let shown = wiring.connections.iter().filter_map(|connection| connection.key.as_ref());
+        let keys = shown.filter_map(|shown| shown.key.as_ref()).map(Token::reveal);
+        let keys = keys.map(str::to_owned).collect();
+        self.redactor = self.redactor.knowing(secrets::kept(project, keys));
     }
 
     /// Tells the report: on `stdout`, in the files of `-o`, and the closing verdict on `stderr`,

@@ -212,5 +212,7 @@ mod wire;
 mod wiring;
 /// Where names and addresses lead.
 mod wiring_addresses;
+/// Whom programs are told to call by their configuration files.
+mod wiring_files;
 /// Health checks, and ports.
 mod wiring_health;

@@ -200,6 +200,7 @@ fn models_and_keys_are_those_of_the_engines_that_are_called() {
     check(&pair(serving, &[other, "DEFAULT_MODELS: gpt-5"], ""), 0, "");
     let keyed = ("--api-key first", "");
     check(&pair(keyed, &[url, "OPENAI_API_KEY: first"], ""), 0, "");
+    check(&pair(("--api-key first third", ""), &[url, "OPENAI_API_KEY: third"], ""), 0, "");
     let differs = |what: &str| {
         format!(
             "warning[client-key-differs]: vLLM of service `vllm` wants a key, and service `ui` {what}"

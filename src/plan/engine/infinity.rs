@@ -57,6 +57,7 @@ pub(super) static PROFILE: Profile = Profile {
         lists_models: false,
         key_variable: None,
         serves_as: |_| Vec::new(),
+        any_name: false,
     },
     log: &[],
     start: Start {

@@ -80,6 +80,8 @@ pub(super) static PROFILE: Profile = Profile {
         lists_models: true,
         key_variable: Some("LLAMA_API_KEY"),
         serves_as,
+        // Tried with build 11669; a server without a model, which starts one for each name, has no names.
+        any_name: true,
     },
     log: log::MESSAGES,
     start: Start {

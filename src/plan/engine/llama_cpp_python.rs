@@ -56,6 +56,8 @@ pub(super) static PROFILE: Profile = Profile {
         lists_models: true,
         key_variable: Some("API_KEY"),
         serves_as: |_| Vec::new(),
+        // abetlen/llama-cpp-python at 0b891f4, llama_cpp/server/model.py, `LlamaProxy.__call__`.
+        any_name: true,
     },
     log: &[],
     start: Start {

@@ -61,6 +61,7 @@ pub(super) static PROFILE: Profile = Profile {
         lists_models: true,
         key_variable: None,
         serves_as: names::as_named,
+        any_name: false,
     },
     log: &[],
     start: Start {

@@ -37,6 +37,7 @@ pub(super) static PROFILE: Profile = Profile {
         lists_models: true,
         key_variable: None,
         serves_as: |_| Vec::new(),
+        any_name: false,
     },
     log: &[],
     start: Start {

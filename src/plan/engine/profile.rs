@@ -389,6 +389,8 @@ pub struct Http {
     /// The names under which it serves what is named so, when nobody says otherwise; empty: not
     /// known.
     pub serves_as: fn(&Named) -> Vec<String>,
+    /// Whether it is known to answer whatever its only model is called in a request.
+    pub any_name: bool,
 }
 
 /// The `HEALTHCHECK` of an official image.

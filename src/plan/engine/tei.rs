@@ -65,6 +65,7 @@ pub(super) static PROFILE: Profile = Profile {
         lists_models: false,
         key_variable: Some("API_KEY"),
         serves_as: |_| Vec::new(),
+        any_name: false,
     },
     log: &[],
     start: Start {

@@ -66,6 +66,7 @@ pub(super) static PROFILE: Profile = Profile {
         lists_models: true,
         key_variable: Some("API_KEY"),
         serves_as: |_| Vec::new(),
+        any_name: false,
     },
     log: &[],
     start: Start {

@@ -114,6 +114,7 @@ pub(super) static PROFILE: Profile = Profile {
         lists_models: true,
         key_variable: Some("VLLM_API_KEY"),
         serves_as: names::as_named,
+        any_name: false,
     },
     log: log::MESSAGES,
     start: Start {

@@ -12,8 +12,12 @@ const TABLE: &str = include_str!("clients.txt");
 pub enum Purpose {
     /// The address of an API.
     Base(Api),
-    /// The name of a model.
+    /// An address to which requests are passed on.
+    Upstream,
+    /// The name of a model, which is sent as it is.
     Model,
+    /// The same, which is looked for in the list of the server.
+    Listed,
     /// A URL that is called by somebody's browser.
     Browser,
 }
@@ -83,7 +87,9 @@ impl Reads {
 
     /// The addresses in `text`, which a variable of `service` has.
     pub(super) fn targets(self, text: &str, service: &Service) -> Vec<Target> {
-        let Purpose::Base(_) = self.purpose else { return Vec::new() };
+        if matches!(self.purpose, Purpose::Model | Purpose::Listed | Purpose::Browser) {
+            return Vec::new();
+        }
         let Some(port) = self.host else {
             return self.values(text).filter_map(Target::parse_base).collect();
         };
@@ -223,6 +229,7 @@ fn purpose(kind: &str) -> Option<Purpose> {
         "tgi" => Purpose::Base(Api::Tgi),
         "base" => Purpose::Base(Api::Other),
         "model" => Purpose::Model,
+        "listed" => Purpose::Listed,
         "browser" => Purpose::Browser,
         _ => return None,
     })

@@ -78,7 +78,7 @@ impl<'a> Networks<'a> {
     /// Where `host` leads, for a container of `client`.
     pub(super) fn lead(&self, client: &Service, host: &str) -> Leads {
         let client = client.name.value.as_str();
-        if ITSELF.contains(&host) || host.starts_with("127.") {
+        if is_itself(host) {
             return match self.space(client) {
                 Space::Host => Leads::Host { is_certain: true },
                 Space::Service(_) => Leads::Itself(self.housemates(client)),
@@ -222,6 +222,11 @@ impl<'a> Networks<'a> {
         };
         is_linked || is_named || self.networks(space).iter().any(is_others)
     }
+}
+
+/// Whether a container calls itself so.
+pub(super) fn is_itself(host: &str) -> bool {
+    ITSELF.contains(&host) || host.starts_with("127.")
 }
 
 /// Whether a container of the stack reaches `service` by the name `host`: its own, that of its container,

@@ -77,6 +77,14 @@ pub(super) struct Parsed {
     pub(super) documents: Vec<Document>,
 }
 
+/// A path below `here` without that; any other as it is.
+pub(super) fn seen_from(here: &Path, path: &Path) -> PathBuf {
+    match path.strip_prefix(here) {
+        Ok(below) if !below.as_os_str().is_empty() => below.to_path_buf(),
+        _ => path.to_path_buf(),
+    }
+}
+
 impl<'a> Loader<'a> {
     pub(super) fn new(
         sources: &'a mut SourceMap,
@@ -149,10 +157,7 @@ impl<'a> Loader<'a> {
         if path == Path::new("-") {
             return PathBuf::from("<stdin>");
         }
-        match path.strip_prefix(&self.here) {
-            Ok(below) if !below.as_os_str().is_empty() => below.to_path_buf(),
-            _ => path.to_path_buf(),
-        }
+        seen_from(&self.here, path)
     }
 
     /// Warns about something that is written at `place`.

@@ -6,7 +6,7 @@ use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::plan::engine::Engine;
-use crate::plan::wiring::{Api, Connection, Leads, Listener, Purpose, Route, is_called};
+use crate::plan::wiring::{Api, Connection, Leads, Listener, Purpose, Reads, Route, is_called};
 use crate::suggest;
 
 /// What clients are told to call.
@@ -59,23 +59,20 @@ impl<'a> Call<'a> {
     }
 
     /// An error where the program is known to call this address, else a warning: what another makes of a
-    /// value is its own affair.
+    /// value is its own affair, and so is to whom a proxy passes on what is no engine's.
     fn severity(&self) -> Severity {
-        if self.is_known() { Severity::Error } else { Severity::Warning }
+        let is_nobody = self.connection.leads == Leads::Nobody && !self.connection.is_base();
+        if self.is_known() && !is_nobody { Severity::Error } else { Severity::Warning }
     }
 
     fn is_known(&self) -> bool {
-        let purpose = self.connection.reads.map(|reads| reads.purpose);
-        matches!(purpose, Some(Purpose::Base(_)))
+        let is_upstream = |reads: Reads| reads.purpose == Purpose::Upstream;
+        self.connection.is_base() || self.connection.reads.is_some_and(is_upstream)
     }
 
     /// The subject of a sentence: `OPENAI_API_BASE_URL` of `ui`.
     fn said(&self) -> String {
-        let client = &self.connection.client;
-        match &self.connection.variable {
-            Some(variable) => format!("`{variable}` of service `{client}`"),
-            None => format!("the command of service `{client}`"),
-        }
+        self.connection.said()
     }
 
     fn finding(&self, rule: &'static Rule, message: String, fix: String) -> Finding {
@@ -132,7 +129,7 @@ impl<'a> Call<'a> {
     fn service(&self, name: &str, by: Route) -> Option<Finding> {
         let listener = wiring(self.facts).called(self.connection);
         // What other programs do with each other is not asked here.
-        if listener.is_none() && !self.is_known() {
+        if listener.is_none() && !self.connection.is_base() {
             return None;
         }
         match by {
@@ -245,7 +242,7 @@ impl<'a> Call<'a> {
     fn path(&self, listener: &Listener) -> Option<Finding> {
         let api = match self.connection.reads?.purpose {
             Purpose::Base(api) => api,
-            Purpose::Model | Purpose::Browser => return None,
+            Purpose::Upstream | Purpose::Model | Purpose::Listed | Purpose::Browser => return None,
         };
         let http = listener.engine.http();
         let prefix = listener.prefix.as_str();

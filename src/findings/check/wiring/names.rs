@@ -5,7 +5,7 @@ use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule};
-use crate::plan::wiring::{Connection, Listener, Wanted, Wiring};
+use crate::plan::wiring::{Connection, Listener, Purpose, Wanted, Wiring};
 use crate::suggest;
 
 /// Names of models, and keys.
@@ -47,12 +47,12 @@ fn called<'a>(wiring: &'a Wiring, connection: &Connection) -> Option<&'a Listene
 /// A model that none of the servers has that its client knows. One of them that is not known may have
 /// it.
 fn not_served(wiring: &Wiring, wanted: &Wanted) -> Option<Finding> {
-    let own =
-        wiring.connections.iter().filter(|it| it.client == wanted.client && it.reads.is_some());
-    let own = own.filter(|it| wanted.reads.is_asked_of(it.variable.as_deref()));
+    let own = wiring.connections.iter().filter(|connection| wanted.is_asked_of(connection));
     let listeners: Option<Vec<&Listener>> = own.map(|it| called(wiring, it)).collect();
     let listeners = listeners.filter(|all| !all.is_empty())?;
-    if listeners.iter().any(|listener| listener.names.is_empty()) {
+    let is_sent = wanted.reads.purpose == Purpose::Model;
+    let answers = |it: &&Listener| it.names.is_empty() || is_sent && it.engine.http().any_name;
+    if listeners.iter().any(answers) {
         return None;
     }
     let names = || listeners.iter().flat_map(|listener| &listener.names).map(String::as_str);
@@ -61,9 +61,8 @@ fn not_served(wiring: &Wiring, wanted: &Wanted) -> Option<Finding> {
     }
     let served: Vec<String> = names().map(|name| format!("`{name}`")).collect();
     let message = format!(
-        "`{}` of service `{}` asks for `{}`, which nobody serves: {} {} served",
-        wanted.reads.variable,
-        wanted.client,
+        "{} asks for `{}`, which nobody serves: {} {} served",
+        wanted.said(),
         wanted.name,
         served.join(", "),
         if served.len() == 1 { "is" } else { "are" }
@@ -80,8 +79,8 @@ fn not_served(wiring: &Wiring, wanted: &Wanted) -> Option<Finding> {
 
 fn key(connection: &Connection, listener: &Listener) -> Option<Finding> {
     let shown = connection.key.as_ref()?;
-    let wanted = listener.key.as_ref()?;
-    if shown.key.as_ref() == Some(wanted) {
+    let is_right = shown.key.as_ref().is_some_and(|key| listener.keys.contains(key));
+    if is_right || listener.keys.is_empty() {
         return None;
     }
     let is_set = shown.key.is_some();

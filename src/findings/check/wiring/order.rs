@@ -23,7 +23,7 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
         let Leads::Service { name, .. } = &connection.leads else { continue };
         let is_engine = wiring(facts).listener(name).is_some();
         let pair = (&connection.client, name);
-        if !is_engine || connection.reads.is_none() || told.contains(&pair) {
+        if !is_engine || !connection.is_base() || told.contains(&pair) {
             continue;
         }
         told.push(pair);
