@@ -57,6 +57,8 @@ mod docker_volumes;
 mod docker_wirings;
 /// The machine, as `doctor` tells it.
 mod doctor_command;
+/// Values in the documents of a model, judged by preflight and by two releases of transformers.
+mod document_values;
 /// Every command block and every help text in the documentation.
 mod documentation;
 /// Hubs and networks that never come to an end.

@@ -125,7 +125,7 @@ fn accepts(question: Question, model: &Model) -> bool {
             let here = folder.is_some_and(|folder| folder.tokenizer == Presence::Here);
             let beside = folder.is_none_or(|folder| {
                 let documents = &folder.documents;
-                let lists = documents.tokenizer.as_ref().is_some_and(|says| says.lists_tokens);
+                let lists = documents.tokenizer.as_ref().is_some_and(|says| says.listed.is_some());
                 let mut found = [&documents.special_tokens, &documents.added_tokens].into_iter();
                 let is_sound = |found: &FileState| *found == FileState::Present;
                 lists || found.all(|it| it.as_ref().is_none_or(|it| is_sound(&it.file.state())))

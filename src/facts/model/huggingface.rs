@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 
 pub use self::adapter::{Adapter, Said};
 pub use self::config::{Config, Pieces};
-pub use self::documents::{Documents, TokenizerSettings};
+pub use self::documents::{Documents, ListedTokens, TokenizerSettings, is_added_token};
 pub use self::fit::Fit;
 pub use self::index::{Astray, Index};
 pub use self::snapshot::{Snapshot, snapshot};

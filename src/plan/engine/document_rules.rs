@@ -71,6 +71,19 @@ impl DocumentRules {
         }
     }
 
+    /// Whether what a model of that type says of itself is read by transformers, as far as that is known:
+    /// some engines have configurations of their own.
+    #[must_use]
+    pub fn leaves_type(&self, kind: &str, version: Option<&[u32]>) -> bool {
+        self.own_types.is_some_and(|table| match (table.entry(kind), version) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(entry), Some(version)) => {
+                table.standing(version, |release| entry.is_in(release)) == Standing::Missing
+            }
+        })
+    }
+
     /// Whether a release of the engine knows that model type without the code of a model. One that is
     /// not known counts as all that were read.
     #[must_use]

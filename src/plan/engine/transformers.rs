@@ -1,5 +1,7 @@
 //! Which releases of transformers the images of an engine have, and what those know by name.
 
+pub mod fields;
+
 use crate::plan::engine::release_table::{ReleaseTable, Standing, numbers};
 
 const MODEL_TYPES: ReleaseTable = ReleaseTable::new(include_str!("transformers/model-types.txt"));
@@ -13,6 +15,13 @@ const TOKENIZER_TYPES: ReleaseTable =
 /// The first release that takes a tokenizer of a class that it does not know for one of a general class
 /// (5.0.0 models/auto/tokenization_auto.py).
 const FALLS_BACK_SINCE: [u32; 2] = [5, 0];
+
+/// The first release that compares the fields of a configuration with their types (5.4.0
+/// configuration_utils.py, `strict`; 5.3.0 does not).
+const COMPARES_FIELDS_SINCE: [u32; 2] = [5, 4];
+
+/// The first release of those that were read for what only the fourth refuses.
+const FOURTH_READ_SINCE: [u32; 2] = [4, 48];
 
 /// The first release that was read in which the name of a folder does not stand for a model type (5.5.4
 /// models/auto/configuration_auto.py; 5.0.0 has it).
@@ -81,6 +90,18 @@ impl Span {
     #[must_use]
     pub fn falls_back(&self) -> bool {
         FALLS_BACK_SINCE.as_slice() <= self.oldest.as_slice()
+    }
+
+    /// Whether each of them compares the fields of a configuration with their types.
+    #[must_use]
+    pub fn compares_fields(&self) -> bool {
+        COMPARES_FIELDS_SINCE.as_slice() <= self.oldest.as_slice()
+    }
+
+    /// Whether each of them is of the fourth, and none is older than what was read.
+    #[must_use]
+    pub fn is_fourth(&self) -> bool {
+        self.never_falls_back() && FOURTH_READ_SINCE.as_slice() <= self.oldest.as_slice()
     }
 
     /// Whether the name of a folder stands for no model type in any of them.
@@ -222,7 +243,7 @@ mod tests {
             assert!(table.entries().count() > 100 && count > 10);
             assert!(table.entries().all(|entry| entry.marks.len() == count));
         }
-        for engine in [Engine::Vllm, Engine::Sglang] {
+        for engine in [Engine::Vllm, Engine::Sglang, Engine::Tgi] {
             let Reader::Transformers(Some(library)) = engine.models().documents.reader else {
                 unreachable!("{} reads with transformers", engine.name())
             };

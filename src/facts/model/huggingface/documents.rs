@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::Value;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::{Map, Value};
 
 use super::{Examination, FolderKind, Presence, parsed};
 use crate::facts::model::file::{Content, Defect, ModelFile, Role};
@@ -20,6 +20,8 @@ use crate::project::view::View;
 /// The documents of a folder; each is absent where the file is not there.
 #[derive(Debug, Clone, Default)]
 pub struct Documents {
+    /// `config.json`, as it is written.
+    pub config: Option<Map<String, Value>>,
     /// `special_tokens_map.json`.
     pub special_tokens: Option<Sidecar>,
     /// `added_tokens.json`.
@@ -45,16 +47,26 @@ pub struct TokenizerSettings {
     /// `tokenizer_class`.
     #[serde(default)]
     pub tokenizer_class: Option<Value>,
-    /// `auto_map`.
-    #[serde(default)]
+    /// `auto_map`; where it says nothing that is there too.
+    #[serde(default, deserialize_with = "kept")]
     pub auto_map: Option<Value>,
     /// `model_max_length`.
     #[serde(default)]
     pub model_max_length: Option<Value>,
-    /// Whether it lists the tokens that were added (`added_tokens_decoder`), so that no other file is
-    /// asked for them.
-    #[serde(default, rename = "added_tokens_decoder", deserialize_with = "is_said")]
-    pub lists_tokens: bool,
+    /// The tokens that were added (`added_tokens_decoder`): where they are listed no other file is asked
+    /// for them.
+    #[serde(default, rename = "added_tokens_decoder", deserialize_with = "listed")]
+    pub listed: Option<ListedTokens>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub others: Map<String, Value>,
+}
+
+/// The tokens that a tokenizer lists.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListedTokens {
+    /// The first that cannot be read, as it is written; absent: each can.
+    pub broken: Option<String>,
 }
 
 /// What is read of an object; a list is none, although its elements could be taken for the fields.
@@ -79,8 +91,36 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for ObjectOf<T> {
     }
 }
 
-fn is_said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Option::<IgnoredAny>::deserialize(deserializer).map(|said| said.is_some())
+fn kept<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+fn listed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ListedTokens>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let broken = match &value {
+        Value::Object(tokens) => {
+            let is_read = |(number, token): &(&String, &Value)| {
+                number.trim().parse::<i64>().is_ok()
+                    && token.as_object().is_some_and(is_added_token)
+            };
+            let broken = tokens.iter().find(|entry| !is_read(entry));
+            broken.map(|(number, token)| format!("{{\"{number}\":{token}}}"))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Some(value.to_string())
+        }
+    };
+    Ok(Some(ListedTokens { broken }))
+}
+
+/// Whether the settings of a token that was added are of their types (tokenizers 0.22.2 and 0.23.3).
+#[must_use]
+pub fn is_added_token(token: &Map<String, Value>) -> bool {
+    let is = |key: &str, is_right: fn(&Value) -> bool| {
+        token.get(key).is_none_or(|value| value.is_null() || is_right(value))
+    };
+    let flags = ["single_word", "lstrip", "rstrip", "normalized", "special"];
+    is("content", Value::is_string) && flags.iter().all(|flag| is(flag, Value::is_boolean))
 }
 
 /// What sentence-transformers calls its own configuration, in the order in which it is looked for (vLLM
@@ -111,6 +151,7 @@ fn documents(examination: &mut Examination<'_>) -> Documents {
     let tokenizer = |name: &str| read(examination, name, Role::Tokenizer);
     let module = |name: &str| read(examination, name, Role::Module);
     Documents {
+        config: examination.document.clone(),
         special_tokens: tokenizer("special_tokens_map.json"),
         added_tokens: tokenizer("added_tokens.json"),
         generation: module("generation_config.json"),

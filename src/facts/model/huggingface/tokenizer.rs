@@ -1,10 +1,14 @@
 //! What turns text into tokens: the names that transformers 4.57.6 and vLLM accept.
 
+mod fast;
+mod fast_model;
+mod parts;
+
 use std::io::{Read as _, SeekFrom};
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use self::fast::Fast;
 use super::documents::{ObjectOf, TokenizerSettings};
 use super::{Examination, FolderKind, Presence, parsed, templates};
 use crate::facts::model::FileState;
@@ -85,38 +89,8 @@ fn chat_template(examination: &mut Examination<'_>) {
     examination.folder.chat_template = if here { Presence::Here } else { Presence::Missing };
 }
 
-/// The tokenizer that is read by a library of its own (tokenizers 0.22, `Tokenizer::from_file`).
+/// The tokenizer that is read by a library of its own.
 const FAST: &str = "tokenizer.json";
-
-/// What of it matters.
-#[derive(Deserialize)]
-struct Fast {
-    #[serde(default)]
-    version: Option<String>,
-    #[serde(default)]
-    model: Option<ObjectOf<FastModel>>,
-}
-
-#[derive(Deserialize)]
-struct FastModel {
-    #[serde(default)]
-    vocab: Option<IgnoredAny>,
-}
-
-impl Fast {
-    fn content(&self) -> Content {
-        let has_vocabulary = self.model.as_ref().is_some_and(|ObjectOf(it)| it.vocab.is_some());
-        let why = match &self.version {
-            Some(version) if version != "1.0" => format!("its `version` is `{version}`"),
-            _ if self.model.is_none() => {
-                "it has no `model`, which makes tokens of a text".to_owned()
-            }
-            _ if !has_vocabulary => "its `model` has no `vocab`".to_owned(),
-            _ => return Content::Document,
-        };
-        Content::Broken(Defect::Document(why))
-    }
-}
 
 /// Up to this a tokenizer is read as a whole; longer ones would take longer than everything else.
 const READ_WHOLE: u64 = 4 << 20;
@@ -136,8 +110,8 @@ fn content(reader: &mut dyn ReadSeek, stat: &Stat, name: &str) -> Content {
     if is_no_tokenizer || (is_json && found != Lookalike::Json) {
         file::lookalike(found)
     } else if name == FAST && stat.size <= READ_WHOLE {
-        match json::parse::<ObjectOf<Fast>>(reader, stat.size) {
-            Ok(ObjectOf(fast)) => fast.content(),
+        match json::parse::<Fast>(reader, stat.size) {
+            Ok(Fast) => Content::Document,
             Err(error) => Content::Broken(Defect::Document(error.to_string())),
         }
     } else if is_json && stat.size <= READ_WHOLE {

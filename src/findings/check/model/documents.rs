@@ -1,6 +1,11 @@
 //! The small documents beside the weights: the engine stops over one that its loader cannot read, and
 //! over a tokenizer of a class that it does not have.
 
+mod config;
+mod fault;
+mod sampling;
+mod tokens;
+
 use super::configuration::REMOTE_CODE;
 use super::{Subject, content, folder, rules, severity};
 use crate::facts::model::huggingface::{FolderKind, TokenizerSettings};
@@ -27,9 +32,15 @@ pub(super) fn judge(
     let about = About { subject, model, folder, rules, invocation, version, span };
     if rules.by_transformers() && folder::needs_tokenizer(subject) && !about.has_other_tokenizer() {
         about.tokens(findings);
+        if !about.runs_code() {
+            about.token_values(findings);
+        }
         about.class(models.runs_code, findings);
     }
     if subject.part() == Part::Model {
+        if rules.by_transformers() {
+            about.config(findings);
+        }
         about.processor(findings);
         about.sampling(findings);
         about.sentence(findings);
@@ -57,6 +68,13 @@ impl About<'_> {
             || self.model.files.iter().any(|file| file.name.to_str().is_some_and(is_tekken))
     }
 
+    /// Whether the class of the tokenizer comes with the model and is run.
+    fn runs_code(&self) -> bool {
+        let settings = self.folder.documents.tokenizer.as_ref();
+        let is_own = settings.and_then(TokenizerSettings::code).is_some();
+        self.invocation.trust_remote_code && is_own
+    }
+
     /// Says what is wrong with a document that is there and is no object.
     fn is_read(&self, document: Option<&Sidecar>, findings: &mut Findings) {
         let invalid = document.filter(|found| found.file.state() == FileState::Invalid);
@@ -69,7 +87,7 @@ impl About<'_> {
     /// 4.57.6 and 5.19.0 tokenization_utils_base.py, `_from_pretrained`).
     fn tokens(&self, findings: &mut Findings) {
         let documents = &self.folder.documents;
-        if documents.tokenizer.as_ref().is_some_and(|says| says.lists_tokens) {
+        if documents.tokenizer.as_ref().is_some_and(|says| says.listed.is_some()) {
             return;
         }
         self.is_read(documents.special_tokens.as_ref(), findings);
@@ -185,9 +203,16 @@ impl About<'_> {
         let since = self.rules.reads_generation_since;
         let is_read = since.is_some_and(|since| self.invocation.is_since(since));
         let other = self.folder.documents.generation.as_ref().filter(|found| found.is_other_json);
-        if is_read && !self.invocation.own_sampling {
-            self.is_read(other, findings);
+        if !is_read || self.invocation.own_sampling {
+            return;
         }
+        self.is_read(other, findings);
+        let plain = self.folder.documents.generation.as_ref();
+        let plain = plain.filter(|found| found.file.python_number.is_none());
+        let says = plain.and_then(|found| found.says.as_ref());
+        let fault = says.and_then(sampling::fault);
+        let finding = fault.and_then(|fault| self.fault("generation_config.json", &fault));
+        finding.into_iter().for_each(|finding| findings.push(finding));
     }
 
     /// What sentence-transformers says: vLLM takes an empty list for nothing, others take no list.

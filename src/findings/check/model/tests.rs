@@ -21,6 +21,7 @@ mod context_tests;
 mod documents_tests;
 mod fit_tests;
 mod reach_tests;
+mod values_tests;
 
 const GGUF: &str = "gguf/tiny-Q4_K_M.gguf";
 const FOLDER: &str = "vllm/tiny/bf16";
@@ -253,7 +254,7 @@ fn the_small_files_of_a_folder_are_needed_too() {
         .check("error[file-corrupt] 11: `/models/vllm/tiny/bf16/tokenizer.json` is a web page");
     Stack::new(FOLDER).write("tokenizer.json", "{}").check(
         "error[file-corrupt] 11: `/models/vllm/tiny/bf16/tokenizer.json` cannot be read: it has no \
-         `model`, which makes tokens of a text",
+         `model`, which makes tokens of a text at line 1 column 2",
     );
     Stack::new(FOLDER).write("model.safetensors.index.json", "{}").check(
         "error[index-mismatch] 11: `/models/vllm/tiny/bf16/model.safetensors.index.json` cannot be \
