@@ -11,11 +11,17 @@ use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::release_table::ReleaseTable;
+use crate::plan::engine::transformers::Library;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
     Adapters, CommandLine, DocumentRules, Engine, Family, Gguf, Http, ImageHealth, KnownVariables,
-    Layout, Merging, Models, Offline, Onnx, Part, Pins, Probe, Releases, Serves, SplitRules,
-    Surplus, TemplateReader, hugging_face,
+    Layout, Merging, Models, Offline, Onnx, Part, Pins, Probe, Reader, Releases, Serves,
+    SplitRules, Surplus, TemplateReader, hugging_face,
+};
+
+const DOCUMENTS: DocumentRules = DocumentRules {
+    reader: Reader::Transformers(Some(Library::new(include_str!("tgi/transformers.txt")))),
+    ..DocumentRules::TRANSFORMERS
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -47,7 +53,7 @@ pub(super) static PROFILE: Profile = Profile {
         adapter_rules: None,
         draft_rules: None,
         runs_code: true,
-        documents: DocumentRules::TRANSFORMERS,
+        documents: DOCUMENTS,
         fast_tokenizer_only: false,
         chat_needs_template: true,
         mistral_wants_both_since: None,

@@ -69,6 +69,13 @@ impl Reads {
         Self { client, variable: key, purpose, separator, host, keys: "", at: "", conditions: "" }
     }
 
+    /// Whether one of the `unless` is met.
+    fn is_ruled_out_for(self, service: &Service) -> bool {
+        let words: Vec<&str> = self.conditions.split_whitespace().collect();
+        let mut pairs = words.chunks_exact(2);
+        pairs.any(|pair| matches!(pair, ["unless", condition] if holds(condition, service)))
+    }
+
     fn is_so_for(self, service: &Service) -> bool {
         let words: Vec<&str> = self.conditions.split_whitespace().collect();
         let mut pairs = words.chunks_exact(2);
@@ -130,6 +137,15 @@ pub(super) fn reads(service: &Service) -> Vec<Reads> {
     let Some(block) = blocks().find(|block| block.is_of(service)) else { return Vec::new() };
     let all = block.lines.lines().filter_map(|line| read(block.name, line));
     all.filter(|reads| reads.is_so_for(service)).collect()
+}
+
+/// Whether the program of a service is known not to read this variable of it, because another takes its
+/// place or what it is for is switched off.
+pub(super) fn is_left_out(service: &Service, variable: &str) -> bool {
+    let Some(block) = blocks().find(|block| block.is_of(service)) else { return false };
+    let lines = block.lines.lines().filter_map(|line| read(block.name, line));
+    let mut lines = lines.filter(|reads| reads.variable == variable).peekable();
+    lines.peek().is_some() && lines.all(|reads| reads.is_ruled_out_for(service))
 }
 
 /// How variables begin, or end, whose URLs a browser gets, or that are this program's own address.

@@ -33,7 +33,7 @@ impl<'a> Told<'a> {
         let mut found = Vec::new();
         for (name, value) in &self.service.environment {
             let Some(text) = &value.value else { continue };
-            if clients::is_of_browsers(name) {
+            if clients::is_of_browsers(name) || clients::is_left_out(self.service, name) {
                 continue;
             }
             let reads = self.reads.iter().find(|reads| reads.variable == name).copied();

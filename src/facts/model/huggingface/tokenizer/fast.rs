@@ -33,7 +33,6 @@ enum Direction {
 }
 
 #[derive(Deserialize)]
-#[expect(clippy::enum_variant_names, reason = "they are called so in the file")]
 enum Strategy {
     LongestFirst,
     OnlyFirst,
@@ -93,7 +92,9 @@ impl<'de> Visitor<'de> for Keys {
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "version" => version(&map.next_value::<String>()?)?,
-                "truncation" => drop(map.next_value::<Option<Truncation>>()?),
+                "truncation" => {
+                    map.next_value::<Option<Truncation>>()?;
+                }
                 "padding" => drop(map.next_value::<Option<Padding>>()?),
                 "added_tokens" => drop(map.next_value::<Vec<AddedToken>>()?),
                 "normalizer" | "pre_tokenizer" | "post_processor" | "decoder" => {
@@ -132,8 +133,8 @@ fn part(key: &str, value: &Value) -> Result<(), String> {
         "post_processor" => &POST_PROCESSOR,
         _ => &DECODER,
     };
-    match value {
-        Value::Null => Ok(()),
-        value => parts::judge(kind, value).map_err(|why| format!("its `{key}` {why}")),
+    if value.is_null() {
+        return Ok(());
     }
+    parts::judge(kind, value).map_err(|why| format!("its `{key}` {why}"))
 }

@@ -94,6 +94,8 @@ fn a_class_of_tokenizers_is_known_by_release() {
     let sglang = |version| served("TokenizersBackend", Engine::Sglang, Some(version));
     sglang("0.5.7").check(&says("warning", "TokenizersBackend", "SGLang 0.5.7", "does not"));
     sglang("0.5.10").check("");
+    let tgi = |version| served("TokenizersBackend", Engine::Tgi, Some(version));
+    tgi("3.3.7").check(&says("warning", "TokenizersBackend", "TGI 3.3.7", "does not"));
     served("TokenizersBackend", Engine::Tei, None).pooled().check("");
     let fix = vllm("TokenizersBackend", "0.12.0").findings().remove(0).fix;
     assert!(fix.starts_with("take vLLM 0.24.0 or newer, which reads it, or write"), "{fix}");
