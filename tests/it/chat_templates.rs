@@ -300,6 +300,22 @@ fn llama_server_starts_with_the_templates_that_preflight_takes_for_sound() {
     }
 }
 
+#[test]
+fn what_llama_swap_starts_reads_templates_as_llama_server_does() {
+    let is_told = |words: &str| {
+        let start = "llama-server --port ${PORT} -m /models/m.gguf";
+        let compose = "services:\n  swap:\n    image: ghcr.io/mostlygeek/llama-swap:cpu\n    \
+                       command: -config /models/config.yaml\n    volumes: ['./models:/models:ro']\n";
+        let sandbox = Sandbox::new()
+            .file("models/m.gguf", model(&[("", BROKEN)]))
+            .file("models/config.yaml", format!("models:\n  m:\n    cmd: {start} {words}\n"))
+            .file("compose.yaml", compose);
+        sandbox.run(&["verify"]).stdout.contains("[chat-template-broken]")
+    };
+    assert!(is_told(""));
+    assert!(!is_told("--chat-template chatml"));
+}
+
 /// How preflight weighs a broken template of an image's server: with `text` in the command or in the
 /// model's folder.
 fn weight(image: &str, command: &str, template: Option<&str>) -> Option<String> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use fake_hub::{FakeHub, Made};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::sandbox::{Sandbox, memory_of, repository};
+use crate::sandbox::{OWN_MEMORY, Sandbox, own_memory_of, repository};
 
 const REPOSITORY: &str = "acme/sharded";
 const FOLDER: &str = "weights/model";
@@ -324,12 +324,12 @@ fn four_gigabytes_are_fetched_and_verified_in_less_than_64_mib_of_memory() {
     let (mut most, mut said) = (0, Vec::new());
     // Something is said twice a second at least, and once more when the file is in its place.
     for line in BufReader::new(child.stderr.take().unwrap()).lines() {
-        most = most.max(memory_of(child.id(), "VmHWM").unwrap_or(0));
+        most = most.max(own_memory_of(child.id()).unwrap_or(0));
         said.push(line.unwrap());
     }
     assert_eq!(child.wait().unwrap().code(), Some(0), "{said:#?}");
     assert!(said.iter().any(|line| line.contains("finished")), "{said:#?}");
-    assert!((1..64 * 1024).contains(&most), "{most} kB");
+    assert!((1..OWN_MEMORY).contains(&most), "{most} kB");
     measured(&format!("{most} kB at most"));
     assert_eq!(fs_err::metadata(trial.folder().join(&trial.shards[1].0)).unwrap().len(), 1 << 32);
 }

@@ -125,7 +125,12 @@ struct Pair {
 impl Pair {
     /// How much more is logged than told; 0 where no digit of the log differs.
     fn error(&self) -> f64 {
-        let more = self.logged.iter().sum::<f64>() - self.told;
+        self.more_than(self.told)
+    }
+
+    /// How much more is logged than so much, as far as its digits tell.
+    fn more_than(&self, told: f64) -> f64 {
+        let more = self.logged.iter().sum::<f64>() - told;
         let rounded = ROUNDED * self.logged.len().max(1) as f64;
         if more.abs() <= rounded { 0.0 } else { more }
     }
@@ -135,7 +140,7 @@ impl Pair {
         if is_least {
             self.error() >= 0.0
         } else if !self.exact && is_open {
-            self.error() >= 0.0 && self.logged.iter().sum::<f64>() <= self.most + ROUNDED
+            self.error() >= 0.0 && self.more_than(self.most) <= 0.0
         } else {
             self.exact && self.error() == 0.0
         }

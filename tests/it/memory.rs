@@ -4,13 +4,13 @@
 use std::fmt::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fake_hub::{FakeHub, Made};
 
-use crate::sandbox::{Run, Sandbox, memory_of, repository};
+use crate::sandbox::{Run, Sandbox, own_memory_of, repository};
 
 const ROOM: u64 = 64 << 20;
 const FOLDER: &str = "examples/quickstart/models/vllm/tiny/bf16";
@@ -64,12 +64,6 @@ impl Drop for Jail {
     }
 }
 
-/// The most memory of its own that a process has had so far, in bytes; absent: it has ended.
-fn peak(child: &Child) -> Option<u64> {
-    let field = |name: &str| memory_of(child.id(), name);
-    Some(field("VmHWM")?.saturating_sub(field("RssFile")?) * 1024)
-}
-
 #[expect(clippy::print_stderr, reason = "who reads the log of the tests has to see it")]
 /// Runs preflight where it has no more than [`ROOM`]; how it ended, and how long that took.
 fn held(sandbox: &Sandbox, arguments: &[&str]) -> (Run, Duration) {
@@ -86,7 +80,7 @@ fn held(sandbox: &Sandbox, arguments: &[&str]) -> (Run, Duration) {
     let mut child = inside.stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap();
     let mut most = None;
     let status = loop {
-        most = most.max(peak(&child));
+        most = most.max(own_memory_of(child.id()).map(|own| own * 1024));
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }

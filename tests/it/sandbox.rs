@@ -120,6 +120,15 @@ pub(crate) fn memory_of(process: u32, what: &str) -> Option<u64> {
     line.trim().strip_suffix(" kB")?.trim().parse().ok()
 }
 
+/// What a process may have of its own: 64 MiB, less the 15 MiB that the shipped binary may be.
+pub(crate) const OWN_MEMORY: u64 = 49 * 1024;
+
+/// The most memory of its own that a process has had so far, in kilobytes; absent: it has ended. Its code is
+/// left out, of which a debug build has several times as much.
+pub(crate) fn own_memory_of(process: u32) -> Option<u64> {
+    Some(memory_of(process, "VmHWM")?.saturating_sub(memory_of(process, "RssFile")?))
+}
+
 /// The root of the repository.
 pub(crate) fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -184,7 +184,7 @@ fn seen(text: &str) {
 fn no_name_of_a_project_lies_in_any_format() {
     let names = written();
     let text = format!(
-        "name: lies\nservices:\n  s:\n    image: 'vllm/vllm-openai:v0.12.0'\n    command: \
+        "name: lies\nservices:\n  s:\n    image: 'vllm/vllm-openai:v0.12.0'\n    gpus: all\n    command: \
          [--model, \"/m/{names}x\"]\n    labels: {{preflight.lane: \"a{names}b\", \"k{names}\": \
          v}}\n"
     );

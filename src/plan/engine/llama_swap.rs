@@ -13,7 +13,7 @@ use crate::plan::engine::shell::{self, Scope};
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
     Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, ImageHealth, Layout, Models, Offline,
-    Onnx, Pins, Probe, Reference, Releases, Serves,
+    Onnx, Pins, Probe, Reference, Releases, Serves, TemplateReader,
 };
 use crate::project::Text;
 use crate::source_map::Place;
@@ -140,6 +140,11 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     for model in &models {
         reading.invocation.served_names.push(model.name.clone());
         start(model, text, &file.place, reading);
+    }
+    // A template that a command gives takes the place of that of one model, which is not told apart here.
+    let is_own = |model: &Swapped| model.command.contains("--chat-template");
+    if !models.iter().any(is_own) {
+        reading.invocation.templates.reader = Some(TemplateReader::LlamaCpp);
     }
 }
 

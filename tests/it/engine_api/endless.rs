@@ -11,7 +11,7 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use super::options;
 use crate::endless_hub::{measured, watched};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{OWN_MEMORY, Sandbox};
 use crate::wire::{Line, Server, repeat, say_nothing, tell};
 
 const VERSION: &[u8] = br#"{"Version": "28.5.2", "ApiVersion": "1.51"}"#;
@@ -77,7 +77,7 @@ fn told(what: &str, server: &Server, words: &str) {
     let said = format!("{}{}", run.stdout, run.stderr);
     assert!(said.contains(words), "{what}: {said}");
     assert!(took < Duration::from_secs(30), "{what}: {took:?}");
-    assert!(peak < 64 * 1024, "{what}: {peak} kB");
+    assert!(peak < OWN_MEMORY, "{what}: {peak} kB");
     measured(&format!("{what}: {:.1} s, {peak} kB", took.as_secs_f64()));
 }
 
