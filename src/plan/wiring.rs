@@ -180,6 +180,12 @@ impl Wanted {
         said(self.reads.variable, self.entry, &self.client)
     }
 
+    /// Whether it matters to an engine what it is called: some answer whatever name is sent.
+    #[must_use]
+    pub fn matters_to(&self, engine: Engine) -> bool {
+        self.reads.purpose != Purpose::Model || !engine.http().any_name
+    }
+
     /// Whether it is asked for where a connection leads.
     #[must_use]
     pub fn is_asked_of(&self, connection: &Connection) -> bool {

@@ -62,14 +62,20 @@ services:
     )
 }
 
-/// How a run ends, with the engine at `root`, and a client that is given these variables; `PORT` in them
-/// is the engine's.
+/// How a run ends, with the engine at `root`, and Open WebUI with these variables; `PORT` in them is the
+/// engine's.
 fn smoke(root: &str, variables: &[&str]) -> Run {
+    smoke_of("ghcr.io/open-webui/open-webui:main", root, variables)
+}
+
+/// The same, with a client of another image.
+fn smoke_of(image: &str, root: &str, variables: &[&str]) -> Run {
     let engine = engine(root);
     let port = port(&engine);
     let variables: Vec<String> = variables.iter().map(|it| it.replace("PORT", &port)).collect();
     let variables: Vec<&str> = variables.iter().map(String::as_str).collect();
-    let sandbox = Sandbox::quickstart().file("compose.yaml", compose(&port, &variables));
+    let compose = compose(&port, &variables).replace("ghcr.io/open-webui/open-webui:main", image);
+    let sandbox = Sandbox::quickstart().file("compose.yaml", compose);
     let docker = docker(&sandbox, &port);
     let mut command = sandbox.command(&["smoke", "--color", "never"]);
     command.env_remove("PREFLIGHT_NO_DOCKER").env("DOCKER_HOST", docker.host());
@@ -130,6 +136,21 @@ fn a_model_under_another_name_is_a_warning() {
     let both = ["OPENAI_API_BASE_URLS: http://llm:PORT/v1;https://api.openai.com/v1"];
     let run = smoke("/v1", &[both[0], "DEFAULT_MODELS: gpt-5"]);
     assert_eq!(told(&run), Vec::<&str>::new(), "{}", run.stdout);
+}
+
+#[test]
+fn a_name_that_any_answer_is_given_to_is_looked_for_by_those_alone_who_read_the_list() {
+    let variables = [
+        "LLM_PROVIDER: generic-openai",
+        "GENERIC_OPEN_AI_BASE_PATH: http://llm:PORT/v1",
+        "GENERIC_OPEN_AI_MODEL_PREF: coder",
+    ];
+    let run = smoke_of("mintplexlabs/anythingllm:latest", "/v1", &variables);
+    assert_eq!(told(&run), Vec::<&str>::new(), "{}", run.stdout);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    let lost = [variables[0], "GENERIC_OPEN_AI_BASE_PATH: http://llm:PORT", variables[2]];
+    let run = smoke_of("mintplexlabs/anythingllm:latest", "/v1", &lost);
+    assert_eq!(told(&run).len(), 1, "{}", run.stdout);
 }
 
 #[test]

@@ -14,20 +14,22 @@ const UI: &str = "  ui:
     depends_on: {vllm: {condition: service_started}}
 ";
 
+/// What the checks of this family are called.
+pub(crate) const FAMILY: [&str; 7] = [
+    "client-calls-",
+    "client-key-differs",
+    "model-served-by-nobody",
+    "engine-listens-to-itself",
+    "published-port-unused",
+    "port-taken-twice",
+    "health-check-",
+];
+
 /// The exit code, and the findings of this family: severity, id and message.
 fn told(compose: &str) -> (i32, String) {
     let run =
         Sandbox::quickstart().file("compose.yaml", compose).run(&["verify", "--color", "never"]);
-    let ids = [
-        "client-calls-",
-        "client-key-differs",
-        "model-served-by-nobody",
-        "engine-listens-to-itself",
-        "published-port-unused",
-        "port-taken-twice",
-        "health-check-",
-    ];
-    let is_told = |line: &&str| ids.iter().any(|id| line.contains(&format!("[{id}")));
+    let is_told = |line: &&str| FAMILY.iter().any(|id| line.contains(&format!("[{id}")));
     let lines: Vec<&str> = run.stdout.lines().filter(is_told).collect();
     (run.code.unwrap(), lines.join("\n"))
 }

@@ -20,8 +20,8 @@ pub struct Call {
     pub variable: String,
     /// The path that is asked for, behind the address as the client has it.
     pub path: String,
-    /// The names that the client asks for there; empty: they are not known, or some of them are for
-    /// another server.
+    /// The names that the client asks for there, and that have to be served; empty: they are not known,
+    /// some of them are for another server, or the engine answers whatever it is asked for.
     pub wanted: Vec<String>,
     /// Where the address is written.
     pub place: Place,

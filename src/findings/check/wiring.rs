@@ -44,6 +44,17 @@ fn publishes(service: &Service, port: u16) -> Option<&Port> {
     service.ports.iter().find(|it| it.target == port)
 }
 
+/// Whether a service starts with the project.
+fn is_started(facts: &ProjectFacts<'_>, service: &str) -> bool {
+    !facts.plan.idle.contains(service) && facts.copies(service) > 0
+}
+
+/// Whether a port of the one address is one of the other; an address that is empty is every one.
+fn overlap(one: &str, other: &str) -> bool {
+    let is_any = |address: &str| matches!(address, "" | "0.0.0.0" | "::");
+    is_any(one) || is_any(other) || one == other || (one == "localhost" && is_loopback(other))
+}
+
 /// `127.0.0.1`, `::1`, `localhost`: where only the container itself comes to.
 fn is_loopback(address: &str) -> bool {
     let address = address.trim_start_matches('[').trim_end_matches(']');

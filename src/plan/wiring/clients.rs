@@ -69,21 +69,19 @@ impl Reads {
         Self { client, variable: key, purpose, separator, host, keys: "", at: "", conditions: "" }
     }
 
+    /// `if` or `unless`, and what has to hold or must not.
+    fn conditions(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let mut words = self.conditions.split_whitespace();
+        std::iter::from_fn(move || words.next().zip(words.next()))
+    }
+
     /// Whether one of the `unless` is met.
     fn is_ruled_out_for(self, service: &Service) -> bool {
-        let words: Vec<&str> = self.conditions.split_whitespace().collect();
-        let mut pairs = words.chunks_exact(2);
-        pairs.any(|pair| matches!(pair, ["unless", condition] if holds(condition, service)))
+        self.conditions().any(|(word, condition)| word == "unless" && holds(condition, service))
     }
 
     fn is_so_for(self, service: &Service) -> bool {
-        let words: Vec<&str> = self.conditions.split_whitespace().collect();
-        let mut pairs = words.chunks_exact(2);
-        pairs.all(|pair| match pair {
-            ["if", condition] => holds(condition, service),
-            ["unless", condition] => !holds(condition, service),
-            _ => false,
-        })
+        self.conditions().all(|(word, condition)| (word == "if") == holds(condition, service))
     }
 
     /// The values in `text`.
@@ -132,20 +130,29 @@ fn holds(condition: &str, service: &Service) -> bool {
     }
 }
 
-/// Everything that the program of a service is known to read; nothing of one that is not known.
-pub(super) fn reads(service: &Service) -> Vec<Reads> {
-    let Some(block) = blocks().find(|block| block.is_of(service)) else { return Vec::new() };
-    let all = block.lines.lines().filter_map(|line| read(block.name, line));
-    all.filter(|reads| reads.is_so_for(service)).collect()
+/// What is known of the variables that the program of a service may read; nothing of one that is not known.
+#[derive(Debug, Default)]
+pub(super) struct Variables {
+    /// What it reads.
+    pub(super) reads: Vec<Reads>,
+    /// Those that it does not read: another takes their place, or what they are for is switched off.
+    pub(super) left_out: Vec<&'static str>,
 }
 
-/// Whether the program of a service is known not to read this variable of it, because another takes its
-/// place or what it is for is switched off.
-pub(super) fn is_left_out(service: &Service, variable: &str) -> bool {
-    let Some(block) = blocks().find(|block| block.is_of(service)) else { return false };
-    let lines = block.lines.lines().filter_map(|line| read(block.name, line));
-    let mut lines = lines.filter(|reads| reads.variable == variable).peekable();
-    lines.peek().is_some() && lines.all(|reads| reads.is_ruled_out_for(service))
+impl Variables {
+    pub(super) fn of(service: &Service) -> Self {
+        let Some(block) = blocks().find(|block| block.is_of(service)) else {
+            return Self::default();
+        };
+        let all = block.lines.lines().filter_map(|line| read(block.name, line));
+        let (ruled_out, mut reads): (Vec<Reads>, Vec<Reads>) =
+            all.partition(|reads| reads.is_ruled_out_for(service));
+        let names = ruled_out.iter().map(|reads| reads.variable);
+        let left_out = names.filter(|name| reads.iter().all(|other| other.variable != *name));
+        let left_out = left_out.collect();
+        reads.retain(|reads| reads.is_so_for(service));
+        Self { reads, left_out }
+    }
 }
 
 /// How variables begin, or end, whose URLs a browser gets, or that are this program's own address.
@@ -257,9 +264,7 @@ mod tests {
     use crate::source_map::Spanned;
 
     fn of(image: &str) -> Vec<Reads> {
-        let mut service = Service::named(Spanned::nowhere("ui".to_owned()));
-        service.image = Some(Spanned::nowhere(image.to_owned()));
-        reads(&service)
+        told(image, &[])
     }
 
     #[test]
@@ -286,7 +291,7 @@ mod tests {
     }
 
     fn told(image: &str, environment: &[(&str, &str)]) -> Vec<Reads> {
-        reads(&service(image, environment))
+        Variables::of(&service(image, environment)).reads
     }
 
     fn all() -> Vec<Reads> {
@@ -296,12 +301,11 @@ mod tests {
 
     /// The conditions of a line: whether they have to hold, the variable, and a value that meets it.
     fn conditions(reads: Reads) -> Vec<(bool, &'static str, &'static str)> {
-        let words: Vec<&str> = reads.conditions.split_whitespace().collect();
-        let one = |pair: &[&'static str]| {
-            let (variable, value) = pair[1].split_once(['=', '~']).unwrap_or((pair[1], "x"));
-            (pair[0] == "if", variable, value.trim_end_matches('?'))
+        let one = |(word, condition): (&str, &'static str)| {
+            let (variable, value) = condition.split_once(['=', '~']).unwrap_or((condition, "x"));
+            (word == "if", variable, value.trim_end_matches('?'))
         };
-        words.chunks(2).map(one).collect()
+        reads.conditions().map(one).collect()
     }
 
     #[test]

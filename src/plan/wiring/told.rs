@@ -1,6 +1,6 @@
 //! What one service is told: by its environment, its command, its files, and the labels on an engine.
 
-use super::clients::{self, Purpose, Reads};
+use super::clients::{self, Purpose, Reads, Variables};
 use super::files::{self, Entry};
 use super::networks::Networks;
 use super::urls::Target;
@@ -16,16 +16,16 @@ const TRAEFIK_PORT: (&str, &str) = ("traefik.http.services.", ".loadbalancer.ser
 pub(super) struct Told<'a> {
     service: &'a Service,
     networks: Networks<'a>,
-    /// What its program is known to read.
-    reads: Vec<Reads>,
+    /// What is known of the variables that its program reads.
+    variables: Variables,
     /// What stands in the files of its program.
     entries: Vec<Entry>,
 }
 
 impl<'a> Told<'a> {
     pub(super) fn of(service: &'a Service, networks: Networks<'a>) -> Self {
-        let (reads, entries) = (clients::reads(service), files::entries(service));
-        Self { service, networks, reads, entries }
+        let (variables, entries) = (Variables::of(service), files::entries(service));
+        Self { service, networks, variables, entries }
     }
 
     /// What it calls.
@@ -33,10 +33,10 @@ impl<'a> Told<'a> {
         let mut found = Vec::new();
         for (name, value) in &self.service.environment {
             let Some(text) = &value.value else { continue };
-            if clients::is_of_browsers(name) || clients::is_left_out(self.service, name) {
+            if clients::is_of_browsers(name) || self.variables.left_out.contains(&name.as_str()) {
                 continue;
             }
-            let reads = self.reads.iter().find(|reads| reads.variable == name).copied();
+            let reads = self.variables.reads.iter().find(|reads| reads.variable == name).copied();
             for (index, target) in self.targets(text, reads).into_iter().enumerate() {
                 let key = reads.and_then(|reads| self.key(reads, index));
                 let connection = self.connection(target, &value.place, reads);
@@ -124,7 +124,7 @@ impl<'a> Told<'a> {
     /// The models that it asks for.
     pub(super) fn wanted(&self) -> Vec<Wanted> {
         let is_model = |reads: &&Reads| matches!(reads.purpose, Purpose::Model | Purpose::Listed);
-        let models = self.reads.iter().filter(is_model);
+        let models = self.variables.reads.iter().filter(is_model);
         let said = models.filter_map(|reads| {
             let value = self.service.environment.get(reads.variable)?;
             Some((*reads, value.value.as_deref()?, &value.place))

@@ -59,7 +59,8 @@ fn planned<'a>(index: usize, lane: &Lane, stack: &Stack, wiring: &'a Wiring) -> 
     let Some(own) = lane.services.first() else { return Vec::new() };
     let address = container(lane, stack).and_then(|container| container.address.as_ref());
     let Some(address) = address else { return Vec::new() };
-    let to_it = |connection: &&Connection| matches!(&connection.leads, Leads::Service { name, by: wiring::Route::Shared } if name == own);
+    let by = wiring::Route::Shared;
+    let to_it = Leads::Service { name: own.clone(), by };
     let plan = |connection: &'a Connection| {
         let target = &connection.target;
         let host = if address.contains(':') { format!("[{address}]") } else { address.clone() };
@@ -73,7 +74,7 @@ fn planned<'a>(index: usize, lane: &Lane, stack: &Stack, wiring: &'a Wiring) -> 
             url: format!("http://{host}:{}{}", target.port, target.path),
         })
     };
-    wiring.connections.iter().filter(to_it).filter_map(plan).collect()
+    wiring.connections.iter().filter(|it| it.leads == to_it).filter_map(plan).collect()
 }
 
 /// What the client asks for first; absent: that is not known.
@@ -100,7 +101,11 @@ impl Planned<'_> {
         let client = &self.connection.client;
         let of_client = wiring.connections.iter().filter(|it| it.client == *client);
         let is_only = of_client.filter(|it| it.reads.is_some()).count() == 1;
-        let wanted = wiring.wanted.iter().filter(|wanted| is_only && wanted.client == *client);
+        let engine = wiring.called(self.connection).map(|listener| listener.engine);
+        let wanted = wiring.wanted.iter().filter(|wanted| {
+            let matters = engine.is_none_or(|engine| wanted.matters_to(engine));
+            is_only && wanted.client == *client && matters
+        });
         Call {
             client: client.clone(),
             variable: self.variable.to_owned(),

@@ -1,6 +1,6 @@
 //! Whether engines that share their addresses listen on ports of their own.
 
-use super::{about, is_loopback, wiring};
+use super::{about, is_started, overlap, wiring};
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
@@ -33,21 +33,10 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     }
 }
 
-/// Whether a service starts with the project.
-fn is_started(facts: &ProjectFacts<'_>, name: &str) -> bool {
-    !facts.plan.idle.contains(name) && facts.copies(name) > 0
-}
-
 fn meets(one: &Listener, other: &Listener) -> bool {
     one.port == other.port
         && other.housemates.contains(&one.service)
         && overlap(&other.host.value, &one.host.value)
-}
-
-/// Whether a port of the one address is one of the other.
-fn overlap(one: &str, other: &str) -> bool {
-    let is_any = |address: &str| matches!(address, "" | "0.0.0.0" | "::");
-    is_any(one) || is_any(other) || one == other || (one == "localhost" && is_loopback(other))
 }
 
 /// What is published at the port of an engine that has the addresses of the host.

@@ -5,7 +5,7 @@ use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule};
-use crate::plan::wiring::{Connection, Listener, Purpose, Wanted, Wiring};
+use crate::plan::wiring::{Connection, Listener, Wanted, Wiring};
 use crate::suggest;
 
 /// Names of models, and keys.
@@ -50,8 +50,7 @@ fn not_served(wiring: &Wiring, wanted: &Wanted) -> Option<Finding> {
     let own = wiring.connections.iter().filter(|connection| wanted.is_asked_of(connection));
     let listeners: Option<Vec<&Listener>> = own.map(|it| called(wiring, it)).collect();
     let listeners = listeners.filter(|all| !all.is_empty())?;
-    let is_sent = wanted.reads.purpose == Purpose::Model;
-    let answers = |it: &&Listener| it.names.is_empty() || is_sent && it.engine.http().any_name;
+    let answers = |it: &&Listener| it.names.is_empty() || !wanted.matters_to(it.engine);
     if listeners.iter().any(answers) {
         return None;
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{about, is_loopback, publishes, wiring};
+use super::{about, is_loopback, is_started, overlap, publishes, wiring};
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
@@ -102,11 +102,8 @@ type Pair<'a> = [(&'a Service, &'a Port); 2];
 /// Two services that want the same port of the host.
 fn taken_twice(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let mut taken: HashMap<u16, Vec<(&Service, &Port)>> = HashMap::new();
-    let is_started = |service: &&Service| {
-        let name = &service.name.value;
-        !facts.plan.idle.contains(name) && facts.copies(name) > 0
-    };
-    for service in facts.project.services.iter().filter(is_started) {
+    let starts = |service: &&Service| is_started(facts, &service.name.value);
+    for service in facts.project.services.iter().filter(starts) {
         for port in service.ports.iter().filter(|port| port.is_fixed) {
             let Some(number) = port.published.filter(|number| *number > 0) else { continue };
             let others = taken.entry(number).or_default();
@@ -153,9 +150,7 @@ fn started_by<'a>(project: &'a Project, service: &'a Service) -> Vec<&'a str> {
 }
 
 fn same_address(one: &Port, other: &Port) -> bool {
-    let any =
-        |port: &Port| port.host_ip.as_deref().is_none_or(|ip| matches!(ip, "" | "0.0.0.0" | "::"));
-    any(one) || any(other) || one.host_ip == other.host_ip
+    overlap(one.host_ip.as_deref().unwrap_or(""), other.host_ip.as_deref().unwrap_or(""))
 }
 
 fn twice([(one, theirs), (other, port)]: Pair<'_>, number: u16) -> Finding {
