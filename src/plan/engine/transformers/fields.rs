@@ -1,6 +1,9 @@
 //! What the fields of a configuration hold, by model type: since 5.4 transformers compares each of them
 //! with its type, and stops over another.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value};
 
 const TEXT: &str = include_str!("fields.txt");
@@ -42,7 +45,7 @@ pub fn has_field(kind: &str, name: &str) -> bool {
 }
 
 fn at(kind: &str, written: Written<'_>, deepest: usize) -> Option<Misheld> {
-    words_of(kind).chain(words_of("*")).find_map(|word| match word.split_once('>') {
+    words_of(kind).find_map(|word| match word.split_once('>') {
         Some((key, inside)) => {
             let document = written.document.get(key)?.as_object()?;
             let stated = document.get("model_type").map(Value::as_str);
@@ -71,17 +74,24 @@ fn at(kind: &str, written: Written<'_>, deepest: usize) -> Option<Misheld> {
     })
 }
 
-/// The fields of a type, and the configurations inside.
+/// The lines of the table by their first two words: what fields usually hold, and the fields of each type
+/// with the configurations inside.
+static LINES: LazyLock<HashMap<(&str, &str), &str>> = LazyLock::new(|| {
+    let line = |line: &'static str| {
+        let (kind, rest) = line.split_once(' ')?;
+        let (name, rest) = rest.split_once(' ')?;
+        Some(((kind, name), rest))
+    };
+    TEXT.lines().filter_map(line).collect()
+});
+
 fn words_of(kind: &str) -> impl Iterator<Item = &'static str> + use<> {
-    let start = format!("type {kind} ");
-    let line = TEXT.lines().find_map(|line| line.strip_prefix(start.as_str()));
+    let line = LINES.get(&("type", kind)).copied();
     line.unwrap_or_default().split(' ').filter(|word| !word.is_empty())
 }
 
 fn usually(name: &str) -> Option<&'static str> {
-    let fields = TEXT.lines().filter_map(|line| line.strip_prefix("field "));
-    let mut fields = fields.filter_map(|line| line.split_once(' '));
-    fields.find(|(known, _)| *known == name).map(|(_, letters)| letters)
+    LINES.get(&("field", name)).copied()
 }
 
 fn is_held(value: &Value, letters: &str, written: Written<'_>) -> bool {

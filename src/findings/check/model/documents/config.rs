@@ -164,24 +164,9 @@ fn positions(kind: &str, document: &Map<String, Value>) -> Option<Fault> {
     let stated = |key: &'static str| Some((key, document.get(key)?));
     let (key, scaling) =
         stated("rope_scaling").into_iter().chain(stated("rope_parameters")).next()?;
-    let scaling = match scaling {
-        Value::Object(scaling) => scaling,
+    let Value::Object(scaling) = scaling else {
         // What counts as nothing in Python is passed over since 5.
-        Value::Number(number) if number.as_f64() != Some(0.0) => {
-            return Some(Fault::of(key, scaling, "an object", RefusedBy::All));
-        }
-        Value::String(text) if !text.is_empty() => {
-            return Some(Fault::of(key, scaling, "an object", RefusedBy::All));
-        }
-        Value::Array(items) if !items.is_empty() => {
-            return Some(Fault::of(key, scaling, "an object", RefusedBy::All));
-        }
-        Value::Bool(true) => return Some(Fault::of(key, scaling, "an object", RefusedBy::All)),
-        Value::Null
-        | Value::Bool(false)
-        | Value::Number(_)
-        | Value::String(_)
-        | Value::Array(_) => return None,
+        return counts(scaling).then(|| Fault::of(key, scaling, "an object", RefusedBy::All));
     };
     // One for each kind of layer has objects inside.
     if scaling.values().any(Value::is_object) {
@@ -194,4 +179,16 @@ fn positions(kind: &str, document: &Map<String, Value>) -> Option<Fault> {
         what: format!("scales positions as `{kind}` in `{key}` and has no `{lacking}` there"),
         refused_by: RefusedBy::Comparing,
     })
+}
+
+/// Whether Python takes a value for true.
+fn counts(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(it) => *it,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(entries) => !entries.is_empty(),
+    }
 }
