@@ -100,10 +100,6 @@ struct Told {
 impl Page {
     const STYLE: &'static str = include_str!("html/style.css");
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
-
-    fn is_anything_wrong(&self) -> bool {
-        self.findings.iter().any(|told| told.severity == Severity::Error)
-    }
 }
 
 /// The report, with a line break at its end.

@@ -63,32 +63,13 @@ fn file(path: &str, size_bytes: Option<u64>, state: FileState) -> FileReport {
     FileReport { path: path.to_owned(), host_path, size_bytes, state, hashed_by: None }
 }
 
-fn outcome(lanes: &[Lane], unknown: &[(&str, &str)], found: Vec<Finding>) -> Report {
-    let optional = lanes.iter().filter(|lane| !lane.required).map(|lane| lane.name.clone());
-    let mut findings = Findings::new(advisory(optional));
-    for finding in found {
-        findings.push(finding);
-    }
-    Report::new(RunOutcome {
+/// A run that has nothing to say but these findings.
+pub(super) fn nothing_but<'a>(findings: Findings) -> RunOutcome<'a> {
+    RunOutcome {
         subject: Subject::Lanes,
         role: Role::Hand,
-        project: Some("cortex".to_owned()),
-        lanes: lanes
-            .iter()
-            .map(|lane| LaneOutcome {
-                skipped: lane.skipped.clone(),
-                planned: None,
-                memory: None,
-                lane,
-                files: Vec::new(),
-                summary: None,
-                serves: false,
-                unknown: unknown
-                    .iter()
-                    .find(|(name, _)| *name == lane.name)
-                    .map(|(_, reason)| (*reason).to_owned()),
-            })
-            .collect(),
+        project: None,
+        lanes: Vec::new(),
         findings,
         containers: Vec::new(),
         devices: Vec::new(),
@@ -96,6 +77,42 @@ fn outcome(lanes: &[Lane], unknown: &[(&str, &str)], found: Vec<Finding>) -> Rep
         picture: Picture::default(),
         allow_unknown: false,
         timing: Timing::default(),
+    }
+}
+
+/// What is found out of a lane of which nothing is.
+pub(super) fn bare(lane: &Lane) -> LaneOutcome<'_> {
+    LaneOutcome {
+        lane,
+        files: Vec::new(),
+        summary: None,
+        serves: false,
+        unknown: None,
+        skipped: None,
+        planned: None,
+        memory: None,
+    }
+}
+
+fn outcome(lanes: &[Lane], unknown: &[(&str, &str)], found: Vec<Finding>) -> Report {
+    let optional = lanes.iter().filter(|lane| !lane.required).map(|lane| lane.name.clone());
+    let mut findings = Findings::new(advisory(optional));
+    for finding in found {
+        findings.push(finding);
+    }
+    let why = |lane: &Lane| {
+        let found = unknown.iter().find(|(name, _)| *name == lane.name);
+        found.map(|(_, reason)| (*reason).to_owned())
+    };
+    let lanes = lanes.iter().map(|lane| LaneOutcome {
+        skipped: lane.skipped.clone(),
+        unknown: why(lane),
+        ..bare(lane)
+    });
+    Report::new(RunOutcome {
+        project: Some("cortex".to_owned()),
+        lanes: lanes.collect(),
+        ..nothing_but(findings)
     })
 }
 
@@ -174,28 +191,8 @@ fn a_lane_that_serves_needs_no_files_to_be_seen() {
     let coder = lane("coder", true);
     let judged = |serves: bool| {
         let unknown = Some("not mounted".to_owned());
-        let outcome = RunOutcome {
-            subject: Subject::Lanes,
-            role: Role::Hand,
-            project: None,
-            lanes: vec![LaneOutcome {
-                lane: &coder,
-                files: vec![],
-                summary: None,
-                serves,
-                unknown,
-                skipped: None,
-                planned: None,
-                memory: None,
-            }],
-            findings: Findings::new(Policy::default()),
-            containers: Vec::new(),
-            devices: Vec::new(),
-            planned: None,
-            picture: Picture::default(),
-            allow_unknown: false,
-            timing: Timing::default(),
-        };
+        let lanes = vec![LaneOutcome { serves, unknown, ..bare(&coder) }];
+        let outcome = RunOutcome { lanes, ..nothing_but(Findings::new(Policy::default())) };
         let report = Report::new(outcome);
         (report.lanes[0].verdict, report.exit)
     };
@@ -208,26 +205,10 @@ fn an_unknown_lane_can_be_accepted() {
     let coder = lane("coder", true);
     let unknown = Some("not mounted".to_owned());
     let outcome = RunOutcome {
-        subject: Subject::Lanes,
         role: Role::Init,
-        project: None,
-        lanes: vec![LaneOutcome {
-            lane: &coder,
-            files: vec![],
-            summary: None,
-            serves: false,
-            unknown,
-            skipped: None,
-            planned: None,
-            memory: None,
-        }],
-        findings: Findings::new(Policy::default()),
-        containers: Vec::new(),
-        devices: Vec::new(),
-        planned: None,
-        picture: Picture::default(),
+        lanes: vec![LaneOutcome { unknown, ..bare(&coder) }],
         allow_unknown: true,
-        timing: Timing::default(),
+        ..nothing_but(Findings::new(Policy::default()))
     };
     let report = Report::new(outcome);
     assert_eq!((report.lanes[0].verdict, report.exit), (Verdict::Unknown, ExitCode::Ready));
@@ -379,24 +360,18 @@ pub(super) fn rich() -> (Report, SourceMap) {
     let files = [vec![shards], vec![file(gguf, Some(1234), FileState::Invalid)]];
     let mut files = files.into_iter();
     let report = Report::new(RunOutcome {
-        subject: Subject::Lanes,
-        role: Role::Hand,
         project: Some("stack".to_owned()),
         lanes: lanes
             .iter()
             .map(|lane| LaneOutcome {
                 skipped: lane.skipped.clone(),
-                planned: None,
                 memory: (lane.name == "reader").then(memory),
-                lane,
                 files: files.next().unwrap_or_default(),
                 summary: (lane.name == "coder").then(|| "Qwen2 32B bf16, 32k".to_owned()),
-                serves: false,
                 unknown: (lane.name == "hidden").then(|| "preflight has not mounted it".to_owned()),
+                ..bare(lane)
             })
             .collect(),
-        findings,
-        containers: Vec::new(),
         devices: vec![HostDevice {
             key: "0".to_owned(),
             name: None,
@@ -405,10 +380,7 @@ pub(super) fn rich() -> (Report, SourceMap) {
             source: SizeSource::Declared,
             lanes: vec!["reader".to_owned()],
         }],
-        planned: None,
-        picture: Picture::default(),
-        allow_unknown: false,
-        timing: Timing::default(),
+        ..nothing_but(findings)
     });
     (report, sources)
 }

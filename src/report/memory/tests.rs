@@ -1,16 +1,14 @@
 use super::*;
 use crate::facts::memory::{Fits, HostRoom, LaneMemory};
 use crate::findings::{Findings, Policy};
-use crate::options::{Charset, Role};
+use crate::options::Charset;
 use crate::plan::engine::memory::{Claim, Largest};
 use crate::plan::lanes::Lane;
 use crate::report::human::Layout;
-use crate::report::picture::Picture;
 use crate::report::redact::Redactor;
-use crate::report::tests::{assert_same, lane, telling};
+use crate::report::tests::{assert_same, bare, lane, nothing_but, telling};
 use crate::report::{LaneOutcome, RunOutcome, Subject, named};
 use crate::source_map::SourceMap;
-use crate::timing::Timing;
 
 const GIB: u64 = 1 << 30;
 
@@ -65,34 +63,22 @@ fn report(subject: Subject) -> Report {
     let lanes = ["coder", "reader", "a-lane-with-quite-a-long-name", "hidden"];
     let lanes: Vec<Lane> = lanes.iter().map(|name| lane(name, true)).collect();
     let of_lane = |(lane, memory): (_, Option<LaneMemory>)| LaneOutcome {
-        lane,
-        files: Vec::new(),
-        summary: None,
-        serves: false,
         unknown: match memory.as_ref().map(|memory| memory.fits) {
             Some(Fits::Yes | Fits::No) => None,
             Some(Fits::Unknown) => Some("the memory that it has is not known".to_owned()),
             None => Some("its model is not here".to_owned()),
         },
-        skipped: None,
-        planned: None,
         memory,
+        ..bare(lane)
     };
     Report::new(RunOutcome {
         subject,
-        role: Role::Hand,
-        project: None,
         lanes: lanes.iter().zip(memories).map(of_lane).collect(),
-        findings: Findings::new(Policy::default()),
-        containers: Vec::new(),
         devices: vec![
             device("0", 24 * GIB, &["coder", "reader"]),
             HostDevice { reserved: 2 * GIB, ..device("GPU-7f", 80 * GIB, &[]) },
         ],
-        planned: None,
-        picture: Picture::default(),
-        allow_unknown: false,
-        timing: Timing::default(),
+        ..nothing_but(Findings::new(Policy::default()))
     })
 }
 
