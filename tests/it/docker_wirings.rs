@@ -6,23 +6,13 @@ use std::net::TcpListener;
 use serde_json::Value;
 
 use crate::docker_stack::{MODEL, Stack, docker, outcome, wait_for};
+use crate::wiring::FAMILY;
 
 /// The file itself says how it is read.
 const TABLE: &str = include_str!("../data/wirings.txt");
 
 /// llama-server with the words and the health check of its own image.
 const IMAGE: &str = "ggml-org/llama.cpp:server-b11669";
-
-/// What the checks of this family are called.
-const FAMILY: [&str; 7] = [
-    "client-calls-",
-    "client-key-differs",
-    "model-served-by-nobody",
-    "engine-listens-to-itself",
-    "published-port-unused",
-    "port-taken-twice",
-    "health-check-",
-];
 
 /// What llama-server says when it has loaded its model and listens.
 const LISTENS: &str = "listening on http://";

@@ -7,12 +7,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::judge::{answers, named};
 use crate::sandbox::{Sandbox, repository};
 
 /// Reads what it is asked for, a folder a line, and answers with what was raised, or null.
@@ -147,7 +146,7 @@ fn a_value_that_a_release_stops_over_is_told_for_that_release() {
 fn transformers_stops_over_the_same_values() {
     let stage = Stage::new();
     for (at, (_, variable)) in RELEASES.into_iter().enumerate() {
-        let Some(python) = python(variable) else { return };
+        let Some(python) = named(variable) else { return };
         let refused = stage.refused(&python);
         let expected = stage.expected(at, |is_refused| json!(is_refused));
         assert_eq!(differing(&refused, &expected), [""; 0], "{variable}");
@@ -189,7 +188,7 @@ impl Stage {
 
     /// What is expected of each case, by how it is told.
     fn expected(&self, release: usize, of: fn(bool) -> Value) -> BTreeMap<String, Value> {
-        CASES.iter().map(|case| (named(case), of(case.3[release]))).collect()
+        CASES.iter().map(|case| (told(case), of(case.3[release]))).collect()
     }
 
     /// preflight's verdict of each case.
@@ -210,33 +209,20 @@ impl Stage {
         let by_name: BTreeMap<&str, &Value> =
             lanes.map(|lane| (lane["name"].as_str().unwrap(), &lane["verdict"])).collect();
         let verdict = |number: usize| by_name[format!("m{number}").as_str()].clone();
-        CASES.iter().enumerate().map(|(number, case)| (named(case), verdict(number))).collect()
+        CASES.iter().enumerate().map(|(number, case)| (told(case), verdict(number))).collect()
     }
 
     /// Whether transformers stops over each case.
     fn refused(&self, python: &str) -> BTreeMap<String, Value> {
-        let mut child = Command::new(python)
-            .args(["-c", JUDGE])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
         let models = self.sandbox.path().join("models");
-        let folders = (0..CASES.len()).map(|number| models.join(format!("m{number}")));
-        let asked: String = folders.map(|it| format!("{}\n", json!(it))).collect();
-        let mut input = child.stdin.take().unwrap();
-        let output = std::thread::scope(|scope| {
-            scope.spawn(move || input.write_all(asked.as_bytes()).unwrap());
-            child.wait_with_output().unwrap()
-        });
-        let text = String::from_utf8(output.stdout).unwrap();
-        let answers = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        CASES.iter().zip(answers).map(|(case, it)| (named(case), json!(!it.is_null()))).collect()
+        let folders = (0..CASES.len()).map(|number| json!(models.join(format!("m{number}"))));
+        let folders: Vec<Value> = folders.collect();
+        let answers = answers(Command::new(python).args(["-c", JUDGE]), &folders);
+        CASES.iter().zip(answers).map(|(case, it)| (told(case), json!(!it.is_null()))).collect()
     }
 }
 
-fn named(case: &Case) -> String {
+fn told(case: &Case) -> String {
     let (file, place, value, _) = case;
     format!("{file}{place} = {value}")
 }
@@ -260,18 +246,4 @@ fn spoil(document: &mut Value, case: &Case) {
             panic!("{place} holds nothing")
         }
     }
-}
-
-/// The Python, or nothing after having said so; it is an error where all tests are required.
-#[expect(clippy::print_stdout, reason = "a skipped test says so")]
-fn python(name: &str) -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "a test is told where Python is")]
-    let variable = |name: &str| std::env::var(name).ok();
-    let found = variable(name).filter(|path| Path::new(path).is_file());
-    if found.is_none() {
-        let required = variable("PREFLIGHT_TEST_REQUIRE_ALL").as_deref() == Some("1");
-        assert!(!required, "{name} is not set");
-        println!("skipped: {name} does not name a Python");
-    }
-    found
 }

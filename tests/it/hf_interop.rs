@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use fake_hub::{FakeHub, Origin};
 
+use crate::judge::named;
 use crate::sandbox::{Sandbox, repository};
 
 const GGUF: &str = "tiny-Q4_K_M.gguf";
@@ -35,20 +36,9 @@ const COMPOSE: &str = "services:
     labels: {preflight.source: 'hf://acme/tiny-GGUF/tiny-Q4_K_M.gguf'}
 ";
 
-/// The program, or nothing after having said so; it is an error where all tests are required.
-#[expect(clippy::print_stdout, reason = "a skipped test says so")]
+/// The program.
 pub(crate) fn hf() -> Option<String> {
-    let variable = |name: &str| {
-        #[expect(clippy::disallowed_methods, reason = "a test is told where hf is")]
-        std::env::var(name).ok()
-    };
-    let hf = variable("PREFLIGHT_TEST_HF").filter(|path| Path::new(path).is_file());
-    if hf.is_none() {
-        let required = variable("PREFLIGHT_TEST_REQUIRE_ALL").as_deref() == Some("1");
-        assert!(!required, "PREFLIGHT_TEST_HF is not set");
-        println!("skipped: PREFLIGHT_TEST_HF does not name an hf");
-    }
-    hf
+    named("PREFLIGHT_TEST_HF")
 }
 
 /// The Python that the program runs in.

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use self::caches::{CACHES, Case};
 use self::stage::{Cache, Stage};
 use crate::gguf_oracle::server;
+use crate::judge::named;
 use crate::llama_files::words_until;
 use crate::sandbox::{Sandbox, repository};
 
@@ -38,28 +39,16 @@ struct Judge {
 }
 
 /// Both of them, or nothing after having said so; it is an error where all tests are required.
-#[expect(clippy::print_stdout, reason = "a skipped test says so")]
 fn judges() -> Option<[Judge; 2]> {
-    #[expect(clippy::disallowed_methods, reason = "a test is told where Python is")]
-    let variable = |name: &str| std::env::var(name).ok();
-    let python = |name: &str| {
-        let found = variable(name).filter(|path| Path::new(path).is_file());
-        if found.is_none() {
-            let required = variable("PREFLIGHT_TEST_REQUIRE_ALL").as_deref() == Some("1");
-            assert!(!required, "{name} is not set");
-            println!("skipped: {name} does not name a Python");
-        }
-        found
-    };
     Some([
         Judge {
-            python: python("PREFLIGHT_TEST_PYTHON")?,
+            python: named("PREFLIGHT_TEST_PYTHON")?,
             release: "0.36.2",
             vllm: "0.12.0",
             sglang: "0.5.5",
         },
         Judge {
-            python: python("PREFLIGHT_TEST_HUGGINGFACE_HUB")?,
+            python: named("PREFLIGHT_TEST_HUGGINGFACE_HUB")?,
             release: "2.4.0",
             vllm: "0.33.0",
             sglang: "0.5.23",

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::docker_wirings::{Row, rows};
 use crate::gguf_oracle::server;
+use crate::judge::named;
 use crate::llama_answers::Running;
 use crate::sandbox::repository;
 
@@ -31,22 +32,6 @@ for model, text in json.load(sys.stdin):
     print(json.dumps(answer))
 "#;
 
-/// The Python, or nothing after having said so.
-#[expect(clippy::print_stdout, reason = "a skipped test says so")]
-fn python() -> Option<String> {
-    let variable = |name: &str| {
-        #[expect(clippy::disallowed_methods, reason = "a test is told where the judge is")]
-        std::env::var(name).ok()
-    };
-    let python = variable("PREFLIGHT_TEST_LITELLM");
-    if python.is_none() {
-        let required = variable("PREFLIGHT_TEST_REQUIRE_ALL").as_deref() == Some("1");
-        assert!(!required, "PREFLIGHT_TEST_LITELLM is not set");
-        println!("skipped: PREFLIGHT_TEST_LITELLM does not name a Python with LiteLLM");
-    }
-    python
-}
-
 /// The model of a service of LiteLLM, and its variables where the engines are on this machine.
 fn question(row: &Row, plain: &Running, keyed: &Running) -> Value {
     let model = row.more.rsplit(' ').next().unwrap();
@@ -58,7 +43,7 @@ fn question(row: &Row, plain: &Running, keyed: &Running) -> Value {
 
 #[test]
 fn the_genuine_litellm_is_answered_where_the_table_says_so() {
-    let Some((server, python)) = server().zip(python()) else { return };
+    let Some((server, python)) = server().zip(named("PREFLIGHT_TEST_LITELLM")) else { return };
     let model = repository().join("examples/quickstart/models/gguf/tiny-Q4_K_M.gguf");
     let words = ["-m", model.to_str().unwrap(), "--alias", "tiny"];
     let plain = Running::start(&server, &words).unwrap();

@@ -132,6 +132,8 @@ mod hub_redirects;
 mod hub_stack;
 /// What an init container says, and where.
 mod init_role;
+/// Judges that variables name.
+mod judge;
 mod lanes_elsewhere;
 /// Links that a user of the models folder puts where preflight writes.
 mod links_swapped;

@@ -4,13 +4,12 @@
 //! `PREFLIGHT_TEST_PYTHON` and `PREFLIGHT_TEST_SARIF_SCHEMA` name them; without them the reports
 //! are only written, unless `PREFLIGHT_TEST_REQUIRE_ALL=1`.
 
-#![expect(clippy::print_stdout, reason = "a test says what it could not try")]
-
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
+use crate::judge::named;
 use crate::sandbox::{Sandbox, repository};
 
 const GGUF: &str = "models/gguf/tiny-Q4_K_M.gguf";
@@ -76,23 +75,10 @@ fn hostile() -> Sandbox {
     Sandbox::quickstart().file("compose.yaml", HOSTILE.replace("LONG", &long))
 }
 
-/// A judge that a variable names; absent where it may be left out.
-pub(crate) fn named(variable: &str) -> Option<PathBuf> {
-    #[expect(clippy::disallowed_methods, reason = "a test is told where its judges are")]
-    let value = |name: &str| std::env::var(name).ok();
-    let path = value(variable).map(PathBuf::from).filter(|path| path.is_file());
-    let required = value("PREFLIGHT_TEST_REQUIRE_ALL").as_deref() == Some("1");
-    assert!(path.is_some() || !required, "{variable} is not set");
-    path
-}
-
 /// What the judges say about the reports in `folder`; absent without judges.
 fn judged(folder: &Path) -> Option<Value> {
     let (python, sarif_schema) =
-        named("PREFLIGHT_TEST_PYTHON").zip(named("PREFLIGHT_TEST_SARIF_SCHEMA")).or_else(|| {
-            println!("skipped: PREFLIGHT_TEST_PYTHON and PREFLIGHT_TEST_SARIF_SCHEMA are not set");
-            None
-        })?;
+        named("PREFLIGHT_TEST_PYTHON").zip(named("PREFLIGHT_TEST_SARIF_SCHEMA"))?;
     let output = Command::new(python)
         .args(["-c", JUDGE])
         .arg(folder)

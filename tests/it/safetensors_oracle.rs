@@ -10,17 +10,17 @@
 mod corpus;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use preflight::facts::model::FileState;
 use preflight::facts::model::huggingface::Presence;
 use preflight::facts::model::{Model, ModelFacts, Role, examine};
 use preflight::project::view::local::LocalView;
+use serde_json::{Value, json};
 
 pub(crate) use self::corpus::named;
 use self::corpus::{Case, Question, corpus};
+use crate::judge;
 
 /// Opens everything that it is asked about, in one process, and answers with a line of JSON each:
 /// the first line of the exception, or null.
@@ -71,25 +71,10 @@ for line in sys.stdin:
 
 /// What Python says to every case: what it raised, or nothing.
 fn answers(python: &str, cases: &[Case]) -> Vec<Option<String>> {
-    let mut child = Command::new(python)
-        .args(["-c", JUDGE])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let questions: String = cases
-        .iter()
-        .map(|case| format!("{}\n", serde_json::json!([case.question.name(), case.path])))
-        .collect();
-    // More than a pipe holds, so they are written while the answers are read.
-    let mut input = child.stdin.take().unwrap();
-    let output = std::thread::scope(|scope| {
-        scope.spawn(move || input.write_all(questions.as_bytes()).unwrap());
-        child.wait_with_output().unwrap()
-    });
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let question = |case: &Case| json!([case.question.name(), case.path]);
+    let questions: Vec<Value> = cases.iter().map(question).collect();
+    let answers = judge::answers(Command::new(python).args(["-c", JUDGE]), &questions);
+    answers.into_iter().map(|answer| answer.as_str().map(str::to_owned)).collect()
 }
 
 /// Why preflight would not let an engine start with that; nothing if it would.
@@ -196,18 +181,7 @@ fn a_changed_byte_is_refused_by_both_or_by_none() {
     assert!(refusals.values().all(|count| *count > 20), "{refusals:?}");
 }
 
-/// The Python, or nothing after having said so; it is an error where all tests are required.
-#[expect(clippy::print_stdout, reason = "a skipped test says so")]
+/// The Python with transformers.
 pub(crate) fn python() -> Option<String> {
-    let variable = |name: &str| {
-        #[expect(clippy::disallowed_methods, reason = "a test is told where Python is")]
-        std::env::var(name).ok()
-    };
-    let python = variable("PREFLIGHT_TEST_PYTHON").filter(|path| Path::new(path).is_file());
-    if python.is_none() {
-        let required = variable("PREFLIGHT_TEST_REQUIRE_ALL").as_deref() == Some("1");
-        assert!(!required, "PREFLIGHT_TEST_PYTHON is not set");
-        println!("skipped: PREFLIGHT_TEST_PYTHON does not name a Python with transformers");
-    }
-    python
+    judge::named("PREFLIGHT_TEST_PYTHON")
 }

@@ -9,6 +9,7 @@ use preflight::project::Service;
 use preflight::source_map::Spanned;
 use serde_json::{Value, json};
 
+use crate::judge::named;
 use crate::vllm_flags::{Dice, answers};
 
 /// How many models each release is asked for.
@@ -183,16 +184,9 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// The script that judges; absent: nobody says where it is.
-#[expect(clippy::print_stdout, reason = "a skipped test says so")]
+/// The script that judges.
 pub(crate) fn judge() -> Option<String> {
-    let judge = variable("PREFLIGHT_TEST_VLLM_CACHE");
-    if judge.is_none() {
-        let required = variable("PREFLIGHT_TEST_REQUIRE_ALL").is_some_and(|value| value == "1");
-        assert!(!required, "PREFLIGHT_TEST_VLLM_CACHE is not set");
-        println!("skipped: PREFLIGHT_TEST_VLLM_CACHE does not name the script that judges");
-    }
-    judge
+    named("PREFLIGHT_TEST_VLLM_CACHE")
 }
 
 /// The number to begin with: the usual one, if nobody says another.

@@ -4,13 +4,14 @@
 //! `PREFLIGHT_TEST_SEED` is a number to begin with instead of the usual one.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use preflight::plan::engine::{Complaint, Invocation, Refusal, UnknownFlag, invocation};
 use preflight::project::Service;
 use preflight::source_map::Spanned;
 use serde_json::{Value, json};
+
+use crate::judge;
 
 const TABLE: &str = include_str!("../../src/plan/engine/vllm/flags.txt");
 
@@ -147,20 +148,7 @@ fn line(forms: &[Form<'_>], release: usize, dice: &mut Dice) -> Vec<String> {
 
 /// What a script answers to each question about a release, one a line.
 pub(crate) fn answers(judge: &str, release: &str, questions: &[Value]) -> Vec<Value> {
-    let mut child = Command::new(judge)
-        .args(["--judge", release])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let text: String = questions.iter().map(|question| format!("{question}\n")).collect();
-    let mut stdin = child.stdin.take().unwrap();
-    let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()).unwrap());
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    let answers = String::from_utf8(output.stdout).unwrap();
-    answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    judge::answers(Command::new(judge).args(["--judge", release]), questions)
 }
 
 /// What the parser of a release says to each line: the model, or why it exits.
@@ -214,19 +202,8 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-#[expect(clippy::print_stdout, reason = "a skipped test says so")]
-fn parser() -> Option<String> {
-    let parser = variable("PREFLIGHT_TEST_VLLM_PARSER");
-    if parser.is_none() {
-        let required = variable("PREFLIGHT_TEST_REQUIRE_ALL").is_some_and(|value| value == "1");
-        assert!(!required, "PREFLIGHT_TEST_VLLM_PARSER is not set");
-        println!("skipped: PREFLIGHT_TEST_VLLM_PARSER does not name the script that builds it");
-    }
-    parser
-}
-
 fn hold(release: &str, seed: u64) {
-    let Some(parser) = parser() else { return };
+    let Some(parser) = judge::named("PREFLIGHT_TEST_VLLM_PARSER") else { return };
     let (releases, forms) = forms(TABLE);
     let at = releases.iter().position(|known| *known == release).unwrap();
     let other = variable("PREFLIGHT_TEST_SEED").map(|seed| seed.parse().unwrap());
@@ -266,7 +243,7 @@ fn what_vllm_0_33_says_to_random_command_lines_is_what_preflight_says() {
 
 #[test]
 fn the_parsers_of_tools_and_of_reasoning_are_those_that_vllm_registers() {
-    let Some(parser) = parser() else { return };
+    let Some(parser) = judge::named("PREFLIGHT_TEST_VLLM_PARSER") else { return };
     let mut lines = REGISTRIES.lines().filter(|line| !line.starts_with('#'));
     let releases: Vec<_> = lines.next().unwrap().split(' ').skip(1).collect();
     let lines: Vec<_> = lines.map(|line| line.split_once(' ').unwrap()).collect();

@@ -15,7 +15,7 @@ use preflight::report::redact::Redactor;
 use serde_json::{Map, Value, json};
 
 use super::{CASES, Case, Theirs, asked, cases, differences, is_installed, loaded, write_files};
-use crate::reports::named;
+use crate::judge::named;
 
 /// Says of every document in which places PyYAML reads something else than the JSON says: another
 /// value, or a value of another type.
