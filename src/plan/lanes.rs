@@ -13,6 +13,8 @@ mod draft;
 mod engines;
 mod found;
 mod hub;
+#[cfg(test)]
+pub(crate) mod schema;
 mod selection;
 mod unread;
 mod variables;
@@ -131,6 +133,7 @@ pub enum ModelKind {
 
 /// How much of a running engine is asked for; each asks for what is before it as well.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// It answers.

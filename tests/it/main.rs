@@ -21,6 +21,7 @@ mod compose_config;
 mod compose_oracle;
 /// When a run has to end.
 mod deadline;
+mod declarations;
 mod docker_ci;
 mod docker_copied_files;
 mod docker_corpus;

@@ -40,6 +40,11 @@ def check(document, schema, cls):
 load = lambda path: json.load(open(path, encoding='utf-8'))
 check(load(f'{folder}/report.sarif'), load(sarif_schema), jsonschema.Draft7Validator)
 check(load(f'{folder}/report.json'), load(schema), jsonschema.Draft202012Validator)
+def later(document):
+    if isinstance(document, dict):
+        return {**{key: later(value) for key, value in document.items()}, 'added': [{}]}
+    return [later(value) for value in document] if isinstance(document, list) else document
+check(later(load(f'{folder}/report.json')), load(schema), jsonschema.Draft202012Validator)
 xml = junitparser.JUnitXml.fromfile(f'{folder}/report.xml')
 suites = [{'name': s.name, 'tests': s.tests, 'failures': s.failures, 'errors': s.errors, 'skipped': s.skipped,
   'cases': [[c.name, [type(r).__name__ for r in c.result]] for c in s]} for s in xml]

@@ -1,9 +1,12 @@
 use std::path::Path;
 
+use serde_json::json;
+
 use super::*;
 use crate::exit_code::ExitCode;
 use crate::findings::check;
 use crate::findings::{Finding, Findings, Rule, Ruling, Severity};
+use crate::plan::lanes::schema;
 
 static HEALTH: Rule =
     Rule { id: "unhealthy", severity: Severity::Error, exit: ExitCode::Unhealthy, docs: "" };
@@ -165,4 +168,20 @@ fn an_error_about_a_service_that_nobody_starts_now_is_a_warning() {
         policy.apply(&mut finding);
         assert_eq!(finding.severity, expected, "{service} {lane:?}");
     }
+}
+
+/// `PREFLIGHT_TEST_WRITE_DOCS=1` writes it.
+#[test]
+fn the_schema_for_editors_is_that_of_the_types_that_read_what_is_declared() {
+    let mut schema = schema::compose();
+    let ids: Vec<&str> = check::rules().map(|rule| rule.id).collect();
+    schema["$defs"]["Extension"]["properties"]["checks"]["propertyNames"] = json!({ "enum": ids });
+    let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/compose.json");
+    #[expect(clippy::disallowed_methods, reason = "a test is told whether to write")]
+    if std::env::var("PREFLIGHT_TEST_WRITE_DOCS").as_deref() == Ok("1") {
+        fs_err::write(&path, &text).unwrap();
+    }
+    let kept = fs_err::read_to_string(path).unwrap_or_default();
+    assert!(kept == text, "PREFLIGHT_TEST_WRITE_DOCS=1 writes schema/compose.json");
 }

@@ -1,8 +1,8 @@
 //! Lanes that somebody declares: labels, `x-preflight` of a service, `x-preflight` of the project.
 
 use indexmap::IndexMap;
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::draft::{Draft, Drafts, Written, fill, lane_name};
@@ -14,32 +14,48 @@ use crate::source::{Source, SourceError};
 use crate::source_map::{Place, SourceMap, Spanned};
 use crate::yaml;
 
-/// The top-level `x-preflight` mapping.
+/// What a Compose project says to preflight.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Extension {
-    /// Whether missing files are fetched.
+    /// Whether files that are missing are fetched.
     #[serde(default)]
     pub fetch: FetchPolicy,
-    /// Whether a models root that Docker has just fabricated may be filled.
-    #[serde(default)]
+    /// Whether a models root that Docker has just made up may be filled.
+    #[serde(default, deserialize_with = "flag")]
     pub create_root: bool,
-    /// `cortex`.
+    /// Lanes that are known by name: `cortex`.
     #[serde(default)]
     pub catalogue: Option<String>,
     /// Read by [`super::cards`].
     #[serde(default, rename = "gpus")]
+    #[cfg_attr(
+        test,
+        schemars(
+            schema_with = "super::schema::gpus",
+            description = "The GPUs of the host: a list by index, or a map of them by UUID."
+        )
+    )]
     _gpus: IgnoredAny,
     /// Read by [`crate::findings::policy_sources`].
     #[serde(default, rename = "checks")]
+    #[cfg_attr(
+        test,
+        schemars(
+            schema_with = "super::schema::checks",
+            description = "What findings weigh: `allow` makes a check a note, `deny` an error."
+        )
+    )]
     _checks: IgnoredAny,
-    /// By name.
+    /// The lanes, by name.
     #[serde(default)]
     lanes: IndexMap<String, Option<LaneExtension>>,
 }
 
 /// When files are fetched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub(super) enum FetchPolicy {
     /// What is missing.
@@ -49,27 +65,58 @@ pub(super) enum FetchPolicy {
     Never,
 }
 
-/// One lane of `x-preflight`. In a service's own `x-preflight`, `lane` names it.
+/// One lane: one model that the stack has to serve.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct LaneExtension {
+pub(super) struct LaneExtension {
+    /// Its name, in the `x-preflight` of a service; absent: it is called like the service.
     lane: Option<String>,
+    /// The service that serves it; absent: the one that opens its path.
     service: Option<String>,
+    /// Where its files come from: `hf://owner/repo[@revision][/path]`; absent: they are not fetched.
+    #[cfg_attr(test, schemars(regex(pattern = r"^hf://|\$")))]
     source: Option<String>,
+    /// Where the service sees it; absent: what the service's command opens.
     path: Option<String>,
+    /// Globs over the paths of a repository: what is fetched; absent: what the engine loads.
     #[serde(default)]
     include: Vec<String>,
+    /// Globs over the paths of a repository: what is left out.
     #[serde(default)]
     exclude: Vec<String>,
+    /// Whether the run fails when it is not ready; `false`: its problems are warnings.
+    #[serde(default, deserialize_with = "optional_flag")]
+    #[cfg_attr(test, schemars(with = "Option<bool>"))]
     required: Option<bool>,
+    /// How it is asked by `preflight smoke`.
     smoke: Option<SmokeExtension>,
 }
 
+/// How the running engine is asked.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct SmokeExtension {
+    /// Where it answers; absent: at its published port.
     url: Option<String>,
+    /// How much is asked of it; absent: `serves`.
     level: Option<Level>,
+}
+
+/// A yes or no, which is text where it comes from a variable: Compose gives the values of `x-` keys no type.
+fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    optional_flag(deserializer).map(Option::unwrap_or_default)
+}
+
+/// The same; null: not said.
+fn optional_flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    let said = Value::deserialize(deserializer)?;
+    if said.is_null() {
+        return Ok(None);
+    }
+    let wrong = || D::Error::custom(format!("{said} is neither `true` nor `false`"));
+    said.as_bool().or_else(|| parse_bool(said.as_str()?)).map(Some).ok_or_else(wrong)
 }
 
 /// Reads the labels `preflight.lane`, `.source`, `.path` and `.required` of every service. Without

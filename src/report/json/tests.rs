@@ -15,7 +15,7 @@ use crate::report::tests::{assert_same, rich, telling};
 fn violations(root: &Value, schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
     for (word, rule) in schema.as_object().into_iter().flatten() {
         let is_met = match word.as_str() {
-            "$schema" | "$defs" | "title" | "description" | "items" => true,
+            "$schema" | "$defs" | "title" | "$id" | "description" | "items" => true,
             // A reader takes what a later release has added; this one adds nothing unsaid.
             "properties" => {
                 let known = rule.as_object().unwrap();
