@@ -18,7 +18,7 @@ use super::table::{total_size, word};
 use super::text::Cleaner;
 use super::{Failure, FileReport, LaneReport, Report, Telling, Verdict, address};
 use super::{containers, human, json, memory, verdict};
-use crate::amount::size;
+use crate::amount::{count, size};
 use crate::exit_code::ExitCode;
 use crate::facts::model::FileState;
 use crate::findings::{Finding, Severity};
@@ -195,7 +195,11 @@ fn about(report: &Report) -> Vec<String> {
         _ => "by hand or in CI",
     };
     let took = report.timing.total().as_millis();
-    vec![report.timing.started(), format!("in {took} ms"), role.to_owned()]
+    let mut about = vec![report.timing.started(), format!("in {took} ms"), role.to_owned()];
+    about.extend(report.planned.map(|planned| {
+        format!("{} to fetch, {}", count(planned.files, "file"), size(planned.bytes))
+    }));
+    about
 }
 
 fn lane_told(lane: &LaneReport, cleaner: Cleaner<'_>) -> Lane {

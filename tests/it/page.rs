@@ -8,6 +8,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 
+use crate::hub_stack::{hub, stack};
 use crate::judge::named;
 use crate::sandbox::{Sandbox, repository};
 
@@ -124,6 +125,17 @@ fn a_page_shows_the_stack_and_points_at_what_is_broken_in_it() {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"\d{4}-\d\d-\d\dT[^<]* ms", "[time]");
     settings.bind(|| insta::assert_snapshot!(body));
+}
+
+#[test]
+fn a_page_says_how_much_a_fetch_would_bring() {
+    let hub = hub(&[]);
+    let sandbox = stack(&hub);
+    assert_eq!(page(&sandbox, "page", &["fetch", "--dry-run"]), Some(0));
+    let page = text(&sandbox, "page");
+    for said in ["to fetch, ", " to fetch</text>", "would fetch "] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ impl Picture {
         let mut drawing = Drawing { project, picture: Self::default(), nodes, edges };
         drawing.calls(&project.plan.wiring);
         for facts in lanes {
-            let lane = drawing.lane(&facts.lane);
+            let lane = drawing.lane(facts);
             drawing.gpus(lane, facts);
             for artifact in &facts.artifacts {
                 drawing.artifact((lane, &facts.lane.name), (artifact, &files(artifact, facts)));
@@ -120,10 +120,15 @@ impl Drawing<'_> {
         }
     }
 
-    fn lane(&mut self, lane: &Lane) -> usize {
+    fn lane(&mut self, facts: &LaneFacts) -> usize {
+        let lane = &facts.lane;
         let mut about = Vec::new();
         about.extend((!lane.required).then(|| "optional".to_owned()));
         about.extend(lane.source.as_ref().map(|source| source.value.to_string()));
+        about.extend(facts.source.planned.as_ref().map(|downloads| {
+            let bytes = downloads.iter().map(|download| download.file.size);
+            format!("{} to fetch", size(bytes.fold(0, u64::saturating_add)))
+        }));
         let node = self.node(Node {
             kind: Kind::Lane,
             name: lane.name.clone(),
