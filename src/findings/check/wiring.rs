@@ -34,6 +34,14 @@ fn about(finding: Finding, facts: &ProjectFacts<'_>, listener: &Listener) -> Fin
     }
 }
 
+/// Points at the port that an engine listens on as well, where it is written.
+fn with_port(finding: Finding, listener: &Listener) -> Finding {
+    match listener.port_place.span {
+        Some(_) => finding.also(&listener.port_place, "the port that it listens on"),
+        None => finding,
+    }
+}
+
 /// The published ports of a service; those of Docker's own choice among them.
 fn published<'a>(project: &'a Project, service: &str) -> impl Iterator<Item = &'a Port> {
     project.service(service).into_iter().flat_map(|service| &service.ports)

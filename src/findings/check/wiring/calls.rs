@@ -1,6 +1,6 @@
 //! Whether somebody answers where a client calls.
 
-use super::{is_loopback, published, publishes, wiring};
+use super::{is_loopback, published, publishes, wiring, with_port};
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
@@ -195,7 +195,7 @@ impl<'a> Call<'a> {
             );
             let fix = format!("write `{}`", target.at_port(listener.port));
             let finding = self.finding(&CALLS_OTHERWISE, message, fix);
-            return Some(finding.also(&listener.port_place, "the port that it listens on"));
+            return Some(with_port(finding, listener));
         }
         self.request(listener)
     }

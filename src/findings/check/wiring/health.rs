@@ -1,6 +1,6 @@
 //! Whether a health check can ever say that an engine is well, and whether there is one.
 
-use super::{about, is_loopback, wiring};
+use super::{about, is_loopback, wiring, with_port};
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
@@ -84,7 +84,7 @@ fn asks_nobody(
     let what = format!("the health check of service `{}`", listener.service);
     let fix = format!("ask port {} there", listener.port);
     let finding = nobody(facts, listener, asked, (&what, fix)).at(&test.place);
-    Some(finding.also(&listener.port_place, "the port that it listens on"))
+    Some(with_port(finding, listener))
 }
 
 /// The port of its own container that a check asks; absent: it asks none, or several.

@@ -1,6 +1,6 @@
 //! Whether engines that share their addresses listen on ports of their own.
 
-use super::{about, is_started, overlap, wiring};
+use super::{about, is_started, overlap, wiring, with_port};
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
@@ -101,8 +101,5 @@ fn on_host(listener: &Listener, service: &Service, port: &Port) -> Finding {
         port.target
     );
     let finding = Finding::new(&LISTENED_TWICE, message, fix).at(&port.place);
-    match listener.port_place.span {
-        Some(_) => finding.also(&listener.port_place, "the port that it listens on"),
-        None => finding,
-    }
+    with_port(finding, listener)
 }

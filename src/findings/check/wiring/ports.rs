@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{about, is_loopback, is_started, overlap, publishes, wiring};
+use super::{about, is_loopback, is_started, overlap, publishes, wiring, with_port};
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
@@ -90,10 +90,7 @@ fn unused(listener: &Listener, service: &Service) -> Option<Finding> {
     let outside = port.published.map(|published| format!("{published}:")).unwrap_or_default();
     let fix = format!("write `\"{outside}{}\"`, or `--port {}`", listener.port, port.target);
     let finding = Finding::new(&PORT_UNUSED, message, fix).at(&port.place);
-    Some(match listener.port_place.span {
-        Some(_) => finding.also(&listener.port_place, "the port that it listens on"),
-        None => finding,
-    })
+    Some(with_port(finding, listener))
 }
 
 /// Two services, each with a port of the host that the other has as well.
