@@ -171,6 +171,7 @@ mod policy;
 /// The README's main job.
 mod quickstart;
 /// What Docker Compose refuses, and who is to blame.
+mod recorded;
 mod refused_as_compose_does;
 /// One run, told to every program that reads reports.
 mod reports;

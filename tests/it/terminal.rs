@@ -14,14 +14,14 @@ use crate::sandbox::Sandbox;
 const WIDTHS: [u16; 3] = [60, 80, 120];
 
 /// A run whose streams are one terminal.
-struct Session {
+pub(crate) struct Session {
     child: Child,
     screen: File,
     shown: String,
 }
 
 impl Session {
-    fn start(mut command: Command, columns: u16) -> Self {
+    pub(crate) fn start(mut command: Command, columns: u16) -> Self {
         let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&screen).unwrap();
         unlockpt(&screen).unwrap();
@@ -53,7 +53,7 @@ impl Session {
     }
 
     /// The exit code, and all that was shown.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         assert!(!self.read_until("\0"));
         (self.child.wait().unwrap().code(), self.shown.replace("\r\n", "\n"))
     }
