@@ -8,19 +8,22 @@ mod used;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use self::balance::{Balance, Taker};
+use self::balance::{Balance, CONTEXT, Taker};
 use self::cards::HostCards;
 pub use self::host::{HostMemory, HostRoom};
 use self::used::Used;
 use crate::facts::model::{Content, Model, Shape as Layout, gguf};
 use crate::facts::{LaneFacts, ProjectFacts};
 use crate::plan::engine::memory::{
-    Beside, Checkpoint, Claim, Device, Largest, Loaded, Machine, Part, Processor, Room, Shape,
-    Sizing, Use,
+    Beside, Checkpoint, Claim, Device, Largest, Loaded, Machine, Part, Processor, Room, Served,
+    Shape, Sizing, Use,
 };
 use crate::plan::engine::{self, Share};
 use crate::project::mounts::Standpoint;
 use crate::regular_file;
+
+/// What is left of a card for what is not counted (llama.cpp `common/arg.cpp`, `--fit-target`).
+const LEFT: u64 = 1 << 30;
 
 /// More than the list of the processors of any machine takes.
 const LONGEST_LIST: u64 = 4 << 20;
@@ -49,6 +52,9 @@ pub struct LaneMemory {
     pub host: Option<HostRoom>,
     /// The largest value with which it fits.
     pub largest: Option<Largest>,
+    /// What its engine makes of it where it would take more than there is; absent: it is not left to it, or
+    /// that is not known.
+    pub served: Option<Served>,
     /// Whether it fits beside the other lanes.
     pub fits: Fits,
 }
@@ -194,9 +200,9 @@ pub fn work_out(
     }
     let mut devices = cards.devices();
     let judged = judge(lanes, project, &devices, &machines);
-    for (lane, (fits, largest)) in lanes.iter_mut().zip(judged) {
+    for (lane, judged) in lanes.iter_mut().zip(judged) {
         if let Some(memory) = &mut lane.memory {
-            (memory.fits, memory.largest) = (fits, largest);
+            Judged { fits: memory.fits, largest: memory.largest, served: memory.served } = judged;
         }
     }
     for device in &mut devices {
@@ -208,24 +214,36 @@ pub fn work_out(
     Host { devices, memory: Some(host) }
 }
 
-/// Whether each lane fits, and with which value it would.
+/// What comes of a lane's memory.
+#[derive(Default)]
+struct Judged {
+    fits: Fits,
+    largest: Option<Largest>,
+    served: Option<Served>,
+}
+
+/// Whether each lane fits, with which value it would, and what becomes of it.
 fn judge(
     lanes: &[LaneFacts],
     project: &ProjectFacts<'_>,
     devices: &[HostDevice],
     machines: &[Machine],
-) -> Vec<(Fits, Option<Largest>)> {
+) -> Vec<Judged> {
     let balances = Balance::all(project, lanes, devices);
     let each = lanes.iter().zip(machines).map(|(lane, machine)| {
-        let Some(memory) = &lane.memory else { return (Fits::Unknown, None) };
+        let Some(memory) = &lane.memory else { return Judged::default() };
         let fits = memory.fits_on_host().and(on_cards(lane, memory, &balances));
+        let free = room(lane, memory, &balances, CONTEXT);
+        let served = with_loaded(lane, |sizing, loaded| sizing.served(loaded, machine, &free));
+        let served = served.flatten();
         if fits == Fits::Yes && !memory.is_fitted {
-            return (fits, None);
+            return Judged { fits, served, largest: None };
         }
-        let room = room(lane, memory, &balances);
+        let room = room(lane, memory, &balances, LEFT);
         let smaller = share(lane, &balances, Balance::smaller_share);
         let largest = smaller.or_else(|| largest(lane, machine, &room));
-        (fits, largest.or_else(|| share(lane, &balances, Balance::larger_share)))
+        let largest = largest.or_else(|| share(lane, &balances, Balance::larger_share));
+        Judged { fits, largest, served }
     });
     each.collect()
 }
@@ -252,17 +270,15 @@ fn on_cards(lane: &LaneFacts, memory: &LaneMemory, balances: &[Balance<'_>]) -> 
     each.reduce(Fits::and).unwrap_or_default()
 }
 
-/// How much a lane may take, where that is known. Of a card something is left for what is not counted
-/// (llama.cpp `common/arg.cpp`, `--fit-target`).
-fn room(lane: &LaneFacts, memory: &LaneMemory, balances: &[Balance<'_>]) -> Vec<Room> {
-    const LEFT: u64 = 1 << 30;
+/// How much a lane may take, where that is known. Of a card so much is `kept` for what is not counted.
+fn room(lane: &LaneFacts, memory: &LaneMemory, balances: &[Balance<'_>], kept: u64) -> Vec<Room> {
     let mut room: Vec<Room> = Vec::new();
     for balance in balances {
         let Some(taker) = balance.taker(lane) else { continue };
         let left = balance.left_for(taker);
         let bytes = match taker.claim {
             Some(claim) => claim.bytes.min(left),
-            None => left.saturating_sub(LEFT),
+            None => left.saturating_sub(kept),
         };
         let is_narrow = balance.cards.len() == 1 || room.is_empty();
         for device in taker.parts.iter().map(|part| part.device).filter(|_| is_narrow) {

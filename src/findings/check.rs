@@ -99,6 +99,7 @@ pub static CHECKS: &[&Check] = &[
     &fit::shares::CHECK,
     &fit::cards::CHECK,
     &fit::host::CHECK,
+    &fit::made_to_fit::CHECK,
     &wiring::patience::CHECK,
     &container::inside::CHECK,
     &proof::CHECK,

@@ -11,7 +11,7 @@ use crate::facts::memory::{HostDevice, LaneMemory, SizeSource};
 use crate::findings::{Finding, Label, Ruling, Severity};
 use crate::options::Role;
 use crate::plan::engine::Engine;
-use crate::plan::engine::memory::Part;
+use crate::plan::engine::memory::{Largest, Part};
 use crate::report::redact::Redactor;
 use crate::report::redact::unseen::{is_unprintable, push_json_escaped};
 use crate::source_map::{SourceMap, Span};
@@ -81,6 +81,8 @@ struct Memory {
     host: Option<WireHost>,
     #[serde(skip_serializing_if = "Option::is_none")]
     largest: Option<WireLargest>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    served: Vec<WireLargest>,
 }
 
 #[derive(Debug, Serialize)]
@@ -304,11 +306,18 @@ impl Texts<'_> {
                 swap_bytes: host.swap,
                 limited: host.is_limit,
             }),
-            largest: memory.largest.as_ref().map(|largest| WireLargest {
-                flag: self.text(&largest.flag),
-                value: self.text(&largest.value),
-            }),
+            largest: memory.largest.as_ref().map(|largest| self.largest(largest)),
+            served: memory
+                .served
+                .iter()
+                .flat_map(|served| &served.values)
+                .map(|value| self.largest(value))
+                .collect(),
         }
+    }
+
+    fn largest(self, largest: &Largest) -> WireLargest {
+        WireLargest { flag: self.text(&largest.flag), value: self.text(&largest.value) }
     }
 
     fn device(self, device: &HostDevice) -> WireDevice {

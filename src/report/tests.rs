@@ -10,7 +10,7 @@ use crate::findings::Rule;
 use crate::options::Choices;
 use crate::options::{self, Charset, OptionsError, ProgressStyle, ReportOptions};
 use crate::plan::engine::Share;
-use crate::plan::engine::memory::{Claim, Device, Largest, Part, Use};
+use crate::plan::engine::memory::{Claim, Device, Largest, Part, Served, Use, Whole};
 use crate::plan::lanes::{Origin, Traced};
 use crate::report::redact::unseen::is_unprintable;
 use crate::source::Source;
@@ -297,6 +297,11 @@ fn memory() -> LaneMemory {
         devices: vec![Some("0".to_owned()), None],
         claim: Some(Claim { share: Share(920_000) }),
         largest: Some(Largest { flag: "-c".to_owned(), value: "4096".to_owned() }),
+        served: Some(Served {
+            values: vec![Largest { flag: "-c".to_owned(), value: "8192".to_owned() }],
+            whole: Whole::Tokens(131_072),
+            is_least: false,
+        }),
         host: Some(HostRoom { memory: 1 << 30, swap: None, is_limit: true, may_lock: false }),
         fits: Fits::No,
         ..LaneMemory::default()

@@ -4,6 +4,7 @@
 use crate::sandbox::Sandbox;
 
 const VLLM: &str = "vllm/vllm-openai:v0.12.0";
+const NEWER_VLLM: &str = "vllm/vllm-openai:v0.28.0";
 const CUDA: &str = "ghcr.io/ggml-org/llama.cpp:server-cuda";
 const CPU: &str = "ghcr.io/ggml-org/llama.cpp:server";
 const MODEL: &str = "-m /models/gguf/tiny-Q4_K_M.gguf";
@@ -11,6 +12,14 @@ const GPU: &str = "gpus: [{device_ids: [\"0\"]}]";
 
 /// A service: its name, its image, what follows the model, and what else it says.
 type Service<'a> = (&'a str, &'a str, &'a str, &'a str);
+
+const IDS: [&str; 5] = [
+    "gpu-memory-short",
+    "gpu-overcommitted",
+    "host-memory-short",
+    "host-memory-tight",
+    "made-to-fit",
+];
 
 /// The exit code, and what is said of memory: severity, id and message.
 fn told(head: &str, services: &[Service<'_>], arguments: &[&str]) -> (i32, String) {
@@ -23,7 +32,8 @@ fn told(head: &str, services: &[Service<'_>], arguments: &[&str]) -> (i32, Strin
 fn told_with_fixes(head: &str, services: &[Service<'_>], arguments: &[&str]) -> (i32, Vec<String>) {
     let mut text = format!("{head}\nservices:\n");
     for (name, image, words, more) in services {
-        let model = if *image == VLLM { "--model /models/vllm/tiny/bf16" } else { MODEL };
+        let model =
+            if image.starts_with("vllm/") { "--model /models/vllm/tiny/bf16" } else { MODEL };
         text += &format!(
             "  {name}:\n    image: {image}\n    command: {model} {words}\n    volumes: \
              [\"./models:/models:ro\"]\n    {}\n",
@@ -33,11 +43,10 @@ fn told_with_fixes(head: &str, services: &[Service<'_>], arguments: &[&str]) -> 
     let mut command = vec!["verify", "--color", "never"];
     command.extend(arguments);
     let run = Sandbox::quickstart().file("compose.yaml", text).run(&command);
-    let ids = ["gpu-memory-short", "gpu-overcommitted", "host-memory-short", "host-memory-tight"];
     let blocks = run.stdout.split("\n\n").filter_map(|block| {
         let title = block.lines().next()?;
         let fix = block.lines().find_map(|line| line.trim().strip_prefix("= help: "));
-        let is_told = ids.iter().any(|id| title.contains(&format!("[{id}]: ")));
+        let is_told = IDS.iter().any(|id| title.contains(&format!("[{id}]: ")));
         is_told.then(|| format!("{title}\n  {}", fix.unwrap_or_default()))
     });
     (run.code.unwrap(), blocks.collect())
@@ -67,6 +76,36 @@ fn a_lane_that_needs_more_than_its_card_has_does_not_start() {
     let head = "x-preflight: {}";
     let (code, text) = told(head, &reader("-ngl 99 -c 30000000"), &["--gpus", "24GB"]);
     assert_eq!((code, text.as_str()), (21, refused));
+}
+
+#[test]
+fn what_is_made_of_a_lane_that_is_made_to_fit_is_a_note() {
+    let said = |words: &str| format!("-c 30000000 -ub 1 {words}");
+    let reader = |words: &'static str| [("reader", CUDA, words, GPU)];
+    let note =
+        "note[made-to-fit]: llama.cpp makes `reader` fit by itself: about `-ngl 2`, of 3 layers";
+    on_cards(CARD, &[("reader", CUDA, &said(""), GPU)], 0, note);
+    on_cards("[{memory: 80GB}]", &[("reader", CUDA, &said(""), GPU)], 0, "");
+    on_cards("", &[("reader", CUDA, &said(""), GPU)], 0, "");
+    // What is said of the layers, or of fitting, stands.
+    for words in ["-fit off -ngl 99", "-ngl 99", "-sm row"] {
+        let (_, text) = told(
+            &format!("x-preflight: {{gpus: {CARD}}}"),
+            &[("reader", CUDA, &said(words), GPU)],
+            &[],
+        );
+        assert!(!text.contains("made-to-fit"), "{words}: {text}");
+    }
+    on_cards(CARD, &reader(""), 0, "");
+    // vLLM says how large a cache there is.
+    let note = "note[made-to-fit]: vLLM makes `chat` fit by itself: no less than `--max-model-len 128`, of \
+                256 tokens";
+    let newer = |cache: &str| {
+        let service = format!("--max-model-len auto --kv-cache-memory-bytes {cache}");
+        told("", &[("chat", NEWER_VLLM, &service, GPU)], &[])
+    };
+    assert_eq!(newer("40000"), (0, note.to_owned()));
+    assert_eq!(newer("400000"), (0, String::new()));
 }
 
 #[test]

@@ -5,6 +5,7 @@ pub mod cache_size;
 pub mod cards;
 pub mod gpu_use;
 pub mod host;
+pub mod made_to_fit;
 pub mod ranks;
 pub mod shared_memory;
 pub mod shares;
@@ -20,13 +21,14 @@ use crate::project::Service;
 use crate::project::gpus::Gpus;
 
 /// Those that say nothing of a lane's files.
-pub(super) static ELSEWHERE: [&Check; 6] = [
+pub(super) static ELSEWHERE: [&Check; 7] = [
     &gpu_use::CHECK,
     &ranks::CHECK,
     &shared_memory::CHECK,
     &shares::CHECK,
     &cards::CHECK,
     &host::CHECK,
+    &made_to_fit::CHECK,
 ];
 
 /// A lane whose engine is started by a service of the project.

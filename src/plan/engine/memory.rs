@@ -173,6 +173,26 @@ pub struct Largest {
     pub value: String,
 }
 
+/// What an engine makes of a lane that would take more than there is, where it is left to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// The flags that would say the same.
+    pub values: Vec<Largest>,
+    /// What there is without that.
+    pub whole: Whole,
+    /// Whether it is no less than that; otherwise about that.
+    pub is_least: bool,
+}
+
+/// All of what only a part is served of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whole {
+    /// Tokens that a model was made for.
+    Tokens(u64),
+    /// Layers of a model, with what follows the last one as one more.
+    Layers(u64),
+}
+
 /// What an engine takes of each device that it uses, whatever its model needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
@@ -246,6 +266,13 @@ pub trait Sizing: fmt::Debug + Send + Sync {
     /// is served at least.
     fn is_fitted(&self) -> bool {
         false
+    }
+
+    /// What it makes of itself where it would take more than `room`, which has one entry for each device that is
+    /// known; absent: it takes no more, it is not left to it, or that is not known.
+    fn served(&self, loaded: &Loaded<'_>, machine: &Machine, room: &[Room]) -> Option<Served> {
+        let _ = (loaded, machine, room);
+        None
     }
 
     /// What the engine refuses of its settings for a GGUF file of that shape; absent: nothing, or that is

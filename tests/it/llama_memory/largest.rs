@@ -92,6 +92,42 @@ fn the_context_that_nobody_says_is_as_long_as_the_server_makes_it() {
 }
 
 #[test]
+fn a_context_that_is_made_to_fit_is_about_as_long_as_is_told() {
+    // A server without a device is held against all of the host's memory: all of it but this is to be left.
+    const ROOM: u64 = 96;
+    let host = fs_err::read_to_string("/proc/meminfo").unwrap();
+    let total = host.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap();
+    let total: u64 = total.trim().strip_suffix("kB").unwrap().trim().parse().unwrap();
+    let left = (total / 1024 - ROOM).to_string();
+    for name in ["llama", "gemma3", "qwen3moe", "deepseek2"] {
+        let mut model = named(name);
+        let key = format!("{name}.context_length");
+        model.document.key(&key).value = [4_u32, 4_000_000].map(u32::to_le_bytes).concat();
+        let sandbox = Sandbox::new().file("model.gguf", model.document.bytes());
+        for words in ["-np 1", "-np 3", "-np 2 -kvu", ""] {
+            let words = format!("{words} -fit on -fitt {left}");
+            let command = format!("-m /model.gguf {words}");
+            let service = json!({
+                "image": "ghcr.io/ggml-org/llama.cpp:server-b11669",
+                "volumes": ["./model.gguf:/model.gguf:ro"],
+                "command": command.split_ascii_whitespace().collect::<Vec<_>>(),
+            });
+            let told = memory(&sandbox, &service, &[])["served"].clone();
+            assert_eq!(told[0]["flag"], "-c", "{name} {words}: {told}");
+            let told = told[0]["value"].as_str().unwrap();
+            let Some(server) = server() else { continue };
+            let cache = |words: &str| {
+                let log = logged(&server, &sandbox.path().join("model.gguf"), words).unwrap();
+                let sizes = log.iter().filter(|((kind, _), _)| kind == "KV");
+                sizes.flat_map(|(_, sizes)| sizes).sum::<f64>()
+            };
+            let (made, said) = (cache(&words), cache(&format!("{words} -fit off -c {told}")));
+            assert!((0.8..1.02).contains(&(said / made)), "{name} {words}: {said} of {made}");
+        }
+    }
+}
+
+#[test]
 fn tensors_lie_where_a_pattern_puts_them() {
     let model = named("qwen3moe");
     let sandbox = Sandbox::new().file("model.gguf", model.document.bytes());

@@ -11,6 +11,7 @@ mod largest;
 mod layers;
 mod placement;
 mod refusals;
+mod served;
 mod settings;
 mod sums;
 mod weights;
@@ -21,18 +22,15 @@ use self::cache::Cells;
 use self::largest::Fitting;
 use self::layers::Layers;
 use self::placement::Places;
-use self::settings::{Backend, Settings};
+use self::settings::{Backend, LEAST_CONTEXT, Settings};
 use self::sums::{hull, padded};
 use crate::plan::engine::Refusal;
 use crate::plan::engine::arguments::Arguments;
 use crate::plan::engine::image::Image;
 use crate::plan::engine::memory::{
-    Beside, Device, Devices, Largest, Loaded, Machine, Part, Room, Shape, Sizing, Use,
+    Beside, Device, Devices, Largest, Loaded, Machine, Part, Room, Served, Shape, Sizing, Use,
 };
 use crate::plan::engine::reading::Reading;
-
-/// What the context is at least made to be where it is made to fit (`-fitc`).
-const LEAST_CONTEXT: u64 = 4096;
 
 /// The architecture whose attention is computed in steps, whatever is said
 /// (`src/llama-context.cpp`).
@@ -86,8 +84,8 @@ fn is_firm(arguments: &Arguments, reading: &Reading<'_>, image: Option<&Image>) 
 impl Sizing for Server {
     fn parts(&self, loaded: &Loaded<'_>, machine: &Machine) -> Option<Vec<Part>> {
         let model = loaded.model?;
-        let devices = match (self.model.backend, machine.devices) {
-            (Backend::Processor, _) => Devices::Count(0),
+        let devices = match (self.model.backend, self.model.sees(machine.devices)) {
+            (Backend::Processor, devices) => devices,
             // Docker's default runtime may hand in what nobody asks for.
             (Backend::Cuda, Devices::Count(0)) | (_, Devices::Unknown) => return None,
             (Backend::Cuda | Backend::Other, devices) => devices,
@@ -110,6 +108,11 @@ impl Sizing for Server {
 
     fn largest(&self, loaded: &Loaded<'_>, machine: &Machine, room: &[Room]) -> Option<Largest> {
         Fitting { server: self, loaded, machine, room }.largest()
+    }
+
+    fn served(&self, loaded: &Loaded<'_>, machine: &Machine, room: &[Room]) -> Option<Served> {
+        let room = &served::room(&self.model, machine, room);
+        Fitting { server: self, loaded, machine, room }.served()
     }
 
     fn is_firm(&self) -> bool {
@@ -176,6 +179,14 @@ fn in_one(parts: Vec<Part>, use_for: Use) -> Vec<Part> {
 }
 
 impl Settings {
+    /// The devices that it has code for.
+    fn sees(&self, devices: Devices) -> Devices {
+        match self.backend {
+            Backend::Processor => Devices::Count(0),
+            Backend::Cuda | Backend::Other => devices,
+        }
+    }
+
     /// What a model takes, whatever becomes of what was not said.
     fn ways(&self, shape: &Shape, machine: &Machine) -> Option<Vec<Part>> {
         if shape.architecture == UNFUSED && !self.is_unfused {

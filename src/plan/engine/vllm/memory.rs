@@ -20,7 +20,8 @@ use self::states::{Carried, Family};
 use self::weights::Weight;
 use crate::plan::engine::arguments::Arguments;
 use crate::plan::engine::memory::{
-    Checkpoint, Claim, Device, Devices, Largest, Loaded, Machine, Part, Room, Shortage, Sizing, Use,
+    Checkpoint, Claim, Device, Devices, Largest, Loaded, Machine, Part, Room, Served, Shortage,
+    Sizing, Use, Whole,
 };
 use crate::plan::engine::reading::Reading;
 
@@ -80,15 +81,23 @@ impl Sizing for Server {
     }
 
     fn largest(&self, loaded: &Loaded<'_>, machine: &Machine, room: &[Room]) -> Option<Largest> {
-        let checkpoint = loaded.checkpoint.filter(|_| !room.is_empty())?;
-        if self.0.cache.is_some() {
-            return None;
-        }
-        let tokens = self.longest(checkpoint, |server| {
-            let parts = server.parts(loaded, machine).unwrap_or_default();
-            room.iter().all(|room| high(&parts, room.device).is_some_and(|high| high <= room.bytes))
-        })?;
-        Some(Largest { flag: "--max-model-len".to_owned(), value: tokens.to_string() })
+        self.longest_within(loaded, machine, room).map(largest)
+    }
+
+    fn served(&self, loaded: &Loaded<'_>, machine: &Machine, room: &[Room]) -> Option<Served> {
+        let checkpoint = loaded.checkpoint.filter(|_| self.is_fitted())?;
+        let own = self.own(checkpoint)?;
+        let held = || {
+            let layers = Layers::of(checkpoint)?;
+            self.longest_held(checkpoint, &layers)
+        };
+        let tokens = if self.0.cache.is_some() || self.0.blocks.is_some() {
+            held()?
+        } else {
+            self.longest_within(loaded, machine, room)?
+        };
+        let values = vec![largest(tokens)];
+        (tokens < own).then_some(Served { values, whole: Whole::Tokens(own), is_least: true })
     }
 
     fn is_fitted(&self) -> bool {
@@ -105,18 +114,13 @@ impl Sizing for Server {
         if held.needed <= held.there {
             return None;
         }
-        let longest = self.longest(checkpoint, |server| {
-            let held =
-                server.tokens(checkpoint).and_then(|it| server.held(checkpoint, &layers, it));
-            held.is_some_and(|held| held.most_needed <= held.least_there)
-        });
         Some(Shortage {
             flag: held.given.flag.clone(),
             said: held.given.text.clone(),
             there: held.there,
             needed: held.needed,
             tokens,
-            longest: longest.filter(|_| layers.is_certain && !self.0.is_special),
+            longest: self.longest_held(checkpoint, &layers),
             is_certain: self.0.is_stock,
         })
     }
@@ -131,6 +135,10 @@ struct Held<'a> {
     /// Bytes that the request takes, at least and at most.
     needed: u64,
     most_needed: u64,
+}
+
+fn largest(tokens: u64) -> Largest {
+    Largest { flag: "--max-model-len".to_owned(), value: tokens.to_string() }
 }
 
 /// The most that all parts on a device take; absent: not known.
@@ -291,6 +299,28 @@ impl Server {
         };
         let held = stages.filter(|own| own.is_certain).map(one);
         held.min_by_key(|held| held.there.saturating_sub(held.needed))
+    }
+
+    /// Tokens of the longest request for which a cache that is told how large it is to be has room, as
+    /// [`Server::longest`] has it.
+    fn longest_held(&self, checkpoint: &Checkpoint, layers: &Layers) -> Option<u64> {
+        let longest = self.longest(checkpoint, |server| {
+            let held = server.tokens(checkpoint).and_then(|it| server.held(checkpoint, layers, it));
+            held.is_some_and(|held| held.most_needed <= held.least_there)
+        });
+        longest.filter(|_| layers.is_certain && !self.0.is_special)
+    }
+
+    /// Tokens of the longest request for which there is room on the devices, as [`Server::longest`] has it.
+    fn longest_within(&self, loaded: &Loaded<'_>, machine: &Machine, room: &[Room]) -> Option<u64> {
+        let checkpoint = loaded.checkpoint.filter(|_| !room.is_empty())?;
+        if self.0.cache.is_some() {
+            return None;
+        }
+        self.longest(checkpoint, |server| {
+            let parts = server.parts(loaded, machine).unwrap_or_default();
+            room.iter().all(|room| high(&parts, room.device).is_some_and(|high| high <= room.bytes))
+        })
     }
 
     /// Tokens of the longest request with which it fits, in whole blocks; absent: none does, or all do. Where

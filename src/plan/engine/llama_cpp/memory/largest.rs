@@ -1,7 +1,7 @@
 //! The largest context, or the placement, with which a server fits into what there is of memory.
 
-use crate::plan::engine::llama_cpp::memory::settings::Settings;
-use crate::plan::engine::llama_cpp::memory::{LEAST_CONTEXT, Server};
+use crate::plan::engine::llama_cpp::memory::Server;
+use crate::plan::engine::llama_cpp::memory::settings::{LEAST_CONTEXT, Settings};
 use crate::plan::engine::memory::{
     Device, Devices, Largest, Loaded, Machine, Part, Room, Shape, Sizing as _, Use,
 };
@@ -30,21 +30,20 @@ impl Fitting<'_> {
         if self.fits(|_| {})? {
             return None;
         }
-        self.longest(context)
+        self.longest(LEAST_CONTEXT, context)
             .map(|context| largest("-c", context))
             .or_else(|| Some(largest("-ncmoe", self.fewest_experts(shape)?)))
             .or_else(|| Some(largest("-ngl", self.most_layers(shape)?)))
     }
 
-    /// The longest context below `asked`; absent: there is no room for one that is of use.
-    fn longest(&self, asked: u64) -> Option<u64> {
-        let settings = &self.server.model;
-        let step = STEP * if settings.is_unified { 1 } else { settings.slots.clamp(1, 256) };
+    /// The longest context below `asked`, and no shorter than `least`; absent: there is no room for one.
+    pub(super) fn longest(&self, least: u64, asked: u64) -> Option<u64> {
+        let step = STEP * self.server.model.streams().min(256);
         let fits = |steps: u64| {
             let context = Some(steps * step);
             self.fits(|settings| settings.context = context)
         };
-        let mut low = LEAST_CONTEXT.min(asked).div_ceil(step).max(1);
+        let mut low = least.min(asked).div_ceil(step).max(1);
         let mut high = asked / step + 1;
         if low >= high || !fits(low)? {
             return None;
@@ -61,7 +60,7 @@ impl Fitting<'_> {
     }
 
     /// Of how many layers the experts have to be on the host.
-    fn fewest_experts(&self, shape: &Shape) -> Option<u64> {
+    pub(super) fn fewest_experts(&self, shape: &Shape) -> Option<u64> {
         let has_experts = shape.tensors.iter().any(|tensor| tensor.name.contains("_exps."));
         let settings = &self.server.model;
         let keeps = settings.build.is_none_or(|build| build >= KEEPS_EXPERTS_SINCE);
@@ -75,7 +74,7 @@ impl Fitting<'_> {
     }
 
     /// How many layers may be on devices.
-    fn most_layers(&self, shape: &Shape) -> Option<u64> {
+    pub(super) fn most_layers(&self, shape: &Shape) -> Option<u64> {
         let placement = &self.server.model.placement;
         if !self.has_devices() || placement.is_special {
             return None;
@@ -87,26 +86,31 @@ impl Fitting<'_> {
     }
 
     /// The context that there is where all of it fits.
-    fn whole(&self, settings: &Settings) -> Option<u64> {
+    pub(super) fn whole(&self, settings: &Settings) -> Option<u64> {
         settings.contexts(self.loaded.model?.number("context_length"))?.last().copied()
     }
 
-    fn has_devices(&self) -> bool {
+    pub(super) fn has_devices(&self) -> bool {
         self.machine.devices != Devices::Count(0)
     }
 
     /// Whether the server fits after a change of how it is set, whatever of its bounds is true; absent: not
     /// known.
     fn fits(&self, change: impl FnOnce(&mut Settings)) -> Option<bool> {
+        let parts = self.parts(change)?;
+        let mut rooms = self.room.iter();
+        rooms.try_fold(true, |fits, room| Some(fits && taken(&parts, room.device)? <= room.bytes))
+    }
+
+    /// What the server takes after a change of how it is set, if it is not made to fit.
+    pub(super) fn parts(&self, change: impl FnOnce(&mut Settings)) -> Option<Vec<Part>> {
         let context = self.whole(&self.server.model);
         let mut model = Settings { fits: false, context, ..self.server.model.clone() };
         change(&mut model);
         let (context, draft) = (model.context, self.server.draft.clone());
         let draft = Settings { fits: false, context, ..draft };
         let server = Server { model, draft, is_firm: self.server.is_firm };
-        let parts = server.parts(self.loaded, self.machine)?;
-        let mut rooms = self.room.iter();
-        rooms.try_fold(true, |fits, room| Some(fits && taken(&parts, room.device)? <= room.bytes))
+        server.parts(self.loaded, self.machine)
     }
 }
 
@@ -121,7 +125,7 @@ fn taken(parts: &[Part], device: Device) -> Option<u64> {
     })
 }
 
-fn largest(flag: &str, value: u64) -> Largest {
+pub(super) fn largest(flag: &str, value: u64) -> Largest {
     Largest { flag: flag.to_owned(), value: value.to_string() }
 }
 

@@ -25,6 +25,11 @@ const FITS_SINCE: u32 = 7407;
 const ONE_FOR_ALL_UNTIL: u32 = 10_541;
 const ONE_FOR_EACH_SINCE: u32 = 11_669;
 
+/// What is left free of each device where it is made to fit, in MiB, and the tokens of the shortest context that
+/// it is made for, where nobody says so (common/common.h `fit_params_target`, `fit_params_min_ctx`).
+const LEFT_FREE: u64 = 1024;
+pub(super) const LEAST_CONTEXT: u64 = 4096;
+
 /// Since when, and until what was not said was made to fit, the context was this where nobody said how
 /// long it is to be (#10136).
 const SHORT_SINCE: u32 = 4014;
@@ -75,6 +80,11 @@ pub(super) struct Settings {
     pub(super) offloads_projector: bool,
     /// Whether what was not said is made to fit into what is free.
     pub(super) fits: bool,
+    /// Bytes of each device that are left free by that.
+    pub(super) left_free: u64,
+    /// Tokens of the context of each stream that are left by that; absent: all of them, as `-c 0` asks for
+    /// (#19070).
+    pub(super) least_context: Option<u64>,
     /// How weights are placed.
     pub(super) placement: Placement,
     /// What it keeps and locks.
@@ -175,6 +185,8 @@ impl Settings {
             ),
             fits: is_since(FITS_SINCE)
                 && !words.text("--fit", "LLAMA_ARG_FIT").is_some_and(|text| is_off(&text)),
+            left_free: left_free(&words),
+            least_context: least_context(&words),
             placement: Placement::of(&words),
             beside: Beside {
                 kept: kept(&words).filter(|_| is_since(KEEPS_SINCE) && !embeds(&words)),
@@ -222,6 +234,11 @@ impl Settings {
         Some(contexts.into_iter().map(most).collect())
     }
 
+    /// How many caches the slots share, or have of their own.
+    pub(super) fn streams(&self) -> u64 {
+        if self.is_unified { 1 } else { self.slots.max(1) }
+    }
+
     /// Whether only as many outputs are reserved as there are slots.
     pub(super) fn has_few_outputs(&self) -> bool {
         self.build.is_none_or(|build| build >= FEW_OUTPUTS_SINCE)
@@ -264,6 +281,19 @@ fn context(words: &Words<'_>, slots: u64, is_since: impl Fn(u32) -> bool) -> Opt
         None => each.map(|each| each.saturating_mul(slots)).or(unsaid),
         Some(said) => Some(said).filter(|context| *context > 0),
     }
+}
+
+/// The most that is left free of a device (`--fit-target`).
+fn left_free(words: &Words<'_>) -> u64 {
+    let said = words.text("--fit-target", "LLAMA_ARG_FIT_TARGET").unwrap_or_default();
+    let each = said.split([',', '/']).filter_map(|part| part.trim().parse::<u64>().ok());
+    each.max().unwrap_or(LEFT_FREE).saturating_mul(1 << 20)
+}
+
+fn least_context(words: &Words<'_>) -> Option<u64> {
+    let asks_for_all = words.number("--ctx-size", "LLAMA_ARG_CTX_SIZE") == Some(0);
+    let said = words.number("--fit-ctx", "LLAMA_ARG_FIT_CTX").unwrap_or(LEAST_CONTEXT);
+    (!asks_for_all).then_some(said)
 }
 
 /// Whether weights are read where the file is mapped.

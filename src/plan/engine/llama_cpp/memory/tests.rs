@@ -30,6 +30,8 @@ pub(super) fn settings(slots: u64, is_unified: bool) -> Settings {
         offloads_cache: true,
         offloads_projector: true,
         fits: false,
+        left_free: 1 << 30,
+        least_context: Some(4096),
         placement: Placement::default(),
         beside: Beside::default(),
         is_cut: false,
