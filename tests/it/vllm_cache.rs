@@ -15,6 +15,10 @@ use crate::vllm_flags::{Dice, answers};
 /// How many models each release is asked for.
 const CASES: usize = 400;
 
+/// What is asked for, each followed by `ForCausalLM`.
+const CLASSES: [&str; 8] =
+    ["Llama", "Llama", "Mistral", "Gemma3", "GptOss", "Qwen3", "DeepseekV3", "DeepseekV32"];
+
 /// A model, what a command says, and what a rank of it keeps.
 struct Case {
     config: Value,
@@ -46,13 +50,17 @@ fn config(dice: &mut Dice) -> Value {
         "num_key_value_heads": number(dice, &[1, 2, 4, 8]),
         "head_dim": number(dice, &[64, 128, 256]), "torch_dtype": "bfloat16"});
     let window = number(dice, &[128, 512, 1024, 4096]);
-    let class = dice.of(&["Llama", "Llama", "Mistral", "Gemma3", "GptOss", "Qwen3", "DeepseekV3"]);
+    let class = dice.of(&CLASSES);
     config["architectures"] = json!([format!("{class}ForCausalLM")]);
     match class {
         "Mistral" | "Gemma3" | "GptOss" => config["sliding_window"] = json!(window),
-        "DeepseekV3" => {
+        "DeepseekV3" | "DeepseekV32" => {
             config["kv_lora_rank"] = json!(512);
             config["qk_rope_head_dim"] = json!(64);
+            if class == "DeepseekV32" {
+                config["index_topk"] = json!(2048);
+                config["index_head_dim"] = json!(number(dice, &[64, 128, 256]));
+            }
         }
         "Qwen3" => {
             let kinds = ["full_attention", "sliding_attention"];
@@ -94,7 +102,7 @@ impl Case {
             _ => listed == "sliding_attention",
         };
         match class {
-            "DeepseekV3ForCausalLM" => "latent",
+            "DeepseekV3ForCausalLM" | "DeepseekV32ForCausalLM" => "latent",
             _ if is_windowed => "window",
             _ => "all",
         }
@@ -104,6 +112,13 @@ impl Case {
     fn question(&self, batches: u64) -> Value {
         let layers = self.number("num_hidden_layers");
         let layer = |layer: u64| match self.kept(layer) {
+            "latent" if self.is_sparse() => {
+                // With numbers of 8 bits it has a layout of its own.
+                let width = if self.bytes == 1 { 656 } else { 576 };
+                let head = self.number("index_head_dim");
+                json!([{"kept": "latent", "heads": 1, "width": width},
+                    {"kept": "index", "heads": 1, "width": head + head / 128 * 4}])
+            }
             "latent" => json!({"kept": "latent", "heads": 1, "width": 576}),
             kept => json!({"kept": kept, "number": self.config["sliding_window"],
                 "heads": (self.number("num_key_value_heads") / self.ranks).max(1),
@@ -124,9 +139,25 @@ impl Case {
             "batches": batches, "cache": self.cache})
     }
 
+    /// Whether an index is kept beside each vector.
+    fn is_sparse(&self) -> bool {
+        self.config["index_topk"].is_u64()
+    }
+
+    /// The same where the release does as the question says: in newer ones a backend decides what an index has
+    /// beside it with numbers of 8 bits.
+    fn of_release(self, release: &str) -> Self {
+        let bytes = if self.is_sparse() && release != "0.12.0" { 2 } else { self.bytes };
+        Self { bytes, ..self }
+    }
+
     /// What is said of it.
     fn shortage(&self, release: &str) -> Option<Shortage> {
-        let kind = if self.bytes == 1 { "fp8" } else { "auto" };
+        let kind = match self.bytes {
+            1 => "fp8",
+            _ if self.is_sparse() => "bfloat16",
+            _ => "auto",
+        };
         let words = format!(
             "--max-model-len {} --block-size {} --max-num-batched-tokens {} \
              --kv-cache-dtype {kind} -tp {} -pp {} --kv-cache-memory-bytes {}",
@@ -197,7 +228,7 @@ pub(crate) fn seed(usual: u64) -> u64 {
 fn hold(release: &str, seed_of_release: u64) {
     let Some(judge) = judge() else { return };
     let mut dice = Dice(seed(seed_of_release));
-    let cases: Vec<Case> = (0..CASES).map(|_| case(&mut dice)).collect();
+    let cases: Vec<Case> = (0..CASES).map(|_| case(&mut dice).of_release(release)).collect();
     let questions: Vec<Value> =
         cases.iter().flat_map(|case| [case.question(1), case.question(2)]).collect();
     let answers = judged(&judge, release, &questions);

@@ -105,7 +105,7 @@ impl Sizing for Server {
     }
 
     fn shortage(&self, checkpoint: &Checkpoint) -> Option<Shortage> {
-        if self.0.overrides || self.0.is_of_vectors || self.0.length == Length::Fitted {
+        if self.0.overrides || !self.is_of_text(checkpoint) || self.0.length == Length::Fitted {
             return None;
         }
         let tokens = self.tokens(checkpoint)?;
@@ -244,24 +244,33 @@ impl Server {
 
     /// What the cache of the layers of one stage takes on each of its ranks.
     fn cache(&self, checkpoint: &Checkpoint, layers: Option<&Layers>, own: &Own) -> Cached {
-        if self.0.is_of_vectors {
+        if layers::keep_nothing(checkpoint) {
             return Cached { low: 0, high: Some(0), is_exact: false };
         }
+        // What is asked for vectors may look both ways as well.
+        let is_of_text = self.is_of_text(checkpoint);
         if let Some(given) = &self.0.cache {
-            return Cached { low: given.number, high: Some(given.number), is_exact: true };
+            let low = if is_of_text { given.number } else { 0 };
+            return Cached { low, high: Some(given.number), is_exact: is_of_text };
         }
         let Some((layers, tokens)) = layers.zip(self.tokens(checkpoint)) else {
             return Cached::default();
         };
         let least = self.least(checkpoint, layers, tokens);
-        let low =
-            if own.is_certain { needed(&least, layers, &own.range, u64::min).bytes } else { 0 };
+        let is_least = own.is_certain && is_of_text;
+        let low = if is_least { needed(&least, layers, &own.range, u64::min).bytes } else { 0 };
         let most = needed(&self.most(checkpoint, layers, tokens), layers, &own.range, u64::max);
         let kept = if self.0.keeps_block() == Some(false) { 0 } else { most.block };
         let is_known = layers.is_certain && own.is_certain && !self.0.is_special;
         let is_known = is_known && !self.is_vague(checkpoint);
         let high = is_known.then(|| most.bytes.saturating_add(kept));
         Cached { low, high, is_exact: false }
+    }
+
+    /// Whether the model is known to give out text, so that it keeps what it has seen.
+    fn is_of_text(&self, checkpoint: &Checkpoint) -> bool {
+        let gives_text = checkpoint.architecture().is_none_or(layers::gives_text);
+        !self.0.is_of_vectors && gives_text && !layers::keep_nothing(checkpoint)
     }
 
     /// The cache of the stage that is told to be smallest for what it needs; absent: nobody says how large
@@ -364,6 +373,7 @@ impl Server {
             tokens: tokens.div_ceil(self.0.token_ranks.max(1)),
             block: self.0.block()[0],
             bits,
+            latent: None,
             in_flight: self.0.in_flight()[0],
             ranks: self.0.tensor,
             sum: self.0.sum().filter(|_| !self.0.is_special).unwrap_or(Sum::Least),
@@ -379,6 +389,7 @@ impl Server {
             tokens,
             block: self.0.block()[1],
             bits,
+            latent: None,
             in_flight: self.0.in_flight()[1],
             ranks: self.0.tensor,
             sum: self.0.sum().unwrap_or(Sum::Groups),
@@ -391,7 +402,8 @@ impl Server {
     /// needed: neither the smallest numbers nor the largest are a bound by themselves.
     fn ways(&self, checkpoint: &Checkpoint, layers: &Layers, counting: Counting) -> Vec<Counting> {
         let Some(family) = checkpoint.architecture().and_then(Family::of) else {
-            return vec![counting];
+            let latents = self.0.latents(layers::is_sparse(checkpoint));
+            return latents.iter().map(|it| Counting { latent: *it, ..counting }).collect();
         };
         let kept = layers.layers.iter().map(|placed| placed.layer);
         let attention = kept.into_iter().find(|layer| !matches!(layer.kept, Kept::State(_)));

@@ -14,6 +14,8 @@ pub(super) struct Counting {
     pub(super) block: u64,
     /// Bits of one number of a key or a value.
     pub(super) bits: u64,
+    /// Bytes of the one vector of a token, where they do not follow from its numbers.
+    pub(super) latent: Option<u64>,
     /// Tokens that are computed and whose blocks are not given back yet.
     pub(super) in_flight: u64,
     /// Over how many ranks heads are divided.
@@ -113,7 +115,7 @@ impl Counting {
     fn state(&self, layer: &Layer) -> Option<u64> {
         match layer.kept {
             Kept::State(state) => Some(state.bytes(self.ranks, self.states.bits)),
-            Kept::All | Kept::Latent | Kept::Window(_) | Kept::Chunk(_) => None,
+            Kept::All | Kept::Latent | Kept::Index | Kept::Window(_) | Kept::Chunk(_) => None,
         }
     }
 
@@ -121,6 +123,8 @@ impl Counting {
     fn token(&self, layer: &Layer) -> Option<u64> {
         let heads = match layer.kept {
             Kept::State(_) => return None,
+            Kept::Index => return Some(layer.width),
+            Kept::Latent if self.latent.is_some() => return self.latent,
             Kept::Latent => 1,
             Kept::All | Kept::Window(_) | Kept::Chunk(_) => {
                 (layer.heads / self.ranks.max(1)).max(1)
@@ -136,7 +140,7 @@ impl Counting {
             tokens.saturating_add(self.in_flight).min(self.tokens).div_ceil(self.block.max(1))
         };
         match kept {
-            Kept::All | Kept::Latent => whole,
+            Kept::All | Kept::Latent | Kept::Index => whole,
             // It may begin in the middle of a block.
             Kept::Window(window) if self.sum == Sum::Least => within(window.saturating_sub(1)),
             Kept::Window(window) => within(window.saturating_sub(1)).saturating_add(1),
@@ -205,6 +209,7 @@ mod tests {
         tokens: 32_768,
         block: 16,
         bits: 16,
+        latent: None,
         in_flight: 16_384,
         ranks: 1,
         sum: Sum::Groups,
@@ -232,6 +237,9 @@ mod tests {
         let counting = Counting { block: 64, ranks: 8, ..COUNTING };
         assert_eq!(page(&counting, latent), 73_728);
         assert_eq!(page(&Counting { bits: 8, ..counting }, latent), 36_864);
+        assert_eq!(page(&Counting { latent: Some(656), ..counting }, latent), 64 * 656);
+        let index = Layer { kept: Kept::Index, heads: 1, width: 132 };
+        assert_eq!(page(&Counting { latent: Some(656), ..counting }, index), 64 * 132);
         assert_eq!(page(&counting, layer(Kept::All)), 64 * 256 * 2);
         // More ranks than heads: each has one.
         assert_eq!(page(&Counting { ranks: 32, ..counting }, layer(Kept::All)), 64 * 256 * 2);

@@ -27,6 +27,8 @@ pub(super) enum Kept {
     All,
     /// All of them, each as one vector that every rank keeps.
     Latent,
+    /// All of them, each as so many bytes, by which is found what is attended to, on every rank.
+    Index,
     /// The last so many.
     Window(u64),
     /// Those of the same piece of so many.
@@ -116,6 +118,44 @@ const CLASSES: &[(&str, Pattern)] = &[
     ("Starcoder2ForCausalLM", Pattern::Alike),
 ];
 
+/// The ends of the names of classes that are asked for vectors, whose layers are those of the class that gives out
+/// text (0.12.0 to 0.33.0 models/registry.py and adapters.py).
+const OF_VECTORS: [&str; 5] = [
+    "Model",
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "ForProcessRewardModel",
+    "ForRewardModel",
+];
+
+/// The classes whose attention looks both ways and keeps nothing (0.12.0 to 0.33.0 models/bert.py, roberta.py,
+/// bert_with_rope.py, modernbert.py and siglip.py, `EncoderOnlyAttention`).
+const ENCODERS: [&str; 19] = [
+    "BertForSequenceClassification",
+    "BertForTokenClassification",
+    "BertModel",
+    "BertSpladeSparseEmbeddingModel",
+    "GteModel",
+    "GteNewForSequenceClassification",
+    "GteNewModel",
+    "HF_ColBERT",
+    "ModernBertForSequenceClassification",
+    "ModernBertForTokenClassification",
+    "ModernBertModel",
+    "NomicBertModel",
+    "RobertaForMaskedLM",
+    "RobertaForSequenceClassification",
+    "RobertaModel",
+    "SiglipModel",
+    "XLMRobertaForSequenceClassification",
+    "XLMRobertaForTokenClassification",
+    "XLMRobertaModel",
+];
+
+/// The beginnings of the names of classes that do the same where the configuration says so (0.12.0 to 0.33.0
+/// models/llama.py, qwen2.py and qwen3.py, `is_causal`, and of gemma3.py `use_bidirectional_attention`).
+const BOTH_WAYS: [&str; 5] = ["Llama", "Mistral", "Qwen2", "Qwen3", "Gemma3Text"];
+
 /// Those whose window is, without a list, that of every layer.
 const WINDOWED: [&str; 2] = ["MistralForCausalLM", "MixtralForCausalLM"];
 
@@ -126,21 +166,19 @@ impl Layers {
         if let Some(family) = Family::of(class) {
             return Self::with_states(checkpoint, family);
         }
-        let (_, pattern) = CLASSES.iter().find(|(known, _)| *known == class)?;
+        let (class, pattern) = pattern(class)?;
         let number = |key: &str| checkpoint.number(key);
         let count = number("num_hidden_layers").filter(|count| (1..=MOST).contains(count))?;
         let heads = number("num_attention_heads").filter(|heads| *heads > 0)?;
-        if *pattern == Pattern::Latent
+        if pattern == Pattern::Latent
             && let Some(layer) = latent(checkpoint)
         {
-            // An index of what is attended to is kept beside it.
-            let is_certain = number("index_topk").is_none();
-            return Some(Self { layers: alike(count, layer), count, is_certain });
+            return Some(Self::latents(checkpoint, layer, count));
         }
         let head = number("head_dim").filter(|head| *head > 0);
         let head = head.or_else(|| number("hidden_size")?.checked_div(heads))?;
         let plain = plain(checkpoint, head)?;
-        let kinds = Kinds::of(checkpoint, *pattern);
+        let kinds = Kinds::of(checkpoint, pattern);
         let wide = kinds.wide(checkpoint, plain)?;
         let keeping = count.saturating_sub(kinds.shared(checkpoint)?);
         let kept: Vec<Option<Kept>> = (0..keeping).map(|it| kinds.kept(it)).collect();
@@ -151,6 +189,22 @@ impl Layers {
             Some(Placed { at, layer: Layer { kept, ..own } })
         };
         Some(Self { layers: (0..).zip(kept).filter_map(layer).collect(), count, is_certain })
+    }
+
+    /// Those of a model whose layers are all like `layer`, which keeps one vector of each token, and may keep an
+    /// index beside it.
+    fn latents(checkpoint: &Checkpoint, layer: Layer, count: u64) -> Self {
+        if !is_sparse(checkpoint) {
+            return Self { layers: alike(count, layer), count, is_certain: true };
+        }
+        // Not every layer has one of its own where one of these is said.
+        let shares = ["index_topk_freq", "index_topk_pattern", "index_skip_topk_offset"];
+        let is_shared = shares.iter().any(|key| checkpoint.value(key).is_some());
+        let index = index(checkpoint).filter(|_| !is_shared);
+        let each = [Some(layer), index];
+        let layers = (0..count)
+            .flat_map(|at| each.into_iter().flatten().map(move |layer| Placed { at, layer }));
+        Self { layers: layers.collect(), count, is_certain: index.is_some() }
     }
 
     /// Those of a model some of whose layers keep a state.
@@ -175,9 +229,45 @@ impl Layers {
     }
 }
 
+/// Whether no layer keeps anything, because all look both ways.
+pub(super) fn keep_nothing(checkpoint: &Checkpoint) -> bool {
+    let Some(class) = checkpoint.architecture() else { return false };
+    let says =
+        |key: &str, wanted: bool| checkpoint.value(key).and_then(Value::as_bool) == Some(wanted);
+    let looks = says("is_causal", false) || says("use_bidirectional_attention", true);
+    let may = || BOTH_WAYS.iter().any(|start| class.starts_with(start));
+    ENCODERS.contains(&class) || looks && may()
+}
+
+/// Whether a class gives out text, as far as it is known.
+pub(super) fn gives_text(class: &str) -> bool {
+    Family::of(class).is_some() || CLASSES.iter().any(|(known, _)| *known == class)
+}
+
+/// How the layers of a class differ, and its name, or that of the one that gives out text, whose they are.
+fn pattern(class: &str) -> Option<(&'static str, Pattern)> {
+    let of_text = OF_VECTORS.iter().filter_map(|end| class.strip_suffix(end));
+    let mut names = of_text.map(|start| format!("{start}ForCausalLM")).collect::<Vec<_>>();
+    names.insert(0, class.to_owned());
+    names.iter().find_map(|name| CLASSES.iter().find(|(known, _)| known == name)).copied()
+}
+
 /// As many layers that are alike.
 fn alike(count: u64, layer: Layer) -> Vec<Placed> {
     (0..count).map(|at| Placed { at, layer }).collect()
+}
+
+/// Whether attention is paid to some of the tokens alone, which an index finds (DeepSeek-V3.2).
+pub(super) fn is_sparse(checkpoint: &Checkpoint) -> bool {
+    checkpoint.number("index_topk").is_some()
+}
+
+/// What an index keeps: a number of 8 bits for each of a head, and 4 bytes for 128 of them (0.12.0 to 0.33.0
+/// `DeepseekV32IndexerCache`); absent: its size is not said.
+fn index(checkpoint: &Checkpoint) -> Option<Layer> {
+    let head = checkpoint.number("index_head_dim")?;
+    let width = head.checked_add((head / 128).checked_mul(4)?)?;
+    Some(Layer { kept: Kept::Index, heads: 1, width })
 }
 
 /// A layer that keeps one vector of each token; absent: it keeps keys and values.
@@ -329,6 +419,24 @@ mod tests {
     }
 
     #[test]
+    fn an_index_is_kept_beside_the_vectors_unless_layers_share_it() {
+        let config = |more: Value| {
+            let mut config = json!({"architectures": ["DeepseekV32ForCausalLM"],
+                "num_hidden_layers": 2, "num_attention_heads": 128, "kv_lora_rank": 512,
+                "qk_rope_head_dim": 64, "index_topk": 2048, "index_head_dim": 128});
+            config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            layers(config).unwrap()
+        };
+        let latent = Layer { kept: Kept::Latent, heads: 1, width: 576 };
+        let index = Layer { kept: Kept::Index, heads: 1, width: 132 };
+        let own = |at| [latent, index].map(|layer| Placed { at, layer });
+        let expected = [own(0), own(1)].concat();
+        assert_eq!(config(json!({})), Layers { layers: expected, count: 2, is_certain: true });
+        let expected = Layers { layers: alike(2, latent), count: 2, is_certain: false };
+        assert_eq!(config(json!({"index_topk_freq": 4})), expected);
+    }
+
+    #[test]
     fn windows_come_by_turns() {
         let kept = |class: &str, list: Value| {
             let found = layers(json!({"architectures": [class], "text_config": {
@@ -339,7 +447,9 @@ mod tests {
                 Kept::All => 'a',
                 Kept::Window(1024) => 'w',
                 Kept::Chunk(8192) => 'c',
-                Kept::Latent | Kept::Window(_) | Kept::Chunk(_) | Kept::State(_) => '?',
+                Kept::Latent | Kept::Index | Kept::Window(_) | Kept::Chunk(_) | Kept::State(_) => {
+                    '?'
+                }
             };
             found.unwrap().layers.iter().map(letter).collect::<String>()
         };

@@ -54,6 +54,13 @@ const TOLD_OF_STATES_SINCE: [u32; 3] = [0, 18, 1];
 /// (models/config.py, 0.28.0 and 0.18.1).
 const READS_STATES_SINCE: [u32; 3] = [0, 28, 0];
 
+/// Bytes of the one vector of a token in the layout of its own that attention to some of the tokens may have, and
+/// since when a backend of attention decides whether it has it; before, it had it wherever numbers have 8 bits
+/// (v1/kv_cache_interface.py `MLAAttentionSpec`, models/config.py `DeepseekV32ForCausalLM`, 0.16.0, and 0.18.1
+/// layers/attention/mla_attention.py).
+const PACKED_LATENT: u64 = 656;
+const BACKEND_PACKS_SINCE: [u32; 3] = [0, 17, 0];
+
 /// Tokens of which the kernels of attention want a multiple, one of these: of all heads but those of 256
 /// numbers, and of those (v1/attention/backends, `get_supported_kernel_block_sizes`).
 const KERNELS: [u64; 3] = [16, 32, 64];
@@ -318,6 +325,20 @@ impl Settings {
     /// Whether every class takes what its configuration says of its states ([`READS_STATES_SINCE`]).
     pub(super) fn reads_states(&self) -> bool {
         self.is_since(READS_STATES_SINCE) == Some(true)
+    }
+
+    /// What the one vector of a token may take, in bytes: absent where it follows from its numbers. `is_sparse` is
+    /// whether attention is paid to some of the tokens alone.
+    pub(super) fn latents(&self, is_sparse: bool) -> Vec<Option<u64>> {
+        let is_old = self.is_since(BACKEND_PACKS_SINCE) == Some(false);
+        let said = self.cache_type.as_deref();
+        match said {
+            _ if !is_sparse => vec![None],
+            Some("bfloat16" | "float16") => vec![None],
+            Some(said) if is_old && said.starts_with("fp8") => vec![Some(PACKED_LATENT)],
+            None if is_old => vec![None],
+            Some(_) | None => vec![None, Some(PACKED_LATENT)],
+        }
     }
 
     /// The least and the most tokens of a block.

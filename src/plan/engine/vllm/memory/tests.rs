@@ -299,3 +299,58 @@ fn of_a_context_that_is_made_to_fit_the_longest_is_told() {
     assert_eq!(largest(weights + beside), None);
     assert!(!on_gpu("v0.28.0", "--max-model-len 4096").is_fitted());
 }
+
+#[test]
+fn a_model_that_is_asked_for_vectors_keeps_what_its_class_keeps() {
+    let cache = |words: &str, config: &[(&str, Value)]| {
+        let mut model = llama();
+        model.config.extend(config.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        let loaded = Loaded { checkpoint: Some(&model), ..Loaded::default() };
+        let parts = on_gpu("v0.28.0", &format!("--max-model-len 1024 {words}"));
+        let parts = parts.parts(&loaded, &machine(1)).unwrap();
+        let part = parts.into_iter().find(|part| part.use_for == Use::Cache);
+        part.map(|part| (part.low, part.high))
+    };
+    let class = |name: &str| ("architectures", json!([name]));
+    let one = 1024 * 131_072;
+    assert_eq!(cache("", &[]), Some((one, Some(one))));
+    // How it is asked for vectors makes no difference.
+    assert_eq!(cache("--runner pooling", &[]), Some((0, Some(one))));
+    assert_eq!(cache("--task embed", &[]), Some((0, Some(one))));
+    assert_eq!(cache("", &[class("LlamaModel")]), Some((0, Some(one))));
+    assert_eq!(cache("", &[class("Qwen3ForSequenceClassification")]), Some((0, Some(one))));
+    // What looks both ways keeps nothing.
+    assert_eq!(cache("--runner pooling", &[("is_causal", json!(false))]), None);
+    assert_eq!(cache("", &[class("XLMRobertaModel")]), None);
+    let both = ("use_bidirectional_attention", json!(true));
+    assert_eq!(cache("--runner pooling", &[class("Gemma3TextModel"), both]), None);
+    // Of what is not known nothing is said.
+    assert_eq!(cache("--task embed", &[class("NobodyKnowsModel")]), Some((0, None)));
+}
+
+#[test]
+fn what_kvplan_publishes_of_llama_on_an_l4_stands_beside_what_is_told_of_it() {
+    // kvplan 0.1.1: 20.69 GiB of the card, weights of 14.96 GiB, 131072 bytes a token, 0.83 GiB beside.
+    let model = llama();
+    assert_eq!((model.bytes() * 100).div_ceil(GIB), 1496);
+    let loaded = Loaded { checkpoint: Some(&model), ..Loaded::default() };
+    let room = [Room { device: Device::Gpu(0), bytes: 2069 * GIB / 100 }];
+    let bounds = |words: &str| {
+        let parts = on_gpu("v0.28.0", words).parts(&loaded, &machine(1)).unwrap();
+        let low = parts.iter().map(|part| part.low).sum::<u64>();
+        (
+            low <= room[0].bytes,
+            parts.iter().map(|part| part.high.unwrap()).sum::<u64>() <= room[0].bytes,
+        )
+    };
+    // One request of all tokens takes 16 GiB; theirs fits if what is beside is no more than they estimate.
+    assert_eq!(bounds("--max-model-len 131072"), (false, false));
+    assert_eq!(bounds("--max-model-len 40192"), (true, false));
+    assert_eq!(bounds("--max-model-len 19200"), (true, true));
+    // Newer releases keep one block back.
+    for (release, longest) in [("v0.28.0", "19328"), ("v0.33.0", "19200")] {
+        let sizing = on_gpu(release, "--max-model-len 131072");
+        let largest = sizing.largest(&loaded, &machine(1), &room).unwrap();
+        assert_eq!(largest.value, longest, "{release}");
+    }
+}
