@@ -69,7 +69,7 @@ pub use self::profile::{
 };
 pub use self::quantizations::{Fit, Form, Gptq, Quantizations};
 pub use self::speculation::{DraftRules, Speculation};
-pub use self::split::{Family, SplitRules, Stages};
+pub use self::split::{Family, SplitRules, Stages, WholePieces};
 pub use self::spread::{
     Filled, GpuUse, GpuVariables, Share, SharedMemoryNeed, Spread, Surplus, TakenShare,
 };

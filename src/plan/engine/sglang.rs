@@ -14,7 +14,7 @@ use crate::plan::engine::{
     Adapters, Beyond, CommandLine, Complaint, ContextFlag, DocumentRules, Engine, Family, Gguf,
     GpuUse, Http, ImageHealth, Layout, Limits, Listed, Longest, Models, Offline, Onnx, Part, Pins,
     Positions, Probe, Reader, Releases, Scaling, Serves, SplitRules, Surplus, TemplateReader,
-    Trims, config, load_format, names,
+    Trims, WholePieces, config, load_format, names,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -206,7 +206,8 @@ const SPLIT: SplitRules = SplitRules {
             "Qwen2ForCausalLM",
             "Qwen3ForCausalLM",
         ],
-        pieces: false,
+        // srt/layers/quantization/fp8.py `Fp8LinearMethod`, 0.4.6.post5, 0.5.2 and 0.5.23.
+        pieces: WholePieces::Blocks([0, 4, 6]),
         since: [0, 3, 6],
         ..Family::PLAIN
     }],

@@ -36,10 +36,21 @@ pub struct Family {
     pub repeats: bool,
     /// Whether the padded vocabulary has to be divided.
     pub vocabulary: bool,
-    /// Whether each device has to have whole groups and blocks of quantised weights.
-    pub pieces: bool,
+    /// What each device has to have whole of quantised weights.
+    pub pieces: WholePieces,
     /// The first release of which this is known.
     pub since: [u32; 3],
+}
+
+/// Pieces of quantised weights that each device has to have whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WholePieces {
+    /// That is not known of any.
+    None,
+    /// Blocks, since a release.
+    Blocks([u32; 3]),
+    /// Groups and blocks.
+    All,
 }
 
 impl Family {
@@ -50,7 +61,7 @@ impl Family {
         experts: false,
         repeats: true,
         vocabulary: true,
-        pieces: true,
+        pieces: WholePieces::All,
         since: [0, 0, 0],
     };
 }

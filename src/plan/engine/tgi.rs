@@ -16,7 +16,7 @@ use crate::plan::engine::words::Word;
 use crate::plan::engine::{
     Adapters, CommandLine, DocumentRules, Engine, Family, Gguf, Http, ImageHealth, KnownVariables,
     Layout, Merging, Models, Offline, Onnx, Part, Pins, Probe, Reader, Releases, Serves,
-    SplitRules, Surplus, TemplateReader, hugging_face,
+    SplitRules, Surplus, TemplateReader, WholePieces, hugging_face,
 };
 
 const DOCUMENTS: DocumentRules = DocumentRules {
@@ -199,7 +199,7 @@ const SPLIT: SplitRules = SplitRules {
         architectures: &["LlamaForCausalLM"],
         repeats: false,
         vocabulary: false,
-        pieces: false,
+        pieces: WholePieces::None,
         since: [2, 2, 0],
         ..Family::PLAIN
     }],

@@ -82,7 +82,7 @@ pub struct Config {
 pub struct Pieces {
     /// Numbers of one output that share a scale (`group_size`); absent: all, or that is not said.
     pub group: Option<u64>,
-    /// Outputs and inputs of a block that share one (`weight_block_size`).
+    /// Outputs and inputs of a block that share one (`weight_block_size`, `block_structure`).
     pub block: Option<[u64; 2]>,
     /// Whether some of the matrices of a layer may be without (`modules_to_not_convert`), or are in
     /// another order (`desc_act`).
@@ -163,20 +163,54 @@ impl Pieces {
             Value::Object(names) => !names.is_empty(),
             Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
         };
-        let block = quantization["weight_block_size"].as_array().map(Vec::as_slice);
-        let block = match block {
-            Some([outputs, inputs]) => outputs.as_u64().zip(inputs.as_u64()),
-            Some(_) | None => None,
-        };
-        let is_positive = |number: &u64| *number > 0;
-        Self {
-            group: quantization["group_size"].as_u64().filter(is_positive),
-            block: block
-                .map(|(outputs, inputs)| [outputs, inputs])
-                .filter(|block| block.iter().all(is_positive)),
-            irregular: quantization["desc_act"].as_bool().unwrap_or(false)
-                || left.iter().any(leaves_out),
+        let irregular =
+            quantization["desc_act"].as_bool().unwrap_or(false) || left.iter().any(leaves_out);
+        if let Some(groups) = quantization["config_groups"].as_object() {
+            let scheme = Some(groups).filter(|groups| groups.len() == 1);
+            let scheme = scheme.and_then(|groups| groups.values().next());
+            return scheme
+                .map(|it| Self { irregular, ..Self::of_scheme(quantization, it) })
+                .unwrap_or_default();
         }
+        Self {
+            group: positive(&quantization["group_size"]),
+            block: block(&quantization["weight_block_size"]),
+            irregular,
+        }
+    }
+
+    /// What the only group of matrices of a model of compressed-tensors says, if it is of all of them and in the
+    /// order of the model (vLLM 0.12.0 quantization/compressed_tensors/compressed_tensors.py
+    /// `_get_scheme_from_parts`).
+    fn of_scheme(quantization: &Value, scheme: &Value) -> Self {
+        let weights = &scheme["weights"];
+        let format = scheme["format"].as_str().or_else(|| quantization["format"].as_str());
+        let is_all = scheme["targets"].as_array().is_some_and(|it| it.iter().eq(["Linear"]));
+        let is_dense = quantization["sparsity_config"].as_object().is_none_or(Map::is_empty);
+        let is_plain = is_all && is_dense && matches!(&weights["actorder"], Value::Null);
+        match (format, weights["strategy"].as_str()) {
+            (Some("pack-quantized"), Some("group")) if is_plain => {
+                let takes_all = scheme["input_activations"].is_null();
+                let group = positive(&weights["group_size"]).filter(|_| takes_all);
+                Self { group, ..Self::default() }
+            }
+            (Some("float-quantized"), Some("block")) if is_plain => {
+                Self { block: block(&weights["block_structure"]), ..Self::default() }
+            }
+            _ => Self::default(),
+        }
+    }
+}
+
+fn positive(number: &Value) -> Option<u64> {
+    number.as_u64().filter(|number| *number > 0)
+}
+
+/// Two numbers.
+fn block(value: &Value) -> Option<[u64; 2]> {
+    match value.as_array()?.as_slice() {
+        [outputs, inputs] => Some([positive(outputs)?, positive(inputs)?]),
+        _ => None,
     }
 }
 
@@ -307,6 +341,34 @@ mod tests {
         assert_eq!((config.quantization.as_deref(), config.is_plain), (Some("fp8"), false));
         assert_eq!(config.remote_code, ["owner/repo--modeling.Model", "t.T"]);
         assert!(config.multimodal);
+    }
+
+    #[test]
+    fn the_pieces_of_compressed_tensors_are_those_of_its_only_group() {
+        let pieces = |format: &str, weights: Value, more: Value| {
+            let mut config = serde_json::json!({"quant_method": "compressed-tensors",
+                "format": format, "ignore": ["lm_head"], "config_groups": {"group_0": {
+                    "targets": ["Linear"], "input_activations": null, "weights": weights}}});
+            config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let document = serde_json::json!({"quantization_config": config});
+            let pieces = Config::of(document.as_object().unwrap()).pieces;
+            (pieces.group, pieces.block, pieces.irregular)
+        };
+        let nothing = || serde_json::json!({});
+        let group = |order: Value| {
+            serde_json::json!({"num_bits": 4, "strategy": "group", "group_size": 128,
+                "actorder": order})
+        };
+        let packed = "pack-quantized";
+        assert_eq!(pieces(packed, group(Value::Null), nothing()), (Some(128), None, false));
+        // The rows are in another order, or the format is one of its own.
+        assert_eq!(pieces(packed, group("group".into()), nothing()), (None, None, false));
+        assert_eq!(pieces("marlin-24", group(Value::Null), nothing()), (None, None, false));
+        let left = serde_json::json!({"ignore": ["model.layers.0.self_attn.q_proj"]});
+        assert_eq!(pieces(packed, group(Value::Null), left), (Some(128), None, true));
+        let block = serde_json::json!({"strategy": "block", "block_structure": [128, 64]});
+        let blocks = pieces("float-quantized", block, nothing());
+        assert_eq!(blocks, (None, Some([128, 64]), false));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::plan::engine::release_table::{Standing, numbers};
-use crate::plan::engine::{Family, Invocation, Part};
+use crate::plan::engine::{Family, Invocation, Part, WholePieces};
 
 /// The sizes of a model are not divisible by the number of devices.
 pub static CHECK: Check = Check { rules: &[&TENSOR_PARALLEL], run: Run::Model(run) };
@@ -53,9 +53,15 @@ fn judge(
         !spread.other_code && !spread.whole_attention && invocation.is_since(family.since)
     };
     let has_adapters = invocation.opens.iter().any(|opens| opens.part == Part::Lora);
+    let family = family.filter(is_known);
+    let pieces = match family.map_or(WholePieces::None, |family| family.pieces) {
+        WholePieces::Blocks(since) if !invocation.is_since(since) => WholePieces::None,
+        pieces @ (WholePieces::None | WholePieces::Blocks(_) | WholePieces::All) => pieces,
+    };
     let splitting = Splitting {
         config,
-        family: family.filter(is_known),
+        family,
+        pieces,
         quantization: invocation.quantization.as_ref().map(|method| method.value.as_str()),
         whole_experts: invocation.spread.whole_experts,
         whole_attention: invocation.spread.whole_attention,

@@ -1,7 +1,7 @@
 //! What does not come out even. Pure.
 
 use crate::facts::model::huggingface::Config;
-use crate::plan::engine::Family;
+use crate::plan::engine::{Family, WholePieces};
 
 /// The vocabulary is padded to a multiple of this (vLLM 0.6.6 to 0.33.0
 /// model_executor/layers/vocab_parallel_embedding.py, `DEFAULT_VOCAB_PADDING_SIZE`).
@@ -14,6 +14,8 @@ pub(super) struct Splitting<'a> {
     pub(super) config: &'a Config,
     /// How its layers are split; absent: only its heads are known to be.
     pub(super) family: Option<&'static Family>,
+    /// What each device has to have whole of quantised weights.
+    pub(super) pieces: WholePieces,
     /// The method of quantisation that the command says.
     pub(super) quantization: Option<&'a str>,
     /// Whether experts are put on devices whole.
@@ -79,7 +81,7 @@ impl Splitting<'_> {
         if let Some(vocabulary) = padded.filter(|_| is_divided).filter(is_split) {
             return Some(Uneven::Vocabulary(vocabulary));
         }
-        if family.pieces { self.pieces(ranks) } else { None }
+        self.pieces(ranks)
     }
 
     /// The width of the feed-forward part that is split.
@@ -99,32 +101,46 @@ impl Splitting<'_> {
         if self.config.pieces.irregular || !is_own {
             return None;
         }
+        let (of_groups, of_blocks) = match self.pieces {
+            WholePieces::None => (false, false),
+            WholePieces::Blocks(_) => (false, true),
+            WholePieces::All => (true, true),
+        };
         match method {
-            "awq" | "gptq" => self.groups(ranks, method == "awq"),
-            "fp8" => self.blocks(ranks),
+            "awq" | "gptq" if of_groups => self.groups(ranks, method == "awq"),
+            "fp8" if of_blocks => self.blocks(ranks, self.width()),
+            "compressed-tensors" if of_groups => {
+                self.groups(ranks, true).or_else(|| self.blocks(ranks, self.dense()))
+            }
             _ => None,
         }
     }
 
+    /// The width of what is no expert.
+    fn dense(&self) -> Option<(&'static str, u64)> {
+        self.width().filter(|_| self.family.is_some_and(|family| !family.experts))
+    }
+
     /// The rows of a matrix that is split by its inputs are in groups of numbers that share a scale
-    /// (vLLM 0.12.0 model_executor/layers/quantization/awq.py `AWQLinearMethod.create_weights`). What
-    /// GPTQ makes of it hangs on the kernel.
+    /// (vLLM 0.12.0 model_executor/layers/quantization/awq.py `AWQLinearMethod.create_weights`, and 0.6.6 to
+    /// 0.33.0 compressed_tensors/schemes/compressed_tensors_wNa16.py `create_weights`). What GPTQ makes of it
+    /// hangs on the kernel.
     fn groups(&self, ranks: u64, is_certain: bool) -> Option<Uneven> {
         let piece = self.config.pieces.group?;
-        let dense = self.width().filter(|_| self.family.is_some_and(|family| !family.experts));
-        let inputs = dense.into_iter().chain(self.attention());
+        let inputs = self.dense().into_iter().chain(self.attention());
         let mut broken = inputs.filter(|(_, width)| !(width / ranks).is_multiple_of(piece));
         let (what, width) = broken.next()?;
         Some(Uneven::Pieces { what, width, piece, is_certain })
     }
 
-    /// vLLM 0.6.6 to 0.33.0 `validate_fp8_block_shape`.
-    fn blocks(&self, ranks: u64) -> Option<Uneven> {
+    /// vLLM 0.6.6 to 0.33.0 `validate_fp8_block_shape`, and SGLang ([`WholePieces::Blocks`]). `width` is that of the
+    /// feed-forward part.
+    fn blocks(&self, ranks: u64, width: Option<(&'static str, u64)>) -> Option<Uneven> {
         let [outputs, inputs] = self.config.pieces.block?;
         let head = self.head()?;
         let keys =
             self.config.heads_kv.map(|heads| ("keys", (heads / ranks).max(1) * ranks * head));
-        let split = self.width().into_iter().chain(self.attention());
+        let split = width.into_iter().chain(self.attention());
         let by_input = split.clone().map(|it| (it, inputs));
         let by_output = split.chain(keys).map(|it| (it, outputs));
         let mut broken = by_input

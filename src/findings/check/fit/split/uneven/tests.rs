@@ -16,9 +16,11 @@ fn qwen() -> Config {
 
 fn splitting<'a>(config: &'a Config, class: &str) -> Splitting<'a> {
     let rules = Engine::Vllm.command_line().tensor_parallel.unwrap();
+    let family = rules.family(class);
     Splitting {
         config,
-        family: rules.family(class),
+        family,
+        pieces: family.map_or(WholePieces::None, |family| family.pieces),
         quantization: None,
         whole_experts: false,
         whole_attention: false,
@@ -144,6 +146,9 @@ fn groups_and_blocks_are_not_cut() {
         "is quantised in pieces of 128, and each of 8 devices would get 3696 of the 29568 of its \
          `intermediate_size`, which is no whole number of them"
     );
+    let compressed = quantised("compressed-tensors", grouped.clone());
+    let eight = splitting(&compressed, "Qwen2ForCausalLM").uneven(8).unwrap();
+    assert!(eight.is_certain());
     let gptq = quantised("gptq", grouped.clone());
     assert!(!splitting(&gptq, "Qwen2ForCausalLM").uneven(8).unwrap().is_certain());
     let irregular = Pieces { irregular: true, ..grouped };
@@ -162,4 +167,30 @@ fn groups_and_blocks_are_not_cut() {
         "is quantised in pieces of 128, and each of 8 devices would get 192 of the 1536 of its \
          `moe_intermediate_size`, which is no whole number of them"
     );
+}
+
+#[test]
+fn another_engine_wants_whole_blocks_and_cuts_groups() {
+    // Each of four heads of 64 is half of a block, and 29568 is 231 of them.
+    let blocks = Pieces { block: Some([128, 128]), ..Pieces::default() };
+    let config = |method: &str, pieces: Pieces| Config {
+        quantization: Some(method.to_owned()),
+        pieces,
+        ..qwen()
+    };
+    let rules = Engine::Sglang.command_line().tensor_parallel.unwrap();
+    let family = rules.family("Qwen2ForCausalLM");
+    let told = |config: &Config, pieces: WholePieces| {
+        let splitting = Splitting { family, pieces, ..splitting(config, "Qwen2ForCausalLM") };
+        splitting.uneven(8).map(|uneven| uneven.told(8)).unwrap_or_default()
+    };
+    let own = family.unwrap().pieces;
+    assert_eq!(
+        told(&config("fp8", blocks.clone()), own),
+        "is quantised in pieces of 128, and each of 8 devices would get 3696 of the 29568 of its \
+         `intermediate_size`, which is no whole number of them"
+    );
+    assert_eq!(told(&config("fp8", blocks), WholePieces::None), "");
+    let grouped = Pieces { group: Some(128), ..Pieces::default() };
+    assert_eq!(told(&config("awq", grouped), own), "");
 }
