@@ -108,6 +108,56 @@ fn of_a_large_file_the_header_is_read_and_no_more() {
 }
 
 #[test]
+fn of_a_model_of_which_a_part_is_here_the_rest_is_asked_for() {
+    let document = Document::parse(&fs_err::read(repository().join(GGUF)).unwrap());
+    let shards: Vec<(String, Vec<u8>)> = (1..)
+        .zip(document.split(2))
+        .map(|(number, shard)| (format!("tiny-0000{number}-of-00002.gguf"), shard.bytes()))
+        .collect();
+    let all = shards.iter().fold(FakeHub::builder(), |hub, (name, content)| {
+        hub.file("acme/split-GGUF", name, content.clone())
+    });
+    let hub = all.start().unwrap();
+    let compose = "services:\n  llm:\n    image: ghcr.io/ggml-org/llama.cpp:server-b11669\n    \
+                   command: -m /models/tiny-00001-of-00002.gguf --no-repack -fit off\n    \
+                   volumes: ['./models:/models']\n\
+                   x-preflight:\n  lanes:\n    split:\n      service: llm\n      \
+                   source: hf://acme/split-GGUF/tiny-00001-of-00002.gguf\n";
+    let told = |here: &[usize], words: &[&str]| {
+        let sandbox = Sandbox::new().file("compose.yaml", compose).file("models/.keep", "");
+        let sandbox =
+            here.iter().map(|at| &shards[*at]).fold(sandbox, |sandbox, (name, content)| {
+                sandbox.file(&format!("models/{name}"), content)
+            });
+        let sandbox = sandbox.variable("HF_ENDPOINT", hub.url());
+        let words = [&["fit", "--format", "json"], words].concat();
+        let memory = memories(&json(&sandbox.run(&words))).remove(0);
+        assert_eq!(brought(&sandbox).len(), here.len() + 1);
+        memory
+    };
+    let whole = told(&[0, 1], &["--offline"]);
+    assert!(whole["parts"].is_array(), "{whole:#}");
+    for here in [&[0][..], &[1], &[]] {
+        assert_eq!(told(here, &[]), whole, "{here:?}");
+    }
+    // What is not asked for is not made up: the weights are those of the file that is here, or more.
+    let weights = |memory: &Value| {
+        let parts = memory["parts"].as_array().unwrap();
+        let part = parts.iter().find(|part| part["name"] == "weights").unwrap();
+        (part["bytes_low"].as_u64().unwrap(), part["bytes_high"].as_u64(), part["exact"] == true)
+    };
+    let here: usize = document.split(2)[0].tensors.iter().map(|tensor| tensor.data.len()).sum();
+    let here = here as u64;
+    let (least, most, is_exact) = weights(&told(&[0], &["--offline"]));
+    // What lies between tensors is none of theirs.
+    assert!((here - 64..=here).contains(&least), "{least} of {here}");
+    assert_eq!((most, is_exact), (None, false));
+    let (all, most, is_exact) = weights(&whole);
+    assert!(here * 3 / 2 < all && most == Some(all) && is_exact, "{whole:#}");
+    assert!(told(&[1], &["--offline"])["parts"].is_null());
+}
+
+#[test]
 fn of_what_does_not_fit_no_byte_of_the_weights_is_fetched() {
     let hub = large_hub();
     let sandbox = on_card(&hub);

@@ -215,6 +215,32 @@ fn published_examples_stand_beside_what_is_told_of_them() {
     keep(path, &with_part(&read(path), "gguf-parser", &format!("{HEAD}{rows}")));
 }
 
+#[test]
+fn weights_on_a_gpu_are_those_that_a_server_with_one_has_logged() {
+    // Llama-3-8B of Q4_K_M with all 33 layers on a GPU: `CUDA0 buffer size = 4403.49 MiB` and
+    // `CPU buffer size = 281.81 MiB` (reports of llama.cpp).
+    let sandbox = Sandbox::new();
+    LLAMA_8B.write(Mixture::Medium(Q4_K), LLAMA_8B.layers, &model(&sandbox));
+    let service = json!({
+        "image": "ghcr.io/ggml-org/llama.cpp:server-cuda-b11669",
+        "volumes": ["./model.gguf:/model.gguf:ro"],
+        "command": ["-m", "/model.gguf", "-ngl", "33", "-c", "512", "-fit", "off"],
+        "gpus": "all",
+    });
+    let sandbox = sandbox.file("compose.yaml", json!({"services": {"llm": service}}).to_string());
+    let run = sandbox.run(&["fit", "--format", "json", "--gpus", "24GB"]);
+    let report: Value = serde_json::from_str(&run.stdout).expect(&run.stderr);
+    let parts = report["lanes"][0]["memory"]["parts"].as_array().expect(&run.stdout);
+    let weights = |device: &str| {
+        let mut own = parts.iter().filter(|it| it["name"] == "weights" && it["device"] == device);
+        let part = own.next().unwrap();
+        assert_eq!((part["exact"].as_bool(), own.next()), (Some(true), None), "{parts:?}");
+        part["bytes_low"].as_u64().unwrap()
+    };
+    assert_eq!(weights("gpu:0"), 4_617_396_224);
+    assert_eq!(weights("host"), 295_501_824);
+}
+
 /// The most that a buffer takes whose example is tried each time, in MiB: the others need as much address
 /// space as few machines have memory.
 const SMALL: f64 = 1024.0;

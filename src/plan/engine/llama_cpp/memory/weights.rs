@@ -77,12 +77,18 @@ pub(super) fn parts(
         weights.add_output(embedding, places.output(), processor);
     }
     let is_certain = shape.is_measured() && (machine.processor.is_some() || !repacks);
-    weights.into_parts(settings, is_certain, repacks && machine.processor.is_none())
+    let mut parts =
+        weights.into_parts(settings, is_certain, repacks && machine.processor.is_none());
+    if !shape.is_measured() {
+        parts.iter_mut().for_each(|part| part.high = None);
+    }
+    parts
 }
 
-/// What embeds words, where it also says which word comes next.
+/// What embeds words, where it also says which word comes next. What does that may be in a file that is not here.
 fn tied(shape: &Shape) -> Option<&Tensor> {
-    let has_output = shape.tensors.iter().any(|tensor| tensor.name == "output.weight");
+    let has_output =
+        !shape.is_whole || shape.tensors.iter().any(|tensor| tensor.name == "output.weight");
     if has_output || WITHOUT_WORDS.contains(&shape.architecture.as_str()) {
         return None;
     }
