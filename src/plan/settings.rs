@@ -12,8 +12,8 @@ use crate::project::view::local::LocalView;
 use crate::project::{Copied, MountSource, Project, Service, Text, compose};
 use crate::source_map::SourceMap;
 
-/// A file may name others, which may name none.
-const ROUNDS: usize = 2;
+/// A file may name others, which may name some again.
+const ROUNDS: usize = 3;
 
 /// Fills in the texts of the files in which every service may be told whom to call. Blocking.
 pub(super) fn fill_in(

@@ -94,6 +94,8 @@ pub struct Shown {
     pub variable: String,
     /// The key; absent: it is not set, or empty.
     pub key: Option<Token>,
+    /// Whether it asks nobody without one.
+    pub is_vital: bool,
     /// Where it is written.
     pub place: Place,
 }

@@ -17,7 +17,7 @@ const UI: &str = "  ui:
 /// What the checks of this family are called.
 pub(crate) const FAMILY: [&str; 7] = [
     "client-calls-",
-    "client-key-differs",
+    "client-key-",
     "model-served-by-nobody",
     "engine-listens-to-itself",
     "published-port-unused",

@@ -12,7 +12,7 @@ const VLLM: &str = "  vllm:
 /// The exit code, and the findings of this family, each with where it points.
 fn told(sandbox: Sandbox, compose: &str) -> (i32, String) {
     let run = sandbox.file("compose.yaml", compose).run(&["verify", "--color", "never"]);
-    let ids = ["client-calls-", "client-key-differs", "model-served-by-nobody"];
+    let ids = ["client-calls-", "client-key-", "model-served-by-nobody"];
     let lines: Vec<&str> = run.stdout.lines().collect();
     let mut found = Vec::new();
     for pair in lines.windows(2) {
@@ -65,7 +65,7 @@ fn an_address_in_the_configuration_of_litellm_is_judged() {
     litellm("", "{model: hosted_vllm/my-reranker, api_base: \"http://vllm:8000\"}", 0, &[]);
     litellm(
         "",
-        "{model: openai/qwen, api_base: \"http://vllm:8001/v1\"}",
+        "{model: openai/qwen, api_base: \"http://vllm:8001/v1\", api_key: none}",
         17,
         &[
             "error[client-calls-otherwise]: `api_base` in the configuration of service `client` calls \
@@ -74,7 +74,7 @@ fn an_address_in_the_configuration_of_litellm_is_judged() {
     );
     litellm(
         "",
-        "{model: openai/qwen, api_base: \"http://vlm:8000/v1\"}",
+        "{model: openai/qwen, api_base: \"http://vlm:8000/v1\", api_key: none}",
         17,
         &["error[client-calls-nobody]: `api_base` in the configuration of service `client` calls \
            `vlm`, and no service or container is called so @ litellm.yaml:4:38"],
@@ -102,20 +102,19 @@ fn an_address_in_the_configuration_of_litellm_is_judged() {
 fn a_name_and_a_key_in_the_configuration_of_litellm_are_those_of_the_engine() {
     litellm(
         "",
-        "{model: openai/qwen2.5, api_base: \"http://vllm:8000/v1\"}",
+        "{model: openai/qwen2.5, api_base: \"http://vllm:8000/v1\", api_key: none}",
         0,
         &[
             "warning[model-served-by-nobody]: `model` in the configuration of service `client` asks for \
            `qwen2.5`, which nobody serves: `qwen` is served @ litellm.yaml:4:15",
         ],
     );
-    litellm("", "{model: openai/*, api_base: \"http://vllm:8000/v1\"}", 0, &[]);
+    litellm("", "{model: openai/*, api_base: \"http://vllm:8000/v1\", api_key: none}", 0, &[]);
     let keyed = "--api-key first";
     let with =
         |key: &str| format!("{{model: openai/qwen, api_base: \"http://vllm:8000/v1\"{key}}}");
     litellm(keyed, &with(", api_key: first"), 0, &[]);
     litellm(keyed, &with(", api_key: os.environ/KEY"), 0, &[]);
-    litellm(keyed, &with(", api_key: os.environ/ELSEWHERE"), 0, &[]);
     let differs = |what: &str, place: &str| {
         format!(
             "warning[client-key-differs]: vLLM of service `vllm` wants a key, and service `client` \
@@ -123,7 +122,53 @@ fn a_name_and_a_key_in_the_configuration_of_litellm_are_those_of_the_engine() {
         )
     };
     litellm(keyed, &with(", api_key: other"), 0, &[&differs("shows another", "4:70")]);
-    litellm(keyed, &with(""), 0, &[&differs("shows none", "4:38")]);
+    litellm(
+        keyed,
+        "{model: hosted_vllm/qwen, api_base: \"http://vllm:8000/v1\"}",
+        0,
+        &[&differs("shows none", "4:43")],
+    );
+}
+
+#[test]
+fn litellm_asks_nobody_without_a_key_where_it_has_none_of_its_own() {
+    let missing = "error[client-key-missing]: LiteLLM asks nobody without a key, and has none for vLLM of \
+                   service `vllm` @ litellm.yaml:";
+    let without = "{model: openai/qwen, api_base: \"http://vllm:8000/v1\"}";
+    litellm("", without, 17, &[&format!("{missing}4:38")]);
+    litellm("--api-key first", without, 17, &[&format!("{missing}4:38")]);
+    let unset =
+        "{model: openai/qwen, api_base: \"http://vllm:8000/v1\", api_key: os.environ/UNSET}";
+    litellm("", unset, 17, &[&format!("{missing}4:38")]);
+    // Whoever asks for this route shows a key of his own, and this route is asked without one.
+    litellm("", &without.replace('}', ", configurable_clientside_auth_params: [api_key]}"), 0, &[]);
+    litellm("", &without.replace('}', "}\n    model_info: {mode: responses}"), 0, &[]);
+
+    let config = format!("model_list: [{{model_name: chat, litellm_params: {without}}}]\n");
+    let silent = |client: &str, config: &str| {
+        check("", client, &[("litellm.yaml", config)], 0, &[]);
+    };
+    for more in [
+        "litellm_settings: {api_key: none}",
+        "general_settings: {store_model_in_db: true}",
+        "general_settings: {key_management_system: hashicorp_vault}",
+        "environment_variables: {OPENAI_API_KEY: none}",
+    ] {
+        silent(LITELLM, &format!("{config}{more}\n"));
+    }
+    for (one, other) in [
+        ("KEY: first", "OPENAI_API_KEY: first"),
+        ("KEY: first", "OPENAI_API_KEY: \"\""),
+        ("KEY: first", "STORE_MODEL_IN_DB: \"True\""),
+        ("ghcr.io/berriai/litellm:v1.80.5-stable", "registry.example.org/own/litellm:1"),
+        ("    command:", "    entrypoint: [/start.sh]\n    command:"),
+    ] {
+        silent(&LITELLM.replace(one, other), &config);
+    }
+    let built = LITELLM.replace("    command:", "    build: .\n    command:");
+    let dockerfile = "FROM ghcr.io/berriai/litellm:v1.80.5-stable\nENV OPENAI_API_KEY=none\n";
+    let files = [("litellm.yaml", config.as_str()), ("Dockerfile", dockerfile)];
+    check("", &built, &files, 0, &[]);
 }
 
 #[test]
@@ -135,7 +180,7 @@ fn a_name_that_any_answer_is_given_to_is_only_looked_for_in_a_list() {
              volumes: [\"./models:/models:ro\"]\n  client:\n{client}"
         )
     };
-    let config = "model_list: [{litellm_params: {model: openai/any, \
+    let config = "model_list: [{litellm_params: {model: openai/any, api_key: none, \
                   api_base: \"http://reader:8080/v1\"}}]";
     let client = LITELLM.replace("vllm:8000", "reader:8080").replace("vllm", "reader");
     let litellm = compose(&client);
@@ -154,11 +199,11 @@ fn a_name_that_any_answer_is_given_to_is_only_looked_for_in_a_list() {
 fn each_model_of_litellm_is_asked_of_its_own_address() {
     let config = "model_list:
   - model_name: chat
-    litellm_params: {model: openai/qwen, api_base: \"http://vllm:8000/v1\"}
+    litellm_params: {model: openai/qwen, api_base: \"http://vllm:8000/v1\", api_key: none}
   - model_name: cloud
     litellm_params: {model: openai/gpt-5, api_base: \"https://api.openai.com/v1\"}
   - model_name: wrong
-    litellm_params: {model: openai/gpt-5, api_base: \"http://vllm:8000/v1\"}
+    litellm_params: {model: openai/gpt-5, api_base: \"http://vllm:8000/v1\", api_key: none}
 ";
     let wrong = "warning[model-served-by-nobody]: `model` in the configuration of service `client` \
                  asks for `gpt-5`, which nobody serves: `qwen` is served @ litellm.yaml:7:29";
@@ -179,6 +224,7 @@ configs:
           litellm_params:
             model: openai/qwen
             api_base: http://vllm:9000/v1
+            api_key: none
 ";
     check(
         "",

@@ -127,6 +127,7 @@ fn shown(key: &'static str, value: Spanned<String>) -> Shown {
     Shown {
         variable: key.to_owned(),
         key: (!text.is_empty()).then(|| Token::new(text.to_owned())),
+        is_vital: false,
         place: value.place,
     }
 }

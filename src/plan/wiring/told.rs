@@ -117,6 +117,7 @@ impl<'a> Told<'a> {
         Some(Shown {
             variable: variable.to_owned(),
             key: (!own.is_empty()).then(|| Token::new(own.to_owned())),
+            is_vital: false,
             place: place.cloned().unwrap_or_default(),
         })
     }

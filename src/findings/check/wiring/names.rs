@@ -10,7 +10,7 @@ use crate::suggest;
 
 /// Names of models, and keys.
 pub static CHECK: Check =
-    Check { rules: &[&MODEL_NOT_SERVED, &KEY_DIFFERS], run: Run::Project(run) };
+    Check { rules: &[&MODEL_NOT_SERVED, &KEY_DIFFERS, &KEY_MISSING], run: Run::Project(run) };
 
 static MODEL_NOT_SERVED: Rule = Rule::warning(
     "model-served-by-nobody",
@@ -24,6 +24,9 @@ static KEY_DIFFERS: Rule = Rule::warning(
     include_str!("rules/client-key-differs.md"),
 );
 
+static KEY_MISSING: Rule =
+    Rule::error("client-key-missing", ExitCode::Lane, include_str!("rules/client-key-missing.md"));
+
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let wiring = wiring(facts);
     for wanted in &wiring.wanted {
@@ -32,8 +35,9 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
         }
     }
     for connection in &wiring.connections {
-        let listener = called(wiring, connection);
-        if let Some(finding) = listener.and_then(|listener| key(connection, listener)) {
+        let known = || called(wiring, connection).and_then(|listener| key(connection, listener));
+        let missing = wiring.called(connection).and_then(|listener| no_key(connection, listener));
+        if let Some(finding) = missing.or_else(known) {
             findings.push(finding);
         }
     }
@@ -74,6 +78,24 @@ fn not_served(wiring: &Wiring, wanted: &Wanted) -> Option<Finding> {
         listener.service
     );
     Some(Finding::new(&MODEL_NOT_SERVED, message, fix).service(&wanted.client).at(&wanted.place))
+}
+
+/// A client that asks nobody without a key, and has none.
+fn no_key(connection: &Connection, listener: &Listener) -> Option<Finding> {
+    let shown = connection.key.as_ref().filter(|shown| shown.is_vital && shown.key.is_none())?;
+    let client = connection.reads?.client;
+    let message = format!(
+        "{client} asks nobody without a key, and has none for {} of service `{}`",
+        listener.engine.name(),
+        listener.service
+    );
+    let fix = if listener.keys.is_empty() {
+        format!("give it any text as `{}`: the engine wants no key", shown.variable)
+    } else {
+        format!("set `{}` to the key of the engine", shown.variable)
+    };
+    let finding = Finding::new(&KEY_MISSING, message, fix).service(&connection.client);
+    Some(finding.at(&connection.place))
 }
 
 fn key(connection: &Connection, listener: &Listener) -> Option<Finding> {

@@ -1,8 +1,10 @@
 //! The `config.yaml` of LiteLLM's proxy (litellm 1.80.5: proxy/proxy_server.py, proxy/proxy_cli.py,
-//! litellm_core_utils/get_llm_provider_logic.py; what it puts behind `api_base` was seen at a server).
+//! litellm_core_utils/get_llm_provider_logic.py; what it puts behind `api_base`, and when it asks nobody,
+//! was seen at a server of that release and of 1.108.7).
 
 use super::{Entry, Program, paths, shown, variable};
-use crate::path::ServicePath;
+use crate::path::{ServicePath, clean};
+use crate::plan::engine::is_called;
 use crate::plan::wiring::Shown;
 use crate::plan::wiring::clients::{Api, Purpose, Reads};
 use crate::project::compose::Foreign;
@@ -37,11 +39,53 @@ const IN_PROCESS: &str = "vllm";
 /// How a value begins that is that of a variable.
 const FROM_ENVIRONMENT: &str = "os.environ/";
 
+/// The route that some providers do not put behind an address that has it.
+const WHOLE: &str = "chat/completions";
+
+/// The images in which no key is set.
+const PUBLISHED: [&str; 2] = ["berriai/litellm", "berriai/litellm-database"];
+
+/// What may have a key for every model, or say that it is kept elsewhere.
+const ELSEWHERE: [&str; 5] = [
+    "/litellm_settings/api_key",
+    "/litellm_settings/openai_key",
+    "/general_settings/key_management_system",
+    "/general_settings/store_model_in_db",
+    "/environment_variables",
+];
+
 fn files(service: &Service) -> Vec<ServicePath> {
-    let mut named = paths(service, &["--config", "-c"], "/app");
-    let variable = service.variable("CONFIG_FILE_PATH").filter(|_| named.is_empty());
-    named.extend(variable.map(|path| super::absolute(service, "/app", path)));
-    named
+    let mut files = paths(service, &["--config", "-c"], "/app");
+    let variable = service.variable("CONFIG_FILE_PATH").filter(|_| files.is_empty());
+    files.extend(variable.map(|path| super::absolute(service, "/app", path)));
+    let mut next = 0;
+    while let Some(path) = files.get(next) {
+        let more = included(service, path);
+        let more: Vec<ServicePath> = more.into_iter().filter(|it| !files.contains(it)).collect();
+        files.extend(more);
+        next += 1;
+    }
+    files
+}
+
+/// The files that one of them includes, which stand beside it.
+fn included(service: &Service, path: &ServicePath) -> Vec<ServicePath> {
+    let Some(config) = service.settings.get(path).and_then(Foreign::read) else {
+        return Vec::new();
+    };
+    let Some(folder) = path.as_path().parent() else { return Vec::new() };
+    let items = config.below("/include").into_iter().filter_map(|at| config.text(&at));
+    items.map(|file| ServicePath::new(clean(&folder.join(file.value)))).collect()
+}
+
+/// The variables that have the key of a provider where nothing else says it; none: they are not known.
+fn key_variables(provider: &str) -> &'static [&'static str] {
+    match provider {
+        "openai" | "custom_openai" | "text-completion-openai" => &["OPENAI_API_KEY"],
+        "litellm_proxy" => &["LITELLM_PROXY_API_KEY", "OPENAI_API_KEY"],
+        "hosted_vllm" => &["HOSTED_VLLM_API_KEY"],
+        _ => &[],
+    }
 }
 
 fn read(service: &Service, _path: &ServicePath, text: &Text) -> Vec<Entry> {
@@ -64,9 +108,10 @@ impl Model<'_> {
         if provider == IN_PROCESS {
             return None;
         }
-        let address = self.parameter("api_base").or_else(|| self.parameter("base_url"))?;
+        let address = self.address()?;
+        let is_whole = provider == "hosted_vllm" && address.value.contains(WHOLE);
         let api = match provider {
-            _ if self.reranks(name) => Api::Other,
+            _ if is_whole || self.reranks(name) => Api::Other,
             it if OPENAI.contains(&it) => Api::OpenAi,
             it if OLLAMA.contains(&it) => Api::Ollama,
             _ => Api::Other,
@@ -74,7 +119,7 @@ impl Model<'_> {
         let place = address.place.clone();
         let mut entry = Entry::new(PROGRAM.name, "api_base", Purpose::Base(api), address);
         if api == Api::OpenAi {
-            entry.key = self.key(provider, &place);
+            entry.key = self.key(provider, name, &place);
         }
         if api != Api::Other && !name.contains('*') {
             let reads = Reads::in_file(PROGRAM.name, "model", Purpose::Model);
@@ -96,10 +141,22 @@ impl Model<'_> {
         }
     }
 
+    /// Where it is asked; absent: nothing says so, or two say it otherwise.
+    fn address(&self) -> Option<Spanned<String>> {
+        match (self.parameter("base_url"), self.parameter("api_base")) {
+            (Some(one), Some(other)) => (one.value == other.value).then_some(one),
+            (one, other) => one.or(other),
+        }
+    }
+
     /// Whether it is asked to rank: vLLM has that route without `/v1` too.
     fn reranks(&self, name: &str) -> bool {
-        let mode = self.config.text(&format!("{}/model_info/mode", self.at));
-        mode.is_some_and(|mode| mode.value == "rerank") || name.to_lowercase().contains("rerank")
+        self.is_for("rerank") || name.to_lowercase().contains("rerank")
+    }
+
+    fn is_for(&self, mode: &str) -> bool {
+        let said = self.config.text(&format!("{}/model_info/mode", self.at));
+        said.is_some_and(|said| said.value == mode)
     }
 
     /// A parameter with what its variable has; absent: it is not there, or its variable is not known.
@@ -111,20 +168,55 @@ impl Model<'_> {
         }
     }
 
-    fn key(&self, provider: &str, address: &Place) -> Option<Shown> {
-        let at = |key: &str| self.config.value(&format!("{}/litellm_params/{key}", self.at));
-        if at("litellm_credential_name").is_some() {
+    fn key(&self, provider: &str, name: &str, address: &Place) -> Option<Shown> {
+        if self.has("litellm_credential_name") {
             return None;
         }
-        if at("api_key").is_some_and(|value| !value.is_null()) {
-            return self.parameter("api_key").map(|value| shown("api_key", value));
+        if let Some(own) = self.parameter("api_key") {
+            return Some(shown("api_key", own));
         }
-        let own = match provider {
-            "openai" => variable(self.service, "OPENAI_API_KEY"),
-            "hosted_vllm" => variable(self.service, "HOSTED_VLLM_API_KEY"),
-            _ => return None,
-        };
-        let nothing = || Spanned::new(String::new(), address.clone());
-        Some(shown("api_key", own.unwrap_or_else(nothing)))
+        let variables = key_variables(provider);
+        if variables.is_empty() || self.has_other_keys() {
+            return None;
+        }
+        if let Some(other) = variables.iter().find_map(|name| variable(self.service, name)) {
+            return Some(shown("api_key", other));
+        }
+        let is_certain = self.has_no_key(name, variables);
+        if self.has("api_key") && !is_certain {
+            return None;
+        }
+        let is_vital = is_certain && provider != "hosted_vllm";
+        let nothing = Spanned::new(String::new(), address.clone());
+        Some(Shown { is_vital, ..shown("api_key", nothing) })
+    }
+
+    fn has(&self, key: &str) -> bool {
+        let value = self.config.value(&format!("{}/litellm_params/{key}", self.at));
+        value.is_some_and(|value| !value.is_null())
+    }
+
+    /// Whether keys may come from where they are not seen, or are those of all models.
+    fn has_other_keys(&self) -> bool {
+        let mut texts = self.service.settings.values().map(Foreign::read);
+        let has_one = |text: Foreign| ELSEWHERE.iter().any(|at| text.value(at).is_some());
+        self.service.variable("STORE_MODEL_IN_DB").is_some()
+            || self.has("configurable_clientside_auth_params")
+            || texts.any(|text| text.is_none_or(has_one))
+    }
+
+    /// Whether it is certain that it has none, and it is asked in a way that wants one.
+    fn has_no_key(&self, name: &str, variables: &[&str]) -> bool {
+        let service = self.service;
+        let is_own_image = service.entrypoint.is_none()
+            && service.base.is_none()
+            && PUBLISHED.iter().any(|image| is_called(service, image));
+        let key = self.config.text(&format!("{}/litellm_params/api_key", self.at));
+        let named = key.as_ref().and_then(|key| key.value.strip_prefix(FROM_ENVIRONMENT));
+        let mut names = variables.iter().copied().chain(named.map(str::trim));
+        // What is written and empty may be filled in where the stack is started.
+        let is_silent = !names.any(|name| service.environment.contains_key(name));
+        let is_other_api = name.starts_with("responses/") || self.is_for("responses");
+        is_own_image && is_silent && !is_other_api
     }
 }
