@@ -162,6 +162,8 @@ mod mount_sources;
 mod one_cause;
 /// Every engine and every kind of thing that it can be given as its model.
 mod opened_kinds;
+/// What is released: the wheel, the Debian package, the archive.
+mod packages;
 /// The report as a page, in a genuine browser.
 mod page;
 /// Files that an engine uses together.
