@@ -1,6 +1,8 @@
 //! Behaviour, through the real binary; one module per behaviour that a user sees.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+/// The action for GitHub, and the files that GitHub and pre-commit read.
+mod action;
 /// What is said about the architecture is true.
 mod architecture;
 /// What is answered to bad input.
@@ -115,6 +117,8 @@ mod gguf_oracle;
 mod gpu_use;
 /// preflight and the genuine `hf` on the same folders.
 mod hf_interop;
+/// The hook for pre-commit.
+mod hook;
 /// Hubs that answer otherwise than the Hugging Face Hub.
 mod hub_answers;
 /// Repositories in the caches of engines.
