@@ -8,17 +8,21 @@ mod target;
 mod terminal;
 mod variables;
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::limits::LONGEST_OF_KERNEL;
 use crate::options::{
     Charset, ConfigPart, FileOptions, LogFormat, Options, OptionsError, ReportOptions, Role, Task,
 };
+use crate::regular_file;
 use crate::report::explain::Screen;
 use environment::Environment;
 use flags::Flags;
+use target::About;
 
 pub use variables::Variables;
 
@@ -96,6 +100,13 @@ enum Command {
     Lock(Lock),
     /// Look at the machine: project, Docker, GPU runtime, token, hub, models folder, in one screen
     Doctor(Place),
+    /// Judge what an engine's command line opens, and become that engine if it is ready
+    Exec(Exec),
+    /// Copy this program into a folder, for containers whose image does not have it
+    Install {
+        /// The folder, for example a volume that the containers share
+        folder: PathBuf,
+    },
     /// Say what a check or an exit code means, or list all checks
     Explain {
         /// The id of a check, for example `file-truncated`, or an exit code
@@ -150,6 +161,14 @@ struct Lock {
     check: bool,
 }
 
+/// What `exec` becomes.
+#[derive(Debug, Clone, Args)]
+struct Exec {
+    /// The engine's own command line: `-- vllm serve /models/x`
+    #[arg(last = true, required = true, num_args = 1.., value_name = "ENGINE WORDS")]
+    words: Vec<OsString>,
+}
+
 /// What the command line asks for.
 #[derive(Debug)]
 pub enum Request {
@@ -162,6 +181,8 @@ pub enum Request {
         /// What it is laid out for; absent: no terminal.
         screen: Option<Screen>,
     },
+    /// A copy of this program in a folder.
+    Install(PathBuf),
     /// A text for standard output, ready to print.
     Print(String),
 }
@@ -214,7 +235,9 @@ impl Cli {
     /// How a program is told why [`Cli::request`] is refused, and in which role.
     #[must_use]
     pub fn of_failure(&self) -> (ReportOptions, Role) {
-        (self.flags.of_failure(), self.flags.role())
+        let is_exec = matches!(self.command, Some(Command::Exec(_)));
+        let role = if is_exec { Role::Exec } else { self.flags.role() };
+        (self.flags.of_failure(), role)
     }
 
     /// The flags that variables of the environment set.
@@ -249,8 +272,14 @@ impl Cli {
             Some(Command::Smoke(place)) => (Task::Smoke, Some(place)),
             Some(Command::Lock(lock)) => (Task::Lock, Some(lock.place)),
             Some(Command::Doctor(place)) => (Task::Doctor, Some(place)),
+            Some(Command::Exec(Exec { words })) => {
+                let environment = Environment::of_this_process()?;
+                let options = self.flags.options(Task::Exec, About::Words(words), environment)?;
+                return Ok(Request::Run(Box::new(options)));
+            }
+            Some(Command::Install { folder }) => return Ok(Request::Install(folder)),
             Some(Command::Explain { check }) => {
-                let screen = terminal::screen(self.flags.has_color());
+                let screen = terminal::screen(self.flags.has_color(self.flags.role()));
                 return Ok(Request::Explain { what: check, screen });
             }
             Some(Command::Man) => return Ok(Request::Print(manual::page(&Self::command()))),
@@ -263,10 +292,24 @@ impl Cli {
             (before, behind) => before.or(behind),
         };
         let environment = Environment::of_this_process()?;
-        let options = self.flags.options(task, path.as_deref(), environment)?;
+        let options = self.flags.options(task, About::Path(path.as_deref()), environment)?;
         let files = FileOptions { update, dry_run, check_lock, ..options.files.clone() };
         Ok(Request::Run(Box::new(Options { config, files, ..options })))
     }
+}
+
+/// The signals that stay ignored, a bit for each (proc_pid_status(5)): those that this process was started
+/// to ignore, where it is to become another one, which is to find them so.
+#[must_use]
+pub fn kept_signals() -> u64 {
+    let mut own = std::env::args_os().skip(1).take_while(|word| word != "--");
+    if !own.any(|word| word == "exec") {
+        return 0;
+    }
+    let status = regular_file::text(Path::new("/proc/self/status"), LONGEST_OF_KERNEL);
+    let status = status.unwrap_or_default();
+    let said = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    said.and_then(|said| u64::from_str_radix(said.trim(), 16).ok()).unwrap_or(0)
 }
 
 impl Config {

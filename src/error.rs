@@ -10,6 +10,7 @@ use crate::exit_code::ExitCode;
 use crate::facts::lockfile::LockfileError;
 use crate::findings::check::UnknownCheck;
 use crate::findings::policy_sources::PolicyError;
+use crate::install::InstallError;
 use crate::options::OptionsError;
 use crate::plan::lanes::PlanError;
 use crate::project::compose::LoadError;
@@ -36,6 +37,9 @@ pub enum Error {
     /// `explain` names a check that does not exist.
     #[error(transparent)]
     Check(#[from] UnknownCheck),
+    /// There is no copy of the program.
+    #[error(transparent)]
+    Install(#[from] InstallError),
     /// The report could not be written.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -47,6 +51,15 @@ pub enum Error {
     TimedOut {
         /// What was allowed.
         after: Duration,
+    },
+    /// What was to be started after all was found well cannot be.
+    #[error("`{}` cannot be started", program.escape_debug())]
+    Exec {
+        /// The program, as it was named.
+        program: String,
+        /// The system's word.
+        #[source]
+        source: std::io::Error,
     },
     /// The run was told to stop.
     #[error("stopped by {}", signal_name(*.0))]
@@ -65,10 +78,15 @@ impl Error {
             Self::Options(_) | Self::Load(_) | Self::Plan(_) | Self::Policy(_) | Self::Check(_) => {
                 ExitCode::Usage
             }
-            Self::Lockfile(LockfileError::Write { .. }) => ExitCode::Mount,
+            Self::Lockfile(LockfileError::Write { .. }) | Self::Install(_) => ExitCode::Mount,
             Self::Lockfile(_) => ExitCode::Usage,
             Self::Report(_) | Self::Runtime(_) => ExitCode::Internal,
             Self::TimedOut { .. } => ExitCode::Unjudged,
+            // As a shell and Docker say it.
+            Self::Exec { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                ExitCode::NoProgram
+            }
+            Self::Exec { .. } => ExitCode::NotRunnable,
             Self::Signal(code) => *code,
         }
     }
@@ -86,7 +104,11 @@ impl Error {
             Self::TimedOut { .. } => Some(
                 "run it again: what has come is kept; or allow more with `--timeout`".to_owned(),
             ),
-            Self::Report(_) | Self::Runtime(_) | Self::Signal(_) => None,
+            Self::Install(_)
+            | Self::Report(_)
+            | Self::Runtime(_)
+            | Self::Exec { .. }
+            | Self::Signal(_) => None,
         }
     }
 }

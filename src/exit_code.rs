@@ -36,6 +36,10 @@ pub enum ExitCode {
     Unhealthy,
     /// 31: the smoke test failed.
     Smoke,
+    /// 126: `exec` cannot run the program.
+    NotRunnable,
+    /// 127: `exec` does not find the program.
+    NoProgram,
     /// 130: SIGINT.
     Interrupted,
     /// 143: SIGTERM.
@@ -62,7 +66,7 @@ const PRECEDENCE: [ExitCode; 14] = [
 
 impl ExitCode {
     /// Every one, by its number.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Ready,
         Self::Internal,
         Self::Usage,
@@ -79,6 +83,8 @@ impl ExitCode {
         Self::Memory,
         Self::Unhealthy,
         Self::Smoke,
+        Self::NotRunnable,
+        Self::NoProgram,
         Self::Interrupted,
         Self::Terminated,
     ];
@@ -103,6 +109,8 @@ impl ExitCode {
             Self::Memory => 21,
             Self::Unhealthy => 30,
             Self::Smoke => 31,
+            Self::NotRunnable => 126,
+            Self::NoProgram => 127,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }
@@ -128,6 +136,8 @@ impl ExitCode {
             Self::Memory => "memory or context does not fit",
             Self::Unhealthy => "container unhealthy",
             Self::Smoke => "smoke test failed",
+            Self::NotRunnable => "the engine's program cannot be run",
+            Self::NoProgram => "the engine's program is not there",
             Self::Interrupted => "interrupted",
             Self::Terminated => "terminated",
         }

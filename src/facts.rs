@@ -73,7 +73,7 @@ impl<'a> ProjectFacts<'a> {
             unreadable: stack.unreadable.as_deref(),
             elsewhere: match &stack.standpoint {
                 Standpoint::Elsewhere(docker) => Some(docker),
-                Standpoint::Host | Standpoint::Container(_) => None,
+                Standpoint::Host | Standpoint::Container(_) | Standpoint::Inside(_) => None,
             },
             observation: &stack.observation,
             devices: &[],

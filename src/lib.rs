@@ -23,6 +23,7 @@ pub mod deadline;
 pub mod error;
 pub mod exit_code;
 pub mod file_name;
+pub mod install;
 pub mod limits;
 pub mod look;
 pub mod path;

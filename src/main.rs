@@ -1,15 +1,18 @@
-//! The `preflight` binary: parse, log, signals, run, exit code.
+//! The `preflight` binary: parse, log, signals, run, exit code; or what `exec` becomes.
 
 mod signals;
 
+use std::ffi::OsString;
 use std::io;
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
 use std::thread::available_parallelism;
 
-use preflight::cli::{Cli, Log, Request, Variables};
+use preflight::cli::{self, Cli, Log, Request, Variables};
 use preflight::error::Error;
 use preflight::exit_code::ExitCode as Code;
-use preflight::options::{Options, ReportOptions, Role};
+use preflight::install;
+use preflight::options::{Options, ReportOptions, Role, Start, Target};
 use preflight::plan::engine::FLAG_TABLES;
 use preflight::report::logging;
 use preflight::report::redact::Redactor;
@@ -24,7 +27,7 @@ const FEWEST_THREADS: usize = 3;
 
 fn main() -> ExitCode {
     // Before anything that it could wait for.
-    let signals = Signals::watch().map_err(Error::Runtime);
+    let signals = Signals::watch(cli::kept_signals()).map_err(Error::Runtime);
     let cli = Cli::from_command_line();
     let (log, of_failure, variables) = (cli.log(), cli.of_failure(), cli.variables());
     let mut redactor = Redactor::default().flags(FLAG_TABLES);
@@ -35,10 +38,20 @@ fn main() -> ExitCode {
         tell_failure(&options, role, redactor.clone(), &failure);
     }
     let outcome = request.and_then(|request| match request {
-        Request::Run(options) => run(&options, (&log, &variables), &mut redactor, signals?),
+        Request::Run(options) => {
+            let signals = signals?;
+            let code = run(&options, (&log, &variables), &mut redactor, signals.clone())?;
+            match &options.target {
+                Target::CommandLine(start) if code == Code::Ready => {
+                    Err(become_engine(start, &signals))
+                }
+                _ => Ok(code),
+            }
+        }
         Request::Explain { what, screen } => {
             say(&report::explain::explain(what.as_deref(), screen)?)
         }
+        Request::Install(folder) => say(&install::into(&folder)?.to_string()),
         Request::Print(text) => say(&text),
     });
     let code = outcome.unwrap_or_else(|error| {
@@ -51,6 +64,19 @@ fn main() -> ExitCode {
         error.exit_code()
     });
     ExitCode::from(code.code())
+}
+
+/// Puts the engine in the place of this process: the same id, streams, folder and variables, no thread
+/// (execve(2) ends them), no file of ours (all are closed on it), every signal as it was. Comes back only
+/// where that cannot be.
+fn become_engine(start: &Start, signals: &Signals) -> Error {
+    if let Some(code) = signals.seen() {
+        return Error::Signal(code);
+    }
+    let mut words = start.words.iter();
+    let program = words.next().map(OsString::as_os_str).unwrap_or_default();
+    let source = Command::new(program).args(words).exec();
+    Error::Exec { program: program.to_string_lossy().into_owned(), source }
 }
 
 /// Tells a program why there is no run, where it would look for the report.

@@ -1,6 +1,7 @@
 //! What a run needs, already valid. Made from the command line by [`crate::cli`].
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::path::{HostPath, LocalPath};
 use crate::suggest;
 
 /// The subcommands, for whoever mistypes one: what is none of them is a PATH.
-pub(crate) const COMMANDS: [&str; 12] = [
+pub(crate) const COMMANDS: [&str; 14] = [
     "plan",
     "config",
     "fetch",
@@ -24,6 +25,8 @@ pub(crate) const COMMANDS: [&str; 12] = [
     "smoke",
     "lock",
     "doctor",
+    "exec",
+    "install",
     "explain",
     "man",
     "completions",
@@ -120,6 +123,8 @@ pub enum Task {
     Lock,
     /// Look at the machine.
     Doctor,
+    /// Judge what a command line opens, and become what it starts.
+    Exec,
 }
 
 /// On whose behalf preflight runs.
@@ -129,6 +134,8 @@ pub enum Role {
     Init,
     /// By a person or in CI.
     Hand,
+    /// In the place of an engine, before that is started.
+    Exec,
 }
 
 /// What a run is about.
@@ -143,6 +150,19 @@ pub enum Target {
     ProjectDirectory(PathBuf),
     /// A model file, a model folder or a folder of models.
     Models(PathBuf),
+    /// What a command line starts, in this process's own file system.
+    CommandLine(Start),
+}
+
+/// How an engine is started in the place of this process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// The program and its arguments.
+    pub words: Vec<OsString>,
+    /// The variables that it will see, as far as they are valid Unicode.
+    pub environment: IndexMap<String, String>,
+    /// Where it is started. Absolute.
+    pub working_directory: PathBuf,
 }
 
 /// What `preflight config` prints.

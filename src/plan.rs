@@ -41,6 +41,10 @@ pub fn of(stack: &Stack, options: &Options, sources: &mut SourceMap) -> Result<P
             }
             lanes::of_models(root, &models, &options.selection)
         }
+        Target::CommandLine(_) => {
+            let project = with_texts(stack, sources);
+            lanes::of_command_line(&project, &stack.standpoint, &options.selection, sources)
+        }
         Target::Discover | Target::ComposeFile(_) | Target::ProjectDirectory(_) => {
             let mut project = with_texts(stack, sources);
             settings::fill_in(&mut project, stack, &options.project, sources);

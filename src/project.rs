@@ -120,6 +120,8 @@ pub struct Service {
     pub depends_on: Vec<Dependency>,
     /// What Docker does when it has ended, as `restart` says it (`on-failure:3`), whoever says it.
     pub restart: Option<Spanned<String>>,
+    /// What is known to be there of what its words may mean by a relative path.
+    pub present: Vec<ServicePath>,
     /// `working_dir`.
     pub working_dir: Option<ServicePath>,
     /// Published ports.
@@ -395,6 +397,7 @@ impl Service {
             root_reads_all: true,
             depends_on: Vec::new(),
             restart: None,
+            present: Vec::new(),
             working_dir: None,
             ports: Vec::new(),
             health_check: None,

@@ -295,7 +295,7 @@ impl Report {
             timing,
         } = outcome;
         if lanes.is_empty() && !findings.iter().any(|found| found.rule.id == "no-lane") {
-            findings.push(check::verdict::no_lane());
+            findings.push(check::verdict::no_lane(role));
         }
         let mut reports = Vec::with_capacity(lanes.len());
         for LaneOutcome { lane, files, summary, serves, unknown, skipped, planned, memory } in lanes

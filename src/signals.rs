@@ -11,6 +11,7 @@ use std::time::Duration;
 use preflight::deadline::Deadline;
 use preflight::exit_code::ExitCode as Code;
 use preflight::limits::LAST_WORD;
+use rustix::process::Signal as Number;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch::{self, Receiver, Sender};
@@ -27,25 +28,29 @@ pub(crate) struct Signals(Receiver<Option<Code>>);
 
 /// The two kinds.
 struct Kinds {
-    terminate: Signal,
-    interrupt: Signal,
+    terminate: Option<Signal>,
+    interrupt: Option<Signal>,
 }
 
 impl Signals {
-    /// From here on neither signal has its default effect; as process 1 there is none for either.
+    /// From here on neither signal has its default effect; as process 1 there is none for either. Those of
+    /// `kept`, a bit for each, stay as they are: what has a handler would be without one in who takes the
+    /// place of this process.
     ///
     /// # Errors
     /// When the system lets the process have no more threads or files.
-    pub(crate) fn watch() -> io::Result<Self> {
+    pub(crate) fn watch(kept: u64) -> io::Result<Self> {
+        let handled = |number: Number| {
+            let number = number.as_raw();
+            let is_kept = kept >> (number - 1) & 1 == 1;
+            (!is_kept).then(|| signal(SignalKind::from_raw(number))).transpose()
+        };
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let inside = runtime.enter();
-        let kinds = Kinds {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        };
+        let kinds = Kinds { terminate: handled(Number::TERM)?, interrupt: handled(Number::INT)? };
         // With a handler, a file that may not grow is an error of who writes it (`EFBIG`), and not the end
         // of the process.
-        drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
+        drop(handled(Number::XFSZ)?);
         drop(inside);
         let (sender, receiver) = watch::channel(None);
         // Not joined: it waits for as long as the process lives.
@@ -53,6 +58,11 @@ impl Signals {
             .name("signals".to_owned())
             .spawn(move || end_after_signal(&runtime, kinds, &sender))?;
         Ok(Self(receiver))
+    }
+
+    /// What a signal that has come makes the process exit with.
+    pub(crate) fn seen(&self) -> Option<Code> {
+        *self.0.borrow()
     }
 
     /// Waits for a signal; what the process then exits with.
@@ -79,11 +89,18 @@ pub(crate) fn end_after(deadline: Deadline) -> io::Result<()> {
     thread::Builder::new().name("deadline".to_owned()).spawn(sleep).map(drop)
 }
 
+async fn came(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
 fn end_after_signal(runtime: &Runtime, mut kinds: Kinds, sender: &Sender<Option<Code>>) {
     let code = runtime.block_on(async {
         tokio::select! {
-            _ = kinds.terminate.recv() => Code::Terminated,
-            _ = kinds.interrupt.recv() => Code::Interrupted,
+            () = came(&mut kinds.terminate) => Code::Terminated,
+            () = came(&mut kinds.interrupt) => Code::Interrupted,
         }
     });
     sender.send_replace(Some(code));

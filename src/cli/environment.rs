@@ -2,13 +2,14 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
 
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
 use crate::limits::LONGEST_TOKEN_FILE;
-use crate::options::{Base, DEFAULT_ENDPOINT, NetworkOptions, OptionsError, Token};
+use crate::options::{Base, DEFAULT_ENDPOINT, NetworkOptions, OptionsError, Start, Token};
 use crate::path::expansion::{Known, expanded};
 use crate::project::unquoted;
 use crate::regular_file;
@@ -45,7 +46,7 @@ pub(super) fn is_empty(name: &str) -> bool {
 
 impl Environment {
     pub(super) fn of_this_process() -> Result<Self, OptionsError> {
-        let unicode = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        let unicode = |(name, value): (OsString, OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
         let mut variables: Vec<_> = std::env::vars_os().filter_map(unicode).collect();
@@ -54,6 +55,12 @@ impl Environment {
             variables: variables.into_iter().collect(),
             working_directory: std::env::current_dir().map_err(OptionsError::WorkingDirectory)?,
         })
+    }
+
+    /// How what these words name is started in the place of this process.
+    pub(super) fn start(&self, words: Vec<OsString>) -> Start {
+        let environment = self.variables.clone();
+        Start { words, environment, working_directory: self.working_directory.clone() }
     }
 
     /// The value of a variable, if it is set and not empty.

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::num::NonZeroU64;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
 use super::environment::Environment;
-use super::{target, terminal};
+use super::target::{self, About};
+use super::terminal;
 use crate::amount;
 use crate::cards::Cards;
 use crate::deadline::Deadline;
@@ -230,11 +231,13 @@ impl Flags {
     pub(super) fn options(
         self,
         task: Task,
-        path: Option<&Path>,
+        about: About<'_>,
         environment: Environment,
     ) -> Result<Options, OptionsError> {
-        let role = self.role();
-        let target = target::of(path, &self.file)?;
+        let (role, target) = match about {
+            About::Path(path) => (self.role(), target::of(path, &self.file)?),
+            About::Words(words) => (Role::Exec, Target::CommandLine(environment.start(words))),
+        };
         let by_role = task == Task::Fetch || (task == Task::Check && role == Role::Init);
         let token_from = environment.token()?.map(|(_, origin)| origin);
         let deadline = self.timeout.and_then(Deadline::after);
@@ -257,7 +260,7 @@ impl Flags {
                 allowed: self.allowed(role),
                 denied: self.deny.iter().cloned().collect(),
             },
-            report: self.report(task, &environment)?,
+            report: self.report((task, role), &environment)?,
             selection: self.selection(role, &environment),
             hub: self.hub(&environment, deadline)?,
             token_from,
@@ -267,7 +270,8 @@ impl Flags {
                 configuration: environment.docker_configuration(),
                 certificates: environment.docker_certificates(),
                 deadline,
-                enabled: !self.no_docker && !matches!(target, Target::Models(_)),
+                enabled: !self.no_docker
+                    && !matches!(target, Target::Models(_) | Target::CommandLine(_)),
                 container: None,
             },
             project: self.project(role, environment, &target),
@@ -287,7 +291,11 @@ impl Flags {
         self.allow.iter().filter(notes).cloned().collect()
     }
 
-    fn report(&self, task: Task, environment: &Environment) -> Result<ReportOptions, OptionsError> {
+    fn report(
+        &self,
+        (task, role): (Task, Role),
+        environment: &Environment,
+    ) -> Result<ReportOptions, OptionsError> {
         let progress = match self.progress {
             ProgressName::Auto if std::io::stderr().is_terminal() => ProgressStyle::Bars,
             ProgressName::Tty => ProgressStyle::Bars,
@@ -299,7 +307,7 @@ impl Flags {
             format: self.format_of(task)?,
             outputs: self.output.iter().map(|text| output(text, task)).collect::<Result<_, _>>()?,
             step_summary: environment.value("GITHUB_STEP_SUMMARY").map(PathBuf::from),
-            color: self.has_color(),
+            color: self.has_color(role),
             width: terminal::width(),
             charset: terminal::charset(),
             base: environment.base(),
@@ -318,11 +326,11 @@ impl Flags {
     }
 
     /// Whether the report has colours.
-    pub(super) fn has_color(&self) -> bool {
+    pub(super) fn has_color(&self, role: Role) -> bool {
         match self.color {
             ColorName::Always => true,
             ColorName::Never => false,
-            ColorName::Auto => terminal::has_color(self.role()),
+            ColorName::Auto => terminal::has_color(role),
         }
     }
 
@@ -370,7 +378,7 @@ impl Flags {
     /// where that is, and it starts at the project.
     fn selection(&self, role: Role, environment: &Environment) -> Selection {
         let here = |folder: &PathBuf| match role {
-            Role::Hand => environment.working_directory.join(folder),
+            Role::Hand | Role::Exec => environment.working_directory.join(folder),
             Role::Init => folder.clone(),
         };
         Selection {
@@ -413,7 +421,9 @@ impl Flags {
             Target::ProjectDirectory(folder) => {
                 (Vec::new(), self.project_directory.or_else(|| Some(folder.clone())))
             }
-            Target::Discover | Target::Models(_) => (self.file, self.project_directory),
+            Target::Discover | Target::Models(_) | Target::CommandLine(_) => {
+                (self.file, self.project_directory)
+            }
         };
         ProjectOptions {
             files,
@@ -427,7 +437,7 @@ impl Flags {
             working_directory: environment.working_directory.clone(),
             environment: match role {
                 Role::Init => environment.of_the_project_alone(),
-                Role::Hand => environment.variables,
+                Role::Hand | Role::Exec => environment.variables,
             },
         }
     }
@@ -459,9 +469,13 @@ fn has(format: &report::Format, task: Task) -> Result<(), OptionsError> {
         Task::Doctor => {
             ("doctor", [Format::HUMAN, Format::JSON].contains(&Format::of(format.name)))
         }
-        Task::Check | Task::Fetch | Task::Verify | Task::Fit | Task::Inspect | Task::Smoke => {
-            return Ok(());
-        }
+        Task::Check
+        | Task::Fetch
+        | Task::Verify
+        | Task::Fit
+        | Task::Inspect
+        | Task::Smoke
+        | Task::Exec => return Ok(()),
     };
     let format = format.name.to_owned();
     if has { Ok(()) } else { Err(OptionsError::FormatOfTask { task, format }) }

@@ -19,6 +19,10 @@ const APOSTROPHE: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
 const SYNOPSIS: &str = "\
 \\fBpreflight\\fR [\\fIOPTIONS\\fR] [\\fICOMMAND\\fR] [\\fIPATH\\fR]
 .br
+\\fBpreflight exec\\fR [\\fIOPTIONS\\fR] \\fB\\-\\-\\fR \\fIENGINE\\fR [\\fIWORDS\\fR]
+.br
+\\fBpreflight install\\fR \\fIFOLDER\\fR
+.br
 \\fBpreflight explain\\fR [\\fICHECK\\fR | \\fIEXIT\\fR]
 .br
 \\fBpreflight completions\\fR \\fISHELL\\fR

@@ -1,7 +1,7 @@
 //! What PATH means: a model by its magic or its name, a project by its default file, else a Compose
 //! file or a folder of models.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,14 @@ const BESIDE_MODELS: [&str; 10] = [
     "tokenizer_config.json",
     "vocab.json",
 ];
+
+/// What a run is about, as it is typed.
+pub(super) enum About<'a> {
+    /// PATH, or nothing.
+    Path(Option<&'a Path>),
+    /// The command line of an engine.
+    Words(Vec<OsString>),
+}
 
 /// What a run is about, from PATH and `-f`.
 pub(super) fn of(path: Option<&Path>, files: &[PathBuf]) -> Result<Target, OptionsError> {

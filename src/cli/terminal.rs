@@ -15,8 +15,11 @@ const WIDTHS: std::ops::RangeInclusive<usize> = 40..=160;
 /// Whether terminals show colours, where the report of that role may go.
 pub(super) fn has_color(role: Role) -> bool {
     let is_dumb = environment::value("TERM").is_some_and(|term| term == "dumb");
-    let is_terminal =
-        io::stdout().is_terminal() && (role == Role::Hand || io::stderr().is_terminal());
+    let is_terminal = match role {
+        Role::Hand => io::stdout().is_terminal(),
+        Role::Init => io::stdout().is_terminal() && io::stderr().is_terminal(),
+        Role::Exec => io::stderr().is_terminal(),
+    };
     is_terminal && !is_dumb && environment::value("NO_COLOR").is_none()
 }
 

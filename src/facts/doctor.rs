@@ -153,7 +153,7 @@ fn below(folder: &Path, file: &Path) -> PathBuf {
 fn local(path: &HostPath, standpoint: &Standpoint) -> Option<PathBuf> {
     match standpoint {
         Standpoint::Host => Some(path.as_path().to_path_buf()),
-        Standpoint::Elsewhere(_) => None,
+        Standpoint::Elsewhere(_) | Standpoint::Inside(_) => None,
         Standpoint::Container(own) => own.iter().find_map(|mount| {
             let MountSource::Bind { path: source, .. } = &mount.source else { return None };
             Some(mount.target.as_path().join(path.below(source)?))

@@ -179,7 +179,7 @@ pub fn work_out(
     };
     let root = match standpoint {
         Standpoint::Elsewhere(_) => None,
-        Standpoint::Host | Standpoint::Container(_) => Some(Path::new("/")),
+        Standpoint::Host | Standpoint::Container(_) | Standpoint::Inside(_) => Some(Path::new("/")),
     };
     let declared = project.plan.settings.gpus.as_ref().map(|gpus| &gpus.value);
     if declared.is_none() && !lanes.iter().any(is_sized) {
@@ -303,7 +303,7 @@ fn largest(lane: &LaneFacts, machine: &Machine, room: &[Room]) -> Option<Largest
 fn processor(standpoint: &Standpoint) -> Option<Processor> {
     match standpoint {
         Standpoint::Elsewhere(_) => None,
-        Standpoint::Host | Standpoint::Container(_) => {
+        Standpoint::Host | Standpoint::Container(_) | Standpoint::Inside(_) => {
             let text = regular_file::text(Path::new("/proc/cpuinfo"), LONGEST_LIST).ok()?;
             Some(Processor::of_text(&text))
         }

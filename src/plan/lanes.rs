@@ -36,7 +36,7 @@ use crate::source::Source;
 use crate::source_map::{Location, Place};
 use crate::suggest;
 
-pub use assemble::plan;
+pub use assemble::{of_command_line, plan};
 pub use cache::{Cached, Choice};
 pub use found::of_models;
 pub use hub::NamedHub;

@@ -67,6 +67,18 @@ pub enum Standpoint {
     /// On another machine, or on one that cannot be told from another: no path of the host is a
     /// local one. Where Docker is, as configured.
     Elsewhere(String),
+    /// In the place of the one service that there is: what that calls a file, this process calls so too.
+    /// Where something is mounted, the root among them.
+    Inside(Vec<MountPoint>),
+}
+
+/// Where something is mounted in this process's own file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountPoint {
+    /// The folder or file.
+    pub at: LocalPath,
+    /// Whether it may not be written to.
+    pub read_only: bool,
 }
 
 /// Why nothing is seen from another machine.
@@ -104,6 +116,10 @@ pub fn locate(
         sight: Sight::NotMounted,
         mount: None,
     };
+    if let Standpoint::Inside(own) = standpoint {
+        located.sight = own_sight(own, path);
+        return located;
+    }
     let Some((mount, below)) = longest(&service.mounts, path) else { return located };
     located.mount = Some(mount.clone());
     match outside(project, mount, below) {
@@ -119,6 +135,19 @@ pub fn locate(
         }
     }
     located
+}
+
+/// A path of the service in whose place this process is.
+fn own_sight(mounted: &[MountPoint], path: &ServicePath) -> Sight {
+    let above = mounted.iter().filter(|point| path.as_path().starts_with(point.at.as_path()));
+    let nearest = above.max_by_key(|point| point.at.as_path().components().count());
+    let root = nearest.map_or_else(|| LocalPath::new("/"), |point| point.at.clone());
+    Sight::Visible {
+        path: LocalPath::new(path.as_path()),
+        mounted_at: root.clone(),
+        root,
+        read_only: nearest.is_some_and(|point| point.read_only),
+    }
 }
 
 /// Where a path of the host is, for a lane that no service opens yet.
@@ -233,6 +262,11 @@ impl Standpoint {
             Self::Elsewhere(_) => {
                 return Sight::Hidden(AWAY.to_owned());
             }
+            Self::Inside(_) => {
+                return Sight::Hidden(
+                    "the host is not seen from the engine's own place".to_owned(),
+                );
+            }
         };
         own.iter()
             .filter_map(|mount| match outside(project, mount, Path::new("")) {
@@ -267,7 +301,7 @@ impl Standpoint {
 
     fn see_volume(&self, name: &str, below: &Path) -> Sight {
         let own = match self {
-            Self::Host | Self::Elsewhere(_) => {
+            Self::Host | Self::Elsewhere(_) | Self::Inside(_) => {
                 return Sight::Hidden(format!("volume `{name}` belongs to Docker"));
             }
             Self::Container(own) => own,
@@ -376,6 +410,23 @@ mod tests {
         check(&mounts, &own, "/models/a.gguf", "/data/gguf/a.gguf", "/m/gguf/a.gguf");
         check(&mounts, &own, "/other/a", "/other/a", "preflight has not mounted `/other/a`");
         check(&mounts, &own, "/cache/a", "", "/c/a");
+    }
+
+    #[test]
+    fn in_the_place_of_a_service_its_paths_are_the_own_ones() {
+        let point = |at: &str| MountPoint { at: LocalPath::new(at), read_only: at == "/models" };
+        let inside = Standpoint::Inside(vec![point("/"), point("/models")]);
+        check(&[], &inside, "/models/a", "", "/models/a");
+        check(&[bind("/data", "/models")], &inside, "/models/a", "", "/models/a");
+        let sight = |path: &str| match own_sight(
+            &[point("/"), point("/models")],
+            &ServicePath::new(path),
+        ) {
+            Sight::Visible { root, read_only, .. } => Some((root.to_string(), read_only)),
+            Sight::Written | Sight::NotMounted | Sight::Covered | Sight::Hidden(_) => None,
+        };
+        assert_eq!(sight("/models/a"), Some(("/models".to_owned(), true)));
+        assert_eq!(sight("/models-2/a"), Some(("/".to_owned(), false)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The project as it is known before its lanes are looked at: files, containers, standpoint.
 
+mod command_line;
 mod home;
 mod image_defaults;
 mod observed;
@@ -14,7 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use tracing::warn;
 
-use crate::options::{Options, ProjectOptions, Reach, Role, Target};
+use crate::options::{Options, ProjectOptions, Reach, Role, Start, Target};
 use crate::path::{HostPath, LocalPath};
 use crate::project::compose::{self, LoadError};
 use crate::project::docker::archive::Archives;
@@ -67,7 +68,8 @@ pub struct Stack {
 pub async fn gather(options: &Options, sources: &mut SourceMap) -> Result<Stack, LoadError> {
     match (&options.target, options.role) {
         (Target::Models(_), _) => Ok(Stack::without_project()),
-        (_, Role::Hand) => by_hand(options, sources).await,
+        (Target::CommandLine(start), _) => Ok(Stack::of_command_line(start, sources)),
+        (_, Role::Hand | Role::Exec) => by_hand(options, sources).await,
         (_, Role::Init) => as_init_container(options, sources).await,
     }
 }
@@ -309,6 +311,15 @@ impl Stack {
         }
     }
 
+    /// What is known of an engine in whose place this process is.
+    fn of_command_line(start: &Start, sources: &mut SourceMap) -> Self {
+        Self {
+            project: command_line::project(start, sources),
+            standpoint: Standpoint::Inside(command_line::mount_points()),
+            ..Self::without_project()
+        }
+    }
+
     /// Where the lock file of a run is: where `--lock-file` says, else beside the Compose file, as far as
     /// this process sees that. Absent: there is no Compose file.
     #[must_use]
@@ -316,7 +327,7 @@ impl Stack {
         if let Some(path) = &options.files.lock_file {
             return Some(path.clone());
         }
-        if matches!(options.target, Target::Models(_)) {
+        if matches!(options.target, Target::Models(_) | Target::CommandLine(_)) {
             return None;
         }
         let directory = &self.project.directory;

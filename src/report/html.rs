@@ -183,6 +183,8 @@ fn mood_of(exit: ExitCode) -> &'static str {
         | ExitCode::Memory
         | ExitCode::Unhealthy
         | ExitCode::Smoke
+        | ExitCode::NotRunnable
+        | ExitCode::NoProgram
         | ExitCode::Interrupted
         | ExitCode::Terminated => "broken",
     }
@@ -192,6 +194,7 @@ fn mood_of(exit: ExitCode) -> &'static str {
 fn about(report: &Report) -> Vec<String> {
     let role = match json::role(report.role) {
         "init" => "as init container",
+        "exec" => "in the place of the engine",
         _ => "by hand or in CI",
     };
     let took = report.timing.total().as_millis();

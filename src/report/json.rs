@@ -439,6 +439,7 @@ pub(super) fn role(role: Role) -> &'static str {
     match role {
         Role::Init => "init",
         Role::Hand => "hand",
+        Role::Exec => "exec",
     }
 }
 

@@ -51,7 +51,8 @@ impl<'a> RunOutcome<'a> {
                 | Task::Inspect
                 | Task::Smoke
                 | Task::Lock
-                | Task::Doctor => Subject::Lanes,
+                | Task::Doctor
+                | Task::Exec => Subject::Lanes,
             },
             role: options.role,
             project: (!name.is_empty()).then(|| name.clone()),

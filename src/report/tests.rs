@@ -218,7 +218,7 @@ fn an_unknown_lane_can_be_accepted() {
 #[test]
 fn a_project_without_a_lane_could_not_be_judged() {
     check(&[], &[], vec![], (&[], ExitCode::Unjudged));
-    let report = outcome(&[], &[], vec![check::verdict::no_lane()]);
+    let report = outcome(&[], &[], vec![check::verdict::no_lane(Role::Hand)]);
     assert_eq!(report.findings.len(), 1, "it is said once");
 }
 

@@ -120,7 +120,7 @@ pub(super) fn headline(report: &Report) -> String {
             format!("preflight: not ready: exit {code}, {meaning}; {fit}")
         };
     }
-    if report.exit == ExitCode::Ready && total == 0 && skipped > 0 {
+    if report.exit == ExitCode::Ready && total == 0 {
         return format!("preflight: nothing was judged{more}");
     }
     if report.exit == ExitCode::Ready {

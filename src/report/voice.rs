@@ -58,7 +58,7 @@ impl Voice<'_> {
     /// which is the last that a run says. What the process exits with. Blocking.
     ///
     /// In the init role the report for a person goes to `stderr` as well: Docker keeps no order
-    /// between two streams.
+    /// between two streams. In the place of an engine all does: `stdout` is the engine's.
     ///
     /// # Errors
     /// The first of the places that could not be written; the others have been. A reader of
@@ -72,6 +72,7 @@ impl Voice<'_> {
         let stream = match self.role {
             Role::Init if is_for_a_person => Stream::Error,
             Role::Init | Role::Hand => Stream::Output,
+            Role::Exec => Stream::Error,
         };
         let told =
             self.tell_on(stream, sources, |format, telling| Some((format.report)(report, telling)));
@@ -174,7 +175,11 @@ impl Voice<'_> {
         sources: &SourceMap,
         text: impl Fn(&Format, Telling<'_>) -> Option<String>,
     ) -> Result<(), ReportError> {
-        self.tell_on(Stream::Output, sources, text)
+        let stream = match self.role {
+            Role::Init | Role::Hand => Stream::Output,
+            Role::Exec => Stream::Error,
+        };
+        self.tell_on(stream, sources, text)
     }
 
     fn tell_on(

@@ -14,11 +14,12 @@ use std::path::Path;
 
 use crate::sandbox::{Sandbox, repository};
 
-const DOCUMENTS: [&str; 14] = [
+const DOCUMENTS: [&str; 15] = [
     "README.md",
     "examples/cortex/README.md",
     "docs/clients.md",
     "docs/configuration.md",
+    "docs/exec.md",
     "docs/exit-codes.md",
     "docs/fit.md",
     "docs/limits.md",

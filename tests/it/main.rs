@@ -31,6 +31,7 @@ mod docker_cortex;
 mod docker_covered;
 mod docker_damage;
 mod docker_elsewhere;
+mod docker_exec;
 mod docker_eyes;
 mod docker_fetch;
 mod docker_first_up;
@@ -77,6 +78,7 @@ mod engine_variables;
 mod every_check;
 /// Stacks as people have them, as they stand and as they break on an ordinary day.
 mod everyday;
+mod exec;
 /// What is fetched is what the hub has, or nothing is there.
 mod faults;
 mod fetch;

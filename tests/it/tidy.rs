@@ -24,7 +24,7 @@ const LAYERS: [&[&str]; 23] = [
         "yaml",
         "report::redact",
     ],
-    &["options", "progress"],
+    &["install", "options", "progress"],
     &["project", "report::logging"],
     &["project::compose", "project::mounts"],
     &["project::docker"],

@@ -39,7 +39,7 @@ impl HostMemory {
         let docker = docker(project);
         match standpoint {
             Standpoint::Elsewhere(_) => Self { total: docker.total, swap: None },
-            Standpoint::Host | Standpoint::Container(_) => {
+            Standpoint::Host | Standpoint::Container(_) | Standpoint::Inside(_) => {
                 let text = regular_file::text(Path::new("/proc/meminfo"), LONGEST);
                 let own = text.map(|text| Self::of_text(&text)).unwrap_or_default();
                 Self { total: docker.total.or(own.total), ..own }

@@ -103,12 +103,12 @@ fn served_like<'a>(lane: &'a Lane, known: &[&'a Lane], stack: &Stack) -> &'a Lan
 fn address(lane: &Lane, stack: &Stack) -> Option<String> {
     let said = lane.url.as_ref().map(|url| match stack.standpoint {
         Standpoint::Host | Standpoint::Elsewhere(_) => from_host(&url.value, stack),
-        Standpoint::Container(_) => url.value.clone(),
+        Standpoint::Container(_) | Standpoint::Inside(_) => url.value.clone(),
     });
     let url = said.or_else(|| from_container(lane, container(lane, stack)?, &stack.standpoint))?;
     Some(match &stack.standpoint {
         Standpoint::Elsewhere(docker) => on_machine_of(docker, &url),
-        Standpoint::Host | Standpoint::Container(_) => url,
+        Standpoint::Host | Standpoint::Container(_) | Standpoint::Inside(_) => url,
     })
 }
 

@@ -110,6 +110,7 @@ fn judges_containers(facts: &ProjectFacts<'_>) -> bool {
         | Task::Fetch
         | Task::Verify
         | Task::Fit
+        | Task::Exec
         | Task::Lock
         | Task::Doctor => false,
     }

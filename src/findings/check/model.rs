@@ -433,6 +433,9 @@ impl Subject<'_> {
                     "mount the same models folder into the `preflight` service, read-only is enough"
                 }
                 options::Role::Hand => HAND_FIX,
+                options::Role::Exec => {
+                    "let the user that the engine runs as read it, and every folder above it"
+                }
             },
         );
         findings.push(finding.with("reason", why));

@@ -118,7 +118,7 @@ fn variable_unset(role: Role, located: &Located, mount: &Mount, variable: &str) 
     };
     match role {
         Role::Init => finding.severity(Severity::Warning),
-        Role::Hand => finding,
+        Role::Hand | Role::Exec => finding,
     }
 }
 
@@ -270,7 +270,7 @@ fn unwritable(writable: Writable, role: Role, host: &str) -> Option<(&'static st
             "set `PREFLIGHT_UID` and `PREFLIGHT_GID` to the folder's owner, or change the owner"
                 .to_owned(),
         ),
-        (Writable::NotAllowed, Role::Hand) => (
+        (Writable::NotAllowed, Role::Hand | Role::Exec) => (
             "its owner is another user",
             format!("run preflight as the owner of `{host}`, or change the owner"),
         ),

@@ -81,7 +81,7 @@ fn unset_variable(role: Role, name: &str, first: &Warning, others: &[&Warning]) 
     let finding = Finding::new(&COMPOSE_WARNING, &first.message, fix).at(&place(first));
     let finding = match role {
         Role::Init => finding.severity(Severity::Note),
-        Role::Hand => finding,
+        Role::Hand | Role::Exec => finding,
     };
     let shown = others.iter().take(MOST_USES - 1);
     let finding = shown.fold(finding, |it, warning| it.also(&place(warning), "and here"));

@@ -29,9 +29,17 @@ pub static NO_ENGINE_ASKED: Rule = Rule::error(
     include_str!("verdict/rules/no-engine-asked.md"),
 );
 
-/// The finding for a project without any lane.
+/// The finding for a project without any lane. A command line that starts no engine is nobody's to judge.
 #[must_use]
-pub fn no_lane() -> Finding {
+pub fn no_lane(role: Role) -> Finding {
+    if role == Role::Exec {
+        return Finding::new(
+            &NO_LANE,
+            "there is no lane to judge: the command line starts no engine that preflight knows",
+            "what it starts is started as it is; write the engine's own command line behind `--`",
+        )
+        .severity(Severity::Note);
+    }
     Finding::new(
         &NO_LANE,
         "there is no lane to judge: no service is known to open a model",
@@ -57,8 +65,10 @@ pub fn lane_unknown(lane: &Lane, reason: &str, role: Role, allow_unknown: bool) 
     let cached = lane.cached.first().filter(|_| lane.in_cache());
     let volume = lane.model().and_then(|model| model.located.value.mount.as_ref());
     let is_volume = volume.is_some_and(|it| matches!(it.source, MountSource::Volume { .. }));
-    let what = if cached.is_some() {
+    let what = if cached.is_some() && role != Role::Exec {
         "mount the engine's cache into preflight"
+    } else if lane.invocation.is_some() && lane.model().is_none() && role == Role::Exec {
+        "name the model in the command line"
     } else if lane.invocation.is_some() && lane.model().is_none() {
         "name the model in `command`, or say its path with the label `preflight.path` of the service"
     } else if is_volume && role == Role::Hand {
@@ -67,6 +77,7 @@ pub fn lane_unknown(lane: &Lane, reason: &str, role: Role, allow_unknown: bool) 
         match role {
             Role::Init => "mount the models into preflight as the service has them",
             Role::Hand => HAND_FIX,
+            Role::Exec => "let the user that the engine runs as read them",
         }
     };
     let word = cached.map_or(&lane.place, |cached| &cached.place);

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::file_name::weights::names_gguf;
 use crate::path::{ServicePath, clean};
 use crate::plan::engine::Named;
-use crate::project::Mount;
+use crate::project::Service;
 use crate::source::is_repository;
 
 /// The absolute path that `text` means in `working_dir`; absent: it is relative, and the directory
@@ -22,12 +22,12 @@ pub(super) fn absolute(text: &str, working_dir: Option<&ServicePath>) -> Option<
 /// and the working directory is not known.
 ///
 /// The engines ask the disk (`os.path.isdir`). Without one, a relative path that could be a
-/// repository is one, unless a mount reaches it.
+/// repository is one, unless a mount reaches it or it is known to be there.
 pub(super) fn path_or_repository(
     text: &str,
     revision: Option<&str>,
     working_dir: Option<&ServicePath>,
-    mounts: &[Mount],
+    service: &Service,
 ) -> Option<Named> {
     if text.contains("://") {
         return Some(Named::Url(text.to_owned()));
@@ -37,12 +37,12 @@ pub(super) fn path_or_repository(
         _ => (text, None),
     };
     let path = absolute(text, working_dir);
-    let mounted = path.as_ref().is_some_and(|path| {
-        mounts
-            .iter()
-            .any(|mount| path.below(&mount.target).is_some() || mount.target.below(path).is_some())
+    let is_there = path.as_ref().is_some_and(|path| {
+        let mut mounts = service.mounts.iter();
+        service.present.contains(path)
+            || mounts.any(|it| path.below(&it.target).is_some() || it.target.below(path).is_some())
     });
-    if !is_repository(id) || names_gguf(text) || mounted {
+    if !is_repository(id) || names_gguf(text) || is_there {
         return path.map(Named::Path);
     }
     Some(Named::Repository {
@@ -85,8 +85,8 @@ pub(super) fn is_path_like(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::MountSource;
-    use crate::source_map::Place;
+    use crate::project::{Mount, MountSource};
+    use crate::source_map::{Place, Spanned};
 
     fn check(text: &str, expected: Option<&str>) {
         let mount = Mount {
@@ -96,7 +96,12 @@ mod tests {
             place: Place::nowhere(),
         };
         let directory = ServicePath::new("/work");
-        let named = path_or_repository(text, None, Some(&directory), &[mount]);
+        let service = Service {
+            mounts: vec![mount],
+            present: vec![ServicePath::new("/work/here/model")],
+            ..Service::named(Spanned::nowhere("engine".to_owned()))
+        };
+        let named = path_or_repository(text, None, Some(&directory), &service);
         let shown = named.map(|named| match &named {
             Named::Path(path) => format!("path {path}"),
             Named::Repository { .. } => format!("repository {named}"),
@@ -133,6 +138,8 @@ mod tests {
         check("unsloth/Q-GGUF:Q4_K_M", Some("repository unsloth/Q-GGUF:Q4_K_M"));
         check("local/model", Some("path /work/local/model"));
         check("local", Some("path /work/local"));
+        check("here/model", Some("path /work/here/model"));
+        check("here/other", Some("repository here/other"));
         check("owner/model.gguf", Some("path /work/owner/model.gguf"));
         check("s3://bucket/x", Some("url s3://bucket/x"));
         check("-x/y", Some("path /work/-x/y"));
@@ -142,7 +149,8 @@ mod tests {
 
     #[test]
     fn a_relative_path_needs_a_directory() {
-        assert_eq!(path_or_repository("./x", None, None, &[]), None);
+        let service = Service::named(Spanned::nowhere("engine".to_owned()));
+        assert_eq!(path_or_repository("./x", None, None, &service), None);
         assert_eq!(absolute("/x", None), Some(ServicePath::new("/x")));
     }
 

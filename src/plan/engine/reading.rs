@@ -244,8 +244,7 @@ impl<'a> Reading<'a> {
         let Some(text) = self.name(part, setting, None) else { return };
         let text = self.without_address(&by, text);
         let directory = self.working_dir.as_ref();
-        let mounts = &self.service.mounts;
-        match names::path_or_repository(&text.value, revision, directory, mounts) {
+        match names::path_or_repository(&text.value, revision, directory, self.service) {
             Some(Named::Repository { id, .. }) if self.modelscope => {
                 self.open(part, Named::Url(format!("modelscope://{id}")), by, text.place);
             }

@@ -7,7 +7,7 @@ use super::address;
 use super::cache::{self, Cached};
 use super::cards;
 use super::catalogue::{Catalogue, Entry};
-use super::draft::{Draft, Drafts, Opened, Written, fill};
+use super::draft::{Draft, Drafts, Opened, Written, fill, lane_name};
 use super::engines::Engines;
 use super::hub;
 use super::selection::{left_out, select};
@@ -18,8 +18,8 @@ use super::{
 use crate::file_name::weights::Weights;
 use crate::options::Selection;
 use crate::path::{HostPath, ServicePath};
-use crate::plan::engine::{Invocation, Named, Part};
-use crate::plan::wiring;
+use crate::plan::engine::{Engine, Invocation, Named, Part};
+use crate::plan::wiring::{self, Wiring};
 use crate::project::mounts::{Located, Sight, Standpoint, locate, locate_on_host, service_path};
 use crate::project::{Project, Service};
 use crate::source_map::{SourceMap, Spanned};
@@ -61,6 +61,44 @@ pub fn plan(
         },
         idle: BTreeSet::new(),
         wiring,
+    })
+}
+
+/// The lane of a project that is one command line: what that opens, and nothing else. It is called as the
+/// run says which lane it is about, else as the catalogue does, else after its engine.
+///
+/// # Errors
+/// As [`plan`].
+pub fn of_command_line(
+    project: &Project,
+    standpoint: &Standpoint,
+    selection: &Selection,
+    sources: &SourceMap,
+) -> Result<Plan, PlanError> {
+    let catalogue = Catalogue::cortex();
+    let engines = Engines::of(project);
+    let mut drafts = Drafts::default();
+    discovered::engines(project, &engines, &catalogue, &mut drafts);
+    consult(&catalogue, false, false, &mut drafts);
+    let root = variables::models_root(project, selection, standpoint);
+    let ground = Ground { project, engines, standpoint, selection, catalogue, root };
+    let mut lanes: Vec<Lane> = drafts.0.into_iter().map(|draft| ground.settle(draft)).collect();
+    for lane in &mut lanes {
+        let is_of_program = lane.services.iter().any(|program| lane_name(program) == lane.name);
+        let own = lane.engine.filter(|_| is_of_program).map(Engine::id);
+        if let Some(name) = selection.lanes.first().map(String::as_str).or(own) {
+            lane.name = lane_name(name);
+        }
+    }
+    Ok(Plan {
+        lanes,
+        settings: Settings {
+            fetch: true,
+            create_root: false,
+            gpus: cards::declared(project, selection, sources)?,
+        },
+        idle: BTreeSet::new(),
+        wiring: Wiring::default(),
     })
 }
 
@@ -275,7 +313,7 @@ impl Ground<'_> {
                 let authority = format!("{}:{}", service.name.value, invocation.port);
                 (authority, own.unwrap_or(&service.name.place))
             }
-            Standpoint::Host | Standpoint::Elsewhere(_) => {
+            Standpoint::Host | Standpoint::Elsewhere(_) | Standpoint::Inside(_) => {
                 let port = service.ports.iter().find(|port| port.target == invocation.port)?;
                 let address = port.host_ip.as_deref().filter(|ip| !is_any(ip));
                 let address = bracketed(address.unwrap_or("127.0.0.1"));

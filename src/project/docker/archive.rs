@@ -182,7 +182,7 @@ fn doubtful(
         | MountSource::Other(_) => None,
     });
     let own = match standpoint {
-        Standpoint::Host | Standpoint::Elsewhere(_) => &[][..],
+        Standpoint::Host | Standpoint::Elsewhere(_) | Standpoint::Inside(_) => &[][..],
         Standpoint::Container(own) => own,
     };
     let is_own = |path: &HostPath| {

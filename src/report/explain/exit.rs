@@ -77,6 +77,14 @@ fn about(code: ExitCode) -> &'static str {
         ExitCode::Smoke => {
             "A running engine does not answer as it should. Only `preflight smoke` exits so."
         }
+        ExitCode::NotRunnable => {
+            "The system does not run the program that `preflight exec` was to become: it may not be \
+            executed, or is none for this machine. Nothing was started."
+        }
+        ExitCode::NoProgram => {
+            "The program that `preflight exec` was to become is not there, or not in `PATH`. Nothing \
+            was started."
+        }
         ExitCode::Interrupted => {
             "Ctrl-C, or SIGINT. What has come of files is kept, and the same command \
             goes on from there."

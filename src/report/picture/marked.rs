@@ -140,6 +140,8 @@ fn about(exit: ExitCode) -> &'static [(Kind, Kind)] {
         | ExitCode::Lane
         | ExitCode::Unhealthy
         | ExitCode::Smoke
+        | ExitCode::NotRunnable
+        | ExitCode::NoProgram
         | ExitCode::Interrupted
         | ExitCode::Terminated => SERVED,
     }

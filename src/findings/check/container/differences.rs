@@ -102,7 +102,7 @@ fn foreign_variables(role: Role, variables: &[Variable]) -> Vec<String> {
         Role::Init => {
             variables.iter().filter(is_foreign).map(|v| format!("`{}`", v.name)).collect()
         }
-        Role::Hand => Vec::new(),
+        Role::Hand | Role::Exec => Vec::new(),
     }
 }
 

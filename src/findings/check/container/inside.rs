@@ -33,7 +33,7 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
             Role::Init => {
                 "to have everything looked at, mount the models into preflight as the service has them"
             }
-            Role::Hand => {
+            Role::Hand | Role::Exec => {
                 "to have everything looked at, run preflight as a service of the stack, with the \
                  models mounted as the service has them"
             }

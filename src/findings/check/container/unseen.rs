@@ -91,7 +91,7 @@ fn fix(role: Role, error: &DockerError) -> String {
         (Role::Hand, DockerError::NoSocket { .. }) => {
             "start Docker, or set `DOCKER_HOST`".to_owned()
         }
-        (Role::Hand | Role::Init, error) => error.hint().unwrap_or_default(),
+        (Role::Hand | Role::Init | Role::Exec, error) => error.hint().unwrap_or_default(),
     }
 }
 

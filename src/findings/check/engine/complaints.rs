@@ -31,7 +31,7 @@ pub(super) fn told(
     match facts.orders.role {
         // The shell that Compose was started from may set it.
         Role::Init if !invocation.observed => finding.severity(Severity::Warning),
-        Role::Init | Role::Hand => finding,
+        Role::Init | Role::Hand | Role::Exec => finding,
     }
 }
 

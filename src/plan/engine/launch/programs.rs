@@ -1,7 +1,7 @@
 //! Programs that are no engines, by their names.
 
 /// Programs that run the program which their own words name.
-pub(in crate::plan::engine) const WRAPPERS: [&str; 26] = [
+pub(in crate::plan::engine) const WRAPPERS: [&str; 27] = [
     "catatonit",
     "chrt",
     "conda",
@@ -19,6 +19,7 @@ pub(in crate::plan::engine) const WRAPPERS: [&str; 26] = [
     "nvidia_entrypoint.sh",
     "opentelemetry-instrument",
     "poetry",
+    "preflight",
     "setpriv",
     "stdbuf",
     "su-exec",

@@ -1,0 +1,264 @@
+//! `preflight exec`: what is not ready does not start, and what starts has the process as if preflight had
+//! never been in it.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::sandbox::{Run, Sandbox};
+
+const MODEL: &str = "models/gguf/tiny-Q4_K_M.gguf";
+
+/// What stands for llama-server: it does what a test wants when it is started.
+const ENGINE: &str = "bin/llama-server";
+
+/// The quickstart with an engine that runs `script`.
+fn engine(script: &str) -> Sandbox {
+    let sandbox = Sandbox::quickstart().file(ENGINE, format!("#!/bin/sh\n{script}\n"));
+    let program = sandbox.path().join(ENGINE);
+    fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", sandbox.path().join("bin").display());
+    sandbox.variable("PATH", path)
+}
+
+/// What becomes of `words` behind `preflight exec --`.
+fn exec(sandbox: &Sandbox, words: &[&str]) -> Run {
+    sandbox.run(&[&["exec", "--"], words].concat())
+}
+
+/// The same command line, without preflight.
+fn alone(sandbox: &Sandbox, words: &[&str]) -> Command {
+    // The variables and the folder of a run.
+    let model = sandbox.command(&[]);
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).current_dir(sandbox.path()).env_clear();
+    let set = model.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    command.envs(set);
+    command
+}
+
+fn truncate(sandbox: &Sandbox) {
+    let file = fs_err::OpenOptions::new().write(true).open(sandbox.path().join(MODEL)).unwrap();
+    file.set_len(400_000).unwrap();
+}
+
+#[track_caller]
+fn refuses(sandbox: &Sandbox, words: &[&str], code: i32, said: &[&str]) {
+    let run = exec(sandbox, words);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(code), ""), "{}", run.stderr);
+    for said in said {
+        assert!(run.stderr.contains(said), "{said}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn an_engine_that_is_ready_is_started_and_told_of_on_standard_error_alone() {
+    let run = exec(&engine("echo started \"$@\"; exit 42"), &["llama-server", "-m", MODEL]);
+    assert_eq!(run.code, Some(42), "{}", run.stderr);
+    assert_eq!(run.stdout, format!("started -m {MODEL}\n"));
+    assert!(run.stderr.contains("preflight: ready: 1 of 1 lane"), "{}", run.stderr);
+}
+
+#[test]
+fn an_engine_that_is_not_ready_does_not_start_and_its_word_is_pointed_at() {
+    let sandbox = engine("echo started");
+    let words = ["llama-server", "-c", "512", "-m", MODEL];
+    truncate(&sandbox);
+    refuses(&sandbox, &words, 11, &["error[file-truncated]", "command line:1:24"]);
+    fs_err::remove_file(sandbox.path().join(MODEL)).unwrap();
+    refuses(&sandbox, &words, 10, &["command line:1:24"]);
+    let wrong = ["llama-server", "-c", "many", "-m", MODEL];
+    refuses(&sandbox, &wrong, 17, &["command line:1:17"]);
+}
+
+#[test]
+fn a_variable_names_a_model_as_well_as_a_word_does() {
+    let sandbox = engine("echo started").variable("LLAMA_ARG_MODEL", MODEL);
+    let run = exec(&sandbox, &["llama-server"]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), "started\n"), "{}", run.stderr);
+    truncate(&sandbox);
+    let place = ["environment:1:17", &format!("LLAMA_ARG_MODEL={MODEL}")];
+    refuses(&sandbox, &["llama-server"], 11, &place);
+}
+
+#[test]
+fn an_engine_is_found_behind_a_shell_and_a_script() {
+    let sandbox = engine("echo started \"$2\"");
+    let script = format!("exec llama-server -m \"$FOLDER/{}\"", "tiny-Q4_K_M.gguf");
+    let sandbox = sandbox
+        .variable("FOLDER", "models/gguf")
+        .file("start.sh", format!("#!/bin/sh\nset -e\n{script}\n"));
+    let commands: [&[&str]; 2] = [&["sh", "-c", &script], &["sh", "start.sh"]];
+    for words in commands {
+        let run = exec(&sandbox, words);
+        let expected = format!("started {MODEL}\n");
+        assert_eq!((run.code, run.stdout), (Some(0), expected), "{}", run.stderr);
+    }
+    truncate(&sandbox);
+    commands.iter().for_each(|words| refuses(&sandbox, words, 11, &["file-truncated"]));
+}
+
+#[test]
+fn what_is_no_engine_is_started_as_it_is_and_that_is_said() {
+    let sandbox = engine("");
+    let run = exec(&sandbox, &["sh", "-c", "echo \"$0\" hello; exit 3", "me"]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(3), "me hello\n"), "{}", run.stderr);
+    assert!(run.stderr.contains("note[no-lane]"), "{}", run.stderr);
+    assert!(run.stderr.contains("preflight: nothing was judged"), "{}", run.stderr);
+    let denied = sandbox.run(&["exec", "--deny", "no-lane", "--", "echo", "hello"]);
+    assert_eq!((denied.code, denied.stdout.as_str()), (Some(3), ""), "{}", denied.stderr);
+}
+
+#[test]
+fn what_cannot_be_judged_is_started_only_where_that_is_accepted() {
+    let sandbox = engine("echo started");
+    let words = ["sh", "-c", "exec llama-server -m \"$(cat where)\""];
+    refuses(&sandbox, &words, 3, &["lane-unknown"]);
+    let run = sandbox.run(&[&["exec", "--allow-unknown", "--"], &words[..]].concat());
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), "started\n"), "{}", run.stderr);
+}
+
+#[test]
+fn a_program_that_is_not_there_or_cannot_be_run_ends_as_a_shell_says_it() {
+    let sandbox = engine("").file("plain", "no program");
+    for (words, code) in [(["nowhere"], 127), (["./plain"], 126)] {
+        let run = exec(&sandbox, &words);
+        assert_eq!(run.code, Some(code), "{}", run.stderr);
+        assert!(run.stderr.contains("cannot be started"), "{}", run.stderr);
+    }
+    let nothing = sandbox.run(&["exec", "--"]);
+    assert_eq!(nothing.code, Some(2), "{}", nothing.stderr);
+}
+
+#[test]
+fn a_name_of_a_repository_that_is_a_folder_here_is_that_folder() {
+    let sandbox = engine("").file("bin/vllm", "#!/bin/sh\necho started\n");
+    let program = sandbox.path().join("bin/vllm");
+    fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    symlink("models/vllm/tiny", sandbox.path().join("tiny")).unwrap();
+    let run = exec(&sandbox, &["vllm", "serve", "tiny/bf16"]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), "started\n"), "{}", run.stderr);
+    let shard = "models/vllm/tiny/bf16/model-00002-of-00003.safetensors";
+    fs_err::remove_file(sandbox.path().join(shard)).unwrap();
+    refuses(&sandbox, &["vllm", "serve", "tiny/bf16"], 10, &["shard-missing"]);
+}
+
+#[test]
+fn a_lock_file_is_held_against_the_lane_that_has_its_name() {
+    let sandbox = engine("echo started");
+    let json = sandbox.command(&["exec", "--lane", "reader", "--format", "json", "--"]);
+    let mut json = json;
+    let output = json.args(["llama-server", "-m", MODEL]).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    let end = told.rfind('}').unwrap();
+    let report: serde_json::Value = serde_json::from_str(&told[..=end]).unwrap();
+    assert_eq!(report["role"], "exec");
+    assert_eq!(report["lanes"][0]["name"], "reader");
+    assert_eq!(output.stdout, b"started\n");
+}
+
+/// What the kernel and the variables say of a process that is started by `words`: everything that one can
+/// inherit.
+const SAYS: &str = r#"
+    grep -E '^(Umask|Uid|Gid|Groups|NStgid|Threads|SigPnd|ShdPnd|SigBlk|SigIgn|SigCgt|Cap...|CapAmb|NoNewPrivs|Seccomp|Seccomp_filters|Speculation.*|Cpus_allowed|Mems_allowed|THP_enabled|CoreDumping):' /proc/self/status | sed 's/^NStgid:.*//'
+    cat /proc/self/limits /proc/self/oom_score_adj /proc/self/timerslack_ns /proc/self/coredump_filter /proc/self/personality 2>&1
+    tr '\0' '\n' < /proc/self/environ | sort
+    readlink /proc/self/cwd /proc/self/root
+    ls /proc/self/fd /proc/self/task | grep -v '^[0-9]\{3,\}$'
+    readlink /proc/$$/fd/7 /proc/$$/fd/9
+    wc -w < /proc/$$/stat
+    cut -d' ' -f 5-8,18,19,40,41 /proc/$$/stat
+    ls /proc/$$/task | wc -l
+    ls /proc/$$/fd
+    tr '\0' ' ' < /proc/$$/cmdline
+"#;
+
+/// Runs what `outside` makes of a command line, in a shell that has set up the process as `before` says.
+fn inherited(sandbox: &Sandbox, before: &str, prefix: &[&str], words: &[&str]) -> Output {
+    let mut command = alone(sandbox, &["sh", "-c", &format!("{before}\nexec \"$@\""), "sh"]);
+    command.args(prefix).args(words).stdin(Stdio::null()).output().unwrap()
+}
+
+#[test]
+fn the_engine_has_no_thread_file_variable_or_signal_more_than_without_preflight() {
+    let sandbox = engine(SAYS);
+    let preflight = env!("CARGO_BIN_EXE_preflight");
+    let words = ["llama-server", "-m", MODEL];
+    for before in [
+        "",
+        "exec 7</dev/null 9>/dev/null; umask 027; ulimit -n 300; ulimit -c 0",
+        "trap '' INT USR1 XFSZ; export ODD='a\nb'; unset HOME; cd models && cd ..",
+        "trap '' TERM HUP QUIT",
+    ] {
+        let without = inherited(&sandbox, before, &[], &words);
+        let with = inherited(&sandbox, before, &[preflight, "exec", "--"], &words);
+        let text = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text(&without).contains("Threads:\t1\n"), "{}", text(&without));
+        assert!(text(&without).contains("SigIgn:"), "{}", text(&without));
+        let told = String::from_utf8_lossy(&with.stderr).into_owned();
+        assert_eq!(text(&with), text(&without), "{before}: {told}");
+        assert!(told.contains("preflight: ready"), "{told}");
+    }
+}
+
+fn start(sandbox: &Sandbox) -> Child {
+    let mut command = sandbox.command(&["exec", "-q", "--", "llama-server", "-m", MODEL]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// Reads what an engine says first.
+fn first_line(child: &mut Child) -> String {
+    let (mut line, mut byte) = (Vec::new(), [0]);
+    let output = child.stdout.as_mut().unwrap();
+    while output.read(&mut byte).unwrap() == 1 && byte[0] != b'\n' {
+        line.push(byte[0]);
+    }
+    String::from_utf8(line).unwrap()
+}
+
+#[test]
+fn the_engine_is_the_same_process_with_its_standard_input() {
+    let sandbox = engine("echo $$; exec cat");
+    let mut child = start(&sandbox);
+    assert_eq!(first_line(&mut child), child.id().to_string());
+    child.stdin.take().unwrap().write_all(b"asked\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"asked\n"[..]));
+}
+
+#[test]
+fn a_signal_is_the_engines_own() {
+    let handles = engine("trap 'exit 9' TERM; echo here; while :; do read line || exit 1; done");
+    let mut child = start(&handles);
+    assert_eq!(first_line(&mut child), "here");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    // A shell comes to its trap when what it waits for has come.
+    drop(child.stdin.take().map(|mut input| input.write_all(b"\n")));
+    assert_eq!(child.wait().unwrap().code(), Some(9));
+
+    for signal in [Signal::TERM, Signal::INT, Signal::PIPE, Signal::HUP, Signal::XFSZ] {
+        let sandbox = engine("echo here; exec cat");
+        let mut child = start(&sandbox);
+        assert_eq!(first_line(&mut child), "here");
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().signal(), Some(signal.as_raw()));
+    }
+}
+
+#[test]
+fn the_program_is_installed_where_another_container_finds_it() {
+    let sandbox = engine("echo started");
+    let run = sandbox.run(&["install", "shared/bin"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stdout.contains("`shared/bin/preflight` is installed"), "{}", run.stdout);
+    let again = sandbox.run(&["install", "shared/bin"]);
+    assert!(again.stdout.contains("is this program already"), "{}", again.stdout);
+    let words = ["shared/bin/preflight", "exec", "--", "llama-server", "-m", MODEL];
+    let output = alone(&sandbox, &words).output().unwrap();
+    assert_eq!(output.stdout, b"started\n");
+    let refused = sandbox.run(&["install", "models/gguf/tiny-Q4_K_M.gguf"]);
+    assert_eq!(refused.code, Some(16), "{}", refused.stderr);
+}
