@@ -282,3 +282,11 @@ fn every_action_of_the_workflow_is_named_by_its_commit() {
         assert!(is_commit && release.contains('.'), "{action}");
     }
 }
+
+#[test]
+fn the_documentation_names_the_tag_of_this_version() {
+    let page = fs_err::read_to_string(repository().join("docs/reports.md")).unwrap();
+    for line in [format!("uses: OWNER/NAME@v{VERSION}\n"), format!("rev: v{VERSION}\n")] {
+        assert!(page.contains(&line), "{line}");
+    }
+}

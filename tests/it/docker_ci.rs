@@ -13,7 +13,7 @@ use crate::sandbox::repository;
 /// What the workflow leaves to actions of GitHub: the checkout is copied, a cache that holds nothing
 /// and an archive of reports change no step.
 const ACTIONS: [&str; 3] =
-    ["actions/checkout@v4", "actions/cache@v4", "actions/upload-artifact@v4"];
+    ["actions/checkout@v7", "actions/cache@v6", "actions/upload-artifact@v7"];
 
 /// Where the hub has the model of the only lane that a runner without a GPU starts.
 const HOSTED: (&str, &str) =
