@@ -187,3 +187,20 @@ fn the_sums_are_those_of_every_file() {
     assert_eq!(checked.lines().count(), files - 1, "{checked}");
     assert!(checked.lines().all(|line| line.ends_with(": OK")), "{checked}");
 }
+
+#[test]
+fn cargo_installs_it_from_the_folder_of_its_sources() {
+    if packages().is_none() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let host = said(Command::new("rustc").arg("-vV"));
+    let host = host.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    // What the packages were made of is there, and so nothing is compiled again.
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(repository()).env("RUSTFLAGS", "-C target-feature=+crt-static");
+    cargo.args(["install", "--locked", "--offline", "--path", ".", "--profile", "quick"]);
+    cargo.args(["--target", host, "--target-dir", "target", "--root"]).arg(root.path());
+    said(&mut cargo);
+    works(&root.path().join("bin/preflight"));
+}
