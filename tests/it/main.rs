@@ -176,6 +176,8 @@ mod page;
 mod pairs_of_files;
 /// Who may change what a finding weighs.
 mod policy;
+/// What proxies are told, and whom they pass on to.
+mod proxies;
 /// The README's main job.
 mod quickstart;
 /// What Docker Compose refuses, and who is to blame.

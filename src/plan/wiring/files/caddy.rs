@@ -7,6 +7,7 @@ use crate::path::ServicePath;
 use crate::plan::wiring::clients::Purpose;
 use crate::plan::wiring::networks::is_itself;
 use crate::plan::wiring::urls::Target;
+use crate::project::compose::Foreign;
 use crate::project::{Service, Text};
 use crate::source_map::Spanned;
 
@@ -17,6 +18,9 @@ const DIRECTIVE: &str = "reverse_proxy";
 /// The same, over a connection that is not encrypted.
 const PLAIN_HTTP_2: &str = "h2c://";
 
+/// What stands at the end of a line that goes on in the next.
+const CONTINUED: &str = "\\";
+
 /// The port of an address that says none.
 const DEFAULT_PORT: u16 = 80;
 
@@ -26,8 +30,8 @@ fn files(service: &Service) -> Vec<ServicePath> {
 }
 
 fn read(service: &Service, path: &ServicePath, text: &Text) -> Vec<Entry> {
-    if path.as_path().to_str().is_some_and(|path| path.ends_with(".json")) {
-        return Vec::new();
+    if path.as_path().extension().is_some_and(|end| end == "json") {
+        return Foreign::read(text).map_or_else(Vec::new, |config| dialled(&config));
     }
     let lines = lines(&text.text);
     let sites: Vec<&Word> =
@@ -45,6 +49,23 @@ fn read(service: &Service, path: &ServicePath, text: &Text) -> Vec<Entry> {
             let address = Spanned::new(address, text.place(word.range.clone()));
             found.push(Entry::new(PROGRAM.name, DIRECTIVE, Purpose::Upstream, address));
         }
+    }
+    found
+}
+
+/// What Caddy's own form of a configuration passes on to, wherever in it that stands.
+fn dialled(config: &Foreign) -> Vec<Entry> {
+    let mut found = Vec::new();
+    let mut left = vec!["/apps/http/servers".to_owned()];
+    while let Some(at) = left.pop() {
+        let is_proxy = config.text(&format!("{at}/handler"));
+        if is_proxy.is_some_and(|handler| handler.value == DIRECTIVE) {
+            let upstreams = config.below(&format!("{at}/upstreams")).into_iter();
+            let dial = upstreams.filter_map(|it| config.text(&format!("{it}/dial")));
+            let known = dial.filter(|it| address(&it.value).is_some());
+            found.extend(known.map(|it| Entry::new(PROGRAM.name, "dial", Purpose::Upstream, it)));
+        }
+        left.extend(config.below(&at).into_iter().rev());
     }
     found
 }
@@ -98,7 +119,7 @@ struct Line {
     within: Vec<String>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Word {
     text: String,
     range: Range<usize>,
@@ -107,9 +128,15 @@ struct Word {
 fn lines(text: &str) -> Vec<Line> {
     let (mut found, mut within) = (Vec::new(), Vec::<String>::new());
     let mut start = 0;
+    let mut before = Vec::new();
     for line in text.split_inclusive('\n') {
-        let mut words = words(line, start);
+        let mut words = [std::mem::take(&mut before), words(line, start)].concat();
         start += line.len();
+        if words.last().is_some_and(|word| word.text == CONTINUED) {
+            words.pop();
+            before = words;
+            continue;
+        }
         if words.first().is_some_and(|word| word.text == "}") {
             within.pop();
             continue;
@@ -182,6 +209,7 @@ mod tests {
         );
         check("reverse_proxy @m {\n\tto `a:1`\n}\nto b", &["a:1"]);
         check("}\n}\nreverse_proxy", &[]);
+        check("reverse_proxy a:1 \\\n  b:2\nreverse_proxy c:3 \\", &["a:1", "b:2"]);
         check("é \"é", &[]);
     }
 

@@ -111,7 +111,11 @@ fn constant(all: &[Directive], name: &str) -> Option<String> {
     (!value.contains('$')).then(|| value.clone())
 }
 
-/// A text with the values of its variables. Absent: one of them is only known when a request comes.
+/// The variables that have the path of a request, from its slash on.
+const PATHS: [&str; 3] = ["request_uri", "uri", "document_uri"];
+
+/// A text with the values of its variables, up to a path that hangs on the request. Absent: something
+/// before that is only known when one comes.
 fn expanded(text: &str, known: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     let mut written = String::new();
     let mut rest = text;
@@ -125,7 +129,12 @@ fn expanded(text: &str, known: &dyn Fn(&str) -> Option<String>) -> Option<String
             }
         };
         written.push_str(before);
-        written.push_str(&known(name)?);
+        let Some(value) = known(name) else {
+            let (_, address) = written.split_once("://").unwrap_or(("", &written));
+            let is_path = address.contains('/') || (PATHS.contains(&name) && !address.is_empty());
+            return is_path.then_some(written);
+        };
+        written.push_str(&value);
         rest = behind;
     }
     written.push_str(rest);
