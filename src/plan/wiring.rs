@@ -131,7 +131,13 @@ pub(super) fn of<'a>(
         }
         wiring.wanted.extend(told.wanted());
     }
-    wiring
+    let connections = std::mem::take(&mut wiring.connections).into_iter();
+    // What is no URL is only taken for an address where an engine is.
+    let is_one = |it: &Connection| {
+        it.reads.is_some() || it.target.text.contains("://") || wiring.called(it).is_some()
+    };
+    let connections = connections.filter(is_one).collect();
+    Wiring { connections, ..wiring }
 }
 
 fn listener(service: &Service, invocation: &Invocation, networks: Networks<'_>) -> Listener {

@@ -232,3 +232,5 @@ mod wiring_addresses;
 mod wiring_files;
 /// Health checks, and ports.
 mod wiring_health;
+/// Stacks that are right as they stand.
+mod wiring_working;

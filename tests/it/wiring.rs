@@ -26,7 +26,7 @@ pub(crate) const FAMILY: [&str; 7] = [
 ];
 
 /// The exit code, and the findings of this family: severity, id and message.
-fn told(compose: &str) -> (i32, String) {
+pub(crate) fn told(compose: &str) -> (i32, String) {
     let run =
         Sandbox::quickstart().file("compose.yaml", compose).run(&["verify", "--color", "never"]);
     let is_told = |line: &&str| FAMILY.iter().any(|id| line.contains(&format!("[{id}")));
@@ -313,7 +313,11 @@ fn the_plan_shows_who_calls_whom() {
         assert_eq!(told[key], value, "{told}");
     }
     assert_eq!(told["place"]["file"], "compose.yaml", "{told}");
-    let outside = sandbox.file("compose.yaml", calls("https://api.openai.com/v1"));
+    let other = ["OPENAI_API_BASE_URL: http://vllm:8000/v1", "HOOK: http://elsewhere:1"];
+    let quiet = sandbox.file("compose.yaml", pair(("", ""), &other, ""));
+    let text = quiet.run(&["plan", "--color", "never"]).stdout;
+    assert!(text.contains(" -> vLLM") && !text.contains("elsewhere"), "{text}");
+    let outside = quiet.file("compose.yaml", calls("https://api.openai.com/v1"));
     let text = outside.run(&["plan", "--color", "never"]).stdout;
     assert!(text.contains("https://api.openai.com/v1 -> outside this project"), "{text}");
 }

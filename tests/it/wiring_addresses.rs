@@ -121,3 +121,21 @@ fn an_engine_has_the_routes_of_an_ollama_or_not_by_its_build() {
         told(&[&engine("llm", "", "").replace("server-b11669", tag), &ui], 0, "");
     }
 }
+
+#[test]
+fn an_address_without_a_scheme_counts_where_it_leads_to_an_engine() {
+    let other = |variable: &str| {
+        format!("  n8n:\n    image: n8nio/n8n:1.100.0\n    environment: {{{variable}}}\n")
+    };
+    let engine = engine("llm", "--port 11434", "    healthcheck: {disable: true}\n");
+    for right in ["OLLAMA_HOST: \"llm:11434\"", "LLM_IMAGE: \"llm:8000\"", "OLLAMA_HOST: \"db:1\""]
+    {
+        told(&[&engine, &other(right)], 0, "");
+    }
+    told(
+        &[&engine, &other("OLLAMA_HOST: \"llm:8080\"")],
+        0,
+        "warning[client-calls-otherwise]: `OLLAMA_HOST` of service `n8n` calls port 8080 of service \
+         `llm`, and llama.cpp listens on 11434",
+    );
+}

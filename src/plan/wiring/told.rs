@@ -12,6 +12,9 @@ use crate::source_map::{Place, Spanned};
 /// How a label begins, and ends, that names the port to which Traefik passes on.
 const TRAEFIK_PORT: (&str, &str) = ("traefik.http.services.", ".loadbalancer.server.port");
 
+/// How variables end that may have an address without its scheme.
+const ADDRESSES: [&str; 6] = ["_HOST", "_URL", "_BASE", "_ENDPOINT", "_ADDRESS", "_SERVER"];
+
 /// What one service is told.
 pub(super) struct Told<'a> {
     service: &'a Service,
@@ -43,6 +46,10 @@ impl<'a> Told<'a> {
                 let said = Connection { variable: Some(name.clone()), key, ..connection };
                 found.push(said);
             }
+            let bare = self.bare(name, text).filter(|_| reads.is_none());
+            let bare = bare.map(|target| self.connection(target, &value.place, None));
+            let bare = bare.filter(|connection| self.is_another(&connection.leads));
+            found.extend(bare.map(|it| Connection { variable: Some(name.clone()), ..it }));
         }
         for word in self.service.words() {
             let targets = Target::all_in(&word.value).into_iter();
@@ -53,6 +60,18 @@ impl<'a> Told<'a> {
             targets.map(move |target| self.in_file(target, index, entry))
         }));
         found
+    }
+
+    /// An address that a variable has without its scheme, as its name says.
+    fn bare(&self, name: &str, text: &str) -> Option<Target> {
+        let is_address = ADDRESSES.iter().any(|end| name.ends_with(end));
+        Target::parse_base(text).filter(|target| is_address && !target.text.contains("://"))
+    }
+
+    /// Whether that is the container of another service.
+    fn is_another(&self, leads: &Leads) -> bool {
+        let own = self.service.name.value.as_str();
+        matches!(leads, Leads::Service { name, .. } if name != own)
     }
 
     /// What Traefik is told of this service by its labels.

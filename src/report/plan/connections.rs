@@ -10,9 +10,9 @@ use crate::report::json::{Texts, WirePlace};
 /// commands name their own container they say where to listen.
 fn told(wiring: &Wiring) -> impl Iterator<Item = &Connection> {
     wiring.connections.iter().filter(|connection| match connection.leads {
-        Leads::Outside => connection.reads.is_some(),
+        Leads::Outside | Leads::Nobody => connection.reads.is_some(),
         Leads::Itself(_) => connection.variable.is_some(),
-        Leads::Service { .. } | Leads::Host { .. } | Leads::LeftOut(_) | Leads::Nobody => true,
+        Leads::Service { .. } | Leads::Host { .. } | Leads::LeftOut(_) => true,
     })
 }
 

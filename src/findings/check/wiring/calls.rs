@@ -7,6 +7,7 @@ use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::plan::engine::Engine;
 use crate::plan::wiring::{Api, Connection, Leads, Listener, Purpose, Reads, Route, is_called};
+use crate::project::Service;
 use crate::suggest;
 
 /// What clients are told to call.
@@ -335,11 +336,29 @@ impl<'a> Call<'a> {
         Some(self.finding(&CALLS_ITSELF, message, fix))
     }
 
-    /// Whether the client's own container publishes the port that is called, so that something listens
-    /// there.
+    /// Whether something says that the client's own container listens at the port that is called: what it
+    /// publishes, and of a program that is not known how it is started and checked.
     fn listens_itself(&self) -> bool {
+        let project = self.facts.project;
+        let Some(service) = project.service(&self.connection.client) else { return false };
         let port = self.connection.target.port;
-        published(self.facts.project, &self.connection.client).any(|it| it.target == port)
+        let is_published = published(project, &service.name.value).any(|it| it.target == port);
+        is_published || (!self.connection.is_base() && self.speaks_of(service, &port.to_string()))
+    }
+
+    /// Whether a service names a port as one of its own.
+    fn speaks_of(&self, service: &Service, port: &str) -> bool {
+        let says = |text: &str| text.split(|c: char| !c.is_ascii_digit()).any(|it| it == port);
+        let exposed =
+            self.facts.project.document["services"][&service.name.value]["expose"].as_array();
+        let mut exposed = exposed.into_iter().flatten().filter_map(|it| it.as_str());
+        let mut checked = service.health_check.iter().flat_map(|check| &check.value);
+        let mut values = service.environment.values().filter_map(|it| it.value.as_deref());
+        let mut words = service.words().filter(|word| !word.value.contains("://"));
+        exposed.any(says)
+            || checked.any(|word| says(word))
+            || values.any(|value| value == port)
+            || words.any(|word| says(&word.value))
     }
 
     /// Whether the image of the client has an engine of its own (`open-webui:ollama`).

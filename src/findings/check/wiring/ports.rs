@@ -8,7 +8,7 @@ use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::options::Role;
-use crate::plan::wiring::{Leads, Listener};
+use crate::plan::wiring::{Leads, Listener, Wiring};
 use crate::project::{Port, Project, Service};
 
 /// Ports of engines, and those of the host.
@@ -33,7 +33,8 @@ static PORT_TAKEN_TWICE: Rule =
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     for listener in &wiring(facts).listeners {
         let Some(service) = facts.project.service(&listener.service) else { continue };
-        let found = to_itself(facts, listener, service).or_else(|| unused(listener, service));
+        let found = to_itself(facts, listener, service)
+            .or_else(|| unused(wiring(facts), listener, service));
         if let Some(finding) = found {
             findings.push(about(finding, facts, listener));
         }
@@ -77,8 +78,11 @@ fn to_itself(facts: &ProjectFacts<'_>, listener: &Listener, service: &Service) -
 }
 
 /// A port that is published, on which nobody listens, where the engine's own is not published.
-fn unused(listener: &Listener, service: &Service) -> Option<Finding> {
-    if !listener.is_all || listener.on_host || publishes(service, listener.port).is_some() {
+fn unused(wiring: &Wiring, listener: &Listener, service: &Service) -> Option<Finding> {
+    // What else has its addresses may be what is published.
+    let mut beside = listener.housemates.iter().filter_map(|name| wiring.listener(name));
+    let is_published = beside.any(|other| publishes(service, other.port).is_some());
+    if !wiring.knows_all_beside(listener) || listener.on_host || is_published {
         return None;
     }
     let port = service.ports.first()?;
