@@ -5,15 +5,22 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::judge::named;
 use crate::sandbox::repository;
 
-/// From the file of the wheel to the first verdict.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// What processors may be busy with from the file of the wheel to the first verdict: half of the ten seconds
+/// that a user of an idle machine may wait. What a clock says hangs on the tests that run beside this one.
+const PATIENCE: f64 = 5.0;
+
+/// Installs a wheel and judges a stack; then come the seconds of all of that, by the shell's own word.
+const FIRST_VERDICT: &str = r#"
+"$1/bin/pip" install --quiet --no-index --disable-pip-version-check "$2" || exit
+"$1/bin/preflight" "$3" || exit
+times
+"#;
 
 fn packages() -> Option<PathBuf> {
     named("PREFLIGHT_TEST_PACKAGES").map(PathBuf::from)
@@ -58,22 +65,30 @@ fn works(binary: &Path) {
     assert!(judged.contains("preflight: ready: 2 of 2 lanes"), "{judged}");
 }
 
+/// What a line of `times` says: `0m1.234s 0m0.567s`.
+fn seconds(line: &str) -> Option<f64> {
+    let (user, system) = line.split_once(' ')?;
+    let each = [user, system].map(|it| {
+        let (minutes, seconds) = it.strip_suffix('s')?.split_once('m')?;
+        Some(minutes.parse::<f64>().ok()? * 60.0 + seconds.parse::<f64>().ok()?)
+    });
+    Some(each[0]? + each[1]?)
+}
+
 #[test]
 fn from_the_file_of_the_wheel_to_the_first_verdict_it_takes_less_than_ten_seconds() {
     let Some(packages) = packages() else { return };
     let folder = tempfile::tempdir().unwrap();
     let fresh = folder.path().join("fresh");
     said(clean("python3").args(["-m", "venv"]).arg(&fresh));
-    let begin = Instant::now();
     // Nothing is asked of a network: the wheel needs nothing but itself.
-    said(
-        clean(fresh.join("bin/pip"))
-            .args(["install", "--no-index", "--disable-pip-version-check"])
-            .arg(only(&packages, ".whl")),
-    );
+    let mut shell = clean("bash");
+    shell.args(["-c", FIRST_VERDICT, "bash"]).arg(&fresh).arg(only(&packages, ".whl"));
+    let told = said(shell.arg(repository().join("examples/quickstart")));
+    assert!(told.contains("preflight: ready: 2 of 2 lanes"), "{told}");
+    let taken: f64 = told.lines().filter_map(seconds).sum();
+    assert!(0.0 < taken && taken < PATIENCE, "{taken} s\n{told}");
     works(&fresh.join("bin/preflight"));
-    let taken = begin.elapsed();
-    assert!(taken < PATIENCE, "{taken:?}");
     let shown = said(clean(fresh.join("bin/pip")).args(["show", "--files", "compose-preflight"]));
     for file in ["/licenses/LICENSE", "/licenses/LICENSE-THIRD-PARTY.txt", ".cyclonedx.json"] {
         assert!(shown.lines().any(|line| line.ends_with(file)), "{file}\n{shown}");
