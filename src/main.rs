@@ -41,12 +41,10 @@ fn main() -> ExitCode {
         Request::Run(options) => {
             let signals = signals?;
             let code = run(&options, (&log, &variables), &mut redactor, signals.clone())?;
-            match &options.target {
-                Target::CommandLine(start) if code == Code::Ready => {
-                    Err(become_engine(start, &signals))
-                }
-                _ => Ok(code),
+            if let (Target::CommandLine(start), Code::Ready) = (&options.target, code) {
+                return Err(become_engine(start, &signals));
             }
+            Ok(code)
         }
         Request::Explain { what, screen } => {
             say(&report::explain::explain(what.as_deref(), screen)?)

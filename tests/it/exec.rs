@@ -1,13 +1,15 @@
 //! `preflight exec`: what is not ready does not start, and what starts has the process as if preflight had
 //! never been in it.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::gguf_oracle::server;
+use crate::hub_stack::hub;
 use crate::sandbox::{Run, Sandbox};
 
 const MODEL: &str = "models/gguf/tiny-Q4_K_M.gguf";
@@ -204,6 +206,34 @@ fn the_engine_has_no_thread_file_variable_or_signal_more_than_without_preflight(
     }
 }
 
+#[test]
+fn what_is_missing_is_fetched_first_where_that_is_asked_for_and_no_connection_is_left() {
+    let hub = hub(&[]);
+    let script = "#!/bin/sh\nls /proc/$$/task | wc -l; ls /proc/$$/fd; ls hub\n";
+    let sandbox = engine("").file("bin/vllm", script);
+    let program = sandbox.path().join("bin/vllm");
+    fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    fs_err::create_dir(sandbox.path().join("hub")).unwrap();
+    let cache = sandbox.path().join("hub").display().to_string();
+    let sandbox = sandbox.variable("HF_HUB_CACHE", cache).variable("HF_ENDPOINT", hub.url());
+    let words = ["vllm", "serve", "acme/tiny"];
+    let run = exec(&sandbox, &words);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(!run.stdout.contains("models--acme--tiny"), "{}", run.stdout);
+    assert!(run.stderr.contains("note[engine-will-fetch]"), "{}", run.stderr);
+    assert_eq!(hub.requests().len(), 0);
+
+    let run = sandbox.run(&[&["exec", "--fetch", "--"], &words[..]].concat());
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stdout.contains("models--acme--tiny\n"), "{}{}", run.stdout, run.stderr);
+    let alone = alone(&sandbox, &words).output().unwrap();
+    assert_eq!(run.stdout.as_bytes(), alone.stdout);
+
+    fs_err::remove_dir_all(sandbox.path().join("hub/models--acme--tiny")).unwrap();
+    let offline = sandbox.run(&[&["exec", "--fetch", "--offline", "--"], &words[..]].concat());
+    assert!(!offline.stdout.contains("models--acme--tiny"), "{}", offline.stderr);
+}
+
 fn start(sandbox: &Sandbox) -> Child {
     let mut command = sandbox.command(&["exec", "-q", "--", "llama-server", "-m", MODEL]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
@@ -261,4 +291,81 @@ fn the_program_is_installed_where_another_container_finds_it() {
     assert_eq!(output.stdout, b"started\n");
     let refused = sandbox.run(&["install", "models/gguf/tiny-Q4_K_M.gguf"]);
     assert_eq!(refused.code, Some(16), "{}", refused.stderr);
+}
+
+/// Whether a command comes to serve, and what it says on standard error until then or until it ends; and
+/// with what it ends by itself.
+fn served(mut command: Command) -> (bool, String, Option<i32>) {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let (mut text, mut serves) = (String::new(), false);
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        serves = line.contains("listening on http");
+        text.push_str(&line);
+        text.push('\n');
+        if serves {
+            child.kill().unwrap();
+            break;
+        }
+    }
+    let status = child.wait().unwrap();
+    (serves, text, status.code())
+}
+
+/// Beside the words of the test: what is not looked at, or where it does not matter.
+const LOOPBACK: [&str; 7] = ["--host", "127.0.0.1", "--port", "0", "-c", "256", "--no-warmup"];
+
+#[test]
+fn a_genuine_llama_server_serves_behind_it_what_it_serves_alone_and_nothing_else() {
+    let Some(server) = server() else { return };
+    let sandbox = Sandbox::quickstart();
+    let content = fs_err::read(sandbox.path().join(MODEL)).unwrap();
+    let sandbox = sandbox
+        .file("models/short.gguf", &content[..400_000])
+        .file("models/page.gguf", "<!DOCTYPE html><html>404</html>")
+        .file("models/empty.gguf", "")
+        .file("models/old.gguf", [b"GGUF\x01\0\0\0", &content[8..]].concat())
+        .file("template.jinja", "{{ messages[0].content }}");
+    symlink("gguf/tiny-Q4_K_M.gguf", sandbox.path().join("models/link.gguf")).unwrap();
+    symlink("gone.gguf", sandbox.path().join("models/dangling.gguf")).unwrap();
+    // With what preflight ends; absent: it lets the server start.
+    let cases: [(&[&str], Option<i32>); 14] = [
+        (&["-m", MODEL], None),
+        (&["-m", "models/link.gguf"], None),
+        (&["-m", MODEL, "--chat-template-file", "template.jinja"], None),
+        (&["-m", MODEL, "--alias", "tiny", "--temp", "0.5"], None),
+        (&["-m", "models/short.gguf"], Some(11)),
+        (&["-m", "models/page.gguf"], Some(11)),
+        (&["-m", "models/empty.gguf"], Some(11)),
+        (&["-m", "models/old.gguf"], Some(11)),
+        (&["-m", "models/gone.gguf"], Some(10)),
+        (&["-m", "models/dangling.gguf"], Some(10)),
+        (&["-m", MODEL, "--chat-template-file", "gone.jinja"], Some(10)),
+        (&["-m", MODEL, "--lora", "models/short.gguf"], Some(11)),
+        (&["-m", MODEL, "--threads", "many"], Some(17)),
+        // It may be a newer release, which has such a flag: the server says it itself.
+        (&["-m", MODEL, "--no-such-flag"], None),
+    ];
+    let mut differences = Vec::new();
+    for (words, expected) in cases {
+        let words = [&[server.as_str()], &LOOPBACK[..], words].concat();
+        let (serves, said, _) = served(alone(&sandbox, &words));
+        let mut judged = sandbox.command(&["exec", "--"]);
+        judged.args(&words);
+        let (served_behind, told, code) = served(judged);
+        let is_started =
+            told.contains("llama_server: ") || told.contains("error: invalid argument");
+        if serves != served_behind {
+            differences.push(format!("{words:?}: {serves} alone, {served_behind}\n{said}\n{told}"));
+        }
+        match expected {
+            Some(expected) if is_started || code != Some(expected) => {
+                differences.push(format!("{words:?}: {code:?}, not {expected}\n{told}"));
+            }
+            None if !is_started => differences.push(format!("{words:?} was not started\n{told}")),
+            Some(_) | None => {}
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
