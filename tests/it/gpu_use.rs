@@ -109,3 +109,29 @@ fn the_default_runtime_of_docker_says_whether_a_gpu_is_handed_in() {
     assert_eq!(said(r#"{"DefaultRuntime": "nvidia"}"#), Vec::<String>::new());
     assert_eq!(said("{}"), [format!("{message} (the default runtime of Docker may give it one)")]);
 }
+
+#[test]
+fn matrices_that_are_cut_by_rows_are_refused_since_devices_cannot_do_it() {
+    let said = |tag: &str, words: &str| {
+        let compose = format!(
+            "services:\n  llm:\n    image: ghcr.io/ggml-org/llama.cpp:{tag}\n    command: -m /{MODEL} -c \
+             2048 {words}\n    volumes: [\"./models:/models:ro\"]\n    gpus: all\n"
+        );
+        let sandbox = Sandbox::quickstart().file("compose.yaml", compose);
+        let run = sandbox.run(&["verify", "--color", "never"]);
+        let titles = run.stdout.lines().filter(|line| line.contains("cuts matrices by rows"));
+        let severities = titles.map(|title| title.split('[').next().unwrap().to_owned());
+        severities.collect::<Vec<_>>().join(" ")
+    };
+    for (tag, words, expected) in [
+        ("server-cuda-b9890", "-sm row", "error"),
+        ("server-cuda-b11669", "--split-mode row", "error"),
+        ("server-cuda", "-sm row", "warning"),
+        ("server-cuda-b9888", "-sm row", ""),
+        ("server-cuda-b11669", "-sm row -dev none", ""),
+        ("server-cuda-b11669", "-sm layer", ""),
+        ("server-vulkan-b11669", "-sm row", ""),
+    ] {
+        assert_eq!(said(tag, words), expected, "{tag} {words}");
+    }
+}

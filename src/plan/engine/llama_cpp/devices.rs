@@ -7,11 +7,17 @@ use crate::plan::engine::llama_cpp::memory;
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::{Complaint, GpuUse, Refusal};
 
+/// Since when the code for devices of NVIDIA cannot cut matrices by rows (#24216, #27465; b9888 can), and the newest
+/// build that was asked.
+const CUTS_NO_ROWS_SINCE: u32 = 9890;
+const ASKED: u32 = 11_669;
+
 /// The device in the value of a flag; absent: it names none.
 type DeviceIn = fn(&str) -> Option<&str>;
 
 /// Complains of them. Those of other machines are devices as well.
 pub(super) fn judge(arguments: &Arguments, reading: &mut Reading<'_>, image: Option<&Image>) {
+    cut_by_rows(arguments, reading, image);
     let of_others = ["--rpc"];
     let is_alone = reading.setting(arguments, &of_others, &["LLAMA_ARG_RPC"]).is_none();
     if !memory::is_for_processor(image) || !is_alone {
@@ -37,6 +43,33 @@ pub(super) fn judge(arguments: &Arguments, reading: &mut Reading<'_>, image: Opt
         };
         reading.complain(Complaint::Refused(refusal), &said.word.place);
     }
+}
+
+/// That matrices are to be cut by rows between devices that cannot do it (libllama 0.6.0 `src/llama-model.cpp`
+/// `make_gpu_buft_list`).
+fn cut_by_rows(arguments: &Arguments, reading: &mut Reading<'_>, image: Option<&Image>) {
+    let setting = |flag: &str, variable: &str| reading.setting(arguments, &[flag], &[variable]);
+    let Some(mode) = setting("--split-mode", "LLAMA_ARG_SPLIT_MODE") else { return };
+    let devices = setting("--device", "LLAMA_ARG_DEVICE");
+    let has_none = devices.as_ref().and_then(Setting::text) == Some("none");
+    let build = reading.invocation.build();
+    let is_older = build.is_some_and(|build| build < CUTS_NO_ROWS_SINCE);
+    if mode.text() != Some("row") || has_none || is_older || !memory::is_for_nvidia(image) {
+        return;
+    }
+    let refusal = Refusal {
+        why: format!(
+            "`{} row` cuts matrices by rows, which llama.cpp cannot do on CUDA since build \
+             {CUTS_NO_ROWS_SINCE}: it exits (`device CUDA0 does not support split buffers`)",
+            mode.by
+        ),
+        fix: format!(
+            "write `--split-mode tensor` or `--split-mode layer`, or pin the image to a build before \
+             {CUTS_NO_ROWS_SINCE}"
+        ),
+        is_certain: reading.invocation.stock && build.is_some_and(|build| build <= ASKED),
+    };
+    reading.complain(Complaint::Refused(refusal), &mode.word.place);
 }
 
 /// What it makes of a GPU. The images for those of NVIDIA load the code for them when it starts, and go on

@@ -100,8 +100,13 @@ impl Sizing for Server {
         if loaded.is_cut || self.model.is_cut {
             parts.iter_mut().for_each(|part| part.exact = false);
         }
+        let mut on_devices: Vec<&mut Part> =
+            parts.iter_mut().filter(|part| part.device != Device::Host).collect();
         if self.model.is_cut || self.model.placement.is_special {
-            parts.iter_mut().filter(|it| it.device != Device::Host).for_each(unsettle);
+            on_devices.iter_mut().for_each(|part| unsettle(part));
+        }
+        if self.model.placement.is_sliced {
+            on_devices.iter_mut().for_each(|part| part.high = None);
         }
         Some(parts)
     }

@@ -145,6 +145,8 @@ pub(super) struct Placement {
     pub(super) patterns: Vec<(Pattern, Device)>,
     /// Whether tensors are placed by patterns that are not read, or cut into parts.
     pub(super) is_special: bool,
+    /// Whether they are cut into parts, so that what is not cut may be on every device.
+    pub(super) is_sliced: bool,
 }
 
 impl Settings {
@@ -355,6 +357,7 @@ impl Placement {
         let are_at_odds = experts_on_host > 0 && patterns.iter().any(|(_, it)| *it != Device::Host);
         let named = words.text("--device", "LLAMA_ARG_DEVICE");
         let is_none = named.as_deref() == Some("none");
+        let is_sliced = matches!(mode.as_deref(), Some("row" | "tensor"));
         let devices = named.filter(|_| !is_none).map(|named| devices(&named));
         Self {
             layers: if is_none { Some(0) } else { plain.layers },
@@ -367,7 +370,8 @@ impl Placement {
             is_special: !is_read
                 || are_at_odds
                 || devices.is_some_and(|devices| devices.is_none())
-                || matches!(mode.as_deref(), Some("row" | "tensor")),
+                || is_sliced,
+            is_sliced,
         }
     }
 }
