@@ -55,6 +55,40 @@ fn a_router_without_a_model_serves_nothing_however_healthy_it_is() {
 }
 
 #[test]
+fn a_url_that_names_a_service_is_asked_from_the_host() {
+    let url = |text: &str| {
+        let url = "      service: llama\n      smoke: {url: \"http://llama:8080/v1\"}\n";
+        text.replace("      service: llama\n", url)
+    };
+    for (name, ports) in [("smoke-published", "127.0.0.1::8080"), ("smoke-unpublished", "")] {
+        let published = |text: &str| {
+            let ports = if ports.is_empty() { String::new() } else { format!("\"{ports}\"") };
+            let is_port = |line: &str| ["ports:", "- 127.0.0.1::8080"].contains(&line.trim());
+            let lines = text.lines().filter(|line| !is_port(line));
+            let text: String = lines.map(|line| format!("{line}\n")).collect();
+            url(&text).replace("  llama:\n", &format!("  llama:\n    ports: [{ports}]\n"))
+        };
+        let Some(stack) = stack(name, published) else { return };
+        let is_bound = stack.inspect("llama", ".HostConfig.PortBindings") != "map[]";
+        assert_eq!(is_bound, !ports.is_empty(), "{name}");
+        let outcome = stack.by_hand(&["smoke", "--wait", "60s"]);
+        assert_eq!(outcome.code, 0, "{}\n{}", outcome.stdout, outcome.stderr);
+    }
+}
+
+#[test]
+fn a_stack_that_is_down_has_nobody_to_ask() {
+    let Some(stack) = Stack::new("smoke-down", None) else { return };
+    stack.put(MODEL, MODEL_PATH);
+    let outcome = stack.by_hand(&["smoke"]);
+    assert_ne!(outcome.code, 0, "{}\n{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.stdout.contains("error[container-missing]"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("error[no-engine-asked]"), "{}", outcome.stdout);
+    let allowed = stack.by_hand(&["smoke", "--allow", "container-missing"]);
+    assert_eq!(allowed.code, 3, "{}\n{}", allowed.stdout, allowed.stderr);
+}
+
+#[test]
 fn a_container_that_has_ended_is_not_waited_for() {
     let url = |text: &str| {
         let url = "      service: llama\n      smoke: {url: \"http://127.0.0.1:1\"}\n";

@@ -113,6 +113,23 @@ fn a_path_at_which_the_engine_has_nothing_is_an_error() {
 }
 
 #[test]
+fn a_slash_is_asked_with_where_the_client_leaves_it() {
+    let list = ["OPENAI_API_BASE_URLS: http://llm:PORT/v1/"];
+    let run = smoke("/v1", &list);
+    assert_eq!(
+        told(&run),
+        [
+            "error[client-not-answered]: `OPENAI_API_BASE_URLS` of service `ui` leads to `/v1//models`, \
+          where the engine has nothing"
+        ],
+        "{}",
+        run.stdout
+    );
+    let one = smoke("/v1", &["OPENAI_API_BASE_URL: http://llm:PORT/v1/"]);
+    assert_eq!(told(&one), Vec::<&str>::new(), "{}", one.stdout);
+}
+
+#[test]
 fn a_port_on_which_nobody_listens_is_an_error() {
     let run = smoke("/v1", &["OPENAI_API_BASE_URL: http://llm:1/v1"]);
     let said = told(&run);

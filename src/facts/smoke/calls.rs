@@ -68,9 +68,9 @@ impl Route {
     }
 }
 
-/// Asks for `route` below `url`, with the `key` that the client has.
+/// Asks for `route` right behind `url`, with the `key` that the client has.
 pub async fn call(url: &str, route: Route, key: Option<&Token>, timeout: Duration) -> Heard {
-    let address = format!("{}{}", url.trim_end_matches('/'), route.path());
+    let address = format!("{url}{}", route.path());
     let address = match Url::parse(&address) {
         Ok(address) => address,
         Err(error) => return Heard::Unknown(error.to_string()),
@@ -130,7 +130,7 @@ mod tests {
 
     async fn check(route: Route, answer: &'static str, request: &str, expected: Heard) {
         let (url, server) = serve_once(answer);
-        let heard = call(&format!("{url}/v1/"), route, None, Duration::from_secs(5)).await;
+        let heard = call(&format!("{url}/v1"), route, None, Duration::from_secs(5)).await;
         assert_eq!(heard, expected, "{answer}");
         assert_eq!(server.join().unwrap().trim(), request);
     }

@@ -20,6 +20,8 @@ struct Planned<'a> {
     connection: &'a Connection,
     variable: &'a str,
     route: Route,
+    /// The path of the address, as the client has it before its route.
+    path: String,
     /// The address of the container in place of its name.
     url: String,
 }
@@ -66,15 +68,25 @@ fn planned<'a>(index: usize, lane: &Lane, stack: &Stack, wiring: &'a Wiring) -> 
         let host = if address.contains(':') { format!("[{address}]") } else { address.clone() };
         // The certificate of an engine is for its name.
         (!target.tls).then_some(())?;
+        let path = path(connection);
         Some(Planned {
             lane: index,
             connection,
             variable: connection.variable.as_deref()?,
             route: route(connection)?,
-            url: format!("http://{host}:{}{}", target.port, target.path),
+            url: format!("http://{host}:{}{path}", target.port),
+            path,
         })
     };
     wiring.connections.iter().filter(|it| it.leads == to_it).filter_map(plan).collect()
+}
+
+/// The path that the client puts its route behind: most take a slash off its end before.
+fn path(connection: &Connection) -> String {
+    let target = &connection.target;
+    let purpose = connection.reads.map(|reads| reads.purpose);
+    let is_kept = purpose == Some(Purpose::Base(Api::OpenAiAsIs)) && target.text.ends_with('/');
+    format!("{}{}", target.path, if is_kept { "/" } else { "" })
 }
 
 /// What the client asks for first; absent: that is not known.
@@ -109,7 +121,7 @@ impl Planned<'_> {
         Call {
             client: client.clone(),
             variable: self.variable.to_owned(),
-            path: format!("{}{}", self.connection.target.path, self.route.path()),
+            path: format!("{}{}", self.path, self.route.path()),
             wanted: wanted.map(|wanted| wanted.name.clone()).collect(),
             place: self.connection.place.clone(),
             heard,
