@@ -140,6 +140,8 @@ fn litellm_asks_nobody_without_a_key_where_it_has_none_of_its_own() {
     let unset =
         "{model: openai/qwen, api_base: \"http://vllm:8000/v1\", api_key: os.environ/UNSET}";
     litellm("", unset, 17, &[&format!("{missing}4:38")]);
+    // What becomes of a number is not known.
+    litellm("", &without.replace('}', ", api_key: 7}"), 0, &[]);
     // Whoever asks for this route shows a key of his own, and this route is asked without one.
     litellm("", &without.replace('}', ", configurable_clientside_auth_params: [api_key]}"), 0, &[]);
     litellm("", &without.replace('}', "}\n    model_info: {mode: responses}"), 0, &[]);

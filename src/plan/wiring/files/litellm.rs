@@ -211,12 +211,15 @@ impl Model<'_> {
         let is_own_image = service.entrypoint.is_none()
             && service.base.is_none()
             && PUBLISHED.iter().any(|image| is_called(service, image));
-        let key = self.config.text(&format!("{}/litellm_params/api_key", self.at));
-        let named = key.as_ref().and_then(|key| key.value.strip_prefix(FROM_ENVIRONMENT));
+        let key = format!("{}/litellm_params/api_key", self.at);
+        let text = self.config.text(&key);
+        let named = text.as_ref().and_then(|text| text.value.strip_prefix(FROM_ENVIRONMENT));
         let mut names = variables.iter().copied().chain(named.map(str::trim));
         // What is written and empty may be filled in where the stack is started.
         let is_silent = !names.any(|name| service.environment.contains_key(name));
         let is_other_api = name.starts_with("responses/") || self.is_for("responses");
-        is_own_image && is_silent && !is_other_api
+        let written = self.config.value(&key);
+        let is_read = written.is_none_or(|value| value.is_null() || value.is_string());
+        is_own_image && is_silent && is_read && !is_other_api
     }
 }
