@@ -1,6 +1,8 @@
 //! An engine that is started in the place of this process, as a project of one service: its words and
 //! variables as they are, its files where they are.
 
+mod limits;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -50,6 +52,7 @@ pub(super) fn project(start: &Start, sources: &mut SourceMap) -> Project {
     Project {
         directory: HostPath::new(start.working_directory.as_path()),
         services: vec![service],
+        document: limits::document(name),
         ..Project::empty()
     }
 }
