@@ -16,7 +16,7 @@ const GROUPS: &str = "/sys/fs/cgroup";
 const ENDLESS: u64 = 1 << 62;
 
 /// The memory of a group.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Limit {
     /// Bytes; absent: as much as there is.
     memory: Option<u64>,
