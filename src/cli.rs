@@ -16,7 +16,8 @@ use clap_complete::Shell;
 
 use crate::limits::LONGEST_OF_KERNEL;
 use crate::options::{
-    Charset, ConfigPart, FileOptions, LogFormat, Options, OptionsError, ReportOptions, Role, Task,
+    Charset, ConfigPart, FileOptions, InitMode, LogFormat, Options, OptionsError, ReportOptions,
+    Role, Task,
 };
 use crate::regular_file;
 use crate::report::explain::Screen;
@@ -33,8 +34,8 @@ const VERSION: &str = env!("PREFLIGHT_VERSION");
 macro_rules! by_hand {
     () => {
         "By hand nothing is written and the network is not used, except by `fetch`, `fit`, `lock`, `smoke`,
-`doctor` and with `--fetch`; `--deep` leaves stamps, unless `--no-stamps` is given, and `-o` writes its
-report."
+`doctor` and with `--fetch`; `--deep` leaves stamps, unless `--no-stamps` is given, `init --write` edits
+Compose files, and `-o` writes its report."
     };
 }
 
@@ -98,6 +99,8 @@ enum Command {
     Smoke(Place),
     /// Pin commit, size and hash of every file in `preflight.lock`
     Lock(Lock),
+    /// Let every service that serves a model wait for preflight: an edit of the Compose file, shown first
+    Init(Init),
     /// Look at the machine: project, Docker, GPU runtime, token, hub, models folder, in one screen
     Doctor(Place),
     /// Judge what an engine's command line opens, and become that engine if it is ready
@@ -167,6 +170,19 @@ struct Exec {
     /// The engine's own command line: `-- vllm serve /models/x`
     #[arg(last = true, required = true, num_args = 1.., value_name = "ENGINE WORDS")]
     words: Vec<OsString>,
+}
+
+/// What `init` does.
+#[derive(Debug, Clone, Args)]
+struct Init {
+    #[command(flatten)]
+    place: Place,
+    /// Make the changes that are shown otherwise
+    #[arg(long)]
+    write: bool,
+    /// Only say whether there is something to change: for CI. Exits with 17 if there is
+    #[arg(long, conflicts_with = "write")]
+    check: bool,
 }
 
 /// What the command line asks for.
@@ -260,6 +276,10 @@ impl Cli {
             Some(Command::Lock(lock)) => (lock.update, false),
             Some(_) | None => (false, false),
         };
+        let init = match &self.command {
+            Some(Command::Init(init)) => init.mode(),
+            Some(_) | None => InitMode::default(),
+        };
         let check_lock = matches!(&self.command, Some(Command::Lock(Lock { check: true, .. })));
         let (task, place) = match self.command {
             None => (Task::Check, None),
@@ -271,6 +291,7 @@ impl Cli {
             Some(Command::Inspect(place)) => (Task::Inspect, Some(place)),
             Some(Command::Smoke(place)) => (Task::Smoke, Some(place)),
             Some(Command::Lock(lock)) => (Task::Lock, Some(lock.place)),
+            Some(Command::Init(init)) => (Task::Init, Some(init.place)),
             Some(Command::Doctor(place)) => (Task::Doctor, Some(place)),
             Some(Command::Exec(Exec { words })) => {
                 let environment = Environment::of_this_process()?;
@@ -294,7 +315,7 @@ impl Cli {
         let environment = Environment::of_this_process()?;
         let options = self.flags.options(task, About::Path(path.as_deref()), environment)?;
         let files = FileOptions { update, dry_run, check_lock, ..options.files.clone() };
-        Ok(Request::Run(Box::new(Options { config, files, ..options })))
+        Ok(Request::Run(Box::new(Options { config, init, files, ..options })))
     }
 }
 
@@ -318,6 +339,16 @@ impl Config {
             (true, _) => ConfigPart::Services,
             (false, true) => ConfigPart::Volumes,
             (false, false) => ConfigPart::Whole,
+        }
+    }
+}
+
+impl Init {
+    fn mode(&self) -> InitMode {
+        match (self.write, self.check) {
+            (true, _) => InitMode::Write,
+            (false, true) => InitMode::Check,
+            (false, false) => InitMode::Show,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::exit_code::ExitCode;
 use crate::facts::lockfile::LockfileError;
 use crate::findings::check::UnknownCheck;
 use crate::findings::policy_sources::PolicyError;
+use crate::init::InitError;
 use crate::install::InstallError;
 use crate::options::OptionsError;
 use crate::plan::lanes::PlanError;
@@ -28,6 +29,9 @@ pub enum Error {
     /// The lanes could not be worked out.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// What `init` would change cannot be worked out or written.
+    #[error(transparent)]
+    Init(#[from] InitError),
     /// The lock file cannot be used.
     #[error(transparent)]
     Lockfile(#[from] LockfileError),
@@ -78,6 +82,7 @@ impl Error {
             Self::Options(_) | Self::Load(_) | Self::Plan(_) | Self::Policy(_) | Self::Check(_) => {
                 ExitCode::Usage
             }
+            Self::Init(error) => error.exit_code(),
             Self::Lockfile(LockfileError::Write { .. }) | Self::Install(_) => ExitCode::Mount,
             Self::Lockfile(_) => ExitCode::Usage,
             Self::Report(_) | Self::Runtime(_) => ExitCode::Internal,
@@ -100,6 +105,7 @@ impl Error {
             Self::Plan(error) => error.hint(),
             Self::Policy(error) => error.hint(),
             Self::Check(error) => Some(error.hint()),
+            Self::Init(error) => error.hint(),
             Self::Lockfile(error) => error.hint(),
             Self::TimedOut { .. } => Some(
                 "run it again: what has come is kept; or allow more with `--timeout`".to_owned(),

@@ -15,6 +15,8 @@ pub mod findings;
 
 pub mod report;
 
+pub mod init;
+
 mod amount;
 pub mod beneath;
 pub mod cards;
@@ -46,10 +48,11 @@ use facts::memory::{Host, work_out};
 use facts::{LaneFacts, ProjectFacts, doctor, survey};
 use findings::{Finding, Findings, check, policy_sources};
 use limits::LAST_WORD;
-use options::{Options, Task};
+use options::{InitMode, Options, Task};
 use plan::lanes::Plan;
 use project::compose;
 use project::stack::{self, Stack};
+use report::init::Proposed;
 use report::lock::{Checked, Pinned};
 use report::progress::shown;
 use report::redact::Redactor;
@@ -86,6 +89,9 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
     }
     if options.task == Task::Doctor {
         return Ok(voice.doctor(&doctor::look(options, &mut sources).await)?);
+    }
+    if options.task == Task::Init {
+        return Box::pin(set_up(options, voice)).await;
     }
     let mut stack = stack::gather(options, &mut sources).await?;
     let options = &stack.without_withheld_token(options);
@@ -146,6 +152,27 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
     let project = ProjectFacts::of(&stack, &plan, options).on(&host);
     let outcome = RunOutcome::of(&project, &lanes, findings, options, watch.stop());
     Ok(voice.report(&Report::new(outcome), &sources)?)
+}
+
+/// Works out which changes let every service of a lane wait for preflight, and makes them if that is
+/// wanted.
+async fn set_up(own: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Error> {
+    let mut sources = SourceMap::default();
+    let mut options = init::wide(own)?;
+    let mut gathered = stack::gather(&options, &mut sources).await;
+    if gathered.is_err() {
+        // Services of several profiles may contradict each other.
+        options.project.profiles.clone_from(&own.project.profiles);
+        gathered = stack::gather(&options, &mut sources).await;
+    }
+    let stack = gathered?;
+    voice.hide(&stack.project);
+    let plan = plan::of(&stack, &options, &mut sources)?;
+    let proposal = init::propose((&stack.project, &plan), &options, own, &sources)?;
+    if own.init == InitMode::Write {
+        init::write(&proposal)?;
+    }
+    Ok(voice.init(&Proposed { proposal: &proposal, mode: own.init })?)
 }
 
 /// What the lanes take, those as well whose models are not here, and what the host has;

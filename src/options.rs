@@ -15,7 +15,7 @@ use crate::path::{HostPath, LocalPath};
 use crate::suggest;
 
 /// The subcommands, for whoever mistypes one: what is none of them is a PATH.
-pub(crate) const COMMANDS: [&str; 14] = [
+pub(crate) const COMMANDS: [&str; 15] = [
     "plan",
     "config",
     "fetch",
@@ -24,6 +24,7 @@ pub(crate) const COMMANDS: [&str; 14] = [
     "inspect",
     "smoke",
     "lock",
+    "init",
     "doctor",
     "exec",
     "install",
@@ -42,6 +43,8 @@ pub struct Options {
     pub task: Task,
     /// `preflight config --services` and `--volumes`.
     pub config: ConfigPart,
+    /// `preflight init --write` and `--check`.
+    pub init: InitMode,
     /// In which role.
     pub role: Role,
     /// What to look at.
@@ -121,10 +124,24 @@ pub enum Task {
     Smoke,
     /// Pin commit, size and hash of every file.
     Lock,
+    /// Let the services of the lanes wait for preflight.
+    Init,
     /// Look at the machine.
     Doctor,
     /// Judge what a command line opens, and become what it starts.
     Exec,
+}
+
+/// What `preflight init` does with the changes that it has worked out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum InitMode {
+    /// Show them.
+    #[default]
+    Show,
+    /// Show them, and fail if there are any.
+    Check,
+    /// Write them.
+    Write,
 }
 
 /// On whose behalf preflight runs.

@@ -303,13 +303,8 @@ impl Project {
     /// The service that preflight itself runs as, by its name or image.
     #[must_use]
     pub fn preflight_service(&self) -> Option<&Service> {
-        let is_own = |service: &&Service| {
-            let image = service.image.as_ref().map_or("", |image| image.value.as_str());
-            let repository = image.split('@').next().unwrap_or("");
-            let name = repository.rsplit('/').next().unwrap_or("").split(':').next();
-            name.is_some_and(|name| OWN_IMAGES.contains(&name))
-        };
-        self.service("preflight").or_else(|| self.services.iter().find(is_own))
+        let own = || self.services.iter().find(|service| service.has_own_image());
+        self.service("preflight").or_else(own)
     }
 
     /// Where the value at `route` of `x-preflight` is written.
@@ -406,6 +401,15 @@ impl Service {
             texts: IndexMap::new(),
             settings: IndexMap::new(),
         }
+    }
+
+    /// Whether its image is called as that of preflight is.
+    #[must_use]
+    pub fn has_own_image(&self) -> bool {
+        let image = self.image.as_ref().map_or("", |image| image.value.as_str());
+        let repository = image.split('@').next().unwrap_or("");
+        let name = repository.rsplit('/').next().unwrap_or("").split(':').next();
+        name.is_some_and(|name| OWN_IMAGES.contains(&name))
     }
 
     /// The words of `entrypoint` and `command`, in that order, as far as the project says them.

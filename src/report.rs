@@ -6,6 +6,7 @@
 pub mod doctor;
 pub mod explain;
 pub mod human;
+pub mod init;
 pub mod json;
 pub mod lock;
 pub mod logging;

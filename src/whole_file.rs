@@ -1,7 +1,9 @@
 //! Writes a file whole or not at all, where the file system lets it.
 
 use std::ffi::OsString;
+use std::fs::Metadata;
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -23,6 +25,37 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Puts `content` into the file at `path`, which keeps its owner and its rights. Blocking.
+///
+/// The file is replaced by a finished one. Where that cannot be (it is itself a mount, it has several
+/// names, its folder may not be written, its owner cannot be kept), it is written in place.
+///
+/// # Errors
+/// What the system says about the file itself.
+pub(crate) fn replace_kept(path: &Path, content: &[u8]) -> io::Result<()> {
+    // A link stays a link.
+    let path = fs::canonicalize(path)?;
+    let metadata = fs::metadata(&path)?;
+    if metadata.nlink() > 1 || replace_as(&path, content, Some(&metadata)).is_err() {
+        in_place(&path, content)?;
+    }
+    Ok(())
+}
+
+/// Writes a file that must not be there yet. Blocking.
+///
+/// # Errors
+/// What the system says about the file; that it is there.
+pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path)?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // The error that matters is the first one.
+        drop(fs::remove_file(path));
+    }
+    written
+}
+
 /// Writes `content` behind what is in `path` already. Blocking.
 ///
 /// # Errors
@@ -32,10 +65,16 @@ pub(crate) fn append(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_as(path, content, None)
+}
+
+/// Replaces a file by one that has the owner and the rights of `like`.
+fn replace_as(path: &Path, content: &[u8], like: Option<&Metadata>) -> io::Result<()> {
     let temporary = temporary(path);
     let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-    let written = file
-        .write_all(content)
+    let written = like
+        .map_or(Ok(()), |like| liken(&file, like))
+        .and_then(|()| file.write_all(content))
         .and_then(|()| file.sync_all())
         .and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
@@ -43,6 +82,14 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         drop(fs::remove_file(&temporary));
     }
     written
+}
+
+fn liken(file: &fs::File, like: &Metadata) -> io::Result<()> {
+    let own = file.metadata()?;
+    if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
+        std::os::unix::fs::fchown(file, Some(like.uid()), Some(like.gid()))?;
+    }
+    file.set_permissions(like.permissions())
 }
 
 fn in_place(path: &Path, content: &[u8]) -> io::Result<()> {
@@ -100,6 +147,27 @@ mod tests {
         write(&link, b"new").unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read(&target).unwrap(), b"new");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_is_edited_keeps_its_rights_and_its_other_names() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        let other = folder.path().join("other");
+        fs::write(&target, "old").unwrap();
+        fs::set_permissions(&target, std::fs::Permissions::from_mode(0o640)).unwrap();
+        std::os::unix::fs::symlink("target", &link).unwrap();
+        replace_kept(&link, b"new").unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        assert_eq!(fs::metadata(&target).unwrap().mode() & 0o777, 0o640);
+        fs::hard_link(&target, &other).unwrap();
+        replace_kept(&link, b"newer").unwrap();
+        assert_eq!(fs::read(&other).unwrap(), b"newer");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(names(folder.path()), ["link", "other", "target"]);
+        assert!(create(&target, b"x").is_err());
     }
 
     #[cfg(unix)]

@@ -17,8 +17,9 @@ use crate::cards::Cards;
 use crate::deadline::Deadline;
 use crate::options::Choices;
 use crate::options::{
-    ConfigPart, DockerOptions, FileOptions, Format, HubOptions, LogFormat, Options, OptionsError,
-    ProgressStyle, ProjectOptions, Reach, ReportOptions, Role, Selection, Target, Task,
+    ConfigPart, DockerOptions, FileOptions, Format, HubOptions, InitMode, LogFormat, Options,
+    OptionsError, ProgressStyle, ProjectOptions, Reach, ReportOptions, Role, Selection, Target,
+    Task,
 };
 use crate::options::{LockMethod, Locking};
 use crate::report;
@@ -245,6 +246,7 @@ impl Flags {
             deadline,
             task,
             config: ConfigPart::default(),
+            init: InitMode::default(),
             role,
             fetch: (by_role || self.fetch) && !self.no_fetch,
             files: FileOptions {
@@ -466,6 +468,7 @@ fn has(format: &report::Format, task: Task) -> Result<(), OptionsError> {
         }
         Task::Plan => ("plan", format.plan.is_some()),
         Task::Lock => ("lock", format.lock.is_some()),
+        Task::Init => ("init", [Format::HUMAN, Format::JSON].contains(&Format::of(format.name))),
         Task::Doctor => {
             ("doctor", [Format::HUMAN, Format::JSON].contains(&Format::of(format.name)))
         }

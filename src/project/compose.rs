@@ -13,6 +13,7 @@ mod consistency;
 mod defaults;
 mod document;
 mod dotenv;
+pub mod edit;
 mod environment;
 mod extends;
 mod fault;
@@ -27,6 +28,7 @@ mod merge;
 mod merge_keys;
 mod normalize;
 mod order;
+mod outline;
 mod parse;
 mod paths;
 mod ports;
@@ -63,6 +65,9 @@ pub use self::print::{ConfigFormat, print, service_names, volume_names};
 
 /// What to do about a file that Compose would fetch.
 const USE_A_COPY: &str = "download it and name the copy instead";
+
+/// Texts that are read in the place of files, which need not be there; by absolute path.
+pub type Drafts = IndexMap<PathBuf, String>;
 
 /// Why a project could not be loaded.
 #[derive(Debug, Error)]
@@ -149,8 +154,21 @@ impl LoadError {
 /// # Errors
 /// What Docker Compose refuses is refused, at the line; see [`LoadError`].
 pub fn load(options: &ProjectOptions, sources: &mut SourceMap) -> Result<Project, LoadError> {
+    load_drafts(options, Drafts::default(), sources)
+}
+
+/// [`load`], with `drafts` as if they were written.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_drafts(
+    options: &ProjectOptions,
+    drafts: Drafts,
+    sources: &mut SourceMap,
+) -> Result<Project, LoadError> {
     let home = options.environment.get("HOME").filter(|home| !home.is_empty()).cloned();
     let mut loader = Loader::new(sources, &told_from(options), home, options.reach.clone());
+    loader.drafts = drafts;
     if options.keeps_unknown_keys {
         loader.unknown = Unknown::Told;
     }
@@ -158,6 +176,17 @@ pub fn load(options: &ProjectOptions, sources: &mut SourceMap) -> Result<Project
     let mut project = loaded.map_err(|fault| fault.locate(sources))?;
     word_places::find(&mut project, sources);
     Ok(project)
+}
+
+/// The files that the project is merged from, without those that they name. Blocking.
+///
+/// # Errors
+/// As [`load`], as far as that can be seen without reading one of them.
+pub fn files(options: &ProjectOptions) -> Result<Vec<PathBuf>, LoadError> {
+    let mut sources = SourceMap::default();
+    let mut loader = Loader::new(&mut sources, &told_from(options), None, options.reach.clone());
+    let found = files::find(options, &mut loader);
+    found.map(|found| found.files).map_err(|fault| fault.locate(&sources))
 }
 
 /// The folder from which files are told: where preflight was called, but in a container, where that

@@ -51,6 +51,7 @@ impl<'a> RunOutcome<'a> {
                 | Task::Inspect
                 | Task::Smoke
                 | Task::Lock
+                | Task::Init
                 | Task::Doctor
                 | Task::Exec => Subject::Lanes,
             },

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::doctor;
 use super::human::Layout;
+use super::init::Proposed;
 use super::lock::{Checked, Pinned};
 use super::{Failure, Format, Length, Report, ReportError, Telling, human, named, print, verdict};
 use crate::exit_code::ExitCode;
@@ -116,6 +117,20 @@ impl Voice<'_> {
         });
         drop(print(self.stderr, &checked.verdict()));
         told.map(|()| if checked.is_current() { ExitCode::Ready } else { ExitCode::Lane })
+    }
+
+    /// Tells what `init` has worked out, on both streams. Blocking.
+    ///
+    /// # Errors
+    /// As [`Voice::report`].
+    pub fn init(&mut self, proposed: &Proposed<'_>) -> Result<ExitCode, ReportError> {
+        let sources = SourceMap::default();
+        let told = self.tell(&sources, |format, telling| {
+            let is_json = format.name == options::Format::JSON.name();
+            Some(if is_json { proposed.json(telling.cleaner()) } else { proposed.human(telling) })
+        });
+        drop(print(self.stderr, &proposed.verdict()));
+        told.map(|()| proposed.proposal.exit_code(proposed.mode))
     }
 
     /// Tells how the machine is, on both streams. Blocking.

@@ -70,7 +70,7 @@ fn adding_something_touches_its_own_file_and_one_list_and_compiles() {
 fn copy_sources(to: &Path) {
     let listed = Command::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard", "--"])
-        .args(["*.rs", "*.toml", "Cargo.lock", "src", "schema"])
+        .args(["*.rs", "*.toml", "Cargo.lock", "src", "schema", "compose"])
         .current_dir(repository())
         .output()
         .unwrap();

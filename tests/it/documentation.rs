@@ -14,7 +14,7 @@ use std::path::Path;
 
 use crate::sandbox::{Sandbox, repository};
 
-const DOCUMENTS: [&str; 15] = [
+const DOCUMENTS: [&str; 16] = [
     "README.md",
     "examples/cortex/README.md",
     "docs/clients.md",
@@ -22,6 +22,7 @@ const DOCUMENTS: [&str; 15] = [
     "docs/exec.md",
     "docs/exit-codes.md",
     "docs/fit.md",
+    "docs/init.md",
     "docs/limits.md",
     "docs/migration.md",
     "docs/performance.md",

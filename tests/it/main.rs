@@ -137,6 +137,8 @@ mod hub_network;
 mod hub_redirects;
 /// Not a behaviour: the quickstart without its models, and a hub that has them.
 mod hub_stack;
+/// Compose files that are edited.
+mod init_command;
 /// What an init container says, and where.
 mod init_role;
 /// Judges that variables name.

@@ -112,6 +112,7 @@ fn judges_containers(facts: &ProjectFacts<'_>) -> bool {
         | Task::Fit
         | Task::Exec
         | Task::Lock
+        | Task::Init
         | Task::Doctor => false,
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::Drafts;
 use super::canonical;
 use super::casts;
 use super::defaults;
@@ -54,6 +55,8 @@ pub(super) struct Loader<'a> {
     reach: Reach,
     /// The `x-preflight` of included files; Compose itself drops what is not a resource.
     pub(super) included_extension: Option<Node>,
+    /// Texts that take the place of files.
+    pub(super) drafts: Drafts,
     /// The texts that were opened, by path.
     texts: HashMap<PathBuf, SourceId>,
     room: Room,
@@ -101,6 +104,7 @@ impl<'a> Loader<'a> {
             home,
             reach,
             included_extension: None,
+            drafts: Drafts::default(),
             texts: HashMap::new(),
             room: Room { bytes: LONGEST_PROJECT_TEXT, values: MOST_VALUES },
         }
@@ -113,12 +117,13 @@ impl<'a> Loader<'a> {
 
     /// Whether there is a file, as far as this process can see.
     pub(super) fn has_file(&self, path: &Path) -> bool {
-        self.local(path).is_some_and(|path| path.is_file())
+        self.drafts.contains_key(path) || self.local(path).is_some_and(|path| path.is_file())
     }
 
     /// Whether there is something that can be opened as a file: also a pipe or a device.
     pub(super) fn has_text(&self, path: &Path) -> bool {
-        self.local(path).and_then(|path| path.metadata().ok()).is_some_and(|found| !found.is_dir())
+        let found = || self.local(path).and_then(|path| path.metadata().ok());
+        self.drafts.contains_key(path) || found().is_some_and(|found| !found.is_dir())
     }
 
     /// Opens a text.
@@ -129,7 +134,10 @@ impl<'a> Loader<'a> {
         if self.texts.len() >= FILE_LIMIT {
             return Err(Fault::whole(format!("the project has more than {FILE_LIMIT} files")));
         }
-        let (source, text) = files::open(path, self.room.bytes, self)?;
+        let (source, text) = match self.drafts.get(path).cloned() {
+            Some(text) => (self.sources.add(&self.shown(path), text.clone()), text),
+            None => files::open(path, self.room.bytes, self)?,
+        };
         self.room.bytes = self.room.bytes.saturating_sub(text.len() as u64);
         self.texts.insert(path.to_path_buf(), source);
         Ok((source, text))
