@@ -30,7 +30,7 @@ use crate::plan::lanes::{Artifact, Cached, Lane, Plan};
 use crate::project::docker::{DockerError, Observation};
 use crate::project::mounts::Standpoint;
 use crate::project::stack::{Difference, Stack, Withheld};
-use crate::project::{Mount, Project};
+use crate::project::{Dialect, Mount, Project};
 use crate::source::Source;
 use crate::source_map::Spanned;
 
@@ -72,7 +72,8 @@ impl<'a> ProjectFacts<'a> {
             differences: &stack.differences,
             unreadable: stack.unreadable.as_deref(),
             elsewhere: match &stack.standpoint {
-                Standpoint::Elsewhere(docker) => Some(docker),
+                Standpoint::Elsewhere(docker) => Some(docker.as_str())
+                    .filter(|_| stack.project.dialect.words().runs_at.is_none()),
                 Standpoint::Host | Standpoint::Container(_) | Standpoint::Inside(_) => None,
             },
             observation: &stack.observation,
@@ -119,6 +120,8 @@ pub struct LaneFacts {
 pub struct Orders {
     /// In which role preflight runs.
     pub role: Role,
+    /// In which language its project is written.
+    pub dialect: Dialect,
     /// Whether something may be written for it in this run.
     pub may_fetch: bool,
     /// Whether a models root that Docker has just fabricated may be filled.
@@ -193,6 +196,7 @@ impl LaneFacts {
             lane,
             orders: Orders {
                 role,
+                dialect: Dialect::Compose,
                 may_fetch: false,
                 create_root: false,
                 update: false,

@@ -50,7 +50,7 @@ use findings::{Finding, Findings, check, policy_sources};
 use limits::LAST_WORD;
 use options::{InitMode, Options, Task};
 use plan::lanes::Plan;
-use project::compose;
+use project::load;
 use project::stack::{self, Stack};
 use report::init::Proposed;
 use report::lock::{Checked, Pinned};
@@ -83,7 +83,7 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
     let mut watch = Stopwatch::start();
     let mut sources = SourceMap::default();
     if options.task == Task::Config {
-        let project = compose::load(&options.project, &mut sources)?;
+        let project = load::load(&options.project, &mut sources)?;
         voice.hide(&project);
         return Ok(voice.config(&project, options.config)?);
     }

@@ -355,6 +355,8 @@ pub struct ReportOptions {
     pub outputs: Vec<(Format, PathBuf)>,
     /// `GITHUB_STEP_SUMMARY`: where the GitHub report appends its summary; absent: nowhere.
     pub step_summary: Option<PathBuf>,
+    /// Where the verdict is left for whoever asks why a container of a Pod has ended; absent: nowhere.
+    pub termination_log: Option<PathBuf>,
     /// Colour on standard output.
     pub color: bool,
     /// Characters in a line of standard output.

@@ -61,6 +61,9 @@ pub fn of(stack: &Stack, options: &Options, sources: &mut SourceMap) -> Result<P
             if let Some(service) = hooked(stack) {
                 plan.leave_out_all_but(service);
             }
+            if let Some(pod) = &stack.pod {
+                plan.leave_out_other_pods(&stack.project, pod);
+            }
             Ok(plan)
         }
     }

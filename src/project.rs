@@ -2,10 +2,13 @@
 //! the containers that Compose has created.
 
 pub mod compose;
+mod dialect;
 pub mod docker;
 pub mod gpus;
 mod hardware;
 mod health_timing;
+mod kubernetes;
+pub mod load;
 mod memory_limit;
 pub mod mounts;
 pub mod secrets;
@@ -20,6 +23,7 @@ use std::time::SystemTime;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
+pub use self::dialect::{Dialect, Words};
 pub use self::hardware::{DeviceRequest, Hardware};
 pub use self::health_timing::HealthTiming;
 pub use self::memory_limit::MemoryLimit;
@@ -34,6 +38,8 @@ const OWN_IMAGES: [&str; 2] = ["preflight", "compose-preflight"];
 /// A Compose project after interpolation, merging and normalisation.
 #[derive(Debug, Clone)]
 pub struct Project {
+    /// In which language it is written.
+    pub dialect: Dialect,
     /// The name that labels its containers and prefixes its volumes.
     pub name: String,
     /// The project directory, to which relative paths were resolved.
@@ -139,6 +145,35 @@ pub struct Service {
     /// The texts of the configuration files in which its program may be told whom to call, as far as
     /// they were seen.
     pub settings: IndexMap<ServicePath, Text>,
+    /// Variables whose values are not in the project's files, and who says them: a secret of the cluster.
+    /// In its words they stand as `$(NAME)`.
+    pub told_elsewhere: IndexMap<String, Spanned<String>>,
+    /// What it is in its Pod; absent: it is in none.
+    pub pod: Option<InPod>,
+}
+
+/// What a container is in its Pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InPod {
+    /// The Pod that it is in.
+    pub pod: String,
+    /// What it is called there.
+    pub container: String,
+    /// When it runs.
+    pub stage: Stage,
+    /// Whether a controller may add to it what is not written.
+    pub is_open: bool,
+}
+
+/// When a container of a Pod runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Before the others, to its end.
+    Init,
+    /// Beside the others, from before them on.
+    Sidecar,
+    /// After all init containers have succeeded.
+    Main,
 }
 
 /// The text of a file that a program reads.
@@ -242,8 +277,27 @@ pub struct Volume {
     /// The host folder behind it, from `driver_opts` of a local bind volume (`type: none`,
     /// `o: bind`); absent for a plain volume.
     pub device: Option<Spanned<HostPath>>,
+    /// What sort of volume it is.
+    pub kind: VolumeKind,
     /// Where it was declared.
     pub place: Place,
+}
+
+/// What sort of volume something is, as far as that says what is in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum VolumeKind {
+    /// One of the engine that runs the containers.
+    #[default]
+    Engine,
+    /// What is in it outlives the Pods that mount it.
+    Claim,
+    /// It is empty when its Pod starts, and gone with it.
+    Empty {
+        /// The most bytes that may be in it.
+        most: Option<Spanned<u64>>,
+        /// Whether they are in memory.
+        in_memory: bool,
+    },
 }
 
 /// An edge of `depends_on`.
@@ -279,6 +333,7 @@ impl Project {
     #[must_use]
     pub fn empty() -> Self {
         Self {
+            dialect: Dialect::Compose,
             name: String::new(),
             directory: HostPath::new("/"),
             files: Vec::new(),
@@ -303,7 +358,7 @@ impl Project {
     /// The service that preflight itself runs as, by its name or image.
     #[must_use]
     pub fn preflight_service(&self) -> Option<&Service> {
-        let own = || self.services.iter().find(|service| service.has_own_image());
+        let own = || self.services.iter().find(|service| service.is_preflight());
         self.service("preflight").or_else(own)
     }
 
@@ -400,6 +455,8 @@ impl Service {
             extension_places: IndexMap::new(),
             texts: IndexMap::new(),
             settings: IndexMap::new(),
+            told_elsewhere: IndexMap::new(),
+            pod: None,
         }
     }
 
@@ -410,6 +467,12 @@ impl Service {
         let repository = image.split('@').next().unwrap_or("");
         let name = repository.rsplit('/').next().unwrap_or("").split(':').next();
         name.is_some_and(|name| OWN_IMAGES.contains(&name))
+    }
+
+    /// Whether preflight runs as it, by its name in its Pod or by its image.
+    #[must_use]
+    pub fn is_preflight(&self) -> bool {
+        self.pod.as_ref().is_some_and(|pod| pod.container == "preflight") || self.has_own_image()
     }
 
     /// The words of `entrypoint` and `command`, in that order, as far as the project says them.

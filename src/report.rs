@@ -46,6 +46,7 @@ use crate::findings::{Finding, Findings, Severity};
 use crate::options::{Base, Role};
 use crate::plan::engine::Engine;
 use crate::plan::lanes::Lane;
+use crate::project::Dialect;
 use crate::report::redact::Redactor;
 use crate::source_map::SourceMap;
 use crate::timing::Timing;
@@ -216,6 +217,8 @@ pub struct RunOutcome<'a> {
     pub subject: Subject,
     /// In which role preflight ran.
     pub role: Role,
+    /// In which language the project is written.
+    pub dialect: Dialect,
     /// The project's name; absent when models were looked at without one.
     pub project: Option<String>,
     /// One for each lane, in the plan's order.
@@ -285,6 +288,7 @@ impl Report {
         let RunOutcome {
             subject,
             role,
+            dialect,
             project,
             lanes,
             mut findings,
@@ -296,7 +300,7 @@ impl Report {
             timing,
         } = outcome;
         if lanes.is_empty() && !findings.iter().any(|found| found.rule.id == "no-lane") {
-            findings.push(check::verdict::no_lane(role));
+            findings.push(check::verdict::no_lane(role, dialect));
         }
         let mut reports = Vec::with_capacity(lanes.len());
         for LaneOutcome { lane, files, summary, serves, unknown, skipped, planned, memory } in lanes
@@ -316,7 +320,12 @@ impl Report {
                 (_, _) => (verdict, reason),
             };
             if let (Subject::Lanes, Verdict::Unknown, Some(reason)) = (subject, verdict, &reason) {
-                findings.push(check::verdict::lane_unknown(lane, reason, role, allow_unknown));
+                findings.push(check::verdict::lane_unknown(
+                    lane,
+                    reason,
+                    (role, dialect),
+                    allow_unknown,
+                ));
             }
             reports.push(LaneReport {
                 name: lane.name.clone(),

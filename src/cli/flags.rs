@@ -185,6 +185,9 @@ pub(super) struct Flags {
     no_docker: bool,
 }
 
+/// What every container of a Pod has (kubernetes 1.34 pkg/kubelet/envvars/envvars.go).
+const POD: &str = "KUBERNETES_SERVICE_HOST";
+
 /// The format that only the resolved project has.
 const YAML: &str = "yaml";
 
@@ -273,7 +276,8 @@ impl Flags {
                 certificates: environment.docker_certificates(),
                 deadline,
                 enabled: !self.no_docker
-                    && !matches!(target, Target::Models(_) | Target::CommandLine(_)),
+                    && !matches!(target, Target::Models(_) | Target::CommandLine(_))
+                    && !(role == Role::Init && environment.is_set(POD)),
                 container: None,
             },
             project: self.project(role, environment, &target),
@@ -309,6 +313,7 @@ impl Flags {
             format: self.format_of(task)?,
             outputs: self.output.iter().map(|text| output(text, task)).collect::<Result<_, _>>()?,
             step_summary: environment.value("GITHUB_STEP_SUMMARY").map(PathBuf::from),
+            termination_log: termination_log(role, environment),
             color: self.has_color(role),
             width: terminal::width(),
             charset: terminal::charset(),
@@ -345,6 +350,7 @@ impl Flags {
             format: named.unwrap_or(Format::HUMAN),
             outputs: outputs.collect(),
             step_summary: None,
+            termination_log: environment.as_ref().and_then(|it| termination_log(self.role(), it)),
             color: false,
             width: terminal::width(),
             charset: terminal::charset(),
@@ -452,6 +458,14 @@ impl From<Locks> for LockMethod {
             Locks::Lease => Self::Lease,
         }
     }
+}
+
+/// Where Kubernetes wants the last words of a container of a Pod, if they are wanted.
+fn termination_log(role: Role, environment: &Environment) -> Option<PathBuf> {
+    let is_in_pod = role == Role::Init && environment.is_set(POD);
+    let named = environment.value("PREFLIGHT_TERMINATION_LOG");
+    let path = PathBuf::from(named.as_deref().unwrap_or("/dev/termination-log"));
+    (is_in_pod && path.is_file()).then_some(path)
 }
 
 /// What `--format` takes: those of reports, and [`YAML`].

@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::facts::model;
+use crate::limits::{LONGEST_PROJECT_TEXT, MOST_MANIFESTS};
 use crate::options::{OptionsError, Target};
 use crate::project::view::local::LocalView;
 use crate::regular_file;
@@ -53,6 +54,7 @@ pub(super) fn of(path: Option<&Path>, files: &[PathBuf]) -> Result<Target, Optio
     let path = path.to_path_buf();
     Ok(match metadata.is_dir() {
         true if is_project(&path) => Target::ProjectDirectory(path),
+        true if has_manifests(&path) => Target::ComposeFile(path),
         true => Target::Models(path),
         false if is_model(&path) => Target::Models(path),
         false if is_beside_a_model(&path) => Target::Models(folder_of(&path)),
@@ -71,6 +73,23 @@ fn instead_of(path: &Path) -> Option<String> {
 
 fn is_project(folder: &Path) -> bool {
     COMPOSE_FILES.iter().any(|name| folder.join(name).is_file())
+}
+
+/// A folder with a manifest of Kubernetes in it, and without what the folder of a model has.
+fn has_manifests(folder: &Path) -> bool {
+    let Ok(entries) = fs_err::read_dir(folder) else { return false };
+    let is_manifest = |path: PathBuf| {
+        let named = path.extension().is_some_and(|it| it == "yaml" || it == "yml");
+        named && regular_file::text(&path, LONGEST_PROJECT_TEXT).is_ok_and(|text| is_told(&text))
+    };
+    let paths = entries.filter_map(Result::ok).map(|entry| entry.path()).take(MOST_MANIFESTS);
+    !folder.join("config.json").is_file() && paths.into_iter().any(is_manifest)
+}
+
+/// Whether a text says in a line of its own what kind of manifest it is.
+fn is_told(text: &str) -> bool {
+    let begins = |key: &str| text.lines().any(|line| line.starts_with(key));
+    begins("apiVersion:") && begins("kind:")
 }
 
 /// A file of a model's folder that is no model by itself: the folder is judged.
@@ -136,6 +155,20 @@ mod tests {
         };
         check(project, Target::ProjectDirectory);
         check(Path::to_path_buf, Target::Models);
+    }
+
+    #[test]
+    fn a_folder_of_manifests_is_one_of_them_and_that_of_a_model_is_not() {
+        let manifest = |more: &'static [&'static str]| {
+            move |folder: &Path| {
+                fs_err::write(folder.join("a.yaml"), "# a\napiVersion: v1\nkind: Pod\n").unwrap();
+                more.iter().for_each(|name| fs_err::write(folder.join(name), "{}").unwrap());
+                folder.to_path_buf()
+            }
+        };
+        check(manifest(&[]), Target::ComposeFile);
+        check(manifest(&["config.json"]), Target::Models);
+        check(manifest(&["compose.yaml"]), Target::ProjectDirectory);
     }
 
     #[test]

@@ -8,8 +8,9 @@ use crate::facts::hub::{Hub, HubError, Welcome};
 use crate::options::{HubOptions, Options, Role};
 use crate::path::HostPath;
 use crate::plan::lanes::models_root;
-use crate::project::compose::{self, LoadError};
+use crate::project::compose::LoadError;
 use crate::project::docker::{self, DockerError, DockerFacts, Observation, machine};
+use crate::project::load;
 use crate::project::mounts::Standpoint;
 use crate::project::stack;
 use crate::project::{MountSource, Project};
@@ -135,7 +136,7 @@ async fn surroundings(options: &Options, sources: &mut SourceMap) -> Surrounding
         // Who names the hub is not known without the project.
         hub.token = None;
     }
-    let project = compose::load(&options.project, sources);
+    let project = load::load(&options.project, sources);
     let docker = docker::observe(&options.docker, None).await;
     let elsewhere = match &project {
         Ok(project) => machine::elsewhere(&options.docker, &docker, &project.directory).await,

@@ -60,6 +60,7 @@ pub async fn look(
         facts.source.pinning = pinning(lane, lock);
         facts.orders = Orders {
             role: options.role,
+            dialect: stack.project.dialect,
             may_fetch: may_fetch && lane.fetch,
             create_root: plan.settings.create_root,
             update: options.files.update,

@@ -158,6 +158,12 @@ pub fn invocation(service: &Service) -> Option<Invocation> {
         reading = Reading::new(service, &launch);
         reading.unread(what.value.clone(), &what.place);
     }
+    if let Some(pod) = service.pod.as_ref().filter(|pod| pod.is_open)
+        && reading.invocation.model().is_none()
+    {
+        let what = format!("whoever makes `{}` may add to its words", pod.pod);
+        reading.unread(what, &service.name.place);
+    }
     Some(reading.finish())
 }
 

@@ -30,8 +30,8 @@ use crate::cards::Cards;
 use crate::limits::{MOST_MODELS, MOST_WALKED};
 use crate::plan::engine::{Engine, Invocation, Part};
 use crate::plan::wiring::Wiring;
-use crate::project::MountSource;
 use crate::project::mounts::{Located, Sight};
+use crate::project::{MountSource, Project};
 use crate::source::Source;
 use crate::source_map::{Location, Place};
 use crate::suggest;
@@ -237,7 +237,7 @@ pub struct Traced<T> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// A label of the service.
+    /// A label of the service, or an annotation of its Pod, and which of them it is.
     Label(String),
     /// `x-preflight`, of the service or of the project.
     Extension,
@@ -300,6 +300,18 @@ impl Plan {
         for lane in self.lanes.iter_mut().filter(|lane| !lane.is_served_by(service)) {
             let reason = || format!("preflight runs as a hook of `{service}`");
             lane.skipped.get_or_insert_with(reason);
+        }
+    }
+
+    /// Leaves every lane unjudged whose engine runs in another Pod than this process.
+    pub fn leave_out_other_pods(&mut self, project: &Project, pod: &str) {
+        let is_elsewhere = |lane: &Lane| {
+            let mut services = lane.services.iter().filter_map(|name| project.service(name));
+            !lane.services.is_empty()
+                && services.all(|service| service.pod.as_ref().is_some_and(|it| it.pod != pod))
+        };
+        for lane in self.lanes.iter_mut().filter(|lane| is_elsewhere(lane)) {
+            lane.skipped.get_or_insert_with(|| "its engine is in another Pod".to_owned());
         }
     }
 
@@ -452,7 +464,7 @@ impl Lane {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Label(label) => write!(f, "label {label}"),
+            Self::Label(label) => f.write_str(label),
             Self::Extension => f.write_str("x-preflight"),
             Self::LaneVariable(name) | Self::Engine(name) => f.write_str(name),
             Self::Folder(name) => write!(f, "folder of {name}"),

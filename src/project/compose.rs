@@ -5,7 +5,7 @@
 
 mod alias_paths;
 mod assemble;
-mod attribute;
+pub(in crate::project) mod attribute;
 mod canonical;
 mod casts;
 mod command;
@@ -16,28 +16,28 @@ mod dotenv;
 pub mod edit;
 mod environment;
 mod extends;
-mod fault;
-mod files;
+pub(in crate::project) mod fault;
+pub(in crate::project) mod files;
 mod foreign;
 mod include;
 mod interpolate;
 mod keys;
-mod loader;
+pub(in crate::project) mod loader;
 mod lower;
 mod merge;
 mod merge_keys;
 mod normalize;
 mod order;
 mod outline;
-mod parse;
+pub(in crate::project) mod parse;
 mod paths;
 mod ports;
 mod print;
-mod resolve;
+pub(in crate::project) mod resolve;
 mod scalar;
 mod shape;
 mod syntax;
-mod tree;
+pub(in crate::project) mod tree;
 mod unique;
 mod units;
 mod validate;
@@ -166,16 +166,23 @@ pub fn load_drafts(
     drafts: Drafts,
     sources: &mut SourceMap,
 ) -> Result<Project, LoadError> {
+    let mut loader = loader(options, sources);
+    loader.drafts = drafts;
+    let loaded = load_with(options, &mut loader);
+    loaded.map_err(|fault| fault.locate(sources))
+}
+
+/// Who reads the files of a project.
+pub(in crate::project) fn loader<'a>(
+    options: &ProjectOptions,
+    sources: &'a mut SourceMap,
+) -> Loader<'a> {
     let home = options.environment.get("HOME").filter(|home| !home.is_empty()).cloned();
     let mut loader = Loader::new(sources, &told_from(options), home, options.reach.clone());
-    loader.drafts = drafts;
     if options.keeps_unknown_keys {
         loader.unknown = Unknown::Told;
     }
-    let loaded = load_with(options, &mut loader);
-    let mut project = loaded.map_err(|fault| fault.locate(sources))?;
-    word_places::find(&mut project, sources);
-    Ok(project)
+    loader
 }
 
 /// The files that the project is merged from, without those that they name. Blocking.
@@ -227,7 +234,11 @@ pub fn looked_for() -> impl Iterator<Item = &'static str> {
     files::NAMES.into_iter().chain(files::OVERRIDES)
 }
 
-fn load_with(options: &ProjectOptions, loader: &mut Loader<'_>) -> Result<Project, Fault> {
+/// [`load`], by whoever has read a part of its files before.
+pub(in crate::project) fn load_with(
+    options: &ProjectOptions,
+    loader: &mut Loader<'_>,
+) -> Result<Project, Fault> {
     let mut found = files::find(options, loader)?;
     let parsed =
         found.files.iter().map(|file| loader.parse(file)).collect::<Result<Vec<_>, _>>()?;
@@ -259,7 +270,9 @@ fn load_with(options: &ProjectOptions, loader: &mut Loader<'_>) -> Result<Projec
         switched_on: &options.switched_on,
         environment: found.environment.clone(),
     };
-    assemble::project(loader, &model, about)
+    let mut project = assemble::project(loader, &model, about)?;
+    word_places::find(&mut project, loader.sources);
+    Ok(project)
 }
 
 /// The last `name:` of the files, with its variables replaced.

@@ -81,9 +81,6 @@ pub struct MountPoint {
     pub read_only: bool,
 }
 
-/// Why nothing is seen from another machine.
-const AWAY: &str = "the files are on the machine of the Docker Engine";
-
 /// What a path leads to outside the container.
 enum Outside {
     Host {
@@ -120,14 +117,21 @@ pub fn locate(
         located.sight = own_sight(own, path);
         return located;
     }
-    let Some((mount, below)) = longest(&service.mounts, path) else { return located };
+    let Some((mount, below)) = longest(&service.mounts, path) else {
+        if service.pod.as_ref().is_some_and(|pod| pod.is_open) {
+            located.sight = Sight::Hidden("whoever makes the Pod may mount it".to_owned());
+        }
+        return located;
+    };
     located.mount = Some(mount.clone());
     match outside(project, mount, below) {
         Outside::Host { path, root } => {
             located.sight = standpoint.see_host(project, &path, &root);
             located.host_path = Some(path);
         }
-        Outside::Volume { name, below } => located.sight = standpoint.see_volume(&name, &below),
+        Outside::Volume { name, below } => {
+            located.sight = standpoint.see_volume(project, &name, &below);
+        }
         Outside::Written => located.sight = Sight::Written,
         Outside::Memory => located.sight = Sight::Covered,
         Outside::Nowhere(what) => {
@@ -260,7 +264,7 @@ impl Standpoint {
             }
             Self::Container(own) => own,
             Self::Elsewhere(_) => {
-                return Sight::Hidden(AWAY.to_owned());
+                return Sight::Hidden(project.dialect.words().host_is_elsewhere.to_owned());
             }
             Self::Inside(_) => {
                 return Sight::Hidden(
@@ -299,10 +303,11 @@ impl Standpoint {
             )
     }
 
-    fn see_volume(&self, name: &str, below: &Path) -> Sight {
+    fn see_volume(&self, project: &Project, name: &str, below: &Path) -> Sight {
         let own = match self {
             Self::Host | Self::Elsewhere(_) | Self::Inside(_) => {
-                return Sight::Hidden(format!("volume `{name}` belongs to Docker"));
+                let why = project.dialect.words().volume_is_elsewhere;
+                return Sight::Hidden(format!("volume `{name}` {why}"));
             }
             Self::Container(own) => own,
         };
@@ -344,7 +349,7 @@ mod tests {
     use indexmap::IndexMap;
 
     use super::*;
-    use crate::project::Volume;
+    use crate::project::{Dialect, Volume, VolumeKind};
     use crate::source_map::{Place, Spanned};
 
     fn bind(source: &str, target: &str) -> Mount {
@@ -366,6 +371,7 @@ mod tests {
             name: "p_weights".to_owned(),
             external: false,
             device: Some(Spanned::nowhere(HostPath::new("/data/weights"))),
+            kind: VolumeKind::Engine,
             place: Place::nowhere(),
         };
         Project {
@@ -432,7 +438,8 @@ mod tests {
     #[test]
     fn from_another_machine_than_docker_s_nothing_is_seen() {
         let away = Standpoint::Elsewhere("tcp://box:2375".to_owned());
-        check(&[bind("/data", "/models")], &away, "/models/a", "/data/a", AWAY);
+        let why = Dialect::Compose.words().host_is_elsewhere;
+        check(&[bind("/data", "/models")], &away, "/models/a", "/data/a", why);
         check(&[volume("p_plain", "/p")], &away, "/p/a", "", "volume `p_plain` belongs to Docker");
         check(&[], &away, "/models/a", "", "not mounted");
     }

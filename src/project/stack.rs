@@ -3,6 +3,7 @@
 mod command_line;
 mod home;
 mod image_defaults;
+mod in_pod;
 mod observed;
 mod strangers;
 mod trust;
@@ -17,10 +18,11 @@ use tracing::warn;
 
 use crate::options::{Options, ProjectOptions, Reach, Role, Start, Target};
 use crate::path::{HostPath, LocalPath};
-use crate::project::compose::{self, LoadError};
+use crate::project::compose::LoadError;
 use crate::project::docker::archive::Archives;
 use crate::project::docker::machine;
 use crate::project::docker::{self, Container, DockerError, Observation};
+use crate::project::load;
 use crate::project::mounts::{Sight, Standpoint, locate_on_host};
 use crate::project::{Hardware, MountSource, Project, Service};
 use crate::source_map::SourceMap;
@@ -31,6 +33,9 @@ pub use trust::{Way, Withheld};
 /// How much older than this process a folder may be that Docker made for it. Without the API
 /// the moment at which the own container was created is not known; starting one takes less.
 const START: Duration = Duration::from_secs(2);
+
+/// Later than anything that this run sees.
+const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The name of the lock file, beside the Compose file.
 pub const LOCK_FILE: &str = "preflight.lock";
@@ -58,6 +63,9 @@ pub struct Stack {
     pub born: SystemTime,
     /// Why the token that the environment has must not be sent; absent: it may.
     pub withheld: Option<Withheld>,
+    /// The Pod that this process is in, as the project calls it; absent: it is in none, or that is not
+    /// known.
+    pub pod: Option<String>,
 }
 
 /// Reads the Compose files and asks Docker.
@@ -75,7 +83,11 @@ pub async fn gather(options: &Options, sources: &mut SourceMap) -> Result<Stack,
 }
 
 async fn by_hand(options: &Options, sources: &mut SourceMap) -> Result<Stack, LoadError> {
-    let project = compose::load(&options.project, sources)?;
+    let project = load::load(&options.project, sources)?;
+    if let Some(place) = project.dialect.words().runs_at {
+        let standpoint = Standpoint::Elsewhere(place.to_owned());
+        return Ok(Stack { project, standpoint, ..Stack::without_project() });
+    }
     let mut observation = docker::observe(&options.docker, Some(&project.name)).await;
     if let Ok(seen) = &mut observation {
         strangers::set_apart(seen, |label| strangers::is_same_folder(label, &project.directory));
@@ -101,6 +113,7 @@ async fn by_hand(options: &Options, sources: &mut SourceMap) -> Result<Stack, Lo
         archives,
         born: SystemTime::now(),
         withheld: None,
+        pod: None,
     })
 }
 
@@ -122,13 +135,16 @@ async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result
         strangers::set_apart(seen, |label| label == folder);
     }
     let mut files = visible_files(&options.project, &observation);
-    let mut loaded = compose::load(&files, sources);
+    let mut loaded = load::load(&files, sources);
+    if matches!(&loaded, Ok(project) if project.dialect.words().runs_at.is_some()) {
+        return loaded.map(Stack::in_pod);
+    }
     if let (Ok(project), Ok(seen)) = (&loaded, &observation)
         && let Some(home) = home::of_caller(project, seen)
     {
         files.environment.insert("HOME".to_owned(), home);
         *sources = SourceMap::default();
-        loaded = compose::load(&files, sources);
+        loaded = load::load(&files, sources);
     }
     let withheld = trust::withheld(&options.hub, &files, (&loaded, &observation), sources);
     if let (Ok(seen), Ok(project)) = (&mut observation, &loaded) {
@@ -160,6 +176,7 @@ async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result
         observation,
         born: created.unwrap_or(started - START),
         withheld,
+        pod: None,
     })
 }
 
@@ -308,6 +325,7 @@ impl Stack {
             archives: None,
             born: SystemTime::now(),
             withheld: None,
+            pod: None,
         }
     }
 
@@ -318,6 +336,15 @@ impl Stack {
             standpoint: Standpoint::Inside(command_line::mount_points()),
             ..Self::without_project()
         }
+    }
+
+    /// What an init container knows of its Pod. No runtime of Pods makes a folder of models that is
+    /// missing in a volume, so none is too young to be believed.
+    fn in_pod(project: Project) -> Self {
+        let (pod, own) = in_pod::look(&project);
+        let standpoint = Standpoint::Container(own);
+        let born = SystemTime::now() + NEVER;
+        Self { project, standpoint, pod, born, ..Self::without_project() }
     }
 
     /// Where the lock file of a run is: where `--lock-file` says, else beside the Compose file, as far as

@@ -56,6 +56,7 @@ impl<'a> RunOutcome<'a> {
                 | Task::Exec => Subject::Lanes,
             },
             role: options.role,
+            dialect: project.project.dialect,
             project: (!name.is_empty()).then(|| name.clone()),
             lanes: lanes.iter().map(lane).collect(),
             findings,

@@ -68,6 +68,7 @@ pub(super) fn nothing_but<'a>(findings: Findings) -> RunOutcome<'a> {
     RunOutcome {
         subject: Subject::Lanes,
         role: Role::Hand,
+        dialect: Dialect::Compose,
         project: None,
         lanes: Vec::new(),
         findings,
@@ -218,7 +219,8 @@ fn an_unknown_lane_can_be_accepted() {
 #[test]
 fn a_project_without_a_lane_could_not_be_judged() {
     check(&[], &[], vec![], (&[], ExitCode::Unjudged));
-    let report = outcome(&[], &[], vec![check::verdict::no_lane(Role::Hand)]);
+    let no_lane = check::verdict::no_lane(Role::Hand, Dialect::Compose);
+    let report = outcome(&[], &[], vec![no_lane]);
     assert_eq!(report.findings.len(), 1, "it is said once");
 }
 
@@ -553,6 +555,7 @@ fn options(quiet: bool, outputs: Vec<(options::Format, PathBuf)>) -> ReportOptio
         format: options::Format::HUMAN,
         outputs,
         step_summary: None,
+        termination_log: None,
         color: false,
         width: 100,
         charset: Charset::Unicode,

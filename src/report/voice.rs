@@ -20,6 +20,10 @@ use crate::report::redact::unseen::escape;
 use crate::source_map::SourceMap;
 use crate::whole_file;
 
+/// As much as Kubernetes shows of the last words of a container that it takes from its log (kubernetes
+/// 1.34 pkg/kubelet/container/runtime.go, `MaxContainerTerminationMessageLogLength`).
+const LONGEST_LAST_WORDS: usize = 2048;
+
 /// The streams of one run, and how it speaks on them.
 pub struct Voice<'a> {
     /// How.
@@ -83,6 +87,7 @@ impl Voice<'_> {
             verdict(report, on_streams(self.options, self.role, &self.redactor, sources), length);
         // Who cannot be told by words is told by the exit code, which is the same.
         drop(print(self.stderr, &verdict));
+        leave(self.options.termination_log.as_deref(), &verdict);
         told.map(|()| report.exit)
     }
 
@@ -156,6 +161,8 @@ impl Voice<'_> {
     /// As [`Voice::report`].
     pub fn failure(&mut self, failure: &Failure) -> Result<(), ReportError> {
         let sources = SourceMap::default();
+        let text = super::failure_verdict(failure, &self.redactor, self.options.charset);
+        leave(self.options.termination_log.as_deref(), &text);
         self.tell(&sources, |format, telling| Some(format.failure?(failure, telling)))
     }
 
@@ -243,6 +250,15 @@ fn on_streams<'t>(
 /// What a run was told to be told in.
 fn chosen(format: options::Format) -> &'static Format {
     named(format.name()).unwrap_or(&human::FORMAT)
+}
+
+/// Leaves the last words of a run for who shows why a container has ended. Nobody is told that it cannot
+/// be done: they are on standard error as well.
+fn leave(path: Option<&Path>, text: &str) {
+    let end = text.floor_char_boundary(text.len().min(LONGEST_LAST_WORDS));
+    if let (Some(path), Some(text)) = (path, text.get(..end)) {
+        drop(whole_file::write(path, text.as_bytes()));
+    }
 }
 
 fn written(path: &Path, written: io::Result<()>) -> Result<(), ReportError> {

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use crate::sandbox::{Sandbox, repository};
 
-const DOCUMENTS: [&str; 16] = [
+const DOCUMENTS: [&str; 17] = [
     "README.md",
     "examples/cortex/README.md",
     "docs/clients.md",
@@ -23,6 +23,7 @@ const DOCUMENTS: [&str; 16] = [
     "docs/exit-codes.md",
     "docs/fit.md",
     "docs/init.md",
+    "docs/kubernetes.md",
     "docs/limits.md",
     "docs/migration.md",
     "docs/performance.md",

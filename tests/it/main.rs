@@ -143,6 +143,8 @@ mod init_command;
 mod init_role;
 /// Judges that variables name.
 mod judge;
+/// Manifests of Kubernetes.
+mod kubernetes;
 mod lanes_elsewhere;
 /// Links that a user of the models folder puts where preflight writes.
 mod links_swapped;

@@ -98,8 +98,8 @@ fn a_key_of_a_newer_release_is_a_warning_that_names_the_release() {
 fn a_manifest_of_kubernetes_is_told_as_such() {
     let run = whole("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: $(A)}\n");
     let expected = "preflight: error: compose.yaml:2:7: this is a Kubernetes manifest (`kind: \
-                    Deployment`), not a Compose file\n  hint: preflight reads the stacks of Docker \
-                    Compose: name such a file, for example `preflight compose.yaml`\n";
+                    Deployment`), not a Compose file\n  hint: name it, and it is judged as one: \
+                    `preflight -f FILE`, or `-f FOLDER` for all of a folder\n";
     assert_eq!((run.code, run.stderr.as_str()), (Some(2), expected));
 }
 

@@ -122,10 +122,7 @@ fn mount(facts: &LaneFacts, findings: &mut Findings) {
                 "no mount of `{service}` reaches `{home}`, where it keeps `{name}`: every new \
                  container downloads it again"
             );
-            let fix = format!(
-                "add `- huggingface:{target}` to the `volumes` of service `{service}`, and \
-                 `huggingface:` to the `volumes` of the project"
-            );
+            let fix = (facts.orders.dialect.words().keep_cache)(service, target);
             (message, fix)
         }
     };

@@ -52,7 +52,7 @@ pub static WORDS: Check = Check {
 
 fn wiring(facts: &LaneFacts, findings: &mut Findings) {
     for problem in &facts.lane.problems {
-        findings.push(about(wired(&facts.lane, problem), &facts.lane).at(&problem.place));
+        findings.push(about(wired(facts, problem), &facts.lane).at(&problem.place));
     }
     whole_repository(facts, findings);
 }
@@ -86,17 +86,19 @@ fn whole_repository(facts: &LaneFacts, findings: &mut Findings) {
     }
 }
 
-fn wired(lane: &Lane, problem: &Problem) -> Finding {
+fn wired(facts: &LaneFacts, problem: &Problem) -> Finding {
+    let lane = &facts.lane;
     match &problem.kind {
         ProblemKind::NoModelNamed { instead } => {
             let flag =
                 lane.engine.map_or("--model /models/NAME", |engine| engine.command_line().model);
             let of = of_service(lane);
+            let arguments = facts.orders.dialect.words().arguments;
             Finding::new(
                 &rules::NO_MODEL_NAMED,
                 format!("the command{of} names no model: {instead}"),
                 format!(
-                    "add `{flag}` to the `command`{of}, with the path as the container sees it"
+                    "add `{flag}` to the {arguments}{of}, with the path as the container sees it"
                 ),
             )
         }

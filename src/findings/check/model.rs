@@ -37,7 +37,6 @@ use crate::facts::model::{Model, ModelFacts, ModelFile, Role, Shape};
 use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::file_name::weights::Weights;
 use crate::findings::Policy;
-use crate::findings::check::verdict::HAND_FIX;
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::options;
 use crate::plan::engine::{Engine, Invocation, Layout, Models, Part};
@@ -301,12 +300,8 @@ impl Subject<'_> {
         let MountSource::Volume { name, subpath } = &mount.source else { return None };
         let below = located.service_path.as_ref()?.below(&mount.target)?;
         let path = subpath.as_deref().unwrap_or(Path::new("")).join(below);
-        let (folder, file) = (path.parent()?.display(), path.file_name()?.display());
-        Some(format!(
-            "it has to be in the volume `{name}`: `docker run --rm -v {name}:/to -v .:/from:ro alpine sh -c \
-             'mkdir -p /to/{folder} && cp -r /from/{file} /to/{folder}/'` takes it from the folder that \
-             you are in; or correct the path that the service is given"
-        ))
+        path.file_name()?;
+        Some((self.facts.orders.dialect.words().fill_volume)(name, &path))
     }
 
     /// What the catalogue has for a lane of that name, as the end of a sentence.
@@ -432,7 +427,7 @@ impl Subject<'_> {
                 options::Role::Init => {
                     "mount the same models folder into the `preflight` service, read-only is enough"
                 }
-                options::Role::Hand => HAND_FIX,
+                options::Role::Hand => self.facts.orders.dialect.words().see_files,
                 options::Role::Exec => {
                     "let the user that the engine runs as read it, and every folder above it"
                 }

@@ -125,8 +125,11 @@ fn variable_unset(role: Role, located: &Located, mount: &Mount, variable: &str) 
 /// Compares the mounts of preflight's own service with those of the services that have lanes.
 fn models_path_differs(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let Some(own) = facts.project.preflight_service() else { return };
+    let pod = |service: &Service| service.pod.as_ref().map(|it| it.pod.clone());
     let serving = |name: &str| facts.plan.lanes.iter().any(|lane| lane.is_served_by(name));
-    for service in facts.project.services.iter().filter(|service| serving(&service.name.value)) {
+    for service in
+        facts.project.services.iter().filter(|it| serving(&it.name.value) && pod(it) == pod(own))
+    {
         for mount in &service.mounts {
             let same_target = own.mounts.iter().find(|own| own.target == mount.target);
             let Some(ours) = same_target.filter(|ours| ours.source != mount.source) else {
@@ -164,7 +167,7 @@ fn mount(facts: &LaneFacts, findings: &mut Findings) {
             _ if let Some(finding) = covered::judge(facts, artifact) => Some(finding),
             Sight::NotMounted if is_in_image(artifact) => None,
             Sight::NotMounted if may_be_in_image(facts, artifact) => None,
-            Sight::NotMounted => Some(not_mounted(located, artifact)),
+            Sight::NotMounted => Some(not_mounted(facts, located, artifact)),
             Sight::Written | Sight::Covered => None,
             Sight::Hidden(_) | Sight::Visible { .. } if is_told(located) => None,
             Sight::Hidden(_) | Sight::Visible { .. } => {
@@ -196,15 +199,14 @@ fn may_be_in_image(facts: &LaneFacts, artifact: &ArtifactFacts) -> bool {
         && (artifact.artifact.part.may_be_in_image() || is_own && !is_elsewhere)
 }
 
-fn not_mounted(located: &Located, artifact: &ArtifactFacts) -> Finding {
+fn not_mounted(facts: &LaneFacts, located: &Located, artifact: &ArtifactFacts) -> Finding {
     let path = located.service_path.as_ref().map(ToString::to_string).unwrap_or_default();
     let service = located.service.as_deref().unwrap_or("the engine");
     let folder = Path::new(&path).parent().map(|folder| folder.display().to_string());
     let folder = folder.filter(|folder| folder != "/").unwrap_or_else(|| "/models".to_owned());
     let nearby = &artifact.way.nearby;
     let message = format!("no mount of `{service}` reaches `{path}`{}", nearby::clause(nearby));
-    let mount =
-        format!("mount the models folder there, for example `${{MODELS_PATH:-./models}}:{folder}`");
+    let mount = (facts.orders.dialect.words().mount_models)(&folder);
     let fix = nearby::fix(nearby, &mount).unwrap_or(mount);
     Finding::new(&PATH_NOT_MOUNTED, message, fix)
         .at(&artifact.artifact.located.place)

@@ -4,15 +4,10 @@ use crate::exit_code::ExitCode;
 use crate::findings::{Finding, Rule, Severity};
 use crate::options::Role;
 use crate::plan::lanes::Lane;
-use crate::project::MountSource;
+use crate::project::{Dialect, MountSource};
 
 /// Every rule of this file.
 pub static RULES: [&Rule; 3] = [&NO_LANE, &LANE_UNKNOWN, &NO_ENGINE_ASKED];
-
-/// How files that this machine does not have get seen by hand.
-pub(in crate::findings::check) const HAND_FIX: &str = "make the containers with `docker compose create`: preflight looks \
-                                   into them and nothing is started; or run it as a service of the \
-                                   stack";
 
 /// Nothing in the project serves a model, as far as preflight can tell.
 pub static NO_LANE: Rule =
@@ -31,7 +26,7 @@ pub static NO_ENGINE_ASKED: Rule = Rule::error(
 
 /// The finding for a project without any lane. A command line that starts no engine is nobody's to judge.
 #[must_use]
-pub fn no_lane(role: Role) -> Finding {
+pub fn no_lane(role: Role, dialect: Dialect) -> Finding {
     if role == Role::Exec {
         return Finding::new(
             &NO_LANE,
@@ -43,8 +38,7 @@ pub fn no_lane(role: Role) -> Finding {
     Finding::new(
         &NO_LANE,
         "there is no lane to judge: no service is known to open a model",
-        "declare one with the labels `preflight.lane` and `preflight.path` of its service, or \
-         under `x-preflight: {lanes: ...}`; `preflight explain no-lane` shows both",
+        dialect.words().declare_lane,
     )
 }
 
@@ -61,7 +55,13 @@ pub fn no_engine_asked() -> Finding {
 
 /// The finding for a lane whose files could not be looked at, and why.
 #[must_use]
-pub fn lane_unknown(lane: &Lane, reason: &str, role: Role, allow_unknown: bool) -> Finding {
+pub fn lane_unknown(
+    lane: &Lane,
+    reason: &str,
+    (role, dialect): (Role, Dialect),
+    allow_unknown: bool,
+) -> Finding {
+    let words = dialect.words();
     let cached = lane.cached.first().filter(|_| lane.in_cache());
     let volume = lane.model().and_then(|model| model.located.value.mount.as_ref());
     let is_volume = volume.is_some_and(|it| matches!(it.source, MountSource::Volume { .. }));
@@ -70,13 +70,13 @@ pub fn lane_unknown(lane: &Lane, reason: &str, role: Role, allow_unknown: bool) 
     } else if lane.invocation.is_some() && lane.model().is_none() && role == Role::Exec {
         "name the model in the command line"
     } else if lane.invocation.is_some() && lane.model().is_none() {
-        "name the model in `command`, or say its path with the label `preflight.path` of the service"
+        words.say_path
     } else if is_volume && role == Role::Hand {
-        "run `docker compose create` first: what is in a volume is seen through the container"
+        words.see_volume
     } else {
         match role {
-            Role::Init => "mount the models into preflight as the service has them",
-            Role::Hand => HAND_FIX,
+            Role::Init => words.see_inside,
+            Role::Hand => words.see_files,
             Role::Exec => "let the user that the engine runs as read them",
         }
     };

@@ -36,6 +36,9 @@ static RESTARTS: Rule = Rule::warning(
 
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let Some(preflight) = preflight(facts) else { return };
+    if preflight.pod.is_some() {
+        return;
+    }
     restarts(facts, preflight, findings);
     // Several may share the work, each with lanes of its own.
     let gates: Vec<&str> = gates(facts, preflight).collect();

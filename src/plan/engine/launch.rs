@@ -157,6 +157,7 @@ fn search(service: &Service) -> Searched<'_> {
 /// an official image, and behind them the command.
 fn words_of(service: &Service, official: Option<(&'static Profile, &Image)>) -> Vec<Word> {
     let defaults = official.map(|(profile, image)| (profile.start.defaults)(image));
+    let word = |spanned: &Spanned<String>| word(service, spanned);
     let command = service.command.iter().flatten().map(word);
     let Some(entrypoint) = &service.entrypoint else {
         let Some(defaults) = defaults else { return command.collect() };
@@ -180,8 +181,11 @@ fn words_of(service: &Service, official: Option<(&'static Profile, &Image)>) -> 
     words
 }
 
-fn word(spanned: &Spanned<String>) -> Word {
-    Word::known(spanned.value.as_str(), &spanned.place)
+fn word(service: &Service, spanned: &Spanned<String>) -> Word {
+    let is_in = |(name, _): &(&String, _)| spanned.value.contains(&format!("$({name})"));
+    let missing = service.told_elsewhere.iter().find(is_in);
+    let unknown = missing.map(|(name, by)| format!("`{name}` is said by {}", by.value));
+    Word { unknown, ..Word::known(spanned.value.as_str(), &spanned.place) }
 }
 
 fn written(texts: &[&str]) -> Vec<Word> {
@@ -262,14 +266,16 @@ impl<'a> Search<'a> {
     /// one that is started without any of its words, or one that the image alone brings along while
     /// the line is cut off behind another program.
     fn is_doubtful(&mut self, start: &Start<'a>, line: &Line) -> bool {
-        let in_shell = self.service.entrypoint.iter().flatten().any(|it| word(it).is_shell());
+        let in_shell =
+            self.service.entrypoint.iter().flatten().any(|it| word(self.service, it).is_shell());
         match start {
             Start::Other => true,
             Start::Opaque(_) => in_shell || self.service.entrypoint.is_none(),
             Start::Engine(found) if in_shell => found.arguments.is_empty(),
             Start::Engine(_) if self.service.entrypoint.is_some() || line.cut_at.is_none() => false,
             Start::Engine(_) => {
-                let words: Vec<Word> = self.service.command.iter().flatten().map(word).collect();
+                let words = self.service.command.iter().flatten();
+                let words: Vec<Word> = words.map(|it| word(self.service, it)).collect();
                 let is_flag = words.first().is_some_and(|first| first.text.starts_with('-'));
                 !is_flag && !matches!(self.start(&words, DEEPEST), Start::Engine(_))
             }

@@ -155,6 +155,10 @@ impl<'a> Environment<'a> {
                 None => Variable::Removed,
             };
         }
+        if let Some(by) = self.service.told_elsewhere.get(name) {
+            let unknown = Some(format!("{} says it", by.value));
+            return Variable::Set(Word { unknown, ..Word::known("", &by.place) });
+        }
         match self.image.iter().find(|(known, _)| *known == name) {
             Some((_, text)) => Variable::Set(Word::known(*text, &Place::nowhere())),
             None => Variable::Unmentioned,

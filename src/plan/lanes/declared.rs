@@ -137,17 +137,23 @@ pub(super) fn labels(
         draft.serve(&service.name.value);
         if let Some(source) = service.labels.get("preflight.source") {
             let said = parse_source(&source.value, &source.place, sources)?;
-            fill(&mut draft.source, Some(traced(said, label("preflight.source"), &source.place)));
+            fill(
+                &mut draft.source,
+                Some(traced(said, label(project, "preflight.source"), &source.place)),
+            );
         }
         if let Some(path) = service.labels.get("preflight.path") {
             let written = in_service(service, &path.value);
-            fill(&mut draft.path, Some(traced(written, label("preflight.path"), &path.place)));
+            fill(
+                &mut draft.path,
+                Some(traced(written, label(project, "preflight.path"), &path.place)),
+            );
         }
         if let Some(required) = service.labels.get("preflight.required") {
             let said = parse_bool(&required.value).ok_or_else(|| {
                 refuse(
                     &required.place,
-                    "label `preflight.required`",
+                    &format!("{} `preflight.required`", project.dialect.words().label),
                     format!("`{}` is neither `true` nor `false`", required.value),
                     sources,
                 )
@@ -282,6 +288,6 @@ fn traced<T>(value: T, from: Origin, place: &Place) -> Traced<T> {
     Traced { value, from, place: place.clone() }
 }
 
-fn label(name: &str) -> Origin {
-    Origin::Label(name.to_owned())
+fn label(project: &Project, name: &str) -> Origin {
+    Origin::Label(format!("{} {name}", project.dialect.words().label))
 }

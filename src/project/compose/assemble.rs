@@ -20,7 +20,7 @@ use super::shape::SERVICE;
 use super::tree::{Entry, Node, Services};
 use super::validate::entries;
 use crate::path::HostPath;
-use crate::project::{Mount, MountSource, Project, Service};
+use crate::project::{Dialect, Mount, MountSource, Project, Service};
 use crate::source_map::{Place, Spanned};
 
 /// What is known about a project besides its model.
@@ -57,6 +57,7 @@ pub(super) fn project(
     let extension = extension(loader, root)?;
     let volumes = root.get("volumes").and_then(Node::as_mapping);
     Ok(Project {
+        dialect: Dialect::Compose,
         name: about.name,
         directory: HostPath::new(about.directory),
         files: loader.files.clone(),

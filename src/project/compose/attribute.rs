@@ -11,7 +11,7 @@ use super::units;
 use crate::limits::{LONGEST_WORD, MOST_WORDS};
 
 /// A value with no rules, as JSON; used for `x-` keys.
-pub(super) fn plain(node: &Node) -> Value {
+pub(in crate::project) fn plain(node: &Node) -> Value {
     match &node.kind {
         Kind::Null => Value::Null,
         Kind::Bool(value) => Value::Bool(*value),

@@ -7,7 +7,7 @@ use crate::source_map::{Place, SourceMap, Span, Variable, VariableSource};
 
 /// A refusal; becomes a [`LoadError`] at the border of the loader.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(in crate::project) enum Fault {
     /// A text says something that Compose refuses.
     Text { place: Place, message: String, hint: Option<String> },
     /// A text uses something that is not read yet.
@@ -20,28 +20,28 @@ pub(super) enum Fault {
 
 impl Fault {
     /// A refusal of what is written at `place`.
-    pub(super) fn at(place: &Place, message: impl Into<String>) -> Self {
+    pub(in crate::project) fn at(place: &Place, message: impl Into<String>) -> Self {
         Self::Text { place: place.clone(), message: message.into(), hint: None }
     }
 
     /// A refusal of what is written at `span`.
-    pub(super) fn span(span: Option<Span>, message: impl Into<String>) -> Self {
+    pub(in crate::project) fn span(span: Option<Span>, message: impl Into<String>) -> Self {
         let place = Place { span, variables: Vec::new() };
         Self::Text { place, message: message.into(), hint: None }
     }
 
     /// A refusal of the project as a whole.
-    pub(super) fn whole(message: impl Into<String>) -> Self {
+    pub(in crate::project) fn whole(message: impl Into<String>) -> Self {
         Self::span(None, message)
     }
 
     /// Something at `place` that is not read yet.
-    pub(super) fn unsupported(place: &Place, feature: impl Into<String>) -> Self {
+    pub(in crate::project) fn unsupported(place: &Place, feature: impl Into<String>) -> Self {
         Self::Unsupported { span: place.span, feature: feature.into() }
     }
 
     /// The same with advice.
-    pub(super) fn hint(self, advice: impl Into<String>) -> Self {
+    pub(in crate::project) fn hint(self, advice: impl Into<String>) -> Self {
         match self {
             Self::Text { place, message, hint: _ } => {
                 Self::Text { place, message, hint: Some(advice.into()) }
@@ -51,7 +51,7 @@ impl Fault {
     }
 
     /// The same at `place`, if it has no place of its own.
-    pub(super) fn or_at(self, place: &Place) -> Self {
+    pub(in crate::project) fn or_at(self, place: &Place) -> Self {
         match self {
             Self::Text { place: Place { span: None, .. }, message, hint } => {
                 Self::Text { place: place.clone(), message, hint }
@@ -64,7 +64,7 @@ impl Fault {
     }
 
     /// With file, line and column.
-    pub(super) fn locate(self, sources: &SourceMap) -> LoadError {
+    pub(in crate::project) fn locate(self, sources: &SourceMap) -> LoadError {
         match self {
             Self::Text { place, message, hint } => {
                 let message = format!("{message}{}", told(&place.variables, sources));

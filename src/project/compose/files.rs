@@ -36,7 +36,7 @@ pub(super) struct Found {
 }
 
 /// `path` seen from `base`, cleaned.
-pub(super) fn absolute(base: &Path, path: &Path) -> PathBuf {
+pub(in crate::project) fn absolute(base: &Path, path: &Path) -> PathBuf {
     clean(&base.join(path))
 }
 
@@ -88,7 +88,7 @@ fn local(here: &Path, file: &Path) -> PathBuf {
 }
 
 /// Whether Compose would fetch the file: from a registry, a repository or a server.
-pub(super) fn is_remote(file: &str) -> bool {
+pub(in crate::project) fn is_remote(file: &str) -> bool {
     ["oci://", "http://", "https://", "git://", "ssh://", "git@", "github.com/"]
         .iter()
         .any(|prefix| file.starts_with(prefix))

@@ -83,8 +83,7 @@ pub(super) fn kubernetes(root: &Node) -> Option<Fault> {
     let what = kind.printed().unwrap_or_default();
     let message = format!("this is a Kubernetes manifest (`kind: {what}`), not a Compose file");
     Some(kind.refuse(message).hint(
-        "preflight reads the stacks of Docker Compose: name such a file, for example `preflight \
-         compose.yaml`",
+        "name it, and it is judged as one: `preflight -f FILE`, or `-f FOLDER` for all of a folder",
     ))
 }
 

@@ -38,15 +38,15 @@ struct Room {
 }
 
 /// What loading one project reads and says.
-pub(super) struct Loader<'a> {
+pub(in crate::project) struct Loader<'a> {
     /// What becomes of keys that Compose does not know.
     pub(super) unknown: Unknown,
     /// Every text.
-    pub(super) sources: &'a mut SourceMap,
+    pub(in crate::project) sources: &'a mut SourceMap,
     /// What Compose warns about.
-    pub(super) warnings: Vec<Warning>,
+    pub(in crate::project) warnings: Vec<Warning>,
     /// The Compose files that were opened.
-    pub(super) files: Vec<PathBuf>,
+    pub(in crate::project) files: Vec<PathBuf>,
     /// The working directory, by which the user names files.
     pub(super) here: PathBuf,
     /// What `~` stands for.
@@ -111,7 +111,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Where this process finds a path of the project.
-    pub(super) fn local(&self, path: &Path) -> Option<PathBuf> {
+    pub(in crate::project) fn local(&self, path: &Path) -> Option<PathBuf> {
         self.reach.local(path)
     }
 
@@ -127,7 +127,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Opens a text.
-    pub(super) fn read(&mut self, path: &Path) -> Result<(SourceId, String), Fault> {
+    pub(in crate::project) fn read(&mut self, path: &Path) -> Result<(SourceId, String), Fault> {
         if let Some(source) = self.texts.get(path) {
             return Ok((*source, self.sources.text(*source).to_owned()));
         }
@@ -161,7 +161,7 @@ impl<'a> Loader<'a> {
     }
 
     /// A path as the user knows it: from the working directory if it is below.
-    pub(super) fn shown(&self, path: &Path) -> PathBuf {
+    pub(in crate::project) fn shown(&self, path: &Path) -> PathBuf {
         if path == Path::new("-") {
             return PathBuf::from("<stdin>");
         }

@@ -9,7 +9,9 @@ use super::resolve;
 use super::tree::{Entry, Kind, Node};
 use super::validate::{entries, items};
 use crate::path::{HostPath, ServicePath, clean};
-use crate::project::{Copied, Dependency, Line, Mount, MountSource, Port, Service, Volume};
+use crate::project::{
+    Copied, Dependency, Line, Mount, MountSource, Port, Service, Volume, VolumeKind,
+};
 use crate::source_map::{Place, Spanned};
 
 /// The typed service; environment, labels and inherited mounts are added by the caller.
@@ -275,6 +277,7 @@ pub(super) fn volume(entry: &Entry) -> Volume {
             let path = HostPath::new(device.as_str()?);
             Some(Spanned::new(path, device.place.clone()))
         }),
+        kind: VolumeKind::Engine,
         place: entry.key_place(),
     }
 }

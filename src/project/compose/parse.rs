@@ -22,9 +22,9 @@ const CORE_NAMESPACE: &str = "tag:yaml.org,2002:";
 
 /// One document of a file.
 #[derive(Debug)]
-pub(super) struct Document {
+pub(in crate::project) struct Document {
     /// The top-level value.
-    pub(super) root: Node,
+    pub(in crate::project) root: Node,
     /// The paths of `!reset` and `!override` in it, as lists of keys.
     pub(super) resets: Vec<Vec<String>>,
 }
@@ -34,8 +34,28 @@ pub(super) fn too_many() -> String {
     format!("the project has more than {MOST_VALUES} values")
 }
 
-/// Reads every document of a file. `room` is how many values there may still be.
+/// By whose rules a text is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::project) enum Rules {
+    /// Those of Docker Compose, which refuses what it could misread.
+    Compose,
+    /// Those of whoever makes JSON of it first: of a key that is there twice the last value counts,
+    /// and every key is a text.
+    Json,
+}
+
+/// Reads every document of a Compose file. `room` is how many values there may still be.
 pub(super) fn parse(
+    source: SourceId,
+    text: &str,
+    room: &mut usize,
+) -> Result<Vec<Document>, Fault> {
+    parse_by(Rules::Compose, source, text, room)
+}
+
+/// Reads every document of a file by these rules.
+pub(in crate::project) fn parse_by(
+    rules: Rules,
     source: SourceId,
     text: &str,
     room: &mut usize,
@@ -46,6 +66,7 @@ pub(super) fn parse(
     options.emit_comments = false;
     options.emit_anchor_events = true;
     let mut reader = Reader {
+        rules,
         parser: Parser::new_from_str_with_options(text, options),
         syntax: Syntax::of(text),
         source,
@@ -56,7 +77,9 @@ pub(super) fn parse(
         seen: Seen::default(),
         room,
     };
-    line_breaks(text).map_err(|refusal| reader.refuse(refusal))?;
+    if rules == Rules::Compose {
+        line_breaks(text).map_err(|refusal| reader.refuse(refusal))?;
+    }
     let mut documents = Vec::new();
     while let Some((event, range)) = reader.next()? {
         if matches!(event, Event::DocumentStart(..)) {
@@ -78,6 +101,7 @@ pub(super) fn parse(
 }
 
 struct Reader<'text, 'room> {
+    rules: Rules,
     parser: Parser<'text, granit_parser::StrInput<'text>>,
     syntax: Syntax<'text>,
     source: SourceId,
@@ -109,9 +133,11 @@ impl<'text> Reader<'text, '_> {
                     return Err(Fault::span(Some(self.point(at)), error.info()));
                 }
             };
-            let Span { start, end, .. } = self.span(range);
-            let checked = self.syntax.check(&event, start, end);
-            checked.map_err(|refusal| self.refuse(refusal))?;
+            if self.rules == Rules::Compose {
+                let Span { start, end, .. } = self.span(range);
+                let checked = self.syntax.check(&event, start, end);
+                checked.map_err(|refusal| self.refuse(refusal))?;
+            }
             if !matches!(event, Event::Anchor(..)) {
                 return Ok(Some((event, range)));
             }
@@ -188,7 +214,8 @@ impl<'text> Reader<'text, '_> {
         let Some(read) = self.anchors.get(&anchor) else {
             return Err(Fault::span(Some(span), "the alias refers to a value that it is part of"));
         };
-        if self.marked == 0 && !self.aliases.note(anchor) {
+        let is_path_kept = self.rules == Rules::Json || self.marked > 0;
+        if !is_path_kept && !self.aliases.note(anchor) {
             let message = "the anchor is used here and at a path above or below this one";
             return Err(Fault::span(Some(span), message)
                 .hint("Compose takes this for a circle: write the value out, or use two anchors"));
@@ -234,7 +261,7 @@ impl<'text> Reader<'text, '_> {
                 break;
             }
             let (key, key_span) = self.key(event, range, depth)?;
-            if let Some(first) = entries.get(&key) {
+            if let Some(first) = entries.get(&key).filter(|_| self.rules == Rules::Compose) {
                 let line = first.key.map_or(0, |span| self.line(span.start));
                 return Err(Fault::span(
                     Some(key_span),
@@ -274,6 +301,11 @@ impl<'text> Reader<'text, '_> {
         let node = self.node(event, range, depth + 1)?.node;
         let described = node.printed().unwrap_or_else(|| node.described().to_owned());
         let Kind::String(text) = node.kind else {
+            if self.rules == Rules::Json
+                && !matches!(node.kind, Kind::Sequence(_) | Kind::Mapping(_))
+            {
+                return Ok((described, span));
+            }
             return Err(Fault::span(Some(span), format!("non-string key `{described}`"))
                 .hint(format!("quote it: `\"{described}\"`")));
         };
@@ -347,7 +379,7 @@ fn floor_boundary(text: &str, at: usize) -> usize {
 }
 
 /// Standard base64 with padding; line breaks are skipped.
-fn decode_base64(text: &str) -> Option<String> {
+pub(in crate::project) fn decode_base64(text: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let (mut bits, mut width, mut padding, mut length) = (0_u32, 0_u32, 0, 0_usize);
     for byte in text.bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')) {

@@ -152,7 +152,7 @@ pub(super) fn labels(
 }
 
 /// Every value below an `x-` key by its JSON pointer.
-pub(super) fn places(node: &Node) -> IndexMap<String, Place> {
+pub(in crate::project) fn places(node: &Node) -> IndexMap<String, Place> {
     let mut places = IndexMap::new();
     add_places(node, String::new(), &mut places);
     places

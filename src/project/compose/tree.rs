@@ -10,18 +10,18 @@ use crate::source_map::{Place, Span};
 
 /// A value of a document.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Node {
+pub(in crate::project) struct Node {
     /// The value itself.
-    pub(super) kind: Kind,
+    pub(in crate::project) kind: Kind,
     /// Where it is written; nowhere for values that the loader adds.
-    pub(super) place: Place,
+    pub(in crate::project) place: Place,
     /// `!reset` or `!override`, until the merge has seen it.
-    pub(super) mark: Option<Mark>,
+    pub(in crate::project) mark: Option<Mark>,
 }
 
 /// What a value is, by the rules of Compose's YAML parser.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
+pub(in crate::project) enum Kind {
     Null,
     Bool(bool),
     Int(i128),
@@ -35,7 +35,7 @@ pub(super) enum Kind {
 
 /// How a value behaves when its file is merged over an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(in crate::project) enum Mark {
     /// `!reset`: the earlier value goes away.
     Reset,
     /// `!override`: the earlier value is replaced rather than merged.
@@ -43,37 +43,37 @@ pub(super) enum Mark {
 }
 
 /// A mapping in the order of the file.
-pub(super) type Mapping = IndexMap<String, Entry, RandomState>;
+pub(in crate::project) type Mapping = IndexMap<String, Entry, RandomState>;
 
 /// Some services of a document, by name.
-pub(super) type Services<'tree> = IndexMap<&'tree str, &'tree Entry>;
+pub(in crate::project) type Services<'tree> = IndexMap<&'tree str, &'tree Entry>;
 
 /// A value of a mapping and where its key is written.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry {
-    pub(super) key: Option<Span>,
-    pub(super) value: Node,
+pub(in crate::project) struct Entry {
+    pub(in crate::project) key: Option<Span>,
+    pub(in crate::project) value: Node,
 }
 
 impl Entry {
     /// An entry that no file states.
-    pub(super) fn implied(value: Node) -> Self {
+    pub(in crate::project) fn implied(value: Node) -> Self {
         Self { key: value.place.span, value }
     }
 
     /// The place of the key.
-    pub(super) fn key_place(&self) -> Place {
+    pub(in crate::project) fn key_place(&self) -> Place {
         Place { span: self.key.or(self.value.place.span), variables: Vec::new() }
     }
 }
 
 impl Node {
-    pub(super) fn new(kind: Kind, place: Place) -> Self {
+    pub(in crate::project) fn new(kind: Kind, place: Place) -> Self {
         Self { kind, place, mark: None }
     }
 
     /// How many values it is made of, with itself.
-    pub(super) fn values(&self) -> usize {
+    pub(in crate::project) fn values(&self) -> usize {
         let below = match &self.kind {
             Kind::Sequence(items) => items.iter().map(Self::values).sum(),
             Kind::Mapping(entries) => entries.values().map(|entry| entry.value.values()).sum(),
@@ -87,15 +87,15 @@ impl Node {
         1 + below
     }
 
-    pub(super) fn string(text: impl Into<String>, place: &Place) -> Self {
+    pub(in crate::project) fn string(text: impl Into<String>, place: &Place) -> Self {
         Self::new(Kind::String(text.into()), place.clone())
     }
 
-    pub(super) fn bool(value: bool, place: &Place) -> Self {
+    pub(in crate::project) fn bool(value: bool, place: &Place) -> Self {
         Self::new(Kind::Bool(value), place.clone())
     }
 
-    pub(super) fn mapping(
+    pub(in crate::project) fn mapping(
         entries: impl IntoIterator<Item = (&'static str, Self)>,
         place: &Place,
     ) -> Self {
@@ -106,41 +106,41 @@ impl Node {
         Self::new(Kind::Mapping(entries), place.clone())
     }
 
-    pub(super) fn is_null(&self) -> bool {
+    pub(in crate::project) fn is_null(&self) -> bool {
         self.kind == Kind::Null
     }
 
-    pub(super) fn as_str(&self) -> Option<&str> {
+    pub(in crate::project) fn as_str(&self) -> Option<&str> {
         if let Kind::String(text) = &self.kind { Some(text) } else { None }
     }
 
-    pub(super) fn as_bool(&self) -> Option<bool> {
+    pub(in crate::project) fn as_bool(&self) -> Option<bool> {
         if let Kind::Bool(value) = self.kind { Some(value) } else { None }
     }
 
-    pub(super) fn as_sequence(&self) -> Option<&[Self]> {
+    pub(in crate::project) fn as_sequence(&self) -> Option<&[Self]> {
         if let Kind::Sequence(items) = &self.kind { Some(items) } else { None }
     }
 
-    pub(super) fn as_mapping(&self) -> Option<&Mapping> {
+    pub(in crate::project) fn as_mapping(&self) -> Option<&Mapping> {
         if let Kind::Mapping(entries) = &self.kind { Some(entries) } else { None }
     }
 
-    pub(super) fn as_mapping_mut(&mut self) -> Option<&mut Mapping> {
+    pub(in crate::project) fn as_mapping_mut(&mut self) -> Option<&mut Mapping> {
         if let Kind::Mapping(entries) = &mut self.kind { Some(entries) } else { None }
     }
 
     /// The value below a key of a mapping; nothing for other kinds.
-    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+    pub(in crate::project) fn get(&self, key: &str) -> Option<&Self> {
         self.as_mapping()?.get(key).map(|entry| &entry.value)
     }
 
-    pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+    pub(in crate::project) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
         self.as_mapping_mut()?.get_mut(key).map(|entry| &mut entry.value)
     }
 
     /// Puts a value that no file states; does nothing unless this is a mapping.
-    pub(super) fn insert(&mut self, key: &str, value: Self) {
+    pub(in crate::project) fn insert(&mut self, key: &str, value: Self) {
         if let Some(entries) = self.as_mapping_mut() {
             match entries.get_mut(key) {
                 Some(entry) => entry.value = value,
@@ -152,14 +152,14 @@ impl Node {
     }
 
     /// Puts a value unless the key is there.
-    pub(super) fn insert_default(&mut self, key: &str, value: Self) {
+    pub(in crate::project) fn insert_default(&mut self, key: &str, value: Self) {
         if self.get(key).is_none() {
             self.insert(key, value);
         }
     }
 
     /// A scalar as Go's `fmt.Sprint` prints it; `None` for collections and null.
-    pub(super) fn printed(&self) -> Option<String> {
+    pub(in crate::project) fn printed(&self) -> Option<String> {
         match &self.kind {
             Kind::Bool(value) => Some(value.to_string()),
             Kind::Int(value) => Some(value.to_string()),
@@ -170,7 +170,7 @@ impl Node {
     }
 
     /// What the value is, in a message.
-    pub(super) fn described(&self) -> &'static str {
+    pub(in crate::project) fn described(&self) -> &'static str {
         match &self.kind {
             Kind::Null => "null",
             Kind::Bool(_) => "a boolean",
@@ -183,12 +183,12 @@ impl Node {
     }
 
     /// A refusal of this value.
-    pub(super) fn refuse(&self, message: impl Into<String>) -> Fault {
+    pub(in crate::project) fn refuse(&self, message: impl Into<String>) -> Fault {
         Fault::at(&self.place, message)
     }
 
     /// A refusal of this value because of its kind.
-    pub(super) fn expected(&self, path: &str, what: &str) -> Fault {
+    pub(in crate::project) fn expected(&self, path: &str, what: &str) -> Fault {
         let fault = self.refuse(format!("`{path}` must be {what}, not {}", self.described()));
         let quoted = self.printed().filter(|_| what.contains("string"));
         match quoted {

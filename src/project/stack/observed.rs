@@ -12,7 +12,7 @@ use self::sources::Sources;
 use crate::look::Look;
 use crate::path::{HostPath, ServicePath, clean};
 use crate::project::docker::{Container, Observation};
-use crate::project::{Mount, MountSource, Project, Service, Volume};
+use crate::project::{Mount, MountSource, Project, Service, Volume, VolumeKind};
 use crate::source_map::{Place, Spanned};
 
 /// Something that a created container has otherwise than the Compose file says.
@@ -129,6 +129,7 @@ impl Project {
                         name: name.clone(),
                         external: false,
                         device: Some(nowhere(device)),
+                        kind: VolumeKind::Engine,
                         place: Place::nowhere(),
                     });
                 }

@@ -15,6 +15,7 @@ use crate::path::clean;
 use crate::project::Project;
 use crate::project::compose::{self, LoadError};
 use crate::project::docker::{Container, DockerError, Observation};
+use crate::project::load;
 use crate::regular_file;
 use crate::source_map::{Place, SourceMap, Spanned, Variable, VariableSource};
 
@@ -209,7 +210,7 @@ fn without_unseen_files(files: &ProjectOptions, sources: &mut SourceMap) -> Opti
     let seen: Vec<PathBuf> = files.env_files.iter().filter(|it| is_seen(it)).cloned().collect();
     let fewer = seen.len() < files.env_files.len();
     let visible = ProjectOptions { env_files: seen, ..files.clone() };
-    fewer.then(|| compose::load(&visible, sources).ok()).flatten()
+    fewer.then(|| load::load(&visible, sources).ok()).flatten()
 }
 
 /// Whether the project directory that Docker knows of the own container is another one than was read.

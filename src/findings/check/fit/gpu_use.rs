@@ -25,9 +25,6 @@ const PLAIN: [&str; 4] = ["crun", "io.containerd.runc.v2", "runc", "youki"];
 const OF_DRIVERS: [&str; 5] =
     ["/dev/nvidia", "/usr/bin/nvidia", "/usr/lib", "/usr/local/cuda", "/usr/local/nvidia"];
 
-const ASK: &str = "give the service `gpus: all`, or `deploy: {resources: {reservations: {devices: \
-                   [{driver: nvidia, count: all, capabilities: [gpu]}]}}}`";
-
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     for started in Started::all(facts).filter(|started| is_it(started.invocation)) {
         let hardware = facts.hardware(&started.service.name.value);
@@ -88,12 +85,13 @@ fn not_asked_for(
     if may_have || !asks_for_nothing(hardware) || brings_drivers(facts, started.service) {
         return None;
     }
+    let words = facts.project.dialect.words();
     let unless = match default {
-        Some(_) => "",
-        None => " (the default runtime of Docker may give it one)",
+        Some(_) => String::new(),
+        None => format!(" ({})", words.gpu_unasked),
     };
     let message = format!("{}{unless}", without(started));
-    Some(placed(started, Finding::new(&NOT_ASKED_FOR, message, ASK)))
+    Some(placed(started, Finding::new(&NOT_ASKED_FOR, message, words.ask_for_gpu)))
 }
 
 /// Whether nothing hands a GPU to a service but what Docker does for every one.

@@ -7,7 +7,7 @@ use crate::facts::{LaneFacts, ProjectFacts};
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::plan::engine::memory::{Device, Part};
-use crate::project::Service;
+use crate::project::{Service, Words};
 use crate::source_map::Place;
 
 /// A lane needs more memory than its container or its host has, or more than it has beside what it
@@ -48,6 +48,7 @@ struct Tenant<'a> {
     memory: &'a LaneMemory,
     room: HostRoom,
     service: &'a Service,
+    words: &'static Words,
 }
 
 impl<'a> Tenant<'a> {
@@ -55,7 +56,8 @@ impl<'a> Tenant<'a> {
         let memory = lane.memory.as_ref().filter(|_| lane.lane.skipped.is_none())?;
         let service = facts.project.service(lane.lane.services.first()?)?;
         let is_started = facts.copies(&service.name.value) > 0;
-        is_started.then_some(Self { lane, memory, room: memory.host?, service })
+        let words = facts.project.dialect.words();
+        is_started.then_some(Self { lane, memory, room: memory.host?, service, words })
     }
 
     /// Whether what cannot be taken away again is more than there is.
@@ -104,7 +106,7 @@ impl<'a> Tenant<'a> {
         let largest = self.memory.largest.as_ref();
         let value = largest.map(|largest| format!("say `{} {}`", largest.flag, largest.value));
         let needed = high.unwrap_or(low).max(low).saturating_add(2 * BESIDE).div_ceil(1 << 20);
-        let limit = format!("allow the service {needed} MiB (`mem_limit: {needed}m`)");
+        let limit = (self.words.more_memory)(needed);
         let more = if self.room.is_limit { limit } else { "take a smaller model".to_owned() };
         value.map_or_else(|| more.clone(), |value| format!("{value}, or {more}"))
     }

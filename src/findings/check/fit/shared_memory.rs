@@ -6,7 +6,7 @@ use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule, Severity};
-use crate::project::SharedMemory;
+use crate::project::{SharedMemory, Words};
 
 /// The `/dev/shm` of a lane's service is too small for its ranks.
 pub static CHECK: Check = Check { rules: &[&SHARED_MEMORY_SHORT], run: Run::Project(run) };
@@ -20,13 +20,13 @@ static SHARED_MEMORY_SHORT: Rule = Rule::error(
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     for started in Started::all(facts) {
         let own = facts.shared_memory(&started.service.name.value);
-        if let Some(finding) = judge(&started, own) {
+        if let Some(finding) = judge(&started, own, facts.project.dialect.words()) {
             findings.push(finding);
         }
     }
 }
 
-fn judge(started: &Started<'_>, own: SharedMemory) -> Option<Finding> {
+fn judge(started: &Started<'_>, own: SharedMemory, words: &Words) -> Option<Finding> {
     let need = started.invocation.spread.shared_memory?;
     let SharedMemory::Limited { bytes, by_default } = own else { return None };
     if need.bytes <= bytes {
@@ -38,7 +38,8 @@ fn judge(started: &Started<'_>, own: SharedMemory) -> Option<Finding> {
     } else {
         "and the library between its GPUs may run out of it"
     };
-    let said = if by_default { ", which is Docker's default" } else { "" };
+    let whose = format!(", which is {}", words.shared_memory_by_default);
+    let said = if by_default { whose.as_str() } else { "" };
     let finding = Finding::new(
         &SHARED_MEMORY_SHORT,
         format!(
@@ -48,12 +49,13 @@ fn judge(started: &Started<'_>, own: SharedMemory) -> Option<Finding> {
             amount::size(bytes),
             amount::size(need.bytes),
         ),
-        "set `shm_size: 1gb` of the service, or `ipc: host`",
+        words.more_shared_memory,
     );
-    let severity = if need.is_certain { Severity::Error } else { Severity::Warning };
+    let is_certain = need.is_certain && (words.shared_memory_is_certain || !by_default);
+    let severity = if is_certain { Severity::Error } else { Severity::Warning };
     let finding = started.about(finding).severity(severity).at(&started.service.name.place);
-    let words = started.invocation.tensor_parallel.iter();
-    let words = words.chain(&started.invocation.spread.pipeline_parallel);
-    let finding = words.fold(finding, |finding, word| finding.also(&word.place, "its ranks"));
+    let ranks = started.invocation.tensor_parallel.iter();
+    let ranks = ranks.chain(&started.invocation.spread.pipeline_parallel);
+    let finding = ranks.fold(finding, |finding, word| finding.also(&word.place, "its ranks"));
     Some(finding.with("bytes", bytes).with("needed_bytes", need.bytes))
 }

@@ -169,6 +169,7 @@ fn a_volume_keeps_the_folder_that_it_was_made_with() {
         name: "demo_models".to_owned(),
         external: false,
         device: Some(device),
+        kind: VolumeKind::Engine,
         place: place(6),
     };
     project.volumes.insert("models".to_owned(), declared);

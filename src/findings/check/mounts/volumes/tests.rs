@@ -3,6 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::findings::check::container::tests::Stack;
 use crate::path::ServicePath;
+use crate::project::VolumeKind;
 use crate::project::docker::Observation;
 use crate::source_map::{SourceMap, Span};
 
@@ -33,7 +34,13 @@ fn check(
     });
     let source = SourceMap::default().add(std::path::Path::new("compose.yaml"), "x".to_owned());
     let place = Place::at(Span { source, start: 0, end: 1 });
-    let volume = Volume { name: "demo_weights".to_owned(), external, device: None, place };
+    let volume = Volume {
+        name: "demo_weights".to_owned(),
+        external,
+        device: None,
+        kind: VolumeKind::Engine,
+        place,
+    };
     stack.project.volumes.insert("weights".to_owned(), volume);
     stack.project.document = json!({"volumes": {"weights": {"driver_opts": written}}});
     let found =

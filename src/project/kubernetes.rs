@@ -1,0 +1,149 @@
+//! Manifests of Kubernetes as a [`Project`]: each container of a Pod is a service.
+//!
+//! Nothing is asked of a cluster. A Pod is any mapping with a list of containers, whatever the kind of
+//! its document is called: so those of custom resources are found as well.
+
+mod container;
+mod contents;
+mod environment;
+mod expansion;
+mod kserve;
+mod manifest;
+mod mounts;
+mod pods;
+mod quantity;
+mod templates;
+
+use std::collections::HashSet;
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value, json};
+
+use crate::options::ProjectOptions;
+use crate::path::{HostPath, clean};
+use crate::project::compose::attribute::plain;
+use crate::project::compose::fault::Fault;
+use crate::project::compose::loader::Loader;
+use crate::project::compose::resolve;
+use crate::project::compose::tree::Node;
+use crate::project::{Dialect, Project};
+use crate::source_map::Spanned;
+
+use self::contents::Contents;
+use self::manifest::Manifest;
+use self::mounts::Volumes;
+use self::pods::Pod;
+
+pub(in crate::project) use self::manifest::{Manifests, manifests};
+
+/// What a project is called that nobody gives a name.
+const NAME: &str = "manifests";
+
+/// The project of these manifests.
+pub(in crate::project) fn project(
+    options: &ProjectOptions,
+    loader: &mut Loader<'_>,
+    manifests: &Manifests,
+) -> Result<Project, Fault> {
+    let contents = Contents::of(&manifests.documents);
+    let mut volumes = Volumes::default();
+    let mut services = Vec::new();
+    let mut document = Map::new();
+    let mut names: HashSet<String> = HashSet::new();
+    for manifest in &manifests.documents {
+        let mut pods = pods::of(manifest);
+        kserve::add(manifest, &manifests.documents, &mut pods);
+        for pod in &mut pods {
+            pod.name = unused(&pod.name, &manifest.namespace, &mut names);
+            add(pod, &contents, &mut volumes, (&mut services, &mut document));
+        }
+    }
+    let directory = directory(options, manifests);
+    if directory.to_str().is_none() {
+        return Err(Fault::whole("the folder of the manifests has a name that is not UTF-8"));
+    }
+    let extension = manifests.extension.as_ref();
+    Ok(Project {
+        dialect: Dialect::Kubernetes,
+        name: options.name.clone().unwrap_or_else(|| NAME.to_owned()),
+        directory: HostPath::new(directory),
+        files: manifests.files.clone(),
+        services,
+        volumes: volumes.known,
+        extension: extension.map(|node| Spanned::new(plain(node), node.place.clone())),
+        extension_places: extension.map(resolve::places).unwrap_or_default(),
+        warnings: std::mem::take(&mut loader.warnings),
+        document: json!({
+            "name": options.name.as_deref().unwrap_or(NAME),
+            "services": Value::Object(document),
+            // Whoever is called by another name than that of a Pod can be anywhere in the cluster.
+            "networks": {"default": {"external": true}},
+        }),
+        ..Project::empty()
+    })
+}
+
+/// A name that no Pod before it has: that of its namespace tells two apart, else their number.
+fn unused(name: &str, namespace: &str, names: &mut HashSet<String>) -> String {
+    let spaced = (!namespace.is_empty()).then(|| format!("{namespace}/{name}"));
+    let numbered = (2..).map(|number| format!("{name}-{number}"));
+    let mut candidates = std::iter::once(name.to_owned()).chain(spaced).chain(numbered);
+    let free = candidates.find(|name| !names.contains(name)).unwrap_or_default();
+    names.insert(free.clone());
+    free
+}
+
+fn add(
+    pod: &Pod<'_>,
+    contents: &Contents<'_>,
+    volumes: &mut Volumes,
+    (services, document): (&mut Vec<crate::project::Service>, &mut Map<String, Value>),
+) {
+    let members = pod.members();
+    let first = members.first().map(|member| member.service_name(pod));
+    let names: IndexMap<&str, String> =
+        members.iter().map(|member| (member.name, member.service_name(pod))).collect();
+    for member in &members {
+        let service = container::service(pod, member, &names, (contents, volumes));
+        let said = container::document(pod, member, (first.as_deref(), &service));
+        document.insert(service.name.value.clone(), said);
+        services.push(service);
+    }
+}
+
+/// The folder of the first manifest; of standard input, where preflight was called.
+fn directory(options: &ProjectOptions, manifests: &Manifests) -> std::path::PathBuf {
+    let here = clean(&options.working_directory);
+    if let Some(directory) = &options.directory {
+        return clean(&here.join(directory));
+    }
+    let first = manifests.files.iter().find(|file| file.as_path() != std::path::Path::new("-"));
+    first.and_then(|file| file.parent()).map_or(here, std::path::Path::to_path_buf)
+}
+
+/// The text of a scalar below `key`.
+fn text(node: &Node, key: &str) -> Option<Spanned<String>> {
+    let node = node.get(key)?;
+    let text = node.printed().filter(|text| !text.is_empty())?;
+    Some(Spanned::new(text, node.place.clone()))
+}
+
+/// What is at the end of a path of keys.
+fn at<'n>(node: &'n Node, keys: &[&str]) -> Option<&'n Node> {
+    keys.iter().try_fold(node, |node, key| node.get(key))
+}
+
+/// The items of a list below `key`.
+fn items<'n>(node: &'n Node, key: &str) -> &'n [Node] {
+    node.get(key).and_then(Node::as_sequence).unwrap_or_default()
+}
+
+/// The item of a list that has this name.
+fn named<'n>(list: &'n [Node], name: &str) -> Option<&'n Node> {
+    list.iter().find(|item| item.get("name").and_then(Node::as_str) == Some(name))
+}
+
+/// A manifest of this kind and name.
+fn find<'m>(documents: &'m [Manifest], kinds: &[&str], name: &str) -> Option<&'m Manifest> {
+    documents.iter().find(|it| kinds.contains(&it.kind.as_str()) && it.name == name)
+}

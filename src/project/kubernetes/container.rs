@@ -1,0 +1,230 @@
+//! A container of a Pod as a [`Service`].
+
+use indexmap::IndexMap;
+use serde_json::{Value, json};
+
+use super::contents::Contents;
+use super::environment::Variables;
+use super::mounts::{self, Volumes};
+use super::pods::{Member, Pod};
+use super::{at, items, quantity, text};
+use crate::path::{ServicePath, clean};
+use crate::project::compose::tree::Node;
+use crate::project::{Dependency, Port, Service, Stage};
+use crate::source_map::{Place, Spanned};
+
+/// What annotations of a Pod say of a container, with its name behind a slash.
+const ANNOTATIONS: [&str; 4] =
+    ["preflight.lane", "preflight.source", "preflight.path", "preflight.required"];
+
+/// What Kubernetes writes for resources that are GPUs.
+const NVIDIA: &str = "nvidia.com/";
+const AMD: &str = "amd.com/gpu";
+
+/// A condition of the containers that wait.
+const COMPLETED: &str = "service_completed_successfully";
+const STARTED: &str = "service_started";
+
+/// The service that a container is; `names` are those of its Pod, by their containers.
+pub(super) fn service(
+    pod: &Pod<'_>,
+    member: &Member<'_>,
+    names: &IndexMap<&str, String>,
+    (contents, volumes): (&Contents<'_>, &mut Volumes),
+) -> Service {
+    let node = member.node;
+    let mut variables = Variables::of(node, contents, pod.namespace);
+    let mut service = Service::named(member.spanned_name(pod));
+    service.image = text(node, "image");
+    service.entrypoint = words(node, "command", &mut variables);
+    service.command = words(node, "args", &mut variables);
+    service.mounts = mounts::of(pod, member, &mut variables, (contents, volumes));
+    service.environment = variables.known;
+    service.told_elsewhere = variables.elsewhere;
+    service.labels = labels(pod, member);
+    service.user = user(pod, node);
+    service.group_add = groups(pod);
+    service.root_reads_all = root_reads_all(node);
+    service.working_dir = text(node, "workingDir")
+        .map(|path| ServicePath::new(clean(std::path::Path::new(&path.value))));
+    service.ports = items(node, "ports").iter().filter_map(port).collect();
+    service.depends_on = depends_on(pod, member, names);
+    service.pod = Some(member.in_pod(pod));
+    if let Some(model) = pod.model.as_ref().filter(|model| model.is_of(member.name)) {
+        model.fill_in(&mut service);
+    }
+    service
+}
+
+/// What the rest of a project is asked for by, in the terms of Compose.
+pub(super) fn document(
+    pod: &Pod<'_>,
+    member: &Member<'_>,
+    (first, service): (Option<&str>, &Service),
+) -> Value {
+    let limits = at(member.node, &["resources", "limits"]);
+    let memory = limits.and_then(|limits| text(limits, "memory"));
+    let memory = memory.and_then(|memory| quantity::amount(&memory.value));
+    let mut said = json!({
+        "deploy": {"resources": {
+            "limits": {"memory": memory},
+            "reservations": {"devices": devices(limits, pod.is_open || spans_pods(member.node))},
+        }},
+        // A container of a Pod has no swap unless its node is set up for it.
+        "memswap_limit": memory,
+        // Kubernetes does not run the health checks of images.
+        "healthcheck": {"disable": true},
+        "volumes": shared_memory(pod, member),
+        "privileged": is_privileged(member.node),
+    });
+    let own = |key: &str| pod.spec.get(key).and_then(Node::as_bool) == Some(true);
+    if own("hostNetwork") {
+        said["network_mode"] = json!("host");
+    } else if let Some(first) = first.filter(|first| *first != service.name.value) {
+        said["network_mode"] = json!(format!("service:{first}"));
+    }
+    if own("hostIPC") {
+        said["ipc"] = json!("host");
+    }
+    if let Some(runtime) = text(pod.spec, "runtimeClassName") {
+        said["runtime"] = json!(runtime.value);
+    }
+    said
+}
+
+fn words(node: &Node, key: &str, variables: &mut Variables) -> Option<Vec<Spanned<String>>> {
+    let list = items(node, key);
+    // An empty list is none.
+    (!list.is_empty()).then(|| list.iter().filter_map(|word| variables.word(word)).collect())
+}
+
+fn labels(pod: &Pod<'_>, member: &Member<'_>) -> IndexMap<String, Spanned<String>> {
+    let mut labels = IndexMap::new();
+    let is_alone = items(pod.spec, "containers").len() == 1 && member.stage == Stage::Main;
+    for name in ANNOTATIONS {
+        let own = format!("{name}/{}", member.name);
+        let find = |wanted: &str| pod.annotations.iter().find(|(key, _)| *key == wanted);
+        let found = find(&own).or_else(|| find(name).filter(|_| is_alone));
+        if let Some((_, node)) = found
+            && let Some(value) = node.printed()
+        {
+            labels.insert(name.to_owned(), Spanned::new(value, node.place.clone()));
+        }
+    }
+    labels
+}
+
+/// What the container says of a right comes before what its Pod says.
+fn right<'n>(pod: &'n Pod<'_>, node: &'n Node, key: &str) -> Option<&'n Node> {
+    let own = at(node, &["securityContext", key]).filter(|node| !node.is_null());
+    own.or_else(|| at(pod.spec, &["securityContext", key]))
+}
+
+fn user(pod: &Pod<'_>, node: &Node) -> Option<Spanned<String>> {
+    let user = right(pod, node, "runAsUser")?;
+    let group = right(pod, node, "runAsGroup").and_then(Node::printed);
+    let group = group.map(|group| format!(":{group}")).unwrap_or_default();
+    Some(Spanned::new(format!("{}{group}", user.printed()?), user.place.clone()))
+}
+
+fn groups(pod: &Pod<'_>) -> Vec<String> {
+    let Some(context) = pod.spec.get("securityContext") else { return Vec::new() };
+    let more = items(context, "supplementalGroups").iter().filter_map(Node::printed);
+    context.get("fsGroup").and_then(Node::printed).into_iter().chain(more).collect()
+}
+
+fn is_privileged(node: &Node) -> bool {
+    at(node, &["securityContext", "privileged"]).and_then(Node::as_bool) == Some(true)
+}
+
+/// Whether root keeps the capability that lets it read what others own.
+fn root_reads_all(node: &Node) -> bool {
+    let Some(capabilities) = at(node, &["securityContext", "capabilities"]) else { return true };
+    let has = |key: &str, names: &[&str]| {
+        let mut listed = items(capabilities, key).iter().filter_map(Node::printed);
+        listed.any(|it| names.contains(&it.to_uppercase().trim_start_matches("CAP_")))
+    };
+    let adds = has("add", &["ALL", "DAC_OVERRIDE", "DAC_READ_SEARCH"]);
+    is_privileged(node) || adds || !has("drop", &["ALL", "DAC_OVERRIDE"])
+}
+
+/// A port of the node that becomes one of the container.
+fn port(node: &Node) -> Option<Port> {
+    let number = |key: &str| node.get(key)?.printed()?.parse::<u16>().ok();
+    Some(Port {
+        target: number("containerPort")?,
+        published: Some(number("hostPort")?),
+        host_ip: text(node, "hostIP").map(|address| address.value),
+        is_fixed: text(node, "protocol").is_none_or(|protocol| protocol.value == "TCP"),
+        place: node.place.clone(),
+    })
+}
+
+/// Every container waits until the init containers before it have succeeded, and until those have
+/// started that run on.
+fn depends_on(
+    pod: &Pod<'_>,
+    member: &Member<'_>,
+    names: &IndexMap<&str, String>,
+) -> Vec<Dependency> {
+    let members = pod.members();
+    let before = members.iter().take_while(|other| other.name != member.name);
+    let waited = before.filter(|other| other.stage != Stage::Main).filter_map(|other| {
+        let condition = if other.stage == Stage::Init { COMPLETED } else { STARTED };
+        Some(Dependency {
+            service: names.get(other.name)?.clone(),
+            condition: condition.to_owned(),
+            required: true,
+            place: Place::nowhere(),
+        })
+    });
+    waited.collect()
+}
+
+/// What words of a container hold that starts a part of an engine which runs in several Pods.
+const OF_SEVERAL: [&str; 7] =
+    ["ray start", "ray_cluster", "multi-node", "nnodes", "node-rank", "LWS_", "RAY_"];
+
+/// Whether the engine may have GPUs of other Pods as well.
+fn spans_pods(node: &Node) -> bool {
+    let texts = |key: &str| items(node, key).iter().filter_map(Node::printed);
+    let names = items(node, "env").iter().filter_map(|item| Some(text(item, "name")?.value));
+    let mut all = texts("command").chain(texts("args")).chain(names);
+    all.any(|text| OF_SEVERAL.iter().any(|word| text.contains(word)))
+}
+
+/// The GPUs that a container is limited to, which are as many as it gets; of one whose engine may have
+/// others their number says nothing.
+fn devices(limits: Option<&Node>, has_others: bool) -> Vec<Value> {
+    let entries = limits.and_then(Node::as_mapping).into_iter().flatten();
+    let gpus = entries.filter_map(|(name, entry)| {
+        let driver = if name.starts_with(NVIDIA) {
+            "nvidia"
+        } else if name.starts_with(AMD) {
+            "amd"
+        } else {
+            return None;
+        };
+        let count = quantity::amount(&entry.value.printed()?).filter(|count| *count > 0)?;
+        let count = if has_others { json!(-1) } else { json!(count) };
+        Some(json!({"driver": driver, "count": count, "capabilities": ["gpu"]}))
+    });
+    gpus.collect()
+}
+
+/// What is mounted as `/dev/shm`, as Compose says it.
+fn shared_memory(pod: &Pod<'_>, member: &Member<'_>) -> Vec<Value> {
+    let is_there = |node: &&Node| {
+        text(node, "mountPath").is_some_and(|it| it.value.trim_end_matches('/') == "/dev/shm")
+    };
+    let Some(mount) = items(member.node, "volumeMounts").iter().find(is_there) else {
+        return Vec::new();
+    };
+    let name = text(mount, "name").map(|name| name.value).unwrap_or_default();
+    let volume = super::named(items(pod.spec, "volumes"), &name);
+    let Some(empty) = volume.and_then(|volume| volume.get("emptyDir")) else {
+        return vec![json!({"type": "volume", "target": "/dev/shm"})];
+    };
+    let size = text(empty, "sizeLimit").and_then(|size| quantity::amount(&size.value));
+    vec![json!({"type": "tmpfs", "target": "/dev/shm", "tmpfs": {"size": size}})]
+}

@@ -1,0 +1,133 @@
+//! What variables a container is given (kubernetes 1.34 pkg/kubelet/kubelet_pods.go,
+//! `makeEnvironmentVariables`): those of `envFrom`, and over them those of `env`, in order.
+
+use indexmap::IndexMap;
+
+use super::contents::Contents;
+use super::expansion::expand;
+use super::{items, text};
+use crate::project::compose::tree::Node;
+use crate::source_map::Spanned;
+
+/// The variables of a container.
+#[derive(Default)]
+pub(super) struct Variables {
+    /// Those whose values are known.
+    pub(super) known: IndexMap<String, Spanned<Option<String>>>,
+    /// Who says the others.
+    pub(super) elsewhere: IndexMap<String, Spanned<String>>,
+    /// What may say any other.
+    open: Option<Spanned<String>>,
+}
+
+impl Variables {
+    pub(super) fn of(container: &Node, contents: &Contents<'_>, namespace: &str) -> Self {
+        let mut variables = Self::default();
+        for item in items(container, "envFrom") {
+            variables.take_all(item, contents, namespace);
+        }
+        for item in items(container, "env") {
+            let Some(name) = text(item, "name") else { continue };
+            variables.take(&name, item, contents, namespace);
+        }
+        variables
+    }
+
+    /// A word of the container with its variables replaced. Those that are said elsewhere stay as they
+    /// are written.
+    pub(super) fn word(&mut self, node: &Node) -> Option<Spanned<String>> {
+        let text = node.printed()?;
+        Some(Spanned::new(self.expanded(&text).0, node.place.clone()))
+    }
+
+    /// A text with its variables replaced, and who says what is missing in it.
+    pub(super) fn expanded(&mut self, text: &str) -> (String, Option<Spanned<String>>) {
+        let mut missing: Option<Spanned<String>> = None;
+        let expanded = expand(text, &mut |name| {
+            if let Some(value) = self.known.get(name) {
+                return value.value.clone();
+            }
+            let elsewhere = self.elsewhere.get(name).or(self.open.as_ref()).cloned();
+            if let Some(says) = elsewhere {
+                self.elsewhere.insert(name.to_owned(), says.clone());
+                missing.get_or_insert(says);
+            }
+            None
+        });
+        (expanded, missing)
+    }
+
+    fn take_all(&mut self, item: &Node, contents: &Contents<'_>, namespace: &str) {
+        let prefix = text(item, "prefix").map(|prefix| prefix.value).unwrap_or_default();
+        for (key, kind) in [("configMapRef", "ConfigMap"), ("secretRef", "Secret")] {
+            let Some(name) = item.get(key).and_then(|node| text(node, "name")) else { continue };
+            let Some(held) = contents.get(kind, &name.value, namespace) else {
+                let says = format!("the {kind} `{}`", name.value);
+                self.open = Some(Spanned::new(says, name.place));
+                continue;
+            };
+            for (key, value) in &held.texts {
+                let value = Spanned::new(Some(value.value.clone()), value.place.clone());
+                self.known.insert(format!("{prefix}{key}"), value);
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        name: &Spanned<String>,
+        item: &Node,
+        contents: &Contents<'_>,
+        namespace: &str,
+    ) {
+        let said = item.get("value").filter(|node| !node.is_null());
+        let written = said.and_then(|node| Some((node.printed()?, &node.place)));
+        let written = written.filter(|(text, _)| !text.is_empty());
+        let from = item.get("valueFrom").filter(|node| !node.is_null());
+        let value = match (written, from) {
+            (Some((text, place)), _) => match self.expanded(&text) {
+                (_, Some(says)) => Err(says),
+                (text, None) => Ok(Spanned::new(Some(text), place.clone())),
+            },
+            (None, Some(from)) => from_elsewhere(from, contents, namespace),
+            (None, None) => {
+                let place = said.map_or(&name.place, |node| &node.place);
+                Ok(Spanned::new(Some(String::new()), place.clone()))
+            }
+        };
+        match value {
+            Ok(value) => {
+                self.elsewhere.shift_remove(&name.value);
+                self.known.insert(name.value.clone(), value);
+            }
+            Err(says) => {
+                self.known.shift_remove(&name.value);
+                self.elsewhere.insert(name.value.clone(), says);
+            }
+        }
+    }
+}
+
+/// The value that `valueFrom` names, or who says it.
+fn from_elsewhere(
+    from: &Node,
+    contents: &Contents<'_>,
+    namespace: &str,
+) -> Result<Spanned<Option<String>>, Spanned<String>> {
+    for (key, kind) in [("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")] {
+        let Some(node) = from.get(key) else { continue };
+        let name = text(node, "name").map(|name| name.value).unwrap_or_default();
+        let asked = text(node, "key").map(|key| key.value).unwrap_or_default();
+        let held = contents.get(kind, &name, namespace);
+        let value = held.and_then(|held| held.texts.get(asked.as_str()));
+        return match value {
+            Some(value) => {
+                let place = Some(&value.place).filter(|place| place.span.is_some());
+                let place = place.unwrap_or(&node.place).clone();
+                Ok(Spanned::new(Some(value.value.clone()), place))
+            }
+            None => Err(Spanned::new(format!("the {kind} `{name}`"), node.place.clone())),
+        };
+    }
+    Err(Spanned::new("the Pod itself".to_owned(), from.place.clone()))
+}

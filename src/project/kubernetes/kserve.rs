@@ -1,0 +1,135 @@
+//! Models that KServe brings before its containers start: into `/mnt/models` (kserve 0.16
+//! pkg/constants/constants.go, `DefaultModelLocalMountPath`), from where the document says.
+
+use std::path::PathBuf;
+
+use super::manifest::Manifest;
+use super::mounts::Volumes;
+use super::pods::{Member, Pod, base_name};
+use super::{at, find, items, text};
+use crate::path::ServicePath;
+use crate::project::compose::tree::Node;
+use crate::project::{Mount, MountSource, Service, VolumeKind};
+use crate::source_map::{Place, Spanned};
+
+/// Where it brings them.
+const FOLDER: &str = "/mnt/models";
+
+/// The group of its kinds.
+const GROUP: &str = "serving.kserve.io";
+
+/// The model of a Pod.
+#[derive(Clone)]
+pub(super) struct Model {
+    /// The container that opens it; absent: every one.
+    container: Option<String>,
+    /// Where it comes from, as written; absent: whoever uses the runtime says it.
+    uri: Option<Spanned<String>>,
+}
+
+/// Adds what is known of the model of a document's Pods, and a Pod where the document has none of its
+/// own.
+pub(super) fn add<'m>(manifest: &'m Manifest, all: &'m [Manifest], pods: &mut Vec<Pod<'m>>) {
+    if manifest.group() != GROUP {
+        return;
+    }
+    let spec = manifest.root.get("spec");
+    let uri = spec.and_then(|spec| uri(&manifest.kind, spec));
+    for pod in pods.iter_mut() {
+        pod.model = Some(Model { container: main(pod), uri: uri.clone() });
+    }
+    let Some(uri) = uri.filter(|_| pods.is_empty()) else { return };
+    let Some(spec) = spec else { return };
+    let predictor = at(spec, &["predictor", "model"]);
+    let runtime = predictor
+        .and_then(|model| text(model, "runtime"))
+        .and_then(|name| find(all, &["ServingRuntime", "ClusterServingRuntime"], &name.value));
+    let runtime = runtime.and_then(|runtime| runtime.root.get("spec"));
+    pods.push(Pod {
+        name: base_name(manifest),
+        namespace: &manifest.namespace,
+        spec: runtime.or(predictor).unwrap_or(spec),
+        annotations: Vec::new(),
+        claims: &[],
+        is_open: true,
+        model: Some(Model { container: None, uri: Some(uri) }),
+        alone: if runtime.is_none() { predictor.or(Some(spec)) } else { None },
+    });
+}
+
+/// The container that serves: that of this name, else the first.
+fn main(pod: &Pod<'_>) -> Option<String> {
+    let list = items(pod.spec, "containers");
+    let names = || list.iter().filter_map(|node| node.get("name")?.as_str());
+    let known = ["kserve-container", "main"];
+    let main = names().find(|name| known.contains(name)).or_else(|| names().next());
+    main.map(str::to_owned)
+}
+
+fn uri(kind: &str, spec: &Node) -> Option<Spanned<String>> {
+    match kind {
+        "InferenceService" => {
+            let predictor = spec.get("predictor")?;
+            let model = predictor.get("model")?;
+            text(model, "storageUri")
+        }
+        "LLMInferenceService" => text(spec.get("model")?, "uri"),
+        _ => None,
+    }
+}
+
+impl Model {
+    /// Whether it is what this container opens.
+    pub(super) fn is_of(&self, container: &str) -> bool {
+        self.container.as_deref().is_none_or(|name| name == container)
+    }
+
+    /// Says of a service what it opens, where nobody else does.
+    pub(super) fn fill_in(&self, service: &mut Service) {
+        let Some(uri) = &self.uri else { return };
+        let place = &uri.place;
+        let said = |text: &str| Spanned::new(text.to_owned(), place.clone());
+        // Its own words say more than where the model is brought.
+        if !service.words().any(|word| word.value.contains(FOLDER)) {
+            service.labels.entry("preflight.path".to_owned()).or_insert_with(|| said(FOLDER));
+        }
+        if let Some(source) = source(&uri.value) {
+            service.labels.entry("preflight.source".to_owned()).or_insert_with(|| said(&source));
+        }
+    }
+}
+
+/// `hf://owner/repo[:revision]` as preflight writes it; absent: it is no repository of the hub.
+fn source(uri: &str) -> Option<String> {
+    let rest = uri.strip_prefix("hf://")?;
+    let (owner, rest) = rest.split_once('/')?;
+    let (repository, revision) = rest.split_once(':').unwrap_or((rest, ""));
+    let is_plain = !owner.is_empty() && !repository.is_empty() && !repository.contains('/');
+    let at = if revision.is_empty() { String::new() } else { format!("@{revision}") };
+    is_plain.then(|| format!("hf://{owner}/{repository}{at}"))
+}
+
+/// The mount that KServe adds where the document has none.
+pub(super) fn implied(pod: &Pod<'_>, member: &Member<'_>, volumes: &mut Volumes) -> Option<Mount> {
+    let model = pod.model.as_ref()?;
+    let is_there = |node: &Node| text(node, "mountPath").is_some_and(|it| it.value == FOLDER);
+    if items(member.node, "volumeMounts").iter().any(is_there) {
+        return None;
+    }
+    let place = model.uri.as_ref().map_or_else(Place::nowhere, |uri| uri.place.clone());
+    let claim = model.uri.as_ref().and_then(|uri| uri.value.strip_prefix("pvc://"));
+    let (name, subpath, kind) = match claim {
+        Some(claim) => {
+            let (name, below) = claim.split_once('/').unwrap_or((claim, ""));
+            let below = (!below.is_empty()).then(|| PathBuf::from(below));
+            (name.to_owned(), below, VolumeKind::Claim)
+        }
+        None => {
+            let kind = VolumeKind::Empty { most: None, in_memory: false };
+            (format!("{}:kserve-provision-location", pod.name), None, kind)
+        }
+    };
+    volumes.add(&name, kind, &place);
+    let source = MountSource::Volume { name, subpath };
+    Some(Mount { source, target: ServicePath::new(FOLDER), read_only: true, place })
+}

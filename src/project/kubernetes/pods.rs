@@ -1,0 +1,219 @@
+//! The Pods of a document: every mapping with a list of containers, at any depth.
+
+use super::manifest::Manifest;
+use super::{items, text};
+use crate::project::compose::tree::{Kind, Node};
+use crate::project::{InPod, Stage};
+use crate::source_map::Spanned;
+
+/// Keys on the way to a Pod that tell nothing about it.
+const TELLS_NOTHING: [&str; 10] = [
+    "spec",
+    "template",
+    "jobTemplate",
+    "podTemplate",
+    "podSpec",
+    "leaderWorkerTemplate",
+    "rayClusterConfig",
+    "rayClusterSpec",
+    "inference",
+    "predictor",
+];
+
+/// A Pod as it is written.
+pub(super) struct Pod<'m> {
+    /// `kind/name`, and which of its Pods it is where a document has several.
+    pub(super) name: String,
+    /// `metadata.namespace` of its document; empty: it has none.
+    pub(super) namespace: &'m str,
+    /// The mapping with `containers`.
+    pub(super) spec: &'m Node,
+    /// `metadata.annotations` of the Pod, else of the document.
+    pub(super) annotations: Vec<(&'m str, &'m Node)>,
+    /// `spec.volumeClaimTemplates` beside its template.
+    pub(super) claims: &'m [Node],
+    /// Whether a controller may add to it what is not written.
+    pub(super) is_open: bool,
+    /// What is known of its model beside its containers.
+    pub(super) model: Option<super::kserve::Model>,
+    /// What says all there is to say of its one container, where no list has it.
+    pub(super) alone: Option<&'m Node>,
+}
+
+/// One container of a Pod.
+pub(super) struct Member<'m> {
+    /// Its name.
+    pub(super) name: &'m str,
+    /// All that is said of it.
+    pub(super) node: &'m Node,
+    /// When it runs.
+    pub(super) stage: Stage,
+}
+
+/// The Pods of a document, in its order.
+pub(super) fn of(manifest: &Manifest) -> Vec<Pod<'_>> {
+    let mut found = Vec::new();
+    let mut route = Vec::new();
+    walk(&manifest.root, &[], &mut route, &mut found);
+    let several = found.len() > 1;
+    let base = base_name(manifest);
+    let mut pods: Vec<Pod<'_>> = Vec::new();
+    for Found { spec, above, label } in found {
+        let label = label.filter(|_| several);
+        let name = label.map_or_else(|| base.clone(), |label| format!("{base}/{label}"));
+        let same = pods.iter().filter(|pod| pod.name == name).count();
+        let name = if same == 0 { name } else { format!("{name}-{}", same + 1) };
+        let owner = above.last().copied();
+        let claims = owner.and_then(|_| above.iter().rev().nth(1)).copied();
+        pods.push(Pod {
+            name,
+            namespace: &manifest.namespace,
+            spec,
+            annotations: annotations(owner, manifest),
+            claims: claims.map(|spec| items(spec, "volumeClaimTemplates")).unwrap_or_default(),
+            is_open: !manifest.is_plain(),
+            model: None,
+            alone: None,
+        });
+    }
+    pods
+}
+
+/// `kind/name` of a document.
+pub(super) fn base_name(manifest: &Manifest) -> String {
+    let name = if manifest.name.is_empty() { "unnamed" } else { manifest.name.as_str() };
+    format!("{}/{name}", manifest.kind.to_lowercase())
+}
+
+struct Found<'m> {
+    spec: &'m Node,
+    /// The mappings above it, the document first.
+    above: Vec<&'m Node>,
+    label: Option<String>,
+}
+
+fn walk<'m>(
+    node: &'m Node,
+    above: &[&'m Node],
+    route: &mut Vec<String>,
+    found: &mut Vec<Found<'m>>,
+) {
+    match &node.kind {
+        Kind::Mapping(entries) => {
+            if is_pod(node) {
+                found.push(Found { spec: node, above: above.to_vec(), label: label(route) });
+            }
+            let inside: Vec<&Node> = above.iter().copied().chain([node]).collect();
+            for (key, entry) in entries {
+                if matches!(
+                    key.as_str(),
+                    "containers" | "initContainers" | "ephemeralContainers" | "status"
+                ) {
+                    continue;
+                }
+                route.push(key.clone());
+                walk(&entry.value, &inside, route, found);
+                route.pop();
+            }
+        }
+        Kind::Sequence(list) => {
+            for item in list {
+                let name = ["groupName", "name"].into_iter().find_map(|key| text(item, key));
+                if let Some(name) = &name {
+                    route.push(name.value.clone());
+                }
+                walk(item, above, route, found);
+                if name.is_some() {
+                    route.pop();
+                }
+            }
+        }
+        Kind::Null
+        | Kind::Bool(_)
+        | Kind::Int(_)
+        | Kind::Float(_)
+        | Kind::String(_)
+        | Kind::Time(_) => {}
+    }
+}
+
+/// A list of named mappings below `containers`: a chart's values may have a number there.
+fn is_pod(node: &Node) -> bool {
+    let list = items(node, "containers");
+    let is_container = |item: &Node| item.as_mapping().is_some() && text(item, "name").is_some();
+    !list.is_empty() && list.iter().all(is_container)
+}
+
+fn label(route: &[String]) -> Option<String> {
+    let telling = route.iter().filter(|key| !TELLS_NOTHING.contains(&key.as_str()));
+    let shortened = telling.map(|key| {
+        ["GroupSpecs", "GroupSpec", "Template", "Specs", "Spec"]
+            .iter()
+            .find_map(|ending| key.strip_suffix(ending).filter(|rest| !rest.is_empty()))
+            .unwrap_or(key)
+            .to_lowercase()
+    });
+    let label = shortened.collect::<Vec<_>>().join("-");
+    (!label.is_empty()).then_some(label)
+}
+
+fn annotations<'m>(owner: Option<&'m Node>, manifest: &'m Manifest) -> Vec<(&'m str, &'m Node)> {
+    let of = |node: &'m Node| {
+        let found = super::at(node, &["metadata", "annotations"]).and_then(Node::as_mapping);
+        let entries = found.into_iter().flatten();
+        entries.map(|(key, entry)| (key.as_str(), &entry.value)).collect::<Vec<_>>()
+    };
+    let mut own = owner.map(of).unwrap_or_default();
+    for (key, value) in of(&manifest.root) {
+        if !own.iter().any(|(known, _)| *known == key) {
+            own.push((key, value));
+        }
+    }
+    own
+}
+
+impl<'m> Pod<'m> {
+    /// Its containers, those first that run first.
+    pub(super) fn members(&self) -> Vec<Member<'m>> {
+        let spec = self.spec;
+        let named = |node: &'m Node, stage: fn(&Node) -> Stage| {
+            let name = node.get("name").and_then(Node::as_str)?;
+            Some(Member { name, node, stage: stage(node) })
+        };
+        let init = items(spec, "initContainers").iter().filter_map(|node| named(node, init_stage));
+        let main = items(spec, "containers").iter().filter_map(|node| named(node, |_| Stage::Main));
+        let alone = self.alone.map(|node| Member { name: "model", node, stage: Stage::Main });
+        init.chain(main).chain(alone).collect()
+    }
+}
+
+/// An init container that is restarted runs beside the others (Kubernetes 1.29).
+fn init_stage(node: &Node) -> Stage {
+    match node.get("restartPolicy").and_then(Node::as_str) {
+        Some("Always") => Stage::Sidecar,
+        Some(_) | None => Stage::Init,
+    }
+}
+
+impl Member<'_> {
+    /// What the service is called.
+    pub(super) fn service_name(&self, pod: &Pod<'_>) -> String {
+        format!("{}/{}", pod.name, self.name)
+    }
+
+    /// What it is in its Pod.
+    pub(super) fn in_pod(&self, pod: &Pod<'_>) -> InPod {
+        InPod {
+            pod: pod.name.clone(),
+            container: self.name.to_owned(),
+            stage: self.stage,
+            is_open: pod.is_open,
+        }
+    }
+
+    /// Its name, where it is written.
+    pub(super) fn spanned_name(&self, pod: &Pod<'_>) -> Spanned<String> {
+        let place = self.node.get("name").map_or(&self.node.place, |name| &name.place);
+        Spanned::new(self.service_name(pod), place.clone())
+    }
+}

@@ -1,0 +1,331 @@
+//! Manifests of Kubernetes: `tests/data/kubernetes/NAME.yaml`, and in `lanes.txt` the lanes that each of
+//! them has: name, engine, what it opens, where that comes from.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use proptest::prelude::*;
+use proptest::sample::subsequence;
+use serde_json::Value;
+
+use crate::judge;
+use crate::sandbox::{Run, Sandbox, repository};
+
+/// The manifests whose kinds are Kubernetes' own, which its schemas describe.
+const OF_OTHERS: [&str; 4] = ["kserve", "leaderworkerset", "raycluster", "kaito"];
+
+/// Manifests that are odd on purpose: Kubernetes itself refuses them.
+const REFUSED: [&str; 3] = ["lookalikes", "odd-keys", "undeclared-volume"];
+
+fn folder() -> PathBuf {
+    repository().join("tests/data/kubernetes")
+}
+
+/// Every manifest with its name.
+fn manifests() -> Vec<(String, PathBuf)> {
+    let entries = fs_err::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<(String, PathBuf)> = entries
+        .filter(|path| path.extension().is_some_and(|it| it == "yaml"))
+        .map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), path))
+        .collect();
+    found.sort();
+    found
+}
+
+fn run(path: &Path, arguments: &[&str]) -> Run {
+    let path = path.to_string_lossy();
+    Sandbox::new().run(&[&["-f", &path], arguments].concat())
+}
+
+/// The lanes of a manifest, a line for each.
+fn lanes(path: &Path) -> String {
+    let plan = run(path, &["plan", "--format", "json"]);
+    assert_eq!(plan.code, Some(0), "{}: {}", path.display(), plan.stderr);
+    let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
+    let lines = plan["lanes"].as_array().unwrap().iter().map(|lane| {
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let opened = match (&lane["artifacts"][0], &lane["cached"][0]) {
+            (Value::Null, Value::Null) => "-".to_owned(),
+            (Value::Null, cached) => format!("repository {}", text(&cached["repository"])),
+            (artifact, _) => text(&artifact["service_path"]),
+        };
+        let mut line = format!(
+            "{} | {} | {opened} | {}",
+            text(&lane["name"]),
+            text(&lane["engine"]),
+            text(&lane["source"]["value"])
+        );
+        if lane["required"] == false {
+            line.push_str(" | optional");
+        }
+        if let Some(reason) = lane["skipped"].as_str() {
+            line.push_str(&format!(" | skipped: {reason}"));
+        }
+        line
+    });
+    lines.map(|line| line + "\n").collect()
+}
+
+#[test]
+fn every_manifest_has_the_lanes_that_it_has() {
+    let found = manifests();
+    assert!(found.len() >= 62, "{}", found.len());
+    let table: String =
+        found.iter().map(|(name, path)| format!("## {name}\n{}", lanes(path))).collect();
+    let path = folder().join("lanes.txt");
+    #[expect(clippy::disallowed_methods, reason = "whoever changes the table says so")]
+    if std::env::var_os("PREFLIGHT_TEST_WRITE_DOCS").is_some() {
+        fs_err::write(&path, &table).unwrap();
+    }
+    let expected = fs_err::read_to_string(&path).unwrap();
+    assert_eq!(expected, table);
+}
+
+#[test]
+fn what_is_told_of_a_manifest_is_told_in_the_words_of_kubernetes() {
+    let words = ["docker", "compose", "`volumes` of the project", "label", "mem_limit", "shm_size"];
+    for (name, path) in manifests() {
+        let run = run(&path, &["--offline"]);
+        assert!(matches!(run.code, Some(0..=30)), "{name}: {:?}\n{}", run.code, run.stderr);
+        let said = format!("{}{}", run.stdout, run.stderr).to_lowercase();
+        for word in words.iter().filter(|word| said.contains(**word)) {
+            panic!("{name} is told of `{word}`:\n{said}");
+        }
+    }
+}
+
+/// An error about a manifest that a cluster would run is a false alarm, but for what is truly wrong.
+#[test]
+fn no_manifest_is_told_an_error_but_that_its_files_cannot_be_seen() {
+    for (name, path) in manifests() {
+        let run = run(&path, &["--offline", "--format", "json", "--allow-unknown"]);
+        let report: Value = serde_json::from_str(&run.stdout).unwrap();
+        let findings = report["findings"].as_array().unwrap().iter();
+        let errors = findings.filter(|finding| finding["severity"] == "error");
+        let ids: Vec<&str> = errors.map(|finding| finding["id"].as_str().unwrap()).collect();
+        let expected: &[&str] = match name.as_str() {
+            "not-mounted" => &["model-path-not-mounted"],
+            "no-engine" | "lookalikes" => &["no-lane"],
+            _ => &[],
+        };
+        assert_eq!(ids, expected, "{name}");
+    }
+}
+
+const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n    - {name: v, \
+                   image: 'vllm/vllm-openai:v0.10.2', args: [--model, /m/a]}\n";
+
+#[test]
+fn manifests_come_from_standard_input_and_out_of_folders() {
+    let sandbox = Sandbox::new().file("kube/a.yaml", POD).file("kube/more/b.yml", POD);
+    let sandbox = sandbox.file("kube/values.yaml", "image: x\n").file("kube/.hidden.yaml", ":::");
+    for arguments in [&["plan", "-f", "kube"][..], &["plan", "kube"]] {
+        let run = sandbox.run(arguments);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        assert!(run.stdout.contains("pod/a/v: vLLM"), "{}", run.stdout);
+        assert!(run.stdout.contains("pod/a_2/v: vLLM"), "{}", run.stdout);
+        assert!(run.stdout.contains("kube/more/b.yml:6:"), "{}", run.stdout);
+    }
+    let mut command = sandbox.command(&["plan", "-f", "-"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(POD.as_bytes()).unwrap();
+    let run = sandbox.told(&child.wait_with_output().unwrap());
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stdout.contains("<stdin>:6:"), "{}", run.stdout);
+}
+
+#[test]
+fn line_ends_and_marks_of_other_systems_are_taken() {
+    let text = format!("\u{feff}{}", POD.replace('\n', "\r\n"));
+    let run = Sandbox::new().file("a.yaml", text).run(&["plan", "-f", "a.yaml"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stdout.contains("/m/a"), "{}", run.stdout);
+}
+
+fn refused(sandbox: &Sandbox, arguments: &[&str], expected: &str) {
+    let run = sandbox.run(arguments);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(2), expected), "{}", run.stdout);
+}
+
+#[test]
+fn manifests_beside_a_compose_file_are_refused() {
+    let sandbox = Sandbox::new().file("a.yaml", POD).file("c.yaml", "services: {a: {image: i}}\n");
+    refused(
+        &sandbox,
+        &["plan", "-f", "a.yaml", "-f", "c.yaml"],
+        "preflight: error: c.yaml:1:1: `c.yaml` is a Compose file, and stands beside manifests of \
+         Kubernetes\n  hint: name one or the other: each is judged in a run of its own\n",
+    );
+    refused(
+        &sandbox.file("empty/x.txt", ""),
+        &["plan", "-f", "empty"],
+        "preflight: error: there is no manifest of Kubernetes in the folder `empty`\n  hint: a \
+         Compose project is named by its file, or with `--project-directory`\n",
+    );
+}
+
+#[test]
+fn a_template_of_helm_is_told_as_such_and_never_read() {
+    let hint = "\n  hint: render it first: `helm template NAME CHART | preflight -f -`\n";
+    for (text, place) in [
+        (POD.replace("/m/a", "{{ .Values.model }}"), "6:68"),
+        (POD.replace("name: a}", "name: {{ include \"x.name\" . }}}"), "3:18"),
+        (POD.replace("spec:", "spec:\n{{- if .Values.on }}\n  a: b\n{{- end }}"), "5:1"),
+        (POD.replace("v0.10.2", "{{ .Values.tag }}"), "6:24"),
+    ] {
+        let sandbox = Sandbox::new().file("a.yaml", &text);
+        let what = "this is a template of Helm, not a manifest";
+        let expected = format!("preflight: error: a.yaml:{place}: {what}{hint}");
+        refused(&sandbox, &["plan", "-f", "a.yaml"], &expected);
+    }
+}
+
+#[test]
+fn the_lanes_of_a_file_beside_manifests_count() {
+    let lanes = "x-preflight: {lanes: {reader: {service: pod/a/v, source: hf://Qwen/Qwen3-8B}}}\n";
+    let sandbox = Sandbox::new().file("a.yaml", POD).file("lanes.yaml", lanes);
+    let run = sandbox.run(&["plan", "-f", "a.yaml", "-f", "lanes.yaml"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stdout.starts_with("reader: vLLM"), "{}", run.stdout);
+    assert!(run.stdout.contains("hf://Qwen/Qwen3-8B"), "{}", run.stdout);
+}
+
+#[test]
+fn an_annotation_that_cannot_be_read_is_told_with_its_place() {
+    let text = POD.replace("name: a}", "name: a, annotations: {preflight.source/v: nowhere}}");
+    let run = Sandbox::new().file("a.yaml", text).run(&["plan", "-f", "a.yaml"]);
+    assert_eq!(run.code, Some(2), "{}", run.stdout);
+    assert!(run.stderr.contains("a.yaml:3:55: `nowhere` is not a source"), "{}", run.stderr);
+}
+
+#[test]
+fn a_secret_of_a_manifest_is_never_shown() {
+    let path = folder().join("env-from-known.yaml");
+    for arguments in
+        [&["--offline"][..], &["plan"], &["config"], &["--format", "json", "--offline"]]
+    {
+        let run = run(&path, arguments);
+        let said = format!("{}{}", run.stdout, run.stderr);
+        for secret in ["hf_abcdefghijklmnop", "aGZfYWJjZGVmZ2hpamtsbW5vcA"] {
+            assert!(!said.contains(secret), "{arguments:?}:\n{said}");
+        }
+    }
+}
+
+#[test]
+fn kubernetes_takes_the_manifests() {
+    let Some(python) = judge::named("PREFLIGHT_TEST_KUBERNETES_VALIDATE") else { return };
+    let is_own = |name: &str| {
+        !OF_OTHERS.iter().any(|other| name.starts_with(other)) && !REFUSED.contains(&name)
+    };
+    let own: Vec<PathBuf> =
+        manifests().into_iter().filter(|(name, _)| is_own(name)).map(|(_, path)| path).collect();
+    assert!(own.len() > 40, "{}", own.len());
+    let output = Command::new(python)
+        .args(["-m", "kubernetes_validate", "--strict"])
+        .args(&own)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// Lines taken away, doubled and cut: an error, or lanes, and never a crash.
+    #[test]
+    fn whatever_becomes_of_a_manifest_it_is_judged_or_refused(
+        name in 0..62_usize,
+        kept in subsequence((0..60_usize).collect::<Vec<_>>(), 30..60),
+        doubled in 0..60_usize,
+        cut in 0..200_usize,
+    ) {
+        let (_, path) = manifests().swap_remove(name);
+        let text = fs_err::read_to_string(path).unwrap();
+        let lines = text.lines().enumerate();
+        let mut mutated: String = lines
+            .filter(|(index, _)| kept.contains(index))
+            .map(|(index, line)| line.to_owned() + "\n" + if index == doubled { line } else { "" })
+            .collect();
+        mutated.truncate(mutated.floor_char_boundary(mutated.len().saturating_sub(cut)));
+        let run = Sandbox::new().file("a.yaml", &mutated).run(&["-f", "a.yaml", "--offline"]);
+        prop_assert!(matches!(run.code, Some(0..=30)), "{:?}\n{}\n{}", run.code, run.stderr, mutated);
+    }
+}
+
+/// The quickstart as a Pod whose init container is preflight: what is mounted into it is found in the
+/// folder of the sandbox.
+fn pod_with_preflight(sandbox: Sandbox, more: &str) -> Sandbox {
+    let models = sandbox.path().join("models");
+    let text = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: reader}}\nspec:\n  initContainers:\n    - {{name: \
+         preflight, image: 'registry.example/preflight:1', volumeMounts: [{{name: m, mountPath: '{}'}}]}}\n  \
+         containers:\n    - {{name: engine, image: 'ghcr.io/ggml-org/llama.cpp:server', args: [-m, \
+         /models/gguf/tiny-Q4_K_M.gguf], volumeMounts: [{{name: m, mountPath: /models}}]}}\n  volumes: \
+         [{{name: m, emptyDir: {{}}}}]\n{more}",
+        models.display()
+    );
+    let log = sandbox.path().join("termination-log").display().to_string();
+    sandbox
+        .file("pod.yaml", text)
+        .file("termination-log", "")
+        .variable("PREFLIGHT_ROLE", "init")
+        .variable("PREFLIGHT_NO_FETCH", "true")
+        .variable("PREFLIGHT_NO_DOCKER", "false")
+        .variable("DOCKER_HOST", "tcp://127.0.0.1:1")
+        .variable("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+        .variable("PREFLIGHT_TERMINATION_LOG", log)
+}
+
+fn last_words(sandbox: &Sandbox) -> String {
+    let text = fs_err::read_to_string(sandbox.path().join("termination-log")).unwrap();
+    text.replace(&sandbox.path().display().to_string(), "[DIR]")
+}
+
+#[test]
+fn in_a_pod_the_volume_is_seen_through_the_own_container() {
+    let sandbox = pod_with_preflight(Sandbox::quickstart(), "");
+    let run = sandbox.run(&["-f", "pod.yaml"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    assert!(run.stderr.ends_with("preflight: ready: 1 of 1 lane\n"), "{}", run.stderr);
+    assert!(!run.stderr.to_lowercase().contains("docker"), "{}", run.stderr);
+    assert_eq!(last_words(&sandbox), "preflight: ready: 1 of 1 lane\n");
+}
+
+#[test]
+fn in_a_pod_a_broken_model_is_told_where_kubernetes_shows_it() {
+    let sandbox = pod_with_preflight(Sandbox::quickstart(), "");
+    let model = sandbox.path().join("models/gguf/tiny-Q4_K_M.gguf");
+    let whole = fs_err::read(&model).unwrap();
+    fs_err::write(&model, &whole[..whole.len() / 2]).unwrap();
+    let run = sandbox.run(&["-f", "pod.yaml"]);
+    assert_eq!(run.code, Some(11), "{}{}", run.stdout, run.stderr);
+    let told = last_words(&sandbox);
+    assert!(told.starts_with("preflight: not ready: exit 11"), "{told}");
+    assert!(told.contains("file-truncated") && told.len() <= 2048, "{told}");
+    assert!(run.stderr.ends_with(&told), "{}", run.stderr);
+
+    fs_err::remove_file(&model).unwrap();
+    let run = sandbox.run(&["-f", "pod.yaml"]);
+    assert_eq!(run.code, Some(10), "{}{}", run.stdout, run.stderr);
+    assert!(last_words(&sandbox).contains("files-missing"), "{}", last_words(&sandbox));
+    let run = sandbox.run(&["-f", "nowhere.yaml"]);
+    assert_eq!(run.code, Some(2), "{}", run.stdout);
+    assert!(last_words(&sandbox).contains("cannot read `"), "{}", last_words(&sandbox));
+}
+
+#[test]
+fn in_a_pod_the_engines_of_other_pods_are_left_to_their_own() {
+    let other = format!("---\n{}", POD.replace("name: a}", "name: other}"));
+    let sandbox = pod_with_preflight(Sandbox::quickstart(), &other);
+    let run = sandbox.run(&["-f", "pod.yaml"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    assert!(run.stderr.ends_with("1 of 1 lane, 1 skipped\n"), "{}", run.stderr);
+}
