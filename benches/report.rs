@@ -13,6 +13,7 @@ use preflight::findings::check;
 use preflight::findings::{Finding, Findings};
 use preflight::options::{Base, Role};
 use preflight::plan::lanes::Lane;
+use preflight::project::Dialect;
 use preflight::report::picture::Picture;
 use preflight::report::redact::Redactor;
 use preflight::report::{
@@ -92,6 +93,7 @@ fn report(sources: &mut SourceMap) -> Report {
     Report::new(RunOutcome {
         subject: Subject::Lanes,
         role: Role::Hand,
+        dialect: Dialect::Compose,
         project: Some("stack".to_owned()),
         lanes: lanes
             .iter()

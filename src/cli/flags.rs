@@ -245,6 +245,8 @@ impl Flags {
         let by_role = task == Task::Fetch || (task == Task::Check && role == Role::Init);
         let token_from = environment.token()?.map(|(_, origin)| origin);
         let deadline = self.timeout.and_then(Deadline::after);
+        let is_without_docker = matches!(target, Target::Models(_) | Target::CommandLine(_))
+            || role == Role::Init && environment.is_set(POD);
         Ok(Options {
             deadline,
             task,
@@ -275,9 +277,7 @@ impl Flags {
                 configuration: environment.docker_configuration(),
                 certificates: environment.docker_certificates(),
                 deadline,
-                enabled: !self.no_docker
-                    && !matches!(target, Target::Models(_) | Target::CommandLine(_))
-                    && !(role == Role::Init && environment.is_set(POD)),
+                enabled: !self.no_docker && !is_without_docker,
                 container: None,
             },
             project: self.project(role, environment, &target),

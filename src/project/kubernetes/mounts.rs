@@ -134,7 +134,8 @@ fn mounted(
         mounts.push(said.volume(&name));
     } else {
         let kind = volume.as_mapping().into_iter().flatten().map(|(key, _)| key.as_str());
-        let kind = kind.filter(|key| *key != "name").last().unwrap_or("emptyDir");
+        let mut kinds = kind.filter(|key| *key != "name");
+        let kind = kinds.next_back().unwrap_or("emptyDir");
         if kind == "emptyDir" {
             let name = format!("{}:{name}", pod.name);
             volumes.add(&name, VolumeKind::Empty { most: None, in_memory: false }, &volume.place);

@@ -39,7 +39,7 @@ fn pod<'p>(project: &'p Project, host: &str) -> Option<&'p str> {
         });
         parts.map(str::len).max().unwrap_or(0)
     };
-    let longest = candidates.iter().map(|pod| length(&pod)).max().filter(|length| *length > 0)?;
+    let longest = candidates.iter().map(length).max().filter(|length| *length > 0)?;
     let mut fitting = candidates.into_iter().filter(|pod| length(pod) == longest);
     let first = fitting.next()?;
     fitting.next().is_none().then_some(first)
