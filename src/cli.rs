@@ -4,6 +4,7 @@ mod completion;
 mod environment;
 mod flags;
 mod manual;
+mod outputs;
 mod target;
 mod terminal;
 mod variables;
@@ -60,7 +61,6 @@ Exit codes: 0 ready, 2 usage, 3 could not judge, 10 files missing, 11 files corr
 /// Proves that every model of a Docker Compose inference stack will load, before any engine starts.
 #[derive(Debug, Parser)]
 #[command(name = "preflight", version = VERSION, max_term_width = 100)]
-#[command(subcommand_precedence_over_arg = true)]
 #[command(after_help = format!("{OVERVIEW}\n\nExamples:\n{EXAMPLES}\n{EXIT_CODES}"))]
 pub struct Cli {
     #[command(subcommand)]

@@ -148,6 +148,21 @@ fn the_manual_page_has_every_flag_of_the_help() {
 }
 
 #[test]
+fn a_value_is_no_subcommand_whatever_it_is_called() {
+    let sandbox = Sandbox::quickstart();
+    for (flag, value) in [("--role", "hand"), ("-p", "plan"), ("--profile", "init"), ("-p", "lock")]
+    {
+        let run = sandbox.run(&[flag, value]);
+        assert_eq!(run.code, Some(0), "{flag} {value}: {}", run.stderr);
+        assert!(run.stderr.contains("ready: 2 of 2 lanes"), "{flag} {value}: {}", run.stderr);
+        let run = sandbox.run(&[flag, value, "plan"]);
+        assert!(run.stdout.starts_with("reader: "), "{flag} {value} plan: {}", run.stdout);
+    }
+    let run = sandbox.run(&["--role", "init", "--project-directory", "."]);
+    assert!(!run.stderr.contains("a value is required"), "{}", run.stderr);
+}
+
+#[test]
 fn a_mistyped_name_is_answered_with_the_one_that_was_meant() {
     let sandbox = Sandbox::quickstart();
     for (arguments, answer) in [
