@@ -17,7 +17,7 @@ use crate::limits::LONGEST_PROJECT_TEXT;
 use crate::options::{InitMode, Options, Role, Target};
 use crate::plan::lanes::{Lane, Plan};
 use crate::project::compose::{self, LoadError};
-use crate::project::{MountSource, Project, Service};
+use crate::project::{Dialect, MountSource, Project, Service};
 use crate::regular_file;
 use crate::source_map::{Location, SourceMap};
 use crate::whole_file;
@@ -59,6 +59,8 @@ pub struct Proposal {
     pub sourceless: Vec<String>,
     /// The folder of the models, as `MODELS_PATH` would name it; absent: it is said, or not known.
     pub models: Option<String>,
+    /// Whether only what is switched on was looked at: with every profile the project does not load.
+    pub is_narrow: bool,
     /// Why the service [`Proposal::gate`] is not there and cannot be put there.
     pub no_gate: Option<ByHand>,
 }
@@ -118,6 +120,9 @@ pub enum InitError {
         /// As typed.
         path: PathBuf,
     },
+    /// The project is written in another language.
+    #[error("what is read are manifests of Kubernetes, and `init` edits Compose files")]
+    NotCompose,
     /// The files of the project cannot be found again.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -143,7 +148,7 @@ impl InitError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::NoProject { .. } | Self::Load(_) => ExitCode::Usage,
+            Self::NoProject { .. } | Self::NotCompose | Self::Load(_) => ExitCode::Usage,
             Self::Changed { .. } | Self::Write { .. } => ExitCode::Mount,
         }
     }
@@ -153,6 +158,9 @@ impl InitError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoProject { .. } => Some("name a Compose file or its folder".to_owned()),
+            Self::NotCompose => {
+                Some("put an init container into the Pod: docs/kubernetes.md shows one".to_owned())
+            }
             Self::Changed { .. } => Some("run it again".to_owned()),
             Self::Load(error) => error.hint(),
             Self::Write { .. } => None,
@@ -209,12 +217,23 @@ pub fn propose(
     own: &Options,
     sources: &SourceMap,
 ) -> Result<Proposal, InitError> {
+    if project.dialect != Dialect::Compose {
+        return Err(InitError::NotCompose);
+    }
     let lanes = lanes_of(project, plan);
+    let is_narrow = !options.project.profiles.iter().any(|profile| profile == EVERY_PROFILE);
+    let mut left = left(project, plan, &lanes);
+    if is_narrow {
+        let off = project.disabled.iter().map(|service| service.name.value.clone());
+        let why = "its profile is off, and the project does not load with every profile at once";
+        left.extend(off.map(|name| (name, why.to_owned())));
+    }
     let mut proposal = Proposal {
         gate: SERVICE.to_owned(),
         files: Vec::new(),
         services: Vec::new(),
-        left: left(project, plan, &lanes),
+        left,
+        is_narrow,
         sourceless: sourceless(plan),
         models: models(project, plan),
         no_gate: None,
@@ -340,4 +359,35 @@ pub fn write(proposal: &Proposal) -> Result<(), InitError> {
 /// The text of a file, if it is one, and UTF-8.
 fn read(path: &Path) -> Option<String> {
     regular_file::text(path, LONGEST_PROJECT_TEXT).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_changed_meanwhile_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("compose.yaml");
+        fs_err::write(&path, "services: {}\n# somebody else's\n").unwrap();
+        let change = Change {
+            path: path.clone(),
+            shown: PathBuf::from("compose.yaml"),
+            before: Some("services: {}\n".to_owned()),
+            after: "services: {a: {}}\n".to_owned(),
+        };
+        let proposal = Proposal {
+            gate: SERVICE.to_owned(),
+            files: vec![change],
+            services: Vec::new(),
+            left: Vec::new(),
+            sourceless: Vec::new(),
+            models: None,
+            is_narrow: false,
+            no_gate: None,
+        };
+        assert!(matches!(write(&proposal), Err(InitError::Changed { .. })));
+        let kept = fs_err::read_to_string(path).unwrap();
+        assert_eq!(kept, "services: {}\n# somebody else's\n");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::Metadata;
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -36,10 +36,43 @@ pub(crate) fn replace_kept(path: &Path, content: &[u8]) -> io::Result<()> {
     // A link stays a link.
     let path = fs::canonicalize(path)?;
     let metadata = fs::metadata(&path)?;
-    if metadata.nlink() > 1 || replace_as(&path, content, Some(&metadata)).is_err() {
-        in_place(&path, content)?;
+    if metadata.nlink() > 1 {
+        return over(&path, content);
     }
-    Ok(())
+    match replace_as(&path, content, Some(&metadata)) {
+        Err(error) if is_about_replacing(&error) => over(&path, content),
+        written => written,
+    }
+}
+
+/// Whether a file may be written although it could not be replaced; on a full disk it must not be.
+fn is_about_replacing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::ResourceBusy
+            | ErrorKind::CrossesDevices
+    )
+}
+
+/// Writes over what is in `path`. What is there is only touched when there is room for all of the new.
+fn over(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).open(path)?;
+    let before = file.metadata()?.len();
+    let shared = usize::try_from(before).unwrap_or(usize::MAX).min(content.len());
+    let (head, more) = content.split_at(shared);
+    if !more.is_empty() {
+        file.seek(SeekFrom::Start(before))?;
+        if let Err(error) = file.write_all(more).and_then(|()| file.sync_all()) {
+            file.set_len(before)?;
+            return Err(error);
+        }
+    }
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(head)?;
+    file.set_len(u64::try_from(content.len()).unwrap_or(u64::MAX))?;
+    file.sync_all()
 }
 
 /// Writes a file that must not be there yet. Blocking.

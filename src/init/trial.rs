@@ -1,7 +1,7 @@
 //! Changes, one after the other, each kept only if the project that has it differs from the one before
 //! in what is wanted and in nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
@@ -29,6 +29,8 @@ pub(super) struct Trial<'a> {
     /// The files that the project consists of and that are no part of its folder.
     foreign: Vec<PathBuf>,
     wanted: Wanted,
+    /// What is in those that may be changed: a change is made to this alone.
+    originals: HashMap<PathBuf, String>,
     drafts: Drafts,
     /// The project as it is by now.
     current: Option<Project>,
@@ -44,13 +46,17 @@ impl<'a> Trial<'a> {
         let others = before.files.iter().filter(|file| !main.contains(file));
         let (own, foreign): (Vec<PathBuf>, Vec<PathBuf>) =
             others.cloned().partition(|file| file.starts_with(before.directory.as_path()));
+        let files: Vec<PathBuf> = main.into_iter().chain(own).collect();
+        let originals = files.iter().filter_map(|file| Some((file.clone(), read(file)?)));
+        let originals = originals.collect();
         let loads = compose::load(options.1, &mut SourceMap::default()).is_ok();
         Self {
             gate: SERVICE.to_owned(),
             before,
             options,
             loads,
-            files: main.into_iter().chain(own).collect(),
+            files,
+            originals,
             foreign,
             wanted: Wanted { targets, ..Wanted::default() },
             drafts: Drafts::default(),
@@ -64,7 +70,8 @@ impl<'a> Trial<'a> {
 
     /// The text of a file as it is by now.
     fn text(&self, path: &Path) -> Option<String> {
-        self.drafts.get(path).cloned().or_else(|| read(path))
+        let known = self.drafts.get(path).or_else(|| self.originals.get(path)).cloned();
+        known.or_else(|| read(path))
     }
 
     fn shown(&self, path: &Path) -> PathBuf {
@@ -144,6 +151,10 @@ impl<'a> Trial<'a> {
     }
 
     fn make_wait(&mut self, service: &str) -> Result<(), String> {
+        let edges = self.before.service(service).into_iter().flat_map(|it| &it.depends_on);
+        if edges.into_iter().any(|edge| edge.service == self.gate && !edge.required) {
+            return Err("it starts without waiting: its edge says `required: false`".to_owned());
+        }
         let mut why = None;
         for file in self.files.clone() {
             let Some(text) = self.text(&file) else { continue };
@@ -226,7 +237,7 @@ impl<'a> Trial<'a> {
         let changes = self.drafts.iter().map(|(path, after)| Change {
             path: path.clone(),
             shown: self.shown(path),
-            before: read(path),
+            before: self.originals.get(path).cloned(),
             after: after.clone(),
         });
         let mut changes: Vec<Change> =
@@ -240,7 +251,7 @@ impl<'a> Trial<'a> {
 fn waits(project: &Project, service: &str, gate: &str) -> bool {
     let service = project.service(service);
     let mut edges = service.into_iter().flat_map(|service| &service.depends_on);
-    edges.any(|edge| edge.service == gate && edge.condition == DONE)
+    edges.any(|edge| edge.service == gate && edge.condition == DONE && edge.required)
 }
 
 /// The edges that a service has, other than the one to `gate`, a line each.

@@ -82,7 +82,8 @@ impl Proposed<'_> {
 
     /// For a program, with a line break at its end.
     pub(super) fn json(&self, cleaner: Cleaner<'_>) -> String {
-        let Proposal { gate, files, services, left, sourceless, models, no_gate } = self.proposal;
+        let Proposal { gate, files, services, left, sourceless, models, is_narrow: _, no_gate } =
+            self.proposal;
         let file = |change: &Change| {
             json!({
                 "path": cleaner.line(&change.shown.display().to_string()),
@@ -122,7 +123,7 @@ impl Proposed<'_> {
 
     /// What a run ends with on standard error.
     pub(super) fn verdict(&self) -> String {
-        let Proposal { gate, files, services, no_gate, .. } = self.proposal;
+        let Proposal { gate, files, services, is_narrow, no_gate, .. } = self.proposal;
         let exit = self.proposal.exit_code(self.mode);
         let (code, meaning) = (exit.code(), exit.meaning());
         if services.is_empty() {
@@ -149,8 +150,9 @@ impl Proposed<'_> {
         let parts: Vec<String> = [done, left].into_iter().flatten().collect();
         match (parts.is_empty(), code) {
             (true, _) => {
+                let which = if *is_narrow { " that is switched on" } else { "" };
                 format!(
-                    "preflight: nothing to change: every service of a lane waits for `{gate}`\n"
+                    "preflight: nothing to change: every service of a lane{which} waits for `{gate}`\n"
                 )
             }
             (false, 0) => format!("preflight: {}\n", parts.join("; ")),
