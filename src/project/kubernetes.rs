@@ -72,6 +72,7 @@ pub(in crate::project) fn project(
         volumes: volumes.known,
         extension: extension.map(|node| Spanned::new(plain(node), node.place.clone())),
         extension_places: extension.map(resolve::places).unwrap_or_default(),
+        secrets: contents.secrets(),
         warnings: std::mem::take(&mut loader.warnings),
         document: json!({
             "name": options.name.as_deref().unwrap_or(NAME),

@@ -7,11 +7,11 @@ use crate::report::redact::{MOST_SECRETS, Redactor};
 /// A shorter value could be a word that stands in other places by chance.
 const SHORTEST: usize = 8;
 
-/// The values of variables and flags that `redactor` takes for secrets. A value that is a part of a
+/// What the project keeps as a secret, and the values of variables and flags that `redactor` takes for one. A value that is a part of a
 /// name in the project is none: it would hide what the report is about.
 #[must_use]
 pub fn of(project: &Project, redactor: &Redactor) -> Vec<String> {
-    let mut secrets: Vec<String> = Vec::new();
+    let mut secrets: Vec<String> = project.secrets.clone();
     for service in &project.services {
         secrets.extend(variables(service, redactor));
         let words: Vec<&str> = service.words().map(|word| word.value.as_str()).collect();

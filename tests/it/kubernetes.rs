@@ -216,6 +216,83 @@ fn a_secret_of_a_manifest_is_never_shown() {
     }
 }
 
+/// A Deployment of vLLM with these keys of its container, and of its Pod.
+fn deployment(name: &str, container: &str, pod: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  \
+         selector: {{matchLabels: {{app: {name}}}}}\n  template:\n    metadata: {{labels: {{app: {name}}}}}\n    \
+         spec:\n      volumes: [{{name: m, persistentVolumeClaim: {{claimName: m}}}}]\n{pod}      containers:\n        \
+         - name: e\n          image: vllm/vllm-openai:v0.12.0\n          volumeMounts: [{{name: m, mountPath: /m}}]\n\
+         {container}---\n"
+    )
+}
+
+/// What is told of manifests by hand, whatever cannot be seen from here.
+fn told(manifests: String, arguments: &[&str]) -> String {
+    let whole = [&["-f", "a.yaml", "--offline", "--allow-unknown"], arguments].concat();
+    let run = Sandbox::new().file("a.yaml", manifests).run(&whole);
+    run.stdout + &run.stderr
+}
+
+#[test]
+fn a_secret_is_hidden_whatever_it_looks_like() {
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {NAME: hunter2secretpw}\n---\n";
+    let container = "          envFrom: [{secretRef: {name: s}}]\n          \
+                     args: [--model, /m/x, --served-model-name, $(NAME), --tensor-parallel-size, $(NAME)]\n";
+    let manifests = secret.to_owned() + &deployment("a", container, "");
+    for arguments in [&["--format", "json"][..], &["--format", "markdown"], &[]] {
+        let said = told(manifests.clone(), arguments);
+        assert!(said.contains("***") && !said.contains("hunter2secretpw"), "{said}");
+    }
+    let plan = Sandbox::new().file("a.yaml", manifests).run(&["plan", "-f", "a.yaml"]).stdout;
+    assert!(plan.contains("/m/x") && !plan.contains("hunter2secretpw"), "{plan}");
+}
+
+#[test]
+fn what_the_cluster_says_is_unknown_and_never_wrong() {
+    let container = "          args: [--model, /m/x, --port, $(VLLM_SERVICE_PORT), --pipeline-parallel-size, \
+                     $(LWS_GROUP_SIZE), --seed, $(JOB_COMPLETION_INDEX)]\n";
+    let said = told(deployment("a", container, ""), &[]);
+    assert!(!said.contains("error["), "{said}");
+}
+
+#[test]
+fn pods_may_be_on_nodes_of_their_own_with_gpus_of_their_own() {
+    let container = "          args: [--model, /m/x]\n          ports: [{containerPort: 8000, hostPort: 8000}]\n          \
+                     resources: {limits: {nvidia.com/gpu: 1}}\n";
+    let pod = "      hostNetwork: true\n";
+    let two = deployment("a", container, pod) + &deployment("b", container, pod);
+    let said = told(two, &["--gpus", "24GiB,24GiB"]);
+    assert!(!said.contains("error["), "{said}");
+    // One container has as many GPUs as it is limited to.
+    let ranks = container.replace("/m/x]", "/m/x, --tensor-parallel-size, '2']");
+    let said = told(deployment("a", &ranks, ""), &[]);
+    assert!(said.contains("ranks-exceed-gpus"), "{said}");
+}
+
+#[test]
+fn kserve_brings_models_to_engines_and_not_to_servers_of_other_kinds() {
+    let service = |format: &str, uri: &str| {
+        format!(
+            "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nmetadata: {{name: s}}\nspec: \
+             {{predictor: {{model: {{modelFormat: {{name: {format}}}, storageUri: '{uri}'}}}}}}\n"
+        )
+    };
+    let plan = |manifests: String| {
+        Sandbox::new().file("a.yaml", manifests).run(&["plan", "-f", "a.yaml"]).stdout
+    };
+    let known = plan(service("huggingface", "hf://o/r"));
+    assert!(known.contains("/mnt/models") && known.contains("hf://o/r"), "{known}");
+    let other = plan(service("sklearn", "gs://b/m"));
+    assert!(!other.contains("/mnt/models"), "{other}");
+    let evaluated = "apiVersion: serving.kserve.io/v1alpha1\nkind: LLMInferenceService\nmetadata: {name: l}\nspec:\n  \
+                     model: {uri: 'hf://o/r', name: r}\n  template:\n    containers:\n      - name: main\n        \
+                     image: ghcr.io/x/y:1\n        command: [bash, -c]\n        \
+                     args: ['eval \"exec vllm serve /mnt/models --port 8000\"']\n";
+    let said = told(evaluated.to_owned(), &[]);
+    assert!(!said.contains("error["), "{said}");
+}
+
 #[test]
 fn kubernetes_takes_the_manifests() {
     let Some(python) = judge::named("PREFLIGHT_TEST_KUBERNETES_VALIDATE") else { return };

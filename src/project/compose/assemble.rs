@@ -71,6 +71,7 @@ pub(super) fn project(
         extension_places: extension.as_ref().map(resolve::places).unwrap_or_default(),
         extension: extension.map(|node| Spanned::new(plain(&node), node.place)),
         variables: about.environment.into_variables(),
+        secrets: Vec::new(),
         warnings: std::mem::take(&mut loader.warnings),
         document,
         models: models(root, &enabled),

@@ -21,6 +21,9 @@ const ANNOTATIONS: [&str; 4] =
 const NVIDIA: &str = "nvidia.com/";
 const AMD: &str = "amd.com/gpu";
 
+/// More than any node has.
+const MOST_GPUS: u64 = 64;
+
 /// A condition of the containers that wait.
 const COMPLETED: &str = "service_completed_successfully";
 const STARTED: &str = "service_started";
@@ -65,10 +68,12 @@ pub(super) fn document(
     let limits = at(member.node, &["resources", "limits"]);
     let memory = limits.and_then(|limits| text(limits, "memory"));
     let memory = memory.and_then(|memory| quantity::amount(&memory.value));
+    let has_others = pod.is_open || spans_pods(member.node);
+    let gpus = Gpus { service: &service.name.value, has_others };
     let mut said = json!({
         "deploy": {"resources": {
             "limits": {"memory": memory},
-            "reservations": {"devices": devices(limits, pod.is_open || spans_pods(member.node))},
+            "reservations": {"devices": gpus.devices(limits)},
         }},
         // A container of a Pod has no swap unless its node is set up for it.
         "memswap_limit": memory,
@@ -193,23 +198,32 @@ fn spans_pods(node: &Node) -> bool {
     all.any(|text| OF_SEVERAL.iter().any(|word| text.contains(word)))
 }
 
-/// The GPUs that a container is limited to, which are as many as it gets; of one whose engine may have
-/// others their number says nothing.
-fn devices(limits: Option<&Node>, has_others: bool) -> Vec<Value> {
-    let entries = limits.and_then(Node::as_mapping).into_iter().flatten();
-    let gpus = entries.filter_map(|(name, entry)| {
-        let driver = if name.starts_with(NVIDIA) {
-            "nvidia"
-        } else if name.starts_with(AMD) {
-            "amd"
-        } else {
-            return None;
-        };
-        let count = quantity::amount(&entry.value.printed()?).filter(|count| *count > 0)?;
-        let count = if has_others { json!(-1) } else { json!(count) };
-        Some(json!({"driver": driver, "count": count, "capabilities": ["gpu"]}))
-    });
-    gpus.collect()
+/// The GPUs of a container: nobody else has them, and which they are its node decides.
+struct Gpus<'a> {
+    service: &'a str,
+    /// Whether its engine may have those of other Pods: what it is limited to says nothing then.
+    has_others: bool,
+}
+
+impl Gpus<'_> {
+    fn devices(&self, limits: Option<&Node>) -> Vec<Value> {
+        let entries = limits.and_then(Node::as_mapping).into_iter().flatten();
+        let gpus = entries.filter_map(|(name, entry)| {
+            let driver = if name.starts_with(NVIDIA) {
+                "nvidia"
+            } else if name.starts_with(AMD) {
+                "amd"
+            } else {
+                return None;
+            };
+            let count = quantity::amount(&entry.value.printed()?).filter(|count| *count > 0)?;
+            let count = if self.has_others { MOST_GPUS } else { count.min(MOST_GPUS) };
+            let ids: Vec<String> =
+                (0..count).map(|number| format!("{}/{number}", self.service)).collect();
+            Some(json!({"driver": driver, "device_ids": ids, "capabilities": ["gpu"]}))
+        });
+        gpus.collect()
+    }
 }
 
 /// What is mounted as `/dev/shm`, as Compose says it.

@@ -29,6 +29,17 @@ impl<'m> Contents<'m> {
         Self(manifests.iter().filter(holds).map(held).collect())
     }
 
+    /// What Secrets hold, and each line of it: the text of a script is told line by line.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let secrets = self.0.iter().filter(|held| held.kind == "Secret");
+        let texts = secrets.flat_map(|held| held.texts.values());
+        let parts = texts.flat_map(|text| {
+            let lines = text.value.lines().map(str::trim);
+            std::iter::once(text.value.trim()).chain(lines)
+        });
+        parts.map(str::to_owned).collect()
+    }
+
     /// What is called so, where something in `namespace` asks for it.
     pub(super) fn get(&self, kind: &str, name: &str, namespace: &str) -> Option<&Held<'m>> {
         self.0.iter().find(|held| {

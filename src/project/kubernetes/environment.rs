@@ -43,11 +43,14 @@ impl Variables {
     /// A text with its variables replaced, and who says what is missing in it.
     pub(super) fn expanded(&mut self, text: &str) -> (String, Option<Spanned<String>>) {
         let mut missing: Option<Spanned<String>> = None;
+        let is_script = text.contains(char::is_whitespace);
         let expanded = expand(text, &mut |name| {
             if let Some(value) = self.known.get(name) {
                 return value.value.clone();
             }
             let elsewhere = self.elsewhere.get(name).or(self.open.as_ref()).cloned();
+            // In a script it is a command of the shell, which only hides what it stands for.
+            let elsewhere = elsewhere.or_else(|| from_cluster(name).filter(|_| !is_script));
             if let Some(says) = elsewhere {
                 self.elsewhere.insert(name.to_owned(), says.clone());
                 missing.get_or_insert(says);
@@ -106,6 +109,15 @@ impl Variables {
             }
         }
     }
+}
+
+/// Who may say a variable that the manifest does not: the kubelet those of services, controllers those of
+/// their own (`VLLM_SERVICE_PORT`, `LWS_GROUP_SIZE`, `JOB_COMPLETION_INDEX`). What is called as no such
+/// variable is, is a command of a shell: `$(nproc)`.
+fn from_cluster(name: &str) -> Option<Spanned<String>> {
+    let is_part = |it: char| it.is_ascii_uppercase() || it.is_ascii_digit() || it == '_';
+    let is_name = name.starts_with(|it: char| it.is_ascii_uppercase() || it == '_');
+    (is_name && name.chars().all(is_part)).then(|| Spanned::nowhere("the cluster".to_owned()))
 }
 
 /// The value that `valueFrom` names, or who says it.

@@ -15,6 +15,9 @@ use crate::source_map::{Place, Spanned};
 /// Where it brings them.
 const FOLDER: &str = "/mnt/models";
 
+/// The formats of models that an engine serves; its others (`sklearn`, `onnx`) are for servers of other kinds.
+const FORMATS: [&str; 5] = ["huggingface", "vllm", "sglang", "gguf", "safetensors"];
+
 /// The group of its kinds.
 const GROUP: &str = "serving.kserve.io";
 
@@ -45,6 +48,12 @@ pub(super) fn add<'m>(manifest: &'m Manifest, all: &'m [Manifest], pods: &mut Ve
         .and_then(|model| text(model, "runtime"))
         .and_then(|name| find(all, &["ServingRuntime", "ClusterServingRuntime"], &name.value));
     let runtime = runtime.and_then(|runtime| runtime.root.get("spec"));
+    let format = predictor.and_then(named_format);
+    let is_of_language =
+        |format: Spanned<String>| FORMATS.contains(&format.value.to_lowercase().as_str());
+    if runtime.is_none() && !format.is_none_or(is_of_language) {
+        return;
+    }
     pods.push(Pod {
         name: base_name(manifest),
         namespace: &manifest.namespace,
@@ -55,6 +64,11 @@ pub(super) fn add<'m>(manifest: &'m Manifest, all: &'m [Manifest], pods: &mut Ve
         model: Some(Model { container: None, uri: Some(uri) }),
         alone: if runtime.is_none() { predictor.or(Some(spec)) } else { None },
     });
+}
+
+/// The format of a model, which KServe finds the runtime by.
+fn named_format(model: &Node) -> Option<Spanned<String>> {
+    text(model.get("modelFormat")?, "name")
 }
 
 /// The container that serves: that of this name, else the first.
@@ -89,14 +103,35 @@ impl Model {
         let Some(uri) = &self.uri else { return };
         let place = &uri.place;
         let said = |text: &str| Spanned::new(text.to_owned(), place.clone());
-        // Its own words say more than where the model is brought.
-        if !service.words().any(|word| word.value.contains(FOLDER)) {
-            service.labels.entry("preflight.path".to_owned()).or_insert_with(|| said(FOLDER));
+        let path = opened(service);
+        if let Some(path) = path {
+            service.labels.entry("preflight.path".to_owned()).or_insert_with(|| said(&path));
         }
         if let Some(source) = source(&uri.value) {
             service.labels.entry("preflight.source".to_owned()).or_insert_with(|| said(&source));
         }
     }
+}
+
+/// What a service opens of the folder: its own words say more than where the model is brought. Absent: they
+/// say it in a way that engines are read by.
+fn opened(service: &Service) -> Option<String> {
+    let mut named = service.words().filter(|word| word.value.contains(FOLDER)).peekable();
+    match named.peek() {
+        None => Some(FOLDER.to_owned()),
+        Some(_) => named.find_map(|word| in_script(&word.value)),
+    }
+}
+
+/// The one path below the folder that a script names; absent: it is no script, or names several.
+fn in_script(text: &str) -> Option<String> {
+    let is_end = |it: char| it.is_whitespace() || "\"'\\;&|)".contains(it);
+    let paths =
+        text.match_indices(FOLDER).filter_map(|(at, _)| text.get(at..)?.split(is_end).next());
+    let mut paths: Vec<&str> = paths.collect();
+    paths.dedup();
+    let is_script = text.contains(char::is_whitespace);
+    paths.first().filter(|_| is_script && paths.len() == 1).map(|path| (*path).to_owned())
 }
 
 /// `hf://owner/repo[:revision]` as preflight writes it; absent: it is no repository of the hub.

@@ -23,7 +23,9 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let listeners: Vec<&Listener> = wiring(facts).listeners.iter().filter(is_known).collect();
     for (index, one) in listeners.iter().enumerate() {
         let mut earlier = listeners.iter().take(index);
-        if let Some(other) = earlier.find(|other| meets(one, other)) {
+        if let Some(other) =
+            earlier.find(|other| meets(one, other) && are_beside(facts, one, other))
+        {
             let finding = both_listen(one, other).at(place(facts, one));
             findings.push(about(finding, facts, one));
         }
@@ -31,6 +33,12 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
             findings.push(about(on_host(one, service, port), facts, one));
         }
     }
+}
+
+/// Whether the host that two engines have the addresses of is one.
+fn are_beside(facts: &ProjectFacts<'_>, one: &Listener, other: &Listener) -> bool {
+    let of = |listener: &Listener| facts.project.service(&listener.service);
+    of(one).zip(of(other)).is_none_or(|(one, other)| one.is_beside(other))
 }
 
 fn meets(one: &Listener, other: &Listener) -> bool {
@@ -42,7 +50,9 @@ fn meets(one: &Listener, other: &Listener) -> bool {
 /// What is published at the port of an engine that has the addresses of the host.
 fn published<'a>(facts: &ProjectFacts<'a>, listener: &Listener) -> Option<(&'a Service, &'a Port)> {
     let services = facts.project.services.iter().filter(|_| listener.on_host);
-    let services = services.filter(|service| publishes(facts, &service.name.value));
+    let own = facts.project.service(&listener.service);
+    let is_beside = |service: &&Service| own.is_none_or(|own| own.is_beside(service));
+    let services = services.filter(|it| publishes(facts, &it.name.value) && is_beside(it));
     let mut ports =
         services.flat_map(|service| service.ports.iter().map(move |port| (service, port)));
     ports.find(|(_, port)| {

@@ -109,7 +109,9 @@ fn taken_twice(facts: &ProjectFacts<'_>, findings: &mut Findings) {
             let Some(number) = port.published.filter(|number| *number > 0) else { continue };
             let others = taken.entry(number).or_default();
             let meets = |(other, theirs): &&(&Service, &Port)| {
-                other.name.value != service.name.value && same_address(theirs, port)
+                other.name.value != service.name.value
+                    && other.is_beside(service)
+                    && same_address(theirs, port)
             };
             if let Some((other, theirs)) = others.iter().find(meets) {
                 let pair = [(*other, *theirs), (service, port)];
