@@ -60,6 +60,8 @@ pub struct Project {
     pub extension_places: IndexMap<String, Place>,
     /// What variables are set to for this project: the environment over the env files.
     pub variables: IndexMap<String, Spanned<String>>,
+    /// What its files keep as secrets, and each line of that.
+    pub secrets: Vec<String>,
     /// Everything that Compose would warn about, and unknown keys.
     pub warnings: Vec<Warning>,
     /// The canonical document that `preflight config` prints; null for a project that was only
@@ -343,6 +345,7 @@ impl Project {
             extension: None,
             extension_places: IndexMap::new(),
             variables: IndexMap::new(),
+            secrets: Vec::new(),
             warnings: Vec::new(),
             document: Value::Null,
             models: Map::new(),
@@ -473,6 +476,13 @@ impl Service {
     #[must_use]
     pub fn is_preflight(&self) -> bool {
         self.pod.as_ref().is_some_and(|pod| pod.container == "preflight") || self.has_own_image()
+    }
+
+    /// Whether it runs on the machine of the other for certain: Pods may be on nodes of their own.
+    #[must_use]
+    pub fn is_beside(&self, other: &Self) -> bool {
+        let pod = |service: &'_ Self| service.pod.as_ref().map(|pod| pod.pod.clone());
+        pod(self) == pod(other)
     }
 
     /// The words of `entrypoint` and `command`, in that order, as far as the project says them.

@@ -128,8 +128,12 @@ fn an_address_without_a_scheme_counts_where_it_leads_to_an_engine() {
         format!("  n8n:\n    image: n8nio/n8n:1.100.0\n    environment: {{{variable}}}\n")
     };
     let engine = engine("llm", "--port 11434", "    healthcheck: {disable: true}\n");
-    for right in ["OLLAMA_HOST: \"llm:11434\"", "LLM_IMAGE: \"llm:8000\"", "OLLAMA_HOST: \"db:1\""]
-    {
+    for right in [
+        "OLLAMA_HOST: \"llm:11434\"",
+        "LLM_IMAGE: \"llm:8000\"",
+        "OLLAMA_HOST: \"db:1\"",
+        "FIGURES: \"http://llm:9000/metrics\"",
+    ] {
         told(&[&engine, &other(right)], 0, "");
     }
     told(

@@ -11,6 +11,10 @@ use super::declared::{Extension, LaneExtension};
 /// What is written in place of a value that Compose puts in.
 const VARIABLE: &str = r"\$";
 
+/// How people write a flag as a text ([`super::declared::parse_bool`]).
+const FLAG: &str =
+    "[tT][rR][uU][eE]|[fF][aA][lL][sS][eE]|[yY]([eE][sS])?|[nN][oO]?|[oO][nN]|[oO][fF][fF]|1|0";
+
 /// What a source is.
 const SOURCE: &str = "Where its files come from: `hf://owner/repo[@revision][/path]`.";
 
@@ -71,7 +75,7 @@ fn labels() -> Value {
                 {"if": is_of("preflight.source"), "then": is_so("preflight.source", "hf://|.*\\$")},
                 {
                     "if": is_of("preflight.required"),
-                    "then": is_so("preflight.required", "true$|false$|.*\\$"),
+                    "then": is_so("preflight.required", &format!(r"\s*({FLAG})?\s*$|.*\$")),
                 },
             ],
         },
@@ -91,7 +95,7 @@ fn with_variables(schema: &mut Schema) {
     if !is_flag && schema.get("enum").is_none() {
         return;
     }
-    let text = json!({"enum": ["true", "false"]});
+    let text = json!({"type": "string", "pattern": format!(r"^\s*({FLAG})?\s*$")});
     let moved = ["type", "enum"];
     let moved = moved.iter().filter_map(|key| Some(((*key).to_owned(), schema.remove(*key)?)));
     let own: serde_json::Map<String, Value> = moved.collect();

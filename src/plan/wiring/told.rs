@@ -13,7 +13,7 @@ use crate::source_map::{Place, Spanned};
 const TRAEFIK_PORT: (&str, &str) = ("traefik.http.services.", ".loadbalancer.server.port");
 
 /// How variables end that may have an address without its scheme.
-const ADDRESSES: [&str; 6] = ["_HOST", "_URL", "_BASE", "_ENDPOINT", "_ADDRESS", "_SERVER"];
+const ADDRESSES: [&str; 3] = ["_HOST", "_URL", "_BASE"];
 
 /// What one service is told.
 pub(super) struct Told<'a> {

@@ -172,6 +172,15 @@ impl<'a> Call<'a> {
         publishes(service, listener.port)?.published
     }
 
+    /// Whether the service that is called may have something else at the port: figures of its engine, or
+    /// what it names itself.
+    fn may_be_meant(&self, service: &str) -> bool {
+        let target = &self.connection.target;
+        let called = self.facts.project.service(service);
+        let speaks = |called| self.speaks_of(called, &target.port.to_string());
+        target.path.trim_end_matches('/').ends_with("/metrics") || called.is_some_and(speaks)
+    }
+
     /// Whether a listener answers, which the client reaches.
     fn listener(&self, listener: &Listener) -> Option<Finding> {
         let target = &self.connection.target;
@@ -183,6 +192,10 @@ impl<'a> Call<'a> {
             let service = &listener.service;
             let outside = published(self.facts.project, service)
                 .any(|port| port.published == Some(target.port) && port.target != target.port);
+            // What nobody is known to read may be for another port of the container, such as that of metrics.
+            if self.connection.reads.is_none() && !outside && self.may_be_meant(service) {
+                return None;
+            }
             let why = if outside {
                 format!(": {} is its port on the host", target.port)
             } else {
