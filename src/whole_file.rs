@@ -19,10 +19,13 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     // A link stays a link.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let is_special = fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file());
-    if is_special || replace(&path, content).is_err() {
-        in_place(&path, content)?;
+    if is_special {
+        return in_place(&path, content);
     }
-    Ok(())
+    match replace_as(&path, content, None) {
+        Err(error) if is_about_replacing(&error) => in_place(&path, content),
+        written => written,
+    }
 }
 
 /// Puts `content` into the file at `path`, which keeps its owner and its rights. Blocking.
@@ -95,10 +98,6 @@ pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
 /// What the system says about the file.
 pub(crate) fn append(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::OpenOptions::new().append(true).create(true).open(path)?.write_all(content)
-}
-
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    replace_as(path, content, None)
 }
 
 /// Replaces a file by one that has the owner and the rights of `like`.

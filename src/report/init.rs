@@ -84,6 +84,7 @@ impl Proposed<'_> {
     pub(super) fn json(&self, cleaner: Cleaner<'_>) -> String {
         let Proposal { gate, files, services, left, sourceless, models, is_narrow: _, no_gate } =
             self.proposal;
+        let clean = |texts: &[String]| texts.iter().map(|it| cleaner.line(it)).collect::<Vec<_>>();
         let file = |change: &Change| {
             json!({
                 "path": cleaner.line(&change.shown.display().to_string()),
@@ -93,7 +94,7 @@ impl Proposed<'_> {
         };
         let service = |waiting: &Waiting| {
             let Waiting { service, lanes, state } = waiting;
-            let mut told = json!({"name": service, "lanes": lanes});
+            let mut told = json!({"name": cleaner.line(service), "lanes": clean(lanes)});
             told["state"] = match state {
                 State::Waits => "waits".into(),
                 State::WillWait => "will-wait".into(),
@@ -104,15 +105,15 @@ impl Proposed<'_> {
             }
             told
         };
-        let reason = |(service, reason): &(String, String)| json!({"name": service, "reason": cleaner.line(reason)});
+        let reason = |(service, reason): &(String, String)| json!({"name": cleaner.line(service), "reason": cleaner.line(reason)});
         let mut told = json!({
             "exit_code": self.proposal.exit_code(self.mode).code(),
             "written": self.mode == InitMode::Write && !files.is_empty(),
-            "service": gate,
+            "service": cleaner.line(gate),
             "files": files.iter().map(file).collect::<Vec<_>>(),
             "services": services.iter().map(service).collect::<Vec<_>>(),
-            "without_source": sourceless,
-            "models_path": models,
+            "without_source": clean(sourceless),
+            "models_path": models.as_deref().map(|folder| cleaner.line(folder)),
             "left": left.iter().map(reason).collect::<Vec<_>>(),
         });
         if let Some(by_hand) = no_gate {
@@ -162,7 +163,8 @@ impl Proposed<'_> {
 }
 
 fn by_hand_json(by_hand: &ByHand, cleaner: Cleaner<'_>) -> Value {
-    let mut told = json!({"reason": cleaner.line(&by_hand.why), "lines": by_hand.lines});
+    let lines: Vec<String> = by_hand.lines.iter().map(|line| cleaner.line(line)).collect();
+    let mut told = json!({"reason": cleaner.line(&by_hand.why), "lines": lines});
     if let Some(place) = &by_hand.place {
         told["place"] = json!({
             "file": cleaner.line(&place.file.display().to_string()),
