@@ -32,6 +32,9 @@ pub use self::shared_memory::SharedMemory;
 use crate::path::{HostPath, ServicePath};
 use crate::source_map::{Place, SourceId, Span, Spanned};
 
+/// The condition of an edge on what has to have ended well.
+pub const COMPLETED: &str = "service_completed_successfully";
+
 /// What the image of preflight is called, in whichever registry.
 const OWN_IMAGES: [&str; 2] = ["preflight", "compose-preflight"];
 
@@ -478,11 +481,18 @@ impl Service {
         self.pod.as_ref().is_some_and(|pod| pod.container == "preflight") || self.has_own_image()
     }
 
+    /// What makes it wait until `other` has ended well; absent: nothing does.
+    #[must_use]
+    pub fn edge_to_end_of(&self, other: &str) -> Option<&Dependency> {
+        let mut edges = self.depends_on.iter();
+        edges.find(|edge| edge.service == other && edge.condition == COMPLETED)
+    }
+
     /// Whether it runs on the machine of the other for certain: Pods may be on nodes of their own.
     #[must_use]
     pub fn is_beside(&self, other: &Self) -> bool {
-        let pod = |service: &'_ Self| service.pod.as_ref().map(|pod| pod.pod.clone());
-        pod(self) == pod(other)
+        let [own, others] = [self, other].map(|it| it.pod.as_ref().map(|pod| &pod.pod));
+        own == others
     }
 
     /// The words of `entrypoint` and `command`, in that order, as far as the project says them.

@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::difference::{Wanted, unwanted};
 use super::{ByHand, Change, SERVICE, State, read};
 use crate::options::ProjectOptions;
-use crate::project::Project;
-use crate::project::compose::edit::{self, DONE, Way};
+use crate::project::compose::edit::{self, Way};
 use crate::project::compose::{self, Drafts};
+use crate::project::{COMPLETED, Project};
 use crate::source_map::SourceMap;
 
 /// A project and what has been changed so far.
@@ -228,7 +228,7 @@ impl<'a> Trial<'a> {
         let mut lines =
             vec!["services:".to_owned(), format!("  {service}:"), "    depends_on:".into()];
         lines.extend(edges(self.before, service, &self.gate));
-        lines.push(format!("      {}: {{condition: {DONE}}}", self.gate));
+        lines.push(format!("      {}: {{condition: {COMPLETED}}}", self.gate));
         State::ByHand(ByHand { why, place: written.map(|span| sources.location(span)), lines })
     }
 
@@ -250,8 +250,7 @@ impl<'a> Trial<'a> {
 /// Whether a service waits until `gate` is done.
 fn waits(project: &Project, service: &str, gate: &str) -> bool {
     let service = project.service(service);
-    let mut edges = service.into_iter().flat_map(|service| &service.depends_on);
-    edges.any(|edge| edge.service == gate && edge.condition == DONE && edge.required)
+    service.and_then(|service| service.edge_to_end_of(gate)).is_some_and(|edge| edge.required)
 }
 
 /// The edges that a service has, other than the one to `gate`, a line each.

@@ -16,9 +16,6 @@ const MARGIN: u64 = 30_000;
 /// Shares that are proposed have two digits behind the point.
 const HUNDREDTH: u64 = 10_000;
 
-/// The condition under which one service is over when another starts.
-const COMPLETED: &str = "service_completed_successfully";
-
 /// Cards, and the lanes that take a part of them and of no others.
 #[derive(Debug)]
 pub struct Balance<'a> {
@@ -325,7 +322,6 @@ fn used<'c>(
 
 /// Whether one has ended before the other starts.
 fn is_over(taker: &Taker<'_>, other: &Taker<'_>, project: &ProjectFacts<'_>) -> bool {
-    let Some(other) = project.project.service(other.service()) else { return false };
-    let mut edges = other.depends_on.iter();
-    edges.any(|edge| edge.service == taker.service() && edge.condition == COMPLETED)
+    let other = project.project.service(other.service());
+    other.is_some_and(|other| other.edge_to_end_of(taker.service()).is_some())
 }

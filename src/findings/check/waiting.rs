@@ -7,10 +7,7 @@ use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::{Finding, Findings, Rule};
 use crate::project::docker::Container;
-use crate::project::{Dependency, Project, Service};
-
-/// The condition under which a dependency on preflight means anything.
-const COMPLETED: &str = "service_completed_successfully";
+use crate::project::{COMPLETED, Dependency, Project, Service};
 
 /// Preflight is part of the stack, and Compose does not wait for it.
 pub static CHECK: Check =

@@ -204,7 +204,7 @@ const ARCHITECTURES: Architectures = Architectures {
 
 /// 0.12.0 and 0.33.0 model_executor/models/registry.py. `--runner generate` is refused with them in every
 /// release that has the flag (config/model.py, 0.10.2 to 0.33.0).
-const ENCODERS: &[&str] = &[
+pub(super) const ENCODERS: &[&str] = &[
     "BertForSequenceClassification",
     "BertForTokenClassification",
     "BertModel",

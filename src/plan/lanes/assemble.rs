@@ -35,32 +35,28 @@ pub fn plan(
     selection: &Selection,
     sources: &SourceMap,
 ) -> Result<Plan, PlanError> {
-    let catalogue = Catalogue::cortex();
-    let engines = Engines::of(project);
+    let ground = Ground::of(project, standpoint, selection);
+    let (engines, catalogue) = (&ground.engines, &ground.catalogue);
     let mut drafts = Drafts::default();
     declared::labels(project, sources, &mut drafts)?;
     declared::service_extensions(project, sources, &mut drafts)?;
     let extension = declared::extension(project, sources, &mut drafts)?;
-    variables::lanes(project, &engines, selection, &mut drafts);
-    discovered::engines(project, &engines, &catalogue, &mut drafts);
-    unread::lanes(project, &engines, &mut drafts);
+    variables::lanes(project, engines, selection, &mut drafts);
+    discovered::engines(project, engines, catalogue, &mut drafts);
+    unread::lanes(project, engines, &mut drafts);
 
     let whole_catalogue = extension.catalogue.is_some() || selection.minimal;
-    consult(&catalogue, whole_catalogue, selection.minimal, &mut drafts);
+    consult(catalogue, whole_catalogue, selection.minimal, &mut drafts);
 
-    let root = variables::models_root(project, selection, standpoint);
-    let wiring = wiring::of(project, engines.iter());
-    let ground = Ground { project, engines, standpoint, selection, catalogue, root };
-    let lanes = drafts.0.into_iter().map(|draft| ground.settle(draft)).collect();
     Ok(Plan {
-        lanes: select(lanes, selection)?,
+        lanes: select(ground.settle_all(drafts), selection)?,
         settings: Settings {
             fetch: extension.fetch == declared::FetchPolicy::Missing,
             create_root: extension.create_root,
             gpus: cards::declared(project, selection, sources)?,
         },
         idle: BTreeSet::new(),
-        wiring,
+        wiring: wiring::of(project, engines.iter()),
     })
 }
 
@@ -75,14 +71,11 @@ pub fn of_command_line(
     selection: &Selection,
     sources: &SourceMap,
 ) -> Result<Plan, PlanError> {
-    let catalogue = Catalogue::cortex();
-    let engines = Engines::of(project);
+    let ground = Ground::of(project, standpoint, selection);
     let mut drafts = Drafts::default();
-    discovered::engines(project, &engines, &catalogue, &mut drafts);
-    consult(&catalogue, false, false, &mut drafts);
-    let root = variables::models_root(project, selection, standpoint);
-    let ground = Ground { project, engines, standpoint, selection, catalogue, root };
-    let mut lanes: Vec<Lane> = drafts.0.into_iter().map(|draft| ground.settle(draft)).collect();
+    discovered::engines(project, &ground.engines, &ground.catalogue, &mut drafts);
+    consult(&ground.catalogue, false, false, &mut drafts);
+    let mut lanes = ground.settle_all(drafts);
     for lane in &mut lanes {
         let is_of_program = lane.services.iter().any(|program| lane_name(program) == lane.name);
         let own = lane.engine.filter(|_| is_of_program).map(Engine::id);
@@ -156,7 +149,17 @@ struct Ground<'a> {
     root: Spanned<HostPath>,
 }
 
-impl Ground<'_> {
+impl<'a> Ground<'a> {
+    fn of(project: &'a Project, standpoint: &'a Standpoint, selection: &'a Selection) -> Self {
+        let root = variables::models_root(project, selection, standpoint);
+        let (engines, catalogue) = (Engines::of(project), Catalogue::cortex());
+        Self { project, engines, standpoint, selection, catalogue, root }
+    }
+
+    fn settle_all(&self, drafts: Drafts) -> Vec<Lane> {
+        drafts.0.into_iter().map(|draft| self.settle(draft)).collect()
+    }
+
     fn settle(&self, mut draft: Draft) -> Lane {
         let kind = draft.kind.or_else(|| kind_of(&draft));
         draft.kind = kind;

@@ -10,9 +10,7 @@ use std::ops::Range;
 
 use self::pen::Pen;
 use super::outline::{Form, Id, Outline};
-
-/// What a service waits for that waits for another to have done its work.
-pub const DONE: &str = "service_completed_successfully";
+use crate::project::COMPLETED;
 
 /// What a name in a list of `depends_on` stands for.
 const STARTED: &str = "service_started";
@@ -199,8 +197,8 @@ fn condition(pen: &Pen<'_>, edge: Id) -> Result<Vec<Edit>, Obstacle> {
     }
     let written = pen.slice(&part.range);
     let text = match written.chars().next().filter(|_| !is_plain) {
-        None => DONE.to_owned(),
-        Some(quote @ ('"' | '\'')) => format!("{quote}{DONE}{quote}"),
+        None => COMPLETED.to_owned(),
+        Some(quote @ ('"' | '\'')) => format!("{quote}{COMPLETED}{quote}"),
         Some(_) => return Err(Obstacle::Layout),
     };
     Ok(vec![Edit { range: part.range.clone(), text }])

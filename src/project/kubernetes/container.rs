@@ -10,7 +10,7 @@ use super::pods::{Member, Pod};
 use super::{at, items, quantity, text};
 use crate::path::{ServicePath, clean};
 use crate::project::compose::tree::Node;
-use crate::project::{Dependency, Port, Service, Stage};
+use crate::project::{COMPLETED, Dependency, Port, Service, Stage};
 use crate::source_map::{Place, Spanned};
 
 /// What annotations of a Pod say of a container, with its name behind a slash.
@@ -24,8 +24,7 @@ const AMD: &str = "amd.com/gpu";
 /// More than any node has.
 const MOST_GPUS: u64 = 64;
 
-/// A condition of the containers that wait.
-const COMPLETED: &str = "service_completed_successfully";
+/// The condition under which a container waits for one that runs on.
 const STARTED: &str = "service_started";
 
 /// The service that a container is; `names` are those of its Pod, by their containers.

@@ -2,7 +2,7 @@
 
 use super::manifest::Manifest;
 use super::{items, text};
-use crate::project::compose::tree::{Kind, Node};
+use crate::project::compose::tree::Node;
 use crate::project::{InPod, Stage};
 use crate::source_map::Spanned;
 
@@ -85,6 +85,9 @@ pub(super) fn base_name(manifest: &Manifest) -> String {
     format!("{}/{name}", manifest.kind.to_lowercase())
 }
 
+/// Keys below which no Pod is: they are of one, or tell of one that runs.
+const OF_A_POD: [&str; 4] = ["containers", "initContainers", "ephemeralContainers", "status"];
+
 struct Found<'m> {
     spec: &'m Node,
     /// The mappings above it, the document first.
@@ -98,42 +101,26 @@ fn walk<'m>(
     route: &mut Vec<String>,
     found: &mut Vec<Found<'m>>,
 ) {
-    match &node.kind {
-        Kind::Mapping(entries) => {
-            if is_pod(node) {
-                found.push(Found { spec: node, above: above.to_vec(), label: label(route) });
-            }
-            let inside: Vec<&Node> = above.iter().copied().chain([node]).collect();
-            for (key, entry) in entries {
-                if matches!(
-                    key.as_str(),
-                    "containers" | "initContainers" | "ephemeralContainers" | "status"
-                ) {
-                    continue;
-                }
-                route.push(key.clone());
-                walk(&entry.value, &inside, route, found);
-                route.pop();
-            }
+    if let Some(entries) = node.as_mapping() {
+        if is_pod(node) {
+            found.push(Found { spec: node, above: above.to_vec(), label: label(route) });
         }
-        Kind::Sequence(list) => {
-            for item in list {
-                let name = ["groupName", "name"].into_iter().find_map(|key| text(item, key));
-                if let Some(name) = &name {
-                    route.push(name.value.clone());
-                }
-                walk(item, above, route, found);
-                if name.is_some() {
-                    route.pop();
-                }
-            }
+        let inside: Vec<&Node> = above.iter().copied().chain([node]).collect();
+        for (key, entry) in entries.iter().filter(|(key, _)| !OF_A_POD.contains(&key.as_str())) {
+            route.push(key.clone());
+            walk(&entry.value, &inside, route, found);
+            route.pop();
         }
-        Kind::Null
-        | Kind::Bool(_)
-        | Kind::Int(_)
-        | Kind::Float(_)
-        | Kind::String(_)
-        | Kind::Time(_) => {}
+    }
+    for item in node.as_sequence().into_iter().flatten() {
+        let name = ["groupName", "name"].into_iter().find_map(|key| text(item, key));
+        if let Some(name) = &name {
+            route.push(name.value.clone());
+        }
+        walk(item, above, route, found);
+        if name.is_some() {
+            route.pop();
+        }
     }
 }
 

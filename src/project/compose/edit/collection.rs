@@ -2,7 +2,8 @@
 
 use super::super::outline::{Form, Id};
 use super::pen::Pen;
-use super::{DEPENDS_ON, DONE, Edit, Obstacle, STARTED};
+use super::{DEPENDS_ON, Edit, Obstacle, STARTED};
+use crate::project::COMPLETED;
 
 type Edits = Result<Vec<Edit>, Obstacle>;
 
@@ -54,7 +55,7 @@ pub(super) fn put_edge(pen: &Pen<'_>, edges: Id, gate: &str) -> Edits {
     let lines = match last.filter(is_block).and_then(|last| pen.columns(last)) {
         Some(deeper) => vec![
             format!("{:column$}{}:", "", pen.word(gate, false)),
-            format!("{:deeper$}condition: {DONE}", ""),
+            format!("{:deeper$}condition: {COMPLETED}", ""),
         ],
         None => vec![format!("{:column$}{}", "", pen.wanted(gate, false))],
     };
@@ -93,7 +94,7 @@ fn name(pen: &Pen<'_>, item: Id) -> Result<(), Obstacle> {
 
 /// What a name has to be waited for until.
 fn until(pen: &Pen<'_>, item: Id, gate: &str) -> &'static str {
-    if pen.outline.text(item) == Some(gate) { DONE } else { STARTED }
+    if pen.outline.text(item) == Some(gate) { COMPLETED } else { STARTED }
 }
 
 fn in_brackets(pen: &Pen<'_>, (list, items): (Id, &[Id]), gate: &str, has_gate: bool) -> Edits {

@@ -5,7 +5,8 @@ use std::ops::Range;
 use super::super::outline::{Form, Id, Outline};
 use super::super::scalar;
 use super::super::tree::Kind;
-use super::{DONE, Edit, Obstacle};
+use super::{Edit, Obstacle};
+use crate::project::COMPLETED;
 
 /// What an editor may put before the first character.
 const MARK: &str = "\u{feff}";
@@ -130,7 +131,7 @@ impl<'a> Pen<'a> {
 
     /// The edge that is wanted.
     pub(super) fn wanted(&self, gate: &str, is_json: bool) -> String {
-        self.edge(gate, DONE, is_json)
+        self.edge(gate, COMPLETED, is_json)
     }
 
     /// Whether a value is written in brackets.

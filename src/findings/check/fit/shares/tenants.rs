@@ -10,9 +10,6 @@ use crate::plan::engine::{Filled, Part, TakenShare};
 use crate::project::gpus::{Gpu, Handed};
 use crate::source_map::Place;
 
-/// The condition under which one service is over when another starts.
-const COMPLETED: &str = "service_completed_successfully";
-
 /// Of these kinds are models that give out text (vLLM 0.12.0 config/model.py, `_SUFFIX_TO_DEFAULTS`).
 const OF_TEXT: [&str; 4] = ["ForCausalLM", "ForConditionalGeneration", "ChatModel", "LMHeadModel"];
 
@@ -135,8 +132,7 @@ fn likely(gpu: &Gpu) -> Gpu {
 /// Whether `tenant` has ended before `other` starts.
 fn is_over(tenant: &Tenant<'_>, other: &Tenant<'_>) -> bool {
     let name = &tenant.started.service.name.value;
-    let mut edges = other.started.service.depends_on.iter();
-    edges.any(|edge| edge.service == *name && edge.condition == COMPLETED)
+    other.started.service.edge_to_end_of(name).is_some()
 }
 
 /// Whether a lane's model gives out text; absent: not known.

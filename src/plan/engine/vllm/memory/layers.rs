@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::states::{Family, State};
 use crate::plan::engine::memory::Checkpoint;
+use crate::plan::engine::vllm::ENCODERS;
 
 /// More layers than any model has.
 const MOST: u64 = 4096;
@@ -128,28 +129,14 @@ const OF_VECTORS: [&str; 5] = [
     "ForRewardModel",
 ];
 
-/// The classes whose attention looks both ways and keeps nothing (0.12.0 to 0.33.0 models/bert.py, roberta.py,
-/// bert_with_rope.py, modernbert.py and siglip.py, `EncoderOnlyAttention`).
-const ENCODERS: [&str; 19] = [
-    "BertForSequenceClassification",
-    "BertForTokenClassification",
-    "BertModel",
-    "BertSpladeSparseEmbeddingModel",
-    "GteModel",
-    "GteNewForSequenceClassification",
-    "GteNewModel",
+/// The classes whose attention looks both ways and keeps nothing, beside those that are no generator in any release
+/// (0.12.0 to 0.33.0 models/bert.py, roberta.py, bert_with_rope.py, modernbert.py and siglip.py,
+/// `EncoderOnlyAttention`).
+const MORE_ENCODERS: [&str; 4] = [
     "HF_ColBERT",
-    "ModernBertForSequenceClassification",
     "ModernBertForTokenClassification",
-    "ModernBertModel",
-    "NomicBertModel",
-    "RobertaForMaskedLM",
-    "RobertaForSequenceClassification",
-    "RobertaModel",
     "SiglipModel",
-    "XLMRobertaForSequenceClassification",
     "XLMRobertaForTokenClassification",
-    "XLMRobertaModel",
 ];
 
 /// The beginnings of the names of classes that do the same where the configuration says so (0.12.0 to 0.33.0
@@ -236,7 +223,7 @@ pub(super) fn keep_nothing(checkpoint: &Checkpoint) -> bool {
         |key: &str, wanted: bool| checkpoint.value(key).and_then(Value::as_bool) == Some(wanted);
     let looks = says("is_causal", false) || says("use_bidirectional_attention", true);
     let may = || BOTH_WAYS.iter().any(|start| class.starts_with(start));
-    ENCODERS.contains(&class) || looks && may()
+    ENCODERS.contains(&class) || MORE_ENCODERS.contains(&class) || looks && may()
 }
 
 /// Whether a class gives out text, as far as it is known.
