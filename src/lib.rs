@@ -141,7 +141,7 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
         check::rivals(&facts, &lanes, &mut findings);
         let redactor = &voice.redactor;
         let whole = (&mut stack, &plan);
-        prove(&mut lanes, whole, options, &mut findings, (&mut watch, redactor)).await;
+        Box::pin(prove(&mut lanes, whole, options, &mut findings, (&mut watch, redactor))).await;
         let facts = ProjectFacts::of(&stack, &plan, options);
         host = work_out(&mut lanes, &facts, &stack.standpoint);
         let facts = facts.on(&host);

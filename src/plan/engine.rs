@@ -10,6 +10,7 @@ mod complaint;
 mod config;
 mod cuda;
 mod document_rules;
+mod earlier;
 mod embeds;
 mod flag_table;
 mod foreign_flags;
@@ -53,6 +54,7 @@ mod words;
 
 pub use self::complaint::{Complaint, CutCommand, Refusal, StartsNoServer, UnknownFlag};
 pub use self::document_rules::{DocumentRules, Reader};
+pub use self::earlier::{Earlier, programs};
 pub use self::embeds::{Batch, DenseSteps, Embeds, GivesOut, Guess, LongestText, Mode, Pooling};
 pub use self::invocation::{
     Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable,
@@ -155,6 +157,9 @@ pub fn invocation(service: &Service) -> Option<Invocation> {
     if let Some(what) = &launch.assumed
         && reading.invocation.model().is_none()
     {
+        if reading.invocation.has_foreign_flag() {
+            return None;
+        }
         reading = Reading::new(service, &launch);
         reading.unread(what.value.clone(), &what.place);
     }

@@ -4,6 +4,7 @@
 
 pub mod address;
 mod assemble;
+mod brought;
 mod cache;
 mod cards;
 pub mod catalogue;
@@ -37,6 +38,7 @@ use crate::source_map::{Location, Place};
 use crate::suggest;
 
 pub use assemble::{of_command_line, plan};
+pub use brought::Bringer;
 pub use cache::{Cached, Choice};
 pub use found::of_models;
 pub use hub::NamedHub;
@@ -89,6 +91,8 @@ pub struct Lane {
     pub standby: Option<Invocation>,
     /// What has to be there, the model first. Empty when no path is known.
     pub artifacts: Vec<Artifact>,
+    /// Who else may bring them before the engine opens them.
+    pub brought: Vec<Bringer>,
     /// What its engine opens by the name of a repository, and so in a cache of the hub; the model
     /// first, if it is one of these.
     pub cached: Vec<Cached>,
@@ -409,6 +413,7 @@ impl Lane {
             invocation: None,
             standby: None,
             artifacts: Vec::new(),
+            brought: Vec::new(),
             cached: Vec::new(),
             source: None,
             hub: None,

@@ -8,6 +8,7 @@ mod contents;
 mod environment;
 mod expansion;
 mod kserve;
+mod kuberay;
 mod manifest;
 mod mounts;
 mod pods;

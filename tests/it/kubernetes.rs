@@ -104,7 +104,7 @@ fn no_manifest_is_told_an_error_but_that_its_files_cannot_be_seen() {
         let ids: Vec<&str> = errors.map(|finding| finding["id"].as_str().unwrap()).collect();
         let expected: &[&str] = match name.as_str() {
             "not-mounted" => &["model-path-not-mounted"],
-            "no-engine" | "lookalikes" => &["no-lane"],
+            "no-engine" | "lookalikes" | "script-sums" => &["no-lane"],
             _ => &[],
         };
         assert_eq!(ids, expected, "{name}");

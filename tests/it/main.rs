@@ -7,6 +7,8 @@ mod action;
 mod architecture;
 /// What is answered to bad input.
 mod bad_input;
+/// Models that something else of the stack brings before the engine opens them.
+mod brought_before;
 /// Where engines keep what they take from the hub, by their variables.
 mod cache_variables;
 /// Chat templates, read by preflight, by llama-server and by Jinja2.

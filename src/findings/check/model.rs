@@ -40,6 +40,7 @@ use crate::findings::Policy;
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::options;
 use crate::plan::engine::{Engine, Invocation, Layout, Models, Part};
+use crate::plan::lanes::Bringer;
 use crate::project::MountSource;
 use crate::project::mounts::Sight;
 
@@ -251,7 +252,10 @@ impl Subject<'_> {
         message: impl Into<String>,
         fix: impl Into<String>,
     ) -> Finding {
-        let finding = self.finding(rule, message, fix);
+        let finding = match self.brought() {
+            Some(bringer) => self.finding_of_wait(rule, bringer, &message.into()),
+            None => self.finding(rule, message, fix),
+        };
         let hub_failed = matches!(self.facts.source.probe, Some(Err(_)))
             || matches!(self.facts.source.fetch, Some(Err(_)));
         let not_mounted = matches!(
@@ -261,6 +265,23 @@ impl Subject<'_> {
         let links = &self.artifact.way;
         let behind_link = !links.leaving.is_empty() || !links.broken.is_empty();
         if hub_failed || not_mounted || behind_link { finding.consequence() } else { finding }
+    }
+
+    /// Who may still bring it.
+    fn brought(&self) -> Option<&Bringer> {
+        let path = self.artifact.artifact.located.value.service_path.as_ref()?;
+        let is_init = self.facts.orders.role == options::Role::Init;
+        let mut all = self.facts.lane.brought.iter();
+        all.find(|it| it.path == *path && !(is_init && it.is_before_preflight))
+    }
+
+    /// A finding about something that is still to come: whether it does cannot be told.
+    fn finding_of_wait(&self, rule: &'static Rule, bringer: &Bringer, message: &str) -> Finding {
+        let who = &bringer.who;
+        let message = format!("{message} yet; {who} may bring it");
+        self.finding(rule, message, "nothing has to be done if it does")
+            .severity(Severity::Note)
+            .also(&bringer.place, "written here")
     }
 
     /// Whether it can be among the files of the lane's source.

@@ -1,10 +1,12 @@
 //! Reads flags as the engines' own parsers do: argparse, clap, click, kong, and llama.cpp's.
 
+mod recognised;
 pub(super) mod values;
 
+use recognised::Recognised;
 pub(super) use values::{human_number, iec_number};
 
-use crate::plan::engine::flag_table::{FlagTable, Form, Known, Takes};
+use crate::plan::engine::flag_table::{FlagTable, Form, Known};
 use crate::plan::engine::release_table::{Standing, numbers};
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{Complaint, StrayWord, UnknownFlag, foreign_flags};
@@ -99,26 +101,6 @@ struct Parser<'a> {
     release: Option<&'a [u32]>,
 }
 
-/// What is known of a flag.
-struct Recognised<'a> {
-    /// The name by which it is asked for; absent: it is not known.
-    name: Option<&'static str>,
-    arity: Arity,
-    /// Absent: it is not known, or there is no table.
-    form: Option<&'a Form>,
-    standing: Standing,
-    /// The flags that it may be, cut too short.
-    alike: Vec<&'static str>,
-}
-
-impl Recognised<'_> {
-    fn takes_json(&self) -> bool {
-        self.form.is_some_and(|form| {
-            matches!(form.takes, Takes::Json | Takes::JsonOrText | Takes::Object)
-        })
-    }
-}
-
 /// A value and what gave it.
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
@@ -188,7 +170,7 @@ impl Arguments {
                 by: &given.written,
                 numbers: parser.grammar.numbers,
                 standing: found.standing,
-                is_covered: parser.is_covered(),
+                may_differ: parser.is_covered(),
             };
             self.complaints.extend(values::refused(&given, &found, judged));
         }
@@ -207,7 +189,7 @@ impl Arguments {
         let flag = given.written.clone();
         let complaint = if !parser.grammar.joined {
             Some(Complaint::JoinedValue { flag, value: value.text.clone() })
-        } else if found.form.is_some() && found.arity == Arity::Switch && given.key.is_none() {
+        } else if found.is_switch() && given.key.is_none() {
             Some(Complaint::SwitchValue { flag, value: value.text.clone() })
         } else {
             None
@@ -224,7 +206,7 @@ impl Arguments {
         found: &Recognised<'_>,
         behind: &'a [Word],
     ) -> &'a [Word] {
-        let arity = if given.key.is_some() { Arity::One } else { found.arity };
+        let arity = if given.key.is_some() { Arity::One } else { found.arity_before(behind) };
         if let Some(complaint) = parser.swallowed(found, &given.written, behind) {
             self.complaints.push(Spanned::new(complaint, given.place.clone()));
             return behind;
@@ -471,7 +453,14 @@ impl<'a> Parser<'a> {
             // An unknown flag takes the word behind it, unless that is a flag.
             let (name, arity) =
                 listed.map_or((None, Arity::Optional), |(name, arity)| (Some(name), arity));
-            return Recognised { name, arity, form: None, standing: Standing::Here, alike: vec![] };
+            return Recognised {
+                name,
+                arity,
+                form: None,
+                others: vec![],
+                standing: Standing::Here,
+                alike: vec![],
+            };
         };
         let mut alike = Vec::new();
         let mut known = table.known(name, self.release);
@@ -488,10 +477,12 @@ impl<'a> Parser<'a> {
             }
         }
         let Known { form, standing } = known;
+        let others = form.filter(|_| self.release.is_none());
         Recognised {
             name: form.map(Form::name),
             arity: form.map_or(Arity::Optional, |form| form.arity),
             form,
+            others: others.map_or_else(Vec::new, |form| table.spelled(form.name()).collect()),
             standing,
             alike,
         }
@@ -560,9 +551,10 @@ fn is_flag(text: &str) -> bool {
     !rest.is_empty() && rest != "-" && rest.parse::<f64>().is_err() && !flag.contains(' ')
 }
 
-/// Whether a flag in front takes the word for a value.
+/// Whether a flag in front takes the word for a value: one that begins with what is not known may well be.
 fn is_value(word: &&Word) -> bool {
-    !is_flag(&word.text) && !word.is("--")
+    let may_be_value = word.unknown.is_some() && !word.text.starts_with("--");
+    (may_be_value || !is_flag(&word.text)) && !word.is("--")
 }
 
 /// The words as one.

@@ -188,7 +188,8 @@ impl FlagTable {
         earlier
     }
 
-    fn spelled(&self, spelling: &str) -> impl Iterator<Item = &Form> {
+    /// Every form that a release has of the flag with that spelling.
+    pub(super) fn spelled(&self, spelling: &str) -> impl Iterator<Item = &Form> {
         let read = self.read();
         let indices = read.spelled.get(spelling).into_iter().flatten();
         indices.filter_map(|index| read.forms.get(*index))
@@ -320,6 +321,8 @@ mod tests {
          --hf-overrides one json -++\n\
          --chunked one boolean +--\n\
          --chunked switch - -++\n\
+         --level one text +--\n\
+         --level one object -++\n\
          --swap-space one number ++-\n\
          --new switch - --+\n\
          --api-key,-k many secret +++\n\
@@ -374,6 +377,25 @@ mod tests {
             &["SwitchValue { flag: \"--chunked\", value: \"false\" }"],
         );
         check(Some(&[0, 8, 5]), "-k a b --dtype half --max-num-seqs None", &[]);
+    }
+
+    #[test]
+    fn what_any_release_takes_is_no_error_where_the_release_is_not_known() {
+        check(None, "--chunked false /m", &["/m"]);
+        check(None, "--chunked=false /m", &["/m"]);
+        check(None, "--level 3", &["--level takes a JSON object false"]);
+        check(Some(&[0, 12, 0]), "--level 3", &["--level takes a JSON object true"]);
+        check(None, "--compile 3", &["--compile takes a JSON object true"]);
+        check(None, "--new false /m", &["false", "/m"]);
+    }
+
+    #[test]
+    fn a_word_that_begins_with_what_is_not_known_is_a_value() {
+        let unknown = Some("`$NAME` is not in the service's environment".to_owned());
+        let word = Word { unknown, ..Word::known("-0.svc:5000", &Place::nowhere()) };
+        let words = [Word::known("--model", &Place::nowhere()), word];
+        let arguments = Arguments::parse(&GRAMMAR, &words, None);
+        assert!(arguments.complaints.is_empty(), "{:?}", arguments.complaints);
     }
 
     #[test]

@@ -66,6 +66,7 @@ pub(super) static PROFILE: Profile = Profile {
         marks: &["infinity-emb"],
         defaults: |_| Defaults { entrypoint: &["infinity_emb"], command: &["v2"] },
         scripts: &[],
+        other_scripts: &[],
         environment: &[("HF_HOME", "/app/.cache/huggingface")],
         working_dir: Some("/app"),
         program,

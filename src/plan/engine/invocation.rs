@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::path::ServicePath;
 use crate::plan::engine::memory::Sizing;
 use crate::plan::engine::{
-    Complaint, Embeds, Engine, GivesOut, Layout, LoadFormat, Onnx, Speculation, Spread, Templates,
+    Complaint, Earlier, Embeds, Engine, GivesOut, Layout, LoadFormat, Onnx, Speculation, Spread,
+    Templates,
 };
 use crate::source_map::{Place, Spanned};
 
@@ -116,6 +117,10 @@ pub struct Invocation {
     pub unset: Vec<UnsetVariable>,
     /// Whether a shell in the container reads the command line.
     pub in_shell: bool,
+    /// Whether it prints something and ends, whatever else is said.
+    pub only_prints: bool,
+    /// What the service runs before the engine, and may bring files.
+    pub before: Vec<Earlier>,
     /// What about this invocation cannot be read yet or cannot be known, each with its place.
     pub unread: Vec<Spanned<String>>,
     /// What the engine will refuse about its words. They were read as they were meant.
@@ -354,6 +359,8 @@ impl Invocation {
             observed: false,
             unset: Vec::new(),
             in_shell: false,
+            only_prints: false,
+            before: Vec::new(),
             unread: Vec::new(),
             complaints: Vec::new(),
         }
@@ -395,6 +402,14 @@ impl Invocation {
         let may_be_it = |complaint: &Complaint| matches!(complaint, Complaint::ExtraWord { .. });
         let mut complaints = self.complaints.iter().map(|complaint| &complaint.value);
         !named && complaints.any(|complaint| complaint.loses_value() || may_be_it(complaint))
+    }
+
+    /// Whether it has a flag that no release of the engine has, nor anything that stands by it.
+    pub(super) fn has_foreign_flag(&self) -> bool {
+        self.complaints.iter().any(|complaint| {
+            let Complaint::UnknownFlag(it) = &complaint.value else { return false };
+            it.elsewhere.is_none() && it.owner.is_none() && it.alike.is_empty()
+        })
     }
 
     /// What the engine does because no model is named. Absent when one is, when the engine needs

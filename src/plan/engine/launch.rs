@@ -9,7 +9,7 @@ use crate::plan::engine::image::{Image, Trust};
 use crate::plan::engine::profile::{Defaults, Profile};
 use crate::plan::engine::shell::{self, Course, Followed, Scope, settings};
 use crate::plan::engine::words::{Environment, Word};
-use crate::plan::engine::{Complaint, CutCommand, Engine, names};
+use crate::plan::engine::{Complaint, CutCommand, Earlier, Engine, names};
 use crate::project::{Line, Service, Text};
 use crate::source_map::{Place, Spanned};
 
@@ -42,6 +42,8 @@ pub(super) struct Launch<'a> {
     /// Why it is not certain that it is this engine which is started, so that it has to have a model;
     /// absent: it is.
     pub(super) assumed: Option<Spanned<String>>,
+    /// What runs before it, and may bring files.
+    pub(super) before: Vec<Earlier>,
     /// What could not be followed.
     pub(super) unread: Vec<Spanned<String>>,
     /// What is wrong with how the program is named.
@@ -68,6 +70,8 @@ struct Found<'a> {
     arguments: Vec<Word>,
     environment: Environment<'a>,
     directory: Option<Word>,
+    /// See [`Launch::before`].
+    before: Vec<Earlier>,
     unread: Vec<Spanned<String>>,
     complaints: Vec<Spanned<Complaint>>,
     /// See [`Launch::assumed`].
@@ -144,6 +148,7 @@ fn search(service: &Service) -> Searched<'_> {
             image,
             opaque: true,
             assumed: None,
+            before: Vec::new(),
             unread: vec![what],
             complaints: Vec::new(),
         }),
@@ -211,16 +216,13 @@ impl<'a> Search<'a> {
         profile: &'static Profile,
         command: Vec<Word>,
     ) -> Start<'a> {
+        let place = self.service.image.as_ref().map(|image| image.place.clone());
+        let what = "what the image runs by itself is not known".to_owned();
+        let what = Spanned::new(what, place.unwrap_or_default());
         let Some(first) = command.first().cloned() else {
-            let what = "what the image runs by itself is not known".to_owned();
-            let place = self.service.image.as_ref().map(|image| image.place.clone());
-            let what = Spanned::new(what, place.unwrap_or_default());
-            return match self.start(&written(defaults.entrypoint), DEEPEST) {
-                Start::Engine(mut found) => {
-                    found.assumed = Some(what);
-                    Start::Engine(found)
-                }
+            return match self.assumed(&written(defaults.entrypoint), &what) {
                 Start::Opaque(_) | Start::Other => Start::Opaque(what),
+                start @ Start::Engine(_) => start,
             };
         };
         let alone = self.start(&command, DEEPEST);
@@ -233,7 +235,18 @@ impl<'a> Search<'a> {
             return alone;
         }
         let words: Vec<Word> = written(defaults.entrypoint).into_iter().chain(command).collect();
-        self.start(&words, DEEPEST)
+        self.assumed(&words, &what)
+    }
+
+    /// What words start of which the first are not the image's own for certain.
+    fn assumed(&mut self, words: &[Word], what: &Spanned<String>) -> Start<'a> {
+        match self.start(words, DEEPEST) {
+            Start::Engine(mut found) => {
+                found.assumed = Some(what.clone());
+                Start::Engine(found)
+            }
+            start @ (Start::Opaque(_) | Start::Other) => start,
+        }
     }
 
     /// What a command line starts as it is written, where what Compose makes of it does not start that:
@@ -361,6 +374,7 @@ impl<'a> Search<'a> {
                     arguments: arguments.to_vec(),
                     environment: self.environment.clone(),
                     directory: None,
+                    before: Vec::new(),
                     unread: Vec::new(),
                     complaints: Vec::new(),
                     assumed: None,
@@ -391,6 +405,9 @@ impl<'a> Search<'a> {
         let Some((script, arguments)) = words.split_first() else { return Start::Other };
         let Some(depth) = depth.checked_sub(1) else { return Start::Other };
         let Some(text) = self.seen(script) else {
+            if Engine::ALL.iter().any(|engine| engine.profile().has_other_script(script)) {
+                return Start::Other;
+            }
             if self.unseen.is_none() && !script.text.ends_with(".py") {
                 self.unseen = names::absolute(&script.text, self.directory.as_ref());
             }
@@ -442,6 +459,7 @@ impl<'a> Search<'a> {
         let parsed = shell::parse(&script.text);
         let mut directory = None;
         let mut result = Start::Other;
+        let mut earlier = Vec::new();
         let mut followed = Followed::default();
         for command in &parsed.commands {
             let Some(left) = self.tries.checked_sub(1) else { break };
@@ -460,6 +478,7 @@ impl<'a> Search<'a> {
             let assigned: Vec<(String, Word)> =
                 assigned.map(|(name, raw)| (name.to_owned(), scope.value(&raw))).collect();
             let words = scope.words(command.words.get(assigned.len()..).unwrap_or_default());
+            let own = Earlier::of(&words, &scope.words(&command.written));
             followed.ran(&words);
             // What stands before a command is set for that command alone.
             let before = self.environment.clone();
@@ -481,10 +500,14 @@ impl<'a> Search<'a> {
                 )),
                 (Start::Engine(mut found), _) => {
                     found.directory = found.directory.or_else(|| directory.clone());
+                    found.before.splice(..0, earlier.drain(..));
                     result = Start::Engine(found);
                 }
-                (start @ Start::Opaque(_), Start::Other) => result = start,
-                (Start::Opaque(_) | Start::Other, _) => {}
+                (start @ Start::Opaque(_), Start::Other) => {
+                    earlier.extend(own);
+                    result = start;
+                }
+                (Start::Opaque(_) | Start::Other, _) => earlier.extend(own),
             }
             if alone {
                 self.environment = before;
@@ -521,6 +544,7 @@ impl<'a> Found<'a> {
             image: image.filter(same),
             opaque: false,
             assumed: self.assumed,
+            before: self.before,
             unread: self.unread,
             complaints: self.complaints,
         }
@@ -531,5 +555,10 @@ impl Profile {
     /// Whether `program` is a script of the official image that only hands its words over.
     fn hands_over(&self, program: &Word) -> bool {
         self.start.scripts.contains(&program.program())
+    }
+
+    /// Whether `script` is one of the official image that starts something else.
+    fn has_other_script(&self, script: &Word) -> bool {
+        self.start.other_scripts.contains(&script.program())
     }
 }

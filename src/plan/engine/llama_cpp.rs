@@ -89,6 +89,7 @@ pub(super) static PROFILE: Profile = Profile {
         marks: &["llama.cpp", "llamacpp", "llama-cpp", "llama-server"],
         defaults,
         scripts: &[],
+        other_scripts: &[],
         environment: &[("LLAMA_ARG_HOST", "0.0.0.0")],
         working_dir: Some("/app"),
         program,

@@ -66,6 +66,7 @@ pub(super) static PROFILE: Profile = Profile {
         // Its script runs the same program by way of uvicorn.
         defaults: |_| Defaults { entrypoint: &[], command: &["python3", "-m", "llama_cpp.server"] },
         scripts: &[],
+        other_scripts: &[],
         environment: &[("HOST", "0.0.0.0"), ("PORT", "8000")],
         working_dir: Some("/app"),
         program,

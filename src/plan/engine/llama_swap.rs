@@ -74,6 +74,7 @@ pub(super) static PROFILE: Profile = Profile {
             command: &[],
         },
         scripts: &[],
+        other_scripts: &[],
         environment: &[("HOME", "/app")],
         working_dir: Some("/app"),
         program,

@@ -70,6 +70,7 @@ pub(super) static PROFILE: Profile = Profile {
         // The image of CUDA below it hands every word over.
         defaults: |_| Defaults { entrypoint: &[], command: &[] },
         scripts: &[],
+        other_scripts: &[],
         environment: &[],
         working_dir: None,
         program,

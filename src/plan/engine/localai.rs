@@ -44,6 +44,7 @@ pub(super) static PROFILE: Profile = Profile {
         // The image's own script hands every word over to the program.
         defaults: |_| Defaults { entrypoint: &["local-ai"], command: &[] },
         scripts: &["entrypoint.sh"],
+        other_scripts: &[],
         environment: &[],
         working_dir: Some("/"),
         program,

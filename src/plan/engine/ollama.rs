@@ -45,6 +45,7 @@ pub(super) static PROFILE: Profile = Profile {
         marks: &["ollama"],
         defaults: |_| Defaults { entrypoint: &["/bin/ollama"], command: &["serve"] },
         scripts: &[],
+        other_scripts: &[],
         environment: &[("OLLAMA_HOST", "0.0.0.0:11434")],
         working_dir: Some("/"),
         program,

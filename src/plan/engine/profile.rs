@@ -438,6 +438,8 @@ pub(super) struct Start {
     pub(super) defaults: fn(&Image) -> Defaults,
     /// Scripts of the official image that hand their words over to the program.
     pub(super) scripts: &'static [&'static str],
+    /// Scripts of the official image that start something else.
+    pub(super) other_scripts: &'static [&'static str],
     /// Variables that the official image sets and that matter here.
     pub(super) environment: &'static [(&'static str, &'static str)],
     /// The working directory of the official image; absent: not known.

@@ -39,6 +39,7 @@ impl<'a> Reading<'a> {
         invocation.newest_possible = dated;
         invocation.stock = launch.image.is_some() && service.base.is_none();
         invocation.on_nvidia = launch.image.as_ref().is_some_and(Image::is_for_nvidia);
+        invocation.before.clone_from(&launch.before);
         invocation.unread.clone_from(&launch.unread);
         invocation.complaints.clone_from(&launch.complaints);
         invocation.observed = service.observed;
@@ -130,6 +131,7 @@ impl<'a> Reading<'a> {
         let Some(given) = given.find(|given| switches.contains(&given.name.as_str())) else {
             return;
         };
+        self.invocation.only_prints = true;
         let name = self.invocation.engine.name();
         let refusal = Refusal {
             why: format!(

@@ -95,6 +95,7 @@ pub(super) static PROFILE: Profile = Profile {
         marks: &["sglang"],
         defaults: |_| Defaults { entrypoint: &[], command: &[] },
         scripts: &[],
+        other_scripts: &[],
         environment: &[],
         working_dir: None,
         program,

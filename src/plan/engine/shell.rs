@@ -35,6 +35,8 @@ pub(super) struct Script {
 pub(super) struct Command {
     /// Its words, assignments among them.
     pub(super) words: Vec<Raw>,
+    /// The files that its output goes to.
+    pub(super) written: Vec<Raw>,
     /// What stands between it and the one before.
     before: Vec<Shape>,
 }
@@ -99,7 +101,7 @@ pub(super) fn parse(script: &str) -> Script {
                 command.before.push(shape);
             }
             '<' | '>' => match reader.redirection() {
-                Ok(()) => {}
+                Ok(file) => command.written.extend(file),
                 Err(why) => {
                     unread = Some(why);
                     break;

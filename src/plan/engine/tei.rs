@@ -81,6 +81,7 @@ pub(super) static PROFILE: Profile = Profile {
             command: &["--json-output"],
         },
         scripts: &[],
+        other_scripts: &[],
         environment: &[("PORT", "80"), ("HUGGINGFACE_HUB_CACHE", "/data")],
         working_dir: Some("/"),
         program,

@@ -86,6 +86,7 @@ pub(super) static PROFILE: Profile = Profile {
         // The image's own script hands every word over to the launcher.
         defaults: |_| Defaults { entrypoint: &["text-generation-launcher"], command: &[] },
         scripts: &["entrypoint.sh", "tgi-entrypoint.sh"],
+        other_scripts: &[],
         environment: &[("PORT", "80"), ("HF_HOME", "/data")],
         working_dir: Some("/usr/src"),
         program,

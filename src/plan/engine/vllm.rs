@@ -127,6 +127,7 @@ pub(super) static PROFILE: Profile = Profile {
         marks: &["vllm"],
         defaults,
         scripts: &[],
+        other_scripts: RAY_SCRIPTS,
         environment: &[],
         working_dir: Some("/vllm-workspace"),
         program,
@@ -136,6 +137,10 @@ pub(super) static PROFILE: Profile = Profile {
     grammar: Some(&GRAMMAR),
     read,
 };
+
+/// What starts Ray on a machine, and no server (examples/online_serving/multi-node-serving.sh of 0.10.2; of
+/// older images `ray_init.sh`).
+const RAY_SCRIPTS: &[&str] = &["multi-node-serving.sh", "ray_init.sh"];
 
 /// 0.13.0 needs the file of the pooling, 0.14.1 does not (transformers_utils/config.py,
 /// `get_pooling_config`); `--generation-config` is `auto` since 0.8.0; the configuration of the processor

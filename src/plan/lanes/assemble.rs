@@ -13,7 +13,7 @@ use super::hub;
 use super::selection::{left_out, select};
 use super::{
     Artifact, Lane, ModelKind, Origin, Plan, PlanError, Problem, ProblemKind, Settings, Traced,
-    declared, discovered, unread, variables,
+    brought, declared, discovered, unread, variables,
 };
 use crate::file_name::weights::Weights;
 use crate::options::Selection;
@@ -60,7 +60,8 @@ pub fn plan(
     })
 }
 
-/// The lane of a project that is one command line: what that opens, and nothing else. It is called as the
+/// The lane of a project that is one command line: what that opens, and nothing else; none where it only
+/// prints something. It is called as the
 /// run says which lane it is about, else as the catalogue does, else after its engine.
 ///
 /// # Errors
@@ -76,6 +77,7 @@ pub fn of_command_line(
     discovered::engines(project, &ground.engines, &ground.catalogue, &mut drafts);
     consult(&ground.catalogue, false, false, &mut drafts);
     let mut lanes = ground.settle_all(drafts);
+    lanes.retain(|lane| !lane.invocation.as_ref().is_some_and(|it| it.only_prints));
     for lane in &mut lanes {
         let is_of_program = lane.services.iter().any(|program| lane_name(program) == lane.name);
         let own = lane.engine.filter(|_| is_of_program).map(Engine::id);
@@ -183,6 +185,7 @@ impl<'a> Ground<'a> {
         let url = self.url(&mut draft);
         Lane {
             hub: hub::named(self.project, &draft),
+            brought: brought::of(self.project, draft.invocation.as_ref(), &artifacts),
             required: draft.required.unwrap_or(true),
             engine: draft.invocation.as_ref().or(draft.standby.as_ref()).map(|it| it.engine),
             outside,

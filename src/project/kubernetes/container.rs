@@ -7,7 +7,7 @@ use super::contents::Contents;
 use super::environment::Variables;
 use super::mounts::{self, Volumes};
 use super::pods::{Member, Pod};
-use super::{at, items, quantity, text};
+use super::{at, items, kuberay, quantity, text};
 use crate::path::{ServicePath, clean};
 use crate::project::compose::tree::Node;
 use crate::project::{COMPLETED, Dependency, Port, Service, Stage};
@@ -52,6 +52,7 @@ pub(super) fn service(
     service.ports = items(node, "ports").iter().filter_map(port).collect();
     service.depends_on = depends_on(pod, member, names);
     service.pod = Some(member.in_pod(pod));
+    kuberay::fill_in(pod, member, &mut service);
     if let Some(model) = pod.model.as_ref().filter(|model| model.is_of(member.name)) {
         model.fill_in(&mut service);
     }

@@ -48,7 +48,8 @@ impl Variables {
             if let Some(value) = self.known.get(name) {
                 return value.value.clone();
             }
-            let elsewhere = self.elsewhere.get(name).or(self.open.as_ref()).cloned();
+            let open = self.open.as_ref().filter(|_| is_key(name));
+            let elsewhere = self.elsewhere.get(name).or(open).cloned();
             // In a script it is a command of the shell, which only hides what it stands for.
             let elsewhere = elsewhere.or_else(|| from_cluster(name).filter(|_| !is_script));
             if let Some(says) = elsewhere {
@@ -109,6 +110,13 @@ impl Variables {
             }
         }
     }
+}
+
+/// Whether a `ConfigMap` or a `Secret` may have a text of that name (kubernetes 1.34
+/// apimachinery/pkg/util/validation/validation.go, `IsConfigMapKey`).
+fn is_key(name: &str) -> bool {
+    let is_part = |it: char| it.is_ascii_alphanumeric() || "-_.".contains(it);
+    !name.is_empty() && name.chars().all(is_part)
 }
 
 /// Who may say a variable that the manifest does not: the kubelet those of services, controllers those of

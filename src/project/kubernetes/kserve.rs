@@ -55,6 +55,7 @@ pub(super) fn add<'m>(manifest: &'m Manifest, all: &'m [Manifest], pods: &mut Ve
         return;
     }
     pods.push(Pod {
+        group: manifest.group(),
         name: base_name(manifest),
         namespace: &manifest.namespace,
         spec: runtime.or(predictor).unwrap_or(spec),

@@ -26,6 +26,8 @@ pub(super) struct Pod<'m> {
     pub(super) name: String,
     /// `metadata.namespace` of its document; empty: it has none.
     pub(super) namespace: &'m str,
+    /// The group of the kind of its document; empty: it is one of the core.
+    pub(super) group: &'m str,
     /// The mapping with `containers`.
     pub(super) spec: &'m Node,
     /// `metadata.annotations` of the Pod, else of the document.
@@ -68,6 +70,7 @@ pub(super) fn of(manifest: &Manifest) -> Vec<Pod<'_>> {
         pods.push(Pod {
             name,
             namespace: &manifest.namespace,
+            group: manifest.group(),
             spec,
             annotations: annotations(owner, manifest),
             claims: claims.map(|spec| items(spec, "volumeClaimTemplates")).unwrap_or_default(),

@@ -82,6 +82,8 @@ fn not_asked_for(
     let docker = facts.observation.as_ref().ok().map(|observation| &observation.docker);
     let default = docker.and_then(|docker| docker.default_runtime.as_deref());
     let may_have = default.is_some_and(|runtime| !PLAIN.contains(&runtime));
+    let pod = started.service.pod.as_ref();
+    let may_have = may_have || pod.is_some_and(|pod| pod.is_open);
     if may_have || !asks_for_nothing(hardware) || brings_drivers(facts, started.service) {
         return None;
     }

@@ -20,7 +20,9 @@ static FILE_NOT_COPIED: Rule =
 
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     for lane in facts.plan.lanes.iter().filter(|lane| lane.skipped.is_none()) {
-        for service in needed(facts.project, lane) {
+        // The files of a Pod come with their volume: nothing is copied into it.
+        let needed = needed(facts.project, lane).into_iter();
+        for service in needed.filter(|service| service.pod.is_none()) {
             for mount in &service.mounts {
                 let MountSource::Copied(copied) = &mount.source else { continue };
                 if let Some(finding) = judge(facts, lane, service, (mount, copied)) {

@@ -19,7 +19,8 @@ pub(super) fn refused(
     };
     let known = given.values.iter().filter(|word| word.unknown.is_none());
     let refused = known.filter_map(|word| {
-        let complaint = judged.refused(form, &word.text)?;
+        let may_differ = judged.may_differ || found.is_taken_elsewhere(&word.text);
+        let complaint = Judged { may_differ, ..judged }.refused(form, &word.text)?;
         Some(Spanned::new(complaint, word.place.clone()))
     });
     refused.collect()
@@ -34,8 +35,8 @@ pub(in crate::plan::engine) struct Judged<'a> {
     pub(in crate::plan::engine) numbers: Numbers,
     /// Whether the release is known to have it in the form that it is held against.
     pub(in crate::plan::engine) standing: Standing,
-    /// Whether the table speaks of the release.
-    pub(in crate::plan::engine) is_covered: bool,
+    /// Whether a release that it may be is known to read it otherwise.
+    pub(in crate::plan::engine) may_differ: bool,
 }
 
 impl Judged<'_> {
@@ -48,7 +49,7 @@ impl Judged<'_> {
             return Some(self.beginning(form.takes == Takes::Integer, text));
         }
         // A release between two that differ may read it otherwise.
-        let is_certain = self.standing == Standing::Here || of_grammar && !self.is_covered;
+        let is_certain = self.standing == Standing::Here || of_grammar && !self.may_differ;
         Some(match expected {
             None if is_certain => Complaint::NotANumber { by, value },
             None => Complaint::BadValue { by, value, expected: "a number".to_owned(), is_certain },

@@ -45,7 +45,7 @@ pub(super) fn judge(reading: &mut Reading<'_>) {
         let Known { form: Some(form), standing } = VARIABLES.known(name, release.as_deref()) else {
             continue;
         };
-        let judged = Judged { by: name, numbers: Numbers::Beginning, standing, is_covered: false };
+        let judged = Judged { by: name, numbers: Numbers::Beginning, standing, may_differ: false };
         let complaint = values::of_variable(name, &word, build);
         if let Some(complaint) = complaint.or_else(|| judged.refused(form, &word.text)) {
             reading.complain(complaint, &word.place);

@@ -43,15 +43,16 @@ impl<'a> Reader<'a> {
         self.take_until(|character| character == '\n');
     }
 
-    /// Skips `>`, `>>`, `2>&1` and their files.
-    pub(super) fn redirection(&mut self) -> Result<(), String> {
+    /// Takes `>`, `>>`, `2>&1` and the file; absent: it is read, not written.
+    pub(super) fn redirection(&mut self) -> Result<Option<Raw>, String> {
         if self.rest.starts_with("<<") {
             return Err("a here-document in the script is not read yet".to_owned());
         }
+        let is_written = self.peek() == Some('>');
         self.take_until(|character| !matches!(character, '<' | '>' | '&' | '|'));
         self.skip_blanks();
-        self.word();
-        Ok(())
+        let file = self.word();
+        Ok(Some(file).filter(|_| is_written))
     }
 
     /// One word, up to a blank or an operator outside quotes.
