@@ -475,10 +475,16 @@ impl Service {
         name.is_some_and(|name| OWN_IMAGES.contains(&name))
     }
 
-    /// Whether preflight runs as it, by its name in its Pod or by its image.
+    /// Whether preflight runs as it, by its name in its Pod or by its image, and judges.
     #[must_use]
     pub fn is_preflight(&self) -> bool {
-        self.pod.as_ref().is_some_and(|pod| pod.container == "preflight") || self.has_own_image()
+        let is_named = self.pod.as_ref().is_some_and(|pod| pod.container == "preflight");
+        (is_named || self.has_own_image()) && !self.installs()
+    }
+
+    /// Whether it does no more than to copy preflight into a volume: `preflight install FOLDER`.
+    fn installs(&self) -> bool {
+        self.words().take(2).any(|word| word.value == "install")
     }
 
     /// What makes it wait until `other` has ended well; absent: nothing does.

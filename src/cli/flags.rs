@@ -458,10 +458,9 @@ impl From<Locks> for LockMethod {
 
 /// Where Kubernetes wants the last words of a container of a Pod, if they are wanted.
 fn termination_log(role: Role, environment: &Environment) -> Option<PathBuf> {
-    let is_in_pod = role == Role::Init && environment.is_set(POD);
     let named = environment.value("PREFLIGHT_TERMINATION_LOG");
     let path = PathBuf::from(named.as_deref().unwrap_or("/dev/termination-log"));
-    (is_in_pod && path.is_file()).then_some(path)
+    (role == Role::Init && path.is_file()).then_some(path)
 }
 
 /// A switch as a variable: the flag itself stands for `true`.

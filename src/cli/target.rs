@@ -6,8 +6,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::facts::model;
-use crate::limits::{LONGEST_PROJECT_TEXT, MOST_MANIFESTS};
 use crate::options::{OptionsError, Target};
+use crate::project::load;
 use crate::project::view::local::LocalView;
 use crate::regular_file;
 
@@ -54,7 +54,7 @@ pub(super) fn of(path: Option<&Path>, files: &[PathBuf]) -> Result<Target, Optio
     let path = path.to_path_buf();
     Ok(match metadata.is_dir() {
         true if is_project(&path) => Target::ProjectDirectory(path),
-        true if has_manifests(&path) => Target::ComposeFile(path),
+        true if !has_model(&path) && load::has_manifests(&path) => Target::ComposeFile(path),
         true => Target::Models(path),
         false if is_model(&path) => Target::Models(path),
         false if is_beside_a_model(&path) => Target::Models(folder_of(&path)),
@@ -75,21 +75,8 @@ fn is_project(folder: &Path) -> bool {
     COMPOSE_FILES.iter().any(|name| folder.join(name).is_file())
 }
 
-/// A folder with a manifest of Kubernetes in it, and without what the folder of a model has.
-fn has_manifests(folder: &Path) -> bool {
-    let Ok(entries) = fs_err::read_dir(folder) else { return false };
-    let is_manifest = |path: PathBuf| {
-        let named = path.extension().is_some_and(|it| it == "yaml" || it == "yml");
-        named && regular_file::text(&path, LONGEST_PROJECT_TEXT).is_ok_and(|text| is_told(&text))
-    };
-    let paths = entries.filter_map(Result::ok).map(|entry| entry.path()).take(MOST_MANIFESTS);
-    !folder.join("config.json").is_file() && paths.into_iter().any(is_manifest)
-}
-
-/// Whether a text says in a line of its own what kind of manifest it is.
-fn is_told(text: &str) -> bool {
-    let begins = |key: &str| text.lines().any(|line| line.starts_with(key));
-    begins("apiVersion:") && begins("kind:")
+fn has_model(folder: &Path) -> bool {
+    folder.join("config.json").is_file()
 }
 
 /// A file of a model's folder that is no model by itself: the folder is judged.

@@ -141,7 +141,9 @@ impl LoadError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotFound { .. } => Some("name one with `-f FILE`".to_owned()),
+            Self::NotFound { .. } => {
+                Some("name one, or manifests of Kubernetes, with `-f FILE`".to_owned())
+            }
             Self::Invalid { hint, .. } | Self::Project { hint, .. } => hint.clone(),
             Self::NotSupportedYet { .. } => Some(USE_A_COPY.to_owned()),
             Self::Read { .. } => None,

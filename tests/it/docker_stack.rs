@@ -289,29 +289,13 @@ impl Stack {
     pub(crate) fn assert_llama_is_healthy(&self) -> String {
         let port = self.compose(&["port", "llama", "8080"]).stdout;
         let address = format!("http://{}", port.trim());
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        wait_for("llama-server's /health", || {
-            let answer = runtime.block_on(client.get(format!("{address}/health")).send()).ok()?;
-            (answer.status() == 200).then_some(())
-        });
+        assert_healthy(&address);
         address
     }
 
     /// Waits until the genuine llama-server is healthy, and has it complete a prompt.
     pub(crate) fn assert_llama_serves(&self) {
-        let address = self.assert_llama_is_healthy();
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let completion = runtime.block_on(async {
-            let request = client.post(format!("{address}/v1/completions"));
-            let body = r#"{"prompt": "once upon a time", "max_tokens": 4}"#;
-            let answer = request.header("content-type", "application/json").body(body).send();
-            answer.await?.error_for_status()?.text().await
-        });
-        let completion = completion.expect("llama-server completes");
-        let completion: serde_json::Value = serde_json::from_str(&completion).expect("JSON");
-        assert!(completion["choices"][0]["text"].is_string(), "{completion}");
+        assert_completes(&self.assert_llama_is_healthy());
     }
 
     /// The files below a folder of the project, as paths relative to it.
@@ -333,6 +317,31 @@ impl Drop for Stack {
             outcome(&mut docker(["image", "rm", "--force", &format!("{}:model", self.project)]));
         }
     }
+}
+
+/// Waits until the genuine llama-server at an address says that it is healthy.
+pub(crate) fn assert_healthy(address: &str) {
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    wait_for("llama-server's /health", || {
+        let answer = runtime.block_on(client.get(format!("{address}/health")).send()).ok()?;
+        (answer.status() == 200).then_some(())
+    });
+}
+
+/// Has the genuine llama-server at an address complete a prompt.
+pub(crate) fn assert_completes(address: &str) {
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let completion = runtime.block_on(async {
+        let request = client.post(format!("{address}/v1/completions"));
+        let body = r#"{"prompt": "once upon a time", "max_tokens": 4}"#;
+        let answer = request.header("content-type", "application/json").body(body).send();
+        answer.await?.error_for_status()?.text().await
+    });
+    let completion = completion.expect("llama-server completes");
+    let completion: serde_json::Value = serde_json::from_str(&completion).expect("JSON");
+    assert!(completion["choices"][0]["text"].is_string(), "{completion}");
 }
 
 /// The files below a folder, as paths relative to it; none if there is no such folder.

@@ -180,6 +180,8 @@ mod packages;
 mod page;
 /// Files that an engine uses together.
 mod pairs_of_files;
+/// Pods on real runtimes.
+mod pods;
 /// Who may change what a finding weighs.
 mod policy;
 /// What proxies are told, and whom they pass on to.

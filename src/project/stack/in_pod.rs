@@ -54,17 +54,20 @@ fn names<'p>(services: impl Iterator<Item = &'p Service>) -> BTreeSet<&'p str> {
 fn own_mounts(project: &Project, pod: &str, mounted: &str) -> Vec<Mount> {
     let is_in = |service: &&Service| service.pod.as_ref().is_some_and(|it| it.pod == pod);
     let members = || project.services.iter().filter(is_in);
-    if let Some(own) = members().find(|service| service.is_preflight()) {
-        return own.mounts.clone();
-    }
     let points: BTreeSet<&Path> = mounted
         .lines()
         .filter_map(|line| line.split(' ').nth(4))
         .map(Path::new)
         .filter(|point| *point != Path::new("/"))
         .collect();
+    let is_here = |mount: &&Mount| points.contains(mount.target.as_path());
+    // Of several that are preflight, this is the one that has the most of what is mounted here.
+    let own = members().filter(|service| service.is_preflight()).rev();
+    if let Some(own) = own.max_by_key(|own| own.mounts.iter().filter(is_here).count()) {
+        return own.mounts.clone();
+    }
     let all = members().flat_map(|service| &service.mounts);
-    all.filter(|mount| points.contains(mount.target.as_path())).cloned().collect()
+    all.filter(is_here).cloned().collect()
 }
 
 #[cfg(test)]
@@ -116,6 +119,8 @@ mod tests {
         };
         assert_eq!(targets(vec![engine.clone()]), ["/models"]);
         let own = service("pod/a", "preflight", &["/m"]);
-        assert_eq!(targets(vec![engine, own]), ["/m"]);
+        assert_eq!(targets(vec![engine.clone(), own.clone()]), ["/m"]);
+        let other = service("pod/a", "preflight", &["/models", "/more"]);
+        assert_eq!(targets(vec![engine, own, other]), ["/models", "/more"]);
     }
 }
