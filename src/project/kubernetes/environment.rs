@@ -66,15 +66,31 @@ impl Variables {
         for (key, kind) in [("configMapRef", "ConfigMap"), ("secretRef", "Secret")] {
             let Some(name) = item.get(key).and_then(|node| text(node, "name")) else { continue };
             let Some(held) = contents.get(kind, &name.value, namespace) else {
-                let says = format!("the {kind} `{}`", name.value);
-                self.open = Some(Spanned::new(says, name.place));
+                let says = Spanned::new(format!("the {kind} `{}`", name.value), name.place);
+                if kind == "ConfigMap" {
+                    self.may_be_replaced(&prefix, &says);
+                }
+                self.open = Some(says);
                 continue;
             };
             for (key, value) in &held.texts {
+                let name = format!("{prefix}{key}");
                 let value = Spanned::new(Some(value.value.clone()), value.place.clone());
-                self.known.insert(format!("{prefix}{key}"), value);
+                self.elsewhere.shift_remove(&name);
+                self.known.insert(name, value);
             }
         }
+    }
+
+    /// A source that is not known may say anew what those before it said: as defaults and what differs
+    /// from them do. Secrets hold what no other source has.
+    fn may_be_replaced(&mut self, prefix: &str, says: &Spanned<String>) {
+        let (replaced, kept) = std::mem::take(&mut self.known)
+            .into_iter()
+            .partition(|(name, _)| name.starts_with(prefix));
+        self.known = kept;
+        let replaced: IndexMap<_, _> = replaced;
+        self.elsewhere.extend(replaced.into_keys().map(|name| (name, says.clone())));
     }
 
     fn take(

@@ -104,6 +104,12 @@ fn can_be(text: &str) -> bool {
     text.contains("apiVersion") && text.contains("kind")
 }
 
+/// Whether a text that cannot be read is meant as a Compose file, whatever is written in it.
+fn is_of_compose(text: &str) -> bool {
+    let begins = |key: &str| text.lines().any(|line| line.starts_with(key));
+    begins("services:") && !begins("apiVersion:")
+}
+
 fn collect(
     folder: &Path,
     local: &Path,
@@ -149,11 +155,16 @@ fn documents(
         if folders && !can_be(&file.text) {
             continue;
         }
-        let parsed = parse::parse_by(Rules::Json, file.source, &file.text, &mut room);
-        let parsed = parsed.map_err(|fault| match templates::first(&file.text, file.source) {
-            Some(place) if can_be(&file.text) => templates::refusal(&place),
-            Some(_) | None => fault,
-        })?;
+        let parsed = match parse::parse_by(Rules::Json, file.source, &file.text, &mut room) {
+            Ok(parsed) => parsed,
+            // Whoever reads Compose files says what is wrong with one.
+            Err(_) if !folders && is_of_compose(&file.text) => return Ok(None),
+            Err(fault) => {
+                let place = templates::first(&file.text, file.source);
+                let place = place.filter(|_| can_be(&file.text));
+                return Err(place.map_or(fault, |place| templates::refusal(&place)));
+            }
+        };
         let mut has_one = false;
         for document in parsed {
             let root = document.root;
