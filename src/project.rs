@@ -11,6 +11,8 @@ mod kubernetes;
 pub mod load;
 mod memory_limit;
 pub mod mounts;
+pub mod own_container;
+pub mod probes;
 pub mod secrets;
 mod shared_memory;
 pub mod stack;
@@ -27,6 +29,7 @@ pub use self::dialect::{Dialect, Words};
 pub use self::hardware::{DeviceRequest, Hardware};
 pub use self::health_timing::HealthTiming;
 pub use self::memory_limit::MemoryLimit;
+pub use self::probes::Probes;
 pub use self::shared_memory::SharedMemory;
 
 use crate::path::{HostPath, ServicePath};
@@ -168,6 +171,8 @@ pub struct InPod {
     pub stage: Stage,
     /// Whether a controller may add to it what is not written.
     pub is_open: bool,
+    /// What the kubelet asks it.
+    pub probes: Probes,
 }
 
 /// When a container of a Pod runs.

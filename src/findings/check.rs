@@ -13,6 +13,7 @@ pub mod model;
 pub mod mounts;
 mod nearby;
 pub mod own_files;
+pub mod pods;
 pub mod project;
 pub mod proof;
 mod rule;
@@ -69,6 +70,7 @@ pub static CHECKS: &[&Check] = &[
     &engine::environment::CHECK,
     &engine::quotes::CHECK,
     &waiting::CHECK,
+    &pods::gate::CHECK,
     &wiring::calls::CHECK,
     &wiring::ports::CHECK,
     &wiring::listened_twice::CHECK,

@@ -12,6 +12,7 @@ mod kuberay;
 mod manifest;
 mod mounts;
 mod pods;
+mod probes;
 mod quantity;
 mod templates;
 

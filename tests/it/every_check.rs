@@ -4,6 +4,7 @@
 //! check about, each file only where it is needed:
 //!
 //! - `compose.yaml`: the project, in place of the quickstart's.
+//! - `pod.yaml`: a manifest of Kubernetes, which `run.sh` names.
 //! - `hub`, `docker.json`, `engine.json`: a hub, a Docker Engine and an inference engine, see
 //!   [`stand_ins`]. Their addresses are in `HF_ENDPOINT`, `DOCKER_HOST` and `ENGINE`.
 //! - `mirror`: an empty file. `HF_ENDPOINT` is then a mirror that redirects to the hub for files, and
@@ -49,6 +50,9 @@ fn told(id: &str, folder: &Path) -> Result<String, String> {
     let mut sandbox = Sandbox::quickstart();
     if let Some(compose) = read("compose.yaml") {
         sandbox = sandbox.file("compose.yaml", compose);
+    }
+    if let Some(pod) = read("pod.yaml") {
+        sandbox = sandbox.file("pod.yaml", pod);
     }
     let stand_ins = StandIns::of(folder, sandbox.path());
     let addresses = stand_ins.addresses();
@@ -169,6 +173,7 @@ fn every_snapshot_is_of_a_check_and_nothing_lies_beside_it_that_is_not_read() {
         "engine.json",
         "hub",
         "mirror",
+        "pod.yaml",
         "run.sh",
         "told.txt",
     ];

@@ -70,7 +70,7 @@ fn lanes(path: &Path) -> String {
 #[test]
 fn every_manifest_has_the_lanes_that_it_has() {
     let found = manifests();
-    assert!(found.len() >= 62, "{}", found.len());
+    assert!(found.len() >= 65, "{}", found.len());
     let table: String =
         found.iter().map(|(name, path)| format!("## {name}\n{}", lanes(path))).collect();
     let path = folder().join("lanes.txt");
@@ -293,6 +293,27 @@ fn kserve_brings_models_to_engines_and_not_to_servers_of_other_kinds() {
     assert!(!said.contains("error["), "{said}");
 }
 
+/// The rules that are told of a manifest of the table, among those that are asked for.
+fn rules(name: &str, asked: &[&str]) -> Vec<String> {
+    let path = folder().join(format!("{name}.yaml"));
+    let run = run(&path, &["--offline", "--format", "json", "--allow-unknown"]);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    let ids = report["findings"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap());
+    ids.filter(|id| asked.contains(id)).map(str::to_owned).collect()
+}
+
+#[test]
+fn preflight_in_a_pod_gates_as_an_init_container_or_as_the_engine_s_parent() {
+    let told = |name: &str| rules(name, &["init-does-not-gate"]);
+    for name in ["preflight-beside", "preflight-sidecar"] {
+        assert_eq!(told(name), ["init-does-not-gate"], "{name}");
+    }
+    for (name, _) in manifests().iter().filter(|(name, _)| !name.starts_with("preflight-")) {
+        assert_eq!(told(name), Vec::<String>::new(), "{name}");
+    }
+    assert_eq!(told("preflight-exec"), Vec::<String>::new());
+}
+
 #[test]
 fn kubernetes_takes_the_manifests() {
     let Some(python) = judge::named("PREFLIGHT_TEST_KUBERNETES_VALIDATE") else { return };
@@ -317,7 +338,7 @@ proptest! {
     /// Lines taken away, doubled and cut: an error, or lanes, and never a crash.
     #[test]
     fn whatever_becomes_of_a_manifest_it_is_judged_or_refused(
-        name in 0..62_usize,
+        name in 0..65_usize,
         kept in subsequence((0..60_usize).collect::<Vec<_>>(), 30..60),
         doubled in 0..60_usize,
         cut in 0..200_usize,

@@ -1,7 +1,7 @@
 //! The Pods of a document: every mapping with a list of containers, at any depth.
 
 use super::manifest::Manifest;
-use super::{items, text};
+use super::{items, probes, text};
 use crate::project::compose::tree::Node;
 use crate::project::{InPod, Stage};
 use crate::source_map::Spanned;
@@ -198,6 +198,7 @@ impl Member<'_> {
             container: self.name.to_owned(),
             stage: self.stage,
             is_open: pod.is_open,
+            probes: probes::of(self.node),
         }
     }
 

@@ -74,13 +74,14 @@ fn own_mounts(project: &Project, pod: &str, mounted: &str) -> Vec<Mount> {
 mod tests {
     use super::*;
     use crate::path::ServicePath;
-    use crate::project::{InPod, MountSource, Stage};
+    use crate::project::{InPod, MountSource, Probes, Stage};
     use crate::source_map::{Place, Spanned};
 
     fn service(pod: &str, container: &str, targets: &[&str]) -> Service {
         let mut service = Service::named(Spanned::nowhere(format!("{pod}/{container}")));
         let (pod, container) = (pod.to_owned(), container.to_owned());
-        service.pod = Some(InPod { pod, container, stage: Stage::Main, is_open: false });
+        let probes = Probes::default();
+        service.pod = Some(InPod { pod, container, stage: Stage::Main, is_open: false, probes });
         let mount = |target: &&str| Mount {
             source: MountSource::Volume { name: "models".to_owned(), subpath: None },
             target: ServicePath::new(*target),

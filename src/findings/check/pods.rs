@@ -1,0 +1,4 @@
+//! What is true of Pods alone: who runs before whom, what is in a volume that is new with every Pod, what
+//! the kubelet asks.
+
+pub mod gate;
