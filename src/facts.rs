@@ -29,6 +29,7 @@ use crate::plan::engine::Part;
 use crate::plan::lanes::{Artifact, Cached, Lane, Plan};
 use crate::project::docker::{DockerError, Observation};
 use crate::project::mounts::Standpoint;
+use crate::project::rooms::Room;
 use crate::project::stack::{Difference, Stack, Withheld};
 use crate::project::{Dialect, Mount, Project};
 use crate::source::Source;
@@ -104,6 +105,8 @@ pub struct LaneFacts {
     /// What its services, and those that they wait for, mount of the host; and whatever mounts the
     /// same.
     pub binds: Vec<BindFacts>,
+    /// How much the volumes may hold that are empty when its Pod starts, as far as that is known.
+    pub rooms: Vec<Room>,
     /// What its source holds, and what came of bringing it.
     pub source: SourceFacts,
     /// What is known about the content of its files: of all that `preflight.lock` pins, else of
@@ -206,6 +209,7 @@ impl LaneFacts {
             artifacts: Vec::new(),
             cached: Vec::new(),
             binds: Vec::new(),
+            rooms: Vec::new(),
             source: SourceFacts::default(),
             proofs: Vec::new(),
             memory: None,

@@ -13,6 +13,7 @@ mod memory_limit;
 pub mod mounts;
 pub mod own_container;
 pub mod probes;
+pub mod rooms;
 pub mod secrets;
 mod shared_memory;
 pub mod stack;
@@ -301,6 +302,8 @@ pub enum VolumeKind {
     Engine,
     /// What is in it outlives the Pods that mount it.
     Claim,
+    /// It is made for its Pod and gone with it; who makes it may put something in it.
+    Ephemeral,
     /// It is empty when its Pod starts, and gone with it.
     Empty {
         /// The most bytes that may be in it.
@@ -308,6 +311,20 @@ pub enum VolumeKind {
         /// Whether they are in memory.
         in_memory: bool,
     },
+}
+
+impl VolumeKind {
+    /// Whether nothing is in it when its Pod starts.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        matches!(self, Self::Empty { .. })
+    }
+
+    /// Whether what is in it is gone with its Pod.
+    #[must_use]
+    pub fn ends_with_pod(&self) -> bool {
+        self.is_new() || *self == Self::Ephemeral
+    }
 }
 
 /// An edge of `depends_on`.

@@ -35,6 +35,7 @@ use crate::plan::engine::Part;
 use crate::plan::lanes::{Artifact, Choice, Lane, Plan};
 use crate::progress::Progress;
 use crate::project::mounts::Standpoint;
+use crate::project::rooms;
 use crate::project::stack::Stack;
 
 pub use self::ask::ask;
@@ -55,6 +56,8 @@ pub async fn look(
     let looks = plan.lanes.iter().map(|lane| {
         let mut facts = LaneFacts::of(lane.clone(), options.role);
         facts.binds = binds::of_lane(lane, &stack.project, &binds);
+        let service = lane.services.first().and_then(|name| stack.project.service(name));
+        facts.rooms = service.map(|it| rooms::of(&stack.project, it)).unwrap_or_default();
         facts.source.endpoint.clone_from(&options.hub.endpoint);
         facts.source.withheld.clone_from(&stack.withheld);
         facts.source.pinning = pinning(lane, lock);

@@ -70,7 +70,7 @@ fn lanes(path: &Path) -> String {
 #[test]
 fn every_manifest_has_the_lanes_that_it_has() {
     let found = manifests();
-    assert!(found.len() >= 65, "{}", found.len());
+    assert!(found.len() >= 72, "{}", found.len());
     let table: String =
         found.iter().map(|(name, path)| format!("## {name}\n{}", lanes(path))).collect();
     let path = folder().join("lanes.txt");
@@ -105,6 +105,8 @@ fn no_manifest_is_told_an_error_but_that_its_files_cannot_be_seen() {
         let expected: &[&str] = match name.as_str() {
             "not-mounted" => &["model-path-not-mounted"],
             "no-engine" | "lookalikes" | "script-sums" => &["no-lane"],
+            "volume-not-shared" => &["volume-not-shared"],
+            "probe-elsewhere" => &["health-check-asks-nobody"],
             _ => &[],
         };
         assert_eq!(ids, expected, "{name}");
@@ -314,6 +316,45 @@ fn preflight_in_a_pod_gates_as_an_init_container_or_as_the_engine_s_parent() {
     assert_eq!(told("preflight-exec"), Vec::<String>::new());
 }
 
+/// The manifests of the table of which a rule is told.
+fn manifests_of(rule: &str) -> Vec<String> {
+    let names = manifests().into_iter().map(|(name, _)| name);
+    names.filter(|name| !rules(name, &[rule]).is_empty()).collect()
+}
+
+#[test]
+fn what_is_true_of_pods_alone_is_told_of_those_that_have_it() {
+    for (rule, expected) in [
+        ("volume-not-shared", &["preflight-blind", "volume-not-shared"][..]),
+        ("emptydir-too-small", &[]),
+        ("probe-kills-download", &["probe-impatient"]),
+        ("health-check-asks-nobody", &["probe-elsewhere"]),
+        ("health-check-impatient", &[]),
+    ] {
+        assert_eq!(manifests_of(rule), expected, "{rule}");
+    }
+}
+
+#[test]
+fn a_cache_that_is_gone_with_its_pod_is_a_note_and_one_in_the_container_a_warning() {
+    let pod = |volume: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n  containers:\n    - {{name: v, image: \
+             'vllm/vllm-openai:v0.12.0', args: [Qwen/Qwen3-8B], volumeMounts: [{{name: c, mountPath: \
+             /root/.cache/huggingface}}]}}\n  volumes: [{{name: c, {volume}}}]\n"
+        )
+    };
+    let said = told(pod("emptyDir: {}"), &[]);
+    assert!(said.contains("note[cache-not-mounted]"), "{said}");
+    assert!(said.contains("in the volume `c` that is gone with its Pod"), "{said}");
+    for volume in ["persistentVolumeClaim: {claimName: c}", "hostPath: {path: /c}"] {
+        let said = told(pod(volume), &[]);
+        assert!(!said.contains("cache-not-mounted"), "{said}");
+    }
+    let other = pod("emptyDir: {}").replace("/root/.cache/huggingface", "/elsewhere");
+    assert!(told(other, &[]).contains("warning[cache-not-mounted]"));
+}
+
 #[test]
 fn kubernetes_takes_the_manifests() {
     let Some(python) = judge::named("PREFLIGHT_TEST_KUBERNETES_VALIDATE") else { return };
@@ -338,7 +379,7 @@ proptest! {
     /// Lines taken away, doubled and cut: an error, or lanes, and never a crash.
     #[test]
     fn whatever_becomes_of_a_manifest_it_is_judged_or_refused(
-        name in 0..65_usize,
+        name in 0..72_usize,
         kept in subsequence((0..60_usize).collect::<Vec<_>>(), 30..60),
         doubled in 0..60_usize,
         cut in 0..200_usize,
@@ -424,4 +465,29 @@ fn in_a_pod_the_engines_of_other_pods_are_left_to_their_own() {
     let run = sandbox.run(&["-f", "pod.yaml"]);
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     assert!(run.stderr.ends_with("1 of 1 lane, 1 skipped\n"), "{}", run.stderr);
+}
+
+#[test]
+fn in_a_pod_a_volume_that_is_too_small_for_its_model_is_told() {
+    let limits = "resources: {limits: {memory: 100Ki}}, volumeMounts";
+    for (volume, mounts, expected) in [
+        ("emptyDir: {sizeLimit: 100Ki}", "volumeMounts", "the kubelet evicts a Pod that has more"),
+        ("emptyDir: {medium: Memory, sizeLimit: 100Ki}", "volumeMounts", "no more can be written"),
+        ("emptyDir: {medium: Memory}", limits, "its Pod may have 200.0 KiB of that in all"),
+    ] {
+        let sandbox = pod_with_preflight(Sandbox::quickstart(), "");
+        let text = fs_err::read_to_string(sandbox.path().join("pod.yaml")).unwrap();
+        let text = text.replace("emptyDir: {}", volume).replace("volumeMounts", mounts);
+        let run = sandbox.file("pod.yaml", text).run(&["-f", "pod.yaml"]);
+        assert!(run.stderr.contains("emptydir-too-small"), "{}", run.stderr);
+        assert!(run.stderr.contains(expected), "{volume}: {}", run.stderr);
+    }
+    let sandbox = pod_with_preflight(Sandbox::quickstart(), "");
+    let text = fs_err::read_to_string(sandbox.path().join("pod.yaml")).unwrap();
+    for volume in ["emptyDir: {sizeLimit: 1Mi}", "emptyDir: {medium: Memory}"] {
+        let sandbox = pod_with_preflight(Sandbox::quickstart(), "");
+        let text = text.replace("emptyDir: {}", volume);
+        let run = sandbox.file("pod.yaml", text).run(&["-f", "pod.yaml"]);
+        assert_eq!(run.code, Some(0), "{volume}: {}", run.stderr);
+    }
 }

@@ -1,5 +1,6 @@
 //! Lanes whose engines name a repository, and take it from a cache of the hub or from the hub.
 
+pub mod emptied;
 mod misplaced;
 mod unwritable;
 

@@ -2,3 +2,6 @@
 //! the kubelet asks.
 
 pub mod gate;
+pub mod probes;
+pub mod room;
+pub mod shared;

@@ -119,7 +119,7 @@ fn mounted(
         mounts.push(said.volume(&name));
     } else if volume.get("ephemeral").is_some() {
         let name = format!("{}:{name}", pod.name);
-        volumes.add(&name, VolumeKind::Empty { most: None, in_memory: false }, &volume.place);
+        volumes.add(&name, VolumeKind::Ephemeral, &volume.place);
         mounts.push(said.volume(&name));
     } else if let Some(texts) = texts(pod, volume, contents) {
         copied(&texts, said, mounts);

@@ -14,7 +14,7 @@ use crate::source_map::Spanned;
 pub static CHECK: Check =
     Check { rules: &[&HEALTH_ASKS_NOBODY, &HEALTH_MISSING], run: Run::Project(run) };
 
-static HEALTH_ASKS_NOBODY: Rule = Rule::error(
+pub(in crate::findings::check) static HEALTH_ASKS_NOBODY: Rule = Rule::error(
     "health-check-asks-nobody",
     ExitCode::Lane,
     include_str!("rules/health-check-asks-nobody.md"),
@@ -88,7 +88,7 @@ fn asks_nobody(
 }
 
 /// The port of its own container that a check asks; absent: it asks none, or several.
-pub(super) fn asked(words: &str) -> Option<u16> {
+pub(in crate::findings::check) fn asked(words: &str) -> Option<u16> {
     let is_own = |target: &Target| is_loopback(&target.host);
     let targets: Vec<Target> = Target::all_in(words).into_iter().filter(is_own).collect();
     let first = targets.first()?.port;

@@ -16,14 +16,14 @@ use crate::source_map::Place;
 /// Health checks of engines that load for long.
 pub static CHECK: Check = Check { rules: &[&IMPATIENT], run: Run::Together(run) };
 
-static IMPATIENT: Rule = Rule::warning(
+pub(in crate::findings::check) static IMPATIENT: Rule = Rule::warning(
     "health-check-impatient",
     ExitCode::Lane,
     include_str!("rules/health-check-impatient.md"),
 );
 
 /// Bytes of a second: more than most disks and networks give for long.
-const RATE: u64 = 1_000_000_000;
+pub(in crate::findings::check) const RATE: u64 = 1_000_000_000;
 
 /// The label by which the containers are known that `willfarrell/autoheal` restarts.
 const RESTARTED: (&str, &str) = ("autoheal", "true");
@@ -79,7 +79,7 @@ fn fails_while_loading<'a>(
 }
 
 /// Whether a check that is not answered, or with an error, has failed.
-fn is_strict(words: &str) -> bool {
+pub(in crate::findings::check) fn is_strict(words: &str) -> bool {
     let mut split = words.split_whitespace();
     let is_forgiven = ["|| true", "|| exit 0", "|| :"].iter().any(|end| words.contains(end));
     let is_curl = split.clone().any(|word| word.rsplit('/').next() == Some("curl"));

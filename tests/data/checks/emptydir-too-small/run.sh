@@ -1,0 +1,1 @@
+preflight fetch -f pod.yaml
