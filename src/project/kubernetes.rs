@@ -52,9 +52,11 @@ pub(in crate::project) fn project(
     let mut services = Vec::new();
     let mut document = Map::new();
     let mut names: HashSet<String> = HashSet::new();
-    for manifest in &manifests.documents {
+    let all = &manifests.documents;
+    let merged: Vec<Option<Node>> = all.iter().map(|it| kserve::merged::pod(it, all)).collect();
+    for (manifest, merged) in all.iter().zip(&merged) {
         let mut pods = pods::of(manifest);
-        kserve::add(manifest, &manifests.documents, &mut pods);
+        kserve::add(manifest, merged.as_ref(), &mut pods);
         for pod in &mut pods {
             pod.name = unused(&pod.name, &manifest.namespace, &mut names);
             add(pod, &contents, &mut volumes, (&mut services, &mut document));

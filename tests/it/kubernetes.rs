@@ -70,7 +70,7 @@ fn lanes(path: &Path) -> String {
 #[test]
 fn every_manifest_has_the_lanes_that_it_has() {
     let found = manifests();
-    assert!(found.len() >= 72, "{}", found.len());
+    assert!(found.len() >= 74, "{}", found.len());
     let table: String =
         found.iter().map(|(name, path)| format!("## {name}\n{}", lanes(path))).collect();
     let path = folder().join("lanes.txt");
@@ -356,6 +356,24 @@ fn a_cache_that_is_gone_with_its_pod_is_a_note_and_one_in_the_container_a_warnin
 }
 
 #[test]
+fn what_an_inference_service_says_goes_over_what_its_runtime_says() {
+    let path = folder().join("kserve-merged.yaml");
+    let plan = run(&path, &["plan", "--format", "json"]);
+    let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
+    let lane = |name: &str| {
+        let mut lanes = plan["lanes"].as_array().unwrap().iter();
+        lanes.find(|lane| lane["name"] == name).cloned().unwrap().to_string()
+    };
+    let merged = lane("inferenceservice/coder/kserve_container");
+    assert!(merged.contains("coder") && !merged.contains("{{"), "{merged}");
+    let two = fs_err::read_to_string(&path).unwrap().replace("nvidia.com/gpu: \"2\"", "cpu: 2");
+    assert!(!told(two.clone(), &[]).contains("error["), "{}", told(two, &[]));
+    let wrong = fs_err::read_to_string(&path).unwrap().replace("--max-model-len=8192", "--modl=x");
+    let said = told(wrong, &[]);
+    assert!(said.contains("--modl") && said.contains("inferenceservice/coder"), "{said}");
+}
+
+#[test]
 fn kubernetes_takes_the_manifests() {
     let Some(python) = judge::named("PREFLIGHT_TEST_KUBERNETES_VALIDATE") else { return };
     let is_own = |name: &str| {
@@ -379,7 +397,7 @@ proptest! {
     /// Lines taken away, doubled and cut: an error, or lanes, and never a crash.
     #[test]
     fn whatever_becomes_of_a_manifest_it_is_judged_or_refused(
-        name in 0..72_usize,
+        name in 0..74_usize,
         kept in subsequence((0..60_usize).collect::<Vec<_>>(), 30..60),
         doubled in 0..60_usize,
         cut in 0..200_usize,

@@ -1,12 +1,14 @@
 //! Models that KServe brings before its containers start: into `/mnt/models` (kserve 0.16
 //! pkg/constants/constants.go, `DefaultModelLocalMountPath`), from where the document says.
 
+pub(super) mod merged;
+
 use std::path::PathBuf;
 
 use super::manifest::Manifest;
 use super::mounts::Volumes;
-use super::pods::{Member, Pod, base_name};
-use super::{at, find, items, text};
+use super::pods::{self, Member, Pod, base_name};
+use super::{at, items, text};
 use crate::path::ServicePath;
 use crate::project::compose::tree::Node;
 use crate::project::{Mount, MountSource, Service, VolumeKind};
@@ -17,6 +19,9 @@ const FOLDER: &str = "/mnt/models";
 
 /// The formats of models that an engine serves; its others (`sklearn`, `onnx`) are for servers of other kinds.
 const FORMATS: [&str; 5] = ["huggingface", "vllm", "sglang", "gguf", "safetensors"];
+
+/// What says of a model that it is brought there.
+const BROUGHT: [&str; 3] = ["storageUri", "storageUris", "storage"];
 
 /// The group of its kinds.
 const GROUP: &str = "serving.kserve.io";
@@ -31,8 +36,8 @@ pub(super) struct Model {
 }
 
 /// Adds what is known of the model of a document's Pods, and a Pod where the document has none of its
-/// own.
-pub(super) fn add<'m>(manifest: &'m Manifest, all: &'m [Manifest], pods: &mut Vec<Pod<'m>>) {
+/// own: `merged`, if its runtime is among the documents.
+pub(super) fn add<'m>(manifest: &'m Manifest, merged: Option<&'m Node>, pods: &mut Vec<Pod<'m>>) {
     if manifest.group() != GROUP {
         return;
     }
@@ -41,29 +46,29 @@ pub(super) fn add<'m>(manifest: &'m Manifest, all: &'m [Manifest], pods: &mut Ve
     for pod in pods.iter_mut() {
         pod.model = Some(Model { container: main(pod), uri: uri.clone() });
     }
-    let Some(uri) = uri.filter(|_| pods.is_empty()) else { return };
-    let Some(spec) = spec else { return };
+    let Some(spec) = spec.filter(|_| pods.is_empty()) else { return };
+    if uri.is_none() && merged.is_none() {
+        return;
+    }
     let predictor = at(spec, &["predictor", "model"]);
-    let runtime = predictor
-        .and_then(|model| text(model, "runtime"))
-        .and_then(|name| find(all, &["ServingRuntime", "ClusterServingRuntime"], &name.value));
-    let runtime = runtime.and_then(|runtime| runtime.root.get("spec"));
     let format = predictor.and_then(named_format);
     let is_of_language =
         |format: Spanned<String>| FORMATS.contains(&format.value.to_lowercase().as_str());
-    if runtime.is_none() && !format.is_none_or(is_of_language) {
+    if merged.is_none() && !format.is_none_or(is_of_language) {
         return;
     }
+    let is_brought =
+        predictor.is_none_or(|model| BROUGHT.iter().any(|key| model.get(key).is_some()));
     pods.push(Pod {
         group: manifest.group(),
         name: base_name(manifest),
         namespace: &manifest.namespace,
-        spec: runtime.or(predictor).unwrap_or(spec),
-        annotations: Vec::new(),
+        spec: merged.or(predictor).unwrap_or(spec),
+        annotations: pods::annotations(None, manifest),
         claims: &[],
         is_open: true,
-        model: Some(Model { container: None, uri: Some(uri) }),
-        alone: if runtime.is_none() { predictor.or(Some(spec)) } else { None },
+        model: is_brought.then_some(Model { container: None, uri }),
+        alone: if merged.is_none() { predictor.or(Some(spec)) } else { None },
     });
 }
 

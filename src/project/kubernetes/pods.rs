@@ -147,7 +147,11 @@ fn label(route: &[String]) -> Option<String> {
     (!label.is_empty()).then_some(label)
 }
 
-fn annotations<'m>(owner: Option<&'m Node>, manifest: &'m Manifest) -> Vec<(&'m str, &'m Node)> {
+/// The annotations of a Pod below `owner`, and of its document where the Pod has no such.
+pub(super) fn annotations<'m>(
+    owner: Option<&'m Node>,
+    manifest: &'m Manifest,
+) -> Vec<(&'m str, &'m Node)> {
     let of = |node: &'m Node| {
         let found = super::at(node, &["metadata", "annotations"]).and_then(Node::as_mapping);
         let entries = found.into_iter().flatten();
