@@ -5,6 +5,7 @@ mod environment;
 mod flags;
 mod manual;
 mod outputs;
+pub mod provider;
 mod target;
 mod terminal;
 mod variables;
@@ -218,6 +219,11 @@ impl Cli {
     /// Parses the process's command line; prints help and ends the process where clap does.
     #[must_use]
     pub fn from_command_line() -> Self {
+        Self::parsed(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// Parses the words of a command line, the name of the program before them.
+    fn parsed(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let command = Self::command().mut_args(|argument| {
             let argument = argument.hide_env_values(true);
             // Compose passes on as empty what `.env` sets to nothing.
@@ -227,11 +233,10 @@ impl Cli {
                 false => argument,
             }
         });
-        let matches = command.clone().try_get_matches();
-        let matches = matches.unwrap_or_else(|error| variables::named(error, &command).exit());
+        let matches = command.clone().try_get_matches_from(words);
+        let matches = matches.map_err(|error| variables::named(error, &command))?;
         let set = variables::set(&command, &matches);
-        let cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-        Self { variables: set, ..cli }
+        Ok(Self { variables: set, ..Self::from_arg_matches(&matches)? })
     }
 
     /// What to log.

@@ -321,7 +321,7 @@ fn gate(project: &Project, sources: &SourceMap) -> Result<Option<String>, ByHand
         variables.any(|variable| variable.name == IMAGE_VARIABLE)
     };
     let name = service.name.value.clone();
-    if service.has_own_image() || is_named(service) {
+    if service.has_own_image() || service.has_own_provider() || is_named(service) {
         return Ok(Some(name));
     }
     let place = service.name.place.span.map(|span| sources.location(span));

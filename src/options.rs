@@ -1,5 +1,8 @@
 //! What a run needs, already valid. Made from the command line by [`crate::cli`].
 
+mod docker;
+pub mod provider;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::num::NonZeroU64;
@@ -13,6 +16,8 @@ use crate::cards::Cards;
 use crate::deadline::Deadline;
 use crate::path::{HostPath, LocalPath};
 use crate::suggest;
+
+pub use docker::DockerOptions;
 
 /// The subcommands, for whoever mistypes one: what is none of them is a PATH.
 pub(crate) const COMMANDS: [&str; 15] = [
@@ -218,6 +223,8 @@ pub struct ProjectOptions {
     pub reach: Reach,
     /// Whether a key that Docker Compose does not know is only told: where a newer one may know it.
     pub keeps_unknown_keys: bool,
+    /// The service whose provider this process is, called by Docker Compose; absent: nobody's.
+    pub provider_of: Option<String>,
 }
 
 /// How a path of a project is opened.
@@ -316,26 +323,6 @@ pub enum LockMethod {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
-/// How to reach the Docker Engine.
-#[derive(Debug, Clone)]
-pub struct DockerOptions {
-    /// `DOCKER_HOST`; absent: as the context says.
-    pub host: Option<String>,
-    /// `DOCKER_CONTEXT`; absent: the one that the configuration names.
-    pub context: Option<String>,
-    /// The folder of the Docker CLI, with its contexts; absent: there are none.
-    pub configuration: Option<PathBuf>,
-    /// The folder with `ca.pem`, `cert.pem` and `key.pem`, if the Docker of no context is asked with
-    /// TLS.
-    pub certificates: Option<PathBuf>,
-    /// When it is asked no more; absent: when it has taken too long by itself.
-    pub deadline: Option<Deadline>,
-    /// False: Docker is not asked at all.
-    pub enabled: bool,
-    /// The id of the container that this process runs in, if its own files tell.
-    pub container: Option<String>,
-}
-
 /// Where relative names start, and where a program that reads a report starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Base {
@@ -399,7 +386,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// How progress is shown on standard error.
+/// How progress is shown on standard error, and to Docker Compose on standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProgressStyle {
     /// Bars.
@@ -408,6 +395,8 @@ pub enum ProgressStyle {
     Plain,
     /// One JSON object a line.
     Json,
+    /// Messages of a provider to Docker Compose.
+    Messages,
     /// Nothing.
     None,
 }
@@ -503,22 +492,6 @@ impl Format {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.0
-    }
-}
-
-impl DockerOptions {
-    /// The Docker that listens where nothing else is said.
-    #[must_use]
-    pub fn default_socket() -> Self {
-        Self {
-            host: None,
-            context: None,
-            configuration: None,
-            certificates: None,
-            deadline: None,
-            enabled: true,
-            container: None,
-        }
     }
 }
 

@@ -33,6 +33,7 @@ pub use self::memory_limit::MemoryLimit;
 pub use self::probes::Probes;
 pub use self::shared_memory::SharedMemory;
 
+use crate::options::provider;
 use crate::path::{HostPath, ServicePath};
 use crate::source_map::{Place, SourceId, Span, Spanned};
 
@@ -135,6 +136,8 @@ pub struct Service {
     pub depends_on: Vec<Dependency>,
     /// What Docker does when it has ended, as `restart` says it (`on-failure:3`), whoever says it.
     pub restart: Option<Spanned<String>>,
+    /// The program that Compose calls in place of making containers of it, as `provider.type` says it.
+    pub provider: Option<Spanned<String>>,
     /// What is known to be there of what its words may mean by a relative path.
     pub present: Vec<ServicePath>,
     /// `working_dir`.
@@ -390,6 +393,15 @@ impl Project {
         self.service("preflight").or_else(own)
     }
 
+    /// Whether who has this edge is started only after `edge.service` has ended well. Compose calls a provider
+    /// to its end before it makes a container of those that depend on it, and makes none if it fails,
+    /// whatever their edges say (docker/compose 2.40.3 pkg/compose/convergence.go).
+    #[must_use]
+    pub fn gates(&self, edge: &Dependency) -> bool {
+        let has_ended = edge.required && edge.condition == COMPLETED;
+        has_ended || self.service(&edge.service).is_some_and(Service::has_own_provider)
+    }
+
     /// Where the value at `route` of `x-preflight` is written.
     #[must_use]
     pub fn extension_place(&self, route: &[&str]) -> Option<&Place> {
@@ -475,6 +487,7 @@ impl Service {
             root_reads_all: true,
             depends_on: Vec::new(),
             restart: None,
+            provider: None,
             present: Vec::new(),
             working_dir: None,
             ports: Vec::new(),
@@ -497,16 +510,22 @@ impl Service {
         name.is_some_and(|name| OWN_IMAGES.contains(&name))
     }
 
-    /// Whether preflight runs as it, by its name in its Pod or by its image, and judges.
+    /// Whether preflight runs as it, by its name in its Pod, by its image or as its provider, and judges.
     #[must_use]
     pub fn is_preflight(&self) -> bool {
         let is_named = self.pod.as_ref().is_some_and(|pod| pod.container == "preflight");
-        (is_named || self.has_own_image()) && !self.installs()
+        (is_named || self.has_own_image() || self.has_own_provider()) && !self.installs()
     }
 
     /// Whether it does no more than to copy preflight into a volume: `preflight install FOLDER`.
     fn installs(&self) -> bool {
         self.words().take(2).any(|word| word.value == "install")
+    }
+
+    /// Whether Compose calls preflight for it, on the machine that Compose runs on.
+    #[must_use]
+    pub fn has_own_provider(&self) -> bool {
+        self.provider.as_ref().is_some_and(|provider| provider.value == provider::TYPE)
     }
 
     /// What makes it wait until `other` has ended well; absent: nothing does.

@@ -10,6 +10,7 @@ pub mod init;
 pub mod json;
 pub mod lock;
 pub mod logging;
+pub mod messages;
 pub mod picture;
 pub mod plan;
 pub mod progress;

@@ -438,6 +438,7 @@ impl Flags {
             switched_on: BTreeSet::new(),
             reach: Reach::Directly,
             keeps_unknown_keys,
+            provider_of: None,
             working_directory: environment.working_directory.clone(),
             environment: match role {
                 Role::Init => environment.of_the_project_alone(),
@@ -464,7 +465,7 @@ fn termination_log(role: Role, environment: &Environment) -> Option<PathBuf> {
 }
 
 /// A switch as a variable: the flag itself stands for `true`.
-fn switch(text: &str) -> Result<bool, String> {
+pub(super) fn switch(text: &str) -> Result<bool, String> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),

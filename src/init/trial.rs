@@ -249,8 +249,8 @@ impl<'a> Trial<'a> {
 
 /// Whether a service waits until `gate` is done.
 fn waits(project: &Project, service: &str, gate: &str) -> bool {
-    let service = project.service(service);
-    service.and_then(|service| service.edge_to_end_of(gate)).is_some_and(|edge| edge.required)
+    let mut edges = project.service(service).into_iter().flat_map(|service| &service.depends_on);
+    edges.any(|edge| edge.service == gate && project.gates(edge))
 }
 
 /// The edges that a service has, other than the one to `gate`, a line each.

@@ -5,6 +5,7 @@ mod home;
 mod image_defaults;
 mod in_pod;
 mod observed;
+mod provider;
 mod strangers;
 mod trust;
 mod up;
@@ -84,10 +85,12 @@ pub async fn gather(options: &Options, sources: &mut SourceMap) -> Result<Stack,
 
 async fn by_hand(options: &Options, sources: &mut SourceMap) -> Result<Stack, LoadError> {
     let project = load::load(&options.project, sources)?;
+    provider::check(&project, options, sources)?;
     if let Some(place) = project.dialect.words().runs_at {
         let standpoint = Standpoint::Elsewhere(place.to_owned());
         return Ok(Stack { project, standpoint, ..Stack::without_project() });
     }
+    let withheld = provider::withheld(&project, options, sources);
     let mut observation = docker::observe(&options.docker, Some(&project.name)).await;
     if let Ok(seen) = &mut observation {
         strangers::set_apart(seen, |label| strangers::is_same_folder(label, &project.directory));
@@ -112,7 +115,7 @@ async fn by_hand(options: &Options, sources: &mut SourceMap) -> Result<Stack, Lo
         standpoint,
         archives,
         born: SystemTime::now(),
-        withheld: None,
+        withheld,
         pod: None,
     })
 }

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use crate::sandbox::{Sandbox, repository};
 
-const DOCUMENTS: [&str; 17] = [
+const DOCUMENTS: [&str; 18] = [
     "README.md",
     "examples/cortex/README.md",
     "docs/clients.md",
@@ -28,6 +28,7 @@ const DOCUMENTS: [&str; 17] = [
     "docs/migration.md",
     "docs/performance.md",
     "docs/platforms.md",
+    "docs/provider.md",
     "docs/reports.md",
     "docs/security.md",
     "docs/troubleshooting.md",

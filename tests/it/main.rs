@@ -48,6 +48,7 @@ mod docker_memory;
 mod docker_mount_sources;
 mod docker_mounts;
 mod docker_placement;
+mod docker_provider;
 mod docker_proxy;
 mod docker_rights;
 mod docker_shipped;
@@ -184,6 +185,8 @@ mod pairs_of_files;
 mod pods;
 /// Who may change what a finding weighs.
 mod policy;
+/// Preflight as a provider of Docker Compose.
+mod provider;
 /// What proxies are told, and whom they pass on to.
 mod proxies;
 /// The README's main job.

@@ -36,7 +36,11 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     if preflight.pod.is_some() {
         return;
     }
-    restarts(facts, preflight, findings);
+    // Of a provider there is no container.
+    let is_awaited = !preflight.has_own_provider();
+    if is_awaited {
+        restarts(facts, preflight, findings);
+    }
     // Several may share the work, each with lanes of its own.
     let gates: Vec<&str> = gates(facts, preflight).collect();
     let mut judged = gates.clone();
@@ -50,12 +54,13 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
                 && !gates.iter().any(|it| waits(facts.project, service, it, &mut Vec::new()))
             {
                 all_wait = false;
-                findings.push(does_not_wait(service, preflight, &lane.name));
+                let finding = does_not_wait(service, preflight);
+                findings.push(finding.lane(&lane.name));
             }
             judged.push(name);
         }
     }
-    if all_wait {
+    if all_wait && is_awaited {
         fails_wait(facts, preflight, findings);
     }
 }
@@ -72,9 +77,11 @@ fn preflight<'a>(facts: &ProjectFacts<'a>) -> Option<&'a Service> {
         let says = |text: &str| text.contains("preflight");
         let mut services = project.services.iter();
         services.find(|service| says(&service.name.value)).or_else(|| {
-            let is_image =
-                |service: &&Service| service.image.as_ref().is_some_and(|image| says(&image.value));
-            project.services.iter().find(is_image)
+            let is_it = |service: &&Service| {
+                let is_image = service.image.as_ref().is_some_and(|image| says(&image.value));
+                is_image || service.has_own_provider()
+            };
+            project.services.iter().find(is_it)
         })
     })
 }
@@ -87,6 +94,7 @@ fn gates<'a>(facts: &'a ProjectFacts<'_>, preflight: &'a Service) -> impl Iterat
         let image = service.image.as_ref().map(|image| &image.value);
         let own = preflight.image.as_ref().map(|image| &image.value);
         let is_preflight = says(&service.name.value)
+            || service.has_own_provider()
             || image.is_some_and(|image| says(image) || Some(image) == own);
         service.name.value == preflight.name.value || (is_preflight && !serves(&service.name.value))
     };
@@ -155,9 +163,14 @@ fn restarts(facts: &ProjectFacts<'_>, preflight: &Service, findings: &mut Findin
     findings.push(finding.with("restart", &restart.value));
 }
 
-fn does_not_wait(service: &Service, preflight: &Service, lane: &str) -> Finding {
+fn does_not_wait(service: &Service, preflight: &Service) -> Finding {
     let (name, awaited) = (&service.name.value, &preflight.name.value);
     let edge = service.depends_on.iter().find(|edge| edge.service == *awaited);
+    let fix = if preflight.has_own_provider() {
+        format!("add `depends_on: [{awaited}]` to `{name}`")
+    } else {
+        format!("add `depends_on: {{{awaited}: {{condition: {COMPLETED}}}}}` to `{name}`")
+    };
     let (message, place) = match edge {
         Some(edge) if edge.condition == COMPLETED => (
             format!("`{name}` starts even if `{awaited}` fails: its dependency is not required"),
@@ -173,14 +186,7 @@ fn does_not_wait(service: &Service, preflight: &Service, lane: &str) -> Finding 
         None => (format!("`{name}` does not wait for `{awaited}`"), &service.name.place),
     };
     let place = if place.span.is_some() { place } else { &service.name.place };
-    Finding::new(
-        &DOES_NOT_WAIT,
-        message,
-        format!("add `depends_on: {{{awaited}: {{condition: {COMPLETED}}}}}` to `{name}`"),
-    )
-    .lane(lane)
-    .service(name)
-    .at(place)
+    Finding::new(&DOES_NOT_WAIT, message, fix).service(name).at(place)
 }
 
 /// Whether `service` is started only after `awaited` has succeeded: because it says so, or because
@@ -195,12 +201,12 @@ fn waits<'a>(
         return false;
     }
     visited.push(&service.name.value);
-    let holds = |edge: &&Dependency| edge.required;
-    service.depends_on.iter().filter(holds).any(|edge| {
+    service.depends_on.iter().any(|edge| {
         if edge.service == awaited {
-            return edge.condition == COMPLETED;
+            return project.gates(edge);
         }
-        project.service(&edge.service).is_some_and(|next| waits(project, next, awaited, visited))
+        let next = project.service(&edge.service).filter(|_| edge.required);
+        next.is_some_and(|next| waits(project, next, awaited, visited))
     })
 }
 
@@ -266,6 +272,23 @@ mod tests {
                dependency is not required",
             ],
         );
+    }
+
+    #[test]
+    fn whatever_depends_on_preflight_as_a_provider_waits_for_its_success() {
+        for (edges, expected) in [
+            (vec![edge("models", "service_started", true)], 0),
+            (vec![edge("models", "service_healthy", false)], 0),
+            (vec![edge("proxy", "service_started", true)], 0),
+            (vec![], 1),
+        ] {
+            let mut stack = Stack::new(Role::Hand);
+            stack.service("models").provider = Some(Spanned::nowhere("preflight".to_owned()));
+            stack.service("proxy").depends_on = vec![edge("models", "service_started", true)];
+            stack.service("vllm").depends_on = edges;
+            stack.lane("coder", &["vllm"], true);
+            assert_eq!(stack.told(&CHECK).len(), expected, "{:?}", stack.told(&CHECK));
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub(super) fn service(name: &str, entry: &Entry, root: &Node) -> Result<Service,
     service.group_add = items(node.get("group_add")).iter().filter_map(Node::printed).collect();
     service.root_reads_all = root_reads_all(node);
     service.restart = restart(node);
+    service.provider = node.get("provider").and_then(|provider| text(provider.get("type")));
     service.working_dir = node
         .get("working_dir")
         .and_then(Node::as_str)

@@ -1,8 +1,9 @@
 //! Whether the token may go where the environment says: it travels with an endpoint of the same place.
 //!
 //! An init container gets both as variables of its own service, and Compose does not tell which it took
-//! from the user's shell and which from a file of the project. But what the project gives without any
-//! shell is the project's, and this is read here from its files as Compose read them.
+//! from the user's shell and which from a file of the project; nor does it tell a provider, to which it gives
+//! both in one. But what the project gives without any shell is the project's, and this is read here from its
+//! files as Compose read them.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -137,7 +138,11 @@ impl Said {
             _ if !found.complete => {
                 Some("the project has too many folders or env files".to_owned())
             }
-            _ if service.is_some_and(|it| !it.environment.contains_key(ENDPOINT)) => {
+            // A provider has the environment of who calls Compose, and with it what `.env` adds.
+            _ if service.is_some_and(|it| {
+                !it.has_own_provider() && !it.environment.contains_key(ENDPOINT)
+            }) =>
+            {
                 Some(format!("no file that can be seen gives `{ENDPOINT}` to this service"))
             }
             Ok(_) | Err(_) => found.strange.clone().or(unread).or_else(|| {

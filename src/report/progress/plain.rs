@@ -1,4 +1,4 @@
-//! A line now and then, for logs.
+//! A line now and then, for logs and for whoever shows the last one.
 
 use std::io::Write;
 use std::time::Duration;
@@ -11,23 +11,41 @@ use super::left_off::LeftOff;
 use crate::amount::{clock, size};
 use crate::progress::Event;
 
-/// No lane is silent for longer than this.
-const LONGEST_SILENCE: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A line for each so many hundredths.
-const STEP: u64 = 5;
 
-pub(super) async fn render(mut events: UnboundedReceiver<Event>, out: impl Write + Send) {
+/// When there is a line.
+pub(super) struct Pace {
+    /// For each so many hundredths.
+    step: u64,
+    /// No sooner than this after the last one about how far a lane is.
+    rest: Duration,
+    /// No lane is silent for longer.
+    longest_silence: Duration,
+}
+
+/// Few lines, all of which stay.
+pub(super) const FOR_LOGS: Pace =
+    Pace { step: 5, rest: Duration::ZERO, longest_silence: Duration::from_secs(10) };
+
+/// Each line in the place of the one before, where there is a terminal.
+pub(super) const LIVE: Pace =
+    Pace { step: 1, rest: Duration::from_secs(1), longest_silence: Duration::from_secs(3) };
+
+pub(super) async fn render(
+    mut events: UnboundedReceiver<Event>,
+    out: impl Write + Send,
+    pace: &Pace,
+) {
     let mut left_off = LeftOff::new(out);
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let lines = tokio::select! {
             event = events.recv() => match event {
-                Some(event) => lines_after(&mut left_off.board, &event),
+                Some(event) => lines_after(&mut left_off.board, &event, pace),
                 None => break,
             },
-            _ = looks.tick() => overdue(&mut left_off.board),
+            _ = looks.tick() => overdue(&mut left_off.board, pace),
         };
         for line in lines {
             // A reader who went away is not an error.
@@ -37,7 +55,7 @@ pub(super) async fn render(mut events: UnboundedReceiver<Event>, out: impl Write
     left_off.ended();
 }
 
-fn lines_after(board: &mut Board, event: &Event) -> Vec<String> {
+fn lines_after(board: &mut Board, event: &Event, pace: &Pace) -> Vec<String> {
     let lane = board.apply(event);
     let name = event.lane().escape_debug();
     match event {
@@ -51,8 +69,12 @@ fn lines_after(board: &mut Board, event: &Event) -> Vec<String> {
             vec![format!("{name}: {} are here from an earlier run", size(*bytes))]
         }
         Event::Received { .. } | Event::Verified { .. } => {
-            let step = lane.percent() / STEP > lane.percent_told() / STEP;
-            if step { vec![state(event.lane(), lane)] } else { Vec::new() }
+            let step = lane.percent() / pace.step > lane.percent_told() / pace.step;
+            if step && lane.untold() >= pace.rest {
+                vec![state(event.lane(), lane)]
+            } else {
+                Vec::new()
+            }
         }
         Event::Again { bytes, reason, .. } => {
             vec![format!("{name}: {} again: {}", size(*bytes), reason.escape_debug())]
@@ -76,8 +98,8 @@ fn lines_after(board: &mut Board, event: &Event) -> Vec<String> {
     }
 }
 
-fn overdue(board: &mut Board) -> Vec<String> {
-    let silent = |lane: &Lane| !lane.is_done() && lane.untold() >= LONGEST_SILENCE;
+fn overdue(board: &mut Board, pace: &Pace) -> Vec<String> {
+    let silent = |lane: &Lane| !lane.is_done() && lane.untold() >= pace.longest_silence;
     let lanes = board.lanes.iter_mut().filter(|(_, lane)| silent(lane));
     lanes.map(|(name, lane)| state(name, lane)).collect()
 }
@@ -104,10 +126,14 @@ mod tests {
 
     /// What is written while `work` happens.
     async fn check(work: impl AsyncFnOnce(Progress), expected: &[&str]) {
+        check_paced(&FOR_LOGS, work, expected).await;
+    }
+
+    async fn check_paced(pace: &Pace, work: impl AsyncFnOnce(Progress), expected: &[&str]) {
         let (events, receiver) = unbounded_channel();
         let mut out = Vec::new();
         let progress = Progress::new(events).for_lane("coder");
-        tokio::join!(render(receiver, &mut out), work(progress));
+        tokio::join!(render(receiver, &mut out, pace), work(progress));
         let text = String::from_utf8(out).unwrap();
         assert_eq!(text.lines().collect::<Vec<_>>(), expected);
     }
@@ -146,6 +172,27 @@ mod tests {
             "coder: 0 % (1.0 MiB of 1000.0 MiB), 0 B/s, 5:33:01 left",
         ];
         check(work, &expected).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_shown_live_is_renewed_at_most_once_a_second_and_every_three_seconds() {
+        let work = async |progress: Progress| {
+            progress.started(1, 1000 * MIB);
+            for bytes in [400 * MIB, 100 * MIB, 100 * MIB] {
+                tokio::time::sleep(Duration::from_millis(600)).await;
+                progress.received(bytes);
+            }
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            progress.received(400 * MIB);
+            progress.finished("a");
+        };
+        let expected = [
+            "coder: fetching 1 file, 1000.0 MiB",
+            "coder: 50 % (500.0 MiB of 1000.0 MiB), 416.7 MiB/s, 0:02 left",
+            "coder: 60 % (600.0 MiB of 1000.0 MiB), 26.3 MiB/s, 0:04 left",
+            "coder: fetched and verified 1 file, 1000.0 MiB in 0:05",
+        ];
+        check_paced(&LIVE, work, &expected).await;
     }
 
     #[tokio::test(start_paused = true)]

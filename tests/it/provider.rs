@@ -1,0 +1,223 @@
+//! Preflight as the provider of a service, called as Docker Compose calls it: on standard output there are
+//! its messages and nothing else, whatever the call.
+
+use serde_json::Value;
+
+use crate::hub_stack::hub;
+use crate::sandbox::{Run, Sandbox};
+
+const MODEL: &str = "models/gguf/tiny-Q4_K_M.gguf";
+
+const COMPOSE: &str = "\
+services:
+  gate:
+    provider:
+      type: preflight
+      options: {timeout: 5m}
+  reader:
+    image: ghcr.io/ggml-org/llama.cpp:server
+    command: -m /models/gguf/tiny-Q4_K_M.gguf -c 2048
+    volumes: [\"./models:/models\"]
+    depends_on: [gate]
+";
+
+const UP: [&str; 5] = ["compose", "--project-name=demo", "up", "--timeout=5m", "gate"];
+
+fn sandbox() -> Sandbox {
+    Sandbox::quickstart().file("compose.yaml", COMPOSE)
+}
+
+/// The messages of a run, by type.
+fn messages(run: &Run) -> Vec<(String, String)> {
+    let message = |line: &str| {
+        let message: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
+        let field = |name: &str| message[name].as_str().unwrap().to_owned();
+        assert_eq!(message.as_object().unwrap().len(), 2, "{line}");
+        (field("type"), field("message"))
+    };
+    run.stdout.lines().map(message).collect()
+}
+
+/// The one error of a run, behind which nothing comes: Compose ends who says it.
+fn error(run: &Run) -> String {
+    let messages = messages(run);
+    let errors = messages.iter().filter(|(kind, _)| kind == "error").count();
+    let (kind, text) = messages.last().expect("a message");
+    assert_eq!((errors, kind.as_str()), (1, "error"), "{messages:?}");
+    text.clone()
+}
+
+#[test]
+fn what_is_ready_says_so_and_the_report_is_for_whoever_asks_compose_for_more() {
+    let run = sandbox().run(&UP);
+    let messages = messages(&run);
+    assert_eq!(run.code, Some(0), "{messages:?}");
+    assert_eq!(messages[0], ("info".to_owned(), "looking at the models".to_owned()));
+    let (kind, verdict) = messages.last().unwrap();
+    assert_eq!((kind.as_str(), verdict.as_str()), ("info", "preflight: ready: 1 of 1 lane"));
+    let report = messages.iter().filter(|(kind, _)| kind == "debug");
+    assert!(report.into_iter().any(|(_, line)| line.starts_with("LANE ")), "{messages:?}");
+}
+
+#[test]
+fn what_is_not_ready_is_told_with_the_finding_and_the_fix() {
+    let sandbox = sandbox();
+    let model = sandbox.path().join(MODEL);
+    fs_err::OpenOptions::new().write(true).open(&model).unwrap().set_len(400_000).unwrap();
+    let run = sandbox.run(&UP);
+    assert_eq!(run.code, Some(11));
+    let told = error(&run);
+    let mut lines = told.lines();
+    assert_eq!(
+        lines.next().unwrap(),
+        "preflight: not ready: exit 11, files corrupt or not loadable; 0 of 1 lane ready"
+    );
+    let finding = lines.next().unwrap();
+    assert!(finding.starts_with("  reader: file-truncated: `/models/gguf/"), "{finding}");
+    assert!(finding.contains("compose.yaml:8:17") && finding.contains("; fix: "), "{finding}");
+}
+
+#[test]
+fn what_is_missing_is_fetched_and_how_far_it_is_is_told() {
+    let hub = hub(&[]);
+    let labels = "    labels: {preflight.source: hf://acme/tiny-GGUF/tiny-Q4_K_M.gguf}\n";
+    let sandbox = sandbox().file("compose.yaml", format!("{COMPOSE}{labels}"));
+    let sandbox = sandbox.variable("HF_ENDPOINT", hub.url());
+    fs_err::remove_file(sandbox.path().join(MODEL)).unwrap();
+
+    let kept = sandbox.run(&["compose", "--project-name=demo", "up", "--no-fetch=true", "gate"]);
+    assert_eq!(kept.code, Some(10));
+    assert!(error(&kept).contains("  reader: files-missing: "), "{}", kept.stdout);
+    assert_eq!(hub.requests().len(), 0);
+
+    let run = sandbox.run(&UP);
+    let messages = messages(&run);
+    assert_eq!(run.code, Some(0), "{messages:?}");
+    let told =
+        |text: &str| messages.iter().any(|(kind, it)| kind == "info" && it.starts_with(text));
+    assert!(told("reader: fetching 1 file, "), "{messages:?}");
+    assert!(told("reader: fetched and verified 1 file, "), "{messages:?}");
+    assert!(sandbox.path().join(MODEL).is_file());
+}
+
+#[test]
+fn a_call_that_makes_no_sense_is_answered_with_a_message() {
+    for (words, expected) in [
+        (
+            &["up", "--lanes=a", "gate"][..],
+            "preflight: error: there is no option `lanes`: did you mean `lane`?",
+        ),
+        (
+            &["up", "--no-fetch=maybe", "gate"],
+            "preflight: error: `no-fetch` is `maybe`: expected `true` or `false`",
+        ),
+        (
+            &["up", "--timeout=soon", "gate"],
+            "preflight: error: invalid value 'soon' for '--timeout ",
+        ),
+        (
+            &["up", "--timeout=1m", "--timeout=2m", "gate"],
+            "preflight: error: the argument '--timeout ",
+        ),
+        (&["up", "--lane=no\nwhere", "gate"], "preflight: error: there is no lane "),
+        (&["up", "--file=gone.yaml", "gate"], "preflight: error: cannot read `"),
+        (&["up", "other"], "preflight: error: `[DIR]/compose.yaml` has no service `other` with "),
+        (&["up", "reader"], "preflight: error: `[DIR]/compose.yaml` has no service `reader` with "),
+        (&["up", "--help"], "preflight: error: "),
+    ] {
+        let words = [&["compose", "--project-name=demo"], words].concat();
+        let run = sandbox().run(&words);
+        assert_eq!(run.code, Some(2), "{words:?}: {}", run.stdout);
+        let told = error(&run);
+        assert!(told.starts_with(expected), "{words:?}: {told}");
+    }
+}
+
+#[test]
+fn without_a_project_where_compose_was_called_it_is_said_how_to_name_one() {
+    let run = Sandbox::new().run(&UP);
+    assert_eq!(run.code, Some(2));
+    let told = error(&run);
+    assert!(told.starts_with("preflight: error: no Compose file was found in `[DIR]`"), "{told}");
+}
+
+#[test]
+fn an_option_that_compose_does_not_pass_on_is_refused_at_its_line() {
+    let text = COMPOSE.replace("timeout: 5m", "no_fetch: true");
+    let run = sandbox().file("compose.yaml", text).run(&["compose", "up", "gate"]);
+    assert_eq!(run.code, Some(2));
+    let expected = "preflight: error: [DIR]/compose.yaml:4:13: preflight has no option `no_fetch` for a \
+                    provider\n  hint: did you mean `no-fetch`?";
+    assert_eq!(error(&run).replace(": compose.yaml", ": [DIR]/compose.yaml"), expected);
+}
+
+#[test]
+fn a_provider_of_a_profile_that_only_the_command_line_of_compose_switched_on_is_found() {
+    let text = COMPOSE.replace("  gate:\n", "  gate:\n    profiles: [gpu]\n");
+    let run = sandbox().file("compose.yaml", text).run(&UP);
+    // What depends on it is refused by Compose without it, and so it is on.
+    assert_eq!(run.code, Some(0), "{}", run.stdout);
+}
+
+#[test]
+fn down_and_stop_have_nothing_to_do_and_say_nothing() {
+    for verb in ["down", "stop"] {
+        let run = Sandbox::new().run(&["compose", "--project-name=demo", verb, "--size=3", "gate"]);
+        assert_eq!((run.code, run.stdout.as_str(), run.stderr.as_str()), (Some(0), "", ""));
+    }
+}
+
+#[test]
+fn the_options_are_told_with_their_types() {
+    let run = Sandbox::new().run(&["compose", "metadata"]);
+    assert_eq!(run.code, Some(0));
+    let told: Value = serde_json::from_str(&run.stdout).unwrap();
+    let parameters = told["up"]["parameters"].as_array().unwrap();
+    let kind = |name: &str| {
+        let parameter = parameters.iter().find(|it| it["name"] == name).unwrap();
+        assert!(parameter["description"].as_str().unwrap().len() > 10, "{parameter}");
+        parameter["type"].as_str().unwrap()
+    };
+    assert_eq!((kind("file"), kind("lane"), kind("no-fetch")), ("string", "string", "boolean"));
+    assert_eq!(told["down"]["parameters"], serde_json::json!([]));
+}
+
+/// What a hub is sent that `.env` has named (`in_project`) or the caller's shell.
+fn sent(in_project: bool) -> Vec<Option<String>> {
+    let hub = hub(&[]);
+    let labels = "    labels: {preflight.source: hf://acme/tiny-GGUF/tiny-Q4_K_M.gguf}\n";
+    let mut sandbox = sandbox().file("compose.yaml", format!("{COMPOSE}{labels}"));
+    if in_project {
+        sandbox = sandbox.file(".env", format!("HF_ENDPOINT={}\n", hub.url()));
+    }
+    // Compose has both in one environment.
+    let sandbox = sandbox.variable("HF_ENDPOINT", hub.url()).variable("HF_TOKEN", "hf_of_the_user");
+    fs_err::remove_file(sandbox.path().join(MODEL)).unwrap();
+    let run = sandbox.run(&UP);
+    assert_eq!(run.code, Some(0), "{}", run.stdout);
+    hub.requests().into_iter().map(|request| request.authorization).collect()
+}
+
+#[test]
+fn the_token_of_the_shell_goes_to_a_hub_of_the_shell_and_to_none_that_the_project_names() {
+    assert!(sent(false).contains(&Some("Bearer hf_of_the_user".to_owned())));
+    let to_project = sent(true);
+    assert!(!to_project.is_empty() && to_project.iter().all(Option::is_none), "{to_project:?}");
+}
+
+#[test]
+fn a_service_of_the_provider_gates_by_hand_as_well() {
+    let run = sandbox().run(&[]);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    assert!(!run.stdout.contains("service-does-not-wait"), "{}", run.stdout);
+    assert!(run.stderr.ends_with("preflight: ready: 1 of 1 lane\n"), "{}", run.stderr);
+
+    let alone = COMPOSE.replace("    depends_on: [gate]\n", "");
+    let run = sandbox().file("compose.yaml", alone).run(&[]);
+    assert!(
+        run.stdout.contains("fix: add `depends_on: [gate]` to `reader`")
+            || run.stdout.contains("add `depends_on: [gate]` to `reader`"),
+        "{}",
+        run.stdout
+    );
+}
