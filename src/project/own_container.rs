@@ -58,11 +58,9 @@ fn in_script(text: &str) -> Option<OwnTask> {
     let is_end = |it: char| it.is_whitespace() || "\"'`;&|()".contains(it);
     let words: Vec<&str> = text.split(is_end).filter(|word| !word.is_empty()).collect();
     let at = words.iter().position(|word| is_called(word, NAME))?;
-    let text = text.trim_end();
-    Some(match of_words(words.get(at + 1..).unwrap_or_default()) {
-        OwnTask::Judges if FORGIVEN.iter().any(|end| text.ends_with(end)) => OwnTask::JudgesInVain,
-        task => task,
-    })
+    let task = of_words(words.get(at + 1..).unwrap_or_default());
+    let is_forgiven = FORGIVEN.iter().any(|end| text.trim_end().ends_with(end));
+    Some(if task == OwnTask::Judges && is_forgiven { OwnTask::JudgesInVain } else { task })
 }
 
 /// What it does with these words behind its name.

@@ -106,7 +106,9 @@ fn an_engine_is_found_behind_a_shell_and_a_script() {
 #[test]
 fn an_engine_that_only_prints_something_is_started_as_it_is() {
     let sandbox = engine("echo \"$@\"");
-    for words in [&["llama-server", "--version"][..], &["llama-server", "-m", "gone.gguf", "--help"]] {
+    for words in
+        [&["llama-server", "--version"][..], &["llama-server", "-m", "gone.gguf", "--help"]]
+    {
         let run = exec(&sandbox, words);
         assert_eq!(run.code, Some(0), "{}", run.stderr);
         assert_eq!(run.stdout, format!("{}\n", words[1..].join(" ")));

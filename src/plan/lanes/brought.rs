@@ -5,7 +5,7 @@ use super::{Artifact, Traced};
 use crate::path::ServicePath;
 use crate::plan::engine::{self, Earlier, Invocation};
 use crate::project::mounts::{Located, Standpoint, locate};
-use crate::project::{COMPLETED, Mount, MountSource, Project, Service};
+use crate::project::{Mount, MountSource, Project, Service};
 use crate::source_map::Place;
 
 /// Something that may bring what a lane opens, before its engine is started.
@@ -76,7 +76,7 @@ fn all_before<'a>(project: &'a Project, service: &'a Service) -> Vec<&'a Service
     let mut found: Vec<&Service> = Vec::new();
     let mut open = vec![service];
     while let Some(next) = open.pop() {
-        let edges = next.depends_on.iter().filter(|it| it.required && it.condition == COMPLETED);
+        let edges = next.depends_on.iter().filter(|edge| project.gates(edge));
         for other in edges.filter_map(|edge| project.service(&edge.service)) {
             if !found.iter().any(|known| known.name.value == other.name.value) {
                 found.push(other);

@@ -43,10 +43,13 @@ pub(super) fn add<'m>(manifest: &'m Manifest, merged: Option<&'m Node>, pods: &m
     }
     let spec = manifest.root.get("spec");
     let uri = spec.and_then(|spec| uri(&manifest.kind, spec));
-    for pod in pods.iter_mut() {
+    // What explains or transforms opens no model: the predictor does.
+    let beside = ["explainer", "transformer"].map(|key| spec.and_then(|spec| spec.get(key)));
+    let is_beside = |pod: &Pod<'_>| beside.iter().flatten().any(|it| std::ptr::eq(*it, pod.spec));
+    for pod in pods.iter_mut().filter(|pod| !is_beside(pod)) {
         pod.model = Some(Model { container: main(pod), uri: uri.clone() });
     }
-    let Some(spec) = spec.filter(|_| pods.is_empty()) else { return };
+    let Some(spec) = spec.filter(|_| pods.iter().all(is_beside)) else { return };
     if uri.is_none() && merged.is_none() {
         return;
     }
@@ -125,6 +128,8 @@ fn opened(service: &Service) -> Option<String> {
     let mut named = service.words().filter(|word| word.value.contains(FOLDER)).peekable();
     match named.peek() {
         None => Some(FOLDER.to_owned()),
+        // Nobody reads the words of a runtime that is not known.
+        Some(_) if service.image.is_none() => Some(FOLDER.to_owned()),
         Some(_) => named.find_map(|word| in_script(&word.value)),
     }
 }
