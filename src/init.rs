@@ -297,7 +297,9 @@ fn sourceless(plan: &Plan) -> Vec<String> {
 
 /// The folder of the host that the models are mounted from, where nobody names it to preflight.
 fn models(project: &Project, plan: &Plan) -> Option<String> {
-    if project.variables.contains_key(MODELS_VARIABLE) {
+    // A provider sees the folders of the host as they are.
+    let is_provider = project.preflight_service().is_some_and(Service::has_own_provider);
+    if is_provider || project.variables.contains_key(MODELS_VARIABLE) {
         return None;
     }
     let models = plan.lanes.iter().filter_map(Lane::model);

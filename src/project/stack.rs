@@ -84,7 +84,8 @@ pub async fn gather(options: &Options, sources: &mut SourceMap) -> Result<Stack,
 }
 
 async fn by_hand(options: &Options, sources: &mut SourceMap) -> Result<Stack, LoadError> {
-    let project = load::load(&options.project, sources)?;
+    let loaded = load::load(&options.project, sources);
+    let project = loaded.map_err(|error| provider::told(error, options))?;
     provider::check(&project, options, sources)?;
     if let Some(place) = project.dialect.words().runs_at {
         let standpoint = Standpoint::Elsewhere(place.to_owned());

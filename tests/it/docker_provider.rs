@@ -36,8 +36,9 @@ fn stack(name: &str, hub: &FakeHub) -> Option<Stack> {
 fn compose(stack: &Stack, arguments: &[&str]) -> Command {
     let mut command = stack.compose_command(&["--progress", "plain"]);
     let binary = Path::new(env!("CARGO_BIN_EXE_preflight")).parent().unwrap();
-    let path = std::env::var("PATH").unwrap_or_default();
-    command.args(arguments).env("PATH", format!("{}:{path}", binary.display()));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = [binary.to_owned()].into_iter().chain(std::env::split_paths(&path));
+    command.args(arguments).env("PATH", std::env::join_paths(path).unwrap());
     command
 }
 

@@ -139,6 +139,7 @@ fn without_a_project_where_compose_was_called_it_is_said_how_to_name_one() {
     assert_eq!(run.code, Some(2));
     let told = error(&run);
     assert!(told.starts_with("preflight: error: no Compose file was found in `[DIR]`"), "{told}");
+    assert!(told.contains("\n  hint: name them in the service: `provider: {options: "), "{told}");
 }
 
 #[test]
@@ -214,10 +215,9 @@ fn a_service_of_the_provider_gates_by_hand_as_well() {
 
     let alone = COMPOSE.replace("    depends_on: [gate]\n", "");
     let run = sandbox().file("compose.yaml", alone).run(&[]);
-    assert!(
-        run.stdout.contains("fix: add `depends_on: [gate]` to `reader`")
-            || run.stdout.contains("add `depends_on: [gate]` to `reader`"),
-        "{}",
-        run.stdout
-    );
+    assert!(run.stdout.contains("add `depends_on: [gate]` to `reader`"), "{}", run.stdout);
+    let init = sandbox().run(&["init"]);
+    let nothing = "preflight: nothing to change: every service of a lane waits for `gate`\n";
+    assert_eq!((init.code, init.stderr.as_str()), (Some(0), nothing), "{}", init.stdout);
+    assert!(!init.stdout.contains("MODELS_PATH"), "{}", init.stdout);
 }

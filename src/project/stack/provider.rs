@@ -9,6 +9,19 @@ use crate::project::compose::LoadError;
 use crate::project::docker::DockerError;
 use crate::source_map::SourceMap;
 
+/// What to do about it.
+const NAME_THEM: &str =
+    "name them in the service: `provider: {options: {file: /srv/stack/compose.yaml}}`";
+
+/// The error for who has no command line to name files in.
+pub(super) fn told(error: LoadError, options: &Options) -> LoadError {
+    let is_lost = matches!(&error, LoadError::NotFound { .. });
+    if is_lost && options.project.provider_of.is_some() {
+        return LoadError::Project { message: error.to_string(), hint: Some(NAME_THEM.to_owned()) };
+    }
+    error
+}
+
 /// Refuses another project than Compose has read, and options that Compose does not pass on.
 pub(super) fn check(
     project: &Project,
@@ -25,10 +38,7 @@ pub(super) fn check(
                  say which files it has read",
                 files.collect::<Vec<_>>().join(", ")
             ),
-            hint: Some(
-                "name them in the service: `provider: {options: {file: /srv/stack/compose.yaml}}`"
-                    .to_owned(),
-            ),
+            hint: Some(NAME_THEM.to_owned()),
         });
     };
     let said = &project.document["services"][name]["provider"]["options"];
