@@ -14,7 +14,7 @@ use std::path::Path;
 
 use crate::sandbox::{Sandbox, repository};
 
-const DOCUMENTS: [&str; 18] = [
+const DOCUMENTS: [&str; 19] = [
     "README.md",
     "examples/cortex/README.md",
     "docs/clients.md",
@@ -31,6 +31,7 @@ const DOCUMENTS: [&str; 18] = [
     "docs/provider.md",
     "docs/reports.md",
     "docs/security.md",
+    "docs/swarm.md",
     "docs/troubleshooting.md",
     "docs/checks.md",
 ];

@@ -218,6 +218,8 @@ mod special_files;
 mod standalone_models;
 /// Scripts and files that start engines.
 mod start_scripts;
+/// A Swarm of two nodes.
+mod swarm;
 /// What a person sees on a terminal.
 mod terminal;
 /// The project's own rules.

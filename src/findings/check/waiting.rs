@@ -36,8 +36,8 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     if preflight.pod.is_some() {
         return;
     }
-    // Of a provider there is no container.
-    let is_awaited = !preflight.has_own_provider();
+    // Of a provider there is no container, and to Swarm a job that fails is to be started again.
+    let is_awaited = !preflight.has_own_provider() && !facts.project.is_for_swarm();
     if is_awaited {
         restarts(facts, preflight, findings);
     }
@@ -48,13 +48,20 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     for lane in facts.plan.lanes.iter().filter(|lane| lane.skipped.is_none()) {
         for name in &lane.services {
             let Some(service) = facts.project.service(name) else { continue };
-            let is_judged = judged.contains(&name.as_str()) || has_hook(facts.project, name);
+            let is_judged = judged.contains(&name.as_str())
+                || has_hook(facts.project, name)
+                || is_behind_exec(service);
             if !is_judged
                 && tells_dependencies(facts, name)
-                && !gates.iter().any(|it| waits(facts.project, service, it, &mut Vec::new()))
+                && (facts.project.is_for_swarm()
+                    || !gates.iter().any(|it| waits(facts.project, service, it, &mut Vec::new())))
             {
                 all_wait = false;
-                let finding = does_not_wait(service, preflight);
+                let finding = if facts.project.is_for_swarm() {
+                    not_in_swarm(service, preflight)
+                } else {
+                    does_not_wait(service, preflight)
+                };
                 findings.push(finding.lane(&lane.name));
             }
             judged.push(name);
@@ -189,6 +196,21 @@ fn does_not_wait(service: &Service, preflight: &Service) -> Finding {
     Finding::new(&DOES_NOT_WAIT, message, fix).service(name).at(place)
 }
 
+/// Swarm reads `depends_on` and does nothing with it (docker/cli 28.5 cli/compose/convert/service.go).
+fn not_in_swarm(service: &Service, preflight: &Service) -> Finding {
+    let (name, awaited) = (&service.name.value, &preflight.name.value);
+    let message = format!("`{name}` does not wait for `{awaited}`: Docker Swarm waits for nobody");
+    let fix = format!("put `preflight exec --` in front of the command line of `{name}`");
+    Finding::new(&DOES_NOT_WAIT, message, fix).service(name).at(&service.name.place)
+}
+
+/// Whether preflight is started in the service's container, and becomes the engine.
+fn is_behind_exec(service: &Service) -> bool {
+    let mut words = service.words().map(|word| word.value.as_str());
+    let program = words.next().and_then(|word| word.rsplit('/').next());
+    program == Some("preflight") && words.next() == Some("exec")
+}
+
 /// Whether `service` is started only after `awaited` has succeeded: because it says so, or because
 /// something that it is started after does.
 fn waits<'a>(
@@ -289,6 +311,27 @@ mod tests {
             stack.lane("coder", &["vllm"], true);
             assert_eq!(stack.told(&CHECK).len(), expected, "{:?}", stack.told(&CHECK));
         }
+    }
+
+    #[test]
+    fn in_a_swarm_only_what_is_behind_exec_waits() {
+        let mut stack = Stack::new(Role::Hand);
+        stack.service("preflight").restart = Some(Spanned::nowhere("on-failure".to_owned()));
+        stack.service("vllm").depends_on = vec![edge("preflight", "service_started", true)];
+        stack.lane("coder", &["vllm"], true);
+        let services = serde_json::json!({"preflight": {"deploy": {"mode": "global-job"}}});
+        stack.project.document = serde_json::json!({"services": services});
+        assert_eq!(
+            stack.told(&CHECK),
+            [
+                "warning service-does-not-wait [coder]: `vllm` does not wait for `preflight`: Docker Swarm \
+                 waits for nobody = put `preflight exec --` in front of the command line of `vllm`"
+            ]
+        );
+        let words = ["/preflight/preflight", "exec", "--", "vllm"];
+        let words = words.map(|word| Spanned::nowhere(word.to_owned()));
+        stack.project.services[1].entrypoint = Some(words.to_vec());
+        assert_eq!(stack.told(&CHECK), Vec::<String>::new());
     }
 
     #[test]
