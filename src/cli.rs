@@ -1,6 +1,7 @@
 //! The command line: the only place that names clap or reads the environment.
 
 mod completion;
+mod deliveries;
 mod environment;
 mod flags;
 mod manual;
@@ -88,7 +89,7 @@ enum Command {
     Plan(Place),
     /// Print the project as Docker Compose resolves it
     Config(Config),
-    /// Fetch what is missing, then validate
+    /// Fetch what is missing, then validate; or bring sources of the hub into folders
     Fetch(Fetch),
     /// Validate the files that are there
     Verify(Place),
@@ -141,8 +142,10 @@ struct Config {
 /// What `fetch` brings.
 #[derive(Debug, Clone, Args)]
 struct Fetch {
-    #[command(flatten)]
-    place: Place,
+    /// A Compose file, a project folder, a model file or a folder of models; or pairs of a source of
+    /// the hub, `hf://owner/repo[@revision][/file-or-pattern]`, and the folder that it is brought into
+    #[arg(value_name = "PATH | SRC DEST")]
+    words: Vec<PathBuf>,
     /// Move what is not pinned to the newest commit
     #[arg(long)]
     update: bool,
@@ -219,7 +222,7 @@ impl Cli {
     /// Parses the process's command line; prints help and ends the process where clap does.
     #[must_use]
     pub fn from_command_line() -> Self {
-        Self::parsed(std::env::args_os()).unwrap_or_else(|error| error.exit())
+        Self::parsed(words()).unwrap_or_else(|error| error.exit())
     }
 
     /// Parses the words of a command line, the name of the program before them.
@@ -288,9 +291,21 @@ impl Cli {
         let check_lock = matches!(&self.command, Some(Command::Lock(Lock { check: true, .. })));
         let (task, place) = match self.command {
             None => (Task::Check, None),
+            Some(Command::Fetch(fetch)) if deliveries::are_meant(&fetch.words) => {
+                if let Some(path) = self.place.path {
+                    return Err(OptionsError::TwoPaths { path });
+                }
+                let environment = Environment::of_this_process()?;
+                let about = About::Pairs(&fetch.words);
+                let options = self.flags.options(Task::Fetch, about, environment)?;
+                let files = FileOptions { update, dry_run, ..options.files.clone() };
+                return Ok(Request::Run(Box::new(Options { files, ..options })));
+            }
             Some(Command::Plan(place)) => (Task::Plan, Some(place)),
             Some(Command::Config(config)) => (Task::Config, Some(config.place)),
-            Some(Command::Fetch(fetch)) => (Task::Fetch, Some(fetch.place)),
+            Some(Command::Fetch(fetch)) => {
+                (Task::Fetch, Some(Place { path: deliveries::only_path(fetch.words)? }))
+            }
             Some(Command::Verify(place)) => (Task::Verify, Some(place)),
             Some(Command::Fit(place)) => (Task::Fit, Some(place)),
             Some(Command::Inspect(place)) => (Task::Inspect, Some(place)),
@@ -322,6 +337,16 @@ impl Cli {
         let files = FileOptions { update, dry_run, check_lock, ..options.files.clone() };
         Ok(Request::Run(Box::new(Options { config, init, files, ..options })))
     }
+}
+
+/// The words of this process. What is given a source and no subcommand is to fetch it: KServe's images
+/// are started so (kserve 0.20 pkg/utils/storage.go, `CreateInitContainerWithConfig`).
+fn words() -> Vec<OsString> {
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    if words.get(1).is_some_and(|first| deliveries::is_source(Path::new(first))) {
+        words.insert(1, "fetch".into());
+    }
+    words
 }
 
 /// The signals that stay ignored, a bit for each (proc_pid_status(5)): those that this process was started

@@ -271,14 +271,16 @@ pub enum Pinning {
     Outdated(Source),
     /// It pins these files.
     Pinned(Pin),
+    /// Nothing; a delivery has brought these files, or has begun to.
+    Delivered(Pin),
 }
 
 impl Pinning {
-    /// The files that are pinned, if any are.
+    /// The files that are to be there, if they are written down.
     #[must_use]
     pub fn pin(&self) -> Option<&Pin> {
         match self {
-            Self::Pinned(pin) => Some(pin),
+            Self::Pinned(pin) | Self::Delivered(pin) => Some(pin),
             Self::NoLock | Self::Unlisted | Self::Outdated(_) => None,
         }
     }

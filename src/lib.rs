@@ -48,7 +48,7 @@ use facts::memory::{Host, work_out};
 use facts::{LaneFacts, ProjectFacts, doctor, survey};
 use findings::{Finding, Findings, check, policy_sources};
 use limits::LAST_WORD;
-use options::{InitMode, Options, Task};
+use options::{InitMode, Options, Target, Task};
 use plan::lanes::Plan;
 use project::load;
 use project::stack::{self, Stack};
@@ -142,6 +142,9 @@ async fn steps(options: &Options, voice: &mut Voice<'_>) -> Result<ExitCode, Err
         let redactor = &voice.redactor;
         let whole = (&mut stack, &plan);
         Box::pin(prove(&mut lanes, whole, options, &mut findings, (&mut watch, redactor))).await;
+        if let (Target::Deliveries(_), None, Some(path)) = (&options.target, &lock, &path) {
+            pin_deliveries(path, &lanes, &findings)?;
+        }
         let facts = ProjectFacts::of(&stack, &plan, options);
         host = work_out(&mut lanes, &facts, &stack.standpoint);
         let facts = facts.on(&host);
@@ -211,7 +214,9 @@ async fn prove(
         .await;
     }
     watch.lap("files");
-    let fetch = async |progress| survey::fetch(lanes, stack, options, findings, &progress).await;
+    let fetch = async |progress| {
+        Box::pin(survey::fetch(lanes, stack, options, findings, &progress)).await;
+    };
     shown(style, redactor, fetch).await;
     watch.lap("fetch");
     if options.task == Task::Smoke {
@@ -219,6 +224,19 @@ async fn prove(
     }
     lanes.iter().for_each(|lane| check::files(lane, findings));
     lanes.iter().for_each(|lane| check::smoke(lane, findings));
+}
+
+/// Writes the lock file that deliveries are to have and have not, once all of them are there.
+fn pin_deliveries(
+    path: &Path,
+    lanes: &[LaneFacts],
+    findings: &Findings,
+) -> Result<(), LockfileError> {
+    let is_whole = !findings.iter().any(Finding::stops);
+    match survey::delivered(lanes).filter(|_| is_whole) {
+        Some(lockfile) => lockfile::write(path, &lockfile),
+        None => Ok(()),
+    }
 }
 
 /// Pins every lane and writes the lock file; what kept one from being pinned is in its facts.

@@ -1,6 +1,8 @@
 //! What a run needs, already valid. Made from the command line by [`crate::cli`].
 
+mod delivery;
 mod docker;
+mod error;
 pub mod provider;
 
 use std::collections::BTreeSet;
@@ -10,14 +12,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use thiserror::Error;
 
 use crate::cards::Cards;
 use crate::deadline::Deadline;
 use crate::path::{HostPath, LocalPath};
-use crate::suggest;
 
-pub use docker::DockerOptions;
+pub use self::delivery::Delivery;
+pub(crate) use self::delivery::{SCHEME, parse as source_of};
+pub use self::docker::DockerOptions;
+pub use self::error::OptionsError;
 
 /// The subcommands, for whoever mistypes one: what is none of them is a PATH.
 pub(crate) const COMMANDS: [&str; 15] = [
@@ -174,6 +177,8 @@ pub enum Target {
     Models(PathBuf),
     /// What a command line starts, in this process's own file system.
     CommandLine(Start),
+    /// Sources, and the folders or files of this machine that they are brought into.
+    Deliveries(Vec<Delivery>),
 }
 
 /// How an engine is started in the place of this process.
@@ -293,6 +298,8 @@ pub struct NetworkOptions {
     /// `SSL_CERT_FILE`: the certificates that are believed, and no others; absent: those of the
     /// machine.
     pub certificates: Option<PathBuf>,
+    /// A file of certificates that are believed beside those of the machine; absent: there is none.
+    pub more_certificates: Option<PathBuf>,
     /// `no_proxy`, else `NO_PROXY`: who is reached without a proxy; absent: nobody.
     pub no_proxy: Option<String>,
     /// The variables that name proxies, which the HTTP client reads itself: `HTTPS_PROXY` and its kin,
@@ -401,80 +408,6 @@ pub enum ProgressStyle {
     None,
 }
 
-/// Why the way that preflight was called does not make sense.
-#[derive(Debug, Error)]
-pub enum OptionsError {
-    /// A path that is not there.
-    #[error("there is no `{path}`")]
-    NoSuchPath {
-        /// As typed.
-        path: PathBuf,
-        /// What is there instead: a file of nearly that name, a link that leads nowhere.
-        instead: Option<String>,
-        /// Why it cannot be looked at.
-        #[source]
-        source: std::io::Error,
-    },
-    /// PATH and `-f` name different things.
-    #[error("PATH `{path}` and `-f` cannot be used together")]
-    PathAndFile {
-        /// As typed.
-        path: PathBuf,
-    },
-    /// PATH before and behind the subcommand.
-    #[error("PATH is given twice; `{path}` is the first")]
-    TwoPaths {
-        /// As typed.
-        path: PathBuf,
-    },
-    /// `-o` without a format that is known.
-    #[error("`{value}` is not an output: expected FORMAT=FILE or FILE")]
-    Output {
-        /// As typed.
-        value: String,
-        /// The formats that it may have meant, as a question.
-        question: Option<String>,
-    },
-    /// YAML is what `preflight config` prints.
-    #[error("only `preflight config` has the format `yaml`")]
-    YamlReport,
-    /// `-o` into a folder that is not there.
-    #[error("the report `{path}` cannot be written: there is no folder `{folder}`")]
-    OutputFolder {
-        /// As typed.
-        path: PathBuf,
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// A format that the subcommand does not have.
-    #[error("`preflight {task}` has no format `{format}`")]
-    FormatOfTask {
-        /// The subcommand.
-        task: &'static str,
-        /// As typed.
-        format: String,
-    },
-    /// A token that cannot be a header, or a file that cannot be read.
-    #[error("the Hugging Face token from {origin} cannot be used: {reason}")]
-    Token {
-        /// The variable or the file.
-        origin: String,
-        /// What is wrong, without the token.
-        reason: String,
-    },
-    /// `HF_ENDPOINT` that is no address of a server.
-    #[error(
-        "`HF_ENDPOINT` is `{value}`, which is not a URL that begins with `https://` or `http://`"
-    )]
-    Endpoint {
-        /// As set, without a user and a password.
-        value: String,
-    },
-    /// The working directory is gone.
-    #[error("the working directory cannot be found")]
-    WorkingDirectory(#[source] std::io::Error),
-}
-
 impl Format {
     /// For a person.
     pub const HUMAN: Self = Self("human");
@@ -521,33 +454,6 @@ impl Reach {
         known
             .max_by_key(|(root, _)| root.as_path().components().count())
             .map(|(_, local)| local.as_path().to_path_buf())
-    }
-}
-
-impl OptionsError {
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::PathAndFile { path } => Some(format!("write `-f {}` instead", path.display())),
-            Self::Output { question, .. } => {
-                let example = || "for example `-o json=report.json`".to_owned();
-                Some(question.clone().unwrap_or_else(example))
-            }
-            Self::YamlReport => Some("`--format json` for a program".to_owned()),
-            Self::OutputFolder { folder, .. } => Some(format!("`mkdir -p {}`", folder.display())),
-            Self::FormatOfTask { .. } => Some("it has `human` and `json`".to_owned()),
-            Self::NoSuchPath { instead: Some(instead), .. } => Some(instead.clone()),
-            Self::NoSuchPath { path, .. } => {
-                let likely = suggest::likely(path.to_str()?, COMMANDS.into_iter());
-                likely.first().map(|command| format!("did you mean `preflight {command}`?"))
-            }
-            Self::Endpoint { value } => {
-                let host = value.split_once("//").map_or(value.as_str(), |(_, rest)| rest);
-                Some(format!("`HF_ENDPOINT=https://{host}`"))
-            }
-            Self::TwoPaths { .. } | Self::Token { .. } | Self::WorkingDirectory(_) => None,
-        }
     }
 }
 

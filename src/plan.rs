@@ -41,6 +41,7 @@ pub fn of(stack: &Stack, options: &Options, sources: &mut SourceMap) -> Result<P
             }
             lanes::of_models(root, &models, &options.selection)
         }
+        Target::Deliveries(deliveries) => Ok(lanes::of_deliveries(deliveries)),
         Target::CommandLine(_) => {
             let project = with_texts(stack, sources);
             lanes::of_command_line(&project, &stack.standpoint, &options.selection, sources)

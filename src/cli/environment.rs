@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
+use serde_json::Value;
 
 use crate::limits::LONGEST_TOKEN_FILE;
 use crate::options::{Base, DEFAULT_ENDPOINT, NetworkOptions, OptionsError, Start, Token};
@@ -16,6 +17,9 @@ use crate::regular_file;
 
 /// Where Docker puts the secret that the shipped fragments declare.
 const SECRET: &str = "/run/secrets/hf_token";
+
+/// Where KServe mounts certificates (kserve 0.20 pkg/constants/constants.go).
+const MOUNTED: &str = "/etc/ssl/custom-certs";
 
 /// What names a proxy, in either case (reqwest 0.12 src/proxy.rs).
 const PROXIES: [&str; 3] = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"];
@@ -78,6 +82,19 @@ impl Environment {
         matches!(value.as_str(), "1" | "ON" | "YES" | "TRUE")
     }
 
+    /// Patterns as KServe writes them: a list of JSON, or texts between commas (kserve 0.20
+    /// kserve_storage.py, `_parse_patterns_from_env`).
+    pub(super) fn patterns(&self, name: &str) -> Vec<String> {
+        let value = self.value(name).unwrap_or_default();
+        let texts: Vec<String> = match serde_json::from_str(&value) {
+            Ok(Value::Array(items)) => items.iter().map(written).collect(),
+            Ok(other) => vec![written(&other)],
+            Err(_no_json) => value.split(',').map(str::to_owned).collect(),
+        };
+        let texts = texts.iter().map(|text| text.trim().to_owned());
+        texts.filter(|text| !text.is_empty()).collect()
+    }
+
     /// What the process's own environment says about lanes and models.
     pub(super) fn about_lanes(&self) -> IndexMap<String, String> {
         let wanted = |name: &str| {
@@ -138,12 +155,30 @@ impl Environment {
     pub(super) fn network(&self) -> NetworkOptions {
         NetworkOptions {
             certificates: self.value("SSL_CERT_FILE").map(PathBuf::from),
+            more_certificates: None,
             no_proxy: self.value("no_proxy").or_else(|| self.value("NO_PROXY")),
             proxies: PROXIES
                 .into_iter()
                 .flat_map(|name| [name.to_owned(), name.to_ascii_lowercase()])
                 .filter_map(|name| self.value(&name).map(|value| (name, value)))
                 .collect(),
+        }
+    }
+
+    /// The same in the place of KServe's storage initializer, which has two variables more for certificates
+    /// (kserve 0.20 kserve_storage.py, `_configure_global_ca_bundle`).
+    pub(super) fn network_of_kserve(&self) -> NetworkOptions {
+        let network = self.network();
+        let named =
+            network.certificates.or_else(|| self.value("REQUESTS_CA_BUNDLE").map(Into::into));
+        let folder =
+            self.value("CA_BUNDLE_VOLUME_MOUNT_POINT").unwrap_or_else(|| MOUNTED.to_owned());
+        let bundle = Path::new(&folder).join("cabundle.crt");
+        let is_mounted = self.is_set("CA_BUNDLE_CONFIGMAP_NAME") && bundle.is_file();
+        NetworkOptions {
+            more_certificates: (is_mounted && named.is_none()).then_some(bundle),
+            certificates: named,
+            ..network
         }
     }
 
@@ -203,6 +238,10 @@ impl Environment {
         };
         expanded(path, value).ok()
     }
+}
+
+fn written(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// The token in the file that `HF_TOKEN_PATH` names, if that is there and not blank.
@@ -307,6 +346,23 @@ mod tests {
             let token = token.map(|(token, _)| token);
             assert_eq!(token, expected.map(|it| Token::new(it.to_owned())), "{variables:?}");
         }
+    }
+
+    #[test]
+    fn patterns_are_a_list_of_json_or_stand_between_commas() {
+        for (text, expected) in [
+            (r#"["*.safetensors", " *.json ", ""]"#, &["*.safetensors", "*.json"][..]),
+            ("*.safetensors, *.json,,", &["*.safetensors", "*.json"]),
+            (r#""*.json""#, &["*.json"]),
+            ("*.json", &["*.json"]),
+            ("[!a]*", &["[!a]*"]),
+            ("[]", &[]),
+            ("  ", &[]),
+            ("7", &["7"]),
+        ] {
+            assert_eq!(environment(&[("P", text)]).patterns("P"), expected, "{text}");
+        }
+        assert!(environment(&[]).patterns("P").is_empty());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::deliveries;
 use super::environment::Environment;
 use super::outputs::{YAML, formats, has, output};
 use super::target::{self, About};
@@ -17,9 +18,9 @@ use crate::cards::Cards;
 use crate::deadline::Deadline;
 use crate::options::Choices;
 use crate::options::{
-    ConfigPart, DockerOptions, FileOptions, Format, HubOptions, InitMode, LogFormat, Options,
-    OptionsError, ProgressStyle, ProjectOptions, Reach, ReportOptions, Role, Selection, Target,
-    Task,
+    ConfigPart, Delivery, DockerOptions, FileOptions, Format, HubOptions, InitMode, LogFormat,
+    Options, OptionsError, ProgressStyle, ProjectOptions, Reach, ReportOptions, Role, Selection,
+    Target, Task,
 };
 use crate::options::{LockMethod, Locking};
 use crate::report;
@@ -236,13 +237,18 @@ impl Flags {
     ) -> Result<Options, OptionsError> {
         let (role, target) = match about {
             About::Path(path) => (self.role(), target::of(path, &self.file)?),
+            About::Pairs(words) => {
+                let role = if environment.is_set(POD) { Role::Init } else { self.role() };
+                (role, Target::Deliveries(self.deliveries(words, &environment)?))
+            }
             About::Words(words) => (Role::Exec, Target::CommandLine(environment.start(words))),
         };
         let by_role = task == Task::Fetch || (task == Task::Check && role == Role::Init);
         let token_from = environment.token()?.map(|(_, origin)| origin);
         let deadline = self.timeout.and_then(Deadline::after);
-        let is_without_docker = matches!(target, Target::Models(_) | Target::CommandLine(_))
-            || role == Role::Init && environment.is_set(POD);
+        let is_without_project =
+            matches!(target, Target::Models(_) | Target::CommandLine(_) | Target::Deliveries(_));
+        let is_without_docker = is_without_project || role == Role::Init && environment.is_set(POD);
         Ok(Options {
             deadline,
             task,
@@ -265,7 +271,17 @@ impl Flags {
             },
             report: self.report((task, role), &environment)?,
             selection: self.selection(role, &environment),
-            hub: self.hub(&environment, deadline)?,
+            hub: HubOptions {
+                network: match &target {
+                    Target::Deliveries(_) => environment.network_of_kserve(),
+                    Target::Discover
+                    | Target::ComposeFile(_)
+                    | Target::ProjectDirectory(_)
+                    | Target::Models(_)
+                    | Target::CommandLine(_) => environment.network(),
+                },
+                ..self.hub(&environment, deadline)?
+            },
             token_from,
             docker: DockerOptions {
                 host: environment.value("DOCKER_HOST"),
@@ -279,6 +295,37 @@ impl Flags {
             project: self.project(role, environment, &target),
             target,
         })
+    }
+
+    fn deliveries(
+        &self,
+        words: &[PathBuf],
+        environment: &Environment,
+    ) -> Result<Vec<Delivery>, OptionsError> {
+        match self.of_project() {
+            Some(flag) => Err(OptionsError::FlagOfProject { flag }),
+            None => deliveries::of(words, environment),
+        }
+    }
+
+    /// The first flag that was given and is about a project.
+    fn of_project(&self) -> Option<&'static str> {
+        let given = [
+            ("--file", !self.file.is_empty()),
+            ("--project-name", self.project_name.is_some()),
+            ("--project-directory", self.project_directory.is_some()),
+            ("--env-file", !self.env_file.is_empty()),
+            ("--profile", !self.profile.is_empty()),
+            ("--models-dir", self.models_dir.is_some()),
+            ("--gpus", self.gpus.is_some()),
+            ("--lane", !self.lane.is_empty()),
+            ("--skip-vllm", self.skip_vllm),
+            ("--skip-gguf", self.skip_gguf),
+            ("--skip-embeddings", self.skip_embeddings),
+            ("--minimal", self.minimal),
+            ("--wait", self.wait.is_some()),
+        ];
+        given.into_iter().find(|(_, is_given)| *is_given).map(|(flag, _)| flag)
     }
 
     /// In an init container Compose has accepted the file.
@@ -425,9 +472,10 @@ impl Flags {
             Target::ProjectDirectory(folder) => {
                 (Vec::new(), self.project_directory.or_else(|| Some(folder.clone())))
             }
-            Target::Discover | Target::Models(_) | Target::CommandLine(_) => {
-                (self.file, self.project_directory)
-            }
+            Target::Discover
+            | Target::Models(_)
+            | Target::CommandLine(_)
+            | Target::Deliveries(_) => (self.file, self.project_directory),
         };
         ProjectOptions {
             files,

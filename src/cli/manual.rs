@@ -19,6 +19,8 @@ const APOSTROPHE: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
 const SYNOPSIS: &str = "\
 \\fBpreflight\\fR [\\fIOPTIONS\\fR] [\\fICOMMAND\\fR] [\\fIPATH\\fR]
 .br
+\\fBpreflight fetch\\fR [\\fIOPTIONS\\fR] \\fISRC\\fR \\fIDEST\\fR [\\fISRC DEST\\fR ...]
+.br
 \\fBpreflight exec\\fR [\\fIOPTIONS\\fR] \\fB\\-\\-\\fR \\fIENGINE\\fR [\\fIWORDS\\fR]
 .br
 \\fBpreflight install\\fR \\fIFOLDER\\fR
@@ -36,6 +38,10 @@ const VARIABLES: &[(&str, &str)] = &[
     ("HF_ENDPOINT, HF_HUB_OFFLINE", "Another hub; no hub."),
     ("HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY", "As elsewhere."),
     ("SSL_CERT_FILE", "The certificates that are believed, in place of the machine's."),
+    (
+        "STORAGE_ALLOW_PATTERNS, STORAGE_IGNORE_PATTERNS",
+        "What fetch SRC DEST brings of a repository, as for KServe's storage initializer.",
+    ),
     (
         "DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, DOCKER_TLS_VERIFY, DOCKER_CERT_PATH",
         "As for docker(1).",

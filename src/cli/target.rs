@@ -35,6 +35,8 @@ pub(super) enum About<'a> {
     Path(Option<&'a Path>),
     /// The command line of an engine.
     Words(Vec<OsString>),
+    /// Sources, each with the place that it is brought to.
+    Pairs(&'a [PathBuf]),
 }
 
 /// What a run is about, from PATH and `-f`.

@@ -161,9 +161,13 @@ pub fn read(path: &Path) -> Result<Option<Lockfile>, LockfileError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    let document: Document =
-        serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
-    Ok(Some(Lockfile { lanes: document.lanes }))
+    parse(&text).map(Some).map_err(|error| invalid(error.to_string()))
+}
+
+/// What the text of a lock file says.
+pub(crate) fn parse(text: &str) -> Result<Lockfile, serde_json::Error> {
+    let document: Document = serde_json::from_str(text)?;
+    Ok(Lockfile { lanes: document.lanes })
 }
 
 /// Writes a lock file: whole or not at all, and never through a link; one that is a mount of its own

@@ -4,6 +4,7 @@
 //! reads a byte of a tensor.
 
 pub mod archive;
+mod delivered;
 pub mod file;
 pub mod gguf;
 pub mod huggingface;
@@ -19,8 +20,10 @@ pub mod sentence_transformers;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+pub use self::delivered::examine_delivered;
 pub use self::file::{Content, Defect, FileState, ModelFile, Role};
 pub use self::gguf::split::{Split, SplitProblem};
 pub use self::huggingface::Folder;
@@ -295,6 +298,14 @@ impl Model {
             Shape::File | Shape::Text(_) => path.to_path_buf(),
             Shape::Split(_) => path.with_file_name(&file.name),
         }
+    }
+
+    /// Takes the files at `paths` for not there; `path` is what was examined.
+    pub(crate) fn leave_out(&mut self, path: &Path, paths: &BTreeSet<PathBuf>) {
+        let gone: Vec<bool> =
+            self.files.iter().map(|file| paths.contains(&self.path_of(path, file))).collect();
+        let files = self.files.iter_mut().zip(gone).filter(|(_, is_gone)| *is_gone);
+        files.for_each(|(file, _)| file.content = Content::Absent);
     }
 
     /// See [`ModelFacts::complete`].

@@ -44,6 +44,8 @@ pub struct Promise {
 pub enum PromisedBy {
     /// `preflight.lock`.
     Lock,
+    /// What the hub had when the file was asked for.
+    Delivery,
     /// The hub's listing, in this run.
     Hub,
     /// What `hf` or preflight has noted beside the file when it was fetched.
@@ -317,7 +319,7 @@ impl PromisedBy {
     pub fn name(self) -> &'static str {
         match self {
             Self::Lock => "`preflight.lock`",
-            Self::Hub => "the hub",
+            Self::Delivery | Self::Hub => "the hub",
             Self::Note => "the note that its download left",
             Self::Cache => "its name in the cache",
             Self::Stamp => "the stamp of an earlier run",

@@ -5,6 +5,7 @@ mod binds;
 mod bring;
 mod cache;
 mod carry;
+mod delivered;
 mod disk;
 mod foresee;
 mod inside;
@@ -75,10 +76,12 @@ pub async fn look(
         let in_container = matches!(stack.standpoint, Standpoint::Container(_));
         blocking(facts, move |mut facts| {
             if facts.lane.skipped.is_none() {
+                delivered::recall(&mut facts);
                 let judge = in_container.then_some(born);
                 let seen = |artifact: &Artifact| views.look(artifact, root::look(artifact, judge));
                 let artifacts = views.opened(&facts.lane);
                 facts.artifacts = artifacts.iter().map(seen).collect();
+                delivered::look(&mut facts);
                 cache::look(&mut facts, &views);
                 proof::look(&mut facts);
             }
@@ -135,6 +138,12 @@ pub async fn foresee(lanes: &mut [LaneFacts], options: &Options) {
 /// What `preflight.lock` has to say after `before`: see [`Lockfile`].
 pub async fn pin(lanes: &mut [LaneFacts], before: &Lockfile, options: &Options) -> Lockfile {
     pin::pin(lanes, before, options).await
+}
+
+/// What was delivered, as a lock file pins it; absent: of one lane that is not known, or nothing was.
+#[must_use]
+pub fn delivered(lanes: &[LaneFacts]) -> Option<Lockfile> {
+    delivered::pins(lanes)
 }
 
 /// What `preflight lock --check` compares: see [`LockedLane`].

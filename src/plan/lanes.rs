@@ -9,6 +9,7 @@ mod cache;
 mod cards;
 pub mod catalogue;
 mod declared;
+mod delivered;
 mod discovered;
 mod draft;
 mod engines;
@@ -29,6 +30,7 @@ use thiserror::Error;
 
 use crate::cards::Cards;
 use crate::limits::{MOST_MODELS, MOST_WALKED};
+use crate::options::Delivery;
 use crate::plan::engine::{Engine, Invocation, Part};
 use crate::plan::wiring::Wiring;
 use crate::project::mounts::{Located, Sight};
@@ -40,6 +42,7 @@ use crate::suggest;
 pub use assemble::{of_command_line, plan};
 pub use brought::Bringer;
 pub use cache::{Cached, Choice};
+pub use delivered::of_deliveries;
 pub use found::of_models;
 pub use hub::NamedHub;
 pub use variables::{is_lane_variable, models_root};
@@ -115,6 +118,9 @@ pub struct Lane {
     /// The source that the catalogue has for a lane of its name, where a lane variable says its path
     /// and nobody where it comes from.
     pub known_as: Option<Source>,
+    /// What it is, where it is nothing but a source that is brought to a place; absent: it is a lane of a
+    /// stack.
+    pub delivery: Option<Box<Delivery>>,
     /// Why it is not judged at all; absent: it is.
     pub skipped: Option<String>,
     /// Where it is declared, for findings about the lane as a whole.
@@ -424,9 +430,28 @@ impl Lane {
             level: Level::default(),
             outside: false,
             known_as: None,
+            delivery: None,
             skipped: None,
             place: Place::nowhere(),
             problems: Vec::new(),
+        }
+    }
+
+    /// What brings what it lacks, as it is typed; `flags` with a blank behind them.
+    #[must_use]
+    pub fn fetch_command(&self, flags: &str) -> String {
+        match &self.delivery {
+            Some(delivery) => delivery.command(flags),
+            None => format!("preflight fetch {flags}--lane {}", self.name),
+        }
+    }
+
+    /// What hashes all that it has, as it is typed.
+    #[must_use]
+    pub fn verify_command(&self) -> String {
+        match &self.delivery {
+            Some(delivery) => delivery.command("--deep "),
+            None => format!("preflight verify --deep --lane {}", self.name),
         }
     }
 

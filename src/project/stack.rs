@@ -76,7 +76,7 @@ pub struct Stack {
 /// and it is an error only when neither can be read.
 pub async fn gather(options: &Options, sources: &mut SourceMap) -> Result<Stack, LoadError> {
     match (&options.target, options.role) {
-        (Target::Models(_), _) => Ok(Stack::without_project()),
+        (Target::Models(_) | Target::Deliveries(_), _) => Ok(Stack::without_project()),
         (Target::CommandLine(start), _) => Ok(Stack::of_command_line(start, sources)),
         (_, Role::Hand | Role::Exec) => by_hand(options, sources).await,
         (_, Role::Init) => as_init_container(options, sources).await,
@@ -358,7 +358,10 @@ impl Stack {
         if let Some(path) = &options.files.lock_file {
             return Some(path.clone());
         }
-        if matches!(options.target, Target::Models(_) | Target::CommandLine(_)) {
+        if matches!(
+            options.target,
+            Target::Models(_) | Target::CommandLine(_) | Target::Deliveries(_)
+        ) {
             return None;
         }
         let directory = &self.project.directory;

@@ -14,13 +14,14 @@ use std::path::Path;
 
 use crate::sandbox::{Sandbox, repository};
 
-const DOCUMENTS: [&str; 19] = [
+const DOCUMENTS: [&str; 20] = [
     "README.md",
     "examples/cortex/README.md",
     "docs/clients.md",
     "docs/configuration.md",
     "docs/exec.md",
     "docs/exit-codes.md",
+    "docs/fetch.md",
     "docs/fit.md",
     "docs/init.md",
     "docs/kubernetes.md",

@@ -49,6 +49,23 @@ fn only_what_is_missing_or_cut_short_is_brought_again() {
 }
 
 #[test]
+fn a_broken_file_that_comes_anew_ends_no_fetch_before_it_has_come() {
+    let hub = hub(&[]);
+    let sandbox = stack(&hub);
+    check(&sandbox.run(&["fetch", "--lane", "coder"]), 0, &[]);
+    let folder = sandbox.path().join("models/vllm/tiny/bf16");
+    fs_err::remove_file(folder.join("tokenizer_config.json")).unwrap();
+    let shard = folder.join("model-00001-of-00003.safetensors");
+    fs_err::OpenOptions::new().write(true).open(shard).unwrap().set_len(100).unwrap();
+    check(&sandbox.run(&["fetch", "--lane", "coder"]), 0, &["ready"]);
+    assert!(same(
+        &sandbox,
+        "vllm/tiny/bf16/model-00001-of-00003.safetensors",
+        "examples/quickstart/models/vllm/tiny/bf16/model-00001-of-00003.safetensors"
+    ));
+}
+
+#[test]
 fn a_file_that_two_lanes_share_is_fetched_once() {
     let hub = hub(&[]);
     let service = |name: &str| {

@@ -186,6 +186,33 @@ fn judge(encrypted: &Encrypted, file: Option<&Path>, words: &str) {
     }
 }
 
+#[test]
+fn certificates_that_kserve_mounts_are_believed_beside_those_of_the_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    if !make_certificates(folder) {
+        return skipped("there is no openssl 3");
+    }
+    let Some(encrypted) = Encrypted::start(folder, "leaf") else {
+        return skipped("there is no python3");
+    };
+    fs_err::copy(folder.join("ca.pem"), folder.join("cabundle.crt")).unwrap();
+    let (mount, bundle) = (folder.display().to_string(), folder.join("ca.pem"));
+    let mounted = ("CA_BUNDLE_VOLUME_MOUNT_POINT", mount.as_str());
+    for (variables, code) in [
+        (&[][..], 13),
+        (&[("REQUESTS_CA_BUNDLE", bundle.to_str().unwrap())], 0),
+        (&[mounted], 13),
+        (&[mounted, ("CA_BUNDLE_CONFIGMAP_NAME", "bundle")], 0),
+        (&[("CA_BUNDLE_CONFIGMAP_NAME", "bundle")], 13),
+    ] {
+        let sandbox = encrypted.stack(None);
+        let set = |sandbox: Sandbox, (name, value): &(&str, &str)| sandbox.variable(name, *value);
+        let run = variables.iter().fold(sandbox, set).run(&["fetch", "hf://acme/reader", "m"]);
+        assert_eq!(run.code, Some(code), "{variables:?}: {}{}", run.stdout, run.stderr);
+    }
+}
+
 /// An init container, with its variables as Compose gives them to it.
 const INIT: &str = "services:
   preflight:

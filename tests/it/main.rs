@@ -91,6 +91,8 @@ mod fetch_choice;
 mod fetch_command;
 /// Fetches that end in the middle, and what continues them.
 mod fetch_killed;
+/// Sources of the hub that are brought without a project.
+mod fetch_pairs;
 mod fetch_phases;
 /// Every way in which a fetch can be refused.
 mod fetch_refusals;

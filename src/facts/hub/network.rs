@@ -37,7 +37,7 @@ struct Exception {
 impl Network {
     /// No request is made. Blocking: certificates are read.
     pub(super) fn new(options: &HubOptions) -> Result<Self, HubError> {
-        let tls = trust::client_config(options.network.certificates.as_deref())?;
+        let tls = trust::client_config(&options.network)?;
         // Silence is watched where it is known what it interrupts. Over HTTP/2 all ranges would
         // share one connection, and its window.
         let builder = || {

@@ -1,6 +1,7 @@
 //! Whose certificates are believed.
 //!
-//! Those of the machine, or those that `SSL_CERT_FILE` names and no others, as `hf` has it. A
+//! Those of the machine, or those that `SSL_CERT_FILE` names and no others, as `hf` has it; KServe names
+//! more beside those of the machine. A
 //! certificate that vouches for itself is what a hub at home mostly has. webpki refuses it where it
 //! is marked as an authority, which is what `openssl req -x509` makes; to OpenSSL, and so to `hf`
 //! and curl, it is as good as any other that the user has named.
@@ -23,6 +24,7 @@ use rustls_native_certs::load_certs_from_paths;
 use super::HubError;
 use super::store::printable;
 use crate::limits::LONGEST_CERTIFICATES;
+use crate::options::NetworkOptions;
 use crate::regular_file;
 
 /// Believes what `usual` believes, and the very certificates that the user has named.
@@ -36,15 +38,18 @@ struct Verifier {
 ///
 /// # Errors
 /// [`HubError::Certificates`], when the file that was named cannot be used.
-pub(super) fn client_config(file: Option<&Path>) -> Result<ClientConfig, HubError> {
+pub(super) fn client_config(network: &NetworkOptions) -> Result<ClientConfig, HubError> {
     let provider = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .expect("ring has what the versions of TLS need that rustls speaks");
     let mut roots = RootCertStore::empty();
-    let Some(file) = file else {
-        // A machine without any is no error: not every hub is asked with TLS.
+    if network.certificates.is_none() {
         roots.add_parsable_certificates(of_the_machine());
+    }
+    let named_in = network.certificates.as_ref().or(network.more_certificates.as_ref());
+    let Some(file) = named_in else {
+        // A machine without any is no error: not every hub is asked with TLS.
         return Ok(config.with_root_certificates(roots).with_no_client_auth());
     };
     let named = named(file)?;
@@ -132,7 +137,9 @@ mod tests {
     use super::*;
 
     fn refused(file: &Path) -> String {
-        client_config(Some(file)).unwrap_err().to_string()
+        let certificates = Some(file.to_path_buf());
+        let network = NetworkOptions { certificates, ..NetworkOptions::default() };
+        client_config(&network).unwrap_err().to_string()
     }
 
     #[test]
@@ -150,6 +157,6 @@ mod tests {
 
     #[test]
     fn a_machine_is_believed_as_it_is() {
-        client_config(None).unwrap();
+        client_config(&NetworkOptions::default()).unwrap();
     }
 }

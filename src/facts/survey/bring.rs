@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 
 use super::blocking;
 use super::carry::Carrier;
+use super::delivered;
 use super::disk;
 use super::judge::Judge;
 use super::listing_request::{self, ListingRequest};
@@ -180,6 +181,9 @@ fn wants(facts: &LaneFacts, slot: Slot, options: &Options) -> bool {
             let Some(model) = facts.own_artifacts().first() else { return false };
             let sight = &model.artifact.located.value.sight;
             let is_writable = matches!(sight, Sight::Visible { read_only: false, .. });
+            if facts.lane.delivery.is_some() {
+                return delivered::is_wanted(facts, is_doubtful(), options);
+            }
             is_writable && (!model.model.complete() || is_doubtful())
         }
         Slot::Cached(index) => {

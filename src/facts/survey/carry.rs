@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::blocking;
 use super::cache::{self, fill};
+use super::delivered;
 use super::judge::Judge;
 use super::keep::Replacement;
 use super::proof;
@@ -13,11 +14,13 @@ use super::supply::Supply;
 use super::target::{Slot, Target};
 use super::way::Views;
 use crate::facts::hub::{Download, Hub, HubError, Listing};
+use crate::facts::model::ModelFacts;
 use crate::facts::proof::PromisedBy;
 use crate::facts::{CacheState, LaneFacts, OwnFile};
 use crate::plan::engine::Part;
 use crate::plan::lanes::Choice;
 use crate::progress::Progress;
+use crate::project::mounts::Sight;
 
 /// Brings what lanes lack.
 pub(super) struct Carrier<'a> {
@@ -54,7 +57,7 @@ impl Carrier<'_> {
             // What is to be replaced need not be sound.
             facts.proofs.clear();
             let slot = supply.slot;
-            let result = self.bring(facts, supply, done).await;
+            let result = Box::pin(self.bring(facts, supply, done)).await;
             if !matches!(result, Ok(Brought::InVain)) {
                 self.look_again(facts, slot).await;
             }
@@ -88,6 +91,13 @@ impl Carrier<'_> {
         done: &mut BTreeSet<PathBuf>,
     ) -> Result<Brought, HubError> {
         self.prepare(facts, &supply).await?;
+        let is_update = supply.update.is_some();
+        if !is_update {
+            let is_whole = supply.downloads.is_empty();
+            let noted = note_delivery(facts, &supply.listing).await;
+            // Where nothing is to be written, it does not matter that nothing can be.
+            noted.or_else(|error| if is_whole { Ok(()) } else { Err(error) })?;
+        }
         let brought = supply.brought();
         supply.downloads.retain(|download| !done.contains(download.found_at().path()));
         let (replaced, commit) = (supply.replaced.clone(), supply.listing.commit.clone());
@@ -102,6 +112,9 @@ impl Carrier<'_> {
         facts.source.replaced.extend(replaced);
         if result? == Brought::InVain {
             return Ok(Brought::InVain);
+        }
+        if is_update {
+            note_delivery(facts, &supply.listing).await?;
         }
         facts.source.replaced.append(&mut supply.left);
         done.extend(brought.iter().cloned());
@@ -134,9 +147,11 @@ impl Carrier<'_> {
         if is_of_weights && supply.update.is_none() && self.judge.does_not_fit(facts) {
             return Ok(Brought::InVain);
         }
-        for stage in stages {
+        let mut stages = stages.into_iter();
+        while let Some(stage) = stages.next() {
             self.hub.fetch(&supply.listing, &stage, &progress).await?;
-            if supply.update.is_none() && self.condemns(facts, supply).await {
+            let coming = paths(stages.as_slice());
+            if supply.update.is_none() && self.condemns(facts, supply, &coming).await {
                 return Ok(Brought::InVain);
             }
         }
@@ -150,12 +165,18 @@ impl Carrier<'_> {
         Ok(Brought::All)
     }
 
-    /// Whether what came shows that the rest would be brought in vain.
-    async fn condemns(&self, facts: &mut LaneFacts, supply: &Supply) -> bool {
+    /// Whether what came shows that the rest would be brought in vain. `coming`: what has yet to come, and
+    /// may take the place of something.
+    async fn condemns(
+        &self,
+        facts: &mut LaneFacts,
+        supply: &Supply,
+        coming: &BTreeSet<PathBuf>,
+    ) -> bool {
         match supply.slot {
             Slot::Own => {
                 self.look_again(facts, supply.slot).await;
-                self.judge.ends_at_files(facts)
+                self.judge.ends_at_files(&without(facts, coming))
             }
             Slot::Cached(index) => self.condemns_snapshot(facts, index, &supply.listing).await,
         }
@@ -211,12 +232,46 @@ impl Carrier<'_> {
     }
 }
 
+/// Where the files of stages are found.
+fn paths(stages: &[Vec<Download>]) -> BTreeSet<PathBuf> {
+    let downloads = stages.iter().flatten();
+    downloads.map(|download| download.found_at().path().to_path_buf()).collect()
+}
+
+/// What is seen of a lane, as if nothing were where files have yet to come.
+fn without(facts: &LaneFacts, coming: &BTreeSet<PathBuf>) -> Box<LaneFacts> {
+    let mut facts = Box::new(facts.clone());
+    for artifact in &mut facts.artifacts {
+        if let (ModelFacts::Seen(model), Sight::Visible { path, .. }) =
+            (&mut artifact.model, &artifact.artifact.located.value.sight)
+        {
+            model.leave_out(path.as_path(), coming);
+        }
+    }
+    facts
+}
+
+/// Writes down what is to be there when a delivery is done.
+async fn note_delivery(facts: &mut LaneFacts, listing: &Listing) -> Result<(), HubError> {
+    if facts.lane.delivery.is_none() {
+        return Ok(());
+    }
+    let (noted, result) = blocking((facts.clone(), listing.clone()), |(mut facts, listing)| {
+        let result = delivered::remember(&mut facts, &listing);
+        (facts, result)
+    })
+    .await;
+    *facts = noted;
+    result
+}
+
 /// Looks anew at what the lane's own source is for.
 fn look_at_own(facts: &mut LaneFacts, views: &Views) {
     let Some(first) = facts.own_artifacts().first() else { return };
     let seen = views.look(&first.artifact.clone(), first.root.clone());
     let index = facts.artifacts.len() - facts.own_artifacts().len();
     facts.artifacts[index] = seen;
+    delivered::look(facts);
 }
 
 /// Leaves stamps: what was brought has just been proven.

@@ -57,7 +57,7 @@ pub(super) fn locked(
         let now = facts.lane.source.as_ref().filter(|_| is_wanted(facts))?.value.clone();
         let state = match &facts.source.pinning {
             Pinning::Pinned(pin) => LockState::Pinned(pin.commit.clone()),
-            Pinning::NoLock | Pinning::Unlisted => LockState::Missing(now),
+            Pinning::NoLock | Pinning::Unlisted | Pinning::Delivered(_) => LockState::Missing(now),
             Pinning::Outdated(pinned) => LockState::Outdated { pinned: pinned.clone(), now },
         };
         Some(LockedLane { name: facts.lane.name.clone(), state })

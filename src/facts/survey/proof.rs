@@ -7,7 +7,7 @@ use crate::deadline::Deadline;
 use crate::facts::hub::{Noted, ObjectId};
 use crate::facts::proof::stamp::{Recall, Stamps, Trace};
 use crate::facts::proof::{self, Promise, PromisedBy, Proof};
-use crate::facts::{ArtifactFacts, LaneFacts};
+use crate::facts::{ArtifactFacts, LaneFacts, Pinning};
 use crate::progress::Progress;
 use crate::project::mounts::Sight;
 
@@ -64,12 +64,18 @@ fn promises(facts: &LaneFacts) -> Vec<Promise> {
     promises
 }
 
-/// The promises of `preflight.lock`; absent: there are none, or it is not known where the files are.
+/// The promises of `preflight.lock`, or of what a delivery is to bring; absent: there are none, or it is not known where the files are.
 fn pinned(facts: &LaneFacts) -> Option<Vec<Promise>> {
     let pin = facts.source.pinning.pin()?;
     let target = Target::of(facts, Slot::of_model(facts))?;
     let files = pin.remote_files();
-    files.iter().map(|file| target.promise(file, PromisedBy::Lock)).collect()
+    let promised_by = match facts.source.pinning {
+        Pinning::Delivered(_) => PromisedBy::Delivery,
+        Pinning::NoLock | Pinning::Unlisted | Pinning::Outdated(_) | Pinning::Pinned(_) => {
+            PromisedBy::Lock
+        }
+    };
+    files.iter().map(|file| target.promise(file, promised_by)).collect()
 }
 
 /// What is known of the files that an engine loads. `is_apart`: not all of them lie together.

@@ -16,7 +16,7 @@ pub use self::withheld::WITHHELD;
 
 use crate::amount::{count, size};
 use crate::facts::hub::{Download, RemoteFile};
-use crate::facts::{CacheFacts, CacheState, DiskFacts, LaneFacts};
+use crate::facts::{CacheFacts, CacheState, DiskFacts, LaneFacts, Pinning};
 use crate::findings::check::cache::revision_words;
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings};
@@ -96,11 +96,12 @@ fn disk(facts: &LaneFacts, findings: &mut Findings) {
             size(disk.available)
         )
     };
-    let fix = format!(
-        "free {} ({short} bytes) on the disk of the models, or fetch fewer lanes at once with \
-         `--lane`",
-        size(short)
-    );
+    let fewer = match &facts.lane.delivery {
+        Some(_) => "fewer sources at once",
+        None => "fewer lanes at once with `--lane`",
+    };
+    let fix =
+        format!("free {} ({short} bytes) on the disk of the models, or fetch {fewer}", size(short));
     let finding = Finding::new(&rules::DISK_SPACE_SHORT, message, fix)
         .with("needed_bytes", disk.needed)
         .with("needed_by_all_lanes_bytes", disk.needed_by_all)
@@ -111,7 +112,7 @@ fn disk(facts: &LaneFacts, findings: &mut Findings) {
 
 fn pin(facts: &LaneFacts, findings: &mut Findings) {
     let Some(Ok(listing)) = &facts.source.probe else { return };
-    if listing.source.is_pinned() || facts.source.pinning.pin().is_some() {
+    if listing.source.is_pinned() || matches!(facts.source.pinning, Pinning::Pinned(_)) {
         return;
     }
     // Nothing is brought here that another day could bring otherwise: it is told that the engine will.
@@ -157,7 +158,7 @@ fn planned(facts: &LaneFacts, findings: &mut Findings) {
         listing.source,
         size(bytes)
     );
-    let fix = format!("run `preflight fetch --lane {}` to bring them", facts.lane.name);
+    let fix = format!("run `{}` to bring them", facts.lane.fetch_command(""));
     let mut finding = Finding::new(&rules::WOULD_FETCH, message, fix)
         .with("commit", &listing.commit)
         .with("bytes", bytes);

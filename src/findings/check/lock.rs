@@ -53,10 +53,13 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
     let place: &Place = if source.place.span.is_some() { &source.place } else { &facts.lane.place };
     let about = |finding: Finding| finding.lane(lane).at(place).with("source", &source.value);
     match &facts.source.pinning {
-        Pinning::NoLock => {}
+        Pinning::NoLock | Pinning::Delivered(_) => {}
         Pinning::Unlisted => {
             let message = format!("`preflight.lock` does not pin the files of `{lane}`");
-            let fix = format!("run `preflight lock --lane {lane}`");
+            let fix = match &facts.lane.delivery {
+                Some(_) => "remove the lock file: it is then written anew".to_owned(),
+                None => format!("run `preflight lock --lane {lane}`"),
+            };
             findings.push(about(Finding::new(&LOCK_INCOMPLETE, message, fix)));
         }
         Pinning::Outdated(pinned) => {
@@ -68,7 +71,11 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
                     source.value
                 )
             };
-            let fix = format!("run `preflight lock --lane {lane}` if the source is right");
+            let fix = match &facts.lane.delivery {
+                Some(_) => "if the source is right, remove the lock file: it is then written anew"
+                    .to_owned(),
+                None => format!("run `preflight lock --lane {lane}` if the source is right"),
+            };
             findings.push(about(Finding::new(&LOCK_OUTDATED, message, fix)));
         }
         Pinning::Pinned(pin) if !facts.source.lock_differences.is_empty() => {
@@ -85,7 +92,10 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
         Pinning::Pinned(pin) if facts.orders.update && !has_failed(facts) => {
             let message =
                 format!("`{lane}` stays at commit {}, which `preflight.lock` pins", pin.commit);
-            let fix = format!("run `preflight lock --update --lane {lane}` to move it");
+            let fix = match &facts.lane.delivery {
+                Some(_) => "to move it, remove the lock file: it is then written anew".to_owned(),
+                None => format!("run `preflight lock --update --lane {lane}` to move it"),
+            };
             findings.push(about(Finding::new(&LOCK_HOLDS_BACK_UPDATE, message, fix)));
         }
         Pinning::Pinned(_) => {}

@@ -32,8 +32,10 @@ use std::path::{Path, PathBuf};
 
 use super::nearby;
 use super::rule::{Check, Run};
+use crate::exit_code::ExitCode;
 use crate::facts::model::FileState;
 use crate::facts::model::{Model, ModelFacts, ModelFile, Role, Shape};
+use crate::facts::proof::{Proof, ProofOutcome};
 use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::file_name::weights::Weights;
 use crate::findings::Policy;
@@ -58,11 +60,15 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
         })
         .collect();
     let serves_one = router::serves_one(&judged);
+    let (is_delivered, is_choice) = (is_delivered(facts), is_choice(facts));
     for (artifact, own) in judged {
         let is_one_of_many = serves_one && router::is_listed(artifact);
         let is_survived = is_one_of_many || artifact.artifact.part == Part::ControlVector;
         for finding in own {
-            findings.push(if is_survived { survived(finding) } else { finding });
+            // Who opens it may have the rest from elsewhere.
+            let is_lack = finding.rule.exit == ExitCode::Incomplete;
+            let may_do = if is_lack { is_delivered } else { is_choice };
+            findings.push(if is_survived || may_do { survived(finding) } else { finding });
         }
     }
     router::judge(facts, findings);
@@ -76,6 +82,26 @@ fn judge(subject: &Subject<'_>, findings: &mut Findings) {
         ModelFacts::Unknown(why) => subject.unknown(&subject.shown(), why, findings),
         ModelFacts::Seen(model) => seen(subject, model, findings),
     }
+}
+
+/// Whether all that was asked for of a source is there: what is lacking to a model then is not lacking to
+/// the delivery.
+fn is_delivered(facts: &LaneFacts) -> bool {
+    let is_there = |proof: &Proof| {
+        !matches!(proof.outcome, ProofOutcome::Missing | ProofOutcome::Differs { .. })
+    };
+    facts.lane.delivery.is_some()
+        && facts.source.pinning.pin().is_some()
+        && facts.proofs.iter().all(is_there)
+}
+
+/// Whether a delivery is files of which one at least can be loaded, and nobody has said which of them is.
+fn is_choice(facts: &LaneFacts) -> bool {
+    let models = facts.artifacts.iter().filter_map(|artifact| artifact.model.seen());
+    let is_sound =
+        |file: &ModelFile| file.role == Role::Weights && file.state() == FileState::Present;
+    let mut files = models.filter(|model| matches!(model.shape, Shape::Directory));
+    facts.lane.delivery.is_some() && files.any(|model| model.files.iter().any(is_sound))
 }
 
 /// A finding about something without which the engine serves all the same: one of several models of
@@ -302,8 +328,9 @@ impl Subject<'_> {
         let source = self.facts.lane.source.as_ref().filter(|_| self.is_of_source());
         match source {
             Some(source) => format!(
-                "run `preflight fetch --lane {}`, which downloads it from `{}`",
-                self.facts.lane.name, source.value
+                "run `{}`, which downloads it from `{}`",
+                self.facts.lane.fetch_command(""),
+                source.value
             ),
             None => self.how_to_fill_volume().unwrap_or_else(|| {
                 format!(
@@ -339,7 +366,7 @@ impl Subject<'_> {
         let place = place.display();
         match &self.facts.lane.source {
             Some(_) => {
-                format!("run `rm '{place}'` and `preflight fetch --lane {}`", self.facts.lane.name)
+                format!("run `rm '{place}'` and `{}`", self.facts.lane.fetch_command(""))
             }
             None => format!("download `{place}` again"),
         }

@@ -243,7 +243,7 @@ fn judge_root(facts: &LaneFacts, artifact: &ArtifactFacts, root: &RootFacts) -> 
     let wanted =
         facts.orders.may_fetch && facts.lane.source.is_some() && !artifact.model.complete();
     if let Some(&writable) = root.writable.seen().filter(|_| wanted)
-        && let Some((why, fix)) = unwritable(writable, facts.orders.role, &host)
+        && let Some((why, fix)) = unwritable(writable, facts, &host)
     {
         let message =
             format!("files are missing in `{host}`, and nothing can be written there: {why}");
@@ -253,7 +253,10 @@ fn judge_root(facts: &LaneFacts, artifact: &ArtifactFacts, root: &RootFacts) -> 
 }
 
 /// Why nothing can be written, and what to do; absent when it can.
-fn unwritable(writable: Writable, role: Role, host: &str) -> Option<(&'static str, String)> {
+fn unwritable(writable: Writable, facts: &LaneFacts, host: &str) -> Option<(&'static str, String)> {
+    let is_delivery = facts.lane.delivery.is_some();
+    let is_in_pod = is_delivery && facts.orders.role == Role::Init;
+    let role = if is_delivery { Role::Hand } else { facts.orders.role };
     Some(match (writable, role) {
         (Writable::Yes, _) => return None,
         (Writable::MountReadOnly, _) => (
@@ -270,6 +273,11 @@ fn unwritable(writable: Writable, role: Role, host: &str) -> Option<(&'static st
         (Writable::NotAllowed, Role::Init) => (
             "its owner is another user",
             "set `PREFLIGHT_UID` and `PREFLIGHT_GID` to the folder's owner, or change the owner"
+                .to_owned(),
+        ),
+        (Writable::NotAllowed, Role::Hand) if is_in_pod => (
+            "its owner is another user",
+            "let a `securityContext` of the Pod say `fsGroup: 65532`, or run preflight as the owner"
                 .to_owned(),
         ),
         (Writable::NotAllowed, Role::Hand | Role::Exec) => (

@@ -30,9 +30,8 @@ fn kept(facts: &LaneFacts, first: &OwnFile, rest: &[OwnFile]) -> Finding {
         named(first, rest)
     );
     let fix = format!(
-        "nothing, if that is meant; `preflight fetch --deep --lane {}` brings the hub's, and keeps \
-         yours beside",
-        facts.lane.name
+        "nothing, if that is meant; `{}` brings the hub's, and keeps yours beside",
+        facts.lane.fetch_command("--deep ")
     );
     let finding = Finding::new(&FILE_KEPT, message, fix);
     about(facts, finding, first, rest)

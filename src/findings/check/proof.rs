@@ -31,9 +31,10 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
     for proof in &facts.proofs {
         let ProofOutcome::Differs { expected, actual } = &proof.outcome else { continue };
         findings.push(match (proof.provenance, proof.promised_by) {
-            (Provenance::UserText, PromisedBy::Note | PromisedBy::Cache | PromisedBy::Stamp) => {
-                speaker.changed(proof, expected, actual)
-            }
+            (
+                Provenance::UserText,
+                PromisedBy::Delivery | PromisedBy::Note | PromisedBy::Cache | PromisedBy::Stamp,
+            ) => speaker.changed(proof, expected, actual),
             _ => speaker.corrupt(proof, expected, actual),
         });
     }
@@ -45,19 +46,20 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
         .filter(|proof| !speaker.is_known_to_be_missing(proof))
         .collect();
     if let Some(first) = unknown.first() {
-        let message = format!(
-            "{} that `preflight.lock` pins {} not there",
-            speaker.files(&unknown),
-            if unknown.len() == 1 { "is" } else { "are" },
-        );
-        let fix = format!("run `preflight fetch --lane {}`", facts.lane.name);
+        let are = if unknown.len() == 1 { "is" } else { "are" };
+        let files = speaker.files(&unknown);
+        let message = match &facts.lane.delivery {
+            Some(delivery) => format!("{files} of `{}` {are} not there", delivery.typed.0),
+            None => format!("{files} that `preflight.lock` pins {are} not there"),
+        };
+        let fix = format!("run `{}`", facts.lane.fetch_command(""));
         findings.push(speaker.finding(&FILES_MISSING, first, message, fix));
     }
     let written = of(&ProofOutcome::Written);
     if let Some(first) = written.first() {
         let verb = if written.len() == 1 { "has" } else { "have" };
         let message = format!("{} {verb} been written since proven", speaker.files(&written));
-        let fix = format!("run `preflight verify --deep --lane {}`", facts.lane.name);
+        let fix = format!("run `{}`", facts.lane.verify_command());
         findings.push(speaker.finding(&FILE_CHANGED, first, message, fix));
     }
     let left = of(&ProofOutcome::OutOfTime);
@@ -71,10 +73,11 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
     let was_deep = facts.orders.deep;
     if let Some(first) = unproven.first().filter(|_| was_deep) {
         let message = format!("nobody says what {} must hash to", speaker.files(&unproven));
-        let fix = format!(
-            "run `preflight lock --lane {0}`, or `preflight fetch --deep --lane {0}`",
-            facts.lane.name
-        );
+        let deep = facts.lane.fetch_command("--deep ");
+        let fix = match &facts.lane.delivery {
+            Some(_) => format!("run `{deep}`"),
+            None => format!("run `preflight lock --lane {}`, or `{deep}`", facts.lane.name),
+        };
         findings.push(speaker.finding(&FILE_NOT_PROVEN, first, message, fix));
     }
 }
@@ -92,13 +95,13 @@ impl Speaker<'_> {
             shown.display(),
             proof.promised_by.name()
         );
-        let name = &self.facts.lane.name;
+        let lane = &self.facts.lane;
         let is_kept = proof.provenance != Provenance::Download;
         let fix = match (&self.facts.lane.source, proof.promised_by) {
-            (Some(_), PromisedBy::Lock) if !is_kept => {
-                format!("run `preflight fetch --lane {name}`")
+            (Some(_), PromisedBy::Lock | PromisedBy::Delivery) if !is_kept => {
+                format!("run `{}`", lane.fetch_command(""))
             }
-            (Some(_), _) => format!("run `preflight fetch --deep --lane {name}`"),
+            (Some(_), _) => format!("run `{}`", lane.fetch_command("--deep ")),
             (None, _) => format!("bring `{}` again", shown.display()),
         };
         let finding = self.finding(&FILE_CORRUPT, proof, message, fix);
@@ -110,9 +113,8 @@ impl Speaker<'_> {
         let message = format!("`{}` has been changed since its download", shown.display());
         let fix = match &self.facts.lane.source {
             Some(_) => format!(
-                "nothing, if the change is yours; `preflight fetch --deep --lane {}` brings the \
-                 original, and keeps yours beside",
-                self.facts.lane.name
+                "nothing, if the change is yours; `{}` brings the original, and keeps yours beside",
+                self.facts.lane.fetch_command("--deep ")
             ),
             None => "nothing, if the change is yours".to_owned(),
         };

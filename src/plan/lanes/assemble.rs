@@ -189,6 +189,7 @@ impl<'a> Ground<'a> {
             required: draft.required.unwrap_or(true),
             engine: draft.invocation.as_ref().or(draft.standby.as_ref()).map(|it| it.engine),
             outside,
+            delivery: None,
             known_as: known_as.map(|entry| entry.source.clone()),
             fetch: variables::may_fetch(&draft, self.project, self.selection),
             name: draft.name,

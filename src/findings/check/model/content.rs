@@ -381,8 +381,8 @@ impl About<'_> {
             "`{}` holds nothing but zeros in {zeros} of the {WINDOWS} places that were sampled",
             self.shown().display()
         );
-        let lane = &self.subject.facts.lane.name;
-        let fix = format!("run `preflight verify --deep --lane {lane}`");
+        let lane = &self.subject.facts.lane;
+        let fix = format!("run `{}`", lane.verify_command());
         findings.push(self.subject.finding(&rules::ZEROS_IN_DATA, message, fix));
     }
 
@@ -399,7 +399,7 @@ impl About<'_> {
         let finding = self.subject.finding(
             &rules::SPARSE_FILE,
             message,
-            format!("run `preflight verify --deep --lane {}`", self.subject.facts.lane.name),
+            format!("run `{}`", self.subject.facts.lane.verify_command()),
         );
         findings.push(finding.with("size_bytes", size).with("allocated_bytes", allocated));
     }

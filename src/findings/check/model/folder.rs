@@ -158,9 +158,9 @@ fn is_refused_without_processor(subject: &Subject<'_>, folder: &Folder) -> bool 
 fn agreement(subject: &Subject<'_>, index: &Index, findings: &mut Findings) {
     let fix = match &subject.facts.lane.source {
         Some(_) => format!(
-            "run `rm '{}'/*.safetensors*` and `preflight fetch --lane {}`",
+            "run `rm '{}'/*.safetensors*` and `{}`",
             subject.on_host().display(),
-            subject.facts.lane.name
+            subject.facts.lane.fetch_command("")
         ),
         None => "download the whole folder again at one revision".to_owned(),
     };
