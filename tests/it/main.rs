@@ -36,6 +36,7 @@ mod docker_elsewhere;
 mod docker_exec;
 mod docker_eyes;
 mod docker_fetch;
+mod docker_fetch_pairs;
 mod docker_first_up;
 mod docker_forms;
 mod docker_fragments;
@@ -150,6 +151,8 @@ mod init_role;
 mod judge;
 /// Manifests of Kubernetes.
 mod kubernetes;
+/// What is shipped for Kubernetes.
+mod kubernetes_files;
 mod lanes_elsewhere;
 /// Links that a user of the models folder puts where preflight writes.
 mod links_swapped;

@@ -227,7 +227,7 @@ impl<'a> Ground<'a> {
             if model.service_path == value.service_path {
                 let located = Traced { value, from: path.from.clone(), place: path.place.clone() };
                 artifacts.push(Artifact { part: Part::Model, located });
-            } else {
+            } else if service.pod.as_ref().is_none_or(|pod| !pod.is_open) {
                 let kind = ProblemKind::EngineOpensOther {
                     declared: declared_as(&model),
                     opened: path.value.to_string(),
