@@ -17,7 +17,7 @@ use crate::limits::LONGEST_PROJECT_TEXT;
 use crate::options::{InitMode, Options, Role, Target};
 use crate::plan::lanes::{Lane, Plan};
 use crate::project::compose::{self, LoadError};
-use crate::project::{Dialect, MountSource, Project, Service};
+use crate::project::{MountSource, Project, Service};
 use crate::regular_file;
 use crate::source_map::{Location, SourceMap};
 use crate::whole_file;
@@ -121,8 +121,13 @@ pub enum InitError {
         path: PathBuf,
     },
     /// The project is written in another language.
-    #[error("what is read are manifests of Kubernetes, and `init` edits Compose files")]
-    NotCompose,
+    #[error("what is read {what}, and `init` edits Compose files")]
+    NotCompose {
+        /// What it is.
+        what: &'static str,
+        /// What to do instead.
+        instead: &'static str,
+    },
     /// The files of the project cannot be found again.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -148,7 +153,7 @@ impl InitError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::NoProject { .. } | Self::NotCompose | Self::Load(_) => ExitCode::Usage,
+            Self::NoProject { .. } | Self::NotCompose { .. } | Self::Load(_) => ExitCode::Usage,
             Self::Changed { .. } | Self::Write { .. } => ExitCode::Mount,
         }
     }
@@ -158,9 +163,7 @@ impl InitError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoProject { .. } => Some("name a Compose file or its folder".to_owned()),
-            Self::NotCompose => {
-                Some("put an init container into the Pod: docs/kubernetes.md shows one".to_owned())
-            }
+            Self::NotCompose { instead, .. } => Some((*instead).to_owned()),
             Self::Changed { .. } => Some("run it again".to_owned()),
             Self::Load(error) => error.hint(),
             Self::Write { .. } => None,
@@ -217,8 +220,8 @@ pub fn propose(
     own: &Options,
     sources: &SourceMap,
 ) -> Result<Proposal, InitError> {
-    if project.dialect != Dialect::Compose {
-        return Err(InitError::NotCompose);
+    if let Some((what, instead)) = project.dialect.words().not_edited {
+        return Err(InitError::NotCompose { what, instead });
     }
     let lanes = lanes_of(project, plan);
     let is_narrow = !options.project.profiles.iter().any(|profile| profile == EVERY_PROFILE);

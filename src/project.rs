@@ -402,15 +402,6 @@ impl Project {
         has_ended || self.service(&edge.service).is_some_and(Service::has_own_provider)
     }
 
-    /// Whether it is a stack for Docker Swarm: it says how often a service runs in words that mean nothing to
-    /// Compose.
-    #[must_use]
-    pub fn is_for_swarm(&self) -> bool {
-        let services = self.document["services"].as_object().into_iter().flat_map(Map::values);
-        let mut modes = services.filter_map(|service| service["deploy"]["mode"].as_str());
-        modes.any(|mode| ["global", "global-job", "replicated-job"].contains(&mode))
-    }
-
     /// Where the value at `route` of `x-preflight` is written.
     #[must_use]
     pub fn extension_place(&self, route: &[&str]) -> Option<&Place> {

@@ -9,13 +9,19 @@ pub enum Dialect {
     /// Docker Compose's.
     #[default]
     Compose,
+    /// Docker Swarm's, which is that of Compose with other effects.
+    Swarm,
     /// Kubernetes': each container of a Pod is a service.
     Kubernetes,
 }
 
 /// How something is said of a project in the words of its language.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Words {
+    /// What it is that is not edited, and what to do instead; absent: it is.
+    pub not_edited: Option<(&'static str, &'static str)>,
+    /// Why no service waits for another one, if none does.
+    pub nobody_waits: Option<&'static str>,
     /// Where what is written is run, if nobody here can be asked about it.
     pub runs_at: Option<&'static str>,
     /// Why what is in a volume is not seen by hand; behind the name of the volume.
@@ -56,7 +62,9 @@ pub struct Words {
     pub fill_volume: fn(&str, &Path) -> String,
 }
 
-static COMPOSE: Words = Words {
+const COMPOSE: Words = Words {
+    not_edited: None,
+    nobody_waits: None,
     runs_at: None,
     volume_is_elsewhere: "belongs to Docker",
     host_is_elsewhere: "the files are on the machine of the Docker Engine",
@@ -97,7 +105,35 @@ static COMPOSE: Words = Words {
     },
 };
 
+/// Seen from the machine that deploys it, a volume is on any node.
+static SWARM: Words = Words {
+    not_edited: Some((
+        "is a stack for Docker Swarm",
+        "put `preflight exec --` in front of the engines: docs/swarm.md shows a stack",
+    )),
+    nobody_waits: Some("Docker Swarm waits for nobody"),
+    volume_is_elsewhere: "belongs to a node of the Swarm",
+    see_files: "run preflight as a job of the stack, with the same volume at the same path",
+    see_volume: "run preflight as a job of the stack, with the same volume at the same path",
+    ask_for_gpu: "make `nvidia` the default runtime of the nodes, and reserve a GPU with \
+                  `generic_resources`",
+    gpu_unasked: "the default runtime of a node may give it one",
+    more_shared_memory: "mount `{type: tmpfs, target: /dev/shm, tmpfs: {size: 1073741824}}` into the \
+                         service",
+    more_memory: |needed| {
+        format!(
+            "allow the service {needed} MiB (`deploy: {{resources: {{limits: {{memory: {needed}M}}}}}}`)"
+        )
+    },
+    ..COMPOSE
+};
+
 static KUBERNETES: Words = Words {
+    not_edited: Some((
+        "are manifests of Kubernetes",
+        "put an init container into the Pod: docs/kubernetes.md shows one",
+    )),
+    nobody_waits: None,
     runs_at: Some("the cluster"),
     volume_is_elsewhere: "is in the cluster",
     host_is_elsewhere: "the files are on a node of the cluster",
@@ -145,6 +181,7 @@ impl Dialect {
     pub fn words(self) -> &'static Words {
         match self {
             Self::Compose => &COMPOSE,
+            Self::Swarm => &SWARM,
             Self::Kubernetes => &KUBERNETES,
         }
     }

@@ -231,7 +231,34 @@ fn by_hand_the_shipped_stack_is_a_stack_and_no_project_of_compose_that_waits_wro
     let run = sandbox.run(&["-f", "swarm.yaml"]);
     // What is in a volume of Docker cannot be seen from here.
     assert_eq!(run.code, Some(3), "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("_models` belongs to a node of the Swarm"), "{}", run.stdout);
+    assert!(!run.stdout.contains("docker compose"), "{}", run.stdout);
+    let init = sandbox.run(&["init", "-f", "swarm.yaml"]);
+    let refused = "what is read is a stack for Docker Swarm, and `init` edits Compose files";
+    assert!(init.code == Some(2) && init.stderr.contains(refused), "{}", init.stderr);
     for rule in ["service-does-not-wait", "preflight-restarts", "preflight-fails-wait"] {
         assert!(!run.stdout.contains(rule), "{}", run.stdout);
     }
+}
+
+#[test]
+fn a_project_with_an_edge_that_swarm_refuses_is_one_of_compose() {
+    let text = "\
+services:
+  preflight: {image: preflight, deploy: {mode: global}}
+  engine:
+    image: ghcr.io/ggml-org/llama.cpp:server
+    command: -m /models/gguf/tiny-Q4_K_M.gguf -c 2048
+    volumes: [\"./models:/models:ro\"]
+    depends_on: {preflight: {condition: service_completed_successfully}}
+";
+    let sandbox = Sandbox::quickstart().file("compose.yaml", text);
+    let run = sandbox.run(&[]);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    assert!(!run.stdout.contains("service-does-not-wait"), "{}", run.stdout);
+    let listed =
+        text.replace("{preflight: {condition: service_completed_successfully}}", "[preflight]");
+    let run = sandbox.file("compose.yaml", listed).run(&[]);
+    let told = "`engine` does not wait for `preflight`: Docker Swarm waits for nobody";
+    assert!(run.stdout.contains(told), "{}", run.stdout);
 }

@@ -36,8 +36,9 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     if preflight.pod.is_some() {
         return;
     }
-    // Of a provider there is no container, and to Swarm a job that fails is to be started again.
-    let is_awaited = !preflight.has_own_provider() && !facts.project.is_for_swarm();
+    // Of a provider there is no container; and a job that nobody waits for may well be started again.
+    let nobody_waits = facts.project.dialect.words().nobody_waits;
+    let is_awaited = !preflight.has_own_provider() && nobody_waits.is_none();
     if is_awaited {
         restarts(facts, preflight, findings);
     }
@@ -53,14 +54,13 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
                 || is_behind_exec(service);
             if !is_judged
                 && tells_dependencies(facts, name)
-                && (facts.project.is_for_swarm()
+                && (nobody_waits.is_some()
                     || !gates.iter().any(|it| waits(facts.project, service, it, &mut Vec::new())))
             {
                 all_wait = false;
-                let finding = if facts.project.is_for_swarm() {
-                    not_in_swarm(service, preflight)
-                } else {
-                    does_not_wait(service, preflight)
+                let finding = match nobody_waits {
+                    Some(why) => never_waits(service, preflight, why),
+                    None => does_not_wait(service, preflight),
                 };
                 findings.push(finding.lane(&lane.name));
             }
@@ -197,9 +197,9 @@ fn does_not_wait(service: &Service, preflight: &Service) -> Finding {
 }
 
 /// Swarm reads `depends_on` and does nothing with it (docker/cli 28.5 cli/compose/convert/service.go).
-fn not_in_swarm(service: &Service, preflight: &Service) -> Finding {
+fn never_waits(service: &Service, preflight: &Service, why: &str) -> Finding {
     let (name, awaited) = (&service.name.value, &preflight.name.value);
-    let message = format!("`{name}` does not wait for `{awaited}`: Docker Swarm waits for nobody");
+    let message = format!("`{name}` does not wait for `{awaited}`: {why}");
     let fix = format!("put `preflight exec --` in front of the command line of `{name}`");
     Finding::new(&DOES_NOT_WAIT, message, fix).service(name).at(&service.name.place)
 }
@@ -237,6 +237,7 @@ mod tests {
     use super::*;
     use crate::findings::check::container::tests::Stack;
     use crate::options::Role;
+    use crate::project::Dialect;
     use crate::project::docker::Observation;
     use crate::source_map::{Place, Spanned};
 
@@ -319,8 +320,7 @@ mod tests {
         stack.service("preflight").restart = Some(Spanned::nowhere("on-failure".to_owned()));
         stack.service("vllm").depends_on = vec![edge("preflight", "service_started", true)];
         stack.lane("coder", &["vllm"], true);
-        let services = serde_json::json!({"preflight": {"deploy": {"mode": "global-job"}}});
-        stack.project.document = serde_json::json!({"services": services});
+        stack.project.dialect = Dialect::Swarm;
         assert_eq!(
             stack.told(&CHECK),
             [

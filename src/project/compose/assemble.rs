@@ -57,7 +57,7 @@ pub(super) fn project(
     let extension = extension(loader, root)?;
     let volumes = root.get("volumes").and_then(Node::as_mapping);
     Ok(Project {
-        dialect: Dialect::Compose,
+        dialect: dialect(&document, &services),
         name: about.name,
         directory: HostPath::new(about.directory),
         files: loader.files.clone(),
@@ -88,6 +88,22 @@ fn service(
     service.environment = resolve::environment(loader, &about.environment, &entry.value)?;
     service.labels = resolve::labels(loader, &entry.value)?;
     Ok(service)
+}
+
+/// Swarm's, where a service says how often it runs in words that mean nothing to Compose; but
+/// `docker stack deploy` refuses edges with a condition (docker/cli 28.5).
+fn dialect(document: &Value, services: &[Service]) -> Dialect {
+    let is_of_swarm = |service: &Service| {
+        let mode = &document["services"][&service.name.value]["deploy"]["mode"];
+        ["global", "global-job", "replicated-job"].iter().any(|known| mode == known)
+    };
+    let mut edges = services.iter().flat_map(|service| &service.depends_on);
+    let has_condition = edges.any(|edge| edge.condition != "service_started");
+    if !has_condition && services.iter().any(is_of_swarm) {
+        Dialect::Swarm
+    } else {
+        Dialect::Compose
+    }
 }
 
 /// The services that profiles leave out. Nobody is told what is wrong with them.
