@@ -70,7 +70,7 @@ fn lanes(path: &Path) -> String {
 #[test]
 fn every_manifest_has_the_lanes_that_it_has() {
     let found = manifests();
-    assert!(found.len() >= 74, "{}", found.len());
+    assert!(found.len() >= 75, "{}", found.len());
     let table: String =
         found.iter().map(|(name, path)| format!("## {name}\n{}", lanes(path))).collect();
     let path = folder().join("lanes.txt");
@@ -360,12 +360,15 @@ fn what_an_inference_service_says_goes_over_what_its_runtime_says() {
     let path = folder().join("kserve-merged.yaml");
     let plan = run(&path, &["plan", "--format", "json"]);
     let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
-    let lane = |name: &str| {
-        let mut lanes = plan["lanes"].as_array().unwrap().iter();
-        lanes.find(|lane| lane["name"] == name).cloned().unwrap().to_string()
-    };
-    let merged = lane("inferenceservice/coder/kserve_container");
-    assert!(merged.contains("coder") && !merged.contains("{{"), "{merged}");
+    let mut lanes = plan["lanes"].as_array().unwrap().iter();
+    let name = "inferenceservice/coder/kserve_container";
+    let merged = lanes.find(|lane| lane["name"] == name).unwrap();
+    let serving = &merged["serving"];
+    let said = ["release", "served_names", "tensor_parallel", "context", "hub_cache"];
+    let said: Vec<&Value> = said.iter().map(|key| &serving[*key]).collect();
+    let expected = serde_json::json!(["0.12.0", ["coder"], 2, 8192, "/tmp/other/hub"]);
+    assert_eq!(serde_json::json!(said), expected, "{merged}");
+    assert_eq!(merged["artifacts"][0]["service_path"], "/mnt/models", "{merged}");
     let two = fs_err::read_to_string(&path).unwrap().replace("nvidia.com/gpu: \"2\"", "cpu: 2");
     assert!(!told(two.clone(), &[]).contains("error["), "{}", told(two, &[]));
     let wrong = fs_err::read_to_string(&path).unwrap().replace("--max-model-len=8192", "--modl=x");
@@ -397,7 +400,7 @@ proptest! {
     /// Lines taken away, doubled and cut: an error, or lanes, and never a crash.
     #[test]
     fn whatever_becomes_of_a_manifest_it_is_judged_or_refused(
-        name in 0..74_usize,
+        name in 0..75_usize,
         kept in subsequence((0..60_usize).collect::<Vec<_>>(), 30..60),
         doubled in 0..60_usize,
         cut in 0..200_usize,

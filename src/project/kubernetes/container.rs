@@ -91,6 +91,11 @@ pub(super) fn document(
     if own("hostIPC") {
         said["ipc"] = json!("host");
     }
+    if let Some(hook) = at(member.node, &["lifecycle", "postStart"]) {
+        let words = hook.get("exec").map(|exec| items(exec, "command")).unwrap_or_default();
+        let words: Vec<String> = words.iter().filter_map(Node::printed).collect();
+        said["post_start"] = json!([{"command": words}]);
+    }
     if let Some(runtime) = text(pod.spec, "runtimeClassName") {
         said["runtime"] = json!(runtime.value);
     }

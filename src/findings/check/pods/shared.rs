@@ -64,21 +64,24 @@ impl<'a> Opened<'a> {
             let own = &self.service.name.value;
             beside(facts.project, self.service).filter(move |other| other.name.value != *own)
         };
-        if is_new && self.is_only_opened() && !others().any(|other| self.is_reached(other)) {
+        if is_new && self.is_only_opened(facts) && !others().any(|other| self.is_reached(other)) {
             return Some(self.nobody(others()));
         }
         let is_first = |other: &&Service| {
             self.service.edge_to_end_of(&other.name.value).is_some()
                 && task(other) == Some(OwnTask::Judges)
+                && !is_told_lanes(other)
         };
         let mut gates = others().filter(is_first).peekable();
         let gate = *gates.peek()?;
         gates.all(|gate| !self.is_seen(gate)).then(|| self.unseen(gate))
     }
 
-    /// Whether its engine brings nothing there by itself: all that is started is the engine, and it is
+    /// Whether its container brings nothing there by itself: all that is started is the engine, and it is
     /// told of no other place.
-    fn is_only_opened(&self) -> bool {
+    fn is_only_opened(&self, facts: &ProjectFacts<'_>) -> bool {
+        let said = &facts.project.document["services"][&self.service.name.value];
+        let has_hook = !said["post_start"].is_null();
         let mut words = self.service.words().map(|word| word.value.as_str());
         let mut values = self.service.environment.values().filter_map(|it| it.value.as_deref());
         let is_url = |text: &str| text.contains("://");
@@ -86,7 +89,11 @@ impl<'a> Opened<'a> {
             let is_engine = invocation.stock || self.service.entrypoint.is_some();
             is_engine && invocation.unread.is_empty() && !invocation.in_shell
         });
-        is_read && self.service.texts.is_empty() && !words.any(is_url) && !values.any(is_url)
+        !has_hook
+            && is_read
+            && self.service.texts.is_empty()
+            && !words.any(is_url)
+            && !values.any(is_url)
     }
 
     /// Whether another container may have put it there.
@@ -161,6 +168,13 @@ impl<'a> Opened<'a> {
         let finding = finding.service(engine).at(&self.mount.place);
         finding.also(&gate.name.place, "looks for it")
     }
+}
+
+/// Whether a preflight judges only some lanes of its project.
+fn is_told_lanes(preflight: &Service) -> bool {
+    let mut words = preflight.words();
+    let names = |word: &str| word.starts_with("--lane") || word.starts_with("--skip");
+    words.any(|word| names(&word.value)) || preflight.variable("PREFLIGHT_LANE").is_some()
 }
 
 /// The folder of a volume that a mount shows; absent: it is no volume.
