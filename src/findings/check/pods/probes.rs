@@ -232,3 +232,35 @@ fn with_time(least: Duration) -> String {
          {failures}`: until that has succeeded, nothing else ends it"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source_map::Spanned;
+
+    fn check(bytes: Option<u64>, is_slow: bool, patience: u64, expected: Option<&str>) {
+        let service = Service::named(Spanned::nowhere("pod/a/v".to_owned()));
+        let fetched = Fetched { repository: "o/r", bytes, is_slow };
+        let told = fetched.ends(Duration::from_secs(patience), &service);
+        let message = told.map(|finding| finding.message).unwrap_or_default();
+        let is_told = expected.is_some_and(|expected| message.contains(expected));
+        assert_eq!(is_told, expected.is_some(), "{message}");
+        assert!(expected.is_some() || message.is_empty(), "{message}");
+    }
+
+    #[test]
+    fn a_download_that_certainly_takes_longer_than_the_probe_waits_is_ended() {
+        let large = Some(64_000_000_000);
+        check(large, true, 30, Some("alone take 64 s at 1 GB a second"));
+        check(large, false, 63, Some("after 63 s"));
+        check(large, true, 64, None);
+        check(Some(1_000_000_000), false, 5, None);
+    }
+
+    #[test]
+    fn of_a_size_that_is_not_known_only_what_no_server_of_text_can_do_is_told() {
+        check(None, true, 29, Some("has to load it"));
+        check(None, true, 30, None);
+        check(None, false, 5, None);
+    }
+}
