@@ -20,16 +20,13 @@ pub(super) fn are_meant(words: &[PathBuf]) -> bool {
 
 /// The one PATH that words without a source are.
 pub(super) fn only_path(words: Vec<PathBuf>) -> Result<Option<PathBuf>, OptionsError> {
-    match <[PathBuf; 2]>::try_from(words) {
-        Ok([path, other]) => {
-            let what = format!("`{}` and `{}` are two paths", path.display(), other.display());
-            Err(wrong(what, "`preflight fetch` takes one PATH, or pairs: `hf://owner/repo FOLDER`"))
-        }
-        Err(words) if words.len() > 1 => Err(wrong(
-            format!("{} paths", words.len()),
+    let mut words = words.into_iter();
+    match (words.next(), words.next()) {
+        (Some(path), Some(other)) => Err(wrong(
+            format!("`{}` and `{}` are two paths", path.display(), other.display()),
             "`preflight fetch` takes one PATH, or pairs: `hf://owner/repo FOLDER`",
         )),
-        Err(words) => Ok(words.into_iter().next()),
+        (path, _) => Ok(path),
     }
 }
 

@@ -81,6 +81,31 @@ fn what_is_cut_short_or_gone_comes_again() {
 }
 
 #[test]
+fn a_text_of_the_users_own_stays_and_keeps_no_folder_from_being_ready() {
+    let hub = hub(&[]);
+    let sandbox = sandbox(&hub);
+    check(&fetch(&sandbox, &[WHOLE, "m"]), 0, &[]);
+    let template = sandbox.path().join("m/chat_template.jinja");
+    fs_err::write(&template, "{{ messages[0].content }}").unwrap();
+    for more in [&[][..], &["--offline"], &["--no-fetch"]] {
+        let run = fetch(&sandbox, &[&[WHOLE, "m"], more].concat());
+        check(&run, 0, &["warning[file-changed]", "ready: 1 of 1 lane"]);
+        assert_eq!(fs_err::read_to_string(&template).unwrap(), "{{ messages[0].content }}");
+    }
+}
+
+#[test]
+fn two_files_may_go_into_one_folder() {
+    let gguf = fs_err::read(repository().join(GGUF)).unwrap();
+    let hub = builder().file("acme/two", "q/a.gguf", gguf.clone()).file("acme/two", "b.gguf", gguf);
+    let hub = hub.start().unwrap();
+    let sandbox = sandbox(&hub);
+    let words = ["hf://acme/two/q/a.gguf", "m", "hf://acme/two/b.gguf", "m"];
+    check(&fetch(&sandbox, &words), 0, &["ready: 2 of 2 lanes"]);
+    assert_eq!(files(&sandbox, "m"), ["a.gguf", "b.gguf"]);
+}
+
+#[test]
 fn one_file_goes_into_a_folder_or_takes_the_name_that_is_given() {
     let hub = hub(&[]);
     let sandbox = sandbox(&hub).file("there/.keep", "");

@@ -153,7 +153,13 @@ fn the_archive_holds_what_works_with_its_manual_and_the_licences_of_what_is_in_i
     works(&root.join("preflight"));
     let libraries = said(clean("ldd").arg(root.join("preflight")).env("LC_ALL", "C"));
     assert!(libraries.contains("statically linked"), "{libraries}");
-    for file in ["LICENSE", "preflight.1", "completions/_preflight", "compose/preflight.yaml"] {
+    for file in [
+        "LICENSE",
+        "preflight.1",
+        "completions/_preflight",
+        "compose/preflight.yaml",
+        "kubernetes/clusterstoragecontainer.yaml",
+    ] {
         assert!(root.join(file).is_file(), "{file}");
     }
     let licences = fs_err::read_to_string(root.join("LICENSE-THIRD-PARTY.txt")).unwrap();

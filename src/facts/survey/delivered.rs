@@ -10,6 +10,7 @@ use crate::beneath::Beneath;
 use crate::facts::hub::{self, HubError, Listing, ObjectId};
 use crate::facts::lockfile::{self, Lockfile, Pin};
 use crate::facts::model::{self, Model, ModelFacts};
+use crate::facts::proof::{Proof, ProofOutcome, Provenance};
 use crate::facts::{LaneFacts, Pinning};
 use crate::file_name::hub_cache;
 use crate::limits::LONGEST_LOCK_FILE;
@@ -68,12 +69,27 @@ pub(super) fn is_wanted(facts: &LaneFacts, is_doubtful: bool, options: &Options)
     let Some(first) = facts.artifacts.first() else { return false };
     let is_one_file = facts.lane.source.as_ref().is_some_and(|it| it.value.path.is_some());
     match facts.source.pinning.pin() {
+        // What is the user's own stays, whatever the hub has.
+        Some(_) if options.hub.offline => facts.proofs.iter().any(is_gap),
         Some(_) => is_doubtful,
         None if is_one_file => {
             let is_to_be_pinned = options.files.lock_file.is_some() && !options.hub.offline;
             is_doubtful || is_to_be_pinned || !first.model.complete()
         }
         None => !options.hub.offline || !first.model.seen().is_some_and(is_whole),
+    }
+}
+
+fn is_gap(proof: &Proof) -> bool {
+    match &proof.outcome {
+        ProofOutcome::Missing => true,
+        ProofOutcome::Differs { .. } => proof.provenance == Provenance::Download,
+        ProofOutcome::Proven
+        | ProofOutcome::Written
+        | ProofOutcome::NotHashed
+        | ProofOutcome::OutOfTime
+        | ProofOutcome::Unproven
+        | ProofOutcome::Unreadable(_) => false,
     }
 }
 
