@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::exit_code::ExitCode;
 use crate::limits::MOST_ALIKE;
+use crate::project::Dialect;
 use crate::source_map::Place;
 
 pub use policy::{Policy, Ruling};
@@ -58,6 +59,8 @@ pub struct Finding {
     pub other_lanes: Vec<String>,
     /// The service it is about.
     pub service: Option<String>,
+    /// What its project calls that.
+    pub service_word: &'static str,
     /// The value to edit.
     pub place: Place,
     /// Other values that led here, each with what to say about it.
@@ -132,6 +135,18 @@ impl Rule {
 }
 
 impl Finding {
+    /// The same in the words of the language that its project is written in.
+    #[must_use]
+    pub fn told_in(mut self, dialect: Dialect) -> Self {
+        self.message = dialect.told(&self.message);
+        self.fix = dialect.told(&self.fix);
+        for label in &mut self.related {
+            label.text = dialect.told(&label.text);
+        }
+        self.service_word = dialect.words().service;
+        self
+    }
+
     /// A finding with the rule's own severity, about nothing in particular yet.
     #[must_use]
     pub fn new(rule: &'static Rule, message: impl Into<String>, fix: impl Into<String>) -> Self {
@@ -141,6 +156,7 @@ impl Finding {
             lane: None,
             other_lanes: Vec::new(),
             service: None,
+            service_word: Dialect::Compose.words().service,
             place: Place::nowhere(),
             related: Vec::new(),
             message: message.into(),

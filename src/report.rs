@@ -83,6 +83,8 @@ pub struct Report {
     pub subject: Subject,
     /// In which role preflight ran.
     pub role: Role,
+    /// In which language the project is written.
+    pub dialect: Dialect,
     /// What the process exits with.
     pub exit: ExitCode,
     /// The project's name; absent when models were looked at without one.
@@ -342,12 +344,14 @@ impl Report {
             });
         }
         let findings = with_variables(sorted(findings.into_vec(), &reports));
-        let findings = once(with_consequences(findings));
+        let findings = once(with_consequences(findings)).into_iter();
+        let findings: Vec<Finding> = findings.map(|found| found.told_in(dialect)).collect();
         let exit = exit_code(&findings);
         let picture = picture.marked(&findings, &reports);
         Self {
             subject,
             role,
+            dialect,
             exit,
             project,
             lanes: reports,
@@ -394,7 +398,7 @@ fn sorted(mut findings: Vec<Finding>, lanes: &[LaneReport]) -> Vec<Finding> {
         let lane = lane.as_ref()?;
         Some(lanes.iter().position(|known| known.name == *lane).unwrap_or(lanes.len()))
     };
-    findings.sort_by_key(|finding| {
+    findings.sort_by_cached_key(|finding| {
         let span = finding.place.span;
         let lane = position(&finding.lane);
         let cause = (finding.consequence, finding.rule.exit.rank());

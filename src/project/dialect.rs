@@ -22,6 +22,8 @@ pub struct Words {
     pub not_edited: Option<(&'static str, &'static str)>,
     /// Why no service waits for another one, if none does.
     pub nobody_waits: Option<&'static str>,
+    /// What one of its services is.
+    pub service: &'static str,
     /// Where what is written is run, if nobody here can be asked about it.
     pub runs_at: Option<&'static str>,
     /// Why what is in a volume is not seen by hand; behind the name of the volume.
@@ -44,6 +46,8 @@ pub struct Words {
     pub say_path: &'static str,
     /// How a service asks for a GPU.
     pub ask_for_gpu: &'static str,
+    /// What says that it wants so many.
+    pub so_many_gpus: fn(u64) -> String,
     /// Who may give it one that it does not ask for.
     pub gpu_unasked: &'static str,
     /// Whose the size of `/dev/shm` is that nobody says.
@@ -60,9 +64,16 @@ pub struct Words {
     pub keep_cache: fn(&str, &str) -> String,
     /// How a folder and a name in it come into a volume.
     pub fill_volume: fn(&str, &Path) -> String,
+    /// What services have printed, as something that is read.
+    pub log: fn(&[String]) -> String,
+    /// What shows whether services run.
+    pub state: fn(&[String]) -> String,
+    /// How services are started again as they are written.
+    pub start_again: fn(&[String]) -> String,
 }
 
 const COMPOSE: Words = Words {
+    service: "service",
     not_edited: None,
     nobody_waits: None,
     runs_at: None,
@@ -80,6 +91,7 @@ const COMPOSE: Words = Words {
                service",
     ask_for_gpu: "give the service `gpus: all`, or `deploy: {resources: {reservations: {devices: \
                   [{driver: nvidia, count: all, capabilities: [gpu]}]}}}`",
+    so_many_gpus: |count| format!("`count: {count}`, or as many `device_ids`"),
     gpu_unasked: "the default runtime of Docker may give it one",
     shared_memory_by_default: "Docker's default",
     shared_memory_is_certain: true,
@@ -103,7 +115,14 @@ const COMPOSE: Words = Words {
              you are in; or correct the path that the service is given"
         )
     },
+    log: |services| format!("`docker compose logs --tail 50{}`", spaced(services)),
+    state: |services| format!("`docker compose ps -a{}`", spaced(services)),
+    start_again: |services| format!("`docker compose up -d{}`", spaced(services)),
 };
+
+fn spaced(services: &[String]) -> String {
+    services.iter().map(|service| format!(" {service}")).collect()
+}
 
 /// Seen from the machine that deploys it, a volume is on any node.
 static SWARM: Words = Words {
@@ -125,10 +144,19 @@ static SWARM: Words = Words {
             "allow the service {needed} MiB (`deploy: {{resources: {{limits: {{memory: {needed}M}}}}}}`)"
         )
     },
+    log: |services| format!("`docker service logs STACK{}`", named(services)),
+    state: |_| "`docker stack ps STACK`".to_owned(),
+    start_again: |_| "`docker stack deploy -c FILE STACK`".to_owned(),
     ..COMPOSE
 };
 
+/// The first of the services, as a stack calls it.
+fn named(services: &[String]) -> String {
+    services.first().map(|service| format!("_{service}")).unwrap_or_default()
+}
+
 static KUBERNETES: Words = Words {
+    service: "container",
     not_edited: Some((
         "are manifests of Kubernetes",
         "put an init container into the Pod: docs/kubernetes.md shows one",
@@ -147,6 +175,7 @@ static KUBERNETES: Words = Words {
     say_path: "name the model in `args`, or say its path with the annotation `preflight.path/CONTAINER` \
                of the Pod",
     ask_for_gpu: "give the container `resources: {limits: {nvidia.com/gpu: 1}}`",
+    so_many_gpus: |count| format!("`limits: {{nvidia.com/gpu: {count}}}`"),
     gpu_unasked: "a node may give its GPUs to every container",
     shared_memory_by_default: "what most nodes give a container",
     shared_memory_is_certain: false,
@@ -173,7 +202,25 @@ static KUBERNETES: Words = Words {
              given"
         )
     },
+    log: |services| match services.first().and_then(|service| service.rsplit_once('/')) {
+        Some((pod, container)) => {
+            format!("`kubectl logs --tail 50 {} -c {container}`", object(pod))
+        }
+        None => "the log of its container".to_owned(),
+    },
+    state: |services| match services.first().and_then(|service| service.rsplit_once('/')) {
+        Some((pod, _)) => format!("`kubectl describe {}`", object(pod)),
+        None => "`kubectl get pods`".to_owned(),
+    },
+    start_again: |_| "`kubectl apply -f FILE`".to_owned(),
 };
+
+/// `kind/name` of the object that makes a Pod.
+fn object(pod: &str) -> &str {
+    let mut slashes = pod.match_indices('/').map(|(at, _)| at);
+    let end = slashes.nth(1).unwrap_or(pod.len());
+    pod.get(..end).unwrap_or(pod)
+}
 
 impl Dialect {
     /// The words of the language.
@@ -184,5 +231,56 @@ impl Dialect {
             Self::Swarm => &SWARM,
             Self::Kubernetes => &KUBERNETES,
         }
+    }
+
+    /// A sentence about services in the words of the language. What stands between backticks is
+    /// somebody's own.
+    #[must_use]
+    pub fn told(self, sentence: &str) -> String {
+        let word = self.words().service;
+        let parts = sentence.split('`').enumerate().map(|(index, part)| match index % 2 {
+            0 => with_word(part, word),
+            _ => part.to_owned(),
+        });
+        parts.collect::<Vec<_>>().join("`")
+    }
+}
+
+/// What a sentence calls a service that speaks of no language.
+const SERVICE: &str = "service";
+
+/// The same with another word for a service; longer words that have it in them stay.
+fn with_word(part: &str, word: &str) -> String {
+    let mut said = String::with_capacity(part.len());
+    let mut rest = part;
+    while let Some((before, behind)) = rest.split_once(SERVICE) {
+        let is_part = |it: char| it.is_alphanumeric() || matches!(it, '_' | '-' | '/');
+        let ends = behind.strip_prefix('s').unwrap_or(behind);
+        let is_word = !before.ends_with(is_part) && !ends.starts_with(is_part);
+        said.push_str(before);
+        said.push_str(if is_word { word } else { SERVICE });
+        rest = behind;
+    }
+    said + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(sentence: &str, expected: &str) {
+        assert_eq!(Dialect::Compose.told(sentence), sentence);
+        assert_eq!(Dialect::Kubernetes.told(sentence), expected);
+    }
+
+    #[test]
+    fn a_service_is_called_as_its_language_calls_it() {
+        check(
+            "the command of service `a/service` names none",
+            "the command of container `a/service` names none",
+        );
+        check("the service's services, a service", "the container's containers, a container");
+        check("serviced by micro-service, service_a", "serviced by micro-service, service_a");
+        check("`a service", "`a service");
     }
 }

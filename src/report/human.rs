@@ -56,7 +56,7 @@ pub fn render(report: &Report, telling: Telling<'_>) -> String {
     match report.subject {
         Subject::Memory => out.push_str(&memory::human(report, telling)),
         Subject::Lanes => {
-            out.push_str(&table::render(&report.lanes, cleaner, layout));
+            out.push_str(&table::render(report, cleaner, layout));
             out.push_str(&memory::brief(report, telling));
         }
     }
@@ -213,8 +213,10 @@ fn remarks(finding: &Finding, cleaner: Cleaner<'_>) -> Vec<String> {
         let word = if lanes.len() == 1 { "lane" } else { "lanes" };
         format!("{word} {}", listed(&lanes))
     });
-    let service =
-        finding.service.as_ref().map(|service| format!("service `{}`", cleaner.line(service)));
+    let service = finding
+        .service
+        .as_ref()
+        .map(|service| format!("{} `{}`", finding.service_word, cleaner.line(service)));
     let mut about: Vec<_> = lane.into_iter().chain(service).collect();
     if finding.lowered {
         about.push("a warning because the lane is not required".to_owned());

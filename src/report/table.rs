@@ -4,10 +4,13 @@ use annotate_snippets::renderer::{AnsiColor, Style};
 
 use super::human::Layout;
 use super::text::{Cleaner, columns, cut_columns, cut_columns_end};
-use super::{LaneReport, Verdict};
+use super::{LaneReport, Report, Verdict};
 use crate::amount::size;
 
-const HEADER: [&str; 6] = ["LANE", "SERVICE", "ENGINE", "MODEL", "SIZE", "VERDICT"];
+const HEADER: [&str; 6] = ["LANE", "", "ENGINE", "MODEL", "SIZE", "VERDICT"];
+
+/// The column of the services, as their project calls them.
+const SERVICE: usize = 1;
 
 /// The column of what a lane's files say of themselves.
 const MODEL: usize = 3;
@@ -27,14 +30,17 @@ const NARROWEST: usize = 7;
 const GAP: &str = "  ";
 
 /// The table, or nothing when there is no lane.
-pub(super) fn render(lanes: &[LaneReport], cleaner: Cleaner<'_>, layout: Layout) -> String {
+pub(super) fn render(report: &Report, cleaner: Cleaner<'_>, layout: Layout) -> String {
+    let lanes = &report.lanes;
     if lanes.is_empty() {
         return String::new();
     }
     let rows: Vec<[String; 6]> = lanes.iter().map(|lane| row(lane, cleaner)).collect();
     let words: Vec<usize> = lanes.iter().map(|lane| columns(&verdict_word(lane))).collect();
-    let widths = widths(&rows, &words, layout.width);
-    let mut table = line(&HEADER.map(str::to_owned), &widths, Style::new(), layout.color);
+    let mut header = HEADER.map(str::to_owned);
+    header[SERVICE] = report.dialect.words().service.to_uppercase();
+    let widths = widths(&header, &rows, &words, layout.width);
+    let mut table = line(&header, &widths, Style::new(), layout.color);
     for (lane, row) in lanes.iter().zip(&rows) {
         table.push_str(&line(row, &widths, style(lane), layout.color));
     }
@@ -92,14 +98,14 @@ fn style(lane: &LaneReport) -> Style {
 /// As wide as the longest cell, unless the line gets longer than `most`: then first the models give way,
 /// then what a verdict says beside its word, of which a third of the line is shown at first, and at last
 /// whichever column is the widest. What is left over is the last column's; a word of a verdict is never cut.
-fn widths(rows: &[[String; 6]], words: &[usize], most: usize) -> [usize; 6] {
-    let mut widths = HEADER.map(str::len);
+fn widths(header: &[String; 6], rows: &[[String; 6]], words: &[usize], most: usize) -> [usize; 6] {
+    let mut widths = header.each_ref().map(String::len);
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(columns(cell));
         }
     }
-    let word = words.iter().copied().fold(HEADER[LAST].len(), usize::max);
+    let word = words.iter().copied().fold(header[LAST].len(), usize::max);
     let gaps = LAST * GAP.len();
     let whole = widths[LAST];
     widths[LAST] = whole.min(word.max(most / 3));

@@ -83,7 +83,17 @@ fn every_manifest_has_the_lanes_that_it_has() {
 
 #[test]
 fn what_is_told_of_a_manifest_is_told_in_the_words_of_kubernetes() {
-    let words = ["docker", "compose", "`volumes` of the project", "label", "mem_limit", "shm_size"];
+    let words = [
+        "docker",
+        "compose",
+        "`volumes` of the project",
+        "label",
+        "mem_limit",
+        "shm_size",
+        "service `",
+        "the service",
+        "  service  ",
+    ];
     for (name, path) in manifests() {
         let run = run(&path, &["--offline"]);
         assert!(matches!(run.code, Some(0..=30)), "{name}: {:?}\n{}", run.code, run.stderr);
@@ -141,6 +151,22 @@ fn manifests_come_from_standard_input_and_out_of_folders() {
 }
 
 #[test]
+fn manifests_stand_in_the_place_of_a_compose_file_that_is_not_there() {
+    let sandbox = Sandbox::new().file("a.yaml", POD).file("values.yaml", "image: x\n");
+    let run = sandbox.run(&["plan"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stdout.contains("pod/a/v: vLLM"), "{}", run.stdout);
+    let run = sandbox.file("compose.yaml", "services: {a: {image: i}}\n").run(&["plan"]);
+    assert!(!run.stdout.contains("pod/a/v"), "{}", run.stdout);
+    refused(
+        &Sandbox::new().file("values.yaml", "kind: x\n"),
+        &["plan", "--project-directory", "."],
+        "preflight: error: no Compose file was found in `[DIR]` or above\n  hint: name one, or \
+         manifests of Kubernetes, with `-f FILE`\n",
+    );
+}
+
+#[test]
 fn line_ends_and_marks_of_other_systems_are_taken() {
     let text = format!("\u{feff}{}", POD.replace('\n', "\r\n"));
     let run = Sandbox::new().file("a.yaml", text).run(&["plan", "-f", "a.yaml"]);
@@ -183,6 +209,65 @@ fn a_template_of_helm_is_told_as_such_and_never_read() {
         let what = "this is a template of Helm, not a manifest";
         let expected = format!("preflight: error: a.yaml:{place}: {what}{hint}");
         refused(&sandbox, &["plan", "-f", "a.yaml"], &expected);
+    }
+}
+
+#[test]
+fn a_compose_file_that_cannot_be_read_is_no_template_of_helm() {
+    let text = "# apiVersion: v1, kind: List\nservices:\n  a: {image: 'x:{{ .Values.tag }}'\n";
+    let run = Sandbox::new().file("compose.yaml", text).run(&["plan"]);
+    assert_eq!(run.code, Some(2), "{}", run.stdout);
+    assert!(!run.stderr.contains("Helm"), "{}", run.stderr);
+    assert!(run.stderr.contains("compose.yaml:"), "{}", run.stderr);
+}
+
+#[test]
+fn words_that_are_no_list_are_refused_as_by_whoever_runs_pods() {
+    for (words, said) in [
+        (
+            "args: --model /m/a",
+            "a string: no cluster takes the manifest\n  hint: write `args: [--model, /m/a]`\n",
+        ),
+        ("command: 8", "a number: no cluster takes the manifest\n  hint: write `command: [8]`\n"),
+    ] {
+        let key = words.split(':').next().unwrap();
+        let manifest = POD.replace("args: [--model, /m/a]", words);
+        refused(
+            &Sandbox::new().file("a.yaml", manifest),
+            &["plan", "-f", "a.yaml"],
+            &format!(
+                "preflight: error: a.yaml:6:{}: `{key}` of a container must be a list of words, not {said}",
+                54 + key.len()
+            ),
+        );
+    }
+    // What a kind of somebody else's means, its controller knows.
+    let other = POD
+        .replace("apiVersion: v1", "apiVersion: x.example/v1")
+        .replace("[--model, /m/a]", "none");
+    let run = Sandbox::new().file("a.yaml", other).run(&["plan", "-f", "a.yaml"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+}
+
+#[test]
+fn what_a_source_of_variables_that_is_not_known_may_say_anew_is_unknown() {
+    let known =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: known}\ndata: {MODEL: /m/known}\n---\n";
+    let from = |sources: &str| {
+        let container = format!("args: [--model, $(MODEL)], envFrom: [{sources}]}}");
+        let manifest = known.to_owned() + &POD.replace("args: [--model, /m/a]}", &container);
+        Sandbox::new().file("a.yaml", manifest).run(&["plan", "-f", "a.yaml"]).stdout
+    };
+    let (defaults, secret) = ("{configMapRef: {name: known}}", "{secretRef: {name: s}}");
+    let other = "{configMapRef: {name: site, optional: true}}";
+    for (sources, is_known) in [
+        (format!("{defaults}, {secret}"), true),
+        (format!("{other}, {defaults}"), true),
+        (format!("{defaults}, {other}"), false),
+        (format!("{defaults}, {{configMapRef: {{name: site}}, prefix: SITE_}}"), true),
+    ] {
+        let plan = from(&sources);
+        assert_eq!(plan.contains("/m/known"), is_known, "{sources}: {plan}");
     }
 }
 

@@ -8,6 +8,7 @@ use crate::facts::LaneFacts;
 use crate::facts::smoke::{Answer, Generation, Smoke};
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::look::Look;
+use crate::project::Words;
 
 /// An engine does not serve.
 pub static CHECK: Check = Check {
@@ -81,21 +82,21 @@ fn answer(facts: &LaneFacts, smoke: &Smoke) -> Option<Finding> {
         Answer::None(_) if smoke.over => Some(Finding::new(
             &UNREACHABLE,
             format!("nobody answers for `{name}`{asked}: its container has ended"),
-            format!("read why with `docker compose logs --tail 50{}`", services(facts)),
+            format!("read why with {}", (words(facts).log)(&facts.lane.services)),
         )),
         Answer::None(reason) => Some(Finding::new(
             &UNREACHABLE,
             format!("nobody answers for `{name}`{asked}: {reason}"),
             format!(
-                "look whether it runs with `docker compose ps -a{}`, and at its port",
-                services(facts)
+                "look whether it runs with {}, and at its port",
+                (words(facts).state)(&facts.lane.services)
             ),
         )),
         Answer::Status(status) if !smoke.answer.is_up() => Some(
             Finding::new(
                 &ERROR,
                 format!("the engine of `{name}`{asked} answers with status {status}"),
-                format!("{}`docker compose logs --tail 50{}`", loading(*status), services(facts)),
+                format!("{}{}", loading(*status), (words(facts).log)(&facts.lane.services)),
             )
             .with("status", status),
         ),
@@ -132,8 +133,8 @@ fn served(facts: &LaneFacts, smoke: &Smoke, models: &Look<Vec<String>>) -> Optio
             format!("the engine of `{name}`{asked} is up and serves no model"),
             format!(
                 "name its model: `-m /models/...` for llama-server, which starts empty without one; \
-                 then `docker compose up -d{}`",
-                services(facts)
+                 then {}",
+                (words(facts).start_again)(&facts.lane.services)
             ),
         ));
     }
@@ -185,8 +186,8 @@ fn generated(facts: &LaneFacts, smoke: &Smoke, generation: &Generation) -> Optio
         &GENERATION_FAILED,
         format!("the engine of `{name}`{asked} {what}"),
         format!(
-            "read `docker compose logs --tail 50{}`, and verify the files with `preflight verify --deep`",
-            services(facts)
+            "read {}, and verify the files with `preflight verify --deep`",
+            (words(facts).log)(&facts.lane.services)
         ),
     );
     Some(finding.severity(severity))
@@ -201,8 +202,8 @@ fn loading(status: u16) -> &'static str {
     }
 }
 
-fn services(facts: &LaneFacts) -> String {
-    facts.lane.services.iter().map(|service| format!(" {service}")).collect()
+fn words(facts: &LaneFacts) -> &'static Words {
+    facts.orders.dialect.words()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::plan::engine::{GpuUse, GpuVariables, Invocation, Surplus};
+use crate::project::Words;
 use crate::project::gpus::Visible;
 
 /// A lane is spread over more GPUs than its engine sees.
@@ -17,13 +18,14 @@ static RANKS_EXCEED_GPUS: Rule =
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     for started in Started::all(facts) {
         let gpus = started.gpus(facts);
-        if let Some(finding) = gpus.seen().and_then(|seen| judge(&started, seen)) {
+        let words = facts.project.dialect.words();
+        if let Some(finding) = gpus.seen().and_then(|seen| judge(&started, seen, words)) {
             findings.push(finding);
         }
     }
 }
 
-fn judge(started: &Started<'_>, seen: &Visible) -> Option<Finding> {
+fn judge(started: &Started<'_>, seen: &Visible, words: &Words) -> Option<Finding> {
     let invocation = started.invocation;
     let severity = match invocation.spread.surplus {
         Surplus::Elsewhere => return None,
@@ -45,7 +47,7 @@ fn judge(started: &Started<'_>, seen: &Visible) -> Option<Finding> {
             gpus(needed),
             given(invocation, seen, most)
         ),
-        fix(invocation, seen, most),
+        fix(invocation, seen, most, words),
     );
     let finding = started.about(finding).severity(severity);
     let finding = finding.with("ranks", ranks).with("gpus", most);
@@ -105,7 +107,7 @@ fn given(invocation: &Invocation, seen: &Visible, most: u64) -> String {
     }
 }
 
-fn fix(invocation: &Invocation, seen: &Visible, most: u64) -> String {
+fn fix(invocation: &Invocation, seen: &Visible, most: u64, words: &Words) -> String {
     let handed = seen.handed.count(None);
     let needed = invocation.ranks().unwrap_or(1);
     let is_cut = invocation.spread.variables.list().is_some();
@@ -114,8 +116,7 @@ fn fix(invocation: &Invocation, seen: &Visible, most: u64) -> String {
     {
         return format!("remove `{variable}`, which counts from 0 what the service is given");
     }
-    let give =
-        format!("give the service {} (`count: {needed}`, or as many `device_ids`)", gpus(needed));
+    let give = format!("give the service {} ({})", gpus(needed), (words.so_many_gpus)(needed));
     let also =
         if is_cut { format!(", without `{}`", GpuVariables::LISTS[0]) } else { String::new() };
     let flag = invocation.engine.command_line().tensor_parallel.map(|rules| rules.flag);
