@@ -3,6 +3,7 @@
 pub mod balance;
 mod cards;
 mod host;
+mod nodes;
 mod used;
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use std::path::Path;
 use self::balance::{Balance, CONTEXT, Taker};
 use self::cards::HostCards;
 pub use self::host::{HostMemory, HostRoom};
+use self::nodes::Nodes;
 use self::used::Used;
 use crate::facts::model::{Content, Model, Shape as Layout, gguf};
 use crate::facts::{LaneFacts, ProjectFacts};
@@ -188,9 +190,10 @@ pub fn work_out(
     let cards = HostCards::gather(declared, root);
     let host = HostMemory::look(project, standpoint);
     let processor = processor(standpoint);
+    let nodes = Nodes::of(lanes, project);
     let mut machines = Vec::new();
     for lane in &mut *lanes {
-        let used = Used::by(lane, project, &cards);
+        let used = nodes.used(Used::by(lane, project, &cards), lane, project);
         let machine = Machine { processor, devices: used.devices, memory: host.total };
         lane.memory = of_lane(lane, used, &machine);
         if let (Some(memory), Some(service)) = (&mut lane.memory, lane.lane.services.first()) {
@@ -198,7 +201,7 @@ pub fn work_out(
         }
         machines.push(machine);
     }
-    let mut devices = cards.devices();
+    let mut devices = nodes.devices(cards.devices());
     let judged = judge(lanes, project, &devices, &machines);
     for (lane, judged) in lanes.iter_mut().zip(judged) {
         if let Some(memory) = &mut lane.memory {

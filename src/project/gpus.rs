@@ -46,6 +46,18 @@ pub enum Gpus {
     Unknown(&'static str),
 }
 
+/// What the GPU of a Pod with this number is called: which of its node it is, is for its node to say.
+#[must_use]
+pub fn of_pod(pod: &str, number: u64) -> String {
+    format!("{pod}#{number}")
+}
+
+/// The number of a GPU in its Pod; absent: it is no GPU of a Pod.
+#[must_use]
+pub fn number_in_pod(name: &str) -> Option<usize> {
+    name.rsplit_once('#')?.1.parse().ok()
+}
+
 impl Gpus {
     /// Those of a service with this `hardware`. `nvidia` is what `NVIDIA_VISIBLE_DEVICES` is set to
     /// for its container, by the service or its image; `by` what its process is told.

@@ -14,11 +14,11 @@ mod mounts;
 mod pods;
 mod probes;
 mod quantity;
+mod shape;
 mod templates;
 
 use std::collections::HashSet;
 
-use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
 use crate::options::ProjectOptions;
@@ -31,6 +31,7 @@ use crate::project::compose::tree::Node;
 use crate::project::{Dialect, Project};
 use crate::source_map::Spanned;
 
+use self::container::Before;
 use self::contents::Contents;
 use self::manifest::Manifest;
 use self::mounts::Volumes;
@@ -58,6 +59,9 @@ pub(in crate::project) fn project(
         let mut pods = pods::of(manifest);
         kserve::add(manifest, merged.as_ref(), &mut pods);
         for pod in &mut pods {
+            if manifest.is_plain() {
+                shape::check(pod)?;
+            }
             pod.name = unused(&pod.name, &manifest.namespace, &mut names);
             add(pod, &contents, &mut volumes, (&mut services, &mut document));
         }
@@ -106,11 +110,11 @@ fn add(
 ) {
     let members = pod.members();
     let first = members.first().map(|member| member.service_name(pod));
-    let names: IndexMap<&str, String> =
-        members.iter().map(|member| (member.name, member.service_name(pod))).collect();
+    let mut before = Before::default();
     for member in &members {
-        let service = container::service(pod, member, &names, (contents, volumes));
-        let said = container::document(pod, member, (first.as_deref(), &service));
+        let service = container::service(pod, member, &before, (contents, volumes));
+        let said = container::document(pod, member, (first.as_deref(), &service, &before));
+        before.add(pod, member);
         document.insert(service.name.value.clone(), said);
         services.push(service);
     }

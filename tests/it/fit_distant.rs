@@ -239,3 +239,55 @@ fn the_token_goes_to_the_hub_and_into_no_log() {
     assert!(!requests.iter().any(|it| !is_home(&it) && it.authorization.is_some()));
     assert!(!requests.iter().any(|it| it.path.ends_with("tokenizer.json")), "{requests:?}");
 }
+
+/// A Pod of containers with [`large`], each of which is given a GPU.
+fn pod(name: &str, containers: &[&str]) -> String {
+    let sources = containers.iter().map(|container| {
+        format!("preflight.source/{container}: 'hf://acme/large-GGUF/large.gguf'")
+    });
+    let each = containers.iter().map(|container| {
+        format!(
+            "    - {{name: {container}, image: 'ghcr.io/ggml-org/llama.cpp:server-cuda-b6000', args: [-m, \
+             /models/large.gguf, -c, '512', -ngl, '99'], resources: {{limits: {{nvidia.com/gpu: 1}}}}, \
+             volumeMounts: [{{name: m, mountPath: /models}}]}}\n"
+        )
+    });
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, annotations: {{{}}}}}\nspec:\n  volumes: \
+         [{{name: m, emptyDir: {{}}}}]\n  containers:\n{}---\n",
+        sources.collect::<Vec<_>>().join(", "),
+        each.collect::<String>()
+    )
+}
+
+#[test]
+fn no_container_of_a_pod_shares_its_gpus() {
+    let hub = large_hub();
+    for (manifests, gpus, expected) in [
+        (
+            pod("a", &["v"]) + &pod("b", &["v"]),
+            "40MiB",
+            Ok(["0 of pod/a", "0 of pod/b"].as_slice()),
+        ),
+        (pod("a", &["v", "w"]), "2x40MiB", Ok(["0", "1"].as_slice())),
+        (pod("a", &["v"]) + &pod("b", &["v"]), "16MiB", Err("GPU 0 of pod/a")),
+        (pod("a", &["v"]), "16MiB", Err("GPU 0")),
+    ] {
+        let sandbox = Sandbox::new().file("a.yaml", &manifests).variable("HF_ENDPOINT", hub.url());
+        let run = sandbox.run(&["fit", "-f", "a.yaml", "--format", "json", "--gpus", gpus]);
+        let told: Value = serde_json::from_str(&run.stdout).unwrap();
+        match expected {
+            Ok(keys) => {
+                assert_eq!(run.code, Some(0), "{gpus}: {}", run.stdout);
+                let devices = told["devices"].as_array().unwrap().iter();
+                let own: Vec<&str> = devices.map(|it| it["key"].as_str().unwrap()).collect();
+                assert_eq!(own, keys, "{}", run.stdout);
+            }
+            Err(said) => {
+                assert_eq!(run.code, Some(21), "{}", run.stdout);
+                let message = told["findings"][0]["message"].as_str().unwrap();
+                assert!(message.contains(&format!("of {said}: weights")), "{message}");
+            }
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::cards::Cards;
 use crate::facts::memory::{HostDevice, SizeSource};
 use crate::project::Hardware;
-use crate::project::gpus::{Gpu, HostGpus};
+use crate::project::gpus::{Gpu, HostGpus, number_in_pod};
 use crate::regular_file;
 
 /// More than a file of a driver takes that says one thing.
@@ -98,9 +98,7 @@ impl HostCards {
         if cards.is_empty() || (is_counted && !is_of_files(hardware)) {
             return known;
         }
-        let kind = |card: &HostCard| (card.memory, card.name.clone());
-        let alike = cards.windows(2).all(|pair| kind(&pair[0]) == kind(&pair[1]));
-        HostGpus { count: u64::try_from(cards.len()).ok(), alike }
+        HostGpus { count: u64::try_from(cards.len()).ok(), alike: are_alike(cards) }
     }
 
     /// The key of the card that is meant; absent: that cannot be told.
@@ -116,6 +114,10 @@ impl HostCards {
                 found.or_else(|| cards.first().filter(|_| cards.len() == 1))?
             }
             Gpu::Named(name) => {
+                if let Some(number) = number_in_pod(name) {
+                    // Where they are alike, it does not matter which of them its node gives.
+                    return Some(&cards.get(number).filter(|_| are_alike(cards))?.key);
+                }
                 let is_it = |card: &&HostCard| {
                     // A UUID may be cut short.
                     card.key.starts_with(name)
@@ -141,6 +143,11 @@ impl HostCards {
             () => &self.nvidia,
         }
     }
+}
+
+/// Whether it does not matter which of them one is given, as far as is known.
+fn are_alike(cards: &[HostCard]) -> bool {
+    cards.windows(2).all(|pair| pair[0].memory == pair[1].memory && pair[0].name == pair[1].name)
 }
 
 /// Cards that somebody declares with what the driver calls them beside that: their UUIDs, or their indices

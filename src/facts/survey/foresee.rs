@@ -13,13 +13,13 @@ use crate::facts::hub::{DistantView, Hub, HubError, Listing, RemoteFile};
 use crate::facts::model::{self, ModelFacts};
 use crate::facts::{CacheState, Foreseen, LaneFacts};
 use crate::file_name::weights::Weights;
-use crate::options::Options;
+use crate::options::{Options, Task};
 use crate::plan::engine::Part;
 use crate::plan::lanes::Choice;
 
 /// Asks the sources of those lanes whose models are not here, and whose engines say what they take.
 pub(super) async fn foresee(lanes: &mut [LaneFacts], options: &Options) {
-    if options.hub.offline || !lanes.iter().any(|facts| !wanting(facts).is_empty()) {
+    if options.hub.offline || !lanes.iter().any(|facts| !wanting(facts, options).is_empty()) {
         return;
     }
     let hub = Hub::connect(&options.hub);
@@ -27,7 +27,7 @@ pub(super) async fn foresee(lanes: &mut [LaneFacts], options: &Options) {
 }
 
 /// The sources of what a lane's engine takes into memory and what is not here.
-fn wanting(facts: &LaneFacts) -> Vec<Slot> {
+fn wanting(facts: &LaneFacts, options: &Options) -> Vec<Slot> {
     let invocation = facts.lane.invocation.as_ref();
     if facts.lane.skipped.is_some() || invocation.is_none_or(|it| it.sizing.is_none()) {
         return Vec::new();
@@ -36,7 +36,10 @@ fn wanting(facts: &LaneFacts) -> Vec<Slot> {
         Slot::Own => facts.own_artifacts().first().is_some_and(|own| match &own.model {
             ModelFacts::Absent => true,
             ModelFacts::Seen(model) => !model.complete(),
-            ModelFacts::Denied(_) | ModelFacts::Unknown(_) => false,
+            // What cannot be looked at from here is taken for what its source has, by who asks for no
+            // more than whether it fits.
+            ModelFacts::Unknown(_) => options.task == Task::Fit,
+            ModelFacts::Denied(_) => false,
         }),
         Slot::Cached(index) => facts.cached.get(*index).is_some_and(|cached| {
             let is_loaded = matches!(cached.cached.part, Part::Model | Part::Draft);
@@ -47,7 +50,7 @@ fn wanting(facts: &LaneFacts) -> Vec<Slot> {
 }
 
 async fn of_lane(facts: &mut LaneFacts, hub: &Result<Hub, HubError>, options: &Options) {
-    for slot in wanting(facts) {
+    for slot in wanting(facts, options) {
         let Some(request) = ListingRequest::of(facts, slot, options.files.update).await else {
             continue;
         };

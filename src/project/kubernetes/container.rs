@@ -10,6 +10,7 @@ use super::pods::{Member, Pod};
 use super::{at, items, kuberay, quantity, text};
 use crate::path::{ServicePath, clean};
 use crate::project::compose::tree::Node;
+use crate::project::gpus;
 use crate::project::{COMPLETED, Dependency, Port, Service, Stage};
 use crate::source_map::{Place, Spanned};
 
@@ -27,11 +28,11 @@ const MOST_GPUS: u64 = 64;
 /// The condition under which a container waits for one that runs on.
 const STARTED: &str = "service_started";
 
-/// The service that a container is; `names` are those of its Pod, by their containers.
+/// The service that a container is.
 pub(super) fn service(
     pod: &Pod<'_>,
     member: &Member<'_>,
-    names: &IndexMap<&str, String>,
+    before: &Before,
     (contents, volumes): (&Contents<'_>, &mut Volumes),
 ) -> Service {
     let node = member.node;
@@ -50,7 +51,7 @@ pub(super) fn service(
     service.working_dir = text(node, "workingDir")
         .map(|path| ServicePath::new(clean(std::path::Path::new(&path.value))));
     service.ports = items(node, "ports").iter().filter_map(port).collect();
-    service.depends_on = depends_on(pod, member, names);
+    service.depends_on.clone_from(&before.waited);
     service.pod = Some(member.in_pod(pod));
     kuberay::fill_in(pod, member, &mut service);
     if let Some(model) = pod.model.as_ref().filter(|model| model.is_of(member.name)) {
@@ -63,13 +64,13 @@ pub(super) fn service(
 pub(super) fn document(
     pod: &Pod<'_>,
     member: &Member<'_>,
-    (first, service): (Option<&str>, &Service),
+    (first, service, before): (Option<&str>, &Service, &Before),
 ) -> Value {
     let limits = at(member.node, &["resources", "limits"]);
     let memory = limits.and_then(|limits| text(limits, "memory"));
     let memory = memory.and_then(|memory| quantity::amount(&memory.value));
     let has_others = pod.is_open || spans_pods(member.node);
-    let gpus = Gpus { service: &service.name.value, has_others };
+    let gpus = Gpus { pod: &pod.name, first: before.gpus, has_others };
     let mut said = json!({
         "deploy": {"resources": {
             "limits": {"memory": memory},
@@ -170,25 +171,35 @@ fn port(node: &Node) -> Option<Port> {
     })
 }
 
-/// Every container waits until the init containers before it have succeeded, and until those have
-/// started that run on.
-fn depends_on(
-    pod: &Pod<'_>,
-    member: &Member<'_>,
-    names: &IndexMap<&str, String>,
-) -> Vec<Dependency> {
-    let members = pod.members();
-    let before = members.iter().take_while(|other| other.name != member.name);
-    let waited = before.filter(|other| other.stage != Stage::Main).filter_map(|other| {
-        let condition = if other.stage == Stage::Init { COMPLETED } else { STARTED };
-        Some(Dependency {
-            service: names.get(other.name)?.clone(),
+/// What stands before a container in its Pod.
+#[derive(Default)]
+pub(super) struct Before {
+    /// Every container waits until the init containers before it have succeeded, and until those have
+    /// started that run on.
+    waited: Vec<Dependency>,
+    /// GPUs of those that run beside it.
+    gpus: u64,
+}
+
+impl Before {
+    /// Goes on to the next container.
+    pub(super) fn add(&mut self, pod: &Pod<'_>, member: &Member<'_>) {
+        let condition = match member.stage {
+            Stage::Init => Some(COMPLETED),
+            Stage::Sidecar => Some(STARTED),
+            Stage::Main => None,
+        };
+        self.waited.extend(condition.map(|condition| Dependency {
+            service: member.service_name(pod),
             condition: condition.to_owned(),
             required: true,
             place: Place::nowhere(),
-        })
-    });
-    waited.collect()
+        }));
+        if member.stage != Stage::Init {
+            let gpus = gpus_of(at(member.node, &["resources", "limits"])).map(|(_, count)| count);
+            self.gpus = gpus.fold(self.gpus, u64::saturating_add);
+        }
+    }
 }
 
 /// What words of a container hold that starts a part of an engine which runs in several Pods.
@@ -203,29 +214,39 @@ fn spans_pods(node: &Node) -> bool {
     all.any(|text| OF_SEVERAL.iter().any(|word| text.contains(word)))
 }
 
+/// What drives GPUs that a container is limited to, and how many they are.
+fn gpus_of(limits: Option<&Node>) -> impl Iterator<Item = (&'static str, u64)> {
+    let entries = limits.and_then(Node::as_mapping).into_iter().flatten();
+    entries.filter_map(|(name, entry)| {
+        let driver = if name.starts_with(NVIDIA) {
+            "nvidia"
+        } else if name.starts_with(AMD) {
+            "amd"
+        } else {
+            return None;
+        };
+        let count = quantity::amount(&entry.value.printed()?).filter(|count| *count > 0)?;
+        Some((driver, count.min(MOST_GPUS)))
+    })
+}
+
 /// The GPUs of a container: nobody else has them, and which they are its node decides.
 struct Gpus<'a> {
-    service: &'a str,
+    pod: &'a str,
+    /// How many others of its Pod have.
+    first: u64,
     /// Whether its engine may have those of other Pods: what it is limited to says nothing then.
     has_others: bool,
 }
 
 impl Gpus<'_> {
     fn devices(&self, limits: Option<&Node>) -> Vec<Value> {
-        let entries = limits.and_then(Node::as_mapping).into_iter().flatten();
-        let gpus = entries.filter_map(|(name, entry)| {
-            let driver = if name.starts_with(NVIDIA) {
-                "nvidia"
-            } else if name.starts_with(AMD) {
-                "amd"
-            } else {
-                return None;
-            };
-            let count = quantity::amount(&entry.value.printed()?).filter(|count| *count > 0)?;
-            let count = if self.has_others { MOST_GPUS } else { count.min(MOST_GPUS) };
-            let ids: Vec<String> =
-                (0..count).map(|number| format!("{}/{number}", self.service)).collect();
-            Some(json!({"driver": driver, "device_ids": ids, "capabilities": ["gpu"]}))
+        let gpus = gpus_of(limits).map(|(driver, count)| {
+            let count = if self.has_others { MOST_GPUS } else { count };
+            let ids: Vec<String> = (self.first..self.first.saturating_add(count))
+                .map(|number| gpus::of_pod(self.pod, number))
+                .collect();
+            json!({"driver": driver, "device_ids": ids, "capabilities": ["gpu"]})
         });
         gpus.collect()
     }
