@@ -1,6 +1,7 @@
 //! The resolved Compose project: plain typed data, the same whether it was read from files or from
 //! the containers that Compose has created.
 
+mod by_name;
 pub mod compose;
 mod dialect;
 pub mod docker;
@@ -26,6 +27,7 @@ use std::time::SystemTime;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
+pub use self::by_name::ByName;
 pub use self::dialect::{Dialect, Words};
 pub use self::hardware::{DeviceRequest, Hardware};
 pub use self::health_timing::HealthTiming;
@@ -56,6 +58,8 @@ pub struct Project {
     pub files: Vec<PathBuf>,
     /// In the order of the files.
     pub services: Vec<Service>,
+    /// Where they are.
+    pub by_name: ByName,
     /// Those that the profiles leave out, as far as they can be read: Compose does not look at them
     /// any closer.
     pub disabled: Vec<Service>,
@@ -368,6 +372,7 @@ impl Project {
             directory: HostPath::new("/"),
             files: Vec::new(),
             services: Vec::new(),
+            by_name: ByName::default(),
             disabled: Vec::new(),
             volumes: IndexMap::new(),
             extension: None,
@@ -383,7 +388,7 @@ impl Project {
     /// The service of that name.
     #[must_use]
     pub fn service(&self, name: &str) -> Option<&Service> {
-        self.services.iter().find(|service| service.name.value == name)
+        self.by_name.find(&self.services, name)
     }
 
     /// The service that preflight itself runs as, by its name or image.

@@ -7,6 +7,9 @@ mod reached;
 mod told;
 mod urls;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use crate::options::Token;
 use crate::plan::engine::{self, Engine, Invocation};
 use crate::project::{Project, Service};
@@ -17,7 +20,7 @@ pub use self::files::told_in;
 pub use self::networks::{Leads, Route, is_called};
 pub use self::urls::Target;
 
-use self::networks::Networks;
+use self::networks::{Houses, Networks};
 use self::told::Told;
 
 /// Who talks to whom in a project.
@@ -25,6 +28,8 @@ use self::told::Told;
 pub struct Wiring {
     /// The engines, in the order of their services.
     pub listeners: Vec<Listener>,
+    /// Where they are, by their services.
+    places: HashMap<String, usize>,
     /// What calls something, in the order of the services and of what is written in them.
     pub connections: Vec<Connection>,
     /// The models that clients ask for.
@@ -59,7 +64,7 @@ pub struct Listener {
     /// Whether it has the addresses of the host.
     pub on_host: bool,
     /// The services that have its addresses, its own among them; none: whose they are is not known.
-    pub housemates: Vec<String>,
+    pub housemates: Arc<[String]>,
     /// The ports of the host at which it is published.
     pub published: Vec<u16>,
 }
@@ -120,9 +125,14 @@ pub(super) fn of<'a>(
     project: &Project,
     engines: impl Iterator<Item = (&'a Service, &'a Invocation)>,
 ) -> Wiring {
-    let networks = Networks::of(project);
+    let houses = Houses::of(project);
+    let networks = Networks::of(project, &houses);
     let listeners = engines.map(|(service, invocation)| listener(service, invocation, networks));
-    let mut wiring = Wiring { listeners: listeners.collect(), ..Wiring::default() };
+    let listeners: Vec<Listener> = listeners.collect();
+    let services = listeners.iter().map(|listener| listener.service.clone());
+    // The first of a service counts.
+    let places = services.enumerate().rev().map(|(place, service)| (service, place)).collect();
+    let mut wiring = Wiring { listeners, places, ..Wiring::default() };
     for service in &project.services {
         let told = Told::of(service, networks);
         wiring.connections.extend(told.connections());
@@ -215,6 +225,6 @@ impl Wiring {
     /// The engine that a service runs; absent: it runs none.
     #[must_use]
     pub fn listener(&self, service: &str) -> Option<&Listener> {
-        self.listeners.iter().find(|listener| listener.service == service)
+        self.places.get(service).and_then(|place| self.listeners.get(*place))
     }
 }

@@ -78,8 +78,8 @@ pub async fn gather(options: &Options, sources: &mut SourceMap) -> Result<Stack,
     match (&options.target, options.role) {
         (Target::Models(_) | Target::Deliveries(_), _) => Ok(Stack::without_project()),
         (Target::CommandLine(start), _) => Ok(Stack::of_command_line(start, sources)),
-        (_, Role::Hand | Role::Exec) => by_hand(options, sources).await,
-        (_, Role::Init) => as_init_container(options, sources).await,
+        (_, Role::Hand | Role::Exec) => Box::pin(by_hand(options, sources)).await,
+        (_, Role::Init) => Box::pin(as_init_container(options, sources)).await,
     }
 }
 

@@ -1,5 +1,8 @@
 //! Who is who in the networks of a project, as Docker's own names server and routes have it.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::project::{Project, Service};
@@ -25,7 +28,7 @@ pub enum Leads {
         by: Route,
     },
     /// To the container itself, and to those that share its addresses: their services.
-    Itself(Vec<String>),
+    Itself(Arc<[String]>),
     /// To the host. Absent: nothing says that the name leads there, as only Docker Desktop does by
     /// itself.
     Host {
@@ -54,7 +57,7 @@ pub enum Route {
 }
 
 /// Whose addresses a service has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Space<'a> {
     /// The host's.
     Host,
@@ -64,15 +67,55 @@ enum Space<'a> {
     Unknown,
 }
 
+fn document<'a>(project: &'a Project, service: &str) -> &'a Value {
+    &project.document["services"][service]
+}
+
+fn space<'a>(project: &'a Project, service: &str) -> Space<'a> {
+    let mut name = service;
+    // A service cannot be behind more others than there are.
+    for _ in 0..=project.services.len() {
+        let Some(found) = project.service(name) else { return Space::Unknown };
+        let own = Space::Service(found.name.value.as_str());
+        match document(project, name)["network_mode"].as_str() {
+            Some("host") => return Space::Host,
+            Some("none") => return Space::Unknown,
+            None | Some("bridge" | "default" | "") => return own,
+            Some(mode) => match mode.strip_prefix("service:") {
+                Some(other) => name = other,
+                None if mode.starts_with("container:") => return Space::Unknown,
+                None => return own,
+            },
+        }
+    }
+    Space::Unknown
+}
+
 /// The names and networks of a project.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Networks<'a> {
     project: &'a Project,
+    houses: &'a Houses<'a>,
+}
+
+/// The services that have the same addresses, by whose these are.
+#[derive(Debug, Default)]
+pub(super) struct Houses<'a>(HashMap<Space<'a>, Arc<[String]>>);
+
+impl<'a> Houses<'a> {
+    pub(super) fn of(project: &'a Project) -> Self {
+        let mut houses: HashMap<Space<'a>, Vec<String>> = HashMap::new();
+        for name in project.services.iter().map(|service| &service.name.value) {
+            houses.entry(space(project, name)).or_default().push(name.clone());
+        }
+        houses.remove(&Space::Unknown);
+        Self(houses.into_iter().map(|(space, names)| (space, names.into())).collect())
+    }
 }
 
 impl<'a> Networks<'a> {
-    pub(super) fn of(project: &'a Project) -> Self {
-        Self { project }
+    pub(super) fn of(project: &'a Project, houses: &'a Houses<'a>) -> Self {
+        Self { project, houses }
     }
 
     /// Where `host` leads, for a container of `client`.
@@ -110,35 +153,17 @@ impl<'a> Networks<'a> {
     }
 
     /// The services with the same addresses as `service`, itself among them.
-    pub(super) fn housemates(&self, service: &str) -> Vec<String> {
-        let own = self.space(service);
-        let names = self.project.services.iter().map(|other| other.name.value.as_str());
-        let same = names.filter(|other| own != Space::Unknown && self.space(other) == own);
-        same.map(str::to_owned).collect()
+    pub(super) fn housemates(&self, service: &str) -> Arc<[String]> {
+        let nobody = || Arc::from(Vec::new());
+        self.houses.0.get(&self.space(service)).cloned().unwrap_or_else(nobody)
     }
 
     fn document(&self, service: &str) -> &'a Value {
-        &self.project.document["services"][service]
+        document(self.project, service)
     }
 
     fn space(&self, service: &str) -> Space<'a> {
-        let mut name = service;
-        // A service cannot be behind more others than there are.
-        for _ in 0..=self.project.services.len() {
-            let Some(found) = self.project.service(name) else { return Space::Unknown };
-            let own = Space::Service(found.name.value.as_str());
-            match self.document(name)["network_mode"].as_str() {
-                Some("host") => return Space::Host,
-                Some("none") => return Space::Unknown,
-                None | Some("bridge" | "default" | "") => return own,
-                Some(mode) => match mode.strip_prefix("service:") {
-                    Some(other) => name = other,
-                    None if mode.starts_with("container:") => return Space::Unknown,
-                    None => return own,
-                },
-            }
-        }
-        Space::Unknown
+        space(self.project, service)
     }
 
     /// What `extra_hosts` says for a name.

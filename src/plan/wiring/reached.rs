@@ -19,7 +19,7 @@ impl Wiring {
     /// The engine that listens at a port of the addresses that a service has.
     fn at(&self, service: &str, port: u16) -> Option<&Listener> {
         let is_there = |it: &&Listener| it.housemates.iter().any(|name| name == service);
-        self.listeners.iter().filter(is_there).find(|it| it.port == port)
+        self.listeners.iter().filter(|it| it.port == port).find(is_there)
     }
 
     /// Whether nothing but engines of which all is known listens where an engine does.

@@ -20,7 +20,7 @@ use super::shape::SERVICE;
 use super::tree::{Entry, Node, Services};
 use super::validate::entries;
 use crate::path::HostPath;
-use crate::project::{Dialect, Mount, MountSource, Project, Service};
+use crate::project::{ByName, Dialect, Mount, MountSource, Project, Service};
 use crate::source_map::{Place, Spanned};
 
 /// What is known about a project besides its model.
@@ -62,6 +62,7 @@ pub(super) fn project(
         directory: HostPath::new(about.directory),
         files: loader.files.clone(),
         services,
+        by_name: ByName::default(),
         disabled,
         volumes: volumes
             .into_iter()

@@ -79,13 +79,13 @@ fn to_itself(facts: &ProjectFacts<'_>, listener: &Listener, service: &Service) -
 
 /// A port that is published, on which nobody listens, where the engine's own is not published.
 fn unused(wiring: &Wiring, listener: &Listener, service: &Service) -> Option<Finding> {
+    let port = service.ports.first()?;
     // What else has its addresses may be what is published.
     let mut beside = listener.housemates.iter().filter_map(|name| wiring.listener(name));
     let is_published = beside.any(|other| publishes(service, other.port).is_some());
     if !wiring.knows_all_beside(listener) || listener.on_host || is_published {
         return None;
     }
-    let port = service.ports.first()?;
     let engine = listener.engine.name();
     let message = format!(
         "service `{}` publishes port {}, on which nobody listens: {engine} listens on {}",
