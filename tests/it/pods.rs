@@ -441,3 +441,87 @@ fn exec_in_a_pod_gates_every_start_of_its_container() {
         assert!(said.contains("error[file-truncated]"), "{said}");
     }
 }
+
+/// The Pod that KServe makes of a predictor with `hf://`, where preflight is its storage initializer
+/// (kserve 0.20 pkg/webhook/admission/pod/storage_initializer_injector.go): its names, its arguments, a
+/// quarter of its memory, a user who owns nothing.
+fn of_kserve(pods: &Pods, hub: &FakeHub) -> String {
+    let (name, folder) = (&pods.name, pods.folder.path().display());
+    format!(
+        "apiVersion: v1
+kind: Pod
+metadata:
+  name: {name}
+  annotations: {{io.podman.annotations.init.container.type: always}}
+spec:
+  hostNetwork: true
+  restartPolicy: Never
+  initContainers:
+    - name: storage-initializer
+      image: localhost/preflight:test
+      imagePullPolicy: Never
+      command: [/preflight, fetch]
+      args: [hf://{}, /mnt/models]
+      terminationMessagePolicy: FallbackToLogsOnError
+      env:
+        - {{name: HF_ENDPOINT, value: '{}'}}
+        - {{name: KUBERNETES_SERVICE_HOST, value: 10.0.0.1}}
+        - {{name: PREFLIGHT_TIMEOUT, value: 5m}}
+      resources:
+        requests: {{cpu: 100m, memory: 64Mi}}
+        limits: {{cpu: \"1\", memory: 256Mi}}
+      securityContext:
+        runAsUser: 1000
+        runAsNonRoot: true
+        readOnlyRootFilesystem: true
+        allowPrivilegeEscalation: false
+        capabilities: {{drop: [ALL]}}
+      volumeMounts:
+        - {{name: kserve-provision-location, mountPath: /mnt/models}}
+        - {{name: last-words, mountPath: /dev/termination-log}}
+  containers:
+    - name: kserve-container
+      image: ghcr.io/ggml-org/llama.cpp:server
+      imagePullPolicy: Never
+      args: [-m, /mnt/models/{FILE}, --host, 127.0.0.1, --port, \"{}\", -c, \"256\"]
+      volumeMounts:
+        - {{name: kserve-provision-location, mountPath: /mnt/models, readOnly: true}}
+  volumes:
+    - {{name: kserve-provision-location, hostPath: {{path: {folder}/models, type: Directory}}}}
+    - {{name: last-words, hostPath: {{path: {folder}/last-words, type: File}}}}
+",
+        HOSTED.0,
+        hub.url(),
+        pods.port
+    )
+}
+
+#[test]
+fn kserves_container_brings_the_model_or_keeps_its_engine_from_starting() {
+    for pods in Pods::on_each("kserve") {
+        let models = pods.path("models");
+        fs_err::remove_file(models.join(FILE)).unwrap();
+        fs_err::set_permissions(&models, std::fs::Permissions::from_mode(0o777)).unwrap();
+        let builder = || FakeHub::builder().file(HOSTED.0, FILE, model());
+        let gated = builder().require_token("hf_of_somebody_else").start().unwrap();
+        let play = pods.play(&of_kserve(&pods, &gated));
+        assert!(play.stderr.ends_with("exited with code 12\n"), "{}", play.stderr);
+        let last_words = pods.last_words();
+        assert!(last_words.starts_with("preflight: not ready: exit 12"), "{last_words}");
+        pods.was_never_started("kserve-container");
+        assert_eq!(fs_err::read_dir(&models).unwrap().count(), 0);
+        pods.down();
+
+        let hub = builder().start().unwrap();
+        pods.write("last-words", b"", 0o666);
+        pods.play_and_serve(&of_kserve(&pods, &hub));
+        assert_eq!(pods.last_words(), "preflight: ready: 1 of 1 lane\n");
+        assert!(fs_err::read(models.join(FILE)).unwrap() == model());
+        pods.down();
+
+        // Another Pod on the same volume, a moment later.
+        let asked = hub.requests().len();
+        pods.play_and_serve(&of_kserve(&pods, &hub));
+        assert_eq!(hub.requests().len(), asked);
+    }
+}
