@@ -26,7 +26,7 @@ use crate::look::{FileKind, Link, Look, Owner, Stat};
 use crate::options::{Options, Role, Task};
 use crate::path::{HostPath, LocalPath};
 use crate::plan::engine::Part;
-use crate::plan::lanes::{Artifact, Cached, Lane, Plan};
+use crate::plan::lanes::{Artifact, Bringer, Cached, Lane, Plan};
 use crate::project::docker::{DockerError, Observation};
 use crate::project::mounts::Standpoint;
 use crate::project::rooms::Room;
@@ -192,6 +192,20 @@ pub struct OwnFile {
 }
 
 impl LaneFacts {
+    /// Who may still bring what an artifact is, where nothing is there of it.
+    #[must_use]
+    pub fn still_brought(&self, artifact: &ArtifactFacts) -> Option<&Bringer> {
+        let path = artifact.artifact.located.value.service_path.as_ref()?;
+        let is_there = match &artifact.model {
+            ModelFacts::Absent => false,
+            ModelFacts::Seen(model) => !model.is_empty(),
+            ModelFacts::Denied(_) | ModelFacts::Unknown(_) => true,
+        };
+        let is_past = |it: &Bringer| self.orders.role == Role::Init && it.is_before_preflight;
+        let mut all = self.lane.brought.iter().filter(|_| !is_there);
+        all.find(|it| it.path == *path && !is_past(it))
+    }
+
     /// A lane of which nothing was seen yet, and for which nothing may be written.
     #[must_use]
     pub fn of(lane: Lane, role: Role) -> Self {

@@ -264,6 +264,14 @@ impl ModelFacts {
 }
 
 impl Model {
+    /// Whether nothing is there of what its engine needs.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let is_there = |file: &ModelFile| file.state() != FileState::Missing;
+        self.folder().is_some_and(|folder| folder.names == Some(0))
+            || !self.files.is_empty() && !self.files.iter().any(is_there)
+    }
+
     /// The folder's facts, where it is one.
     #[must_use]
     pub fn folder(&self) -> Option<&Folder> {

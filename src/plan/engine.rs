@@ -54,7 +54,7 @@ mod words;
 
 pub use self::complaint::{Complaint, CutCommand, Refusal, StartsNoServer, UnknownFlag};
 pub use self::document_rules::{DocumentRules, Reader};
-pub use self::earlier::{Earlier, programs};
+pub use self::earlier::{Brings, Earlier, programs};
 pub use self::embeds::{Batch, DenseSteps, Embeds, GivesOut, Guess, LongestText, Mode, Pooling};
 pub use self::invocation::{
     Endpoint, HubCache, Invocation, ModelsDir, Named, Opens, Part, UnsetVariable,

@@ -124,9 +124,16 @@ impl<'a> LaneOutcome<'a> {
             unknown: unread(facts)
                 .or_else(|| facts.artifacts.iter().find_map(unknown))
                 .or_else(|| facts.artifacts.iter().find_map(|seen| seen.way.unseen.clone()))
+                .or_else(|| facts.artifacts.iter().find_map(|seen| perhaps_brought(facts, seen)))
                 .or_else(|| check::cache::unjudged(facts)),
         }
     }
+}
+
+/// Why it is not known whether something will be there; absent: it is there, or known to come, or missing.
+fn perhaps_brought(facts: &LaneFacts, artifact: &ArtifactFacts) -> Option<String> {
+    let bringer = facts.still_brought(artifact).filter(|bringer| !bringer.is_said)?;
+    Some(format!("`{}` is not there, and {} may bring it", bringer.path, bringer.who))
 }
 
 /// Whether somebody said where its engine answers, so that it was asked.

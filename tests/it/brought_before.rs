@@ -28,51 +28,85 @@ fn after(image: &str, words: &str, rights: &str) -> String {
 }
 
 #[track_caller]
-fn check(services: &str, expected: Option<&str>) {
+fn check(services: &str, expected: Expected<'_>) {
     let run = run(services, &[]);
     let told = format!("{}{}", run.stdout, run.stderr);
     match expected {
-        Some(who) => {
+        Said(who) => {
             assert_eq!(run.code, Some(0), "{told}");
             let note =
-                format!("note[files-missing]: the model `/models/m.gguf` is not there yet; {who}");
+                format!("note[files-missing]: the model `/models/m.gguf` is not there; {who}");
             assert!(told.contains(&note), "{told}");
         }
-        None => assert_eq!(run.code, Some(10), "{told}"),
+        Perhaps => assert_eq!(run.code, Some(3), "{told}"),
+        Missing => assert_eq!(run.code, Some(10), "{told}"),
     }
 }
 
+/// What is said of a model that is not there.
+enum Expected<'a> {
+    /// That it will be brought, and by whom.
+    Said(&'a str),
+    /// That this is not known.
+    Perhaps,
+    /// That it is missing.
+    Missing,
+}
+
+use Expected::{Missing, Perhaps, Said};
+
 #[test]
 fn what_a_script_brings_in_front_of_its_engine_is_not_missing() {
-    let by = |program: &str| format!("`{program}`, which `a` runs before its engine, may bring it");
     for (before, program) in [
         ("[ -f /models/m.gguf ] || curl -Lo /models/m.gguf https://example.invalid/m.gguf", "curl"),
         ("hf download o/r m.gguf --local-dir /models", "hf"),
         ("cd /models && wget -nc https://example.invalid/m.gguf", "wget"),
+        ("cd /models && curl -L -o m.gguf https://example.invalid/x", "curl"),
         ("curl -L https://example.invalid/m >/models/m.gguf", "curl"),
-        ("aws s3 cp s3://bucket/m.gguf \"$$TARGET\"", "aws"),
+        ("cat /parts/1 /parts/2 > /models/m.gguf", "cat"),
     ] {
-        check(&scripted(before), Some(&by(program)));
+        check(
+            &scripted(before),
+            Said(&format!("`{program}`, which `a` runs before its engine, may bring it")),
+        );
     }
-    for before in
-        ["ls -la /models", "curl -Lo /tmp/other.json https://example.invalid/x", "sleep 1"]
-    {
-        check(&scripted(before), None);
+    for before in ["/scripts/download.sh", "aws s3 cp s3://bucket/m \"$$TARGET\""] {
+        check(&scripted(before), Perhaps);
     }
+    for before in [
+        "ls -la /models",
+        "curl -Lo /tmp/other.json https://example.invalid/x",
+        "huggingface-cli login --token $$HF_TOKEN",
+        "sha256sum /models/m.gguf",
+        "sleep 1",
+    ] {
+        check(&scripted(before), Missing);
+    }
+    let before = "curl -Lo /models/m.gguf https://example.invalid/m.gguf";
+    check(&scripted(before).replace("./models:/models", "./models:/models:ro"), Missing);
 }
 
 #[test]
 fn what_a_service_brings_that_ends_before_the_engine_is_not_missing() {
-    let get = Some("`get`, which has ended when `a` starts, may bring it");
-    check(&after("curlimages/curl", "[-Lo, /data/m.gguf, 'https://example.invalid/m']", ""), get);
-    check(&after("python:3.12", "python3 /get.py", ""), get);
-    check(&after("busybox", "chown -R 1000 /data", ""), None);
-    check(
-        &after("curlimages/curl", "[-Lo, /data/m.gguf, 'https://example.invalid/m']", ":ro"),
-        None,
-    );
-    let started = after("python:3.12", "python3 /get.py", "");
-    check(&started.replace("service_completed_successfully", "service_started"), None);
+    let words = "[-Lo, /data/m.gguf, 'https://example.invalid/m']";
+    let curl = after("curlimages/curl", words, "");
+    check(&curl, Said("`get`, which has ended when `a` starts, may bring it"));
+    check(&after("python:3.12", "python3 /get.py", ""), Perhaps);
+    check(&after("busybox", "chown -R 1000 /data", ""), Missing);
+    check(&after("python:3.12", "python manage.py migrate", ""), Missing);
+    check(&after("curlimages/curl", words, ":ro"), Missing);
+    check(&curl.replace("service_completed_successfully", "service_started"), Missing);
+}
+
+#[test]
+fn a_folder_that_is_made_and_filled_before_the_engine_starts_is_not_missing() {
+    for services in [
+        scripted("curl -Lo /models/m.gguf https://example.invalid/m.gguf"),
+        after("curlimages/curl", "[-Lo, /data/m.gguf, 'https://example.invalid/m']", ""),
+    ] {
+        let run = Sandbox::new().file("compose.yaml", services).run(&["-f", "compose.yaml"]);
+        assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    }
 }
 
 #[test]

@@ -278,7 +278,7 @@ impl Subject<'_> {
         message: impl Into<String>,
         fix: impl Into<String>,
     ) -> Finding {
-        let finding = match self.brought() {
+        let finding = match self.facts.still_brought(self.artifact) {
             Some(bringer) => self.finding_of_wait(rule, bringer, &message.into()),
             None => self.finding(rule, message, fix),
         };
@@ -293,19 +293,17 @@ impl Subject<'_> {
         if hub_failed || not_mounted || behind_link { finding.consequence() } else { finding }
     }
 
-    /// Who may still bring it.
-    fn brought(&self) -> Option<&Bringer> {
-        let path = self.artifact.artifact.located.value.service_path.as_ref()?;
-        let is_init = self.facts.orders.role == options::Role::Init;
-        let mut all = self.facts.lane.brought.iter();
-        all.find(|it| it.path == *path && !(is_init && it.is_before_preflight))
-    }
-
     /// A finding about something that is still to come: whether it does cannot be told.
     fn finding_of_wait(&self, rule: &'static Rule, bringer: &Bringer, message: &str) -> Finding {
         let who = &bringer.who;
-        let message = format!("{message} yet; {who} may bring it");
-        self.finding(rule, message, "nothing has to be done if it does")
+        let message = format!("{message}; {who} may bring it");
+        let fix = match &bringer.service {
+            Some(name) => format!(
+                "nothing has to be done if it does; a preflight that waits for the end of `{name}` can tell"
+            ),
+            None => "nothing has to be done if it does".to_owned(),
+        };
+        self.finding(rule, message, fix)
             .severity(Severity::Note)
             .also(&bringer.place, "written here")
     }

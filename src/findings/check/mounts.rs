@@ -166,10 +166,14 @@ fn mount(facts: &LaneFacts, findings: &mut Findings) {
             _ if let Some(finding) = volumes::refused(facts, artifact) => Some(finding),
             _ if let Some(finding) = covered::judge(facts, artifact) => Some(finding),
             Sight::NotMounted if is_in_image(artifact) => None,
+            Sight::NotMounted if facts.still_brought(artifact).is_some() => None,
             Sight::NotMounted if may_be_in_image(facts, artifact) => None,
             Sight::NotMounted => Some(not_mounted(facts, located, artifact)),
             Sight::Written | Sight::Covered => None,
             Sight::Hidden(_) | Sight::Visible { .. } if is_told(located) => None,
+            Sight::Hidden(_) | Sight::Visible { .. } if facts.still_brought(artifact).is_some() => {
+                None
+            }
             Sight::Hidden(_) | Sight::Visible { .. } => {
                 artifact.root.as_ref().and_then(|root| judge_root(facts, artifact, root))
             }

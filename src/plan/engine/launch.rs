@@ -9,7 +9,7 @@ use crate::plan::engine::image::{Image, Trust};
 use crate::plan::engine::profile::{Defaults, Profile};
 use crate::plan::engine::shell::{self, Course, Followed, Scope, settings};
 use crate::plan::engine::words::{Environment, Word};
-use crate::plan::engine::{Complaint, CutCommand, Earlier, Engine, names};
+use crate::plan::engine::{Complaint, CutCommand, Earlier, Engine, earlier, names};
 use crate::project::{Line, Service, Text};
 use crate::source_map::{Place, Spanned};
 
@@ -458,8 +458,9 @@ impl<'a> Search<'a> {
         let outside = self.environment.clone();
         let parsed = shell::parse(&script.text);
         let mut directory = None;
+        let mut folder = self.directory.as_ref().map(|folder| folder.as_path().to_path_buf());
         let mut result = Start::Other;
-        let mut earlier = Vec::new();
+        let mut before = Vec::new();
         let mut followed = Followed::default();
         for command in &parsed.commands {
             let Some(left) = self.tries.checked_sub(1) else { break };
@@ -478,10 +479,10 @@ impl<'a> Search<'a> {
             let assigned: Vec<(String, Word)> =
                 assigned.map(|(name, raw)| (name.to_owned(), scope.value(&raw))).collect();
             let words = scope.words(command.words.get(assigned.len()..).unwrap_or_default());
-            let own = Earlier::of(&words, &scope.words(&command.written));
+            let own = Earlier::of(&words, &scope.words(&command.written), folder.as_deref());
             followed.ran(&words);
             // What stands before a command is set for that command alone.
-            let before = self.environment.clone();
+            let outer = self.environment.clone();
             let alone = !assigned.is_empty() && !words.is_empty();
             if alone {
                 assigned.into_iter().for_each(|(name, value)| self.environment.set(name, value));
@@ -491,6 +492,7 @@ impl<'a> Search<'a> {
             settings::run(&mut self.environment, &words, course);
             if words.first().is_some_and(|program| program.is("cd")) {
                 directory = words.get(1).cloned();
+                folder = directory.as_ref().and_then(|target| earlier::after(folder, target));
             }
             match (self.start(&words, depth), &mut result) {
                 (Start::Engine(_), Start::Engine(first)) => first.unread.push(Spanned::new(
@@ -500,17 +502,17 @@ impl<'a> Search<'a> {
                 )),
                 (Start::Engine(mut found), _) => {
                     found.directory = found.directory.or_else(|| directory.clone());
-                    found.before.splice(..0, earlier.drain(..));
+                    found.before.splice(..0, before.drain(..));
                     result = Start::Engine(found);
                 }
                 (start @ Start::Opaque(_), Start::Other) => {
-                    earlier.extend(own);
+                    before.extend(own);
                     result = start;
                 }
-                (Start::Opaque(_) | Start::Other, _) => earlier.extend(own),
+                (Start::Opaque(_) | Start::Other, _) => before.extend(own),
             }
             if alone {
-                self.environment = before;
+                self.environment = outer;
             }
         }
         self.environment = outside;

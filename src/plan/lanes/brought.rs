@@ -3,7 +3,7 @@
 
 use super::{Artifact, Traced};
 use crate::path::ServicePath;
-use crate::plan::engine::{self, Earlier, Invocation};
+use crate::plan::engine::{self, Brings, Invocation};
 use crate::project::mounts::{Located, Standpoint, locate};
 use crate::project::{Mount, MountSource, Project, Service};
 use crate::source_map::Place;
@@ -15,6 +15,10 @@ pub struct Bringer {
     pub path: ServicePath,
     /// Who it is, as the subject of a sentence.
     pub who: String,
+    /// Whether its words say that it brings them.
+    pub is_said: bool,
+    /// The service that it is, if it is another one than the engine's.
+    pub service: Option<String>,
     /// Whether preflight is started after its end.
     pub is_before_preflight: bool,
     /// Where it is written.
@@ -28,46 +32,57 @@ pub(super) fn of(
     artifacts: &[Artifact],
 ) -> Vec<Bringer> {
     let found = artifacts.iter().filter_map(|artifact| {
-        let Traced { value: Located { service, service_path, .. }, .. } = &artifact.located;
-        let (service, path) = (project.service(service.as_ref()?)?, service_path.as_ref()?);
-        let own = invocation.and_then(|it| it.before.iter().find(|it| it.may_bring(path)));
+        let Traced { value: located, .. } = &artifact.located;
+        let service = project.service(located.service.as_ref()?)?;
+        let path = located.service_path.as_ref()?;
+        let own = invocation.filter(|_| !located.mount.as_ref().is_some_and(|it| it.read_only));
+        let own = own.and_then(|invocation| in_front(service, invocation, path));
         match own {
-            Some(earlier) => Some(in_front(service, earlier, path)),
-            None => ended_before(project, service, path),
+            Some(own) if own.is_said => Some(own),
+            own => ended_before(project, service, path).or(own),
         }
     });
     found.collect()
 }
 
-fn in_front(service: &Service, earlier: &Earlier, path: &ServicePath) -> Bringer {
-    Bringer {
+/// The program that the service runs before its engine.
+fn in_front(service: &Service, invocation: &Invocation, path: &ServicePath) -> Option<Bringer> {
+    let all = invocation.before.iter().filter_map(|it| Some((it.brings(path)?, it)));
+    let (brings, earlier) = all.max_by_key(|(brings, _)| *brings)?;
+    Some(Bringer {
         path: path.clone(),
         who: format!(
             "`{}`, which `{}` runs before its engine,",
             earlier.program, service.name.value
         ),
+        is_said: brings == Brings::Said,
+        service: None,
         is_before_preflight: false,
         place: earlier.place.clone(),
-    }
+    })
 }
 
 /// The service that may bring `path` and that `service` waits for the end of.
 fn ended_before(project: &Project, service: &Service, path: &ServicePath) -> Option<Bringer> {
     let located = locate(project, service, &Standpoint::Host, path);
-    let before = all_before(project, service);
-    let writes = |other: &&Service| other.mounts.iter().any(|mount| reaches(mount, &located));
-    let mut others = before.into_iter().filter(|other| !other.is_preflight()).filter(writes);
-    others.find_map(|other| {
-        let earlier = engine::programs(other).into_iter().next()?;
-        let name = &other.name.value;
-        let own = project.services.iter().filter(|it| it.is_preflight());
-        let mut own = own.flat_map(|it| all_before(project, it));
-        Some(Bringer {
-            path: path.clone(),
-            who: format!("`{name}`, which has ended when `{}` starts,", service.name.value),
-            is_before_preflight: own.any(|it| it.name.value == *name),
-            place: earlier.place,
-        })
+    let found = all_before(project, service).into_iter().filter_map(|other| {
+        let theirs = other.mounts.iter().find_map(|mount| reached(mount, &located))?;
+        let all = engine::programs(other);
+        let brings = all.iter().filter_map(|it| Some((it.brings(&theirs)?, it)));
+        let (brings, earlier) = brings.max_by_key(|(brings, _)| *brings)?;
+        Some((brings, other, earlier.place.clone()))
+    });
+    let (brings, other, place) = found.max_by_key(|(brings, _, _)| *brings)?;
+    let name = &other.name.value;
+    let mut own = project.services.iter().filter(|it| it.is_preflight());
+    let is_ours = |own: &Service| all_before(project, own).iter().any(|it| it.name.value == *name);
+    Some(Bringer {
+        path: path.clone(),
+        who: format!("`{name}`, which has ended when `{}` starts,", service.name.value),
+        is_said: brings == Brings::Said,
+        service: Some(name.clone()),
+        is_before_preflight: own.any(is_ours),
+        place,
     })
 }
 
@@ -87,21 +102,30 @@ fn all_before<'a>(project: &'a Project, service: &'a Service) -> Vec<&'a Service
     found
 }
 
-/// Whether a service may write there by that mount.
-fn reaches(mount: &Mount, located: &Located) -> bool {
-    let path = located.host_path.as_ref();
-    !mount.read_only
-        && match &mount.source {
-            MountSource::Bind { path: folder, .. } => {
-                path.is_some_and(|path| path.as_path().starts_with(folder.as_path()))
-            }
-            MountSource::Volume { name, .. } => {
-                let own = located.mount.as_ref().and_then(|mount| mount.source.volume());
-                own == Some(name.as_str())
-            }
-            MountSource::Anonymous
-            | MountSource::Tmpfs
-            | MountSource::Copied(_)
-            | MountSource::Other(_) => false,
+/// What a service calls the files by that mount, if it may write there.
+fn reached(mount: &Mount, located: &Located) -> Option<ServicePath> {
+    if mount.read_only {
+        return None;
+    }
+    match &mount.source {
+        MountSource::Bind { path: folder, .. } => {
+            let below =
+                located.host_path.as_ref()?.as_path().strip_prefix(folder.as_path()).ok()?;
+            Some(mount.target.join(below))
         }
+        MountSource::Volume { name, subpath } => {
+            let own = located.mount.as_ref()?;
+            let MountSource::Volume { name: own_name, subpath: own_subpath } = &own.source else {
+                return None;
+            };
+            let behind = located.service_path.as_ref()?.below(&own.target)?;
+            let within = own_subpath.as_deref().unwrap_or("".as_ref()).join(behind);
+            let below = within.strip_prefix(subpath.as_deref().unwrap_or("".as_ref())).ok()?;
+            (own_name == name).then(|| mount.target.join(below))
+        }
+        MountSource::Anonymous
+        | MountSource::Tmpfs
+        | MountSource::Copied(_)
+        | MountSource::Other(_) => None,
+    }
 }

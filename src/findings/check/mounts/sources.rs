@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::{SOURCE_MISSING, correct};
-use crate::facts::LaneFacts;
 use crate::facts::binds::{BindFacts, FileSign, Near, Need};
+use crate::facts::{ArtifactFacts, LaneFacts};
 use crate::findings::{Finding, Findings, Severity};
 use crate::look::{FileKind, Look};
 use crate::options::Role;
@@ -81,6 +81,10 @@ fn absent(facts: &LaneFacts, group: &[&BindFacts]) -> Option<Finding> {
     if will_be_made(facts, group) || group.iter().any(|bind| is_made_before(facts, bind)) {
         return None;
     }
+    // Docker makes the folder, and somebody else fills it.
+    if group.iter().all(|bind| !is_never_made(bind) && is_filled_before(facts, bind)) {
+        return None;
+    }
     let first =
         |is_first: &dyn Fn(&BindFacts) -> bool| group.iter().copied().find(|bind| is_first(bind));
     let holds_models = group.iter().any(|bind| bind.holds_model);
@@ -123,6 +127,17 @@ fn is_made_before(facts: &LaneFacts, bind: &BindFacts) -> bool {
         let writes = !other.mount.read_only && other.need == Need::Success;
         is_above && is_there && writes && other.service != bind.service
     })
+}
+
+/// Whether all that the lane opens below a mount may be brought there before its engine starts.
+fn is_filled_before(facts: &LaneFacts, bind: &BindFacts) -> bool {
+    let is_below = |artifact: &&ArtifactFacts| {
+        artifact.artifact.located.value.mount.as_ref() == Some(&bind.mount)
+    };
+    let mut below = facts.artifacts.iter().filter(is_below).peekable();
+    let is_of_lane = below.peek().is_some();
+    let is_brought = facts.lane.brought.iter().any(|it| it.service.as_ref() == Some(&bind.service));
+    below.all(|it| facts.still_brought(it).is_some()) && (is_of_lane || is_brought)
 }
 
 /// Whether a model of this very lane lies below a mount.
