@@ -156,6 +156,7 @@ pub fn invocation(service: &Service) -> Option<Invocation> {
     }
     if let Some(what) = &launch.assumed
         && reading.invocation.model().is_none()
+        && !reading.invocation.complaints.iter().any(|it| it.value.loses_value())
     {
         if reading.invocation.has_foreign_flag() {
             return None;

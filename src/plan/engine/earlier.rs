@@ -153,12 +153,12 @@ impl Earlier {
         if own.to_str().is_some_and(|own| word.contains(own)) {
             return true;
         }
-        let value = word.split_once('=').map_or(word, |(_, value)| value);
-        if let Some((_, address)) = value.split_once("://") {
+        if let Some((_, address)) = word.split_once("://") {
             let address = address.split(['?', '#']).next().unwrap_or(address);
             let last = address.rsplit('/').next();
             return last.is_some() && last == own.file_name().and_then(|name| name.to_str());
         }
+        let value = word.split_once('=').map_or(word, |(_, value)| value);
         if value.is_empty() || value.starts_with('-') {
             return false;
         }

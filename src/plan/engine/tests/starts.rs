@@ -28,6 +28,19 @@ fn an_entrypoint_that_depends_on_the_release_is_known() {
 }
 
 #[test]
+fn an_image_of_somebody_s_own_may_name_the_model_by_itself() {
+    let unread = "unread: what the image runs by itself is not known";
+    let zephyr = "registry.local/vllm-zephyr:1";
+    check(zephyr, "--max-model-len 4096", &format!("vLLM | {unread}"));
+    check(zephyr, "--model /m", "vLLM | model=/m");
+    let worker = "registry.local/llamacpp-worker:1";
+    check(worker, "--host 0.0.0.0 --mem 4192", "none");
+    // A flag that has lost its value is refused whatever stands before it.
+    let lost = shown(&service(worker, &["--model", "--ctx-size", "2048"]));
+    assert!(!lost.contains(unread) && lost.starts_with("llama.cpp | "), "{lost}");
+}
+
+#[test]
 fn an_entrypoint_of_the_service_stands_before_the_command() {
     let mut set = service(VLLM, &["--model", "/m"]);
     set.entrypoint = Some(spanned(&["vllm", "serve"]));
