@@ -183,27 +183,54 @@ fn the_options_are_told_with_their_types() {
     assert_eq!(told["down"]["parameters"], serde_json::json!([]));
 }
 
-/// What a hub is sent that `.env` has named (`in_project`) or the caller's shell.
-fn sent(in_project: bool) -> Vec<Option<String>> {
+/// What a hub is sent where `project` has `file` besides, `$HUB` in it being the hub, and Compose, which calls
+/// with `words`, has the shell and its `.env` files in one environment.
+fn sent(project: Sandbox, (file, text): (&str, &str), words: &[&str]) -> Vec<Option<String>> {
     let hub = hub(&[]);
-    let labels = "    labels: {preflight.source: hf://acme/tiny-GGUF/tiny-Q4_K_M.gguf}\n";
-    let mut sandbox = sandbox().file("compose.yaml", format!("{COMPOSE}{labels}"));
-    if in_project {
-        sandbox = sandbox.file(".env", format!("HF_ENDPOINT={}\n", hub.url()));
-    }
-    // Compose has both in one environment.
-    let sandbox = sandbox.variable("HF_ENDPOINT", hub.url()).variable("HF_TOKEN", "hf_of_the_user");
+    let sandbox = project.file(file, text.replace("$HUB", &hub.url()));
+    let sandbox = sandbox.variable("HF_ENDPOINT", hub.url()).variable("HF_TOKEN", TOKEN);
     fs_err::remove_file(sandbox.path().join(MODEL)).unwrap();
-    let run = sandbox.run(&UP);
+    let run = sandbox.run(words);
     assert_eq!(run.code, Some(0), "{}", run.stdout);
-    hub.requests().into_iter().map(|request| request.authorization).collect()
+    let sent = hub.requests().into_iter().map(|request| request.authorization).collect();
+    assert!(sent != Vec::new(), "{}", run.stdout);
+    sent
 }
 
 #[test]
 fn the_token_of_the_shell_goes_to_a_hub_of_the_shell_and_to_none_that_the_project_names() {
-    assert!(sent(false).contains(&Some("Bearer hf_of_the_user".to_owned())));
-    let to_project = sent(true);
-    assert!(!to_project.is_empty() && to_project.iter().all(Option::is_none), "{to_project:?}");
+    let bearer = Some(format!("Bearer {TOKEN}"));
+    let of_shell = sent(to_fetch("", "./"), (".env", "OTHER=1\n"), &UP);
+    assert!(of_shell.contains(&bearer), "{of_shell:?}");
+    let of_project = sent(to_fetch("", "./"), (".env", NAMES_HUB), &UP);
+    assert!(of_project.iter().all(Option::is_none), "{of_project:?}");
+    let both = format!("{NAMES_HUB}HF_TOKEN={TOKEN}\n");
+    let of_one_file = sent(to_fetch("", "./"), (".env", &both), &UP);
+    assert!(of_one_file.contains(&bearer), "{of_one_file:?}");
+}
+
+#[test]
+fn a_project_in_another_folder_does_not_hide_the_env_file_where_compose_was_called() {
+    let below = ["compose", "--project-name=demo", "up", "--file=sub/compose.yaml", "gate"];
+    let named = sent(to_fetch("sub/", "../"), (".env", NAMES_HUB), &below);
+    assert!(named.iter().all(Option::is_none), "{named:?}");
+    let listed = to_fetch("sub/", "../").variable("COMPOSE_FILE", "sub/compose.yaml");
+    let listed = sent(listed, (".env", NAMES_HUB), &UP);
+    assert!(listed.iter().all(Option::is_none), "{listed:?}");
+    let beside = sent(to_fetch("sub/", "../"), ("other/.env", NAMES_HUB), &below);
+    assert!(beside.iter().all(Option::is_none), "{beside:?}");
+    let of_shell = sent(to_fetch("sub/", "../"), (".env", "OTHER=1\n"), &below);
+    assert!(of_shell.contains(&Some(format!("Bearer {TOKEN}"))), "{of_shell:?}");
+}
+
+#[test]
+fn a_token_that_the_project_takes_out_of_the_shell_does_not_become_its_own() {
+    let own = "  gate:\n    environment: {HF_TOKEN: \"${HF_TOKEN}\"}\n";
+    let project = to_fetch("", "./");
+    let text = fs_err::read_to_string(project.path().join("compose.yaml")).unwrap();
+    let project = project.file("compose.yaml", text.replace("  gate:\n", own));
+    let sent = sent(project, (".env", NAMES_HUB), &UP);
+    assert!(sent.iter().all(Option::is_none), "{sent:?}");
 }
 
 #[test]
@@ -221,3 +248,14 @@ fn a_service_of_the_provider_gates_by_hand_as_well() {
     assert_eq!((init.code, init.stderr.as_str()), (Some(0), nothing), "{}", init.stdout);
     assert!(!init.stdout.contains("MODELS_PATH"), "{}", init.stdout);
 }
+const TOKEN: &str = "hf_of_the_user";
+
+/// The project with a model that has to be fetched, its Compose file in `folder`.
+fn to_fetch(folder: &str, up: &str) -> Sandbox {
+    let labels = "    labels: {preflight.source: hf://acme/tiny-GGUF/tiny-Q4_K_M.gguf}\n";
+    let text = format!("{COMPOSE}{labels}").replace("./models", &format!("{up}models"));
+    Sandbox::quickstart().file(&format!("{folder}compose.yaml"), text)
+}
+
+const NAMES_HUB: &str = "HF_ENDPOINT=$HUB\n";
+

@@ -3,7 +3,9 @@
 //! An init container gets both as variables of its own service, and Compose does not tell which it took
 //! from the user's shell and which from a file of the project; nor does it tell a provider, to which it gives
 //! both in one. But what the project gives without any shell is the project's, and this is read here from its
-//! files as Compose read them.
+//! files as Compose read them. A provider is not told which those are: every file counts that it may have read.
+
+mod called;
 
 use std::path::{Component, Path, PathBuf};
 
@@ -79,10 +81,15 @@ pub(super) fn withheld(
     }
     let said = Said::of(files, loaded, myself, sources);
     let sources = &*sources;
-    if said.knows(token.reveal()) {
+    let token = token.reveal();
+    let is_provider = files.provider_of.is_some();
+    if !is_provider && said.knows(token) {
         return None;
     }
     let decides = |name: &str, way: Way, is_same: &dyn Fn(&str) -> bool| {
+        if is_provider && said.gives_both(token, name, is_same) {
+            return None;
+        }
         let place = said.says(name, is_same, sources);
         let way = if place.is_some() { way } else { Way::Unseen(said.unseen.clone()?) };
         Some(Withheld { variable: name.to_owned(), place: place.unwrap_or_default(), way })
@@ -151,8 +158,10 @@ impl Said {
                 opened.find(|file| found.leads_elsewhere(file)).map(|file| unreadable(&file))
             }),
         };
+        // Compose gives a provider nothing of its service, in which the shell's token may stand by now.
+        let own = service.filter(|_| files.provider_of.is_none());
         Self {
-            own: service.map(|service| service.environment.clone()).unwrap_or_default(),
+            own: own.map(|service| service.environment.clone()).unwrap_or_default(),
             env_files: read.into_iter().flatten().collect(),
             unseen,
         }
@@ -160,12 +169,18 @@ impl Said {
 
     /// Whether the project has this token itself.
     fn knows(&self, token: &str) -> bool {
-        let is_it = |value: Option<&str>| value.is_some_and(|value| value.trim() == token);
-        TOKENS.into_iter().any(|name| {
+        let is_own = TOKENS.into_iter().any(|name| {
             let own = self.own.get(name).and_then(|value| value.value.as_deref());
-            let in_files = self.env_files.iter().filter_map(|file| file.get(name));
-            is_it(own) || in_files.into_iter().any(|value| is_it(Some(&value.value)))
-        })
+            own.is_some_and(|value| value.trim() == token)
+        });
+        is_own || self.env_files.iter().any(|file| holds(file, token))
+    }
+
+    /// Whether one file gives the token and, beside it, a variable that `is_same`: the files of a provider
+    /// may be of several hands.
+    fn gives_both(&self, token: &str, name: &str, is_same: impl Fn(&str) -> bool) -> bool {
+        let mut files = self.env_files.iter().filter(|file| holds(file, token));
+        files.any(|file| file.get(name).is_some_and(|value| is_same(&value.value)))
     }
 
     /// Where the project sets a variable to what it is: to a value that `is_same`, or to one that other
@@ -194,6 +209,12 @@ impl Said {
             in_files.find(|it| decides(Some(&it.value), &it.place)).map(|it| it.place.clone())
         })
     }
+}
+
+/// Whether an env file has this token.
+fn holds(file: &IndexMap<String, Spanned<String>>, token: &str) -> bool {
+    let mut values = TOKENS.into_iter().filter_map(|name| file.get(name));
+    values.any(|value| value.value.trim() == token)
 }
 
 /// The line of an env file that a value came from, else where it is written itself.
@@ -245,11 +266,13 @@ struct EnvFiles {
 
 impl EnvFiles {
     /// The `.env` of every folder of the project, and the files that were named. Compose reads the one of
-    /// the folder that it is called in as well, which is not known.
+    /// the folder that it is called in as well, which is not known in an init container.
     fn of(options: &ProjectOptions) -> Self {
         let paths = options.env_files.clone();
         let mut found = Self { paths, complete: true, strange: None, root: PathBuf::new() };
         let Some(directory) = directory(options) else { return found };
+        found.paths.extend(called::env_files(options, &directory));
+        let directory = called::top(options, directory);
         let Some(local) = options.reach.local(&directory) else {
             return Self { complete: false, ..found };
         };
@@ -262,8 +285,9 @@ impl EnvFiles {
             let mut looked_for = compose::looked_for().chain([ENV_FILE]);
             let strange = looked_for.find(|name| found.leads_elsewhere(&folder.path().join(name)));
             found.strange = found.strange.or_else(|| Some(unreadable(&below.join(strange?))));
-            if folder.path().join(ENV_FILE).is_file() {
-                found.paths.push(directory.join(below).join(ENV_FILE));
+            let path = directory.join(below).join(ENV_FILE);
+            if folder.path().join(ENV_FILE).is_file() && !found.paths.contains(&path) {
+                found.paths.push(path);
             }
         }
         let is_rest = folders.next().is_none();
