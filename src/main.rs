@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 use std::thread::available_parallelism;
 
-use preflight::cli::provider::{self, Call, Up};
+use preflight::cli::provider::{self, Call, Refusal, Up};
 use preflight::cli::{self, Cli, Log, Request, Variables};
 use preflight::error::Error;
 use preflight::exit_code::ExitCode as Code;
@@ -88,8 +88,10 @@ fn for_compose(call: Call, signals: Result<Signals, Error>) -> Code {
             Code::Ready
         }
         Call::Release => Code::Ready,
-        Call::Refused(why) => {
-            tell(Kind::Error, &format!("preflight: error: {why}"));
+        Call::Refused(Refusal { why, token }) => {
+            let tokens = token.iter().map(|token| token.reveal());
+            let redactor = Redactor::default().flags(FLAG_TABLES).knowing(tokens);
+            tell(Kind::Error, &format!("preflight: error: {}", redactor.redact(&why)));
             Code::Usage
         }
         Call::Up(up) => {
@@ -104,11 +106,13 @@ fn for_compose(call: Call, signals: Result<Signals, Error>) -> Code {
 /// What becomes of a service that waits for the models, and the verdict.
 fn proven(up: Up, signals: Result<Signals, Error>) -> (Code, String) {
     let (log, variables) = (up.cli.log(), up.cli.variables());
+    let knows_debug = up.knows_debug;
     let mut redactor = Redactor::default().flags(FLAG_TABLES);
     let mut verdict = Vec::new();
     let outcome = up.options().map_err(Error::from).and_then(|options| {
-        let mut report = Messages::new(io::stdout(), Kind::Debug);
-        let streams = (&mut report as &mut dyn Write, &mut verdict as &mut dyn Write);
+        let (mut told, mut untold) = (Messages::new(io::stdout(), Kind::Debug), io::sink());
+        let report: &mut dyn Write = if knows_debug { &mut told } else { &mut untold };
+        let streams = (report, &mut verdict as &mut dyn Write);
         run(&options, (&log, &variables), &mut redactor, (signals?, streams))
     });
     let code = outcome.unwrap_or_else(|error| {

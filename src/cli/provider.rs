@@ -1,6 +1,7 @@
 //! How Docker Compose calls preflight as the provider of a service: `preflight compose
 //! --project-name=NAME up --lane=reader --file=compose.yaml SERVICE`, options in any order (docker/compose
-//! 2.40.3 pkg/compose/plugins.go; 5.5.0 docs/extension.md).
+//! 2.40.3 pkg/compose/plugins.go; 5.5.0 docs/extension.md). Releases before 2.40.0 write
+//! `--project-name NAME` in two words, and of those the first, 2.36.0, ends at a message of the type `debug`.
 //!
 //! On standard output it reads messages and nothing else, so what is wrong with the call is told as one.
 
@@ -14,10 +15,13 @@ use super::environment::Environment;
 use super::flags::switch;
 use super::target::About;
 use crate::options::provider::{OPTIONS, Takes, meant, takes};
-use crate::options::{Format, Options, OptionsError, ProgressStyle, Task};
+use crate::options::{Format, Options, OptionsError, ProgressStyle, Task, Token};
 
 /// The command that every provider has.
 const COMMAND: &str = "compose";
+
+/// How the project is called.
+const PROJECT_NAME: &str = "--project-name";
 
 /// What Compose asks of a provider, and has it do.
 const VERBS: [&str; 4] = ["metadata", "up", "down", "stop"];
@@ -31,8 +35,17 @@ pub enum Call {
     Up(Box<Up>),
     /// That nothing is left or runs: nothing ever does.
     Release,
-    /// What cannot be understood, and why.
-    Refused(String),
+    /// What cannot be understood.
+    Refused(Refusal),
+}
+
+/// Why a call cannot be understood.
+#[derive(Debug)]
+pub struct Refusal {
+    /// In words, which may have been those of the call.
+    pub why: String,
+    /// The user's token, which may be among them.
+    pub token: Option<Token>,
 }
 
 /// What `compose up` was called with.
@@ -40,6 +53,8 @@ pub enum Call {
 pub struct Up {
     /// As if it had been typed.
     pub cli: Cli,
+    /// Whether this release of Compose is known to take messages of the type `debug`.
+    pub knows_debug: bool,
     /// The service.
     service: String,
 }
@@ -50,13 +65,36 @@ pub fn called() -> Option<Call> {
     let words: Vec<String> =
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let (command, words) = words.split_first()?;
+    let joined = &in_one_word(words);
     let is_verb = |word: &&String| VERBS.contains(&word.as_str());
-    let verb = words.iter().find(is_verb).filter(|_| command == COMMAND)?;
+    let verb = joined.iter().find(is_verb).filter(|_| command == COMMAND)?;
     Some(match verb.as_str() {
         "metadata" => Call::Describe(format!("{}\n", metadata())),
-        "up" => up(words).map_or_else(Call::Refused, |up| Call::Up(Box::new(up))),
+        "up" => {
+            let knows_debug = joined.len() == words.len();
+            let up = up(joined).map(|up| Up { knows_debug, ..up });
+            up.map_or_else(refused, |up| Call::Up(Box::new(up)))
+        }
         _ => Call::Release,
     })
+}
+
+fn refused(why: String) -> Call {
+    let environment = Environment::of_this_process().ok();
+    let token = environment.and_then(|environment| environment.token().ok().flatten());
+    Call::Refused(Refusal { why, token: token.map(|(token, _)| token) })
+}
+
+/// The words with the name of the project behind its flag.
+fn in_one_word(words: &[String]) -> Vec<String> {
+    let mut joined: Vec<String> = Vec::new();
+    for word in words {
+        match joined.last_mut().filter(|last| *last == PROJECT_NAME) {
+            Some(flag) => *flag = format!("{flag}={word}"),
+            None => joined.push(word.clone()),
+        }
+    }
+    joined
 }
 
 impl Up {
@@ -105,7 +143,7 @@ fn up(words: &[String]) -> Result<Up, String> {
         let said = said.split("\n\n").next().unwrap_or_default();
         said.trim_start_matches("error: ").to_owned()
     })?;
-    Ok(Up { cli, service: service.clone() })
+    Ok(Up { cli, knows_debug: true, service: service.clone() })
 }
 
 /// What Compose takes out of the service's `options` and hands on, with the words of the help.
@@ -156,7 +194,7 @@ mod tests {
         let called = words(
             "--project-name=p up --no-fetch=true --lane=a --offline=false --file=x.yaml --lane=b gate",
         );
-        let Up { cli, service } = up(&called).unwrap();
+        let Up { cli, service, .. } = up(&called).unwrap();
         assert_eq!(service, "gate");
         let options = cli
             .flags
@@ -170,6 +208,20 @@ mod tests {
         assert_eq!(options.project.files, [PathBuf::from("x.yaml")]);
         assert_eq!(options.selection.lanes, ["a", "b"]);
         assert!(!options.fetch && !options.hub.offline);
+    }
+
+    #[test]
+    fn the_name_of_the_project_may_be_a_word_of_its_own() {
+        for name in ["demo", "up", "down"] {
+            let called = in_one_word(&words(&format!("--project-name {name} up --lane=a gate")));
+            assert_eq!(called, words(&format!("--project-name={name} up --lane=a gate")));
+        }
+        let Up { cli, service, .. } = up(&in_one_word(&words("--project-name p up gate"))).unwrap();
+        assert_eq!(service, "gate");
+        let variables = indexmap::IndexMap::new();
+        let environment = Environment { variables, working_directory: "/".into() };
+        let options = cli.flags.options(Task::Fetch, About::Path(None), environment).unwrap();
+        assert_eq!(options.project.name.as_deref(), Some("p"));
     }
 
     #[test]

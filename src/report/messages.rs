@@ -10,7 +10,7 @@ use serde_json::json;
 pub enum Kind {
     /// It shows it as the state of the service.
     Info,
-    /// It shows it with `--verbose` alone.
+    /// It shows it with `--verbose` alone; the first release that has providers ends at it (2.36.0).
     Debug,
     /// It shows it and ends, and the provider with it.
     Error,

@@ -60,6 +60,31 @@ fn what_is_ready_says_so_and_the_report_is_for_whoever_asks_compose_for_more() {
 }
 
 #[test]
+fn an_early_release_is_understood_and_told_nothing_that_the_first_does_not_know() {
+    for name in ["demo", "down"] {
+        let words = ["compose", "--project-name", name, "up", "--timeout=5m", "gate"];
+        let run = sandbox().run(&words);
+        assert_eq!(run.code, Some(0), "{}", run.stdout);
+        let messages = messages(&run);
+        assert!(messages.iter().all(|(kind, _)| kind == "info"), "{messages:?}");
+        assert_eq!(messages.last().unwrap().1, "preflight: ready: 1 of 1 lane");
+    }
+}
+
+#[test]
+fn a_token_in_a_call_that_makes_no_sense_is_not_told() {
+    for token in ["hf_of_the_user_who_calls_this", "a-token-of-another-look"] {
+        for option in ["no-fetch", "limit-rate", "timeout", "lanes"] {
+            let given = format!("--{option}={token}");
+            let sandbox = sandbox().variable("HF_TOKEN", token);
+            let run = sandbox.run(&["compose", "--project-name=demo", "up", &given, "gate"]);
+            assert_eq!(run.code, Some(2), "{}", run.stdout);
+            assert!(!error(&run).contains(token), "{}", run.stdout);
+        }
+    }
+}
+
+#[test]
 fn what_is_not_ready_is_told_with_the_finding_and_the_fix() {
     let sandbox = sandbox();
     let model = sandbox.path().join(MODEL);
@@ -197,6 +222,17 @@ fn sent(project: Sandbox, (file, text): (&str, &str), words: &[&str]) -> Vec<Opt
     sent
 }
 
+const TOKEN: &str = "hf_of_the_user";
+
+/// The project with a model that has to be fetched, its Compose file in `folder`.
+fn to_fetch(folder: &str, up: &str) -> Sandbox {
+    let labels = "    labels: {preflight.source: hf://acme/tiny-GGUF/tiny-Q4_K_M.gguf}\n";
+    let text = format!("{COMPOSE}{labels}").replace("./models", &format!("{up}models"));
+    Sandbox::quickstart().file(&format!("{folder}compose.yaml"), text)
+}
+
+const NAMES_HUB: &str = "HF_ENDPOINT=$HUB\n";
+
 #[test]
 fn the_token_of_the_shell_goes_to_a_hub_of_the_shell_and_to_none_that_the_project_names() {
     let bearer = Some(format!("Bearer {TOKEN}"));
@@ -248,14 +284,3 @@ fn a_service_of_the_provider_gates_by_hand_as_well() {
     assert_eq!((init.code, init.stderr.as_str()), (Some(0), nothing), "{}", init.stdout);
     assert!(!init.stdout.contains("MODELS_PATH"), "{}", init.stdout);
 }
-const TOKEN: &str = "hf_of_the_user";
-
-/// The project with a model that has to be fetched, its Compose file in `folder`.
-fn to_fetch(folder: &str, up: &str) -> Sandbox {
-    let labels = "    labels: {preflight.source: hf://acme/tiny-GGUF/tiny-Q4_K_M.gguf}\n";
-    let text = format!("{COMPOSE}{labels}").replace("./models", &format!("{up}models"));
-    Sandbox::quickstart().file(&format!("{folder}compose.yaml"), text)
-}
-
-const NAMES_HUB: &str = "HF_ENDPOINT=$HUB\n";
-
