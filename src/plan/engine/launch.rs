@@ -234,8 +234,14 @@ impl<'a> Search<'a> {
         if !matches!(alone, Start::Other) || !meant {
             return alone;
         }
-        let words: Vec<Word> = written(defaults.entrypoint).into_iter().chain(command).collect();
-        self.assumed(&words, &what)
+        // Where the official image starts nothing by itself, one that takes flags starts the server.
+        let lacked = (profile.start.lacks)(self.service, &command).map_or(&[][..], |it| it.words);
+        let program = Some(defaults.entrypoint).filter(|it| !it.is_empty()).unwrap_or(lacked);
+        let words: Vec<Word> = written(program).into_iter().chain(command).collect();
+        match self.assumed(&words, &what) {
+            Start::Other => Start::Opaque(what),
+            start @ (Start::Engine(_) | Start::Opaque(_)) => start,
+        }
     }
 
     /// What words start of which the first are not the image's own for certain.

@@ -40,6 +40,24 @@ fn words_that_lack_the_name_of_the_server_are_read_as_they_are_meant() {
 }
 
 #[test]
+fn an_image_that_is_only_called_after_an_engine_may_start_its_server_with_these_words() {
+    let unknown = "unread: what the image runs by itself is not known";
+    for (image, command) in [("corp/sglang-qwen:1", "--tp 2"), ("corp/lmdeploy:1", "--tp 2")] {
+        let words: Vec<&str> = command.split(' ').collect();
+        let service = service(image, &words);
+        assert!(shown(&service).ends_with(unknown), "{image}: {}", shown(&service));
+        assert_eq!(no_server(&service), None, "{image}");
+    }
+    let qwen = service("corp/sglang-qwen:1", &["--model-path", "Qwen/x"]);
+    assert_eq!(shown(&qwen), "SGLang | model=Qwen/x");
+    assert!(
+        shown(&service("mirror.corp/lmsysorg/sglang:v0.5.5", &["--tp", "2"]))
+            .contains("StartsNoServer")
+    );
+    assert!(no_server(&service("corp/sglang-qwen:1", &["sleep", "infinity"])).is_some());
+}
+
+#[test]
 fn the_tool_of_an_image_that_is_meant_to_be_asked_is_no_tool() {
     let mut light = service(LIGHT, &["-m", "/m.gguf"]);
     assert_eq!(shown(&light), "none");
