@@ -164,6 +164,8 @@ pub struct Service {
     /// Variables whose values are not in the project's files, and who says them: a secret of the cluster.
     /// In its words they stand as `$(NAME)`.
     pub told_elsewhere: IndexMap<String, Spanned<String>>,
+    /// Who may say any variable that nobody else does; absent: nobody.
+    pub may_tell: Option<Spanned<String>>,
     /// What it is in its Pod; absent: it is in none.
     pub pod: Option<InPod>,
 }
@@ -502,6 +504,7 @@ impl Service {
             texts: IndexMap::new(),
             settings: IndexMap::new(),
             told_elsewhere: IndexMap::new(),
+            may_tell: None,
             pod: None,
         }
     }

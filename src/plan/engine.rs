@@ -87,6 +87,7 @@ use crate::plan::engine::profile::Profile;
 use crate::plan::engine::reading::Reading;
 use crate::project::Service;
 use crate::report::redact::FlagTables;
+use crate::source_map::Spanned;
 
 /// A program that serves models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -164,6 +165,11 @@ pub fn invocation(service: &Service) -> Option<Invocation> {
         reading = Reading::new(service, &launch);
         reading.unread(what.value.clone(), &what.place);
     }
+    if let Some(by) = who_may_tell(service, launch.profile.engine)
+        && reading.invocation.without_model().is_some()
+    {
+        reading.unread(format!("{} may name the model", by.value), &by.place);
+    }
     if let Some(pod) = service.pod.as_ref().filter(|pod| pod.is_open)
         && reading.invocation.model().is_none()
     {
@@ -171,6 +177,13 @@ pub fn invocation(service: &Service) -> Option<Invocation> {
         reading.unread(what, &service.name.place);
     }
     Some(reading.finish())
+}
+
+/// Who may say by variables that nobody sees what the engine of `service` opens, and where it listens;
+/// absent: nobody.
+#[must_use]
+pub fn who_may_tell(service: &Service, engine: Engine) -> Option<&Spanned<String>> {
+    service.may_tell.as_ref().filter(|_| engine.command_line().told_by_variables)
 }
 
 /// What `service` runs whose image is that of an engine, if that is not the engine's server.

@@ -155,6 +155,7 @@ fn listener(service: &Service, invocation: &Invocation, networks: Networks<'_>) 
     let prefix = invocation.api_prefix.as_ref().map_or("", |prefix| prefix.value.as_str());
     let prefix = prefix.trim_matches('/');
     let is_read = invocation.unread.is_empty() && invocation.complaints.is_empty();
+    let is_seen = engine::who_may_tell(service, invocation.engine).is_none();
     let published = service.ports.iter().filter(|port| port.target == invocation.port);
     Listener {
         service: service.name.value.clone(),
@@ -167,7 +168,7 @@ fn listener(service: &Service, invocation: &Invocation, networks: Networks<'_>) 
         lacks_ollama: invocation.lacks_ollama(),
         names: invocation.names(),
         keys: engine::api_keys(service),
-        is_all: invocation.stock && is_read && !invocation.in_shell,
+        is_all: invocation.stock && is_read && is_seen && !invocation.in_shell,
         on_host: networks.is_on_host(&service.name.value),
         housemates: networks.housemates(&service.name.value),
         published: published.filter_map(|port| port.published).collect(),

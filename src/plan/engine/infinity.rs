@@ -26,6 +26,7 @@ pub(super) static PROFILE: Profile = Profile {
         refuses_numbers: true,
         quantizations: None,
         variables: &["INFINITY_"],
+        told_by_variables: true,
         known_variables: Some(VARIABLES),
     },
     models: Models {

@@ -42,6 +42,7 @@ pub(super) static PROFILE: Profile = Profile {
         refuses_numbers: false,
         quantizations: None,
         variables: &["LLAMA_"],
+        told_by_variables: true,
         known_variables: Some(VARIABLES),
     },
     models: Models {

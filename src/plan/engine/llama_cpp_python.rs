@@ -25,6 +25,7 @@ pub(super) static PROFILE: Profile = Profile {
         refuses_numbers: true,
         quantizations: None,
         variables: &[],
+        told_by_variables: true,
         known_variables: None,
     },
     models: Models {

@@ -32,6 +32,7 @@ pub(super) static PROFILE: Profile = Profile {
         refuses_numbers: true,
         quantizations: None,
         variables: &["LLAMA_"],
+        told_by_variables: true,
         known_variables: None,
     },
     models: Models {

@@ -30,6 +30,7 @@ pub(super) static PROFILE: Profile = Profile {
         refuses_numbers: true,
         quantizations: None,
         variables: &["LMDEPLOY_"],
+        told_by_variables: false,
         known_variables: None,
     },
     models: Models {

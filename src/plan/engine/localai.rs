@@ -21,6 +21,7 @@ pub(super) static PROFILE: Profile = Profile {
         refuses_numbers: false,
         quantizations: None,
         variables: &["LOCALAI_", "MODELS_PATH"],
+        told_by_variables: true,
         known_variables: None,
     },
     models: Models::STORE,

@@ -23,6 +23,7 @@ pub(super) static PROFILE: Profile = Profile {
         refuses_numbers: false,
         quantizations: None,
         variables: &["OLLAMA_"],
+        told_by_variables: true,
         known_variables: None,
     },
     models: Models::STORE,

@@ -63,6 +63,8 @@ pub struct CommandLine {
     pub quantizations: Option<Quantizations>,
     /// How the variables begin that it reads beside those of its libraries. An empty one: all.
     pub variables: &'static [&'static str],
+    /// Whether they may say what it opens and where it listens.
+    pub told_by_variables: bool,
     /// The variables that its releases read; absent: that was not looked at.
     pub known_variables: Option<KnownVariables>,
 }

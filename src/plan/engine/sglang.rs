@@ -56,6 +56,7 @@ pub(super) static PROFILE: Profile = Profile {
         refuses_numbers: true,
         quantizations: Some(Quantizations::new(include_str!("sglang/quantizations.txt"))),
         variables: &["SGLANG_", "SGL_"],
+        told_by_variables: false,
         known_variables: None,
     },
     models: Models {

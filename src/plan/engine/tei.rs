@@ -30,6 +30,7 @@ pub(super) static PROFILE: Profile = Profile {
         quantizations: None,
         // Every flag can be a variable of its name.
         variables: &[""],
+        told_by_variables: true,
         known_variables: Some(VARIABLES),
     },
     models: Models {

@@ -75,6 +75,7 @@ pub(super) static PROFILE: Profile = Profile {
         refuses_numbers: true,
         quantizations: Some(Quantizations::new(include_str!("vllm/quantizations.txt"))),
         variables: &["VLLM_"],
+        told_by_variables: false,
         known_variables: Some(VARIABLES),
     },
     models: Models {

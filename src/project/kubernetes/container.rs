@@ -44,6 +44,7 @@ pub(super) fn service(
     service.mounts = mounts::of(pod, member, &mut variables, (contents, volumes));
     service.environment = variables.known;
     service.told_elsewhere = variables.elsewhere;
+    service.may_tell = variables.open;
     service.labels = labels(pod, member);
     service.user = user(pod, node);
     service.group_add = groups(pod);

@@ -17,7 +17,7 @@ pub(super) struct Variables {
     /// Who says the others.
     pub(super) elsewhere: IndexMap<String, Spanned<String>>,
     /// What may say any other.
-    open: Option<Spanned<String>>,
+    pub(super) open: Option<Spanned<String>>,
 }
 
 impl Variables {

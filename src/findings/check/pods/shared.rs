@@ -7,7 +7,7 @@ use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule, Severity};
-use crate::plan::engine::Invocation;
+use crate::plan::engine::{Invocation, who_may_tell};
 use crate::plan::lanes::Lane;
 use crate::project::mounts::Located;
 use crate::project::own_container::{OwnTask, task};
@@ -89,11 +89,22 @@ impl<'a> Opened<'a> {
             let is_engine = invocation.stock || self.service.entrypoint.is_some();
             is_engine && invocation.unread.is_empty() && !invocation.in_shell
         });
-        !has_hook
-            && is_read
-            && self.service.texts.is_empty()
-            && !words.any(is_url)
-            && !values.any(is_url)
+        let is_told =
+            !has_hook && is_read && self.service.texts.is_empty() && !self.may_be_told_more();
+        is_told && !words.any(is_url) && !values.any(is_url)
+    }
+
+    /// Whether its engine may be told of another place by a variable that nobody sees.
+    fn may_be_told_more(&self) -> bool {
+        let Some(invocation) = self.invocation else { return true };
+        let own = invocation.engine.command_line();
+        let is_credential = |name: &str| ["TOKEN", "KEY"].iter().any(|it| name.contains(it));
+        let may_bring = |name: &String| {
+            own.variables.iter().any(|prefix| name.starts_with(prefix)) && !is_credential(name)
+        };
+        let may_be_said =
+            own.told_by_variables && self.service.told_elsewhere.keys().any(may_bring);
+        may_be_said || who_may_tell(self.service, invocation.engine).is_some()
     }
 
     /// Whether another container may have put it there.
