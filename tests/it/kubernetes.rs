@@ -16,7 +16,7 @@ use crate::sandbox::{Run, Sandbox, repository};
 const OF_OTHERS: [&str; 4] = ["kserve", "leaderworkerset", "raycluster", "kaito"];
 
 /// Manifests that are odd on purpose: Kubernetes itself refuses them.
-const REFUSED: [&str; 3] = ["lookalikes", "odd-keys", "undeclared-volume"];
+const REFUSED: [&str; 4] = ["lookalikes", "odd-keys", "undeclared-volume", "kustomize-patch"];
 
 fn folder() -> PathBuf {
     repository().join("tests/data/kubernetes")

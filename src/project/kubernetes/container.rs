@@ -112,7 +112,14 @@ fn words(node: &Node, key: &str, variables: &mut Variables) -> Option<Vec<Spanne
 
 fn labels(pod: &Pod<'_>, member: &Member<'_>) -> IndexMap<String, Spanned<String>> {
     let mut labels = IndexMap::new();
-    let is_alone = items(pod.spec, "containers").len() == 1 && member.stage == Stage::Main;
+    if pod.is_patch && ["image", "command", "args"].iter().all(|key| member.node.get(key).is_none())
+    {
+        // They are for the container that it is laid over.
+        return labels;
+    }
+    let members = pod.members();
+    let mains = members.iter().filter(|other| other.stage == Stage::Main).count();
+    let is_alone = mains == 1 && member.stage == Stage::Main;
     for name in ANNOTATIONS {
         let own = format!("{name}/{}", member.name);
         let find = |wanted: &str| pod.annotations.iter().find(|(key, _)| *key == wanted);

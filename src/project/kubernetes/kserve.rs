@@ -70,6 +70,7 @@ pub(super) fn add<'m>(manifest: &'m Manifest, merged: Option<&'m Node>, pods: &m
         annotations: pods::annotations(None, manifest),
         claims: &[],
         is_open: true,
+        is_patch: false,
         model: is_brought.then_some(Model { container: None, uri }),
         alone: if merged.is_none() { predictor.or(Some(spec)) } else { None },
     });

@@ -248,6 +248,14 @@ impl Manifest {
     pub(super) fn is_plain(&self) -> bool {
         matches!(self.group(), "" | "apps" | "batch")
     }
+
+    /// Whether it lacks what the API requires of its kind, so that it is laid over another document as
+    /// Kustomize does (kubernetes 1.34 pkg/apis/apps/validation/validation.go: `spec.selector`).
+    pub(super) fn is_partial(&self) -> bool {
+        let selects = ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"];
+        let is_one = self.version == "apps/v1" && selects.contains(&self.kind.as_str());
+        is_one && at(&self.root, &["spec", "selector"]).is_none_or(Node::is_null)
+    }
 }
 
 impl std::fmt::Debug for Manifest {

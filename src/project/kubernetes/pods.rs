@@ -36,6 +36,8 @@ pub(super) struct Pod<'m> {
     pub(super) claims: &'m [Node],
     /// Whether a controller may add to it what is not written.
     pub(super) is_open: bool,
+    /// Whether it is a part of one, which is laid over the rest.
+    pub(super) is_patch: bool,
     /// What is known of its model beside its containers.
     pub(super) model: Option<super::kserve::Model>,
     /// What says all there is to say of its one container, where no list has it.
@@ -67,6 +69,7 @@ pub(super) fn of(manifest: &Manifest) -> Vec<Pod<'_>> {
         let name = if same == 0 { name } else { format!("{name}-{}", same + 1) };
         let owner = above.last().copied();
         let claims = owner.and_then(|_| above.iter().rev().nth(1)).copied();
+        let is_patch = manifest.is_plain() && (manifest.is_partial() || !has_images(spec));
         pods.push(Pod {
             name,
             namespace: &manifest.namespace,
@@ -74,7 +77,8 @@ pub(super) fn of(manifest: &Manifest) -> Vec<Pod<'_>> {
             spec,
             annotations: annotations(owner, manifest),
             claims: claims.map(|spec| items(spec, "volumeClaimTemplates")).unwrap_or_default(),
-            is_open: !manifest.is_plain(),
+            is_open: !manifest.is_plain() || is_patch,
+            is_patch,
             model: None,
             alone: None,
         });
@@ -132,6 +136,12 @@ fn is_pod(node: &Node) -> bool {
     let list = items(node, "containers");
     let is_container = |item: &Node| item.as_mapping().is_some() && text(item, "name").is_some();
     !list.is_empty() && list.iter().all(is_container)
+}
+
+/// Whether each of its containers names an image, without which Kubernetes runs none.
+fn has_images(spec: &Node) -> bool {
+    let mut all = ["initContainers", "containers"].into_iter().flat_map(|key| items(spec, key));
+    all.all(|container| text(container, "image").is_some())
 }
 
 fn label(route: &[String]) -> Option<String> {
