@@ -454,6 +454,26 @@ fn what_an_inference_service_says_goes_over_what_its_runtime_says() {
 }
 
 #[test]
+fn beside_a_model_the_containers_of_a_predictor_are_in_its_pod() {
+    for (name, service, expected) in [
+        ("kserve-sidecar", "logged", &["fluent-bit", "model"][..]),
+        ("kserve-sidecar", "trees", &["fluent-bit"]),
+        (
+            "kserve-merged-sidecar",
+            "qwen",
+            &["kserve-container", "metrics", "transformer-container", "fluent-bit"],
+        ),
+    ] {
+        let path = folder().join(format!("{name}.yaml"));
+        let run = Sandbox::new().run(&["config", "--services", "-f", path.to_str().unwrap()]);
+        let pod = format!("inferenceservice/{service}/");
+        let found: Vec<&str> =
+            run.stdout.lines().filter_map(|line| line.strip_prefix(&pod)).collect();
+        assert_eq!(found, expected, "{}{}", run.stdout, run.stderr);
+    }
+}
+
+#[test]
 fn kubernetes_takes_the_manifests() {
     let Some(python) = judge::named("PREFLIGHT_TEST_KUBERNETES_VALIDATE") else { return };
     let is_own = |name: &str| {

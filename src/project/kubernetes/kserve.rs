@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use super::manifest::Manifest;
 use super::mounts::Volumes;
-use super::pods::{self, Member, Pod, base_name};
-use super::{at, items, text};
+use super::pods::{self, ALONE, Member, Pod, base_name};
+use super::{items, text};
 use crate::path::ServicePath;
 use crate::project::compose::tree::Node;
 use crate::project::{Mount, MountSource, Service, VolumeKind};
@@ -43,37 +43,56 @@ pub(super) fn add<'m>(manifest: &'m Manifest, merged: Option<&'m Node>, pods: &m
     }
     let spec = manifest.root.get("spec");
     let uri = spec.and_then(|spec| uri(&manifest.kind, spec));
+    let predictor = spec.and_then(|spec| spec.get("predictor"));
+    let model = predictor.and_then(|predictor| predictor.get("model"));
+    // Beside a model, what a predictor lists are containers that do not serve it.
+    let is_predictor = |pod: &Pod<'_>| predictor.is_some_and(|it| std::ptr::eq(it, pod.spec));
+    let without_model = pods.iter().position(is_predictor).filter(|_| model.is_some());
+    let without_model = without_model.map(|at| pods.remove(at));
     // What explains or transforms opens no model: the predictor does.
     let beside = ["explainer", "transformer"].map(|key| spec.and_then(|spec| spec.get(key)));
     let is_beside = |pod: &Pod<'_>| beside.iter().flatten().any(|it| std::ptr::eq(*it, pod.spec));
     for pod in pods.iter_mut().filter(|pod| !is_beside(pod)) {
         pod.model = Some(Model { container: main(pod), uri: uri.clone() });
     }
-    let Some(spec) = spec.filter(|_| pods.iter().all(is_beside)) else { return };
+    let spec = spec.filter(|_| pods.iter().all(is_beside));
+    pods.extend(spec.and_then(|spec| served(manifest, merged, spec, uri)).or(without_model));
+}
+
+/// The Pod in which a document's model is served; absent: nothing is known of one.
+fn served<'m>(
+    manifest: &'m Manifest,
+    merged: Option<&'m Node>,
+    spec: &'m Node,
+    uri: Option<Spanned<String>>,
+) -> Option<Pod<'m>> {
     if uri.is_none() && merged.is_none() {
-        return;
+        return None;
     }
-    let predictor = at(spec, &["predictor", "model"]);
-    let format = predictor.and_then(named_format);
+    let predictor = spec.get("predictor");
+    let model = predictor.and_then(|predictor| predictor.get("model"));
+    let format = model.and_then(named_format);
     let is_of_language =
         |format: Spanned<String>| FORMATS.contains(&format.value.to_lowercase().as_str());
     if merged.is_none() && !format.is_none_or(is_of_language) {
-        return;
+        return None;
     }
-    let is_brought =
-        predictor.is_none_or(|model| BROUGHT.iter().any(|key| model.get(key).is_some()));
-    pods.push(Pod {
+    let is_brought = model.is_none_or(|model| BROUGHT.iter().any(|key| model.get(key).is_some()));
+    let mut pod = Pod {
         group: manifest.group(),
         name: base_name(manifest),
         namespace: &manifest.namespace,
-        spec: merged.or(predictor).unwrap_or(spec),
+        spec: merged.or(predictor.filter(|_| model.is_some())).unwrap_or(spec),
         annotations: pods::annotations(None, manifest),
         claims: &[],
         is_open: true,
         is_patch: false,
-        model: is_brought.then_some(Model { container: None, uri }),
-        alone: if merged.is_none() { predictor.or(Some(spec)) } else { None },
-    });
+        model: None,
+        alone: if merged.is_none() { model.or(Some(spec)) } else { None },
+    };
+    let container = if merged.is_some() { main(&pod) } else { pod.alone.map(|_| ALONE.to_owned()) };
+    pod.model = is_brought.then_some(Model { container, uri });
+    Some(pod)
 }
 
 /// The format of a model, which KServe finds the runtime by.

@@ -20,6 +20,9 @@ const TELLS_NOTHING: [&str; 10] = [
     "predictor",
 ];
 
+/// What a container is called that no list has.
+pub(super) const ALONE: &str = "model";
+
 /// A Pod as it is written.
 pub(super) struct Pod<'m> {
     /// `kind/name`, and which of its Pods it is where a document has several.
@@ -40,7 +43,7 @@ pub(super) struct Pod<'m> {
     pub(super) is_patch: bool,
     /// What is known of its model beside its containers.
     pub(super) model: Option<super::kserve::Model>,
-    /// What says all there is to say of its one container, where no list has it.
+    /// What says all there is to say of its container that serves, where no list has it.
     pub(super) alone: Option<&'m Node>,
 }
 
@@ -186,7 +189,7 @@ impl<'m> Pod<'m> {
         };
         let init = items(spec, "initContainers").iter().filter_map(|node| named(node, init_stage));
         let main = items(spec, "containers").iter().filter_map(|node| named(node, |_| Stage::Main));
-        let alone = self.alone.map(|node| Member { name: "model", node, stage: Stage::Main });
+        let alone = self.alone.map(|node| Member { name: ALONE, node, stage: Stage::Main });
         init.chain(main).chain(alone).collect()
     }
 }

@@ -1,7 +1,8 @@
 //! What KServe makes of an `InferenceService` and the runtime that it names (kserve 0.20.0
 //! pkg/controller/v1beta1/inferenceservice/utils/utils.go, `MergeRuntimeContainers`, `MergePodSpec`,
 //! `ReplacePlaceholders`, `UpdateImageTag`): the service's container over the runtime's, its `args` behind
-//! the runtime's, its Pod over the runtime's Pod.
+//! the runtime's, its Pod over the runtime's Pod; behind it the other containers of both
+//! (pkg/controller/v1beta1/inferenceservice/components/predictor.go, `buildPodSpec`).
 
 use super::super::manifest::Manifest;
 use super::super::{at, find, items, named, text};
@@ -10,6 +11,9 @@ use crate::project::compose::tree::{Entry, Kind, Mapping, Node};
 
 /// The container of a runtime that serves.
 const CONTAINER: &str = "kserve-container";
+
+/// The one of its other containers that a service's own of that name goes over.
+const TRANSFORMER: &str = "transformer-container";
 
 /// Lists whose items are merged one by one, and what tells them apart.
 const BY_KEY: [(&str, &str); 3] =
@@ -43,11 +47,7 @@ pub(in crate::project::kubernetes) fn pod(manifest: &Manifest, all: &[Manifest])
         .find_map(|kind| find(all, &[kind], &name).filter(|it| it.group() == GROUP))?;
     let runtime = runtime.root.get("spec")?;
     let mut container = named(items(runtime, "containers"), CONTAINER)?.clone();
-    for (key, entry) in model.as_mapping().into_iter().flatten() {
-        if !OF_MODEL.contains(&key.as_str()) {
-            merge(&mut container, key, entry);
-        }
-    }
+    lay_over(&mut container, model, &OF_MODEL);
     if let Some(version) = text(model, "runtimeVersion") {
         retag(&mut container, &version.value);
     }
@@ -62,8 +62,39 @@ pub(in crate::project::kubernetes) fn pod(manifest: &Manifest, all: &[Manifest])
     let place = &predictor.place;
     let list = |items: Vec<Node>| Entry::implied(Node::new(Kind::Sequence(items), place.clone()));
     spec.insert("volumes".to_owned(), list(volumes));
-    spec.insert("containers".to_owned(), list(vec![container]));
+    let mut containers = others(runtime, predictor);
+    named_mut(&mut containers, TRANSFORMER).into_iter().for_each(|it| fill_in(it, manifest));
+    containers.insert(0, container);
+    spec.insert("containers".to_owned(), list(containers));
     Some(Node::new(Kind::Mapping(spec), place.clone()))
+}
+
+/// The containers beside the one that serves.
+fn others(runtime: &Node, predictor: &Node) -> Vec<Node> {
+    let is_other = |node: &&Node| named(std::slice::from_ref(*node), CONTAINER).is_none();
+    let mut others: Vec<Node> =
+        items(runtime, "containers").iter().filter(is_other).cloned().collect();
+    for own in items(predictor, "containers") {
+        let is_transformer = named(std::slice::from_ref(own), TRANSFORMER).is_some();
+        match named_mut(&mut others, TRANSFORMER).filter(|_| is_transformer) {
+            Some(known) => lay_over(known, own, &[]),
+            None => others.push(own.clone()),
+        }
+    }
+    others
+}
+
+fn named_mut<'n>(list: &'n mut [Node], name: &str) -> Option<&'n mut Node> {
+    list.iter_mut().find(|item| item.get("name").and_then(Node::as_str) == Some(name))
+}
+
+/// The keys of a service's container over those of the runtime's, but for some.
+fn lay_over(container: &mut Node, own: &Node, but: &[&str]) {
+    for (key, entry) in own.as_mapping().into_iter().flatten() {
+        if !but.contains(&key.as_str()) {
+            merge(container, key, entry);
+        }
+    }
 }
 
 /// One key of the service's container over what the runtime's has.
