@@ -44,6 +44,7 @@ fn check(services: &str, expected: Expected<'_>) {
 }
 
 /// What is said of a model that is not there.
+#[derive(Clone, Copy)]
 enum Expected<'a> {
     /// That it will be brought, and by whom.
     Said(&'a str),
