@@ -206,9 +206,9 @@ fn never_waits(service: &Service, preflight: &Service, why: &str) -> Finding {
 
 /// Whether preflight is started in the service's container, and becomes the engine.
 fn is_behind_exec(service: &Service) -> bool {
-    let mut words = service.words().map(|word| word.value.as_str());
-    let program = words.next().and_then(|word| word.rsplit('/').next());
-    program == Some("preflight") && words.next() == Some("exec")
+    let words = service.words().flat_map(|word| word.value.split_whitespace());
+    let mut behind = words.skip_while(|word| word.rsplit('/').next() != Some("preflight")).skip(1);
+    behind.by_ref().take_while(|word| *word != "--").any(|word| word == "exec")
 }
 
 /// Whether `service` is started only after `awaited` has succeeded: because it says so, or because

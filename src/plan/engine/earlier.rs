@@ -8,59 +8,94 @@ use crate::plan::engine::words::{Environment, Word};
 use crate::project::Service;
 use crate::source_map::Place;
 
-/// Programs that bring files, each with the words of which it needs one for that; none: it always does.
-const BRINGS: [(&str, &[&str]); 24] = [
-    ("aria2c", &[]),
-    ("aws", &["cp", "sync"]),
-    ("azcopy", &["copy", "sync"]),
-    ("cp", &[]),
-    ("curl", &["-o", "-O", "--output", "--remote-name", "--output-dir"]),
-    ("gcloud", &["cp", "rsync"]),
-    ("git", &["clone", "lfs", "pull"]),
-    ("gsutil", &["cp", "rsync"]),
-    ("gunzip", &[]),
-    ("hf", &["download"]),
-    ("huggingface-cli", &["download"]),
-    ("ln", &[]),
-    ("mc", &["cp", "mirror"]),
-    ("modelscope", &["download"]),
-    ("mv", &[]),
-    ("oras", &["pull"]),
-    ("preflight", &["fetch"]),
-    ("rclone", &["copy", "copyto", "sync"]),
-    ("rsync", &[]),
-    ("s5cmd", &["cp", "sync"]),
-    ("tar", &[]),
-    ("unzip", &[]),
-    ("wget", &[]),
-    ("zstd", &[]),
+/// What a program writes to.
+#[derive(Clone, Copy)]
+enum Target {
+    /// What its last word names, or the word behind `-t`.
+    Last,
+    /// What stands behind one of these, else the folder that it runs in.
+    Behind(&'static [&'static str]),
+}
+
+/// Programs that bring files: each with the words of which it needs one for that (none: it always does),
+/// and where to.
+const BRINGS: [(&str, &[&str], Target); 29] = [
+    ("7z", &["x", "e"], Target::Behind(&["-o"])),
+    ("aria2c", &[], Target::Behind(&["-d", "--dir", "-o", "--out"])),
+    ("aws", &["cp", "sync"], Target::Last),
+    ("azcopy", &["copy", "sync"], Target::Last),
+    ("cp", &[], Target::Last),
+    (
+        "curl",
+        &["-o", "-O", "--output", "--remote-name"],
+        Target::Behind(&["-o", "--output", "--output-dir"]),
+    ),
+    ("dd", &[], Target::Behind(&["of"])),
+    ("gcloud", &["cp", "rsync"], Target::Last),
+    ("git", &["clone", "lfs", "pull"], Target::Last),
+    ("gsutil", &["cp", "rsync"], Target::Last),
+    ("gunzip", &[], Target::Last),
+    ("hf", &["download"], Target::Behind(&["--local-dir"])),
+    ("huggingface-cli", &["download"], Target::Behind(&["--local-dir"])),
+    ("install", &[], Target::Last),
+    ("ln", &[], Target::Last),
+    ("mc", &["cp", "mirror"], Target::Last),
+    ("modelscope", &["download"], Target::Behind(&["--local_dir", "--local-dir"])),
+    ("mv", &[], Target::Last),
+    ("oras", &["pull"], Target::Behind(&["-o", "--output"])),
+    ("preflight", &["fetch"], Target::Last),
+    ("rclone", &["copy", "copyto", "sync"], Target::Last),
+    ("rsync", &[], Target::Last),
+    ("s5cmd", &["cp", "sync"], Target::Last),
+    ("scp", &[], Target::Last),
+    (
+        "tar",
+        &["-x", "--extract", "xf", "xzf", "xvf", "xzvf", "zxf", "zxvf"],
+        Target::Behind(&["-C", "--directory"]),
+    ),
+    ("tee", &[], Target::Last),
+    ("unzip", &[], Target::Behind(&["-d"])),
+    ("wget", &[], Target::Behind(&["-O", "--output-document", "-P", "--directory-prefix"])),
+    ("xz", &["-d", "--decompress"], Target::Last),
 ];
 
 /// What programs are called that are not known, and bring files.
 const CALLED: [&str; 6] = ["download", "fetch", "get", "pull", "sync", "prepare"];
 
 /// Programs that never bring what their words are about.
-const READS: [&str; 20] = [
+const READS: [&str; 32] = [
+    "[",
+    "[[",
     "apk",
     "apt",
     "apt-get",
+    "cat",
+    "cd",
     "chgrp",
     "chmod",
     "chown",
+    "df",
     "du",
     "echo",
-    "find",
+    "file",
+    "git",
     "grep",
+    "head",
     "jq",
     "ls",
+    "md5sum",
     "mkdir",
     "mountpoint",
     "nc",
     "pip",
     "pip3",
     "rm",
+    "rmdir",
     "sha256sum",
     "stat",
+    "tail",
+    "test",
+    "tree",
 ];
 
 /// Words in front of a program.
@@ -120,21 +155,69 @@ impl Earlier {
         if is_about(&self.written) {
             return Some(Brings::Said);
         }
-        if READS.contains(&self.program.as_str()) {
-            return None;
-        }
-        let is_known = BRINGS.iter().find(|(program, _)| *program == self.program);
-        let is_bringer = match is_known {
-            Some((_, needed)) => needed.is_empty() || self.words.iter().any(|it| has(it, needed)),
-            None => self.is_called_so(),
+        let is_it = |(program, needed, _): &&(&str, &[&str], Target)| {
+            *program == self.program
+                && (needed.is_empty() || self.words.iter().any(|word| has(word, needed)))
         };
-        if !is_bringer {
-            None
-        } else if is_about(&self.words) {
-            Some(Brings::Said)
-        } else {
-            (self.is_open || is_known.is_none()).then_some(Brings::Perhaps)
+        let Some((_, _, target)) = BRINGS.iter().find(is_it) else {
+            let is_known = BRINGS.iter().any(|(program, _, _)| *program == self.program);
+            let may = self.is_called_so() || is_about(&self.words);
+            let reads = is_known || READS.contains(&self.program.as_str());
+            return (may && !reads).then_some(Brings::Perhaps);
+        };
+        let targets = self.targets(*target);
+        if is_about(&targets) {
+            return Some(Brings::Said);
         }
+        if targets.is_empty() && self.runs_above(path) {
+            let said = self.words.iter().any(|word| self.is_called(word, path));
+            return Some(if said { Brings::Said } else { Brings::Perhaps });
+        }
+        self.is_open.then_some(Brings::Perhaps)
+    }
+
+    /// What it writes to, by its words; empty: the folder that it runs in.
+    fn targets(&self, target: Target) -> Vec<String> {
+        match target {
+            Target::Last => {
+                let of = self.behind(&["-t", "--target-directory"]);
+                let last = self.words.iter().rev().find(|word| !word.starts_with('-'));
+                if of.is_empty() { last.cloned().into_iter().collect() } else { of }
+            }
+            Target::Behind(flags) => self.behind(flags),
+        }
+    }
+
+    /// The values of these flags, behind them or joined to them.
+    fn behind(&self, flags: &[&str]) -> Vec<String> {
+        let next = self.words.iter().skip(1).map(Some).chain([None]);
+        let values = self.words.iter().zip(next).filter_map(|(word, next)| {
+            let joined = flags.iter().find_map(|flag| {
+                let rest = word.strip_prefix(flag)?;
+                let is_short = flag.len() == 2 && flag.starts_with('-');
+                rest.strip_prefix('=').or(Some(rest).filter(|rest| is_short && !rest.is_empty()))
+            });
+            let is_before = has(word, flags) && word.starts_with('-');
+            match joined.filter(|rest| rest.contains('/') || !is_before) {
+                Some(value) => Some(value.to_owned()),
+                None if is_before => next.cloned(),
+                None => None,
+            }
+        });
+        values.collect()
+    }
+
+    /// Whether it runs in a folder above `path`.
+    fn runs_above(&self, path: &ServicePath) -> bool {
+        let folder = self.folder.as_deref().filter(|folder| folder.parent().is_some());
+        folder.is_some_and(|folder| path.as_path().starts_with(folder))
+    }
+
+    /// Whether a word, or the last part of an address, is the name of `path`.
+    fn is_called(&self, word: &str, path: &ServicePath) -> bool {
+        let plain = word.split(['?', '#']).next().unwrap_or(word);
+        let own = path.as_path().file_name().and_then(|name| name.to_str());
+        own.is_some() && plain.rsplit('/').next() == own
     }
 
     /// Whether it, or what it is given, is called as programs are that bring files.
@@ -146,20 +229,14 @@ impl Earlier {
         })
     }
 
-    /// The path itself in whatever words, a folder above it as a word of its own, or an address that ends
-    /// in its name.
+    /// The path itself in whatever words, or a folder above it as a word of its own.
     fn is_about(&self, word: &str, path: &ServicePath) -> bool {
         let own = path.as_path();
         if own.to_str().is_some_and(|own| word.contains(own)) {
             return true;
         }
-        if let Some((_, address)) = word.split_once("://") {
-            let address = address.split(['?', '#']).next().unwrap_or(address);
-            let last = address.rsplit('/').next();
-            return last.is_some() && last == own.file_name().and_then(|name| name.to_str());
-        }
         let value = word.split_once('=').map_or(word, |(_, value)| value);
-        if value.is_empty() || value.starts_with('-') {
+        if value.is_empty() || value.starts_with('-') || value.contains("://") {
             return false;
         }
         let folder = self.folder.as_deref().unwrap_or(Path::new(""));
@@ -272,8 +349,14 @@ mod tests {
             "hf download o/r --local-dir=/models/",
             "hf download o/r --local-dir .",
             "env A=1 curl -Lo /models/m.gguf https://a.invalid/x",
-            "python3 -c download('/models/m.gguf')",
             "preflight fetch hf://o/r /models",
+            "dd if=/data/m of=/models/m.gguf",
+            "install -m 644 /data/m.gguf /models/m.gguf",
+            "cp -t /models /data/m.gguf",
+            "aws s3 cp s3://b/m.gguf /models/",
+            "tar -xf /data/m.tar -C /models",
+            "xz -d /models/m.gguf.xz",
+            "tee /models/m.gguf",
         ] {
             check(line, "/models/m.gguf", Some(Brings::Said));
         }
@@ -296,7 +379,12 @@ mod tests {
             "ls -la /models",
             "git config --global --add safe.directory /models",
             "mc alias set s3 $URL",
-            "python3 -c os.path.exists('/models/m.gguf')",
+            "cp /models/m.gguf /tmp/backup.gguf",
+            "mv /models/m.gguf /tmp/x",
+            "tar czf /data/b.tgz /models",
+            "ln -sf /models/m.gguf /tmp/cur.gguf",
+            "rsync -a /models/ /data/",
+            "curl -d @/models/m.gguf -o /dev/null https://a.invalid/x",
             "python3 register.py --ip $IP",
             "python manage.py migrate",
         ] {

@@ -91,12 +91,13 @@ fn service(
     Ok(service)
 }
 
-/// Swarm's, where a service says how often it runs in words that mean nothing to Compose; but
-/// `docker stack deploy` refuses edges with a condition (docker/cli 28.5).
+/// Swarm's, where a service is a job of one: Compose runs it like any other. A service on every node is not
+/// enough, because Compose projects say so as well. But `docker stack deploy` refuses edges with a condition
+/// (docker/cli 28.5).
 fn dialect(document: &Value, services: &[Service]) -> Dialect {
     let is_of_swarm = |service: &Service| {
         let mode = &document["services"][&service.name.value]["deploy"]["mode"];
-        ["global", "global-job", "replicated-job"].iter().any(|known| mode == known)
+        ["global-job", "replicated-job"].iter().any(|known| mode == known)
     };
     let mut edges = services.iter().flat_map(|service| &service.depends_on);
     let has_condition = edges.any(|edge| edge.condition != "service_started");
