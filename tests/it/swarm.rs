@@ -245,7 +245,7 @@ fn by_hand_the_shipped_stack_is_a_stack_and_no_project_of_compose_that_waits_wro
 fn a_project_with_an_edge_that_swarm_refuses_is_one_of_compose() {
     let text = "\
 services:
-  preflight: {image: preflight, deploy: {mode: global}}
+  preflight: {image: preflight, deploy: {mode: global-job}}
   engine:
     image: ghcr.io/ggml-org/llama.cpp:server
     command: -m /models/gguf/tiny-Q4_K_M.gguf -c 2048
@@ -258,7 +258,12 @@ services:
     assert!(!run.stdout.contains("service-does-not-wait"), "{}", run.stdout);
     let listed =
         text.replace("{preflight: {condition: service_completed_successfully}}", "[preflight]");
-    let run = sandbox.file("compose.yaml", listed).run(&[]);
     let told = "`engine` does not wait for `preflight`: Docker Swarm waits for nobody";
+    let on_every_node = listed.replace("global-job", "global");
+    let sandbox = sandbox.file("compose.yaml", listed);
+    let run = sandbox.run(&[]);
     assert!(run.stdout.contains(told), "{}", run.stdout);
+    // Compose takes that for what it is: one container.
+    let run = sandbox.file("compose.yaml", on_every_node).run(&[]);
+    assert!(!run.stdout.contains(told), "{}", run.stdout);
 }
