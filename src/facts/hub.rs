@@ -52,6 +52,7 @@ pub(crate) use self::object::hex;
 pub use self::reach::Welcome;
 use self::retries::Retries;
 pub(crate) use self::selection::is_safe as is_safe_name;
+pub(crate) use self::selection::select;
 pub(crate) use self::store::{make_folders, rename, write_note};
 
 use crate::beneath::{Beneath, LinkInTheWay};
@@ -383,7 +384,7 @@ impl Hub {
     ) -> Result<Listing, HubError> {
         let commit = listing::commit(client, source).await?;
         let listing::Files { files, doubtful } = listing::files(client, source, &commit).await?;
-        let files = selection::select(source, files, include, exclude)?;
+        let files = selection::select_some(source, files, include, exclude)?;
         let files = resolved::settle(client, source, &commit, files, &doubtful).await?;
         // A large file, if there is one: small ones may be public where the weights are not.
         let is_small = |file: &&RemoteFile| matches!(file.oid, ObjectId::GitBlob(_));

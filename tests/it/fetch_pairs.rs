@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use fake_hub::FakeHub;
+use fake_hub::{Builder, FakeHub};
 use serde_json::Value;
 
 use crate::fetch_killed::{Disk, unfinished};
@@ -16,6 +16,7 @@ use crate::sandbox::{Run, Sandbox, repository};
 
 const WHOLE: &str = "hf://acme/tiny";
 const NOBODY: u32 = 65_534;
+const ONE: &str = "{\"of\": 1}";
 
 /// A folder without a project, and the hub in its environment.
 fn sandbox(hub: &FakeHub) -> Sandbox {
@@ -124,6 +125,126 @@ fn one_file_goes_into_a_folder_or_takes_the_name_that_is_given() {
     }
     check(&fetch(&sandbox, &["hf://acme/tiny/config.json", "text"]), 0, &[]);
     assert_eq!(files(&sandbox, "text"), ["config.json"]);
+}
+
+/// Two repositories with files of the same names, the second with a later commit.
+fn alike() -> FakeHub {
+    let gguf = fs_err::read(repository().join(GGUF)).unwrap();
+    let hub = before().file("acme/one", "x.gguf", gguf).file("acme/one", "tokenizer.json", ONE);
+    hub.commit("acme/two").file("acme/two", "tokenizer.json", "{\"of\": 3}").start().unwrap()
+}
+
+/// The second of them as it was.
+fn before() -> Builder {
+    let mut other = fs_err::read(repository().join(GGUF)).unwrap();
+    *other.last_mut().unwrap() ^= 1;
+    builder().file("acme/two", "x.gguf", other).file("acme/two", "tokenizer.json", "{\"of\": 2}")
+}
+
+#[test]
+fn one_file_of_another_repository_or_revision_is_not_taken_for_the_one_that_is_asked_for() {
+    let (hub, older) = (alike(), before().start().unwrap());
+    let older = format!("hf://acme/two@{}/tokenizer.json", older.commit("acme/two"));
+    let sandbox = sandbox(&hub);
+    let read = |name: &str| fs_err::read(sandbox.path().join("m").join(name)).unwrap();
+    check(&fetch(&sandbox, &["hf://acme/one/x.gguf", "m"]), 0, &[]);
+    check(&fetch(&sandbox, &["hf://acme/two/x.gguf", "m"]), 0, &[]);
+    assert!(!is_gguf(&sandbox, "m/x.gguf"));
+    for (source, text) in [
+        ("hf://acme/one/tokenizer.json", ONE),
+        (older.as_str(), "{\"of\": 2}"),
+        ("hf://acme/two/tokenizer.json", "{\"of\": 3}"),
+        ("hf://acme/one/tokenizer.json", ONE),
+    ] {
+        check(&fetch(&sandbox, &[source, "m"]), 0, &["ready: 1 of 1 lane"]);
+        assert_eq!(read("tokenizer.json"), text.as_bytes(), "{source}");
+        let asked = hub.requests().len();
+        check(&fetch(&sandbox, &[source, "m"]), 0, &[]);
+        assert_eq!(hub.requests().len(), asked, "{source} is there, so nobody is asked");
+    }
+    fs_err::write(sandbox.path().join("m/tokenizer.json"), "").unwrap();
+    check(&fetch(&sandbox, &["hf://acme/one/tokenizer.json", "m"]), 0, &[]);
+    let empty = sandbox.file("n/tokenizer.json", "");
+    check(&fetch(&empty, &["hf://acme/one/tokenizer.json", "n"]), 0, &[]);
+    for path in ["m/tokenizer.json", "n/tokenizer.json"] {
+        assert_eq!(fs_err::read_to_string(empty.path().join(path)).unwrap(), ONE);
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_of_what_is_asked_for_counts_for_nothing() {
+    let hub = alike();
+    let commit = hub.commit("acme/two").to_owned();
+    for (source, from, to) in [
+        ("hf://acme/two", "\"source\": \"hf://acme/two", "\"source\": \"hf://acme/one"),
+        (&format!("hf://acme/two@{commit}"), "\"commit\": \"", "\"commit\": \"0"),
+        ("hf://acme/two/*.json", "tokenizer.json\": {", "other.txt\": {"),
+        ("hf://acme/two/tokenizer.json", "two/tokenizer.json\",", "two/x.gguf\","),
+    ] {
+        let sandbox = sandbox(&hub);
+        check(&fetch(&sandbox, &[source, "m"]), 0, &[]);
+        let own = sandbox.path().join("m/.cache/huggingface/preflight");
+        let record = match source.ends_with("r.json") {
+            true => own.join("tokenizer.json.delivery.json"),
+            false => own.join("delivery.json"),
+        };
+        let text = fs_err::read_to_string(&record).unwrap();
+        let mut forged = text.replace(from, to);
+        assert_ne!(forged, text, "{source}");
+        forged = forged.replace(&format!("\"0{commit}\""), &format!("\"{}\"", "0".repeat(40)));
+        fs_err::write(&record, forged).unwrap();
+        let asked = hub.requests().len();
+        check(&fetch(&sandbox, &[source, "m"]), 0, &["ready: 1 of 1 lane"]);
+        assert!(hub.requests().len() > asked, "{source}");
+        assert_eq!(fs_err::read_to_string(record).unwrap(), text, "{source}");
+    }
+}
+
+#[test]
+fn a_record_of_no_files_brings_all_the_same() {
+    let hub = alike();
+    let sandbox = sandbox(&hub);
+    let commit = hub.commit("acme/two");
+    let record = format!(
+        r#"{{"version": 1, "lanes": {{"hf://acme/two": {{"source": "hf://acme/two", "commit": "{commit}", "files": {{}}}}}}}}"#
+    );
+    let sandbox = sandbox.file("m/.cache/huggingface/preflight/delivery.json", &record);
+    check(&fetch(&sandbox, &["hf://acme/two", "m"]), 0, &["ready: 1 of 1 lane"]);
+    assert_eq!(files(&sandbox, "m"), ["tokenizer.json", "x.gguf"]);
+}
+
+#[test]
+fn a_pattern_that_matches_nothing_is_an_error_that_names_it() {
+    let hub = alike();
+    let plain = sandbox(&hub);
+    let run = fetch(&plain, &["hf://acme/one/*Q9*.gguf", "m"]);
+    let expected =
+        ["error[file-not-in-repo]", "has no file `*Q9*.gguf`", "the repository has `x.gguf`"];
+    check(&run, 17, &expected);
+    assert_eq!(files(&plain, "."), [""; 0]);
+    let allowed = sandbox(&hub).variable("STORAGE_ALLOW_PATTERNS", "[\"*.bin\", \"q/*\"]");
+    let run = fetch(&allowed, &["hf://acme/one", "m"]);
+    check(&run, 17, &["error[file-not-in-repo]", "has no file `*.bin` or `q/*`"]);
+    // One of them is enough.
+    let one = sandbox(&hub).variable("STORAGE_ALLOW_PATTERNS", "*.bin,*.json");
+    check(&fetch(&one, &["hf://acme/one", "m"]), 0, &["ready: 1 of 1 lane"]);
+}
+
+#[test]
+fn what_somebody_has_put_in_the_place_of_a_file_is_kept() {
+    let hub = alike();
+    let beside = |name: &str| format!("m/{name}.before-{}", hub.commit("acme/one"));
+    for source in ["hf://acme/one/x.gguf", "hf://acme/one"] {
+        let sandbox = sandbox(&hub).file("m/x.gguf", "my own notes");
+        check(&fetch(&sandbox, &[source, "m"]), 0, &["kept beside", "ready: 1 of 1 lane"]);
+        assert!(is_gguf(&sandbox, "m/x.gguf"));
+        let kept = sandbox.path().join(beside("x.gguf"));
+        assert_eq!(fs_err::read_to_string(kept).unwrap(), "my own notes", "{source}");
+    }
+    // What a download leaves behind is worth nothing.
+    let sandbox = sandbox(&hub).file("m/x.gguf", "<html>not found</html>");
+    check(&fetch(&sandbox, &["hf://acme/one/x.gguf", "m"]), 0, &["ready: 1 of 1 lane"]);
+    assert_eq!(files(&sandbox, "m"), ["x.gguf"]);
 }
 
 #[test]

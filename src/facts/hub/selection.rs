@@ -40,6 +40,35 @@ pub(crate) fn select(
     }
 }
 
+/// The same, where patterns of `include` that leave nothing are an error: whoever writes them means
+/// something that is there.
+pub(super) fn select_some(
+    source: &Source,
+    files: Vec<RemoteFile>,
+    include: &[String],
+    exclude: &[String],
+) -> Result<Vec<RemoteFile>, HubError> {
+    let names: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
+    let kept = select(source, files, include, exclude)?;
+    if source.path.is_some() || include.is_empty() || !kept.is_empty() {
+        return Ok(kept);
+    }
+    let any_of = |patterns: &[String]| store::printable(&patterns.join("` or `"));
+    let path = match exclude {
+        [] => any_of(include),
+        _ => format!("{}` other than `{}", any_of(include), any_of(exclude)),
+    };
+    let is_alike = |name: &&String| include.iter().any(|it| ending(it) == ending(name));
+    let alike: Vec<&String> = names.iter().filter(is_alike).collect();
+    let shown = if alike.is_empty() { names.iter().collect() } else { alike };
+    let similar = shown.into_iter().take(MOST_SIMILAR).map(|name| store::printable(name)).collect();
+    Err(HubError::FileNotFound { repository: source.repository(), path, similar })
+}
+
+fn ending(name: &str) -> Option<&str> {
+    name.rsplit_once('.').map(|(_, ending)| ending)
+}
+
 /// Two names that cannot both be files: one is the other, or a folder of it.
 fn clash(files: &[RemoteFile]) -> Option<String> {
     clash_as(files, str::to_owned)
@@ -215,6 +244,28 @@ mod tests {
         check(&["x/{a}.json"], &[], &["x/{a}.json"]);
         check(&["config.jso[n"], &[], &[]);
         check(&["[!c]*.json"], &[], &["x/{a}.json"]);
+    }
+
+    #[test]
+    fn patterns_that_leave_nothing_are_named_and_so_is_what_is_there() {
+        let all = || files(&["README.md", "b-Q4.gguf", "c-Q8.gguf"]);
+        let owned = |pattern: &str| -> Vec<String> {
+            pattern.split_whitespace().map(str::to_owned).collect()
+        };
+        for (include, exclude, expected, shown) in [
+            ("*Q5*.gguf", "", "`o/r` has no file `*Q5*.gguf`", &["b-Q4.gguf", "c-Q8.gguf"][..]),
+            ("x/ y.bin", "", "`o/r` has no file `x/` or `y.bin`", &["README.md"][..]),
+            ("*.md", "R*", "`o/r` has no file `*.md` other than `R*`", &["README.md"][..]),
+        ] {
+            let found = select_some(&source(None), all(), &owned(include), &owned(exclude));
+            let error = found.unwrap_err();
+            assert_eq!(error.to_string(), expected);
+            let HubError::FileNotFound { similar, .. } = error else { panic!("{error}") };
+            assert_eq!(similar[..shown.len()], *shown);
+        }
+        for (include, exclude) in [("", "*"), ("*.md x/", ""), ("", "")] {
+            assert!(select_some(&source(None), all(), &owned(include), &owned(exclude)).is_ok());
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::Promise;
 use super::stamp::{Recall, Trace};
 use crate::facts::hub::{Noted, ObjectId};
-use crate::facts::model::{self, Content, Lookalike, ModelFacts};
+use crate::facts::model::{self, Content, Defect, Lookalike, ModelFacts};
 use crate::file_name::hub_cache;
 use crate::file_name::weights::Weights;
 use crate::project::view::local::LocalView;
@@ -45,6 +45,49 @@ pub fn is_own(promise: &Promise) -> bool {
             promise.id.as_ref().filter(|_| has_other_size).is_some_and(is_noted)
         }
     }
+}
+
+/// Whether a file under the name of weights is something else, which no download is known to have left:
+/// no engine opens it, and somebody may need it. Blocking.
+#[must_use]
+pub fn is_of_another_kind(promise: &Promise) -> bool {
+    let is_known = || {
+        let recalled = Trace::of(&promise.path).map(|trace| promise.recall(&trace));
+        !matches!(recalled, Ok(Recall::Nothing))
+            || Noted::read(&promise.root, &promise.name).is_some()
+    };
+    Weights::of(&promise.name).is_some() && is_another_kind(&promise.path) && !is_known()
+}
+
+/// Whether it is neither weights nor what a download may leave in their place: zeros, a pointer, or the
+/// page or the error of a server.
+fn is_another_kind(path: &Path) -> bool {
+    let ModelFacts::Seen(model) = model::examine(&LocalView, path) else { return false };
+    model.files.iter().any(|file| match &file.content {
+        Content::Broken(Defect::Lookalike(kind)) => match kind {
+            Lookalike::Zip
+            | Lookalike::Compressed
+            | Lookalike::OldGgml
+            | Lookalike::Gguf
+            | Lookalike::Safetensors
+            | Lookalike::Unrecognised(_) => true,
+            Lookalike::Empty
+            | Lookalike::Pointer { .. }
+            | Lookalike::Html
+            | Lookalike::Json
+            | Lookalike::Zeros
+            | Lookalike::Folder => false,
+        },
+        Content::Broken(_)
+        | Content::Absent
+        | Content::Denied(_)
+        | Content::Unknown(_)
+        | Content::Gguf(_)
+        | Content::Safetensors(_)
+        | Content::Archive
+        | Content::Pickle
+        | Content::Document => false,
+    })
 }
 
 /// Whether a file is a text, and not what is promised. Blocking.
@@ -173,6 +216,23 @@ mod tests {
         let file = std::fs::OpenOptions::new().write(true).open(root.path().join("a")).unwrap();
         file.set_modified(SystemTime::now() + Duration::from_secs(9)).unwrap();
         assert!(is_own("a"));
+    }
+
+    #[test]
+    fn what_is_no_weights_and_was_put_there_is_told_from_what_a_download_may_leave() {
+        let root = tempfile::tempdir().unwrap();
+        for (name, content, expected) in [
+            ("mine.gguf", &b"my own notes"[..], true),
+            ("cut.gguf", b"GGUF\x03\0\0\0", false),
+            ("page.gguf", b"<html>", false),
+            ("error.gguf", b"{\"error\": \"x\"}", false),
+            ("zeros.gguf", &[0; 64], false),
+            ("empty.gguf", b"", false),
+            ("notes.txt", b"my own notes", false),
+        ] {
+            fs_err::write(root.path().join(name), content).unwrap();
+            assert_eq!(is_of_another_kind(&promise(root.path(), name)), expected, "{name}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a delivery consists of. It is written down below its folder before the first byte comes, so that
+//! What a delivery consists of. It is written down in its folder before the first byte comes, so that
 //! a later run knows without the hub whether all of it is there, and one that goes on brings the rest of
 //! the same commit.
 
@@ -13,24 +13,38 @@ use crate::facts::model::{self, Model, ModelFacts};
 use crate::facts::proof::{Proof, ProofOutcome, Provenance};
 use crate::facts::{LaneFacts, Pinning};
 use crate::file_name::hub_cache;
-use crate::limits::LONGEST_LOCK_FILE;
-use crate::options::Options;
+use crate::limits::{LONGEST_LOCK_FILE, LONGEST_NAME};
+use crate::options::{Delivery, Options};
 use crate::project::mounts::Sight;
 use crate::project::view::local::LocalView;
 
-/// Below the delivery's folder.
+/// Of a folder; that of one file has the file's name before it.
 const RECORD: &str = "delivery.json";
 
 /// Reads what was written down of the same request, unless a lock file pins it or it is to move. Blocking.
 pub(super) fn recall(facts: &mut LaneFacts) {
     let is_open = facts.source.pinning == Pinning::NoLock && !facts.orders.update;
-    if let (true, Some(record), Some(asked_for)) = (is_open, record(facts), asked_for(facts))
+    if let (true, Some(record), Some(delivery)) = (is_open, record(facts), &facts.lane.delivery)
         && let Ok(Some(text)) = record.read(LONGEST_LOCK_FILE)
         && let Ok(mut lockfile) = lockfile::parse(&text)
-        && let Some(pin) = lockfile.lanes.remove(&asked_for)
+        && let Some(pin) = lockfile.lanes.remove(&delivery.asked_for())
+        && is_of(&pin, delivery)
     {
         facts.source.pinning = Pinning::Delivered(pin);
     }
+}
+
+/// Whether what is written down can be what is asked for: nobody keeps others from writing there.
+fn is_of(pin: &Pin, delivery: &Delivery) -> bool {
+    let source = &delivery.source;
+    let is_at = !source.is_pinned() || source.revision.as_ref() == Some(&pin.commit);
+    let files = pin.remote_files();
+    let are_known = !files.is_empty() && files.len() == pin.files.len();
+    pin.source == *source
+        && is_at
+        && are_known
+        && hub::select(source, files, &delivery.include, &delivery.exclude)
+            .is_ok_and(|asked_for| asked_for.len() == pin.files.len())
 }
 
 /// Writes down what a source has of what is asked for. Blocking.
@@ -40,7 +54,8 @@ pub(super) fn recall(facts: &mut LaneFacts) {
 pub(super) fn remember(facts: &mut LaneFacts, listing: &Listing) -> Result<(), HubError> {
     let is_known = |id: &ObjectId| !matches!(id, ObjectId::LfsPointer(_));
     let is_held = facts.source.pinning.pin().is_some();
-    let (Some(record), Some(asked_for)) = (record(facts), asked_for(facts)) else { return Ok(()) };
+    let asked_for = facts.lane.delivery.as_ref().map(|delivery| delivery.asked_for());
+    let (Some(record), Some(asked_for)) = (record(facts), asked_for) else { return Ok(()) };
     if is_held || !listing.files.iter().all(|file| is_known(&file.oid)) {
         return Ok(());
     }
@@ -72,11 +87,9 @@ pub(super) fn is_wanted(facts: &LaneFacts, is_doubtful: bool, options: &Options)
         // What is the user's own stays, whatever the hub has.
         Some(_) if options.hub.offline => facts.proofs.iter().any(is_gap),
         Some(_) => is_doubtful,
-        None if is_one_file => {
-            let is_to_be_pinned = options.files.lock_file.is_some() && !options.hub.offline;
-            is_doubtful || is_to_be_pinned || !first.model.complete()
-        }
-        None => !options.hub.offline || !first.model.seen().is_some_and(is_whole),
+        None if !options.hub.offline => true,
+        None if is_one_file => is_doubtful || !first.model.complete(),
+        None => !first.model.seen().is_some_and(is_whole),
     }
 }
 
@@ -124,10 +137,11 @@ fn record(facts: &LaneFacts) -> Option<Beneath> {
         Target::Folder(FolderTarget { model, one_file: false, .. }) => {
             Some(model.join(hub_cache::OWN).join(RECORD))
         }
-        Target::Folder(_) | Target::Cache(_) => None,
+        Target::Folder(FolderTarget { model, one_file: true, .. }) => {
+            let name = format!("{}.{RECORD}", model.name().to_str()?);
+            let fits = name.len() <= LONGEST_NAME;
+            fits.then(|| model.folder().join(hub_cache::OWN).join(name))
+        }
+        Target::Cache(_) => None,
     }
-}
-
-fn asked_for(facts: &LaneFacts) -> Option<String> {
-    Some(facts.lane.delivery.as_ref()?.asked_for())
 }

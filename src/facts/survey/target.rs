@@ -166,7 +166,9 @@ impl Missing {
             return;
         }
         let blob = own_blob(&download, promise, scrutiny, progress);
-        if is_own {
+        // In a cache, what a link leads to has the name of its content.
+        let is_put_there = download.link.is_none() && proof::own::is_of_another_kind(promise);
+        if is_own || is_put_there {
             self.replaced.push(own(&promise.path));
         }
         match blob {
