@@ -37,6 +37,7 @@ mod transfer;
 mod trust;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -337,6 +338,9 @@ impl From<LinkInTheWay> for HubError {
     }
 }
 
+/// Who is told of each file that was brought.
+pub type Told = Arc<dyn Fn(&Download) + Send + Sync>;
+
 impl Hub {
     /// A client for the hub that `options` name. No request is made.
     ///
@@ -425,6 +429,21 @@ impl Hub {
         downloads: &[Download],
         progress: &Progress,
     ) -> Result<(), HubError> {
+        let nobody: Told = Arc::new(|_| ());
+        self.fetch_and_tell(listing, downloads, progress, &nobody).await
+    }
+
+    /// The same; `told` is called, where blocking is allowed, as soon as a file has its final name.
+    ///
+    /// # Errors
+    /// Those of [`Hub::fetch`].
+    pub async fn fetch_and_tell(
+        &self,
+        listing: &Listing,
+        downloads: &[Download],
+        progress: &Progress,
+        told: &Told,
+    ) -> Result<(), HubError> {
         let client = self.client.as_ref().ok_or(HubError::Offline)?;
         if downloads.is_empty() {
             return Ok(());
@@ -433,13 +452,30 @@ impl Hub {
         // Small files first: they are what can be judged, and what fails soonest.
         let mut downloads: Vec<_> = downloads.iter().collect();
         downloads.sort_by_key(|download| download.file.size);
-        let bring = |download| delivery::deliver(client, self.locking, listing, download, progress);
+        let bring = |download| self.bring(client, listing, download, progress, told);
         // Collected, because a stream over the closure is not `Send`.
         let transfers: Vec<_> = downloads.iter().copied().map(bring).collect();
         let all = stream::iter(transfers).buffer_unordered(self.max_workers).try_collect::<()>();
         self.in_time(all).await?;
         leftovers::sweep(&downloads).await;
         Ok(())
+    }
+
+    async fn bring(
+        &self,
+        client: &Client,
+        listing: &Listing,
+        download: &Download,
+        progress: &Progress,
+        told: &Told,
+    ) -> Result<(), HubError> {
+        delivery::deliver(client, self.locking, listing, download, progress).await?;
+        let (told, done) = (Arc::clone(told), download.clone());
+        transfer::blocking(move || {
+            told(&done);
+            Ok(())
+        })
+        .await
     }
 
     /// Does `work` before the deadline.

@@ -151,9 +151,23 @@ impl Proof {
     }
 }
 
-/// Compares size and stamp, and names in a cache. Blocking.
+/// Compares size and stamp, names in a cache, and where these say nothing the note of a download. Blocking.
 #[must_use]
 pub fn look(promise: &Promise) -> ProofOutcome {
+    let seen = seen(promise);
+    let is_open = seen == ProofOutcome::NotHashed;
+    is_open.then(|| against_note(promise)).flatten().unwrap_or(seen)
+}
+
+/// What the note of a download says against the file; a hash would tell more. Blocking.
+fn against_note(promise: &Promise) -> Option<ProofOutcome> {
+    let (id, trace) = (promise.id.as_ref()?, Trace::of(&promise.path).ok()?);
+    let outcome = judge(id, &own::noted(promise, &trace)?, trace.size);
+    outcome.filter(|outcome| matches!(outcome, ProofOutcome::Differs { .. }))
+}
+
+/// Compares size and stamp, and names in a cache. Blocking.
+fn seen(promise: &Promise) -> ProofOutcome {
     let trace = match Trace::of(&promise.path) {
         Ok(trace) => trace,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return ProofOutcome::Missing,
@@ -182,7 +196,7 @@ pub fn look(promise: &Promise) -> ProofOutcome {
 #[must_use]
 pub fn hash_all(promises: &[(Promise, Progress)], deadline: Option<Deadline>) -> Vec<ProofOutcome> {
     let mut outcomes: Vec<ProofOutcome> =
-        promises.iter().map(|(promise, _)| look(promise)).collect();
+        promises.iter().map(|(promise, _)| seen(promise)).collect();
     let wants =
         |outcome: &ProofOutcome| matches!(outcome, ProofOutcome::NotHashed | ProofOutcome::Written);
     // What two lanes share is hashed once.
@@ -380,6 +394,46 @@ mod tests {
         };
         assert_eq!(*expected, format!("sha256 {HELLO}"));
         assert_eq!(look(&promise), ProofOutcome::Written, "only what is proven is remembered");
+    }
+
+    #[test]
+    fn the_note_of_a_download_speaks_against_a_file_that_nobody_has_touched_since() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a");
+        fs_err::write(&path, "hello\n").unwrap();
+        let promise = promise(root.path(), "a", HELLO);
+        let note = |id: &str, age: u64| {
+            let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+            let file = root.path().join(".cache/huggingface/download/a.metadata");
+            fs_err::create_dir_all(file.parent().unwrap()).unwrap();
+            fs_err::write(file, format!("{}\n{id}\n{}.5\n", "1".repeat(40), now - age)).unwrap();
+        };
+        let other = HELLO.replace('5', "6");
+        note(HELLO, 0);
+        assert_eq!(look(&promise), ProofOutcome::NotHashed);
+        note(&"0".repeat(40), 0);
+        assert_eq!(look(&promise), ProofOutcome::NotHashed, "the two cannot be compared");
+        note(&other, 0);
+        assert!(matches!(look(&promise), ProofOutcome::Differs { .. }));
+
+        // As if it had been moved here since from elsewhere.
+        note(&other, 100);
+        let opened = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        opened.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(look(&promise), ProofOutcome::NotHashed);
+
+        // A stamp knows that only its owner is another since.
+        let id = ObjectId::of_etag(&other).unwrap();
+        stamp::leave(&promise.root, "a", &Trace::of(&path).unwrap(), &id).unwrap();
+        let copy = root.path().join("copy");
+        fs_err::copy(&path, &copy).unwrap();
+        let opened = std::fs::OpenOptions::new().write(true).open(&copy).unwrap();
+        opened.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        fs_err::rename(&copy, &path).unwrap();
+        assert!(matches!(look(&promise), ProofOutcome::Differs { .. }));
+
+        assert_eq!(hashed(std::slice::from_ref(&promise)), [ProofOutcome::Proven]);
+        assert_eq!(look(&promise), ProofOutcome::Proven, "a hash tells more than a note");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! What moves to a newer commit, when, and how: `fetch --update`.
 
+use std::path::Path;
+
 use fake_hub::{Builder, FakeHub};
 
-use crate::hub_stack::{bodies, brought, builder, check, folder, stack};
+use crate::hub_stack::{bodies, brought, builder, check, edit, folder, stack};
 use crate::sandbox::Sandbox;
 
 pub(crate) const LANE: &str = "models/vllm/tiny/bf16";
@@ -123,6 +125,87 @@ fn what_is_pinned_does_not_move_by_itself() {
     check(&sandbox.run(&["lock", "--update"]), 0, &["moved from"]);
     check(&sandbox.run(&["fetch", "--lane", "coder"]), 0, &[]);
     assert_ne!(content(&sandbox), before);
+}
+
+/// Removes every stamp below a folder: what was fetched by `hf` has none.
+fn without_stamps(folder: &Path) {
+    fs_err::remove_dir_all(folder.join(".cache/huggingface/preflight")).unwrap();
+}
+
+fn assert_older(folder: &Path) {
+    for (name, content) in crate::hub_stack::folder() {
+        assert!(fs_err::read(folder.join(&name)).unwrap() == content, "{name}");
+    }
+}
+
+#[test]
+fn what_a_fetch_of_another_commit_has_left_is_not_taken_for_this_one() {
+    let first = crate::hub_stack::hub(&[]);
+    let shard = "model-00002-of-00003.safetensors";
+    for (stops, stamped) in [(true, true), (true, false), (false, false)] {
+        let fault = format!("corrupt:acme/tiny/{shard}");
+        let faults = [fault.as_str()];
+        let hub = moved(if stops { &faults } else { &[] });
+        let sandbox = stack(&hub);
+        let newer = format!("hf://acme/tiny@{}\n", hub.commit("acme/tiny"));
+        edit(&sandbox, "hf://acme/tiny\n", &newer);
+        let code = if stops { 11 } else { 0 };
+        let one_by_one = ["fetch", "--lane", "coder", "--max-workers", "1"];
+        check(&sandbox.run(&one_by_one), code, &[]);
+        let lane = sandbox.path().join(LANE);
+        let text = fs_err::read(lane.join("generation_config.json")).unwrap();
+        let older = folder().into_iter().find(|(name, _)| name == "generation_config.json");
+        assert!(text != older.unwrap().1, "the newer one has come");
+        if !stamped {
+            without_stamps(&lane);
+        }
+        let was_there = lane.join(shard).exists();
+        assert_eq!(was_there, !stops);
+        if was_there {
+            fs_err::remove_file(lane.join(shard)).unwrap();
+        }
+        edit(&sandbox, &newer, &format!("hf://acme/tiny@{}\n", first.commit("acme/tiny")));
+        let sandbox = sandbox.variable("HF_ENDPOINT", first.url());
+        check(&sandbox.run(&["fetch", "--lane", "coder"]), 0, &["ready: 1 of 1 lane"]);
+        assert_older(&lane);
+    }
+}
+
+#[test]
+fn a_delivery_of_another_commit_leaves_nothing_that_is_taken_for_this_one() {
+    let first = crate::hub_stack::hub(&[]);
+    let hub = moved(&["corrupt:acme/tiny/model-00002-of-00003.safetensors"]);
+    let sandbox = Sandbox::new().variable("HF_ENDPOINT", hub.url());
+    let source = |hub: &FakeHub| format!("hf://acme/tiny@{}", hub.commit("acme/tiny"));
+    check(&sandbox.run(&["fetch", &source(&hub), "m", "--max-workers", "1"]), 11, &[]);
+    let stamp = "m/.cache/huggingface/preflight/generation_config.json.stamp";
+    assert!(sandbox.path().join(stamp).exists(), "a run that fails keeps what it knows");
+    without_stamps(&sandbox.path().join("m"));
+    let sandbox = sandbox.variable("HF_ENDPOINT", first.url());
+    check(&sandbox.run(&["fetch", &source(&first), "m"]), 0, &["ready: 1 of 1 lane"]);
+    assert_older(&sandbox.path().join("m"));
+}
+
+#[test]
+fn what_was_edited_since_stays_whatever_its_note_says() {
+    let hub = moved(&[]);
+    let sandbox = Sandbox::new().variable("HF_ENDPOINT", hub.url());
+    let source = |hub: &FakeHub| format!("hf://acme/tiny@{}", hub.commit("acme/tiny"));
+    check(&sandbox.run(&["fetch", &source(&hub), "m"]), 0, &[]);
+    let folder = sandbox.path().join("m");
+    without_stamps(&folder);
+    let text = folder.join("generation_config.json");
+    let note = folder.join(".cache/huggingface/download/generation_config.json.metadata");
+    let mut lines: Vec<String> =
+        fs_err::read_to_string(&note).unwrap().lines().map(str::to_owned).collect();
+    lines[2] = "1000.5".to_owned();
+    fs_err::write(&note, lines.join("\n") + "\n").unwrap();
+    let edited = fs_err::read(&text).unwrap();
+    fs_err::remove_file(folder.join("config.json")).unwrap();
+    let first = crate::hub_stack::hub(&[]);
+    let sandbox = sandbox.variable("HF_ENDPOINT", first.url());
+    check(&sandbox.run(&["fetch", &source(&first), "m"]), 0, &[]);
+    assert_eq!(fs_err::read(&text).unwrap(), edited);
 }
 
 #[test]

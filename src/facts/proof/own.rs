@@ -90,6 +90,21 @@ fn is_another_kind(path: &Path) -> bool {
     })
 }
 
+/// What a download has noted that a file is; absent: nothing, or the file may be another since.
+///
+/// `hf` asks only when it was written (`huggingface_hub` 2.4 `_local_folder.py`), and hashes what is large
+/// before it replaces it. A file that was moved here keeps that time, so the time of any change counts
+/// too, unless a stamp says that the content is the same. Blocking.
+pub(super) fn noted(promise: &Promise, trace: &Trace) -> Option<ObjectId> {
+    let noted = Noted::read(&promise.root, &promise.name)?;
+    let is_same = match promise.recall(trace) {
+        Recall::Moved(known) => known.agrees(&noted.id, trace.size) == Some(true),
+        Recall::Nothing | Recall::Same(_) | Recall::Written(_) => false,
+    };
+    let since = if is_same { trace.written() } else { trace.touched() };
+    noted.holds_at(since).then_some(noted.id)
+}
+
 /// Whether a file is a text, and not what is promised. Blocking.
 #[must_use]
 pub fn is_other_text(promise: &Promise) -> bool {

@@ -137,6 +137,16 @@ impl Trace {
         })
     }
 
+    /// When its content was last written, in whole seconds since 1970.
+    pub(super) fn written(&self) -> i64 {
+        self.modified.0
+    }
+
+    /// When anything of it was last changed, in whole seconds since 1970: its content, its name, its owner.
+    pub(super) fn touched(&self) -> i64 {
+        self.modified.0.max(self.changed.0)
+    }
+
     fn numbers(&self) -> [i128; 6] {
         let [modified, modified_ns, changed, changed_ns] =
             [self.modified.0, self.modified.1, self.changed.0, self.changed.1].map(i128::from);

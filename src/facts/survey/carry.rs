@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::blocking;
 use super::cache::{self, fill};
@@ -13,9 +14,9 @@ use super::stages;
 use super::supply::Supply;
 use super::target::{Slot, Target};
 use super::way::Views;
-use crate::facts::hub::{Download, Hub, HubError, Listing};
+use crate::facts::hub::{Download, Hub, HubError, Listing, Told};
 use crate::facts::model::ModelFacts;
-use crate::facts::proof::PromisedBy;
+use crate::facts::proof::{Promise, PromisedBy};
 use crate::facts::{CacheState, LaneFacts, OwnFile};
 use crate::plan::engine::Part;
 use crate::plan::lanes::Choice;
@@ -147,9 +148,10 @@ impl Carrier<'_> {
         if is_of_weights && supply.update.is_none() && self.judge.does_not_fit(facts) {
             return Ok(Brought::InVain);
         }
+        let stamping = stamping(supply.target.clone());
         let mut stages = stages.into_iter();
         while let Some(stage) = stages.next() {
-            self.hub.fetch(&supply.listing, &stage, &progress).await?;
+            self.hub.fetch_and_tell(&supply.listing, &stage, &progress, &stamping).await?;
             let coming = paths(stages.as_slice());
             if supply.update.is_none() && self.condemns(facts, supply, &coming).await {
                 return Ok(Brought::InVain);
@@ -272,6 +274,15 @@ fn look_at_own(facts: &mut LaneFacts, views: &Views) {
     let index = facts.artifacts.len() - facts.own_artifacts().len();
     facts.artifacts[index] = seen;
     delivered::look(facts);
+}
+
+/// Leaves a stamp for each file that has come to where it is opened, though the run may fail at the next.
+fn stamping(target: Target) -> Told {
+    Arc::new(move |download| {
+        let promise = target.promise(&download.file, PromisedBy::Hub);
+        let is_opened = |promise: &Promise| promise.path == download.found_at().path();
+        promise.filter(is_opened).iter().for_each(crate::facts::proof::proven);
+    })
 }
 
 /// Leaves stamps: what was brought has just been proven.

@@ -37,7 +37,7 @@ pub(super) enum Target {
 /// How closely is looked at what is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scrutiny {
-    /// A file of the right size that no stamp speaks against is there.
+    /// A file of the right size that no stamp and no note speaks against is there.
     Size,
     /// Only a file of the right content is there.
     Content,
@@ -220,7 +220,7 @@ impl Scrutiny {
     }
 }
 
-/// Whether a file is there with its size, and no stamp says another content.
+/// Whether a file is there with its size, and no stamp and no note says another content.
 fn is_there(outcome: &ProofOutcome) -> bool {
     matches!(outcome, ProofOutcome::Proven | ProofOutcome::NotHashed | ProofOutcome::Written)
 }
