@@ -12,6 +12,7 @@ mod kubernetes;
 pub mod load;
 mod memory_limit;
 pub mod mounts;
+mod order;
 pub mod own_container;
 pub mod probes;
 pub mod rooms;
@@ -35,6 +36,7 @@ pub use self::memory_limit::MemoryLimit;
 pub use self::probes::Probes;
 pub use self::shared_memory::SharedMemory;
 
+use self::own_container::OwnTask;
 use crate::options::provider;
 use crate::path::{HostPath, ServicePath};
 use crate::source_map::{Place, SourceId, Span, Spanned};
@@ -400,15 +402,6 @@ impl Project {
         self.service("preflight").or_else(own)
     }
 
-    /// Whether who has this edge is started only after `edge.service` has ended well. Compose calls a provider
-    /// to its end before it makes a container of those that depend on it, and makes none if it fails,
-    /// whatever their edges say (docker/compose 2.40.3 pkg/compose/convergence.go).
-    #[must_use]
-    pub fn gates(&self, edge: &Dependency) -> bool {
-        let has_ended = edge.required && edge.condition == COMPLETED;
-        has_ended || self.service(&edge.service).is_some_and(Service::has_own_provider)
-    }
-
     /// Where the value at `route` of `x-preflight` is written.
     #[must_use]
     pub fn extension_place(&self, route: &[&str]) -> Option<&Place> {
@@ -522,12 +515,11 @@ impl Service {
     #[must_use]
     pub fn is_preflight(&self) -> bool {
         let is_named = self.pod.as_ref().is_some_and(|pod| pod.container == "preflight");
-        (is_named || self.has_own_image() || self.has_own_provider()) && !self.installs()
-    }
-
-    /// Whether it does no more than to copy preflight into a volume: `preflight install FOLDER`.
-    fn installs(&self) -> bool {
-        self.words().take(2).any(|word| word.value == "install")
+        let only_brings = || {
+            let task = own_container::task(self);
+            matches!(task, Some(OwnTask::Brings | OwnTask::Installs))
+        };
+        (is_named || self.has_own_image() || self.has_own_provider()) && !only_brings()
     }
 
     /// Whether Compose calls preflight for it, on the machine that Compose runs on.

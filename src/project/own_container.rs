@@ -1,4 +1,4 @@
-//! What a container of a Pod that runs preflight does there. Pure.
+//! What a service that runs preflight does there. Pure.
 
 use std::path::Path;
 
@@ -24,30 +24,39 @@ pub enum OwnTask {
     Becomes,
     /// It brings files that its words name, and judges no lane.
     Brings,
+    /// It copies this program into a volume: `preflight install FOLDER`.
+    Installs,
     /// It does something that no engine waits for.
     Tells,
 }
 
-/// What a container runs preflight for, as far as its words and its image say; absent: it does not.
+/// What a service runs preflight for, as far as its words and its image say; absent: it does not.
 #[must_use]
 pub fn task(service: &Service) -> Option<OwnTask> {
-    let pod = service.pod.as_ref()?;
     let words: Vec<&str> = service.words().map(|word| word.value.as_str()).collect();
     let Some(program) = service.entrypoint.as_ref().and_then(|_| words.first()) else {
-        let is_own = service.has_own_image() || (pod.container == NAME && is_first(service));
-        return is_own.then(|| of_words(&words));
+        let is_own = service.has_own_image() || is_called_first(service);
+        return if is_own { Some(of_words(&words)) } else { becoming(&words) };
     };
     if is_called(program, NAME) {
         return Some(of_words(words.get(1..).unwrap_or_default()));
     }
     let is_shell = SHELLS.iter().any(|shell| is_called(program, shell));
-    words.iter().filter(|_| is_shell).find_map(|text| in_script(text))
+    let in_script = words.iter().filter(|_| is_shell).find_map(|text| in_script(text));
+    in_script.or_else(|| becoming(&words))
+}
+
+/// What words do that give preflight an engine to become, whatever stands before it (`tini --`).
+fn becoming(words: &[&str]) -> Option<OwnTask> {
+    let at = words.iter().position(|word| is_called(word, NAME))?;
+    let task = of_words(words.get(at + 1..).unwrap_or_default());
+    Some(task).filter(|task| *task == OwnTask::Becomes)
 }
 
 /// An image of another name is taken for preflight's where nothing but the name of its container says so
 /// and it stands where preflight does.
-fn is_first(service: &Service) -> bool {
-    service.pod.as_ref().is_some_and(|pod| pod.stage != Stage::Main)
+fn is_called_first(service: &Service) -> bool {
+    service.pod.as_ref().is_some_and(|pod| pod.container == NAME && pod.stage != Stage::Main)
 }
 
 fn is_called(program: &str, name: &str) -> bool {
@@ -63,14 +72,16 @@ fn in_script(text: &str) -> Option<OwnTask> {
     Some(if task == OwnTask::Judges && is_forgiven { OwnTask::JudgesInVain } else { task })
 }
 
-/// What it does with these words behind its name.
+/// What it does with these words behind its name; what stands behind `--` is an engine's.
 fn of_words(words: &[&str]) -> OwnTask {
-    let says = words.iter().find_map(|word| match *word {
+    let mut own = words.iter().take_while(|word| **word != "--");
+    let says = own.find_map(|word| match *word {
         "exec" => Some(OwnTask::Becomes),
         "fetch" if words.iter().any(|word| word.contains("://")) => Some(OwnTask::Brings),
         "fetch" | "verify" => Some(OwnTask::Judges),
-        "install" | "plan" | "config" | "inspect" | "smoke" | "fit" | "lock" | "init"
-        | "doctor" | "explain" | "man" | "completions" => Some(OwnTask::Tells),
+        "install" => Some(OwnTask::Installs),
+        "plan" | "config" | "inspect" | "smoke" | "fit" | "lock" | "init" | "doctor"
+        | "explain" | "man" | "completions" => Some(OwnTask::Tells),
         _ => None,
     });
     says.unwrap_or(OwnTask::Judges)
@@ -107,9 +118,14 @@ mod tests {
         check(own, &[], &["-f", "/project/pod.yaml"], Some(OwnTask::Judges));
         check(own, &[], &["fetch"], Some(OwnTask::Judges));
         check(own, &[], &["fetch", "hf://o/r", "/mnt/models"], Some(OwnTask::Brings));
-        check(own, &[], &["install", "/bin-of-all"], Some(OwnTask::Tells));
+        check(own, &[], &["install", "/bin-of-all"], Some(OwnTask::Installs));
         check("vllm/vllm-openai", &["/b/preflight", "exec", "--"], &[], Some(OwnTask::Becomes));
         check("debian", &["/b/preflight"], &["/models"], Some(OwnTask::Judges));
+        let wrapped = ["tini", "--", "/b/preflight", "--offline", "exec", "--", "vllm", "serve"];
+        check("vllm/vllm-openai", &wrapped, &[], Some(OwnTask::Becomes));
+        let script = "exec /b/preflight exec -- vllm serve /m";
+        check("vllm/vllm-openai", &["/bin/sh", "-c", script], &[], Some(OwnTask::Becomes));
+        check("vllm/vllm-openai", &["vllm"], &["serve", "/models/preflight"], None);
         check("debian", &[], &[], Some(OwnTask::Judges));
         check("debian", &["sh", "-c"], &["ls"], None);
         check(own, &["sh", "-c"], &["ls"], None);

@@ -7,6 +7,7 @@ use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::{Finding, Findings, Rule};
 use crate::project::docker::Container;
+use crate::project::own_container::{OwnTask, task};
 use crate::project::{COMPLETED, Dependency, Project, Service};
 
 /// Preflight is part of the stack, and Compose does not wait for it.
@@ -51,11 +52,10 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
             let Some(service) = facts.project.service(name) else { continue };
             let is_judged = judged.contains(&name.as_str())
                 || has_hook(facts.project, name)
-                || is_behind_exec(service);
-            if !is_judged
-                && tells_dependencies(facts, name)
-                && (nobody_waits.is_some()
-                    || !gates.iter().any(|it| waits(facts.project, service, it, &mut Vec::new())))
+                || task(service) == Some(OwnTask::Becomes);
+            let ended = || facts.project.ended_before(service);
+            let waits = || ended().iter().any(|it| gates.contains(&it.name.value.as_str()));
+            if !is_judged && tells_dependencies(facts, name) && (nobody_waits.is_some() || !waits())
             {
                 all_wait = false;
                 let finding = match nobody_waits {
@@ -202,34 +202,6 @@ fn never_waits(service: &Service, preflight: &Service, why: &str) -> Finding {
     let message = format!("`{name}` does not wait for `{awaited}`: {why}");
     let fix = format!("put `preflight exec --` in front of the command line of `{name}`");
     Finding::new(&DOES_NOT_WAIT, message, fix).service(name).at(&service.name.place)
-}
-
-/// Whether preflight is started in the service's container, and becomes the engine.
-fn is_behind_exec(service: &Service) -> bool {
-    let words = service.words().flat_map(|word| word.value.split_whitespace());
-    let mut behind = words.skip_while(|word| word.rsplit('/').next() != Some("preflight")).skip(1);
-    behind.by_ref().take_while(|word| *word != "--").any(|word| word == "exec")
-}
-
-/// Whether `service` is started only after `awaited` has succeeded: because it says so, or because
-/// something that it is started after does.
-fn waits<'a>(
-    project: &'a Project,
-    service: &'a Service,
-    awaited: &str,
-    visited: &mut Vec<&'a str>,
-) -> bool {
-    if visited.contains(&service.name.value.as_str()) {
-        return false;
-    }
-    visited.push(&service.name.value);
-    service.depends_on.iter().any(|edge| {
-        if edge.service == awaited {
-            return project.gates(edge);
-        }
-        let next = project.service(&edge.service).filter(|_| edge.required);
-        next.is_some_and(|next| waits(project, next, awaited, visited))
-    })
 }
 
 #[cfg(test)]

@@ -65,7 +65,9 @@ fn in_front(service: &Service, invocation: &Invocation, path: &ServicePath) -> O
 /// The service that may bring `path` and that `service` waits for the end of.
 fn ended_before(project: &Project, service: &Service, path: &ServicePath) -> Option<Bringer> {
     let located = locate(project, service, &Standpoint::Host, path);
-    let found = all_before(project, service).into_iter().filter_map(|other| {
+    // A preflight that judges brings what it has a source of, and has said what is missing.
+    let others = project.ended_before(service).into_iter().filter(|other| !other.is_preflight());
+    let found = others.filter_map(|other| {
         let theirs = other.mounts.iter().find_map(|mount| reached(mount, &located))?;
         let all = engine::programs(other);
         let brings = all.iter().filter_map(|it| Some((it.brings(&theirs)?, it)));
@@ -75,7 +77,7 @@ fn ended_before(project: &Project, service: &Service, path: &ServicePath) -> Opt
     let (brings, other, place) = found.max_by_key(|(brings, _, _)| *brings)?;
     let name = &other.name.value;
     let mut own = project.services.iter().filter(|it| it.is_preflight());
-    let is_ours = |own: &Service| all_before(project, own).iter().any(|it| it.name.value == *name);
+    let is_ours = |own: &Service| project.ended_before(own).iter().any(|it| it.name.value == *name);
     Some(Bringer {
         path: path.clone(),
         who: format!("`{name}`, which has ended when `{}` starts,", service.name.value),
@@ -84,22 +86,6 @@ fn ended_before(project: &Project, service: &Service, path: &ServicePath) -> Opt
         is_before_preflight: own.any(is_ours),
         place,
     })
-}
-
-/// The services that have to have ended well before `service` starts.
-fn all_before<'a>(project: &'a Project, service: &'a Service) -> Vec<&'a Service> {
-    let mut found: Vec<&Service> = Vec::new();
-    let mut open = vec![service];
-    while let Some(next) = open.pop() {
-        let edges = next.depends_on.iter().filter(|edge| project.gates(edge));
-        for other in edges.filter_map(|edge| project.service(&edge.service)) {
-            if !found.iter().any(|known| known.name.value == other.name.value) {
-                found.push(other);
-                open.push(other);
-            }
-        }
-    }
-    found
 }
 
 /// What a service calls the files by that mount, if it may write there.

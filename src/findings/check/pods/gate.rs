@@ -62,7 +62,7 @@ fn may_gate(service: &Service, other: &Service) -> bool {
     let image = other.image.as_ref().is_some_and(|image| says(&image.value));
     let is_one = match task(other) {
         Some(OwnTask::Judges | OwnTask::Brings | OwnTask::Becomes) => true,
-        Some(OwnTask::JudgesInVain | OwnTask::Tells) => false,
+        Some(OwnTask::JudgesInVain | OwnTask::Installs | OwnTask::Tells) => false,
         None => image || says(&other.name.value) || other.words().any(|it| says(&it.value)),
     };
     let edge = service.depends_on.iter().find(|edge| edge.service == other.name.value);

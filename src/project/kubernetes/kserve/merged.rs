@@ -171,18 +171,12 @@ fn retag(container: &mut Node, version: &str) {
 
 /// `{{.Name}}` and its like in every text.
 fn fill_in(node: &mut Node, manifest: &Manifest) {
-    match &mut node.kind {
-        Kind::String(text) if text.contains("{{") => *text = filled(text, manifest),
-        Kind::Sequence(items) => items.iter_mut().for_each(|item| fill_in(item, manifest)),
-        Kind::Mapping(entries) => {
-            entries.values_mut().for_each(|entry| fill_in(&mut entry.value, manifest));
-        }
-        Kind::Null
-        | Kind::Bool(_)
-        | Kind::Int(_)
-        | Kind::Float(_)
-        | Kind::String(_)
-        | Kind::Time(_) => {}
+    if let Kind::String(text) = &mut node.kind {
+        *text = filled(text, manifest);
+    } else if let Kind::Sequence(items) = &mut node.kind {
+        items.iter_mut().for_each(|item| fill_in(item, manifest));
+    } else if let Some(entries) = node.as_mapping_mut() {
+        entries.values_mut().for_each(|entry| fill_in(&mut entry.value, manifest));
     }
 }
 
