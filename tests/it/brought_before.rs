@@ -97,6 +97,24 @@ fn what_a_service_brings_that_ends_before_the_engine_is_not_missing() {
     check(&after("python:3.12", "python manage.py migrate", ""), Missing);
     check(&after("curlimages/curl", words, ":ro"), Missing);
     check(&curl.replace("service_completed_successfully", "service_started"), Missing);
+    check(&after("corp/model-downloader", "qwen3", ""), Perhaps);
+    check(
+        &after("rclone/rclone", "[copy, 'far:x', /data]", ""),
+        Said("`get`, which has ended when `a` starts, may bring it"),
+    );
+    // What the engine is started after has waited for it.
+    let between = curl.replace("{get: {condition: service_completed_successfully}}", "[db]")
+        + "  db:\n    image: postgres\n    depends_on: {get: {condition: service_completed_successfully}}\n";
+    check(&between, Said("`get`, which has ended when `a` starts, may bring it"));
+}
+
+#[test]
+fn a_preflight_that_judges_has_brought_what_it_can() {
+    for command in ["[]", "fetch", "verify"] {
+        check(&after("preflight:local", command, ""), Missing);
+    }
+    let bringing = after("preflight:local", "fetch hf://o/r/m.gguf /data", "");
+    check(&bringing, Said("`get`, which has ended when `a` starts, may bring it"));
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use crate::path::{ServicePath, clean};
-use crate::plan::engine::shell::{self, Scope};
-use crate::plan::engine::words::{Environment, Word};
+use crate::plan::engine::image::Image;
+use crate::plan::engine::launch;
+use crate::plan::engine::words::Word;
 use crate::project::Service;
 use crate::source_map::Place;
 
@@ -220,6 +221,12 @@ impl Earlier {
         own.is_some() && plain.rsplit('/').next() == own
     }
 
+    /// Whether it is called as programs are that bring files.
+    fn is_bringer(&self) -> bool {
+        let is_known = BRINGS.iter().any(|(program, _, _)| *program == self.program);
+        is_known || CALLED.iter().any(|name| self.program.contains(name))
+    }
+
     /// Whether it, or what it is given, is called as programs are that bring files.
     fn is_called_so(&self) -> bool {
         let mut texts = std::iter::once(&self.program).chain(&self.words);
@@ -262,58 +269,35 @@ fn has(word: &str, needed: &[&str]) -> bool {
     })
 }
 
-/// The programs that `service` runs. What an image runs by itself is called as the service and its image.
+/// The programs that `service` runs, which starts no engine. What an image runs by itself is called as it.
 #[must_use]
 pub fn programs(service: &Service) -> Vec<Earlier> {
+    let of_scripts = launch::programs(service);
+    if !of_scripts.is_empty() {
+        return of_scripts;
+    }
     let words: Vec<Word> =
         service.words().map(|word| Word::known(word.value.as_str(), &word.place)).collect();
     let folder = service.working_dir.as_ref().map(ServicePath::as_path);
-    let Some(first) = words.first().filter(|word| !word.text.starts_with('-')) else {
-        return by_image(service, &words).into_iter().collect();
-    };
-    let is_command = |word: &Word| word.text.starts_with('-') && word.text.ends_with('c');
-    let script = words.iter().position(is_command).and_then(|at| words.get(at + 1));
-    match script.filter(|_| first.is_shell()) {
-        Some(script) => in_script(service, script),
-        None => Earlier::of(&words, &[], folder).into_iter().collect(),
-    }
+    let is_program = words.first().is_some_and(|word| !word.text.starts_with('-'));
+    let own = Earlier::of(&words, &[], folder).filter(|_| is_program);
+    let by_image = by_image(service, &words).filter(|it| !is_program || it.is_bringer());
+    own.into_iter().chain(by_image.filter(|_| service.entrypoint.is_none())).collect()
 }
 
 fn by_image(service: &Service, words: &[Word]) -> Option<Earlier> {
     let image = service.image.as_ref()?;
-    let name = image.value.rsplit('/').next()?.split([':', '@']).next()?;
     let texts = words.iter().map(|word| word.text.clone());
+    // What has no words at all says by its name what it is for.
+    let name = Some(service.name.value.clone()).filter(|_| words.is_empty());
     Some(Earlier {
-        program: name.to_owned(),
-        words: texts.chain([service.name.value.clone()]).collect(),
+        program: Image::parse(&image.value).name().to_owned(),
+        words: name.into_iter().chain(texts).collect(),
         written: Vec::new(),
         folder: service.working_dir.as_ref().map(|folder| folder.as_path().to_path_buf()),
         is_open: words.is_empty(),
         place: image.place.clone(),
     })
-}
-
-fn in_script(service: &Service, script: &Word) -> Vec<Earlier> {
-    let environment = Environment::new(service, &[]);
-    let scope = Scope {
-        environment: &environment,
-        arguments: &[],
-        place: &script.place,
-        unset_is_empty: false,
-    };
-    let mut folder = service.working_dir.as_ref().map(|folder| folder.as_path().to_path_buf());
-    let mut programs = Vec::new();
-    for command in &shell::parse(&script.text).commands {
-        let assigned = command.words.iter().map_while(shell::assignment).count();
-        let words = scope.words(command.words.get(assigned..).unwrap_or_default());
-        if let [program, target, ..] = words.as_slice()
-            && program.is("cd")
-        {
-            folder = after(folder, target);
-        }
-        programs.extend(Earlier::of(&words, &scope.words(&command.written), folder.as_deref()));
-    }
-    programs
 }
 
 /// The folder after `cd`; absent: it is not known.

@@ -207,6 +207,11 @@ impl Image {
         self.repository.rsplit('/').nth(1).is_some_and(|owner| REBUILDERS.contains(&owner))
     }
 
+    /// What it is called, without registry, owner and tag.
+    pub(super) fn name(&self) -> &str {
+        self.repository.rsplit('/').next().unwrap_or("")
+    }
+
     /// The tag, or nothing.
     pub(super) fn tag(&self) -> &str {
         self.tag.as_deref().unwrap_or("")

@@ -85,6 +85,8 @@ struct Searched<'a> {
     unseen: Option<ServicePath>,
     /// See [`no_server`].
     no_server: Option<NoServer>,
+    /// See [`programs`].
+    ran: Vec<Earlier>,
 }
 
 /// How `service` starts its engine; absent when it starts something else.
@@ -100,6 +102,11 @@ pub(super) fn unseen_script(service: &Service) -> Option<ServicePath> {
 /// What a service runs whose image is that of an engine, if it is another program.
 pub(super) fn no_server(service: &Service) -> Option<NoServer> {
     search(service).no_server
+}
+
+/// The programs that scripts of a service run, which start no engine; empty: it runs no script.
+pub(super) fn programs(service: &Service) -> Vec<Earlier> {
+    search(service).ran
 }
 
 fn search(service: &Service) -> Searched<'_> {
@@ -123,6 +130,7 @@ fn search(service: &Service) -> Searched<'_> {
         directory: directory.clone(),
         tries: MOST_TRIES,
         unseen: None,
+        ran: Vec::new(),
     };
     let words = words_of(service, official.zip(image.as_ref()));
     let start = match (&service.entrypoint, known, &image) {
@@ -131,6 +139,8 @@ fn search(service: &Service) -> Searched<'_> {
         }
         _ => search.start(&words, DEEPEST),
     };
+    // What is read only as it was meant does not run.
+    let ran = std::mem::take(&mut search.ran);
     let start = search.as_written(start);
     let (start, no_server) = match known {
         Some((profile, _)) => search.as_meant(start, profile, &words),
@@ -155,7 +165,7 @@ fn search(service: &Service) -> Searched<'_> {
         Start::Other => None,
     };
     let launch = launch.map(|launch| launch.of_misspelt_image(service, known));
-    Searched { launch, unseen: search.unseen, no_server }
+    Searched { launch, unseen: search.unseen, no_server, ran }
 }
 
 /// The words that a container of `service` runs: those of an entrypoint, the service's own or that of
@@ -205,6 +215,8 @@ struct Search<'a> {
     tries: usize,
     /// The first script whose text is needed and was not seen.
     unseen: Option<ServicePath>,
+    /// The programs of scripts that start no engine.
+    ran: Vec<Earlier>,
 }
 
 impl<'a> Search<'a> {
@@ -522,6 +534,7 @@ impl<'a> Search<'a> {
             }
         }
         self.environment = outside;
+        self.ran.append(&mut before);
         match (parsed.unread, result) {
             (Some(why), Start::Other) => Start::Opaque(Spanned::new(why, script.place.clone())),
             (_, result) => result,
