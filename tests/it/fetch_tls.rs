@@ -186,16 +186,24 @@ fn judge(encrypted: &Encrypted, file: Option<&Path>, words: &str) {
     }
 }
 
+/// A hub behind a certificate of its own authority; absent: what makes one is not there, which is said.
+fn behind_own_certificate(folder: &Path) -> Option<Encrypted> {
+    if !make_certificates(folder) {
+        skipped("there is no openssl 3");
+        return None;
+    }
+    let encrypted = Encrypted::start(folder, "leaf");
+    if encrypted.is_none() {
+        skipped("there is no python3");
+    }
+    encrypted
+}
+
 #[test]
 fn certificates_that_kserve_mounts_are_believed_beside_those_of_the_machine() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    if !make_certificates(folder) {
-        return skipped("there is no openssl 3");
-    }
-    let Some(encrypted) = Encrypted::start(folder, "leaf") else {
-        return skipped("there is no python3");
-    };
+    let Some(encrypted) = behind_own_certificate(folder) else { return };
     fs_err::copy(folder.join("ca.pem"), folder.join("cabundle.crt")).unwrap();
     let (mount, bundle) = (folder.display().to_string(), folder.join("ca.pem"));
     let mounted = ("CA_BUNDLE_VOLUME_MOUNT_POINT", mount.as_str());
@@ -231,12 +239,7 @@ x-preflight: {create_root: true}
 fn a_token_does_not_pass_a_proxy_whose_certificates_the_project_names_as_well() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    if !make_certificates(folder) {
-        return skipped("there is no openssl 3");
-    }
-    let Some(encrypted) = Encrypted::start(folder, "leaf") else {
-        return skipped("there is no python3");
-    };
+    let Some(encrypted) = behind_own_certificate(folder) else { return };
     let proxy = "HTTPS_PROXY=http://127.0.0.1:9\n";
     let certificates = "SSL_CERT_FILE=./own.pem\n";
     for (dotenv, is_sent) in [
