@@ -22,6 +22,7 @@ use rustix::io::Errno;
 use thiserror::Error;
 
 use self::folder::Folder;
+use self::links::Led;
 
 /// The name of something below a root that others may write in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +33,8 @@ pub struct Beneath {
     /// Relative to the root, nothing but names, none of which was a link in a folder when it was looked
     /// at.
     below: PathBuf,
+    /// Where a link of somebody else's has led on the way; absent: none has.
+    led: Option<Led>,
 }
 
 /// What a file is opened for.
@@ -67,7 +70,7 @@ impl Beneath {
     #[must_use]
     pub fn root(root: impl Into<PathBuf>) -> Self {
         let path = root.into();
-        Self { root: path.as_path().into(), path, below: PathBuf::new() }
+        Self { root: path.as_path().into(), path, below: PathBuf::new(), led: None }
     }
 
     /// The folder `path`, which is below `root`, by the name that it has when links have been followed;
@@ -104,8 +107,11 @@ impl Beneath {
         let mut found = self.join(below);
         // What is not there yet holds no links.
         let Ok(own) = fs_err::canonicalize(self.real()) else { return Ok(found) };
-        let inside = links::follow(&own, below)?;
-        found.below = self.below.join(inside);
+        let followed = links::follow(&own, below)?;
+        found.below = self.below.join(followed.inside);
+        if let Some(led) = followed.led {
+            found.led = Some(Led { below: self.below.join(led.below), ..led });
+        }
         Ok(found)
     }
 
@@ -413,7 +419,13 @@ impl Beneath {
     }
 
     fn open_folder(&self) -> io::Result<Folder> {
-        let opened = Folder::open(&self.root).and_then(|root| root.below(&self.below));
+        let opened = Folder::open(&self.root).and_then(|root| match &self.led {
+            Some(led) => match self.below.strip_prefix(&led.below) {
+                Ok(rest) => root.below(&led.below)?.of(led.owner)?.below(rest),
+                Err(_beside) => root.below(&self.below),
+            },
+            None => root.below(&self.below),
+        });
         opened.map_err(|error| self.explained(error))
     }
 

@@ -48,6 +48,15 @@ impl Folder {
         Ok(Self(folder))
     }
 
+    /// This folder, if it belongs to `owner`.
+    pub(super) fn of(self, owner: u32) -> io::Result<Self> {
+        match rustix::fs::fstat(&self.0)?.st_uid == owner {
+            true => Ok(self),
+            // As the system says it of a link that is not followed.
+            false => Err(Errno::LOOP.into()),
+        }
+    }
+
     /// Opens a regular file. Anything else is not even opened for a moment.
     pub(super) fn open_file(&self, name: &OsStr, how: Use) -> io::Result<File> {
         match self.stat(name) {

@@ -136,6 +136,28 @@ fn a_link_of_somebody_elses_leads_only_to_what_is_his() {
 }
 
 #[test]
+fn what_a_link_of_somebody_elses_has_led_to_is_used_only_while_it_is_his() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let (_scratch, models, _secret) = estate();
+    let his = models.path().join("his");
+    let own = |owner: u32| std::os::unix::fs::chown(&his, Some(owner), Some(owner)).unwrap();
+    fs::create_dir(&his).unwrap();
+    own(1000);
+    symlink("his", models.path().join("link")).unwrap();
+    std::os::unix::fs::lchown(models.path().join("link"), Some(1000), Some(1000)).unwrap();
+    let found = models.with_links_followed(Path::new("link")).unwrap();
+    found.join("before").open(Use::New).unwrap();
+    own(0);
+    assert!(found.names().is_err());
+    assert!(found.join("after").open(Use::New).is_err());
+    assert!(found.join("folder").make_folders().is_err());
+    assert_eq!(fs::read_dir(his).unwrap().count(), 1);
+    assert!(models.join("his/beside").open(Use::New).is_ok());
+}
+
+#[test]
 fn a_name_cannot_lead_up() {
     let (_scratch, models, _secret) = estate();
     let joined = models.join("../outside/./secret").join("/etc/passwd");

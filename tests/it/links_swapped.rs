@@ -292,6 +292,32 @@ fn nor_while_a_folder_and_a_link_change_places_all_the_time() {
 }
 
 #[test]
+fn nor_where_root_fetches_while_another_user_lets_his_folder_and_his_link_change_places() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let sandbox = project();
+    let victim = sandbox.path().join("models/victim");
+    fs::create_dir_all(&victim).unwrap();
+    fs::write(victim.join("file"), "precious").unwrap();
+    let (folder, link) = (sandbox.path().join(LANE), sandbox.path().join("models/link"));
+    fs::create_dir_all(&folder).unwrap();
+    symlink("victim", &link).unwrap();
+    for path in [&sandbox.path().join("models"), &folder, &link] {
+        std::os::unix::fs::lchown(path, Some(65_534), Some(65_534)).unwrap();
+    }
+    let outside = Outside(victim);
+    let before = outside.content();
+    let swapping = Swapping::start(folder, link);
+    let hub = hub(|_| ());
+    for _ in 0..32 {
+        fetch(&sandbox, &hub, None).expect("it ends by itself");
+    }
+    assert!(swapping.end() > 100);
+    assert_eq!(outside.content(), before);
+}
+
+#[test]
 fn nor_through_the_shipped_fragment_by_a_user_of_the_models_folder() {
     for name in ["models/gguf/.cache", "models/gguf"] {
         if !may_change_owners() {
