@@ -7,7 +7,9 @@ use fake_hub::FakeHub;
 use preflight::yaml;
 use serde_json::Value;
 
-use crate::docker_stack::{MODEL, Outcome, docker, docker_tests_run, image, outcome, socket};
+use crate::docker_stack::{
+    MODEL, Outcome, docker, docker_tests_run, free_port, image, outcome, socket,
+};
 use crate::sandbox::repository;
 
 /// What the workflow leaves to actions of GitHub: the checkout is copied, a cache that holds nothing
@@ -40,9 +42,7 @@ fn checkout(folder: &Path, project: &str) {
     fs_err::create_dir(folder.join("compose")).unwrap();
     for name in ["minimal.yaml", "preflight.yaml"] {
         let text = fs_err::read_to_string(repository().join("compose").join(name)).unwrap();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        let text = if name == "minimal.yaml" { fitted(&text, project, port) } else { text };
+        let text = if name == "minimal.yaml" { fitted(&text, project, free_port()) } else { text };
         fs_err::write(folder.join("compose").join(name), text).unwrap();
     }
 }

@@ -5,11 +5,16 @@
 //! skipped.
 
 use std::ffi::OsStr;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 use crate::sandbox::PLANTED;
@@ -363,6 +368,19 @@ pub(crate) fn socket() -> Option<String> {
     host.to_string_lossy().strip_prefix("unix://").map(str::to_owned)
 }
 
+/// A port of this machine that nobody has, and that nobody will be given who asks for any: those are from
+/// 32768 on (`net.ipv4.ip_local_port_range`).
+pub(crate) fn free_port() -> u16 {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let mut ports = std::iter::repeat_with(|| {
+        let number =
+            std::process::id().wrapping_mul(16).wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed));
+        u16::try_from(20_000 + number % 12_000).expect("below 32000")
+    });
+    let is_free = |port: &u16| TcpListener::bind(("0.0.0.0", *port)).is_ok();
+    ports.find(is_free).expect("a free port")
+}
+
 /// Whether the tests through Docker run; a test that needs them asks first.
 pub(crate) fn docker_tests_run() -> bool {
     let run = is_set("PREFLIGHT_TEST_DOCKER");
@@ -397,9 +415,26 @@ pub(crate) fn docker<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(arguments: I) -
     command
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end, for at most five minutes.
 pub(crate) fn outcome(command: &mut Command) -> Outcome {
-    let output = command.output().expect("the docker command is installed");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // With the programs that `docker` starts, which have its standard output as well.
+    command.process_group(0);
+    let child = command.spawn().expect("the docker command is installed");
+    let process = Pid::from_child(&child);
+    let (ended, end) = std::sync::mpsc::channel::<()>();
+    let watch = std::thread::spawn(move || {
+        let is_stuck = end.recv_timeout(Duration::from_secs(300)) == Err(RecvTimeoutError::Timeout);
+        is_stuck && rustix::process::kill_process_group(process, Signal::KILL).is_ok()
+    });
+    let output = child.wait_with_output().expect("what it printed");
+    drop(ended);
+    let is_stuck = watch.join().expect("the watch ends");
+    if is_stuck {
+        say(&format!("{command:?} did not end: {output:?}"));
+    }
+    // A second panic would end the process before the first one is told.
+    assert!(!is_stuck || std::thread::panicking(), "{command:?} did not end");
     Outcome {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

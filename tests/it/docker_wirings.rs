@@ -1,11 +1,10 @@
 //! Clients and genuine engines: what preflight says before they are started, and what comes of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::TcpListener;
 
 use serde_json::Value;
 
-use crate::docker_stack::{MODEL, Stack, docker, outcome, wait_for};
+use crate::docker_stack::{MODEL, Stack, docker, free_port, outcome, wait_for};
 use crate::wiring::FAMILY;
 
 /// The file itself says how it is read.
@@ -83,11 +82,8 @@ fn project(stack: &Stack) -> String {
     let rows = rows();
     let clients = rows.iter().map(|row| client(row.service, row.client, row.environment, row.more));
     let mut text: String = engines.chain(clients).collect();
-    let listeners: Vec<TcpListener> =
-        (0..4).map(|_| TcpListener::bind("0.0.0.0:0").unwrap()).collect();
-    for (name, listener) in ["plain", "moved", "on-host", "host-shy"].iter().zip(&listeners) {
-        let port = listener.local_addr().unwrap().port();
-        text = text.replace(&format!("{{{name}}}"), &port.to_string());
+    for name in ["plain", "moved", "on-host", "host-shy"] {
+        text = text.replace(&format!("{{{name}}}"), &free_port().to_string());
     }
     format!("services:\n{}networks: {{back: {{}}}}\n", text.replace("{project}", stack.project()))
 }
@@ -257,8 +253,7 @@ fn what_is_said_of_a_start_is_what_comes_of_it() {
     let judge = |(name, services, works, expected): Start| -> Option<String> {
         let stack = Stack::new(&format!("start-{name}"), None)?;
         stack.put(MODEL, "models/tiny.gguf");
-        let free = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
-        let services = services.replace("{port}", &free.to_string());
+        let services = services.replace("{port}", &free_port().to_string());
         stack.write("compose.yaml", &format!("services:\n{services}"));
         let said: BTreeSet<String> = said(&stack).into_values().flatten().collect();
         let said: Vec<&str> = said.iter().map(String::as_str).collect();

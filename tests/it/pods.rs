@@ -1,7 +1,6 @@
 //! Pods on real runtimes, podman 4 and 5: the genuine llama-server runs where preflight says that it can,
 //! and is never started where it says that it cannot.
 
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +9,7 @@ use fake_hub::FakeHub;
 use tempfile::TempDir;
 
 use crate::docker_stack::{
-    MODEL, Outcome, assert_completes, assert_healthy, outcome, say, wait_for,
+    MODEL, Outcome, assert_completes, assert_healthy, free_port, outcome, say, wait_for,
 };
 use crate::judge;
 
@@ -208,10 +207,6 @@ impl Drop for Pods {
             self.run(&["volume", "rm", "--force", volume]);
         }
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn model() -> Vec<u8> {
