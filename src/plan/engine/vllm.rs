@@ -311,7 +311,11 @@ fn read(launch: &Launch<'_>, reading: &mut Reading<'_>) {
     reading.ask_modelscope("VLLM_USE_MODELSCOPE", &["true"]);
     let revision = arguments.last("--revision").and_then(|setting| known(&setting));
     let model = model::named(launch, &arguments, reading);
+    let place = model.as_ref().map(|setting| setting.word.place.clone());
     reading.path_or_repository(Part::Model, model, revision.as_deref());
+    if let Some(place) = place {
+        model::colon(&place, reading);
+    }
     let tokenizer_revision = arguments.last("--tokenizer-revision");
     let tokenizer_revision = tokenizer_revision.and_then(|setting| known(&setting)).or(revision);
     let tokenizer = arguments.last("--tokenizer");

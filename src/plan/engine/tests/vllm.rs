@@ -216,6 +216,70 @@ fn the_first_model_counts_behind_serve_and_the_last_one_for_the_module() {
     assert!(grammars::refused(&own).starts_with("`vllm serve` of that release takes no `--model`"));
 }
 
+/// What vLLM's own parser of the release answers (`tests/setup/vllm-parser --judge`).
+#[test]
+fn a_flag_and_its_value_in_one_word_are_taken_apart_as_the_release_does_it() {
+    let (value, field, flag) = ("v0.8.5", "v0.11.0", "v0.33.0");
+    for (tags, line, is_taken) in [
+        (&[value, "v0.9.0", "v0.9.2", field, flag][..], "-O3", true),
+        (&[value, "v0.9.0", "v0.10.0", field, flag], "-O 3", true),
+        (&[value, "v0.9.0", "v0.10.2", field, flag], "-O=3", true),
+        (&["v0.9.2", field], "-O.level=3", true),
+        (&["v0.9.2", field, flag], "-O.cudagraph_mode=PIECEWISE", true),
+        (&["v0.9.2", field], "-O.level 3", true),
+        (&["v0.9.0", field], "-O {\"level\":3}", true),
+        (&[value, "v0.9.0"], "--compilation-config 3", true),
+        (&["v0.9.2", field, flag], "--compilation-config 3", false),
+        (&["v0.9.2", field], "-O", false),
+    ] {
+        for tag in tags {
+            let words: Vec<_> = line.split(' ').collect();
+            let mut own = service(&format!("vllm/vllm-openai:{tag}"), &words);
+            own.entrypoint = Some(spanned(&["vllm", "serve", "/m"]));
+            let refused = grammars::refused(&own);
+            assert_eq!(refused.is_empty(), is_taken, "{tag} {line}: {refused}");
+        }
+    }
+}
+
+#[test]
+fn the_model_by_a_flag_is_refused_behind_serve_where_the_release_looks_for_that_word() {
+    for (tag, line, model, is_taken) in [
+        ("v0.11.0", "--model /m", "/m", false),
+        ("v0.11.0", "--model=/m", "/m", true),
+        ("v0.11.0", "/a --model=/m", "/a", true),
+        ("v0.11.0", "/a --model /m", "/a", false),
+        ("v0.11.0", "--config /c.yaml", "/c", true),
+        ("v0.8.5", "--model=/m", "/m", true),
+    ] {
+        let words: Vec<_> = line.split(' ').collect();
+        let mut own = service(&format!("vllm/vllm-openai:{tag}"), &words);
+        own.entrypoint = Some(spanned(&["vllm", "serve"]));
+        own.texts.insert(ServicePath::new("/c.yaml"), "model: /c".to_owned().into());
+        let named = invocation(&own).unwrap().model().map(|model| model.named.to_string());
+        assert_eq!(named.as_deref(), Some(model), "{tag} {line}");
+        let refused = grammars::refused(&own);
+        assert_eq!(refused.is_empty(), is_taken, "{tag} {line}: {refused}");
+    }
+}
+
+#[test]
+fn a_word_behind_the_name_of_a_repository_is_refused_where_the_release_makes_nothing_of_it() {
+    for (tag, name, is_taken) in [
+        ("v0.11.2", "acme/m:main", false),
+        ("v0.11.2", "acme/m-GGUF:Q4_0", false),
+        ("v0.12.0", "acme/m-GGUF:Q4_0", true),
+        ("v0.20.2", "acme/m-GGUF:UD-Q4_K_XL", true),
+        ("v0.20.2", "acme/m:main", false),
+        ("v0.33.0", "acme/m-GGUF:Q4_0", true),
+        ("latest", "acme/m:main", true),
+    ] {
+        let own = service(&format!("vllm/vllm-openai:{tag}"), &["--model", name]);
+        let refused = grammars::refused(&own);
+        assert_eq!(refused.is_empty(), is_taken, "{tag} {name}: {refused}");
+    }
+}
+
 #[test]
 fn a_stray_word_is_one_complaint_and_never_a_model() {
     let image = "vllm/vllm-openai:v0.12.0";

@@ -5,7 +5,8 @@ use crate::plan::engine::arguments::{Arguments, Setting};
 use crate::plan::engine::launch::Launch;
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::Word;
-use crate::plan::engine::{Complaint, Refusal, StrayWord};
+use crate::plan::engine::{Complaint, Named, Refusal, StrayWord};
+use crate::source_map::Place;
 
 /// The first release in which `vllm serve` puts the first `--model` in the place of the positional
 /// (0.11.1 utils/__init__.py `parse_args`, not 0.11.0).
@@ -23,6 +24,13 @@ const IGNORED_SINCE: [u32; 3] = [0, 10, 0];
 /// name is given to it (0.17.1 utils/argparse_utils.py `parse_args`, not 0.16.0).
 const FIRST_SINCE: [u32; 3] = [0, 17, 1];
 
+/// The first release that was read in which `REPOSITORY:QUANTISATION` is a model (0.12.0
+/// transformers_utils/utils.py `is_remote_gguf`, not 0.11.2).
+const QUANTISATION_SINCE: [u32; 3] = [0, 12, 0];
+
+/// The first release that was read in which that is left to a plugin (0.24.0, not 0.20.2).
+const QUANTISATION_APART: [u32; 3] = [0, 24, 0];
+
 /// The model that is served; what is wrong with how it is named is noted.
 pub(super) fn named(
     launch: &Launch<'_>,
@@ -38,13 +46,14 @@ pub(super) fn named(
     reading.no_more(&stray);
     if launch.program.last().is_some_and(|word| word.is("serve")) {
         wants_it_first(launch, arguments, reading);
-        behind_serve(arguments, &names, reading)
+        behind_serve(launch, arguments, &names, reading)
     } else {
         of_module(arguments, &names, reading)
     }
 }
 
 fn behind_serve(
+    launch: &Launch<'_>,
     arguments: &Arguments,
     names: &[Word],
     reading: &mut Reading<'_>,
@@ -58,8 +67,11 @@ fn behind_serve(
         }
         return Some(Setting { word, by: first.written.clone() });
     }
-    if let Some(flag) = given.first().filter(|_| reading.invocation.is_since(FLAG_REFUSED_SINCE)) {
-        let model = flag.values.last().map_or("", |word| word.text.as_str());
+    // That release looks for this very word, before it reads the file of `--config`.
+    let flag = launch.arguments.iter().find(|word| word.is("--model"));
+    if let Some(flag) = flag.filter(|_| reading.invocation.is_since(FLAG_REFUSED_SINCE)) {
+        let model = given.first().and_then(|given| given.values.last());
+        let model = model.map_or("", |word| word.text.as_str());
         let complaint = Complaint::Refused(Refusal {
             why: "`vllm serve` of that release takes no `--model`, and exits".to_owned(),
             fix: format!("write the model behind `serve`, without the flag: `{model}`"),
@@ -138,6 +150,34 @@ fn wants_it_first(launch: &Launch<'_>, arguments: &Arguments, reading: &mut Read
         });
         reading.complain(complaint, &given.place);
     }
+}
+
+/// Complains of `REPOSITORY:WORD`, where the release makes no quantisation of the word: the hub's library
+/// takes no `:` in the name of a repository (huggingface_hub utils/_validators.py `validate_repo_id`).
+pub(super) fn colon(place: &Place, reading: &mut Reading<'_>) {
+    let invocation = &reading.invocation;
+    let model = invocation.model().map(|model| &model.named);
+    let Some(Named::Repository { id, file: Some(word), .. }) = model else { return };
+    // The names of all quantisations have a digit.
+    let is_one = word.contains(|letter: char| letter.is_ascii_digit());
+    let is_read = is_one && invocation.is_since(QUANTISATION_SINCE);
+    if is_read || invocation.version.is_none() || invocation.is_since(QUANTISATION_APART) {
+        return;
+    }
+    let fix = if is_one {
+        "give the path of the file in GGUF".to_owned()
+    } else {
+        format!("write `{id}`, and the revision behind `--revision`")
+    };
+    let complaint = Complaint::Refused(Refusal {
+        why: format!(
+            "`{id}:{word}` is no name of a repository: it has no `:`, and vLLM of that release makes \
+             nothing else of it, and exits"
+        ),
+        fix,
+        is_certain: true,
+    });
+    reading.complain(complaint, place);
 }
 
 fn split(names: &[Word]) -> (Option<&Word>, &[Word]) {
