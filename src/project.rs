@@ -5,6 +5,7 @@ mod by_name;
 pub mod compose;
 mod dialect;
 pub mod docker;
+pub mod doors;
 pub mod gpus;
 mod hardware;
 mod health_timing;
@@ -36,6 +37,7 @@ pub use self::memory_limit::MemoryLimit;
 pub use self::probes::Probes;
 pub use self::shared_memory::SharedMemory;
 
+use self::doors::Door;
 use self::own_container::OwnTask;
 use crate::options::provider;
 use crate::path::{HostPath, ServicePath};
@@ -65,6 +67,8 @@ pub struct Project {
     /// Those that the profiles leave out, as far as they can be read: Compose does not look at them
     /// any closer.
     pub disabled: Vec<Service>,
+    /// What leads to services under names of its own.
+    pub doors: Vec<Door>,
     /// The top-level `volumes`, by the key that services use.
     pub volumes: IndexMap<String, Volume>,
     /// The top-level `x-preflight` mapping, with its own place.
@@ -183,6 +187,8 @@ pub struct InPod {
     pub stage: Stage,
     /// Whether a controller may add to it what is not written.
     pub is_open: bool,
+    /// The namespace in which it looks for bare names; absent: that is not known.
+    pub looks_in: Option<String>,
     /// What the kubelet asks it.
     pub probes: Probes,
 }
@@ -378,6 +384,7 @@ impl Project {
             services: Vec::new(),
             by_name: ByName::default(),
             disabled: Vec::new(),
+            doors: Vec::new(),
             volumes: IndexMap::new(),
             extension: None,
             extension_places: IndexMap::new(),

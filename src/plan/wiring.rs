@@ -1,6 +1,7 @@
 //! Who talks to whom: the addresses that services are given, and who answers there. Pure.
 
 mod clients;
+mod doors;
 mod files;
 mod networks;
 mod reached;
@@ -17,7 +18,7 @@ use crate::source_map::{Place, Spanned};
 
 pub use self::clients::{Api, Purpose, Reads};
 pub use self::files::told_in;
-pub use self::networks::{Leads, Route, is_called};
+pub use self::networks::{Leads, Passage, Route, is_called};
 pub use self::urls::Target;
 
 use self::networks::{Houses, Networks};
@@ -166,7 +167,7 @@ fn listener(service: &Service, invocation: &Invocation, networks: Networks<'_>) 
         prefix: if prefix.is_empty() { String::new() } else { format!("/{prefix}") },
         tls: service.words().any(|word| word.value.starts_with("--ssl-")),
         lacks_ollama: invocation.lacks_ollama(),
-        names: invocation.names(),
+        names: known(invocation.names()),
         keys: engine::api_keys(service),
         is_all: invocation.stock && is_read && is_seen && !invocation.in_shell,
         on_host: networks.is_on_host(&service.name.value),
@@ -175,7 +176,27 @@ fn listener(service: &Service, invocation: &Invocation, networks: Networks<'_>) 
     }
 }
 
+/// None of the names where one of them is said by nobody who was seen.
+fn known(names: Vec<String>) -> Vec<String> {
+    let is_known = names.iter().all(|name| !name.contains("$("));
+    if is_known { names } else { Vec::new() }
+}
+
 impl Connection {
+    /// The port that is called where it leads; absent: it leads to none.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match &self.leads {
+            Leads::Door(passage) => passage.port,
+            Leads::Service { .. }
+            | Leads::Itself(_)
+            | Leads::Host { .. }
+            | Leads::LeftOut(_)
+            | Leads::Nobody
+            | Leads::Outside => Some(self.target.port),
+        }
+    }
+
     /// Whether the program is known to call this address by itself, and not only to pass requests on.
     #[must_use]
     pub fn is_base(&self) -> bool {

@@ -5,6 +5,7 @@
 
 mod container;
 mod contents;
+mod doors;
 mod environment;
 mod expansion;
 mod kserve;
@@ -33,6 +34,7 @@ use crate::source_map::Spanned;
 
 use self::container::Before;
 use self::contents::Contents;
+use self::doors::Labelled;
 use self::manifest::Manifest;
 use self::mounts::Volumes;
 use self::pods::Pod;
@@ -52,6 +54,7 @@ pub(in crate::project) fn project(
     let mut volumes = Volumes::default();
     let mut services = Vec::new();
     let mut document = Map::new();
+    let mut labelled = Vec::new();
     let mut names: HashSet<String> = HashSet::new();
     let all = &manifests.documents;
     let merged: Vec<Option<Node>> = all.iter().map(|it| kserve::merged::pod(it, all)).collect();
@@ -64,6 +67,7 @@ pub(in crate::project) fn project(
             }
             pod.name = unused(&pod.name, &manifest.namespace, &mut names);
             add(pod, &contents, &mut volumes, (&mut services, &mut document));
+            labelled.push(Labelled::of(pod));
         }
     }
     let directory = directory(options, manifests);
@@ -77,6 +81,7 @@ pub(in crate::project) fn project(
         directory: HostPath::new(directory),
         files: manifests.files.clone(),
         services,
+        doors: doors::of(all, &labelled),
         volumes: volumes.known,
         extension: extension.map(|node| Spanned::new(plain(node), node.place.clone())),
         extension_places: extension.map(resolve::places).unwrap_or_default(),

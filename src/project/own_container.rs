@@ -104,6 +104,7 @@ mod tests {
             container: "preflight".to_owned(),
             stage: Stage::Init,
             is_open: false,
+            looks_in: None,
             probes: Probes::default(),
         });
         service.image = Some(Spanned::nowhere(image.to_owned()));

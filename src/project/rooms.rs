@@ -67,6 +67,7 @@ mod tests {
                 container: index.to_string(),
                 stage: *stage,
                 is_open: false,
+                looks_in: None,
                 probes: Probes::default(),
             });
             service.mounts.push(Mount {

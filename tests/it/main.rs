@@ -153,6 +153,7 @@ mod judge;
 mod kubernetes;
 /// What is shipped for Kubernetes.
 mod kubernetes_files;
+mod kubernetes_wiring;
 mod lanes_elsewhere;
 /// Links that a user of the models folder puts where preflight writes.
 mod links_swapped;

@@ -1,6 +1,7 @@
 //! Who talks to whom: what clients are told to call, and where the engines listen.
 
 pub mod calls;
+mod doors;
 pub mod health;
 pub mod listened_twice;
 pub mod names;
@@ -8,6 +9,7 @@ pub mod order;
 pub mod patience;
 pub mod ports;
 pub mod programs;
+mod through;
 
 use crate::facts::ProjectFacts;
 use crate::findings::Finding;

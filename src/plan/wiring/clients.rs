@@ -80,6 +80,13 @@ impl Reads {
         self.conditions().any(|(word, condition)| word == "unless" && holds(condition, service))
     }
 
+    /// Whether somebody whom nobody sees may say what it hangs on.
+    fn is_open_for(self, service: &Service) -> bool {
+        let name =
+            |condition: &'static str| condition.split(['=', '~']).next().unwrap_or(condition);
+        self.conditions().any(|(_, condition)| may_be_told(service, name(condition)))
+    }
+
     fn is_so_for(self, service: &Service) -> bool {
         self.conditions().all(|(word, condition)| (word == "if") == holds(condition, service))
     }
@@ -112,6 +119,13 @@ impl Reads {
     pub fn is_asked_of(self, variable: Option<&str>) -> bool {
         self.at.is_empty() || self.at.split(',').any(|name| Some(name) == variable)
     }
+}
+
+/// Whether a variable that the project does not set may be set by somebody whom nobody sees: a secret of
+/// the cluster.
+pub(super) fn may_be_told(service: &Service, name: &str) -> bool {
+    let is_elsewhere = service.told_elsewhere.contains_key(name) || service.may_tell.is_some();
+    is_elsewhere && !service.environment.contains_key(name)
 }
 
 /// Whether a condition of the table is met.
@@ -150,7 +164,7 @@ impl Variables {
         let names = ruled_out.iter().map(|reads| reads.variable);
         let left_out = names.filter(|name| reads.iter().all(|other| other.variable != *name));
         let left_out = left_out.collect();
-        reads.retain(|reads| reads.is_so_for(service));
+        reads.retain(|reads| reads.is_so_for(service) && !reads.is_open_for(service));
         Self { reads, left_out }
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::project::{Project, Service};
+use crate::plan::wiring::doors;
+use crate::plan::wiring::urls::Target;
+use crate::project::{Project, Service, Stage};
 
 /// Names under which a container calls itself.
 const ITSELF: [&str; 3] = ["localhost", "0.0.0.0", "::1"];
@@ -27,6 +29,8 @@ pub enum Leads {
         /// Whether it can be reached.
         by: Route,
     },
+    /// Through a door of the project.
+    Door(Passage),
     /// To the container itself, and to those that share its addresses: their services.
     Itself(Arc<[String]>),
     /// To the host. Absent: nothing says that the name leads there, as only Docker Desktop does by
@@ -41,6 +45,19 @@ pub enum Leads {
     Nobody,
     /// To somewhere that the project does not tell.
     Outside,
+}
+
+/// Where a call through a door comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passage {
+    /// What the door is called.
+    pub door: String,
+    /// The services behind it.
+    pub behind: Vec<String>,
+    /// The port of theirs that is called; absent: the door leads to none from there.
+    pub port: Option<u16>,
+    /// Whether it is this door for certain: another namespace may have one that is called so.
+    pub is_certain: bool,
 }
 
 /// How one container reaches another.
@@ -105,7 +122,10 @@ pub(super) struct Houses<'a>(HashMap<Space<'a>, Arc<[String]>>);
 impl<'a> Houses<'a> {
     pub(super) fn of(project: &'a Project) -> Self {
         let mut houses: HashMap<Space<'a>, Vec<String>> = HashMap::new();
-        for name in project.services.iter().map(|service| &service.name.value) {
+        // What ends before the others of its Pod start listens to none of them.
+        let runs =
+            |service: &&Service| service.pod.as_ref().is_none_or(|it| it.stage != Stage::Init);
+        for name in project.services.iter().filter(runs).map(|service| &service.name.value) {
             houses.entry(space(project, name)).or_default().push(name.clone());
         }
         houses.remove(&Space::Unknown);
@@ -118,9 +138,28 @@ impl<'a> Networks<'a> {
         Self { project, houses }
     }
 
-    /// Where `host` leads, for a container of `client`.
-    pub(super) fn lead(&self, client: &Service, host: &str) -> Leads {
-        let client = client.name.value.as_str();
+    /// Where a target leads, for a container of `client`.
+    pub(super) fn lead(&self, client: &Service, target: &Target) -> Leads {
+        match client.pod {
+            Some(_) => self.in_cluster(client, target),
+            None => self.in_project(client.name.value.as_str(), &target.host),
+        }
+    }
+
+    /// The same in a Pod: what has no address of its own has that of a node, of which nothing is known.
+    fn in_cluster(&self, client: &Service, target: &Target) -> Leads {
+        let own = client.name.value.as_str();
+        let is_own = is_itself(&target.host);
+        match self.space(own) {
+            Space::Service(_) if is_own => Leads::Itself(self.housemates(own)),
+            Space::Host | Space::Unknown if is_own => Leads::Outside,
+            Space::Service(_) | Space::Host | Space::Unknown => {
+                doors::passage(self.project, client, target).map_or(Leads::Outside, Leads::Door)
+            }
+        }
+    }
+
+    fn in_project(&self, client: &str, host: &str) -> Leads {
         if is_itself(host) {
             return match self.space(client) {
                 Space::Host => Leads::Host { is_certain: true },

@@ -1,6 +1,6 @@
 //! Which engine a call comes to.
 
-use super::{Connection, Leads, Listener, Wiring};
+use super::{Connection, Leads, Listener, Passage, Wiring};
 
 impl Wiring {
     /// The engine that a connection comes to: the one that listens at its port where it leads, else the
@@ -10,10 +10,20 @@ impl Wiring {
         let port = connection.target.port;
         match &connection.leads {
             Leads::Service { name, .. } => self.at(name, port).or_else(|| self.listener(name)),
+            Leads::Door(passage) => self.behind(passage),
             Leads::Itself(_) => self.at(&connection.client, port),
             Leads::Host { .. } => self.listeners.iter().find(|it| it.is_at_host(port)),
             Leads::LeftOut(_) | Leads::Nobody | Leads::Outside => None,
         }
+    }
+
+    /// The engine at the port that a door leads to, else one that may be meant: nobody who is not known
+    /// listens beside it.
+    fn behind(&self, passage: &Passage) -> Option<&Listener> {
+        let first = passage.behind.first()?;
+        let there = passage.port.and_then(|port| self.at(first, port));
+        let mut engines = passage.behind.iter().filter_map(|name| self.listener(name));
+        there.or_else(|| engines.find(|listener| self.knows_all_beside(listener)))
     }
 
     /// The engine that listens at a port of the addresses that a service has.

@@ -1,6 +1,6 @@
 //! What one service is told: by its environment, its command, its files, and the labels on an engine.
 
-use super::clients::{self, Purpose, Reads, Variables};
+use super::clients::{self, Purpose, Reads, Variables, may_be_told};
 use super::files::{self, Entry};
 use super::networks::Networks;
 use super::urls::Target;
@@ -71,7 +71,15 @@ impl<'a> Told<'a> {
     /// Whether that is the container of another service.
     fn is_another(&self, leads: &Leads) -> bool {
         let own = self.service.name.value.as_str();
-        matches!(leads, Leads::Service { name, .. } if name != own)
+        match leads {
+            Leads::Service { name, .. } => name != own,
+            Leads::Door(passage) => passage.behind.iter().all(|name| name != own),
+            Leads::Itself(_)
+            | Leads::Host { .. }
+            | Leads::LeftOut(_)
+            | Leads::Nobody
+            | Leads::Outside => false,
+        }
     }
 
     /// What Traefik is told of this service by its labels.
@@ -104,7 +112,7 @@ impl<'a> Told<'a> {
     }
 
     fn connection(&self, target: Target, place: &Place, reads: Option<Reads>) -> Connection {
-        let leads = self.networks.lead(self.service, &target.host);
+        let leads = self.networks.lead(self.service, &target);
         Connection {
             client: self.service.name.value.clone(),
             variable: None,
@@ -126,6 +134,9 @@ impl<'a> Told<'a> {
 
     /// What is shown to the address at `index` of a variable; absent: that is not known.
     fn key(&self, base: Reads, index: usize) -> Option<Shown> {
+        if base.keys().any(|name| may_be_told(self.service, name)) {
+            return None;
+        }
         let value = |name: &&str| {
             let value = self.service.environment.get(*name)?;
             Some((value.value.as_deref().filter(|text| !text.is_empty())?, &value.place))

@@ -57,6 +57,7 @@ pub(super) fn project(
     let extension = extension(loader, root)?;
     let volumes = root.get("volumes").and_then(Node::as_mapping);
     Ok(Project {
+        doors: Vec::new(),
         dialect: dialect(&document, &services),
         name: about.name,
         directory: HostPath::new(about.directory),

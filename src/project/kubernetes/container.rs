@@ -84,13 +84,16 @@ pub(super) fn document(
         "volumes": shared_memory(pod, member),
         "privileged": is_privileged(member.node),
     });
-    let own = |key: &str| pod.spec.get(key).and_then(Node::as_bool) == Some(true);
-    if own("hostNetwork") {
+    let ports: Vec<String> = container_ports(member.node).map(|it| it.to_string()).collect();
+    if !ports.is_empty() {
+        said["expose"] = json!(ports);
+    }
+    if pod.is_on_host() {
         said["network_mode"] = json!("host");
     } else if let Some(first) = first.filter(|first| *first != service.name.value) {
         said["network_mode"] = json!(format!("service:{first}"));
     }
-    if own("hostIPC") {
+    if pod.spec.get("hostIPC").and_then(Node::as_bool) == Some(true) {
         said["ipc"] = json!("host");
     }
     if let Some(hook) = at(member.node, &["lifecycle", "postStart"]) {
@@ -165,6 +168,11 @@ fn root_reads_all(node: &Node) -> bool {
     };
     let adds = has("add", &["ALL", "DAC_OVERRIDE", "DAC_READ_SEARCH"]);
     is_privileged(node) || adds || !has("drop", &["ALL", "DAC_OVERRIDE"])
+}
+
+/// The ports that a container says of itself.
+fn container_ports(node: &Node) -> impl Iterator<Item = u16> {
+    items(node, "ports").iter().filter_map(|port| text(port, "containerPort")?.value.parse().ok())
 }
 
 /// A port of the node that becomes one of the container.

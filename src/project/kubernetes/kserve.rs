@@ -83,6 +83,7 @@ fn served<'m>(
         name: base_name(manifest),
         namespace: &manifest.namespace,
         spec: merged.or(predictor.filter(|_| model.is_some())).unwrap_or(spec),
+        labels: None,
         annotations: pods::annotations(None, manifest),
         claims: &[],
         is_open: true,

@@ -33,6 +33,8 @@ pub(super) struct Pod<'m> {
     pub(super) group: &'m str,
     /// The mapping with `containers`.
     pub(super) spec: &'m Node,
+    /// `metadata.labels` of the Pod.
+    pub(super) labels: Option<&'m Node>,
     /// `metadata.annotations` of the Pod, else of the document.
     pub(super) annotations: Vec<(&'m str, &'m Node)>,
     /// `spec.volumeClaimTemplates` beside its template.
@@ -78,6 +80,7 @@ pub(super) fn of(manifest: &Manifest) -> Vec<Pod<'_>> {
             namespace: &manifest.namespace,
             group: manifest.group(),
             spec,
+            labels: owner.and_then(|owner| super::at(owner, &["metadata", "labels"])),
             annotations: annotations(owner, manifest),
             claims: claims.map(|spec| items(spec, "volumeClaimTemplates")).unwrap_or_default(),
             is_open: !manifest.is_plain() || is_patch,
@@ -180,6 +183,30 @@ pub(super) fn annotations<'m>(
 }
 
 impl<'m> Pod<'m> {
+    /// The namespace in which its containers look for bare names; absent: somebody says names of their own,
+    /// or the names server of the node is asked.
+    fn looks_in(&self) -> Option<String> {
+        let is_plain = |key: &str| self.spec.get(key).is_none_or(Node::is_null);
+        let asks =
+            text(self.spec, "dnsPolicy").is_none_or(|it| it.value.starts_with("ClusterFirst"));
+        let is_usual = asks && is_plain("hostAliases") && is_plain("dnsConfig");
+        (is_usual && !self.is_open && !self.is_on_host() && !self.is_injected())
+            .then(|| self.namespace.to_owned())
+    }
+
+    /// Whether it asks for a container that somebody puts into it, which may have its own way with what comes
+    /// in and goes out.
+    pub(super) fn is_injected(&self) -> bool {
+        let labels = self.labels.and_then(Node::as_mapping).into_iter().flatten();
+        let annotated = self.annotations.iter().map(|(key, _)| *key);
+        labels.map(|(key, _)| key.as_str()).chain(annotated).any(|key| key.contains("inject"))
+    }
+
+    /// Whether it has the addresses of its node.
+    pub(super) fn is_on_host(&self) -> bool {
+        self.spec.get("hostNetwork").and_then(Node::as_bool) == Some(true)
+    }
+
     /// Its containers, those first that run first.
     pub(super) fn members(&self) -> Vec<Member<'m>> {
         let spec = self.spec;
@@ -215,6 +242,7 @@ impl Member<'_> {
             container: self.name.to_owned(),
             stage: self.stage,
             is_open: pod.is_open,
+            looks_in: pod.looks_in(),
             probes: probes::of(self.node),
         }
     }

@@ -81,7 +81,14 @@ mod tests {
         let mut service = Service::named(Spanned::nowhere(format!("{pod}/{container}")));
         let (pod, container) = (pod.to_owned(), container.to_owned());
         let probes = Probes::default();
-        service.pod = Some(InPod { pod, container, stage: Stage::Main, is_open: false, probes });
+        service.pod = Some(InPod {
+            pod,
+            container,
+            stage: Stage::Main,
+            is_open: false,
+            looks_in: None,
+            probes,
+        });
         let mount = |target: &&str| Mount {
             source: MountSource::Volume { name: "models".to_owned(), subpath: None },
             target: ServicePath::new(*target),

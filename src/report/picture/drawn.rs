@@ -111,6 +111,10 @@ impl Drawing<'_> {
                 wiring.listener(name)?;
                 Some(self.engine(name))
             }
+            Leads::Door(_) => {
+                let name = wiring.called(connection)?.service.clone();
+                Some(self.engine(&name))
+            }
             Leads::Nobody => connection.reads.map(|_| self.node(nobody("nobody"))),
             Leads::LeftOut(name) => {
                 let about = format!("`{name}` is in no active profile");

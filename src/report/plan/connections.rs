@@ -12,7 +12,7 @@ fn told(wiring: &Wiring) -> impl Iterator<Item = &Connection> {
     wiring.connections.iter().filter(|connection| match connection.leads {
         Leads::Outside | Leads::Nobody => connection.reads.is_some(),
         Leads::Itself(_) => connection.variable.is_some(),
-        Leads::Service { .. } | Leads::Host { .. } | Leads::LeftOut(_) => true,
+        Leads::Service { .. } | Leads::Door(_) | Leads::Host { .. } | Leads::LeftOut(_) => true,
     })
 }
 
@@ -44,6 +44,13 @@ fn end(wiring: &Wiring, connection: &Connection) -> String {
                 Route::Borrowed | Route::FromHost => format!("{who}, which has no such name there"),
             }
         }
+        Leads::Door(passage) => match (wiring.called(connection), passage.behind.first()) {
+            (Some(listener), _) => {
+                format!("{} of `{}`", listener.engine.name(), listener.service)
+            }
+            (None, Some(first)) => format!("service `{first}`"),
+            (None, None) => "outside this project".to_owned(),
+        },
         Leads::Itself(_) => "its own container".to_owned(),
         Leads::Host { .. } => "the host".to_owned(),
         Leads::LeftOut(name) => format!("service `{name}`, which is in no active profile"),
@@ -73,6 +80,10 @@ pub(super) fn wire(wiring: &Wiring, texts: Texts<'_>) -> Vec<WireConnection> {
     let wire = |connection: &Connection| {
         let (leads, to) = match &connection.leads {
             Leads::Service { name, .. } => ("service", Some(name.as_str())),
+            Leads::Door(passage) => {
+                let called = wiring.called(connection).map(|it| it.service.as_str());
+                ("service", called.or(passage.behind.first().map(String::as_str)))
+            }
             Leads::Itself(_) => ("itself", None),
             Leads::Host { .. } => ("host", None),
             Leads::LeftOut(name) => ("left-out", Some(name.as_str())),

@@ -14,19 +14,19 @@ use crate::suggest;
 pub static CHECK: Check =
     Check { rules: &[&CALLS_NOBODY, &CALLS_ITSELF, &CALLS_OTHERWISE], run: Run::Project(run) };
 
-static CALLS_NOBODY: Rule = Rule::error(
+pub(super) static CALLS_NOBODY: Rule = Rule::error(
     "client-calls-nobody",
     ExitCode::Lane,
     include_str!("rules/client-calls-nobody.md"),
 );
 
-static CALLS_ITSELF: Rule = Rule::error(
+pub(super) static CALLS_ITSELF: Rule = Rule::error(
     "client-calls-itself",
     ExitCode::Lane,
     include_str!("rules/client-calls-itself.md"),
 );
 
-static CALLS_OTHERWISE: Rule = Rule::error(
+pub(super) static CALLS_OTHERWISE: Rule = Rule::error(
     "client-calls-otherwise",
     ExitCode::Lane,
     include_str!("rules/client-calls-otherwise.md"),
@@ -42,9 +42,9 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
 }
 
 /// One call of a client.
-struct Call<'a> {
-    facts: &'a ProjectFacts<'a>,
-    connection: &'a Connection,
+pub(super) struct Call<'a> {
+    pub(super) facts: &'a ProjectFacts<'a>,
+    pub(super) connection: &'a Connection,
 }
 
 impl<'a> Call<'a> {
@@ -53,6 +53,7 @@ impl<'a> Call<'a> {
             Leads::Nobody => self.nobody(),
             Leads::LeftOut(service) => self.left_out(service),
             Leads::Service { name, by } => self.service(name, *by),
+            Leads::Door(passage) => self.through(passage),
             Leads::Itself(housemates) => self.itself(housemates),
             Leads::Host { is_certain } => self.host(*is_certain),
             Leads::Outside => None,
@@ -63,20 +64,25 @@ impl<'a> Call<'a> {
     /// value is its own affair, and so is to whom a proxy passes on what is no engine's.
     fn severity(&self) -> Severity {
         let is_nobody = self.connection.leads == Leads::Nobody && !self.connection.is_base();
-        if self.is_known() && !is_nobody { Severity::Error } else { Severity::Warning }
+        let is_likely = matches!(&self.connection.leads, Leads::Door(it) if !it.is_certain);
+        if self.is_known() && !is_nobody && !is_likely {
+            Severity::Error
+        } else {
+            Severity::Warning
+        }
     }
 
-    fn is_known(&self) -> bool {
+    pub(super) fn is_known(&self) -> bool {
         let is_upstream = |reads: Reads| reads.purpose == Purpose::Upstream;
         self.connection.is_base() || self.connection.reads.is_some_and(is_upstream)
     }
 
     /// The subject of a sentence: `OPENAI_API_BASE_URL` of `ui`.
-    fn said(&self) -> String {
+    pub(super) fn said(&self) -> String {
         self.connection.said()
     }
 
-    fn finding(&self, rule: &'static Rule, message: String, fix: String) -> Finding {
+    pub(super) fn finding(&self, rule: &'static Rule, message: String, fix: String) -> Finding {
         let finding = Finding::new(rule, message, fix).severity(self.severity());
         finding.with("url", &self.connection.target.text)
     }
@@ -114,7 +120,8 @@ impl<'a> Call<'a> {
     /// The services of engines, as what to write instead.
     fn engines(&self) -> Option<String> {
         let listeners = &wiring(self.facts).listeners;
-        let addresses: Vec<String> = listeners.iter().map(|it| format!("`{}`", base(it))).collect();
+        let addresses: Vec<String> =
+            listeners.iter().map(|it| format!("`{}`", self.base(it))).collect();
         (!addresses.is_empty()).then(|| format!("write {}", addresses.join(" or ")))
     }
 
@@ -174,10 +181,10 @@ impl<'a> Call<'a> {
 
     /// Whether the service that is called may have something else at the port: figures of its engine, or
     /// what it names itself.
-    fn may_be_meant(&self, service: &str) -> bool {
+    pub(super) fn may_be_meant(&self, service: &str, port: u16) -> bool {
         let target = &self.connection.target;
         let called = self.facts.project.service(service);
-        let speaks = |called| self.speaks_of(called, &target.port.to_string());
+        let speaks = |called| self.speaks_of(called, &port.to_string());
         target.path.trim_end_matches('/').ends_with("/metrics") || called.is_some_and(speaks)
     }
 
@@ -193,7 +200,10 @@ impl<'a> Call<'a> {
             let outside = published(self.facts.project, service)
                 .any(|port| port.published == Some(target.port) && port.target != target.port);
             // What nobody is known to read may be for another port of the container, such as that of metrics.
-            if self.connection.reads.is_none() && !outside && self.may_be_meant(service) {
+            if self.connection.reads.is_none()
+                && !outside
+                && self.may_be_meant(service, target.port)
+            {
                 return None;
             }
             let why = if outside {
@@ -215,7 +225,7 @@ impl<'a> Call<'a> {
     }
 
     /// Whether an engine that is reached understands what it is asked.
-    fn request(&self, listener: &Listener) -> Option<Finding> {
+    pub(super) fn request(&self, listener: &Listener) -> Option<Finding> {
         if !listener.is_all {
             return None;
         }
@@ -273,7 +283,7 @@ impl<'a> Call<'a> {
                 );
                 let fix = format!(
                     "tell {client} of it as a server of OpenAI's API: `{}`",
-                    base(listener)
+                    self.base(listener)
                 );
                 return Some(self.finding(&CALLS_OTHERWISE, message, fix));
             }
@@ -321,6 +331,9 @@ impl<'a> Call<'a> {
             .map(String::as_str)
             .filter(|it| **it != self.connection.client)
             .collect();
+        if !others.is_empty() && self.is_in_pod() {
+            return self.beside(housemates).filter(|_| !self.listens_itself());
+        }
         if inside.clone().any(|listener| !listener.is_all)
             || !others.is_empty()
             || self.brings_its_own()
@@ -332,6 +345,9 @@ impl<'a> Call<'a> {
         })?;
         // What a program calls at its own address may be itself.
         let is_own = inside.count() > 0 || self.listens_itself();
+        if !is_own && self.is_in_pod() {
+            return self.own_pod(meant);
+        }
         if is_own || !(self.is_known() || self.connection.variable.is_some()) {
             return None;
         }
@@ -356,22 +372,34 @@ impl<'a> Call<'a> {
         let Some(service) = project.service(&self.connection.client) else { return false };
         let port = self.connection.target.port;
         let is_published = published(project, &service.name.value).any(|it| it.target == port);
-        is_published || (!self.connection.is_base() && self.speaks_of(service, &port.to_string()))
+        let is_exposed = self.is_in_pod() && self.exposes(service, &port.to_string());
+        is_published
+            || is_exposed
+            || (!self.connection.is_base() && self.speaks_of(service, &port.to_string()))
     }
 
     /// Whether a service names a port as one of its own.
     fn speaks_of(&self, service: &Service, port: &str) -> bool {
-        let says = |text: &str| text.split(|c: char| !c.is_ascii_digit()).any(|it| it == port);
-        let exposed =
-            self.facts.project.document["services"][&service.name.value]["expose"].as_array();
-        let mut exposed = exposed.into_iter().flatten().filter_map(|it| it.as_str());
+        let says = |text: &str| names_port(text, port);
         let mut checked = service.health_check.iter().flat_map(|check| &check.value);
         let mut values = service.environment.values().filter_map(|it| it.value.as_deref());
         let mut words = service.words().filter(|word| !word.value.contains("://"));
-        exposed.any(says)
+        self.exposes(service, port)
             || checked.any(|word| says(word))
             || values.any(|value| value == port)
             || words.any(|word| says(&word.value))
+    }
+
+    fn exposes(&self, service: &Service, port: &str) -> bool {
+        let ports =
+            self.facts.project.document["services"][&service.name.value]["expose"].as_array();
+        let mut ports = ports.into_iter().flatten().filter_map(|it| it.as_str());
+        ports.any(|text| names_port(text, port))
+    }
+
+    fn is_in_pod(&self) -> bool {
+        let client = self.facts.project.service(&self.connection.client);
+        client.is_some_and(|client| client.pod.is_some())
     }
 
     /// Whether the image of the client has an engine of its own (`open-webui:ollama`).
@@ -412,7 +440,7 @@ impl<'a> Call<'a> {
             None if self.connection.from_host => {
                 format!("publish it: `ports: [\"{0}:{0}\"]`", target.port)
             }
-            None => format!("write `{}`", base(inside)),
+            None => format!("write `{}`", self.base(inside)),
         };
         // Something else may listen on the host.
         Some(self.finding(&CALLS_OTHERWISE, message, fix).severity(Severity::Warning))
@@ -426,7 +454,7 @@ impl<'a> Call<'a> {
             let fix = "let the engine listen at the address of Docker's network, or at every one";
             (is_loopback(&listener.host.value), "listens", fix.to_owned())
         } else {
-            let fix = format!("write `{}`", base(listener));
+            let fix = format!("write `{}`", self.base(listener));
             (address.is_some_and(is_loopback), "is published", fix)
         };
         let message = format!(
@@ -451,14 +479,13 @@ impl<'a> Call<'a> {
         );
         let fix = format!(
             "write `{}`, or give the service `extra_hosts: [\"{host}:host-gateway\"]`",
-            base(listener)
+            self.base(listener)
         );
         Some(self.finding(&CALLS_NOBODY, message, fix).severity(Severity::Warning))
     }
 }
 
-/// What clients of `OpenAI`'s API write for an engine.
-fn base(listener: &Listener) -> String {
-    let root = listener.engine.http().openai_roots.last().copied().unwrap_or("");
-    format!("http://{}:{}{}{root}", listener.service, listener.port, listener.prefix)
+/// Whether a text has a number in it that is this port.
+pub(super) fn names_port(text: &str, port: &str) -> bool {
+    text.split(|it: char| !it.is_ascii_digit()).any(|part| part == port)
 }

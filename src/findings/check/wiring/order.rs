@@ -20,6 +20,7 @@ static STARTS_FIRST: Rule = Rule::note(
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let mut told = Vec::new();
     for connection in &wiring(facts).connections {
+        // What is called through a door is in a Pod, whose containers are started again until they run on.
         let Leads::Service { name, .. } = &connection.leads else { continue };
         let is_engine = wiring(facts).listener(name).is_some();
         let pair = (&connection.client, name);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::doors;
 use super::{about, is_loopback, is_started, overlap, publishes, wiring, with_port};
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
@@ -21,7 +22,7 @@ static LISTENS_TO_ITSELF: Rule = Rule::error(
     include_str!("rules/engine-listens-to-itself.md"),
 );
 
-static PORT_UNUSED: Rule = Rule::warning(
+pub(super) static PORT_UNUSED: Rule = Rule::warning(
     "published-port-unused",
     ExitCode::Lane,
     include_str!("rules/published-port-unused.md"),
@@ -34,7 +35,8 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     for listener in &wiring(facts).listeners {
         let Some(service) = facts.project.service(&listener.service) else { continue };
         let found = to_itself(facts, listener, service)
-            .or_else(|| unused(wiring(facts), listener, service));
+            .or_else(|| unused(wiring(facts), listener, service))
+            .or_else(|| doors::unused(facts, listener));
         if let Some(finding) = found {
             findings.push(about(finding, facts, listener));
         }
@@ -54,10 +56,12 @@ fn to_itself(facts: &ProjectFacts<'_>, listener: &Listener, service: &Service) -
     let client = connections.find(|connection| {
         leads_here(&connection.leads) && connection.target.port == listener.port
     });
-    let who = match (port, client) {
-        (Some(port), _) => format!("publishes port {}", port.target),
-        (None, Some(client)) => format!("is called by service `{}`", client.client),
-        (None, None) => return None,
+    let door = doors::to_its_port(facts.project, listener);
+    let who = match (port, client.map(|it| &it.client), door) {
+        (Some(port), _, _) => format!("publishes port {}", port.target),
+        (None, Some(client), _) => format!("is called by service `{client}`"),
+        (None, None, Some(door)) => format!("is behind the Service `{}`", door.name.value),
+        (None, None, None) => return None,
     };
     let engine = listener.engine.name();
     let message = format!(

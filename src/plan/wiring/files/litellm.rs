@@ -6,7 +6,7 @@ use super::{Entry, Program, paths, shown, variable};
 use crate::path::{ServicePath, clean};
 use crate::plan::engine::is_called;
 use crate::plan::wiring::Shown;
-use crate::plan::wiring::clients::{Api, Purpose, Reads};
+use crate::plan::wiring::clients::{Api, Purpose, Reads, may_be_told};
 use crate::project::compose::Foreign;
 use crate::project::{Service, Text};
 use crate::source_map::{Place, Spanned};
@@ -41,6 +41,9 @@ const FROM_ENVIRONMENT: &str = "os.environ/";
 
 /// The route that some providers do not put behind an address that has it.
 const WHOLE: &str = "chat/completions";
+
+/// The variable that has it look for models in its database.
+const IN_DATABASE: &str = "STORE_MODEL_IN_DB";
 
 /// The images in which no key is set.
 const PUBLISHED: [&str; 2] = ["berriai/litellm", "berriai/litellm-database"];
@@ -176,7 +179,8 @@ impl Model<'_> {
             return Some(shown("api_key", own));
         }
         let variables = key_variables(provider);
-        if variables.is_empty() || self.has_other_keys() {
+        let is_open = |name: &&str| may_be_told(self.service, name);
+        if variables.is_empty() || variables.iter().any(is_open) || self.has_other_keys() {
             return None;
         }
         if let Some(other) = variables.iter().find_map(|name| variable(self.service, name)) {
@@ -200,7 +204,8 @@ impl Model<'_> {
     fn has_other_keys(&self) -> bool {
         let mut texts = self.service.settings.values().map(Foreign::read);
         let has_one = |text: Foreign| ELSEWHERE.iter().any(|at| text.value(at).is_some());
-        self.service.variable("STORE_MODEL_IN_DB").is_some()
+        self.service.variable(IN_DATABASE).is_some()
+            || may_be_told(self.service, IN_DATABASE)
             || self.has("configurable_clientside_auth_params")
             || texts.any(|text| text.is_none_or(has_one))
     }
@@ -216,7 +221,9 @@ impl Model<'_> {
         let named = text.as_ref().and_then(|text| text.value.strip_prefix(FROM_ENVIRONMENT));
         let mut names = variables.iter().copied().chain(named.map(str::trim));
         // What is written and empty may be filled in where the stack is started.
-        let is_silent = !names.any(|name| service.environment.contains_key(name));
+        let is_said =
+            |name: &str| service.environment.contains_key(name) || may_be_told(service, name);
+        let is_silent = !names.any(is_said);
         let is_other_api = name.starts_with("responses/") || self.is_for("responses");
         let written = self.config.value(&key);
         let is_read = written.is_none_or(|value| value.is_null() || value.is_string());
