@@ -45,6 +45,7 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 
 use self::client::Client;
+use self::delivery::Arrival;
 pub use self::distant::DistantView;
 pub use self::layout::{CachedRepository, User};
 pub(crate) use self::leftovers::sweep_notes;
@@ -433,7 +434,7 @@ impl Hub {
         self.fetch_and_tell(listing, downloads, progress, &nobody).await
     }
 
-    /// The same; `told` is called, where blocking is allowed, as soon as a file has its final name.
+    /// The same; `told` is called, where blocking is allowed, in the step in which a file gets its final name.
     ///
     /// # Errors
     /// Those of [`Hub::fetch`].
@@ -469,13 +470,8 @@ impl Hub {
         progress: &Progress,
         told: &Told,
     ) -> Result<(), HubError> {
-        delivery::deliver(client, self.locking, listing, download, progress).await?;
-        let (told, done) = (Arc::clone(told), download.clone());
-        transfer::blocking(move || {
-            told(&done);
-            Ok(())
-        })
-        .await
+        let arrival = Arrival::of(listing, download, told);
+        delivery::deliver(client, self.locking, listing, &arrival, progress).await
     }
 
     /// Does `work` before the deadline.

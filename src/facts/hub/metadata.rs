@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::layout::CACHE_TAG;
-use super::{Download, HubError, Listing, ObjectId, store};
+use super::{Download, HubError, ObjectId, store};
 use crate::beneath::Beneath;
 use crate::file_name::hub_cache;
 
@@ -48,11 +48,11 @@ impl Noted {
     }
 }
 
-/// Notes that `download` has been done. Blocking; to be called after the file has its final name.
+/// Notes that `download` has been done, at `commit`. Blocking; to be called after the file has its final name.
 ///
 /// Nothing is noted in a cache, where names say it all, and nothing about a file that has another
 /// name than in the repository: `hf` would not look for it.
-pub(super) fn note(listing: &Listing, download: &Download, etag: &str) -> Result<(), HubError> {
+pub(super) fn note(commit: &str, download: &Download, etag: &str) -> Result<(), HubError> {
     let Some(root) = noted_in(download) else { return Ok(()) };
     let notes = root.join(hub_cache::NOTES);
     for (name, text) in [(".gitignore", "*"), CACHE_TAG] {
@@ -62,7 +62,7 @@ pub(super) fn note(listing: &Listing, download: &Download, etag: &str) -> Result
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let path = root.join(hub_cache::note(Path::new(""), &download.file.path));
-    store::write_note(&path, &format!("{}\n{etag}\n{:.6}\n", listing.commit, now.as_secs_f64()))
+    store::write_note(&path, &format!("{commit}\n{etag}\n{:.6}\n", now.as_secs_f64()))
 }
 
 /// Forgets what is noted of a file that is about to be replaced: should the run end before the new

@@ -209,6 +209,40 @@ async fn nobody_at_home_is_unreachable_and_names_the_endpoint_only() {
 }
 
 #[test]
+fn a_file_that_has_its_name_is_noted_and_told_though_nobody_waits_for_it_any_more() {
+    for size in [1000, 3_000_000] {
+        let content = content()[..size].to_vec();
+        let fake = FakeHub::builder().file(REPOSITORY, MODEL, content).start().unwrap();
+        let folder = TempDir::new().unwrap();
+        let root = Beneath::root(folder.path());
+        let (names, told) = std::sync::mpsc::channel();
+        let names = std::sync::Mutex::new(names);
+        let tell: Told = Arc::new(move |download| {
+            names.lock().unwrap().send(download.file.path.clone()).unwrap();
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let hub = Hub::connect_at(&options(&fake.url()), HASTE).unwrap();
+            let listing = hub.probe(&source(), &[], &[]).await.unwrap();
+            let downloads = [Download::plain(listing.files[0].clone(), root.join(MODEL))];
+            let progress = Progress::new(unbounded_channel().0);
+            let fetch = hub.fetch_and_tell(&listing, &downloads, &progress, &tell);
+            let mut fetch = Box::pin(fetch);
+            // As when another download fails just then.
+            std::future::poll_fn(|context| match root.join(MODEL).exists() {
+                true => std::task::Poll::Ready(()),
+                false => fetch.as_mut().poll(context).map(Result::unwrap),
+            })
+            .await;
+        });
+        // What has begun where blocking is allowed comes to its end.
+        drop((runtime, tell));
+        assert!(Noted::read(&root, MODEL).is_some(), "{size}");
+        assert_eq!(told.iter().collect::<Vec<_>>(), [MODEL], "{size}");
+    }
+}
+
+#[test]
 fn an_endpoint_that_is_no_address_makes_no_client() {
     for endpoint in ["", "huggingface.co", "file:///etc", "http://"] {
         let error = Hub::connect(&options(endpoint)).unwrap_err();

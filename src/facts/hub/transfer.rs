@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize};
 use super::assembly::{Assembly, join};
 use super::blocks::{Blocks, Wanted};
 use super::client::Client;
+use super::delivery::Arrival;
 use super::digest::Hasher;
 use super::journal::Mark;
 use super::partial::{self, Names, Opened, PartialFile};
@@ -28,18 +29,18 @@ const SMALL: u64 = 1024 * 1024;
 const REPAIRS: usize = 4;
 
 /// Brings one file: verified, under its final name. What an earlier run left of it is used, once it
-/// has been compared with its journal. Returns what `hf` knows the content by.
+/// has been compared with its journal.
 ///
 /// Dropping the future leaves the temporary file and its journal, unless there is nothing in them.
 /// At any moment only one process may bring the same file.
 pub(crate) async fn bring(
     client: &Client,
     listing: &Listing,
-    download: &Download,
+    arrival: &Arrival,
     progress: &Progress,
-) -> Result<String, HubError> {
-    let transfer = Transfer::new(client, listing, download, progress);
-    match download.file.size < SMALL {
+) -> Result<(), HubError> {
+    let transfer = Transfer::new(client, listing, arrival, progress);
+    match arrival.download.file.size < SMALL {
         true => transfer.small().await,
         false => Box::pin(transfer.large()).await,
     }
@@ -51,6 +52,7 @@ struct Transfer<'a> {
     client: &'a Client,
     listing: &'a Listing,
     download: &'a Download,
+    arrival: &'a Arrival,
     progress: &'a Progress,
     asked: Asked,
     blocks: Blocks,
@@ -76,13 +78,15 @@ impl<'a> Transfer<'a> {
     fn new(
         client: &'a Client,
         listing: &'a Listing,
-        download: &'a Download,
+        arrival: &'a Arrival,
         progress: &'a Progress,
     ) -> Self {
+        let download = &arrival.download;
         Self {
             client,
             listing,
             download,
+            arrival,
             progress,
             asked: client.asked(&listing.source).file(&download.file.path),
             blocks: Blocks::of(download.file.size),
@@ -97,31 +101,31 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    async fn small(&self) -> Result<String, HubError> {
+    async fn small(&self) -> Result<(), HubError> {
         let first = self.small_once().await;
         let Err(HubError::Corrupt { actual, .. }) = first else { return first };
         self.look_elsewhere(self.download.file.size, &actual).await;
         self.small_once().await
     }
 
-    async fn small_once(&self) -> Result<String, HubError> {
+    async fn small_once(&self) -> Result<(), HubError> {
         self.want(0..self.blocks.count());
         let content = self.collect().await?;
-        let download = self.download.clone();
-        let etag = blocking(move || partial::write_whole(&download, &content)).await?;
+        let arrival = self.arrival.clone();
+        blocking(move || {
+            let etag = partial::write_whole(&arrival.download, &content)?;
+            arrival.settle(&etag)
+        })
+        .await?;
         self.progress.verified(self.download.file.size);
-        Ok(etag)
+        Ok(())
     }
 
-    async fn large(&self) -> Result<String, HubError> {
-        let download = self.download.clone();
-        let partial = match blocking(move || PartialFile::open(&download)).await? {
-            Opened::InPlace { etag } => {
-                self.progress.resumed(self.download.file.size);
-                self.progress.verified(self.download.file.size);
-                return Ok(etag);
-            }
-            Opened::Partial(partial) => *partial,
+    async fn large(&self) -> Result<(), HubError> {
+        let Some(partial) = self.begin().await? else {
+            self.progress.resumed(self.download.file.size);
+            self.progress.verified(self.download.file.size);
+            return Ok(());
         };
         let there = partial.table.iter().enumerate().filter(|(_, mark)| mark.is_some());
         let resumed = there.map(|(block, _)| self.blocks.length(block)).sum();
@@ -141,7 +145,17 @@ impl<'a> Transfer<'a> {
         result
     }
 
-    async fn assemble_and_prove(&self, partial: PartialFile) -> Result<String, HubError> {
+    /// What is there to begin with; absent: all of it, under its final name.
+    async fn begin(&self) -> Result<Option<PartialFile>, HubError> {
+        let arrival = self.arrival.clone();
+        let open = move || match PartialFile::open(&arrival.download)? {
+            Opened::InPlace { etag } => arrival.settle(&etag).map(|()| None),
+            Opened::Partial(partial) => Ok(Some(*partial)),
+        };
+        blocking(open).await
+    }
+
+    async fn assemble_and_prove(&self, partial: PartialFile) -> Result<(), HubError> {
         let file = &self.download.file;
         let (mut partial, mut hasher) = self.assemble(partial).await?;
         let mut proof = hasher.prove(file, file.size);
@@ -153,9 +167,12 @@ impl<'a> Transfer<'a> {
             (partial, hasher) = self.assemble(partial).await?;
             proof = hasher.prove(file, file.size);
         }
-        let etag = proof?;
-        blocking(move || partial.name()).await?;
-        Ok(etag)
+        let (etag, arrival) = (proof?, self.arrival.clone());
+        blocking(move || {
+            partial.name()?;
+            arrival.settle(&etag)
+        })
+        .await
     }
 
     /// Brings the blocks that a partial file lacks, and hashes all of it.
