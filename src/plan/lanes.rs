@@ -34,7 +34,7 @@ use crate::options::Delivery;
 use crate::plan::engine::{Engine, Invocation, Part};
 use crate::plan::wiring::Wiring;
 use crate::project::mounts::{Located, Sight};
-use crate::project::{MountSource, Project};
+use crate::project::{Dialect, MountSource, Project};
 use crate::source::Source;
 use crate::source_map::{Location, Place};
 use crate::suggest;
@@ -50,6 +50,8 @@ pub use variables::{is_lane_variable, models_root};
 /// The lanes of a project, with every path and source resolved. Inert.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// The language of the project, whose words it is told in.
+    pub dialect: Dialect,
     /// In the order: declared, discovered, catalogue.
     pub lanes: Vec<Lane>,
     /// What the settings of the project say about preflight itself.

@@ -35,6 +35,7 @@ use crate::source_map::Spanned;
 use self::container::Before;
 use self::contents::Contents;
 use self::doors::Labelled;
+use self::kserve::merged::{Merged, merged};
 use self::manifest::Manifest;
 use self::mounts::Volumes;
 use self::pods::Pod;
@@ -57,8 +58,10 @@ pub(in crate::project) fn project(
     let mut labelled = Vec::new();
     let mut names: HashSet<String> = HashSet::new();
     let all = &manifests.documents;
-    let merged: Vec<Option<Node>> = all.iter().map(|it| kserve::merged::pod(it, all)).collect();
-    for (manifest, merged) in all.iter().zip(&merged) {
+    let merged: Vec<Option<Merged<'_>>> = all.iter().map(|it| merged(it, all)).collect();
+    let is_used = |manifest: &Manifest| merged.iter().flatten().any(|it| it.is_of(manifest));
+    // A runtime that a document uses runs as that says.
+    for (manifest, merged) in all.iter().zip(&merged).filter(|(it, _)| !is_used(it)) {
         let mut pods = pods::of(manifest);
         kserve::add(manifest, merged.as_ref(), &mut pods);
         for pod in &mut pods {
@@ -155,9 +158,4 @@ fn items<'n>(node: &'n Node, key: &str) -> &'n [Node] {
 /// The item of a list that has this name.
 fn named<'n>(list: &'n [Node], name: &str) -> Option<&'n Node> {
     list.iter().find(|item| item.get("name").and_then(Node::as_str) == Some(name))
-}
-
-/// A manifest of this kind and name.
-fn find<'m>(documents: &'m [Manifest], kinds: &[&str], name: &str) -> Option<&'m Manifest> {
-    documents.iter().find(|it| kinds.contains(&it.kind.as_str()) && it.name == name)
 }

@@ -13,6 +13,7 @@ use crate::cards::{Card, Cards};
 use crate::path::ServicePath;
 use crate::plan::engine::{Engine, Invocation, Named, Part};
 use crate::plan::lanes::{Artifact, Cached, Lane, Origin, Plan, Problem, ProblemKind, Traced};
+use crate::project::Dialect;
 use crate::project::mounts::{Located, Sight};
 use crate::source_map::{Place, SourceMap, Span, Spanned};
 
@@ -22,7 +23,8 @@ const ORIGIN_COLUMN: usize = 70;
 /// The plan for a person, with a line break at its end.
 pub(super) fn human(plan: &Plan, telling: Telling<'_>) -> String {
     let Telling { sources, layout, .. } = telling;
-    let printer = Printer { sources, cleaner: telling.cleaner(), color: layout.color };
+    let printer =
+        Printer { dialect: plan.dialect, sources, cleaner: telling.cleaner(), color: layout.color };
     let mut lanes: Vec<String> = plan.lanes.iter().map(|lane| printer.lane(lane)).collect();
     if !plan.settings.fetch {
         lanes.push("nothing is fetched: `fetch: never`\n".to_owned());
@@ -39,8 +41,12 @@ pub(super) fn human(plan: &Plan, telling: Telling<'_>) -> String {
 /// Why nothing is seen where a tmpfs is.
 const COVERED: &str = "a tmpfs lies over it";
 
+/// What stands before words that could not be read.
+const NOT_KNOWN: &str = "not known";
+
 #[derive(Clone, Copy)]
 struct Printer<'a> {
+    dialect: Dialect,
     sources: &'a SourceMap,
     cleaner: Cleaner<'a>,
     color: bool,
@@ -76,10 +82,16 @@ impl Printer<'_> {
         }
         for fact in lane.invocation.iter().flat_map(said) {
             let place = self.location(fact.place.span);
-            text.push_str(&row(fact.name, &self.text(&fact.value), &place));
+            let value =
+                if fact.name == NOT_KNOWN { self.dialect.told(&fact.value) } else { fact.value };
+            text.push_str(&row(fact.name, &self.text(&value), &place));
         }
         if lane.standby.is_some() {
-            text.push_str(&row("standby", "its service starts another lane", ""));
+            text.push_str(&row(
+                "standby",
+                &self.dialect.told("its service starts another lane"),
+                "",
+            ));
         }
         if let Some(url) = lane.url.as_ref().filter(|_| lane.outside && lane.skipped.is_none()) {
             let who = format!("served outside this project, at {}", url.value);
@@ -92,7 +104,8 @@ impl Printer<'_> {
         }
         for problem in &lane.problems {
             let place = self.location(problem.place.span);
-            text.push_str(&row("problem", &self.text(&explain(problem)), &place));
+            let problem = self.dialect.told(&explain(problem));
+            text.push_str(&row("problem", &self.text(&problem), &place));
         }
         text
     }
@@ -120,7 +133,11 @@ impl Printer<'_> {
         about.extend(lane.engine.map(|engine| engine.name().to_owned()));
         if !lane.services.is_empty() {
             let word = if lane.services.len() == 1 { "service" } else { "services" };
-            about.push(format!("{word} {}", self.text(&lane.services.join(", "))));
+            about.push(format!(
+                "{} {}",
+                self.dialect.told(word),
+                self.text(&lane.services.join(", "))
+            ));
         }
         about.push(self.location(lane.place.span));
         about.retain(|word| !word.is_empty());
@@ -147,9 +164,10 @@ impl Printer<'_> {
 
     fn artifact(self, artifact: &Artifact) -> String {
         let located = &artifact.located.value;
+        let inside = self.dialect.told("in service");
         let mut rows = Vec::new();
         if let Some(path) = &located.service_path {
-            rows.push(("in service", self.text(path)));
+            rows.push((inside.as_str(), self.text(path)));
         }
         if let Some(path) = &located.host_path {
             rows.push(("on host", self.text(path)));
@@ -162,7 +180,7 @@ impl Printer<'_> {
             Sight::Written => ("seen at", "the project's own files".to_owned()),
             Sight::Covered => ("seen at", format!("nowhere: {COVERED}")),
             Sight::NotMounted => {
-                ("seen at", "nowhere: no mount of the service reaches it".to_owned())
+                ("seen at", self.dialect.told("nowhere: no mount of the service reaches it"))
             }
             Sight::Hidden(reason) => {
                 ("seen at", format!("nowhere: {}", self.cleaner.joined(reason)))
@@ -173,7 +191,8 @@ impl Printer<'_> {
         for (index, (space, path)) in rows.into_iter().enumerate() {
             let name = if index == 0 { part(artifact.part) } else { "" };
             let origin = if index == 0 { origin.as_str() } else { "" };
-            text.push_str(&row(name, &format!("{space:<10} {path}"), origin));
+            let width = inside.len();
+            text.push_str(&row(name, &format!("{space:<width$} {path}"), origin));
         }
         text
     }
@@ -266,7 +285,7 @@ fn said(invocation: &Invocation) -> Vec<Said> {
         }
     }
     for unread in &invocation.unread {
-        add("not known", Some(unread.value.clone()), unread.place.clone());
+        add(NOT_KNOWN, Some(unread.value.clone()), unread.place.clone());
     }
     said
 }

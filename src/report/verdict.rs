@@ -134,7 +134,7 @@ pub(super) fn headline(report: &Report) -> String {
 pub(super) fn about(finding: &Finding, cleaner: Cleaner<'_>) -> String {
     let lanes: Vec<_> = finding.lanes().map(|lane| cleaner.line(lane)).collect();
     match (lanes.as_slice(), &finding.service) {
-        ([], Some(service)) => format!("service {}: ", cleaner.line(service)),
+        ([], Some(service)) => format!("{} {}: ", finding.service_word, cleaner.line(service)),
         ([], None) => String::new(),
         ([lane], _) => format!("lane {lane}: "),
         (lanes, _) => format!("lanes {}: ", lanes.join(", ")),

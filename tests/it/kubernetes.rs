@@ -434,20 +434,50 @@ fn a_cache_that_is_gone_with_its_pod_is_a_note_and_one_in_the_container_a_warnin
     assert!(told(other, &[]).contains("warning[cache-not-mounted]"));
 }
 
+/// A lane of a manifest.
+fn lane_of(manifest: &str, name: &str) -> Value {
+    let plan = run(&folder().join(format!("{manifest}.yaml")), &["plan", "--format", "json"]);
+    let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
+    let mut lanes = plan["lanes"].as_array().unwrap().iter();
+    lanes.find(|lane| lane["name"] == name).unwrap().clone()
+}
+
+/// A runtime is a template: where a document uses it, it is run as that says and is no lane of its own.
+#[test]
+fn a_runtime_is_a_lane_of_its_own_only_where_no_document_uses_it() {
+    let runtime = "inferenceservice/qwen/kserve_container: vLLM";
+    let text = fs_err::read_to_string(folder().join("kserve-runtime-and-service.yaml")).unwrap();
+    let annotated = text.replace("name: own}", "name: own, annotations: {preflight.lane: tuned}}");
+    for (text, expected) in [
+        (text.clone(), &[runtime][..]),
+        (text.replace("runtime: own", "runtime: other"), &["servingruntime/own", "/qwen/model"]),
+        // One of another namespace is another one.
+        (
+            text.replace("name: own}", "name: own, namespace: a}")
+                .replace("name: qwen}", "name: qwen, namespace: b}"),
+            &["servingruntime/own", "/qwen/model"],
+        ),
+        (annotated, &["tuned: vLLM, container inferenceservice/qwen"]),
+    ] {
+        let run = Sandbox::new().file("a.yaml", &text).run(&["plan", "-f", "a.yaml"]);
+        let lanes = run.stdout.matches("\n\n").count() + 1;
+        assert_eq!(lanes, expected.len(), "{}{text}", run.stdout);
+        assert!(expected.iter().all(|it| run.stdout.contains(it)), "{}{text}", run.stdout);
+    }
+}
+
 #[test]
 fn what_an_inference_service_says_goes_over_what_its_runtime_says() {
     let path = folder().join("kserve-merged.yaml");
-    let plan = run(&path, &["plan", "--format", "json"]);
-    let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
-    let mut lanes = plan["lanes"].as_array().unwrap().iter();
-    let name = "inferenceservice/coder/kserve_container";
-    let merged = lanes.find(|lane| lane["name"] == name).unwrap();
+    let merged = lane_of("kserve-merged", "inferenceservice/coder/kserve_container");
     let serving = &merged["serving"];
     let said = ["release", "served_names", "tensor_parallel", "context", "hub_cache"];
     let said: Vec<&Value> = said.iter().map(|key| &serving[*key]).collect();
     let expected = serde_json::json!(["0.12.0", ["coder"], 2, 8192, "/tmp/other/hub"]);
     assert_eq!(serde_json::json!(said), expected, "{merged}");
     assert_eq!(merged["artifacts"][0]["service_path"], "/mnt/models", "{merged}");
+    let spread = lane_of("kserve-workers", "inferenceservice/large/kserve_container");
+    assert_eq!(spread["serving"]["tensor_parallel"], 4, "{spread}");
     let two = fs_err::read_to_string(&path).unwrap().replace("nvidia.com/gpu: \"2\"", "cpu: 2");
     assert!(!told(two.clone(), &[]).contains("error["), "{}", told(two, &[]));
     let wrong = fs_err::read_to_string(&path).unwrap().replace("--max-model-len=8192", "--modl=x");
@@ -460,6 +490,8 @@ fn beside_a_model_the_containers_of_a_predictor_are_in_its_pod() {
     for (name, service, expected) in [
         ("kserve-sidecar", "logged", &["fluent-bit", "model"][..]),
         ("kserve-sidecar", "trees", &["fluent-bit"]),
+        ("kserve-workers", "large", &["kserve-container", "worker/worker-container"]),
+        ("kserve-workers", "elsewhere", &["worker/worker-container", "model"]),
         (
             "kserve-merged-sidecar",
             "qwen",

@@ -55,6 +55,7 @@ pub fn plan(
             create_root: extension.create_root,
             gpus: cards::declared(project, selection, sources)?,
         },
+        dialect: project.dialect,
         idle: BTreeSet::new(),
         wiring: wiring::of(project, engines.iter()),
     })
@@ -92,6 +93,7 @@ pub fn of_command_line(
             create_root: false,
             gpus: cards::declared(project, selection, sources)?,
         },
+        dialect: project.dialect,
         idle: BTreeSet::new(),
         wiring: Wiring::default(),
     })

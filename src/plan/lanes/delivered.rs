@@ -6,6 +6,7 @@ use super::{Artifact, Lane, Origin, Plan, Settings, Traced};
 use crate::options::Delivery;
 use crate::path::{HostPath, LocalPath};
 use crate::plan::engine::Part;
+use crate::project::Dialect;
 use crate::project::mounts::{Located, Sight};
 use crate::source_map::Place;
 
@@ -33,6 +34,7 @@ pub fn of_deliveries(deliveries: &[Delivery]) -> Plan {
     Plan {
         lanes: deliveries.iter().map(lane).collect(),
         settings: Settings { fetch: true, create_root: true, gpus: None },
+        dialect: Dialect::Compose,
         idle: BTreeSet::new(),
         wiring: Default::default(),
     }

@@ -10,6 +10,7 @@ use crate::file_name::weights::Weights;
 use crate::options::Selection;
 use crate::path::{HostPath, LocalPath};
 use crate::plan::engine::Part;
+use crate::project::Dialect;
 use crate::project::mounts::{Located, Sight};
 use crate::source_map::Place;
 
@@ -39,6 +40,7 @@ pub fn of_models(
     Ok(Plan {
         lanes: select(models.iter().map(lane).collect(), selection)?,
         settings: Settings { fetch: false, create_root: false, gpus: None },
+        dialect: Dialect::Compose,
         idle: BTreeSet::new(),
         wiring: Default::default(),
     })

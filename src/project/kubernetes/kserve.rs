@@ -5,6 +5,7 @@ pub(super) mod merged;
 
 use std::path::PathBuf;
 
+use self::merged::Merged;
 use super::manifest::Manifest;
 use super::mounts::Volumes;
 use super::pods::{self, ALONE, Member, Pod, base_name};
@@ -35,9 +36,13 @@ pub(super) struct Model {
     uri: Option<Spanned<String>>,
 }
 
-/// Adds what is known of the model of a document's Pods, and a Pod where the document has none of its
-/// own: `merged`, if its runtime is among the documents.
-pub(super) fn add<'m>(manifest: &'m Manifest, merged: Option<&'m Node>, pods: &mut Vec<Pod<'m>>) {
+/// Adds what is known of the model of a document's Pods, and Pods where the document has none of its
+/// own: those of `merged`, if its runtime is among the documents.
+pub(super) fn add<'m>(
+    manifest: &'m Manifest,
+    merged: Option<&'m Merged<'m>>,
+    pods: &mut Vec<Pod<'m>>,
+) {
     if manifest.group() != GROUP {
         return;
     }
@@ -49,20 +54,29 @@ pub(super) fn add<'m>(manifest: &'m Manifest, merged: Option<&'m Node>, pods: &m
     let is_predictor = |pod: &Pod<'_>| predictor.is_some_and(|it| std::ptr::eq(it, pod.spec));
     let without_model = pods.iter().position(is_predictor).filter(|_| model.is_some());
     let without_model = without_model.map(|at| pods.remove(at));
-    // What explains or transforms opens no model: the predictor does.
+    let workers = predictor.and_then(|it| it.get("workerSpec")).filter(|_| model.is_some());
+    let worker = merged.and_then(|it| it.worker.as_ref());
+    let is_worker = |pod: &Pod<'_>| workers.is_some_and(|it| std::ptr::eq(it, pod.spec));
+    pods.retain(|pod| worker.is_none() || !is_worker(pod));
+    for pod in pods.iter_mut().filter(|pod| is_worker(pod)) {
+        pod.name = worker_name(manifest);
+    }
+    // What explains, transforms or works for the predictor opens no model: that does.
     let beside = ["explainer", "transformer"].map(|key| spec.and_then(|spec| spec.get(key)));
-    let is_beside = |pod: &Pod<'_>| beside.iter().flatten().any(|it| std::ptr::eq(*it, pod.spec));
+    let beside: Vec<&Node> = beside.into_iter().chain([workers]).flatten().collect();
+    let is_beside = |pod: &Pod<'_>| beside.iter().any(|it| std::ptr::eq(*it, pod.spec));
     for pod in pods.iter_mut().filter(|pod| !is_beside(pod)) {
         pod.model = Some(Model { container: main(pod), uri: uri.clone() });
     }
     let spec = spec.filter(|_| pods.iter().all(is_beside));
     pods.extend(spec.and_then(|spec| served(manifest, merged, spec, uri)).or(without_model));
+    pods.extend(worker.map(|spec| worker_pod(manifest, spec)));
 }
 
 /// The Pod in which a document's model is served; absent: nothing is known of one.
 fn served<'m>(
     manifest: &'m Manifest,
-    merged: Option<&'m Node>,
+    merged: Option<&'m Merged<'m>>,
     spec: &'m Node,
     uri: Option<Spanned<String>>,
 ) -> Option<Pod<'m>> {
@@ -78,22 +92,45 @@ fn served<'m>(
         return None;
     }
     let is_brought = model.is_none_or(|model| BROUGHT.iter().any(|key| model.get(key).is_some()));
-    let mut pod = Pod {
+    let own = predictor.filter(|_| model.is_some()).unwrap_or(spec);
+    let mut pod = open_pod(manifest, base_name(manifest), merged.map_or(own, |it| &it.pod));
+    pod.alone = if merged.is_none() { model.or(Some(spec)) } else { None };
+    for (key, value) in merged.iter().flat_map(|it| it.annotations()) {
+        if !pod.annotations.iter().any(|(known, _)| *known == key) {
+            pod.annotations.push((key, value));
+        }
+    }
+    let container = if merged.is_some() { main(&pod) } else { pod.alone.map(|_| ALONE.to_owned()) };
+    pod.model = is_brought.then_some(Model { container, uri });
+    Some(pod)
+}
+
+/// The Pod of the workers: the model is brought for them as well (`reconcileWorker`), and who serves opens it.
+fn worker_pod<'m>(manifest: &'m Manifest, spec: &'m Node) -> Pod<'m> {
+    let mut pod = open_pod(manifest, worker_name(manifest), spec);
+    pod.model = Some(Model { container: None, uri: None });
+    pod
+}
+
+fn worker_name(manifest: &Manifest) -> String {
+    format!("{}/worker", base_name(manifest))
+}
+
+/// A Pod that a controller makes of a document.
+fn open_pod<'m>(manifest: &'m Manifest, name: String, spec: &'m Node) -> Pod<'m> {
+    Pod {
         group: manifest.group(),
-        name: base_name(manifest),
+        name,
         namespace: &manifest.namespace,
-        spec: merged.or(predictor.filter(|_| model.is_some())).unwrap_or(spec),
+        spec,
         labels: None,
         annotations: pods::annotations(None, manifest),
         claims: &[],
         is_open: true,
         is_patch: false,
         model: None,
-        alone: if merged.is_none() { model.or(Some(spec)) } else { None },
-    };
-    let container = if merged.is_some() { main(&pod) } else { pod.alone.map(|_| ALONE.to_owned()) };
-    pod.model = is_brought.then_some(Model { container, uri });
-    Some(pod)
+        alone: None,
+    }
 }
 
 /// The format of a model, which KServe finds the runtime by.

@@ -23,7 +23,7 @@ pub(super) fn human(wiring: &Wiring, printer: Printer<'_>) -> Option<String> {
 }
 
 fn line(wiring: &Wiring, connection: &Connection, printer: Printer<'_>) -> String {
-    let to = end(wiring, connection);
+    let to = printer.dialect.told(&end(wiring, connection));
     let value = printer.text(&format!("{} -> {to}", connection.target.text));
     let place = printer.location(connection.place.span);
     let by = printer.text(&connection.variable.as_deref().unwrap_or("its command"));

@@ -74,6 +74,7 @@ fn rich() -> (Plan, SourceMap) {
         Plan {
             lanes: vec![coder, reader, chat],
             settings,
+            dialect: Default::default(),
             idle: Default::default(),
             wiring: Default::default(),
         },
@@ -99,6 +100,7 @@ fn a_plan_without_lanes_says_how_to_declare_one() {
     let plan = Plan {
         lanes: vec![],
         settings: Settings { fetch: true, create_root: false, gpus: None },
+        dialect: Default::default(),
         idle: Default::default(),
         wiring: Default::default(),
     };
@@ -129,6 +131,7 @@ fn an_artifact_without_a_service_has_its_local_path_alone() {
     let plan = Plan {
         lanes: vec![lane],
         settings: Settings { fetch: true, create_root: false, gpus: None },
+        dialect: Default::default(),
         idle: Default::default(),
         wiring: Default::default(),
     };

@@ -27,6 +27,7 @@ impl Stack {
             plan: Plan {
                 lanes: Vec::new(),
                 settings: Settings { fetch: true, create_root: false, gpus: None },
+                dialect: Default::default(),
                 idle: Default::default(),
                 wiring: Default::default(),
             },

@@ -182,6 +182,7 @@ fn a_variable_of_the_service_that_compose_expands_to_nothing_is_a_warning() {
             &Plan {
                 lanes: Vec::new(),
                 settings,
+                dialect: Default::default(),
                 idle: Default::default(),
                 wiring: Default::default(),
             },

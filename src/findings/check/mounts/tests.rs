@@ -240,6 +240,7 @@ fn wired(role: Role, theirs: Mount, ours: Mount) -> Vec<(&'static str, Severity)
         plan: &Plan {
             lanes: vec![reader.clone(), reader],
             settings,
+            dialect: Default::default(),
             idle: Default::default(),
             wiring: Default::default(),
         },

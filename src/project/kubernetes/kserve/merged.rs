@@ -5,7 +5,7 @@
 //! (pkg/controller/v1beta1/inferenceservice/components/predictor.go, `buildPodSpec`).
 
 use super::super::manifest::Manifest;
-use super::super::{at, find, items, named, text};
+use super::super::{at, items, named, text};
 use super::GROUP;
 use crate::project::compose::tree::{Entry, Kind, Mapping, Node};
 
@@ -32,41 +32,129 @@ const OF_MODEL: [&str; 8] = [
 ];
 
 /// Keys of `predictor` that are not its Pod's.
-const OF_PREDICTOR: [&str; 4] = ["model", "containers", "workerSpec", "volumes"];
+const OF_PREDICTOR: [&str; 6] =
+    ["model", "containers", "workerSpec", "volumes", "pipelineParallelSize", "tensorParallelSize"];
 
-/// The Pod of a document, where it has a runtime of its own among `all`.
-pub(in crate::project::kubernetes) fn pod(manifest: &Manifest, all: &[Manifest]) -> Option<Node> {
+/// The container of the Pods that work beside the one that serves.
+const WORKER: &str = "worker-container";
+
+/// What becomes of a document and the runtime that it names.
+pub(in crate::project::kubernetes) struct Merged<'m> {
+    /// The runtime: what is written there is run as it is said here, and nowhere else.
+    runtime: &'m Manifest,
+    /// The Pod that serves.
+    pub(super) pod: Node,
+    /// The Pod of the workers, where a document asks for some.
+    pub(super) worker: Option<Node>,
+}
+
+impl<'m> Merged<'m> {
+    /// Whether this document is the runtime.
+    pub(in crate::project::kubernetes) fn is_of(&self, manifest: &Manifest) -> bool {
+        std::ptr::eq(self.runtime, manifest)
+    }
+
+    /// The annotations in the runtime, for where the service has no such: those of its Pods come first.
+    pub(super) fn annotations(&self) -> impl Iterator<Item = (&'m str, &'m Node)> {
+        let of = ["spec", "metadata"].map(|key| at(&self.runtime.root, &[key, "annotations"]));
+        let entries = of.into_iter().flatten().filter_map(Node::as_mapping).flatten();
+        entries.map(|(key, entry)| (key.as_str(), &entry.value))
+    }
+}
+
+/// The Pods of a document, where it has a runtime of its own among `all`.
+pub(in crate::project::kubernetes) fn merged<'m>(
+    manifest: &Manifest,
+    all: &'m [Manifest],
+) -> Option<Merged<'m>> {
     if manifest.group() != GROUP || manifest.kind != "InferenceService" {
         return None;
     }
     let predictor = at(&manifest.root, &["spec", "predictor"])?;
     let model = predictor.get("model")?;
-    let name = text(model, "runtime")?.value;
-    let runtime = ["ServingRuntime", "ClusterServingRuntime"]
-        .into_iter()
-        .find_map(|kind| find(all, &[kind], &name).filter(|it| it.group() == GROUP))?;
-    let runtime = runtime.root.get("spec")?;
-    let mut container = named(items(runtime, "containers"), CONTAINER)?.clone();
+    let runtime = runtime(manifest, &text(model, "runtime")?.value, all)?;
+    let spec = runtime.root.get("spec")?;
+    let mut container = named(items(spec, "containers"), CONTAINER)?.clone();
     lay_over(&mut container, model, &OF_MODEL);
     if let Some(version) = text(model, "runtimeVersion") {
         retag(&mut container, &version.value);
     }
     fill_in(&mut container, manifest);
+    let mut containers = others(spec, predictor);
+    named_mut(&mut containers, TRANSFORMER).into_iter().for_each(|it| fill_in(it, manifest));
+    let workers = spec.get("workerSpec").zip(predictor.get("workerSpec"));
+    if let Some((known, own)) = workers {
+        spread(&mut container, known, own);
+    }
+    containers.insert(0, container);
+    Some(Merged {
+        runtime,
+        pod: pod(spec, predictor, containers),
+        worker: workers.and_then(|(known, own)| worker(known, own)),
+    })
+}
+
+/// The runtime of this name: one of the same namespace comes before one of the cluster
+/// (`GetServingRuntime`).
+fn runtime<'m>(manifest: &Manifest, name: &str, all: &'m [Manifest]) -> Option<&'m Manifest> {
+    let is_near = |it: &Manifest| {
+        [&it.namespace, &manifest.namespace].iter().any(|namespace| namespace.is_empty())
+            || it.namespace == manifest.namespace
+    };
+    let own =
+        |kind: &str, it: &&Manifest| it.kind == kind && it.name == name && it.group() == GROUP;
+    let near = all.iter().find(|it| own("ServingRuntime", it) && is_near(it));
+    near.or_else(|| all.iter().find(|it| own("ClusterServingRuntime", it)))
+}
+
+/// The service's Pod over the runtime's, with these containers.
+fn pod(runtime: &Node, own: &Node, containers: Vec<Node>) -> Node {
     let mut spec = Mapping::default();
-    for (key, entry) in predictor.as_mapping().into_iter().flatten() {
+    for (key, entry) in own.as_mapping().into_iter().flatten() {
         if !OF_PREDICTOR.contains(&key.as_str()) {
             spec.insert(key.clone(), entry.clone());
         }
     }
-    let volumes = merged_list(items(runtime, "volumes"), items(predictor, "volumes"), "name");
-    let place = &predictor.place;
+    let volumes = merged_list(items(runtime, "volumes"), items(own, "volumes"), "name");
+    let place = &own.place;
     let list = |items: Vec<Node>| Entry::implied(Node::new(Kind::Sequence(items), place.clone()));
     spec.insert("volumes".to_owned(), list(volumes));
-    let mut containers = others(runtime, predictor);
-    named_mut(&mut containers, TRANSFORMER).into_iter().for_each(|it| fill_in(it, manifest));
-    containers.insert(0, container);
     spec.insert("containers".to_owned(), list(containers));
-    Some(Node::new(Kind::Mapping(spec), place.clone()))
+    Node::new(Kind::Mapping(spec), place.clone())
+}
+
+/// The Pod of the workers: the first container of the service's over that of the runtime's
+/// (pkg/controller/v1beta1/inferenceservice/components/predictor.go, `multiNodeProcess`).
+fn worker(runtime: &Node, own: &Node) -> Option<Node> {
+    let mut container = named(items(runtime, "containers"), WORKER)?.clone();
+    if let Some(over) = items(own, "containers").first() {
+        lay_over(&mut container, over, &[]);
+    }
+    spread(&mut container, runtime, own);
+    Some(pod(runtime, own, vec![container]))
+}
+
+/// What KServe tells the containers of an engine that runs in several Pods: the sizes of the service, else
+/// of the runtime, else 1; and in how many it runs, which depends on more than is written here.
+fn spread(container: &mut Node, runtime: &Node, own: &Node) {
+    let place = own.place.clone();
+    let size = |key: &str| text(own, key).or_else(|| text(runtime, key));
+    let said = [
+        ("PIPELINE_PARALLEL_SIZE", size("pipelineParallelSize")),
+        ("TENSOR_PARALLEL_SIZE", size("tensorParallelSize")),
+    ];
+    let variable = |name: &str, (key, value): (&'static str, Node)| {
+        Node::mapping([("name", Node::string(name, &place)), (key, value)], &place)
+    };
+    let known = said.map(|(name, size)| {
+        let (size, place) = size.map_or(("1".to_owned(), &place), |it| (it.value, &place));
+        variable(name, ("value", Node::string(size, place)))
+    });
+    let counted = ["RAY_NODE_COUNT", "REQUEST_GPU_COUNT"]
+        .map(|name| variable(name, ("valueFrom", Node::mapping([], &place))));
+    let variables: Vec<Node> = known.into_iter().chain(counted).collect();
+    let merged = merged_list(items(container, "env"), &variables, "name");
+    container.insert("env", Node::new(Kind::Sequence(merged), place));
 }
 
 /// The containers beside the one that serves.
