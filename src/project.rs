@@ -13,6 +13,7 @@ mod kubernetes;
 pub mod load;
 mod memory_limit;
 pub mod mounts;
+mod not_text;
 mod order;
 pub mod own_container;
 pub mod probes;
@@ -34,6 +35,7 @@ pub use self::dialect::{Dialect, Words};
 pub use self::hardware::{DeviceRequest, Hardware};
 pub use self::health_timing::HealthTiming;
 pub use self::memory_limit::MemoryLimit;
+pub use self::not_text::NotText;
 pub use self::probes::Probes;
 pub use self::shared_memory::SharedMemory;
 
@@ -82,6 +84,8 @@ pub struct Project {
     pub secrets: Vec<String>,
     /// Everything that Compose would warn about, and unknown keys.
     pub warnings: Vec<Warning>,
+    /// What is no text where one has to be; none where that is taken.
+    pub not_texts: Vec<NotText>,
     /// The canonical document that `preflight config` prints; null for a project that was only
     /// seen through the API.
     pub document: Value,
@@ -391,6 +395,7 @@ impl Project {
             variables: IndexMap::new(),
             secrets: Vec::new(),
             warnings: Vec::new(),
+            not_texts: Vec::new(),
             document: Value::Null,
             models: Map::new(),
         }

@@ -72,6 +72,7 @@ pub static CHECKS: &[&Check] = &[
     &waiting::CHECK,
     &pods::gate::CHECK,
     &pods::shared::CHECK,
+    &pods::texts::CHECK,
     &wiring::calls::CHECK,
     &wiring::ports::CHECK,
     &wiring::listened_twice::CHECK,

@@ -53,7 +53,7 @@ pub(in crate::project) fn project(
 ) -> Result<Project, Fault> {
     let contents = Contents::of(&manifests.documents);
     let mut volumes = Volumes::default();
-    let mut services = Vec::new();
+    let (mut services, mut not_texts) = (Vec::new(), Vec::new());
     let mut document = Map::new();
     let mut labelled = Vec::new();
     let mut names: HashSet<String> = HashSet::new();
@@ -69,6 +69,9 @@ pub(in crate::project) fn project(
                 shape::check(pod)?;
             }
             pod.name = unused(&pod.name, &manifest.namespace, &mut names);
+            if manifest.is_core() && !pod.is_patch {
+                not_texts.extend(shape::not_texts(pod));
+            }
             add(pod, &contents, &mut volumes, (&mut services, &mut document));
             labelled.push(Labelled::of(pod));
         }
@@ -90,6 +93,7 @@ pub(in crate::project) fn project(
         extension_places: extension.map(resolve::places).unwrap_or_default(),
         secrets: contents.secrets(),
         warnings: std::mem::take(&mut loader.warnings),
+        not_texts,
         document: json!({
             "name": options.name.as_deref().unwrap_or(NAME),
             "services": Value::Object(document),

@@ -153,6 +153,9 @@ mod judge;
 mod kubernetes;
 /// What is shipped for Kubernetes.
 mod kubernetes_files;
+/// What has to be a text in a manifest.
+mod kubernetes_texts;
+/// Calls of containers through the Services of their manifests.
 mod kubernetes_wiring;
 mod lanes_elsewhere;
 /// Links that a user of the models folder puts where preflight writes.

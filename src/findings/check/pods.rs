@@ -5,3 +5,4 @@ pub mod gate;
 pub mod probes;
 pub mod room;
 pub mod shared;
+pub mod texts;

@@ -74,6 +74,7 @@ pub(super) fn project(
         extension: extension.map(|node| Spanned::new(plain(&node), node.place)),
         variables: about.environment.into_variables(),
         secrets: Vec::new(),
+        not_texts: Vec::new(),
         warnings: std::mem::take(&mut loader.warnings),
         document,
         models: models(root, &enabled),

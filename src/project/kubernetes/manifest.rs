@@ -249,6 +249,17 @@ impl Manifest {
         matches!(self.group(), "" | "apps" | "batch")
     }
 
+    /// Whether its kind is one of Kubernetes' own that have Pods.
+    pub(super) fn is_core(&self) -> bool {
+        let known = match self.version.as_str() {
+            "v1" => ["Pod", "PodTemplate", "ReplicationController"].as_slice(),
+            "apps/v1" => &["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"],
+            "batch/v1" => &["Job", "CronJob"],
+            _ => &[],
+        };
+        known.contains(&self.kind.as_str())
+    }
+
     /// Whether it lacks what the API requires of its kind, so that it is laid over another document as
     /// Kustomize does (kubernetes 1.34 pkg/apis/apps/validation/validation.go: `spec.selector`).
     pub(super) fn is_partial(&self) -> bool {
