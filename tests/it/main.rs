@@ -190,6 +190,8 @@ mod packages;
 mod page;
 /// Files that an engine uses together.
 mod pairs_of_files;
+/// Patterns for files, read by preflight and by the genuine library.
+mod pattern_oracle;
 /// Pods on real runtimes.
 mod pods;
 /// Who may change what a finding weighs.

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-
+use super::pattern::Pattern;
 use super::{HubError, RemoteFile, store};
 use crate::file_name::hub_cache;
 use crate::file_name::split::SplitName;
@@ -22,10 +21,12 @@ pub(crate) fn select(
     let kept = match &source.path {
         Some(path) => split_set(single(source, path, &files)?, &files),
         None => {
-            let (included, excluded) = (globs(include), globs(exclude));
+            let (included, excluded) = (read(include), read(exclude));
+            let is_any = |patterns: &[Pattern], file: &RemoteFile| {
+                patterns.iter().any(|pattern| pattern.matches(&file.path))
+            };
             let wanted = |file: &RemoteFile| {
-                (include.is_empty() || included.is_match(&file.path))
-                    && !excluded.is_match(&file.path)
+                (included.is_empty() || is_any(&included, file)) && !is_any(&excluded, file)
             };
             files.into_iter().filter(wanted).collect()
         }
@@ -38,6 +39,10 @@ pub(crate) fn select(
             name: store::printable(&name),
         }),
     }
+}
+
+fn read(patterns: &[String]) -> Vec<Pattern> {
+    patterns.iter().map(|pattern| Pattern::of(pattern)).collect()
 }
 
 /// The same, where patterns of `include` that leave nothing are an error: whoever writes them means
@@ -149,43 +154,6 @@ fn loose(path: &str) -> String {
         other => other.to_ascii_lowercase(),
     };
     path.chars().map(unify).collect()
-}
-
-/// Patterns as Python's `fnmatch` reads them, which is what `hf download --include` does
-/// (`huggingface_hub` 1.29 `utils/_paths.py filter_repo_objects`): `*` and `?` cross `/`, a pattern
-/// that ends in `/` means everything below, `{` and `\` stand for themselves.
-fn globs(patterns: &[String]) -> GlobSet {
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        let literal = globset::escape(pattern);
-        // What is no pattern, such as an unclosed `[`, stands for itself too.
-        let glob = glob(&as_globset(pattern)).or_else(|_not_a_pattern| glob(&literal));
-        if let Ok(glob) = glob {
-            set.add(glob);
-        }
-    }
-    set.build().unwrap_or_else(|_too_large| GlobSet::empty())
-}
-
-fn glob(pattern: &str) -> Result<globset::Glob, globset::Error> {
-    GlobBuilder::new(pattern).literal_separator(false).backslash_escape(false).build()
-}
-
-fn as_globset(pattern: &str) -> String {
-    let mut glob = String::with_capacity(pattern.len() + 1);
-    for character in pattern.chars() {
-        match character {
-            '{' => glob.push_str("[{]"),
-            '}' => glob.push_str("[}]"),
-            // To globset, `**` is more than two of them.
-            '*' if glob.ends_with('*') => {}
-            other => glob.push(other),
-        }
-    }
-    if glob.ends_with('/') {
-        glob.push('*');
-    }
-    glob
 }
 
 /// Whether a name is relative, below the folder on every system, and neither `hf` nor preflight
