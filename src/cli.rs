@@ -10,6 +10,7 @@ pub mod provider;
 mod target;
 mod terminal;
 mod variables;
+mod words;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -222,7 +223,8 @@ impl Cli {
     /// Parses the process's command line; prints help and ends the process where clap does.
     #[must_use]
     pub fn from_command_line() -> Self {
-        Self::parsed(words()).unwrap_or_else(|error| error.exit())
+        let words = words::as_meant(std::env::args_os().collect(), Self::command);
+        Self::parsed(words).unwrap_or_else(|error| error.exit())
     }
 
     /// Parses the words of a command line, the name of the program before them.
@@ -337,16 +339,6 @@ impl Cli {
         let files = FileOptions { update, dry_run, check_lock, ..options.files.clone() };
         Ok(Request::Run(Box::new(Options { config, init, files, ..options })))
     }
-}
-
-/// The words of this process. What is given a source and no subcommand is to fetch it: KServe's images
-/// are started so (kserve 0.20 pkg/utils/storage.go, `CreateInitContainerWithConfig`).
-fn words() -> Vec<OsString> {
-    let mut words: Vec<OsString> = std::env::args_os().collect();
-    if words.get(1).is_some_and(|first| deliveries::is_source(Path::new(first))) {
-        words.insert(1, "fetch".into());
-    }
-    words
 }
 
 /// The signals that stay ignored, a bit for each (proc_pid_status(5)): those that this process was started

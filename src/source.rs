@@ -19,7 +19,7 @@ pub struct Source {
     pub owner: String,
     /// `repo`.
     pub repo: String,
-    /// Branch, tag or commit; absent: `main`.
+    /// Branch, tag or commit, which has small letters; absent: `main`.
     pub revision: Option<String>,
     /// One file of the repository; absent: all of it.
     pub path: Option<String>,
@@ -51,9 +51,7 @@ impl Source {
     /// Whether the revision is a commit, so that it always means the same bytes.
     #[must_use]
     pub fn is_pinned(&self) -> bool {
-        self.revision.as_deref().is_some_and(|revision| {
-            revision.len() == 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
-        })
+        self.revision.as_deref().is_some_and(is_commit)
     }
 }
 
@@ -74,7 +72,11 @@ impl FromStr for Source {
                 "owner and repository are letters, digits, `-`, `_` and `.`, without `--` and `..`",
             ));
         }
-        let revision = revision.map(decoded);
+        let revision = revision.map(decoded).map(|revision| match is_commit(&revision) {
+            // As git reads it, and as everybody writes it down.
+            true => revision.to_ascii_lowercase(),
+            false => revision,
+        });
         if revision.as_deref().is_some_and(|revision| !is_revision(revision)) {
             return Err(wrong("the revision is empty or has characters that no revision has"));
         }
@@ -195,6 +197,10 @@ pub(crate) fn is_repository(text: &str) -> bool {
         && !text.ends_with(".git")
 }
 
+fn is_commit(revision: &str) -> bool {
+    revision.len() == 40 && revision.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// What git takes for a name (`git check-ref-format`), and no shell for anything else.
 fn is_revision(revision: &str) -> bool {
     let part = |part: &str| {
@@ -247,6 +253,11 @@ mod tests {
             ("hf://a/b@refs%2Fpr%2F3/x", "hf://a/b@refs/pr/3/x"),
             ("hf://a/b@feature%2fx", "hf://a/b@feature%2Fx"),
             ("hf://a/b@v1%2E0", "hf://a/b@v1.0"),
+            (
+                "hf://a/b@0123456789ABCDEF0123456789abcdef01234567/x",
+                "hf://a/b@0123456789abcdef0123456789abcdef01234567/x",
+            ),
+            ("hf://a/b@ABCDEF", "hf://a/b@ABCDEF"),
         ] {
             let source = text.parse::<Source>().unwrap();
             assert_eq!(source, expected.parse().unwrap(), "{text}");
