@@ -153,6 +153,11 @@ pub struct SourceFacts {
     /// What the hub has otherwise than `preflight.lock` at the pinned commit; empty as well where
     /// the hub was not asked.
     pub lock_differences: Vec<LockDifference>,
+    /// The commit that its revision leads to now, where the files are of another one; absent: that is not
+    /// so, or nobody was asked.
+    pub newer: Option<String>,
+    /// Two deliveries of which one has a file where the other is brought to, if this is one of them.
+    pub collision: Option<Collision>,
     /// Files that are not brought, because the lane's engine does not load them.
     pub left_out: Vec<RemoteFile>,
     /// What its sources have of models that are not here; empty as well where they were not asked.
@@ -169,6 +174,17 @@ pub struct SourceFacts {
     pub fetch: Option<Result<(), HubError>>,
     /// What this run brought, as this process sees it; verified and under its final name.
     pub fetched: Vec<PathBuf>,
+}
+
+/// A delivery into the folder of another, which has a file of its own there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collision {
+    /// SRC of the one that has the file, as typed.
+    pub outer: String,
+    /// The file, in its repository.
+    pub file: String,
+    /// SRC and DEST of the one that is brought there, as typed.
+    pub inner: (String, String),
 }
 
 /// A model that is not here, by its headers and its configuration.

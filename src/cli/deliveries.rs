@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
 use super::environment::Environment;
+use crate::file_name::hub_cache;
 use crate::options::{Delivery, OptionsError, SCHEME, source_of};
 use crate::path::clean;
 use crate::source::Source;
@@ -152,26 +153,35 @@ fn settled(folder: &Path, typed: &str) -> Result<(PathBuf, PathBuf), OptionsErro
     Ok((whole, ground))
 }
 
-/// Whether two sources keep out of each other's way.
+/// Whether two sources keep out of each other's way, as far as can be told before the hub is asked. One may
+/// go into the folder of the other, which keeps its notes there.
 fn apart(one: &Delivery, other: &Delivery) -> Result<(), OptionsError> {
-    let is_within = |inner: &Delivery, outer: &Delivery| {
-        outer.source.path.is_none() && inner.to.starts_with(&outer.to)
-    };
-    let (first, second) = (&one.typed, &other.typed);
     let what = if one.to == other.to {
-        format!("`{}` and `{}` both go to `{}`", first.0, second.0, other.to.display())
-    } else if is_within(one, other) || is_within(other, one) {
-        let (inner, outer) = if is_within(one, other) { (one, other) } else { (other, one) };
-        format!(
-            "`{}` is inside `{}`, the folder of `{}`",
-            inner.to.display(),
-            outer.to.display(),
-            outer.typed.0
-        )
+        let (first, second) = (&one.typed.0, &other.typed.0);
+        format!("`{first}` and `{second}` both go to `{}`", other.to.display())
     } else {
-        return Ok(());
+        match [(one, other), (other, one)]
+            .into_iter()
+            .find_map(|(inner, outer)| taken(inner, outer))
+        {
+            Some(what) => what,
+            None => return Ok(()),
+        }
     };
     Err(wrong(what, "give each source a folder of its own"))
+}
+
+/// Why a source may not go to a place below that of another.
+fn taken(inner: &Delivery, outer: &Delivery) -> Option<String> {
+    let below = inner.to.strip_prefix(&outer.to).ok()?;
+    let why = match &outer.source.path {
+        Some(_) => format!("is inside `{}`, the file that", outer.to.display()),
+        None if below.starts_with(hub_cache::NOTES) => {
+            format!("is where notes are kept about what `{}` brings:", outer.to.display())
+        }
+        None => return None,
+    };
+    Some(format!("`{}` {why} `{}`", inner.to.display(), outer.typed.0))
 }
 
 fn text(word: &Path) -> Result<&str, OptionsError> {

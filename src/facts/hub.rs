@@ -374,13 +374,31 @@ impl Hub {
         exclude: &[String],
     ) -> Result<Listing, HubError> {
         let client = self.client.as_ref().ok_or(HubError::Offline)?;
+        self.said(client, source, Self::look(client, source, include, exclude)).await
+    }
+
+    /// The commit that the revision of a source leads to.
+    ///
+    /// # Errors
+    /// Everything that has to do with access, names and the network.
+    pub async fn commit(&self, source: &Source) -> Result<String, HubError> {
+        let client = self.client.as_ref().ok_or(HubError::Offline)?;
+        self.said(client, source, listing::commit(client, source)).await
+    }
+
+    /// What the hub says about a source, if it has said all of it in time.
+    async fn said<T>(
+        &self,
+        client: &Client,
+        source: &Source,
+        asking: impl Future<Output = Result<T, HubError>>,
+    ) -> Result<T, HubError> {
         let time = client.silence.saturating_mul(PROBE_SILENCES);
         let too_slow = |_elapsed| {
             client.asked(source).unreachable(format!("it has not said all after {time:?}"))
         };
-        let looked =
-            tokio::time::timeout(time, Box::pin(Self::look(client, source, include, exclude)));
-        self.in_time(async { looked.await.map_err(too_slow)? }).await
+        let asked = tokio::time::timeout(time, Box::pin(asking));
+        self.in_time(async { asked.await.map_err(too_slow)? }).await
     }
 
     async fn look(

@@ -14,6 +14,7 @@ mod keep;
 mod listing_request;
 mod loaded;
 mod nearby;
+mod nested;
 mod pin;
 mod proof;
 mod root;

@@ -5,6 +5,7 @@
 
 pub mod cache;
 pub mod container;
+pub mod deliveries;
 pub mod engine;
 pub mod fit;
 pub mod hub;
@@ -93,6 +94,7 @@ pub static CHECKS: &[&Check] = &[
     &hub::WITHHELD,
     &hub::DISK,
     &pods::room::ALONE,
+    &deliveries::CHECK,
     &hub::PIN,
     &hub::PLANNED,
     &hub::LEFT_OUT,

@@ -1,5 +1,6 @@
 //! `preflight fetch SRC DEST [SRC DEST...]` against a local hub: what comes where, without a project.
 
+use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -352,7 +353,8 @@ fn words_that_are_no_pairs_are_refused_and_nobody_is_asked() {
         (&[WHOLE, "file/below"], "is none"),
         (&[WHOLE, "a/../b"], "leads upwards"),
         (&[WHOLE, "a", "hf://acme/tiny-GGUF", "a/"], "both go to"),
-        (&[WHOLE, "a", "hf://acme/tiny-GGUF", "a/b"], "is inside"),
+        (&[WHOLE, "a", "hf://acme/tiny-GGUF", "a/.cache/huggingface/b"], "is where notes are kept"),
+        (&["hf://acme/tiny-GGUF", "a.gguf/b", "hf://acme/tiny/x.gguf", "a.gguf"], "is inside"),
         (&[WHOLE, "a", "--lane", "x"], "`--lane` is about a project"),
         (&[WHOLE, "a", "-f", "compose.yaml"], "`--file` is about a project"),
         (&["a", "b"], "are two paths"),
@@ -372,6 +374,12 @@ fn no_subcommand_is_needed_in_front_of_a_source() {
     let sandbox = sandbox(&hub);
     check(&sandbox.run(&[WHOLE, "m"]), 0, &["ready: 1 of 1 lane"]);
     assert_whole(&sandbox, "m");
+    check(&sandbox.run(&["-q", WHOLE, "quiet"]), 0, &[]);
+    assert_whole(&sandbox, "quiet");
+    let run = sandbox.run(&["--format", "json", WHOLE, "told"]);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(report["lanes"][0]["verdict"], "ready");
+    assert_whole(&sandbox, "told");
 }
 
 #[test]
@@ -478,11 +486,166 @@ fn a_run_that_was_killed_is_continued_at_the_same_commit() {
     let then = then.commit("acme/grows").file("acme/grows", "new.txt", "2").start().unwrap();
     assert_ne!(then.commit("acme/grows"), commit);
     let sandbox = sandbox.variable("HF_ENDPOINT", then.url());
-    check(&fetch(&sandbox, &["hf://acme/grows", "m"]), 0, &["ready: 1 of 1 lane"]);
+    let run = fetch(&sandbox, &["hf://acme/grows", "m"]);
+    let moved = format!("leads to commit {} now", then.commit("acme/grows"));
+    check(&run, 0, &["ready: 1 of 1 lane", "note[newer-commit]", &moved]);
     assert_eq!(files(&sandbox, "m"), ["a.txt", "z.bin"]);
+    // All of it is there, so that nobody is asked.
+    let asked = then.requests().len();
+    let warm = fetch(&sandbox, &["hf://acme/grows", "m"]);
+    check(&warm, 0, &["ready: 1 of 1 lane"]);
+    assert!(!warm.stdout.contains("newer-commit") && then.requests().len() == asked);
     // And moves when it is told to.
-    check(&fetch(&sandbox, &["hf://acme/grows", "m", "--update"]), 0, &[]);
+    let update = fetch(&sandbox, &["hf://acme/grows", "m", "--update"]);
+    check(&update, 0, &[]);
+    assert!(!update.stdout.contains("newer-commit"), "{}", update.stdout);
     assert_eq!(files(&sandbox, "m"), ["a.txt", "new.txt", "z.bin"]);
+}
+
+#[test]
+fn a_delivery_whose_commit_is_gone_says_how_it_moves_and_moves() {
+    let first = builder().file("acme/grows", "a.txt", "1").file("acme/grows", "b.txt", "1");
+    let first = first.start().unwrap();
+    let sandbox = sandbox(&first);
+    check(&fetch(&sandbox, &["hf://acme/grows", "m"]), 0, &[]);
+    fs_err::remove_file(sandbox.path().join("m/b.txt")).unwrap();
+    // Another history, without the commit that the delivery is of.
+    let then = builder().file("acme/grows", "a.txt", "22").file("acme/grows", "c.txt", "2");
+    let then = then.start().unwrap();
+    let sandbox = sandbox.variable("HF_ENDPOINT", then.url());
+    let gone = format!("has no more the commit {}", first.commit("acme/grows"));
+    let run = fetch(&sandbox, &["hf://acme/grows", "m"]);
+    let fix = "run `preflight fetch --update hf://acme/grows m`";
+    check(&run, 17, &["error[revision-not-found]", &gone, fix]);
+    check(&fetch(&sandbox, &["--update", "hf://acme/grows", "m"]), 0, &["ready: 1 of 1 lane"]);
+    assert_eq!(fs_err::read_to_string(sandbox.path().join("m/a.txt")).unwrap(), "22");
+    assert_eq!(files(&sandbox, "m"), ["a.txt", "c.txt"]);
+    let asked = then.requests().len();
+    check(&fetch(&sandbox, &["hf://acme/grows", "m"]), 0, &[]);
+    assert_eq!(then.requests().len(), asked);
+}
+
+#[test]
+fn a_commit_may_be_written_in_capitals() {
+    let hub = alike();
+    let sandbox = sandbox(&hub);
+    let commit = hub.commit("acme/two");
+    let capitals = format!("hf://acme/two@{}", commit.to_uppercase());
+    assert!(!capitals.contains(commit));
+    check(&fetch(&sandbox, &[&capitals, "m"]), 0, &["ready: 1 of 1 lane"]);
+    let asked = hub.requests().len();
+    for source in [capitals, format!("hf://acme/two@{commit}")] {
+        check(&fetch(&sandbox, &[&source, "m"]), 0, &["ready: 1 of 1 lane"]);
+        assert_eq!(hub.requests().len(), asked, "{source} is there, so nobody is asked");
+    }
+}
+
+#[test]
+fn what_nobody_has_written_down_is_not_known_to_be_what_is_asked_for() {
+    let hub = alike();
+    let gguf = fs_err::read(repository().join(GGUF)).unwrap();
+    for source in ["hf://acme/one/x.gguf", "hf://acme/one/tokenizer.json", WHOLE] {
+        let sandbox = sandbox(&hub).file("m/x.gguf", gguf.clone()).file("m/tokenizer.json", ONE);
+        for (name, content) in folder() {
+            fs_err::write(sandbox.path().join("m").join(name), content).unwrap();
+        }
+        if source != WHOLE {
+            fs_err::write(sandbox.path().join("m/tokenizer.json"), ONE).unwrap();
+        }
+        for more in ["--offline", "--no-fetch"] {
+            let run = fetch(&sandbox, &[source, "m", more]);
+            let told = format!("nobody says what `{source}` has");
+            check(&run, 0, &["warning[file-not-proven]", &told, "ready: 1 of 1 lane"]);
+        }
+        check(&fetch(&sandbox, &[source, "m"]), 0, &["ready: 1 of 1 lane"]);
+        let known = fetch(&sandbox, &[source, "m", "--offline"]);
+        check(&known, 0, &["ready: 1 of 1 lane"]);
+        assert!(!known.stdout.contains("file-not-proven"), "{source}: {}", known.stdout);
+    }
+}
+
+/// The repository of a model, with a file in a folder of its own, and those of two adapters.
+fn with_adapters() -> FakeHub {
+    let adapter = |builder: Builder, name: &str, text: &str| {
+        let weights = fs_err::read(repository().join(GGUF)).unwrap();
+        builder.file(name, "adapter_config.json", text).file(name, "weights.gguf", weights)
+    };
+    let builder = builder().file("acme/tiny", "extra/notes.txt", "of the model");
+    let builder = adapter(builder, "acme/lora", "{\"of\": 1}");
+    adapter(builder, "acme/other", "{\"of\": 2}").start().unwrap()
+}
+
+#[test]
+fn a_source_may_go_into_the_folder_of_another_that_has_nothing_there() {
+    let hub = with_adapters();
+    let (base, lora, file) =
+        ([WHOLE, "m"], ["hf://acme/lora", "m/lora"], ["hf://acme/other/weights.gguf", "m"]);
+    for words in [[base, lora, file], [file, lora, base]] {
+        let words = words.concat();
+        let sandbox = sandbox(&hub);
+        check(&fetch(&sandbox, &words), 0, &["ready: 3 of 3 lanes"]);
+        for (name, content) in folder() {
+            assert!(
+                fs_err::read(sandbox.path().join("m").join(&name)).unwrap() == content,
+                "{name}"
+            );
+        }
+        assert_eq!(files(&sandbox, "m/lora"), ["adapter_config.json", "weights.gguf"]);
+        let asked = hub.requests().len();
+        check(&fetch(&sandbox, &words), 0, &["ready: 3 of 3 lanes"]);
+        check(&fetch(&sandbox, &[&words[..], &["--deep"]].concat()), 0, &["ready: 3 of 3 lanes"]);
+        assert_eq!(hub.requests().len(), asked, "all of it is there, so nobody is asked");
+        for (path, lane) in [
+            ("m/lora/adapter_config.json", "acme/lora"),
+            ("m/tokenizer.json", "acme/tiny"),
+            ("m/weights.gguf", "acme/other/weights.gguf"),
+        ] {
+            let path = sandbox.path().join(path);
+            let whole = fs_err::read(&path).unwrap();
+            let mut wrong = whole.clone();
+            *wrong.last_mut().unwrap() ^= 1;
+            fs_err::write(&path, wrong).unwrap();
+            let more = ["--deep", "--no-fetch", "--format", "json"];
+            let run = fetch(&sandbox, &[&words[..], &more].concat());
+            let report: Value = serde_json::from_str(&run.stdout).unwrap();
+            let findings = report["findings"].as_array().unwrap();
+            let is_wrong = |it: &&Value| it["id"] == "file-corrupt" || it["id"] == "file-changed";
+            let lanes: BTreeSet<&str> =
+                findings.iter().filter(is_wrong).map(|it| it["lane"].as_str().unwrap()).collect();
+            assert_eq!(lanes, BTreeSet::from([lane]), "{path:?}: {}", run.stdout);
+            fs_err::write(&path, whole).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_source_does_not_go_where_another_has_a_file() {
+    let hub = with_adapters();
+    for (inner, to, file) in [
+        ("hf://acme/lora", "m/extra", "extra/notes.txt"),
+        ("hf://acme/lora", "m/config.json", "config.json"),
+        ("hf://acme/lora/adapter_config.json", "m/tokenizer.json", "tokenizer.json"),
+    ] {
+        for words in [[WHOLE, "m", inner, to], [inner, to, WHOLE, "m"]] {
+            let sandbox = sandbox(&hub);
+            let bodies = bodies(&hub);
+            let run = fetch(&sandbox, &words);
+            let told =
+                format!("`{WHOLE}` has `{file}`, which belongs where `{inner}` is brought to");
+            check(&run, 2, &["error[destinations-collide]", &told, "0 of 2 lanes ready"]);
+            assert_eq!(files(&sandbox, "."), [""; 0]);
+            assert_eq!(crate::hub_stack::bodies(&hub), bodies);
+        }
+    }
+    // One of them is there already.
+    let sandbox = sandbox(&hub);
+    check(&fetch(&sandbox, &[WHOLE, "m"]), 0, &[]);
+    let run = fetch(&sandbox, &[WHOLE, "m", "hf://acme/lora", "m/extra"]);
+    check(&run, 2, &["error[destinations-collide]"]);
+    assert_eq!(files(&sandbox, "m/extra"), ["notes.txt"]);
+    let without = sandbox.variable("STORAGE_IGNORE_PATTERNS", "extra/*");
+    let run = fetch(&without, &[WHOLE, "n", "hf://acme/lora", "n/extra"]);
+    check(&run, 0, &["ready: 2 of 2 lanes"]);
 }
 
 #[test]
@@ -531,7 +694,20 @@ fn a_lock_file_that_is_asked_for_is_written_once_and_held_to_then() {
     check(&deep, 11, &["error[file-corrupt]", "b.txt"]);
     fs_err::remove_file(sandbox.path().join("m/b.txt")).unwrap();
     check(&fetch(&sandbox, &words), 0, &[]);
-    assert_eq!(fs_err::read_to_string(lock).unwrap(), text, "it is written once");
+    assert_eq!(fs_err::read_to_string(&lock).unwrap(), text, "it is written once");
+
+    // It is all that is left, and the branch has moved on.
+    let pinned = builder().file("acme/moved", "a.txt", "old").file("acme/moved", "b.txt", "new");
+    let then = pinned.commit("acme/moved").file("acme/moved", "b.txt", "newer").start().unwrap();
+    let sandbox = sandbox.variable("HF_ENDPOINT", then.url());
+    for name in ["m/a.txt", "m/b.txt"] {
+        fs_err::remove_file(sandbox.path().join(name)).unwrap();
+    }
+    fs_err::remove_dir_all(sandbox.path().join("m/.cache")).unwrap();
+    let run = fetch(&sandbox, &[&words[..], &["--update"]].concat());
+    check(&run, 0, &["note[lock-holds-back-update]", "ready: 2 of 2 lanes"]);
+    assert_eq!(fs_err::read_to_string(sandbox.path().join("m/b.txt")).unwrap(), "new");
+    assert_eq!(fs_err::read_to_string(lock).unwrap(), text);
 }
 
 #[test]

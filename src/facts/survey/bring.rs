@@ -14,6 +14,7 @@ use super::disk;
 use super::judge::Judge;
 use super::listing_request::{self, ListingRequest};
 use super::loaded;
+use super::nested;
 use super::supply::Supply;
 use super::target::{CacheTarget, Scrutiny, Slot, Target};
 use super::way::Views;
@@ -60,6 +61,7 @@ pub(super) async fn bring(
     }
     let hub = Hub::connect(&options.hub);
     let mut lanes = probe(lanes, requests, &hub, &options.files, progress).await;
+    nested::look(&mut lanes);
     disk::budget(&mut lanes);
     if options.files.dry_run {
         for lane in lanes {
@@ -237,20 +239,34 @@ async fn probe<'f>(
             asked.push(request.clone());
         }
     }
-    let answers = join_all(asked.iter().map(|request| request.ask(hub))).await;
+    let answers = join_all(asked.iter().map(|request| answer(request, hub))).await;
     let answers: Vec<_> = asked.into_iter().zip(answers).collect();
     let probed = lanes.into_iter().zip(of_lanes).map(|(facts, requests)| async {
         let progress = progress.for_lane(&facts.lane.name);
         let mut supplies = Vec::new();
         for (slot, request) in requests {
             let answer = answers.iter().find(|(asked, _)| *asked == request);
-            let Some((_, answer)) = answer else { continue };
+            let Some((_, (answer, newer))) = answer else { continue };
+            facts.source.newer = facts.source.newer.take().or_else(|| newer.clone());
             let supply = supply(facts, slot, answer.clone(), files, &progress).await;
             supplies.extend(supply);
         }
         LaneDownloads { facts, supplies }
     });
     join_all(probed).await
+}
+
+/// The answer to a request, and the commit that its source leads to now, if that is another.
+async fn answer(
+    request: &ListingRequest,
+    hub: &Result<Hub, HubError>,
+) -> (Result<Listing, HubError>, Option<String>) {
+    let answer = request.ask(hub).await;
+    let newer = match (&answer, hub) {
+        (Ok(listing), Ok(hub)) => request.newer(hub, listing).await,
+        (Ok(_) | Err(_), _) => None,
+    };
+    (answer, newer)
 }
 
 /// What an answer means for a lane, which is noted; absent: nothing is brought.

@@ -2,9 +2,9 @@
 
 use super::blocking;
 use super::target::{Slot, Target};
-use crate::facts::LaneFacts;
 use crate::facts::hub::{Hub, HubError, Listing};
 use crate::facts::lockfile::Pin;
+use crate::facts::{LaneFacts, Pinning};
 use crate::source::Source;
 
 /// What a source is asked for a lane.
@@ -16,6 +16,8 @@ pub(super) struct ListingRequest {
     asked: Source,
     /// Whether that commit is pinned, so that no other will do.
     pinned: bool,
+    /// Whether it is told that the source leads to another commit now.
+    is_watched: bool,
     include: Vec<String>,
     exclude: Vec<String>,
 }
@@ -43,10 +45,12 @@ impl ListingRequest {
     /// Absent: there is nobody to ask.
     pub(super) async fn of(facts: &LaneFacts, slot: Slot, update: bool) -> Option<Self> {
         let declared = source(facts, slot)?;
+        let is_held = declared.is_pinned() || matches!(facts.source.pinning, Pinning::Pinned(_));
+        let is_watched = facts.lane.delivery.is_some() && !is_held;
         if let Some(pin) = pin(facts, slot) {
             let (asked, pinned) = (pin.pinned_source(), true);
             let (include, exclude) = (Vec::new(), Vec::new());
-            return Some(Self { declared, asked, pinned, include, exclude });
+            return Some(Self { declared, asked, pinned, is_watched, include, exclude });
         }
         let mut asked = declared.clone();
         if !update && !declared.is_pinned() {
@@ -56,7 +60,7 @@ impl ListingRequest {
         let is_model = slot == Slot::of_model(facts);
         let patterns = |patterns: &[String]| if is_model { patterns.to_vec() } else { Vec::new() };
         let (include, exclude) = (patterns(&facts.lane.include), patterns(&facts.lane.exclude));
-        Some(Self { declared, asked, pinned: false, include, exclude })
+        Some(Self { declared, asked, pinned: false, is_watched, include, exclude })
     }
 
     /// Asks for `commit` and no other, because another lane is pinned at it in the same place.
@@ -75,5 +79,15 @@ impl ListingRequest {
             listing = hub.probe(&self.declared, &self.include, &self.exclude).await;
         }
         listing.map(|listing| Listing { source: self.declared.clone(), ..listing })
+    }
+
+    /// The commit that the source leads to now, where the answer is about another one; absent: it is not, or
+    /// nobody wants to know.
+    pub(super) async fn newer(&self, hub: &Hub, answer: &Listing) -> Option<String> {
+        if !self.is_watched || self.asked == self.declared {
+            return None;
+        }
+        let newest = hub.commit(&self.declared).await.ok()?;
+        (newest != answer.commit).then_some(newest)
     }
 }

@@ -1,6 +1,7 @@
 //! What the hub's answers and the disk mean for a lane that has something to fetch.
 
 mod failure;
+mod gone;
 mod other;
 mod rules;
 #[cfg(test)]
@@ -62,7 +63,8 @@ pub static PLANNED: Check = Check { rules: &[&rules::WOULD_FETCH], run: Run::Hub
 pub static LEFT_OUT: Check = Check { rules: &[&rules::FILES_LEFT_OUT], run: Run::Hub(left_out) };
 
 fn source(facts: &LaneFacts, findings: &mut Findings) {
-    let failure = |error| withheld::told(facts, error, failure(error)).anywhere();
+    let failure =
+        |error| gone::told(facts, error, withheld::told(facts, error, failure(error))).anywhere();
     if let Some(Err(error)) = &facts.source.probe {
         findings.push(about(facts, failure(error)));
     }

@@ -7,7 +7,7 @@ use super::rule::{Check, Run};
 use crate::exit_code::ExitCode;
 use crate::facts::model::FileState;
 use crate::facts::proof::{PromisedBy, Proof, ProofOutcome, Provenance};
-use crate::facts::{ArtifactFacts, LaneFacts};
+use crate::facts::{ArtifactFacts, LaneFacts, Pinning};
 use crate::findings::{Finding, Findings, Rule};
 use crate::project::mounts::Sight;
 
@@ -69,6 +69,9 @@ fn run(facts: &LaneFacts, findings: &mut Findings) {
         let fix = "run it again: what was hashed is remembered; or allow more with `--timeout`";
         findings.push(speaker.finding(&FILE_NOT_PROVEN, first, message, fix.to_owned()));
     }
+    if let Some(finding) = speaker.of_nobody() {
+        findings.push(finding);
+    }
     let unproven = of(&ProofOutcome::Unproven);
     let was_deep = facts.orders.deep;
     if let Some(first) = unproven.first().filter(|_| was_deep) {
@@ -88,6 +91,23 @@ struct Speaker<'a> {
 }
 
 impl Speaker<'_> {
+    /// A delivery that is whole for all that can be seen, and of which nobody has said what it is: no run has
+    /// written that down, and the hub was not asked.
+    fn of_nobody(&self) -> Option<Finding> {
+        let facts = self.facts;
+        let delivery = facts.lane.delivery.as_ref()?;
+        let is_unasked = facts.source.probe.is_none() && facts.source.pinning == Pinning::NoLock;
+        let artifact = facts.artifacts.first().filter(|it| is_unasked && it.model.complete())?;
+        let (source, to) = &delivery.typed;
+        let message = format!(
+            "nobody says what `{source}` has: no run of preflight has brought it to `{to}`, and the hub was \
+             not asked"
+        );
+        let fix = format!("run `{}` where the hub may be asked", facts.lane.fetch_command(""));
+        let finding = Finding::new(&FILE_NOT_PROVEN, message, fix).lane(&facts.lane.name);
+        Some(finding.at(&artifact.artifact.located.place))
+    }
+
     fn corrupt(&self, proof: &Proof, expected: &str, actual: &str) -> Finding {
         let shown = self.shown(proof);
         let message = format!(

@@ -68,6 +68,8 @@ impl StandIns {
 /// | `token TOKEN` | the only token that it knows |
 /// | `name REPOSITORY NAME` | lists an empty file of that name, however unsafe |
 /// | `file REPOSITORY NAME SIZE` | has one more file |
+/// | `text REPOSITORY NAME WORD` | has one more file, with that in it |
+/// | `commit REPOSITORY` | the texts that stand behind it came with a later commit |
 fn hub(text: &str) -> FakeHub {
     let add =
         |hub: fake_hub::Builder, line: &str| match line.split(' ').collect::<Vec<_>>().as_slice() {
@@ -77,6 +79,8 @@ fn hub(text: &str) -> FakeHub {
             ["file", repository, name, size] => {
                 hub.made(repository, name, Made::new(&[], size.parse().unwrap(), 1))
             }
+            ["text", repository, name, word] => hub.file(repository, name, *word),
+            ["commit", repository] => hub.commit(repository),
             _ => panic!("`{line}` says nothing about a hub"),
         };
     text.lines().fold(hub_stack::builder(), add).start().unwrap()

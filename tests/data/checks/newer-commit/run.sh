@@ -1,0 +1,1 @@
+preflight fetch hf://acme/texts models/texts
