@@ -194,6 +194,8 @@ mod pairs_of_files;
 mod pattern_oracle;
 /// Pods on real runtimes.
 mod pods;
+/// KServe's container in Pods on real runtimes.
+mod pods_kserve;
 /// Who may change what a finding weighs.
 mod policy;
 /// Preflight as a provider of Docker Compose.

@@ -14,10 +14,10 @@ use crate::docker_stack::{
 use crate::judge;
 
 /// The model as its Pods have it.
-const FILE: &str = "tiny-Q4_K_M.gguf";
+pub(crate) const FILE: &str = "tiny-Q4_K_M.gguf";
 
 /// The repository that it comes from, and what that is called.
-const HOSTED: (&str, &str) = ("acme/tiny-GGUF", "hf://acme/tiny-GGUF/tiny-Q4_K_M.gguf");
+pub(crate) const HOSTED: (&str, &str) = ("acme/tiny-GGUF", "hf://acme/tiny-GGUF/tiny-Q4_K_M.gguf");
 
 /// A container that has read what Kubernetes allows it to say last.
 const LONGEST_LAST_WORDS: usize = 2048;
@@ -26,17 +26,17 @@ const LONGEST_LAST_WORDS: usize = 2048;
 const PODMEN: [(&str, u8); 2] = [("PREFLIGHT_TEST_PODMAN", 4), ("PREFLIGHT_TEST_PODMAN_5", 5)];
 
 /// Manifests in a folder of their own, on one podman; what they make goes with them.
-struct Pods {
+pub(crate) struct Pods {
     podman: String,
     release: u8,
-    name: String,
-    port: u16,
+    pub(crate) name: String,
+    pub(crate) port: u16,
     folder: TempDir,
 }
 
 impl Pods {
     /// One for every podman that is there; they share no name and no port.
-    fn on_each(name: &str) -> Vec<Self> {
+    pub(crate) fn on_each(name: &str) -> Vec<Self> {
         let there = |(variable, release)| Some((judge::named(variable)?, release));
         PODMEN.into_iter().filter_map(there).map(|it| Self::on(it, name)).collect()
     }
@@ -67,11 +67,11 @@ impl Pods {
         pods
     }
 
-    fn path(&self, relative: &str) -> PathBuf {
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.folder.path().join(relative)
     }
 
-    fn write(&self, relative: &str, content: &[u8], mode: u32) {
+    pub(crate) fn write(&self, relative: &str, content: &[u8], mode: u32) {
         let path = self.path(relative);
         fs_err::write(&path, content).unwrap();
         fs_err::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -117,8 +117,20 @@ spec:
         let lines: String = manifest.lines().map(|line| format!("    {line}\n")).collect();
         let head = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {}}}\n", self.name);
         let text = format!("{head}data:\n  pod.yaml: |\n{lines}---\n{manifest}");
-        self.write("played.yaml", text.as_bytes(), 0o644);
-        self.kube(&["play"])
+        self.play_alone(&text)
+    }
+
+    /// Plays a manifest.
+    pub(crate) fn play_alone(&self, manifest: &str) -> Outcome {
+        outcome(&mut self.playing(manifest))
+    }
+
+    /// What plays a manifest.
+    pub(crate) fn playing(&self, manifest: &str) -> Command {
+        self.write("played.yaml", manifest.as_bytes(), 0o644);
+        let mut command = Command::new(&self.podman);
+        command.args(["kube", "play"]).arg(self.path("played.yaml"));
+        command
     }
 
     /// Plays it, and its engine serves.
@@ -131,11 +143,15 @@ spec:
     /// Plays it; preflight ends with `code`, has said so to Kubernetes as well, and no engine was started.
     /// What it said.
     fn play_and_be_refused(&self, manifest: &str, code: u8) -> String {
-        let play = self.play(manifest);
-        let said = self.logs("preflight");
+        self.refused(&self.play(manifest), "preflight", code)
+    }
+
+    /// What preflight said in its container, where that has kept what was played from starting.
+    pub(crate) fn refused(&self, play: &Outcome, container: &str, code: u8) -> String {
+        let said = self.logs(container);
         let ended = format!("exited with code {code}\n");
         assert!(play.code == 125 && play.stderr.ends_with(&ended), "{}\n{said}", play.stderr);
-        assert_eq!(self.inspect("preflight", ".State.ExitCode"), code.to_string(), "{said}");
+        assert_eq!(self.inspect(container, ".State.ExitCode"), code.to_string(), "{said}");
         let last_words = self.last_words();
         let verdict = format!("preflight: not ready: exit {code}");
         assert!(last_words.starts_with(&verdict), "{last_words}\n{said}");
@@ -149,46 +165,46 @@ spec:
         self.run(&[&["kube"], arguments, &[self.path("played.yaml").to_str().unwrap()]].concat())
     }
 
-    fn run(&self, arguments: &[&str]) -> Outcome {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
         outcome(Command::new(&self.podman).args(arguments))
     }
 
     /// The name of a container of the Pod.
-    fn container(&self, name: &str) -> String {
+    pub(crate) fn container(&self, name: &str) -> String {
         format!("{}-{name}", self.name)
     }
 
-    fn logs(&self, container: &str) -> String {
+    pub(crate) fn logs(&self, container: &str) -> String {
         let logs = self.run(&["logs", &self.container(container)]);
         logs.stdout + &logs.stderr
     }
 
-    fn inspect(&self, container: &str, field: &str) -> String {
+    pub(crate) fn inspect(&self, container: &str, field: &str) -> String {
         let format = format!("{{{{{field}}}}}");
         let inspect = self.run(&["inspect", "--format", &format, &self.container(container)]);
         assert_eq!(inspect.code, 0, "{}", inspect.stderr);
         inspect.stdout.trim().to_owned()
     }
 
-    fn was_never_started(&self, container: &str) {
+    pub(crate) fn was_never_started(&self, container: &str) {
         assert_eq!(self.inspect(container, ".State.Status"), "created");
         assert_eq!(self.inspect(container, ".State.StartedAt"), "0001-01-01 00:00:00 +0000 UTC");
     }
 
     /// What `kubectl describe pod` would show of preflight.
-    fn last_words(&self) -> String {
+    pub(crate) fn last_words(&self) -> String {
         fs_err::read_to_string(self.path("last-words")).unwrap()
     }
 
     /// Waits until llama-server is healthy, and has it complete a prompt.
-    fn assert_serves(&self) {
+    pub(crate) fn assert_serves(&self) {
         let address = format!("http://127.0.0.1:{}", self.port);
         assert_healthy(&address);
         assert_completes(&address);
     }
 
     /// Takes away what was played, but for volumes that are claimed.
-    fn down(&self) {
+    pub(crate) fn down(&self) {
         let down = self.kube(&["down"]);
         assert_eq!(down.code, 0, "{}", down.stderr);
     }
@@ -209,7 +225,7 @@ impl Drop for Pods {
     }
 }
 
-fn model() -> Vec<u8> {
+pub(crate) fn model() -> Vec<u8> {
     fs_err::read(Path::new(MODEL)).unwrap()
 }
 
@@ -434,89 +450,5 @@ fn exec_in_a_pod_gates_every_start_of_its_container() {
         let said = pods.logs("engine");
         assert_eq!(pods.inspect("engine", ".State.ExitCode"), "11", "{said}");
         assert!(said.contains("error[file-truncated]"), "{said}");
-    }
-}
-
-/// The Pod that KServe makes of a predictor with `hf://`, where preflight is its storage initializer
-/// (kserve 0.20 pkg/webhook/admission/pod/storage_initializer_injector.go): its names, its arguments, a
-/// quarter of its memory, a user who owns nothing.
-fn of_kserve(pods: &Pods, hub: &FakeHub) -> String {
-    let (name, folder) = (&pods.name, pods.folder.path().display());
-    format!(
-        "apiVersion: v1
-kind: Pod
-metadata:
-  name: {name}
-  annotations: {{io.podman.annotations.init.container.type: always}}
-spec:
-  hostNetwork: true
-  restartPolicy: Never
-  initContainers:
-    - name: storage-initializer
-      image: localhost/preflight:test
-      imagePullPolicy: Never
-      command: [/preflight, fetch]
-      args: [hf://{}, /mnt/models]
-      terminationMessagePolicy: FallbackToLogsOnError
-      env:
-        - {{name: HF_ENDPOINT, value: '{}'}}
-        - {{name: KUBERNETES_SERVICE_HOST, value: 10.0.0.1}}
-        - {{name: PREFLIGHT_TIMEOUT, value: 5m}}
-      resources:
-        requests: {{cpu: 100m, memory: 64Mi}}
-        limits: {{cpu: \"1\", memory: 256Mi}}
-      securityContext:
-        runAsUser: 1000
-        runAsNonRoot: true
-        readOnlyRootFilesystem: true
-        allowPrivilegeEscalation: false
-        capabilities: {{drop: [ALL]}}
-      volumeMounts:
-        - {{name: kserve-provision-location, mountPath: /mnt/models}}
-        - {{name: last-words, mountPath: /dev/termination-log}}
-  containers:
-    - name: kserve-container
-      image: ghcr.io/ggml-org/llama.cpp:server
-      imagePullPolicy: Never
-      args: [-m, /mnt/models/{FILE}, --host, 127.0.0.1, --port, \"{}\", -c, \"256\"]
-      volumeMounts:
-        - {{name: kserve-provision-location, mountPath: /mnt/models, readOnly: true}}
-  volumes:
-    - {{name: kserve-provision-location, hostPath: {{path: {folder}/models, type: Directory}}}}
-    - {{name: last-words, hostPath: {{path: {folder}/last-words, type: File}}}}
-",
-        HOSTED.0,
-        hub.url(),
-        pods.port
-    )
-}
-
-#[test]
-fn kserves_container_brings_the_model_or_keeps_its_engine_from_starting() {
-    for pods in Pods::on_each("kserve") {
-        let models = pods.path("models");
-        fs_err::remove_file(models.join(FILE)).unwrap();
-        fs_err::set_permissions(&models, std::fs::Permissions::from_mode(0o777)).unwrap();
-        let builder = || FakeHub::builder().file(HOSTED.0, FILE, model());
-        let gated = builder().require_token("hf_of_somebody_else").start().unwrap();
-        let play = pods.play(&of_kserve(&pods, &gated));
-        assert!(play.stderr.ends_with("exited with code 12\n"), "{}", play.stderr);
-        let last_words = pods.last_words();
-        assert!(last_words.starts_with("preflight: not ready: exit 12"), "{last_words}");
-        pods.was_never_started("kserve-container");
-        assert_eq!(fs_err::read_dir(&models).unwrap().count(), 0);
-        pods.down();
-
-        let hub = builder().start().unwrap();
-        pods.write("last-words", b"", 0o666);
-        pods.play_and_serve(&of_kserve(&pods, &hub));
-        assert_eq!(pods.last_words(), "preflight: ready: 1 of 1 lane\n");
-        assert!(fs_err::read(models.join(FILE)).unwrap() == model());
-        pods.down();
-
-        // Another Pod on the same volume, a moment later.
-        let asked = hub.requests().len();
-        pods.play_and_serve(&of_kserve(&pods, &hub));
-        assert_eq!(hub.requests().len(), asked);
     }
 }
