@@ -80,6 +80,7 @@ pub static CHECKS: &[&Check] = &[
     &wiring::names::CHECK,
     &wiring::health::CHECK,
     &pods::probes::PORT,
+    &pods::probe_paths::CHECK,
     &wiring::programs::CHECK,
     &wiring::order::CHECK,
     &fit::gpu_use::CHECK,

@@ -66,8 +66,8 @@ pub use self::lookalikes::{is_called, lookalike};
 pub use self::positions::{Limits, Longest, Positions, Scaling};
 pub use self::profile::{
     AdapterRules, Adapters, Architectures, Beyond, CommandLine, ContextFlag, Feature, Gguf, Http,
-    ImageHealth, Layout, Listed, LogMessage, Merging, Models, Offline, Onnx, OwnCache, Pins, Probe,
-    Reference, Releases, Serves, TensorRules, Trims, Unfit,
+    ImageHealth, Layout, Listed, LogMessage, Merging, Models, Offline, Onnx, OwnCache, Paths, Pins,
+    Probe, Reference, Releases, Serves, TensorRules, Trims, Unfit,
 };
 pub use self::quantizations::{Fit, Form, Gptq, Quantizations};
 pub use self::speculation::{DraftRules, Speculation};

@@ -33,12 +33,27 @@ pub struct Probe {
 /// What a [`Probe`] asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asks {
-    /// An answer over HTTP, or a connection, at this port of the Pod.
+    /// A connection, at this port of the Pod.
     Port(u16),
+    /// An answer over HTTP.
+    Http(Request),
     /// A program in the container, by its words.
     Program(Vec<String>),
     /// Something else, or it is not known what.
     Other,
+}
+
+/// What is asked over HTTP: an answer of 400 or more is a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The port of the Pod.
+    pub port: u16,
+    /// The path, without what stands behind a `?`.
+    pub path: String,
+    /// Whether it is asked with TLS, whatever the certificate.
+    pub tls: bool,
+    /// Whether headers are sent that are written.
+    pub has_headers: bool,
 }
 
 impl Probe {

@@ -317,6 +317,68 @@ fn what_a_client_asks_for_in_another_pod_is_told() {
     );
 }
 
+/// A probe of an engine with these words.
+fn probed(image: &str, words: &str, probe: &str) -> Vec<String> {
+    let probe = format!("livenessProbe: {{httpGet: {{{probe}}}, initialDelaySeconds: 600}}");
+    told(&[
+        ("IMAGE", image),
+        ("ARGS", words),
+        ("ENGINE_MORE", &probe),
+        ("URL", "http://x/v1"),
+        ("PORTS", "{port: 1, targetPort: 1}"),
+        ("SERVICE_MORE", ", type: ExternalName"),
+    ])
+}
+
+#[test]
+fn a_probe_that_an_engine_answers_with_an_error_is_told() {
+    let vllm = ("'vllm/vllm-openai:v0.12.0'", "--model, /m/a");
+    let keyed = (vllm.0, "--model, /m/a, --api-key, sesame");
+    let llama = ("'ghcr.io/ggml-org/llama.cpp:server-b6500'", "-m, /m/a.gguf");
+    let ollama = ("'ollama/ollama:0.12.3'", "serve");
+    let missing = |name: &str, path: &str| format!("{name} for `{path}`, which it does not have");
+    for ((image, words), probe, expected) in [
+        (vllm, "path: /healthz, port: 8000", missing("vLLM", "/healthz")),
+        (llama, "path: /readyz, port: 8080", missing("llama.cpp", "/readyz")),
+        (
+            keyed,
+            "path: /v1/models, port: 8000",
+            "vLLM for `/v1/models` without the key that it wants there".to_owned(),
+        ),
+        (
+            vllm,
+            "path: /health, port: 8000, scheme: HTTPS",
+            "vLLM with TLS, which it does not speak".to_owned(),
+        ),
+    ] {
+        let expected = format!(
+            "error[health-check-asks-nobody]: the `livenessProbe` of `deployment/llm/e` asks {expected}, so the \
+             kubelet ends it again and again"
+        );
+        assert_eq!(probed(image, words, probe), [expected], "{probe}");
+    }
+    let ssl = "--model, /m/a, --ssl-keyfile, /m/k, --ssl-certfile, /m/c";
+    for ((image, words), probe) in [
+        (vllm, "path: /health, port: 8000"),
+        (vllm, "path: '/health?x=1', port: 8000"),
+        (vllm, "path: /v1/models, port: 8000"),
+        (vllm, "path: /some/other, port: 8000"),
+        (vllm, "path: /healthz, port: 8000, host: 10.0.0.7"),
+        (keyed, "path: /health, port: 8000"),
+        (
+            keyed,
+            "path: /v1/models, port: 8000, httpHeaders: [{name: Authorization, value: Bearer sesame}]",
+        ),
+        ((vllm.0, "--model, /m/a, --middleware, a.b"), "path: /healthz, port: 8000"),
+        ((vllm.0, ssl), "path: /health, port: 8000, scheme: HTTPS"),
+        (llama, "path: /health, port: 8080"),
+        ((llama.0, "-m, /m/a.gguf, --path, /m/www"), "path: /healthz, port: 8080"),
+        (ollama, "path: /, port: 11434"),
+    ] {
+        assert_eq!(probed(image, words, probe), Vec::<String>::new(), "{words} {probe}");
+    }
+}
+
 /// LiteLLM with its configuration in a `ConfigMap`.
 fn proxy(parameters: &str, env: &str) -> String {
     format!(

@@ -9,7 +9,7 @@ use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
     Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, ImageHealth, KnownVariables, Layout,
-    Models, Offline, Onnx, Part, Pins, Probe, Releases, Serves,
+    Models, Offline, Onnx, Part, Paths, Pins, Probe, Releases, Serves,
 };
 use crate::project::Service;
 
@@ -54,6 +54,7 @@ pub(super) static PROFILE: Profile = Profile {
         openai_roots: &[],
         lacks_ollama: true,
         image_health: ImageHealth::Unknown,
+        paths: Paths::UNREAD,
         probe: Probe::Health,
         lists_models: false,
         key_variable: None,

@@ -21,8 +21,8 @@ use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
     Adapters, Beyond, CommandLine, ContextFlag, DocumentRules, Engine, Gguf, GivesOut, Http,
-    ImageHealth, KnownVariables, Layout, Models, Named, Offline, Onnx, OwnCache, Part, Pins, Probe,
-    Reference, Releases, Serves,
+    ImageHealth, KnownVariables, Layout, Models, Named, Offline, Onnx, OwnCache, Part, Paths, Pins,
+    Probe, Reference, Releases, Serves,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -77,6 +77,13 @@ pub(super) static PROFILE: Profile = Profile {
         openai_roots: &["", "/v1"],
         lacks_ollama: false,
         image_health: ImageHealth::Asks(8080),
+        // 00dd081: tools/server/server-http.cpp; b11669 was asked.
+        paths: Paths {
+            well: "/health",
+            lacks: &["/healthz", "/readyz", "/livez"],
+            keyed: None,
+            changed_by: &["--path", "LLAMA_ARG_STATIC_PATH", "AIP_MODE"],
+        },
         probe: Probe::Health,
         lists_models: true,
         key_variable: Some("LLAMA_API_KEY"),

@@ -9,7 +9,7 @@ use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
     Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, ImageHealth, Layout, Models, Named,
-    Offline, Onnx, Part, Pins, Probe, Releases, Serves, TemplateReader,
+    Offline, Onnx, Part, Paths, Pins, Probe, Releases, Serves, TemplateReader,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -53,6 +53,7 @@ pub(super) static PROFILE: Profile = Profile {
         openai_roots: &["/v1"],
         lacks_ollama: true,
         image_health: ImageHealth::Unknown,
+        paths: Paths::UNREAD,
         probe: Probe::Models,
         lists_models: true,
         key_variable: Some("API_KEY"),

@@ -13,7 +13,7 @@ use crate::plan::engine::shell::{self, Scope};
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
     Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, ImageHealth, Layout, Models, Offline,
-    Onnx, Pins, Probe, Reference, Releases, Serves, TemplateReader,
+    Onnx, Paths, Pins, Probe, Reference, Releases, Serves, TemplateReader,
 };
 use crate::project::Text;
 use crate::source_map::Place;
@@ -60,6 +60,7 @@ pub(super) static PROFILE: Profile = Profile {
         openai_roots: &["/v1"],
         lacks_ollama: false,
         image_health: ImageHealth::Unknown,
+        paths: Paths::UNREAD,
         probe: Probe::Models,
         lists_models: true,
         key_variable: None,

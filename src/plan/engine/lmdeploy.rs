@@ -9,7 +9,7 @@ use crate::plan::engine::vllm::{chat_template, known};
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
     Adapters, CommandLine, DocumentRules, Engine, Gguf, Http, ImageHealth, Layout, Models, Offline,
-    Onnx, Part, Pins, Probe, Releases, Serves, SplitRules, names,
+    Onnx, Part, Paths, Pins, Probe, Releases, Serves, SplitRules, names,
 };
 use crate::project::Service;
 
@@ -58,6 +58,7 @@ pub(super) static PROFILE: Profile = Profile {
         openai_roots: &["/v1"],
         lacks_ollama: true,
         image_health: ImageHealth::Unknown,
+        paths: Paths::UNREAD,
         probe: Probe::Health,
         lists_models: true,
         key_variable: None,

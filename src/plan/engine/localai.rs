@@ -6,7 +6,9 @@ use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::Word;
-use crate::plan::engine::{CommandLine, Engine, Http, ImageHealth, Models, Pins, Probe, Releases};
+use crate::plan::engine::{
+    CommandLine, Engine, Http, ImageHealth, Models, Paths, Pins, Probe, Releases,
+};
 
 pub(super) static PROFILE: Profile = Profile {
     engine: Engine::LocalAi,
@@ -32,6 +34,7 @@ pub(super) static PROFILE: Profile = Profile {
         openai_roots: &[],
         lacks_ollama: false,
         image_health: ImageHealth::Unknown,
+        paths: Paths::UNREAD,
         probe: Probe::Health,
         lists_models: true,
         key_variable: None,

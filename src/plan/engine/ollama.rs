@@ -6,7 +6,7 @@ use crate::plan::engine::profile::{Defaults, Profile, Start};
 use crate::plan::engine::reading::Reading;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
-    CommandLine, Engine, Http, ImageHealth, Models, ModelsDir, Pins, Probe, Releases,
+    CommandLine, Engine, Http, ImageHealth, Models, ModelsDir, Paths, Pins, Probe, Releases,
 };
 use crate::source_map::{Place, Spanned};
 
@@ -34,6 +34,13 @@ pub(super) static PROFILE: Profile = Profile {
         openai_roots: &["/v1"],
         lacks_ollama: false,
         image_health: ImageHealth::None,
+        // fb30760: server/routes.go.
+        paths: Paths {
+            well: "/",
+            lacks: &["/health", "/healthz", "/readyz", "/livez", "/ready"],
+            keyed: None,
+            changed_by: &[],
+        },
         probe: Probe::Health,
         lists_models: true,
         key_variable: None,

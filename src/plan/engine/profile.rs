@@ -381,6 +381,8 @@ pub struct Http {
     pub lacks_ollama: bool,
     /// What the official image asks to know whether it is well.
     pub image_health: ImageHealth,
+    /// What is known of the paths at which it is asked.
+    pub paths: Paths,
     /// The request that tells whether it serves.
     pub probe: Probe,
     /// Whether it has the list of its models where `OpenAI` has it.
@@ -393,6 +395,24 @@ pub struct Http {
     pub serves_as: fn(&Named) -> Vec<String>,
     /// Whether it is known to answer whatever its only model is called in a request.
     pub any_name: bool,
+}
+
+/// What is known of the paths at which an engine is asked with `GET`.
+#[derive(Debug)]
+pub struct Paths {
+    /// Where it says that it is well, to whoever asks.
+    pub well: &'static str,
+    /// Where it is known to have nothing.
+    pub lacks: &'static [&'static str],
+    /// How those begin for which it wants its key; absent: it wants none, or it is not known.
+    pub keyed: Option<&'static str>,
+    /// Words and variables with which it may answer otherwise.
+    pub changed_by: &'static [&'static str],
+}
+
+impl Paths {
+    /// Nobody has looked.
+    pub const UNREAD: Self = Self { well: "/health", lacks: &[], keyed: None, changed_by: &[] };
 }
 
 /// The `HEALTHCHECK` of an official image.

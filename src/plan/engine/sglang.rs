@@ -12,8 +12,8 @@ use crate::plan::engine::vllm::{chat_template, json, known};
 use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
     Adapters, Beyond, CommandLine, Complaint, ContextFlag, DocumentRules, Engine, Family, Gguf,
-    GpuUse, Http, ImageHealth, Layout, Limits, Listed, Longest, Models, Offline, Onnx, Part, Pins,
-    Positions, Probe, Reader, Releases, Scaling, Serves, SplitRules, Surplus, TemplateReader,
+    GpuUse, Http, ImageHealth, Layout, Limits, Listed, Longest, Models, Offline, Onnx, Part, Paths,
+    Pins, Positions, Probe, Reader, Releases, Scaling, Serves, SplitRules, Surplus, TemplateReader,
     Trims, WholePieces, config, load_format, names,
 };
 use crate::project::Service;
@@ -84,6 +84,13 @@ pub(super) static PROFILE: Profile = Profile {
         openai_roots: &["/v1"],
         lacks_ollama: false,
         image_health: ImageHealth::None,
+        // sglang 0.3.6 to 0.5.23: srt/server.py, srt/entrypoints/http_server.py.
+        paths: Paths {
+            well: "/health",
+            lacks: &["/healthz", "/readyz", "/livez"],
+            keyed: None,
+            changed_by: &[],
+        },
         probe: Probe::Health,
         lists_models: true,
         key_variable: None,

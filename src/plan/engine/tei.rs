@@ -10,8 +10,8 @@ use crate::plan::engine::release_table::ReleaseTable;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
     Adapters, Batch, CommandLine, Complaint, DenseSteps, DocumentRules, Engine, Gguf, GpuUse,
-    Guess, Http, ImageHealth, KnownVariables, Layout, Limits, Mode, Models, Offline, Onnx, Pins,
-    Pooling, Positions, Probe, Reader, Refusal, Releases, Serves, hugging_face,
+    Guess, Http, ImageHealth, KnownVariables, Layout, Limits, Mode, Models, Offline, Onnx, Paths,
+    Pins, Pooling, Positions, Probe, Reader, Refusal, Releases, Serves, hugging_face,
 };
 
 pub(super) static PROFILE: Profile = Profile {
@@ -62,6 +62,13 @@ pub(super) static PROFILE: Profile = Profile {
         openai_roots: &["", "/v1"],
         lacks_ollama: true,
         image_health: ImageHealth::None,
+        // 0d124dc: router/src/http/server.rs.
+        paths: Paths {
+            well: "/health",
+            lacks: &["/healthz", "/readyz", "/livez"],
+            keyed: None,
+            changed_by: &["AIP_HEALTH_ROUTE"],
+        },
         probe: Probe::Health,
         lists_models: false,
         key_variable: Some("API_KEY"),

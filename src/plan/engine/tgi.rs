@@ -15,7 +15,7 @@ use crate::plan::engine::transformers::Library;
 use crate::plan::engine::words::Word;
 use crate::plan::engine::{
     Adapters, CommandLine, DocumentRules, Engine, Family, Gguf, Http, ImageHealth, KnownVariables,
-    Layout, Merging, Models, Offline, Onnx, Part, Pins, Probe, Reader, Releases, Serves,
+    Layout, Merging, Models, Offline, Onnx, Part, Paths, Pins, Probe, Reader, Releases, Serves,
     SplitRules, Surplus, TemplateReader, WholePieces, hugging_face,
 };
 
@@ -69,6 +69,13 @@ pub(super) static PROFILE: Profile = Profile {
         openai_roots: &["/v1"],
         lacks_ollama: true,
         image_health: ImageHealth::None,
+        // db931fc: router/src/server.rs.
+        paths: Paths {
+            well: "/health",
+            lacks: &["/healthz", "/readyz", "/livez"],
+            keyed: None,
+            changed_by: &["AIP_HEALTH_ROUTE"],
+        },
         probe: Probe::Health,
         lists_models: true,
         key_variable: Some("API_KEY"),

@@ -31,8 +31,8 @@ use crate::plan::engine::words::{Word, python_module};
 use crate::plan::engine::{
     Adapters, Architectures, Beyond, CommandLine, Complaint, ContextFlag, DocumentRules,
     DraftRules, Engine, Gguf, Http, ImageHealth, KnownVariables, Layout, Listed, Models, Offline,
-    Onnx, Part, Pins, Probe, Reader, Releases, Serves, Speculation, TemplateReader, Templates,
-    TensorRules, Trims, config, load_format, names,
+    Onnx, Part, Paths, Pins, Probe, Reader, Releases, Serves, Speculation, TemplateReader,
+    Templates, TensorRules, Trims, config, load_format, names,
 };
 use crate::project::Service;
 use crate::source_map::Spanned;
@@ -111,6 +111,14 @@ pub(super) static PROFILE: Profile = Profile {
         openai_roots: &["/v1"],
         lacks_ollama: true,
         image_health: ImageHealth::None,
+        // vllm 0.6.6 to 0.33.0: entrypoints (`/readyz` is the supervisor's of several), and what
+        // `AuthenticationMiddleware` guards.
+        paths: Paths {
+            well: "/health",
+            lacks: &["/healthz", "/livez"],
+            keyed: Some("/v1"),
+            changed_by: &["--middleware"],
+        },
         probe: Probe::Completion,
         lists_models: true,
         key_variable: Some("VLLM_API_KEY"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{items, text};
 use crate::project::compose::tree::Node;
-use crate::project::probes::{Asks, Probe, Probes};
+use crate::project::probes::{Asks, Probe, Probes, Request};
 
 const PERIOD: u64 = 10;
 const FAILURES: u32 = 3;
@@ -38,12 +38,25 @@ fn asks(node: &Node, container: &Node) -> Option<Asks> {
         let words = items(exec, "command").iter().filter_map(Node::printed);
         return Some(Asks::Program(words.collect()));
     }
-    if let Some(asked) = node.get("httpGet").or_else(|| node.get("tcpSocket")) {
-        let elsewhere = text(asked, "host").is_some();
-        let port = port(asked, container).filter(|_| !elsewhere);
-        return Some(port.map_or(Asks::Other, Asks::Port));
+    let own = |asked: &Node| port(asked, container).filter(|_| text(asked, "host").is_none());
+    if let Some(asked) = node.get("httpGet") {
+        let request = own(asked).map(|port| request(asked, port));
+        return Some(request.map_or(Asks::Other, Asks::Http));
+    }
+    if let Some(asked) = node.get("tcpSocket") {
+        return Some(own(asked).map_or(Asks::Other, Asks::Port));
     }
     node.get("grpc").map(|_| Asks::Other)
+}
+
+fn request(asked: &Node, port: u16) -> Request {
+    let path = text(asked, "path").map_or_else(|| "/".to_owned(), |path| path.value);
+    Request {
+        port,
+        path: path.split('?').next().unwrap_or_default().to_owned(),
+        tls: text(asked, "scheme").is_some_and(|scheme| scheme.value == "HTTPS"),
+        has_headers: !items(asked, "httpHeaders").is_empty(),
+    }
 }
 
 /// A port by its number, or by what the container calls it.

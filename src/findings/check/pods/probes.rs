@@ -83,22 +83,28 @@ fn may_listen(facts: &ProjectFacts<'_>, service: &Service, port: u16) -> bool {
 fn asked_port(probe: &Probe) -> Option<u16> {
     match &probe.asks {
         Asks::Port(port) => Some(*port),
+        Asks::Http(request) => Some(request.port),
         Asks::Program(words) => asked(&words.join(" ")),
         Asks::Other => None,
     }
 }
 
-fn nobody((name, probe): (&str, &Probe), listener: &Listener) -> Finding {
-    let asked = asked_port(probe).unwrap_or_default();
-    let end = match name {
+/// What comes of a probe that always fails.
+pub(super) fn end(name: &str) -> &'static str {
+    match name {
         "readinessProbe" => "so no request is ever sent to it",
         _ => "so the kubelet ends it again and again",
-    };
+    }
+}
+
+fn nobody((name, probe): (&str, &Probe), listener: &Listener) -> Finding {
+    let asked = asked_port(probe).unwrap_or_default();
     let message = format!(
-        "the `{name}` of `{}` asks port {asked}, and {} listens on {}, {end}",
+        "the `{name}` of `{}` asks port {asked}, and {} listens on {}, {}",
         listener.service,
         listener.engine.name(),
-        listener.port
+        listener.port,
+        end(name)
     );
     let fix = format!("ask port {} there", listener.port);
     let finding = Finding::new(&HEALTH_ASKS_NOBODY, message, fix).at(&probe.place);
@@ -135,7 +141,7 @@ fn in_time(facts: &ProjectFacts<'_>, lane: &LaneFacts) -> Option<Finding> {
 fn fails_until_served(probe: &Probe, listener: &Listener) -> bool {
     let is_its = asked_port(probe) == Some(listener.port);
     match &probe.asks {
-        Asks::Port(_) => is_its,
+        Asks::Port(_) | Asks::Http(_) => is_its,
         Asks::Program(words) => is_its && is_strict(&words.join(" ")),
         Asks::Other => false,
     }
