@@ -193,6 +193,8 @@ pub struct InPod {
     pub is_open: bool,
     /// The namespace in which it looks for bare names; absent: that is not known.
     pub looks_in: Option<String>,
+    /// The `Service`s of which it is told by variables.
+    pub told_of: Vec<Spanned<String>>,
     /// What the kubelet asks it.
     pub probes: Probes,
 }

@@ -81,6 +81,7 @@ pub static CHECKS: &[&Check] = &[
     &wiring::health::CHECK,
     &pods::probes::PORT,
     &pods::probe_paths::CHECK,
+    &pods::links::CHECK,
     &wiring::programs::CHECK,
     &wiring::order::CHECK,
     &fit::gpu_use::CHECK,

@@ -68,6 +68,7 @@ pub(in crate::project) fn project(
             if manifest.is_plain() {
                 shape::check(pod)?;
             }
+            pod.told_of = doors::told_of(pod, all);
             pod.name = unused(&pod.name, &manifest.namespace, &mut names);
             if manifest.is_core() && !pod.is_patch {
                 not_texts.extend(shape::not_texts(pod));

@@ -105,6 +105,7 @@ mod tests {
             stage: Stage::Init,
             is_open: false,
             looks_in: None,
+            told_of: Vec::new(),
             probes: Probes::default(),
         });
         service.image = Some(Spanned::nowhere(image.to_owned()));

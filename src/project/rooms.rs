@@ -68,6 +68,7 @@ mod tests {
                 stage: *stage,
                 is_open: false,
                 looks_in: None,
+                told_of: Vec::new(),
                 probes: Probes::default(),
             });
             service.mounts.push(Mount {

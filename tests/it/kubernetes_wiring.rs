@@ -379,6 +379,35 @@ fn a_probe_that_an_engine_answers_with_an_error_is_told() {
     }
 }
 
+#[test]
+fn a_service_whose_variable_vllm_takes_for_its_own_is_told() {
+    let stack = manifests(&[("URL", "http://x/v1")]).replace("{name: llm ", "{name: vllm ");
+    let is_told = |manifests: String| {
+        let arguments = ["-f", "a.yaml", "--offline", "--allow-unknown", "--color", "never"];
+        let run = Sandbox::new().file("a.yaml", manifests).run(&arguments);
+        assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+        run.stdout.contains(
+            "warning[service-sets-variable]: the kubelet tells `deployment/vllm/e` of the Service `vllm` by \
+             `VLLM_PORT=tcp://...`",
+        )
+    };
+    assert!(is_told(stack.clone()));
+    let set = "ports: [{containerPort: 8000}]\n          env: [{name: VLLM_PORT, value: '9000'}]\n          volumeMounts:";
+    for (from, to) in [
+        ("selector: {app: llm}, ports:", "selector: {app: llm}, clusterIP: None, ports:"),
+        ("      volumes:", "      enableServiceLinks: false\n      volumes:"),
+        (
+            "kind: Service\nmetadata: {name: vllm ",
+            "kind: Service\nmetadata: {name: vllm, namespace: other",
+        ),
+        ("kind: Service\nmetadata: {name: vllm ", "kind: Service\nmetadata: {name: vllm-server "),
+        ("volumeMounts:", set),
+    ] {
+        assert!(stack.contains(from), "{from}");
+        assert!(!is_told(stack.replacen(from, to, 1)), "{to}");
+    }
+}
+
 /// LiteLLM with its configuration in a `ConfigMap`.
 fn proxy(parameters: &str, env: &str) -> String {
     format!(

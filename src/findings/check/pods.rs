@@ -2,6 +2,7 @@
 //! the kubelet asks.
 
 pub mod gate;
+pub mod links;
 pub mod probe_paths;
 pub mod probes;
 pub mod room;

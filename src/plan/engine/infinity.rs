@@ -55,6 +55,7 @@ pub(super) static PROFILE: Profile = Profile {
         lacks_ollama: true,
         image_health: ImageHealth::Unknown,
         paths: Paths::UNREAD,
+        inner_port: None,
         probe: Probe::Health,
         lists_models: false,
         key_variable: None,

@@ -84,6 +84,7 @@ pub(super) static PROFILE: Profile = Profile {
             keyed: None,
             changed_by: &["--path", "LLAMA_ARG_STATIC_PATH", "AIP_MODE"],
         },
+        inner_port: None,
         probe: Probe::Health,
         lists_models: true,
         key_variable: Some("LLAMA_API_KEY"),

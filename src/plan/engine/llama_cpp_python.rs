@@ -54,6 +54,7 @@ pub(super) static PROFILE: Profile = Profile {
         lacks_ollama: true,
         image_health: ImageHealth::Unknown,
         paths: Paths::UNREAD,
+        inner_port: None,
         probe: Probe::Models,
         lists_models: true,
         key_variable: Some("API_KEY"),

@@ -35,6 +35,7 @@ pub(super) static PROFILE: Profile = Profile {
         lacks_ollama: false,
         image_health: ImageHealth::Unknown,
         paths: Paths::UNREAD,
+        inner_port: None,
         probe: Probe::Health,
         lists_models: true,
         key_variable: None,

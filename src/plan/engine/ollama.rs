@@ -41,6 +41,7 @@ pub(super) static PROFILE: Profile = Profile {
             keyed: None,
             changed_by: &[],
         },
+        inner_port: None,
         probe: Probe::Health,
         lists_models: true,
         key_variable: None,

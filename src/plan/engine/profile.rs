@@ -383,6 +383,9 @@ pub struct Http {
     pub image_health: ImageHealth,
     /// What is known of the paths at which it is asked.
     pub paths: Paths,
+    /// The variable out of which it takes the number of a port for its own processes, whenever it starts;
+    /// absent: there is none, or it is not known.
+    pub inner_port: Option<&'static str>,
     /// The request that tells whether it serves.
     pub probe: Probe,
     /// Whether it has the list of its models where `OpenAI` has it.

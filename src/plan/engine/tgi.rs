@@ -76,6 +76,7 @@ pub(super) static PROFILE: Profile = Profile {
             keyed: None,
             changed_by: &["AIP_HEALTH_ROUTE"],
         },
+        inner_port: None,
         probe: Probe::Health,
         lists_models: true,
         key_variable: Some("API_KEY"),

@@ -119,6 +119,8 @@ pub(super) static PROFILE: Profile = Profile {
             keyed: Some("/v1"),
             changed_by: &["--middleware"],
         },
+        // vllm 0.6.6 to 0.33.0: envs.py, utils/network_utils.py (`get_open_port`).
+        inner_port: Some("VLLM_PORT"),
         probe: Probe::Completion,
         lists_models: true,
         key_variable: Some("VLLM_API_KEY"),

@@ -84,6 +84,26 @@ pub(super) fn of(manifests: &[Manifest], pods: &[Labelled]) -> Vec<Door> {
     certain.filter_map(|manifest| door(manifest, pods)).collect()
 }
 
+/// The `Service`s of which the kubelet tells the containers of a Pod by variables (kubernetes 1.34
+/// pkg/kubelet/kubelet_pods.go, `getServiceEnvVarMap`): those of its namespace that have an address.
+pub(super) fn told_of(pod: &Pod<'_>, manifests: &[Manifest]) -> Vec<Spanned<String>> {
+    let links = pod.spec.get("enableServiceLinks").and_then(Node::as_bool);
+    if links == Some(false) || manifests.iter().any(changes_others) {
+        return Vec::new();
+    }
+    let is_told = |manifest: &&Manifest| {
+        is_service(manifest) && manifest.namespace == pod.namespace && has_address(manifest)
+    };
+    let names = manifests.iter().filter(is_told);
+    names.filter_map(|manifest| text(manifest.root.get("metadata")?, "name")).collect()
+}
+
+fn has_address(manifest: &Manifest) -> bool {
+    let Some(spec) = manifest.root.get("spec") else { return false };
+    let is = |key: &str, value: &str| text(spec, key).is_some_and(|it| it.value == value);
+    !is("type", "ExternalName") && !is("clusterIP", "None") && !items(spec, "ports").is_empty()
+}
+
 fn is_service(manifest: &Manifest) -> bool {
     manifest.version == "v1" && manifest.kind == "Service"
 }

@@ -126,6 +126,7 @@ fn open_pod<'m>(manifest: &'m Manifest, name: String, spec: &'m Node) -> Pod<'m>
         labels: None,
         annotations: pods::annotations(None, manifest),
         claims: &[],
+        told_of: Vec::new(),
         is_open: true,
         is_patch: false,
         model: None,

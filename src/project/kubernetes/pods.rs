@@ -39,6 +39,8 @@ pub(super) struct Pod<'m> {
     pub(super) annotations: Vec<(&'m str, &'m Node)>,
     /// `spec.volumeClaimTemplates` beside its template.
     pub(super) claims: &'m [Node],
+    /// The `Service`s of which its containers are told by variables.
+    pub(super) told_of: Vec<Spanned<String>>,
     /// Whether a controller may add to it what is not written.
     pub(super) is_open: bool,
     /// Whether it is a part of one, which is laid over the rest.
@@ -83,6 +85,7 @@ pub(super) fn of(manifest: &Manifest) -> Vec<Pod<'_>> {
             labels: owner.and_then(|owner| super::at(owner, &["metadata", "labels"])),
             annotations: annotations(owner, manifest),
             claims: claims.map(|spec| items(spec, "volumeClaimTemplates")).unwrap_or_default(),
+            told_of: Vec::new(),
             is_open: !manifest.is_plain() || is_patch,
             is_patch,
             model: None,
@@ -243,6 +246,7 @@ impl Member<'_> {
             stage: self.stage,
             is_open: pod.is_open,
             looks_in: pod.looks_in(),
+            told_of: pod.told_of.clone(),
             probes: probes::of(self.node),
         }
     }

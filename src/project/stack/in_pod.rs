@@ -87,6 +87,7 @@ mod tests {
             stage: Stage::Main,
             is_open: false,
             looks_in: None,
+            told_of: Vec::new(),
             probes,
         });
         let mount = |target: &&str| Mount {

@@ -123,7 +123,15 @@ mod tests {
         let mut stack = Stack::new(Role::Hand);
         let pod = |container: &str, stage, probes| {
             let (pod, container) = ("pod/a".to_owned(), container.to_owned());
-            Some(InPod { pod, container, stage, is_open: false, looks_in: None, probes })
+            Some(InPod {
+                pod,
+                container,
+                stage,
+                is_open: false,
+                looks_in: None,
+                told_of: Vec::new(),
+                probes,
+            })
         };
         let own = stack.service("pod/a/preflight");
         own.pod = pod("preflight", stage, probes);
