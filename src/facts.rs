@@ -24,7 +24,7 @@ use crate::facts::proof::Proof;
 use crate::facts::smoke::Smoke;
 use crate::look::{FileKind, Link, Look, Owner, Stat};
 use crate::options::{Options, Role, Task};
-use crate::path::{HostPath, LocalPath};
+use crate::path::{HostPath, LocalPath, ServicePath};
 use crate::plan::engine::Part;
 use crate::plan::lanes::{Artifact, Bringer, Cached, Lane, Plan};
 use crate::project::docker::{DockerError, Observation};
@@ -217,9 +217,21 @@ impl LaneFacts {
             ModelFacts::Seen(model) => !model.is_empty(),
             ModelFacts::Denied(_) | ModelFacts::Unknown(_) => true,
         };
+        self.brought_to(path).filter(|_| !is_there)
+    }
+
+    /// Who may still bring a repository into its cache, where that has not all of it.
+    #[must_use]
+    pub fn cache_still_brought(&self, cached: &CacheFacts) -> Option<&Bringer> {
+        let is_broken = |lack: &Lack| matches!(lack, Lack::Reference { .. });
+        let CacheState::Lacking(lacks) = &cached.state else { return None };
+        let is_lacking = !lacks.iter().any(is_broken);
+        self.brought_to(&cached.cached.folder_in_service()?).filter(|_| is_lacking)
+    }
+
+    fn brought_to(&self, path: &ServicePath) -> Option<&Bringer> {
         let is_past = |it: &Bringer| self.orders.role == Role::Init && it.is_before_preflight;
-        let mut all = self.lane.brought.iter().filter(|_| !is_there);
-        all.find(|it| it.path == *path && !is_past(it))
+        self.lane.brought.iter().find(|it| it.path == *path && !is_past(it))
     }
 
     /// A lane of which nothing was seen yet, and for which nothing may be written.

@@ -48,6 +48,9 @@ use crate::source_map::{Place, SourceId, Span, Spanned};
 /// The condition of an edge on what has to have ended well.
 pub const COMPLETED: &str = "service_completed_successfully";
 
+/// The condition of an edge on what has to be healthy.
+pub const HEALTHY: &str = "service_healthy";
+
 /// What the image of preflight is called, in whichever registry.
 const OWN_IMAGES: [&str; 2] = ["preflight", "compose-preflight"];
 

@@ -199,6 +199,12 @@ pub fn hub_cache(service: &Service) -> Option<ServicePath> {
     known.map(|cache| cache.path).or_else(|| cache_variables::of_python(service))
 }
 
+/// Where `service` keeps what it takes from the hub, if its variables say so to Python's library.
+#[must_use]
+pub fn said_cache(service: &Service) -> Option<ServicePath> {
+    cache_variables::of_python(service)
+}
+
 /// A file of which the text is needed to know how `service` starts its engine: a script, or the file
 /// that the command line is continued in. Absent: none, or [`Service::texts`] has it already.
 #[must_use]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{COMPLETED, Dependency, Project, Service};
+use super::{COMPLETED, Dependency, HEALTHY, Project, Service};
 
 impl Project {
     /// Whether who has this edge is started only after `edge.service` has ended well. Compose calls a provider
@@ -14,24 +14,40 @@ impl Project {
         has_ended || self.service(&edge.service).is_some_and(Service::has_own_provider)
     }
 
+    /// The services that are healthy when `service` starts: it says so, or something does that it is started
+    /// after.
+    #[must_use]
+    pub fn healthy_before<'a>(&'a self, service: &'a Service) -> Vec<&'a Service> {
+        self.before(service, |edge| edge.required && edge.condition == HEALTHY)
+    }
+
     /// The services that have ended well when `service` starts: it says so, or something does that it is
     /// started after.
     #[must_use]
     pub fn ended_before<'a>(&'a self, service: &'a Service) -> Vec<&'a Service> {
+        self.before(service, |edge| self.gates(edge))
+    }
+
+    /// Those at the end of such an edge, on any way of edges that must be gone.
+    fn before<'a>(
+        &'a self,
+        service: &'a Service,
+        is_one: impl Fn(&Dependency) -> bool,
+    ) -> Vec<&'a Service> {
         let (mut visited, mut open) = (HashSet::new(), vec![service]);
-        let mut ended: Vec<&Service> = Vec::new();
+        let mut found: Vec<&Service> = Vec::new();
         while let Some(next) = open.pop() {
             if !visited.insert(next.name.value.as_str()) {
                 continue;
             }
             for edge in &next.depends_on {
                 let Some(other) = self.service(&edge.service) else { continue };
-                if self.gates(edge) && !ended.iter().any(|known| std::ptr::eq(*known, other)) {
-                    ended.push(other);
+                if is_one(edge) && !found.iter().any(|known| std::ptr::eq(*known, other)) {
+                    found.push(other);
                 }
                 open.extend(Some(other).filter(|_| edge.required));
             }
         }
-        ended
+        found
     }
 }

@@ -128,6 +128,100 @@ fn a_folder_that_is_made_and_filled_before_the_engine_starts_is_not_missing() {
     }
 }
 
+/// An engine that may not ask the hub and waits for `get`, which runs these words and keeps its downloads where
+/// `cache` says, in a volume that both mount.
+fn cached(words: &str, cache: &str, condition: &str) -> String {
+    format!(
+        "services:\n  get:\n    image: python:3.12\n    entrypoint: []\n    command: {words}\n    \
+         environment: {{HF_HOME: {cache}}}\n    volumes: ['./models:/data']\n    healthcheck: {{test: [CMD, test, -e, \
+         /data/done]}}\n  a:\n    image: vllm/vllm-openai:v0.12.0\n    command: [--model, o/r]\n    environment: \
+         {{HF_HUB_OFFLINE: '1'}}\n    volumes: ['./models:/root/.cache/huggingface']\n    depends_on: {{get: {{condition: \
+         {condition}}}}}\n    gpus: all\n"
+    )
+}
+
+/// What is told of a repository that no cache has.
+#[track_caller]
+fn check_cached(services: &str, expected: Expected<'_>) {
+    let run = run(services, &[]);
+    let told = format!("{}{}", run.stdout, run.stderr);
+    match expected {
+        Said(who) => {
+            assert_eq!(run.code, Some(0), "{told}");
+            let note = format!(
+                "note[not-in-cache]: `o/r` is not in the hub cache `/root/.cache/huggingface/hub`; {who}"
+            );
+            assert!(told.contains(&note), "{told}");
+        }
+        Perhaps => assert_eq!(run.code, Some(3), "{told}"),
+        Missing => {
+            assert_eq!(run.code, Some(10), "{told}");
+            assert!(told.contains("error[not-in-cache]"), "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_cache_that_is_filled_before_an_offline_engine_starts_is_not_missing() {
+    const ENDED: &str = "service_completed_successfully";
+    let who = "`get`, which has ended when `a` starts, may bring it";
+    for (words, cache, expected) in [
+        ("[hf, download, o/r]", "/data", Said(who)),
+        ("[huggingface-cli, download, o/r, --cache-dir, /data/hub]", "/other", Said(who)),
+        ("[sh, -c, 'pip install -U hf && hf download o/r']", "/data", Said(who)),
+        ("[python, -c, 'snapshot_download(\"o/r\")']", "/data", Said(who)),
+        ("[python, /prefetch.py]", "/data", Perhaps),
+        ("[sh, -c, 'hf download $$MODEL']", "/data", Perhaps),
+        ("[hf, download, o/other]", "/data", Missing),
+        ("[hf, download, o/r]", "/elsewhere", Missing),
+        ("[hf, download, o/r, --local-dir, /data/r]", "/data", Missing),
+        ("[chown, -R, '1000', /data]", "/data", Missing),
+    ] {
+        check_cached(&cached(words, cache, ENDED), expected);
+    }
+    let other_volume =
+        cached("[hf, download, o/r]", "/data", ENDED).replace("./models:/data", "./other:/data");
+    check_cached(&other_volume, Missing);
+    let nobody = cached("[hf, download, o/r]", "/data", "service_started");
+    check_cached(&nobody, Missing);
+    let own = cached("[chown, -R, '1000', /data]", "/data", ENDED).replace(
+        "command: [--model, o/r]",
+        "entrypoint: [sh, -c, 'HF_HUB_OFFLINE=0 hf download o/r && exec vllm serve o/r']",
+    );
+    check_cached(&own, Said("`hf`, which `a` runs before its engine, may bring it"));
+}
+
+#[test]
+fn a_service_that_is_waited_for_until_it_is_healthy_brings_what_its_check_asks_for() {
+    const HEALTHY: &str = "service_healthy";
+    let who = "`get`, which is healthy when `a` starts, may bring it";
+    // Whether a check that asks for something else waits for the download is not known.
+    check_cached(&cached("[sh, -c, 'hf download o/r; sleep 1d']", "/data", HEALTHY), Perhaps);
+    let asks = cached("[sh, -c, 'hf download o/r; sleep 1d']", "/data", HEALTHY)
+        .replace("/data/done", "/data/hub/models--o--r/refs/main");
+    check_cached(&asks, Said(who));
+    check_cached(&cached("[chown, -R, '1000', /data]", "/data", HEALTHY), Missing);
+
+    let words = "[sh, -c, 'curl -Lo /data/m.gguf https://example.invalid/m; sleep 1d']";
+    let curl = after("curlimages/curl", words, "").replace("command: [sh", "entrypoint: [sh");
+    let curl = curl.replace("service_completed_successfully", HEALTHY);
+    let with_check = |test: &str| {
+        curl.replace(
+            "    volumes: ['./models:/data",
+            &format!("    healthcheck: {{test: {test}}}\n    volumes: ['./models:/data"),
+        )
+    };
+    check(&with_check("test -s /data/m.gguf"), Said(who));
+    check(&with_check("pgrep sleep"), Perhaps);
+    check(&curl.replace(HEALTHY, "service_started"), Missing);
+    // A server that mounts the folder brings nothing.
+    check(
+        &with_check("'true'")
+            .replace("curl -Lo /data/m.gguf https://example.invalid/m", "ls /data"),
+        Missing,
+    );
+}
+
 #[test]
 fn what_a_script_would_bring_is_no_reason_for_exec_to_refuse_it() {
     let sandbox = Sandbox::new();

@@ -11,9 +11,9 @@ use crate::exit_code::ExitCode;
 use crate::facts::hub::Listing;
 use crate::facts::model::Lack;
 use crate::facts::{CacheFacts, CacheState, LaneFacts};
-use crate::findings::{Finding, Findings, Rule};
+use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::plan::engine::{HubCache, Part, Pins};
-use crate::plan::lanes::{Cached, Choice};
+use crate::plan::lanes::{Bringer, Cached, Choice};
 use crate::source_map::{Place, VariableSource};
 
 /// Whether what an engine downloads outlives its container.
@@ -75,6 +75,10 @@ fn why_unjudged(facts: &LaneFacts, cached: &CacheFacts) -> Option<String> {
     let name = &cached.cached.repository;
     let seen = match &cached.state {
         CacheState::Held => return None,
+        CacheState::Lacking(_) if facts.engine_is_offline() => {
+            let bringer = facts.cache_still_brought(cached).filter(|it| !it.is_said)?;
+            return Some(format!("`{name}` is not there, and {} may bring it", bringer.who));
+        }
         CacheState::Lacking(_) => None,
         CacheState::NotMounted if facts.engine_is_offline() && !facts.image_is_empty() => {
             return Some(format!("if `{name}` is in the image cannot be told"));
@@ -278,6 +282,9 @@ fn not_in_cache(facts: &LaneFacts, cached: &CacheFacts, lacks: &[Lack]) -> Optio
     let name = &cached.cached.repository;
     let home = cached.cached.home().unwrap_or_default();
     let on_host = cached.cached.places.first().and_then(|place| place.host_path.as_ref());
+    if let Some(bringer) = facts.cache_still_brought(cached) {
+        return Some(still_brought(cached, bringer, &home));
+    }
     if let [Lack::Reference { file, commit }] = lacks {
         let cache = on_host.map_or_else(|| home.clone(), ToString::to_string);
         let message = format!(
@@ -309,6 +316,15 @@ fn not_in_cache(facts: &LaneFacts, cached: &CacheFacts, lacks: &[Lack]) -> Optio
         )
     };
     Some(Finding::new(&NOT_IN_CACHE, message, fix))
+}
+
+/// Somebody may bring it before its engine looks.
+fn still_brought(cached: &CacheFacts, bringer: &Bringer, home: &str) -> Finding {
+    let name = &cached.cached.repository;
+    let message =
+        format!("`{name}` is not in the hub cache `{home}`; {} may bring it", bringer.who);
+    let finding = Finding::new(&NOT_IN_CACHE, message, bringer.nothing_to_do());
+    finding.severity(Severity::Note).also(&bringer.place, "written here")
 }
 
 /// What lets the lane's engine ask the hub.

@@ -297,13 +297,7 @@ impl Subject<'_> {
     fn finding_of_wait(&self, rule: &'static Rule, bringer: &Bringer, message: &str) -> Finding {
         let who = &bringer.who;
         let message = format!("{message}; {who} may bring it");
-        let fix = match &bringer.service {
-            Some(name) => format!(
-                "nothing has to be done if it does; a preflight that waits for the end of `{name}` can tell"
-            ),
-            None => "nothing has to be done if it does".to_owned(),
-        };
-        self.finding(rule, message, fix)
+        self.finding(rule, message, bringer.nothing_to_do())
             .severity(Severity::Note)
             .also(&bringer.place, "written here")
     }

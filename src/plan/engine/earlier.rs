@@ -1,5 +1,7 @@
 //! What runs before an engine, and may bring the files which that opens.
 
+mod caches;
+
 use std::path::{Path, PathBuf};
 
 use crate::path::{ServicePath, clean};

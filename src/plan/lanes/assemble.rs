@@ -187,7 +187,7 @@ impl<'a> Ground<'a> {
         let url = self.url(&mut draft);
         Lane {
             hub: hub::named(self.project, &draft),
-            brought: brought::of(self.project, draft.invocation.as_ref(), &artifacts),
+            brought: brought::of(self.project, draft.invocation.as_ref(), (&artifacts, &cached)),
             required: draft.required.unwrap_or(true),
             engine: draft.invocation.as_ref().or(draft.standby.as_ref()).map(|it| it.engine),
             outside,

@@ -256,6 +256,12 @@ impl Cached {
         hub_cache::folder_name(&self.repository)
     }
 
+    /// Its folder in the first of its caches, as its service calls that.
+    #[must_use]
+    pub fn folder_in_service(&self) -> Option<ServicePath> {
+        Some(self.places.first()?.service_path.as_ref()?.join(self.folder_name()))
+    }
+
     /// Where its engine keeps it first of all, as that sees it, else as the host does.
     #[must_use]
     pub fn home(&self) -> Option<String> {
