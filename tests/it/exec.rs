@@ -136,6 +136,28 @@ fn what_cannot_be_judged_is_started_only_where_that_is_accepted() {
 }
 
 #[test]
+fn a_model_whose_name_is_not_utf_8_is_unknown_and_not_missing() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let sandbox = engine("echo started");
+    let name = sandbox.path().join(OsStr::from_bytes(b"caf\xe9-Q4_K_M.gguf"));
+    fs_err::copy(sandbox.path().join(MODEL), &name).unwrap();
+    let script = [b"exec llama-server -m ", name.as_os_str().as_bytes()].concat();
+    let direct = [OsStr::new("llama-server"), OsStr::new("-m"), name.as_os_str()];
+    let by_shell = [OsStr::new("sh"), OsStr::new("-c"), OsStr::from_bytes(&script)];
+    for words in [direct, by_shell] {
+        let refused = sandbox.command(&["exec", "--"]).args(words).output().unwrap();
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(3), "{told}");
+        assert!(told.contains("lane-unknown"), "{told}");
+        let mut taken = sandbox.command(&["exec", "--allow-unknown", "--"]);
+        let taken = taken.args(words).output().unwrap();
+        assert_eq!(taken.stdout, b"started\n", "{}", String::from_utf8_lossy(&taken.stderr));
+    }
+}
+
+#[test]
 fn a_program_that_is_not_there_or_cannot_be_run_ends_as_a_shell_says_it() {
     let sandbox = engine("").file("plain", "no program");
     for (words, code) in [(["nowhere"], 127), (["./plain"], 126)] {

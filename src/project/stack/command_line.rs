@@ -22,6 +22,12 @@ const WORDS: &str = "command line";
 /// What the places in variables are shown as.
 const VARIABLES: &str = "environment";
 
+/// What stands in a word for bytes that no text has.
+const GAP: &str = "\u{fffd}";
+
+/// The same in a script.
+const GAP_OF_SCRIPT: &str = "\u{fffd}\u{fffd}";
+
 /// The capabilities over which a process reads what its mode does not let it read (capabilities(7)):
 /// `CAP_DAC_OVERRIDE` and `CAP_DAC_READ_SEARCH`.
 const READS_ALL: u64 = 1 << 1 | 1 << 2;
@@ -31,7 +37,19 @@ pub(super) fn project(start: &Start, sources: &mut SourceMap) -> Project {
     let texts: Vec<String> =
         start.words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let name = texts.first().map_or("", |program| program.rsplit('/').next().unwrap_or(""));
-    let words = written(&texts, sources);
+    let mut words = written(&texts, sources);
+    let mut told_elsewhere = IndexMap::new();
+    let before = std::iter::once("").chain(texts.iter().map(String::as_str));
+    for ((word, said), before) in words.iter_mut().zip(&start.words).zip(before) {
+        // What stands in a script so is a command, and hides what it gives.
+        let is_script = before.starts_with('-') && before.ends_with('c');
+        let gap = if is_script { GAP_OF_SCRIPT } else { GAP };
+        if let Some(text) = with_gaps(said, gap) {
+            word.value = text;
+            let who = Spanned::new("bytes that are not UTF-8".to_owned(), word.place.clone());
+            told_elsewhere.insert(GAP.to_owned(), who);
+        }
+    }
     let place = words.first().map(|word| word.place.clone()).unwrap_or_default();
     let mut environment = IndexMap::new();
     for (name, value) in &start.environment {
@@ -42,6 +60,7 @@ pub(super) fn project(start: &Start, sources: &mut SourceMap) -> Project {
         command: Some(words),
         observed: true,
         environment,
+        told_elsewhere,
         user: Some(Spanned::nowhere(own_user())),
         group_add: own_groups(),
         root_reads_all: reads_all(),
@@ -75,6 +94,17 @@ fn written(texts: &[String], sources: &mut SourceMap) -> Vec<Spanned<String>> {
         Spanned::new(text.clone(), Place::at(span))
     };
     texts.iter().zip(ranges).map(spanned).collect()
+}
+
+/// A word that is not UTF-8, with something that is not known for each part of it that is not; absent: all of
+/// it is UTF-8.
+fn with_gaps(word: &OsStr, name: &str) -> Option<String> {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let chunks = word.to_str().is_none().then(|| word.as_bytes().utf8_chunks())?;
+    let gap =
+        |invalid: &[u8]| if invalid.is_empty() { String::new() } else { format!("$({name})") };
+    Some(chunks.map(|chunk| chunk.valid().to_owned() + &gap(chunk.invalid())).collect())
 }
 
 fn quoted(word: &str) -> String {
