@@ -210,12 +210,21 @@ fn the_options_are_told_with_their_types() {
 
 /// What a hub is sent where `project` has `file` besides, `$HUB` in it being the hub, and Compose, which calls
 /// with `words`, has the shell and its `.env` files in one environment.
-fn sent(project: Sandbox, (file, text): (&str, &str), words: &[&str]) -> Vec<Option<String>> {
+fn sent(project: Sandbox, file: (&str, &str), words: &[&str]) -> Vec<Option<String>> {
+    sent_by(project, file, |sandbox| sandbox.run(words))
+}
+
+/// The same, of a run.
+fn sent_by(
+    project: Sandbox,
+    (file, text): (&str, &str),
+    run: impl Fn(&Sandbox) -> Run,
+) -> Vec<Option<String>> {
     let hub = hub(&[]);
     let sandbox = project.file(file, text.replace("$HUB", &hub.url()));
     let sandbox = sandbox.variable("HF_ENDPOINT", hub.url()).variable("HF_TOKEN", TOKEN);
     fs_err::remove_file(sandbox.path().join(MODEL)).unwrap();
-    let run = sandbox.run(words);
+    let run = run(&sandbox);
     assert_eq!(run.code, Some(0), "{}", run.stdout);
     let sent = hub.requests().into_iter().map(|request| request.authorization).collect();
     assert!(sent != Vec::new(), "{}", run.stdout);
@@ -257,6 +266,24 @@ fn a_project_in_another_folder_does_not_hide_the_env_file_where_compose_was_call
     assert!(beside.iter().all(Option::is_none), "{beside:?}");
     let of_shell = sent(to_fetch("sub/", "../"), (".env", "OTHER=1\n"), &below);
     assert!(of_shell.contains(&Some(format!("Bearer {TOKEN}"))), "{of_shell:?}");
+}
+
+/// Compose gives what it has read of `--env-file` to a provider, and not which file that was.
+#[test]
+fn an_env_file_that_compose_is_called_with_is_one_of_the_project() {
+    let called_with = |file: &str| {
+        let file = file.to_owned();
+        move |sandbox: &Sandbox| {
+            let mut compose = sandbox.shell(&format!("preflight {}; exit $?", UP.join(" ")));
+            compose.args(["compose", "--env-file", &file, "up"]);
+            sandbox.told(&compose.output().unwrap())
+        }
+    };
+    let own = ("other/hub.env", NAMES_HUB);
+    let named = sent_by(to_fetch("", "./"), own, called_with("other/hub.env"));
+    assert!(named.iter().all(Option::is_none), "{named:?}");
+    let not_named = sent_by(to_fetch("", "./"), own, called_with("other/no.env"));
+    assert!(not_named.contains(&Some(format!("Bearer {TOKEN}"))), "{not_named:?}");
 }
 
 #[test]

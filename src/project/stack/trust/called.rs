@@ -5,8 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use super::ENV_FILE;
+use crate::limits::LONGEST_OF_KERNEL;
 use crate::options::ProjectOptions;
 use crate::path::clean;
+use crate::regular_file;
 
 /// The env files outside of the project's own folder; none unless this process is a provider.
 pub(super) fn env_files(options: &ProjectOptions, directory: &Path) -> Vec<PathBuf> {
@@ -28,11 +30,33 @@ pub(super) fn env_files(options: &ProjectOptions, directory: &Path) -> Vec<PathB
     // Compose looks for its files in the folders above as well.
     let above = folders.into_iter().flat_map(Path::ancestors).map(|folder| folder.join(ENV_FILE));
     let named = listed("COMPOSE_ENV_FILES", ",");
-    let mut found: Vec<PathBuf> = named.into_iter().chain(above).collect();
+    let words = words_of_caller();
+    let typed = typed(&words).into_iter().map(|file| clean(&here.join(file)));
+    let mut found: Vec<PathBuf> = named.into_iter().chain(typed).chain(above).collect();
     found.retain(|path| path.is_file());
     found.sort();
     found.dedup();
     found
+}
+
+/// The words of the process that has called this one; none: they cannot be seen. Blocking.
+fn words_of_caller() -> Vec<String> {
+    let Some(caller) = rustix::process::getppid() else { return Vec::new() };
+    let path = format!("/proc/{}/cmdline", caller.as_raw_nonzero());
+    let bytes = regular_file::bytes(Path::new(&path), LONGEST_OF_KERNEL).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).split_terminator('\0').map(str::to_owned).collect()
+}
+
+/// The files of every `--env-file` among the words of `docker compose`. Whatever stands behind its own words
+/// counts as well: at the worst a token stays here.
+fn typed(words: &[String]) -> Vec<&str> {
+    const FLAG: &str = "--env-file";
+    let behind = words.iter().skip(1).map(String::as_str).chain([""]);
+    let files = words.iter().zip(behind).filter_map(|(word, next)| {
+        let rest = word.strip_prefix(FLAG)?;
+        if rest.is_empty() { Some(next) } else { rest.strip_prefix('=') }
+    });
+    files.filter(|file| !file.is_empty()).collect()
 }
 
 /// The folder whose folders may each be that of the project: the one that a provider was called in, where
@@ -46,6 +70,16 @@ pub(super) fn top(options: &ProjectOptions, directory: PathBuf) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_env_files_that_compose_is_called_with_are_those_behind_its_flag() {
+        let check = |line: &str, expected: &[&str]| {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            assert_eq!(typed(&words), expected, "{line}");
+        };
+        check("docker-compose compose --env-file a.env --env-file=../b up", &["a.env", "../b"]);
+        check("docker-compose compose --env-files a up --env-file", &[]);
+    }
 
     #[test]
     fn every_folder_counts_in_which_compose_may_have_been_called() {
