@@ -120,13 +120,16 @@ fn labels(pod: &Pod<'_>, member: &Member<'_>) -> IndexMap<String, Spanned<String
         // They are for the container that it is laid over.
         return labels;
     }
-    let members = pod.members();
-    let mains = members.iter().filter(|other| other.stage == Stage::Main).count();
-    let is_alone = mains == 1 && member.stage == Stage::Main;
+    // A Pod may have thousands, each of which would count the others.
+    let is_alone = || {
+        let members = pod.members();
+        let mains = members.iter().filter(|other| other.stage == Stage::Main).count();
+        mains == 1 && member.stage == Stage::Main
+    };
     for name in ANNOTATIONS {
         let own = format!("{name}/{}", member.name);
         let find = |wanted: &str| pod.annotations.iter().find(|(key, _)| *key == wanted);
-        let found = find(&own).or_else(|| find(name).filter(|_| is_alone));
+        let found = find(&own).or_else(|| find(name).filter(|_| is_alone()));
         if let Some((_, node)) = found
             && let Some(value) = node.printed()
         {

@@ -1,5 +1,7 @@
 //! Whether a preflight in a Pod keeps the engine beside it from starting.
 
+use std::collections::HashSet;
+
 use crate::exit_code::ExitCode;
 use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
@@ -18,30 +20,37 @@ static DOES_NOT_GATE: Rule = Rule::warning(
 );
 
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
-    let mut judged: Vec<&str> = Vec::new();
+    let judges = |it: &&Service| matches!(task(it), Some(OwnTask::Judges | OwnTask::JudgesInVain));
+    let own: Vec<&Service> = facts.project.services.iter().filter(judges).collect();
+    let mut judged: HashSet<&str> = HashSet::new();
     for lane in facts.plan.lanes.iter().filter(|lane| lane.skipped.is_none()) {
         for name in &lane.services {
             let Some(service) = facts.project.service(name) else { continue };
-            if !judged.contains(&name.as_str())
-                && let Some(finding) = judge(facts.project, lane, service)
+            if judged.insert(name)
+                && let Some(finding) = judge(facts.project, &own, (lane, service))
             {
                 findings.push(finding);
             }
-            judged.push(name);
         }
     }
 }
 
-fn judge(project: &Project, lane: &Lane, service: &Service) -> Option<Finding> {
+/// `own` are those that judge.
+fn judge(
+    project: &Project,
+    own: &[&Service],
+    (lane, service): (&Lane, &Service),
+) -> Option<Finding> {
+    let is_in_pod = |it: &&&Service| service.pod.is_some() && it.is_beside(service);
+    let is_other = |other: &Service| other.name.value != service.name.value;
+    let preflight = own.iter().filter(is_in_pod).find(|it| is_other(it))?;
     if task(service) == Some(OwnTask::Becomes) {
         return None;
     }
-    let others = || beside(project, service).filter(|other| other.name.value != service.name.value);
-    if others().any(|other| may_gate(service, other)) {
+    let mut others = beside(project, service).filter(|other| is_other(other));
+    if others.any(|other| may_gate(service, other)) {
         return None;
     }
-    let preflight = others()
-        .find(|other| matches!(task(other), Some(OwnTask::Judges | OwnTask::JudgesInVain)))?;
     Some(does_not_gate(service, preflight)?.lane(&lane.name).service(&service.name.value))
 }
 
