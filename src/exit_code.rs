@@ -8,7 +8,7 @@ pub enum ExitCode {
     Ready,
     /// 1: a bug of preflight.
     Internal,
-    /// 2: the command line is wrong, or the Compose project cannot be loaded.
+    /// 2: the command line is wrong, or the project cannot be loaded.
     Usage,
     /// 3: a required lane could not be judged, or there is no lane.
     Unjudged,
@@ -122,7 +122,7 @@ impl ExitCode {
         match self {
             Self::Ready => "every required lane is ready",
             Self::Internal => "internal error",
-            Self::Usage => "usage, or the Compose project cannot be loaded",
+            Self::Usage => "usage, or the project cannot be loaded",
             Self::Unjudged => "could not judge",
             Self::Incomplete => "files missing or incomplete",
             Self::Corrupt => "files corrupt or not loadable",

@@ -13,7 +13,7 @@ use crate::project::docker::{self, DockerError, DockerFacts, Observation, machin
 use crate::project::load;
 use crate::project::mounts::Standpoint;
 use crate::project::stack;
-use crate::project::{MountSource, Project};
+use crate::project::{Dialect, MountSource, Project};
 use crate::source_map::SourceMap;
 
 /// What was found.
@@ -44,6 +44,8 @@ pub enum ProjectSeen {
     Loaded {
         /// Its name.
         name: String,
+        /// In which language it is written.
+        dialect: Dialect,
         /// How many services it has.
         services: usize,
         /// The Compose files, from the working directory where they are below it.
@@ -96,6 +98,7 @@ pub async fn look(options: &Options, sources: &mut SourceMap) -> Checkup {
             Err(error) => ProjectSeen::Refused(error),
             Ok(project) => ProjectSeen::Loaded {
                 files: project.files.iter().map(|file| below(here, file)).collect(),
+                dialect: project.dialect,
                 services: project.services.len(),
                 name: project.name,
             },

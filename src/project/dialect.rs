@@ -50,6 +50,24 @@ pub struct Words {
     pub so_many_gpus: fn(u64) -> String,
     /// Who may give it one that it does not ask for.
     pub gpu_unasked: &'static str,
+    /// How engines get GPUs of their own.
+    pub other_gpus: &'static str,
+    /// How a service may keep what it maps in memory.
+    pub lock_memory: &'static str,
+    /// How a service, the second, may write to what is mounted at a path.
+    pub mount_writable: fn(&str, &str) -> String,
+    /// The same of preflight, in whose volume, or folder of the host, something is missing.
+    pub preflight_writable: fn(&str) -> String,
+    /// The same where the rights of its user do not suffice.
+    pub preflight_rights: &'static str,
+    /// How preflight gets to see what a service has mounted.
+    pub see_same: &'static str,
+    /// How a port of the host, the first, leads to one of a service.
+    pub publish_at: fn(u16, u16) -> String,
+    /// Which services a lane may name.
+    pub name_service: &'static str,
+    /// How preflight gets to know where engines answer.
+    pub say_address: &'static str,
     /// Whose the size of `/dev/shm` is that nobody says.
     pub shared_memory_by_default: &'static str,
     /// Whether that is what it gets, wherever it is run.
@@ -93,6 +111,22 @@ const COMPOSE: Words = Words {
                   [{driver: nvidia, count: all, capabilities: [gpu]}]}}}`",
     so_many_gpus: |count| format!("`count: {count}`, or as many `device_ids`"),
     gpu_unasked: "the default runtime of Docker may give it one",
+    other_gpus: "give them other GPUs (`device_ids`)",
+    lock_memory: "say `ulimits: {memlock: -1}` of the service",
+    mount_writable: |path, service| format!("mount `{path}` without `:ro` in service `{service}`"),
+    preflight_writable: |host| {
+        format!(
+            "mount the models without `:ro` in preflight's service; the shipped `preflight.yaml` does it \
+             with `MODELS_PATH={host}` in `.env`"
+        )
+    },
+    preflight_rights: "set `PREFLIGHT_UID` and `PREFLIGHT_GID` to the folder's owner, or change the owner",
+    see_same: "mount the same models folder into the `preflight` service, read-only is enough",
+    publish_at: |host, port| format!("`\"{host}:{port}\"`"),
+    name_service: "name a service of the project, or enable the profile that the service belongs to with \
+                   `--profile`",
+    say_address: "let preflight ask Docker where the containers are (without `--no-docker`), or say it with \
+                  `x-preflight: {lanes: {LANE: {smoke: {url: ...}}}}`",
     shared_memory_by_default: "Docker's default",
     shared_memory_is_certain: true,
     more_shared_memory: "set `shm_size: 1gb` of the service, or `ipc: host`",
@@ -137,6 +171,8 @@ static SWARM: Words = Words {
     ask_for_gpu: "make `nvidia` the default runtime of the nodes, and reserve a GPU with \
                   `generic_resources`",
     gpu_unasked: "the default runtime of a node may give it one",
+    say_address: "say it with `x-preflight: {lanes: {LANE: {smoke: {url: ...}}}}`",
+    other_gpus: "run them on other nodes (`deploy: {placement: ...}`)",
     more_shared_memory: "mount `{type: tmpfs, target: /dev/shm, tmpfs: {size: 1073741824}}` into the \
                          service",
     more_memory: |needed| {
@@ -177,6 +213,22 @@ static KUBERNETES: Words = Words {
     ask_for_gpu: "give the container `resources: {limits: {nvidia.com/gpu: 1}}`",
     so_many_gpus: |count| format!("`limits: {{nvidia.com/gpu: {count}}}`"),
     gpu_unasked: "a node may give its GPUs to every container",
+    other_gpus: "give each GPUs of its own (`limits: {nvidia.com/gpu: 1}`)",
+    lock_memory: "let the container's `securityContext` say `capabilities: {add: [IPC_LOCK]}`",
+    mount_writable: |path, container| {
+        format!("mount `{path}` without `readOnly` in container `{container}`")
+    },
+    preflight_writable: |_| {
+        "mount the volume of the models into the container of preflight without `readOnly`"
+            .to_owned()
+    },
+    preflight_rights: "let the `securityContext` of the Pod say `fsGroup` with the group of the folder, or \
+                       that of preflight `runAsUser` with its owner",
+    see_same: "mount the same volume into the container of preflight, at the same path; `readOnly` is enough",
+    publish_at: |host, _| format!("`hostPort: {host}`"),
+    name_service: "name a container of the manifests as `preflight plan` shows it: `KIND/NAME/CONTAINER`",
+    say_address: "say it in a file beside the manifests, `x-preflight: {lanes: {LANE: {smoke: {url: ...}}}}`: a \
+                  port of this machine behind `kubectl port-forward`, or run it in the cluster",
     shared_memory_by_default: "what most nodes give a container",
     shared_memory_is_certain: false,
     more_shared_memory: "mount an `emptyDir: {medium: Memory, sizeLimit: 1Gi}` at `/dev/shm`",

@@ -130,13 +130,14 @@ fn project(seen: &ProjectSeen) -> Row {
                 None => row,
             }
         }
-        ProjectSeen::Loaded { name, services, files } => {
+        ProjectSeen::Loaded { name, dialect, services, files } => {
             let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
             let count = if *services == 1 {
                 "1 service".to_owned()
             } else {
                 format!("{services} services")
             };
+            let count = dialect.told(&count);
             let said = format!("`{name}`, {count}: {}", files.join(", "));
             Row::new("project", State::Well, said)
         }

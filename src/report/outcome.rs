@@ -32,7 +32,7 @@ impl<'a> RunOutcome<'a> {
         timing: Timing,
     ) -> Self {
         if options.task == Task::Smoke && !lanes.is_empty() && !lanes.iter().any(was_asked) {
-            findings.push(check::verdict::no_engine_asked());
+            findings.push(check::verdict::no_engine_asked(project.project.dialect));
         }
         let name = &project.project.name;
         let is_of_memory = options.task == Task::Fit;

@@ -76,8 +76,7 @@ fn what_is_not_well_names_its_fix_and_the_worst_cause_is_the_exit_code() {
         .variable("PREFLIGHT_NO_DOCKER", "false")
         .variable("DOCKER_HOST", "unix:///nowhere/docker.sock");
     let run = sandbox.run(&["doctor"]);
-    let verdict =
-        "preflight: not all is well: exit 2, usage, or the Compose project cannot be loaded\n";
+    let verdict = "preflight: not all is well: exit 2, usage, or the project cannot be loaded\n";
     assert_eq!((run.code, run.stderr.as_str()), (Some(2), verdict), "{}", run.stdout);
     for line in [
         "project    error  compose.yaml:1:26: Docker Compose knows no key `services.a.prots`\n"

@@ -244,7 +244,7 @@ fn a_port_of_the_host_is_given_once() {
         )
     };
     let twice = "error[port-taken-twice]: services `vllm` and `web` both publish port 8000 of the \
-                 host, and Docker gives it to one of them";
+                 host, and only one of them gets it";
     check(&pair("8000:8000", "8000:80", ""), 17, twice);
     check(&pair("8000:8000", "127.0.0.1:8000:80", ""), 17, twice);
     check(&pair("127.0.0.1:8000:8000", "127.0.0.2:8000:80", ""), 0, "");
@@ -402,7 +402,7 @@ fn services_of_which_one_is_started_may_write_one_port() {
          variable: only one of them can be started",
     );
     let told = "error[port-taken-twice]: services `vllm` and `gaudi` both publish port 8008 of the \
-                host, and Docker gives it to one of them";
+                host, and only one of them gets it";
     let needs = "  all: {image: nginx, depends_on: [vllm, gaudi]}\n";
     check(&both(variable, needs), 17, told);
     check(&both("8008", ""), 17, told);

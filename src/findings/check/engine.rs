@@ -129,8 +129,7 @@ fn wired(facts: &LaneFacts, problem: &Problem) -> Finding {
         ProblemKind::ServiceUnknown { service } => Finding::new(
             &rules::LANE_SERVICE_UNKNOWN,
             format!("the lane names the service `{service}`, which the project does not have"),
-            "name a service of the project, or enable the profile that the service belongs to \
-             with `--profile`",
+            facts.orders.dialect.words().name_service,
         ),
     }
 }

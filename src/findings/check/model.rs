@@ -464,9 +464,7 @@ impl Subject<'_> {
             &rules::NOT_LOOKED_AT,
             format!("`{}` could not be looked at: {why}", shown.display()),
             match self.facts.orders.role {
-                options::Role::Init => {
-                    "mount the same models folder into the `preflight` service, read-only is enough"
-                }
+                options::Role::Init => self.facts.orders.dialect.words().see_same,
                 options::Role::Hand => self.facts.orders.dialect.words().see_files,
                 options::Role::Exec => {
                     "let the user that the engine runs as read it, and every folder above it"

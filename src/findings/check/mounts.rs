@@ -258,6 +258,7 @@ fn judge_root(facts: &LaneFacts, artifact: &ArtifactFacts, root: &RootFacts) -> 
 
 /// Why nothing can be written, and what to do; absent when it can.
 fn unwritable(writable: Writable, facts: &LaneFacts, host: &str) -> Option<(&'static str, String)> {
+    let words = facts.orders.dialect.words();
     let is_delivery = facts.lane.delivery.is_some();
     let is_in_pod = is_delivery && facts.orders.role == Role::Init;
     let role = if is_delivery { Role::Hand } else { facts.orders.role };
@@ -265,10 +266,7 @@ fn unwritable(writable: Writable, facts: &LaneFacts, host: &str) -> Option<(&'st
         (Writable::Yes, _) => return None,
         (Writable::MountReadOnly, _) => (
             "preflight mounts it read-only",
-            format!(
-                "mount the models without `:ro` in preflight's service; the shipped `preflight.yaml` \
-                 does it with `MODELS_PATH={host}` in `.env`"
-            ),
+            (words.preflight_writable)(host),
         ),
         (Writable::DiskReadOnly, _) => (
             "its file system is read-only",
@@ -276,8 +274,7 @@ fn unwritable(writable: Writable, facts: &LaneFacts, host: &str) -> Option<(&'st
         ),
         (Writable::NotAllowed, Role::Init) => (
             "its owner is another user",
-            "set `PREFLIGHT_UID` and `PREFLIGHT_GID` to the folder's owner, or change the owner"
-                .to_owned(),
+            words.preflight_rights.to_owned(),
         ),
         (Writable::NotAllowed, Role::Hand) if is_in_pod => (
             "its owner is another user",

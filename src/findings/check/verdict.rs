@@ -44,12 +44,11 @@ pub fn no_lane(role: Role, dialect: Dialect) -> Finding {
 
 /// The finding for a smoke test of which nobody says where its engines answer.
 #[must_use]
-pub fn no_engine_asked() -> Finding {
+pub fn no_engine_asked(dialect: Dialect) -> Finding {
     Finding::new(
         &NO_ENGINE_ASKED,
         "no engine was asked: of none of the lanes it is known where it answers",
-        "let preflight ask Docker where the containers are (without `--no-docker`), or say it with \
-         `x-preflight: {lanes: {LANE: {smoke: {url: ...}}}}`",
+        dialect.words().say_address,
     )
 }
 

@@ -83,6 +83,7 @@ pub(super) fn document(
         "healthcheck": {"disable": true},
         "volumes": shared_memory(pod, member),
         "privileged": is_privileged(member.node),
+        "cap_add": added(member.node),
     });
     let ports: Vec<String> = container_ports(member.node).map(|it| it.to_string()).collect();
     if !ports.is_empty() {
@@ -160,6 +161,13 @@ fn groups(pod: &Pod<'_>) -> Vec<String> {
 
 fn is_privileged(node: &Node) -> bool {
     at(node, &["securityContext", "privileged"]).and_then(Node::as_bool) == Some(true)
+}
+
+/// The capabilities that are added.
+fn added(node: &Node) -> Vec<String> {
+    let capabilities = at(node, &["securityContext", "capabilities"]);
+    let added = capabilities.map(|it| items(it, "add")).unwrap_or_default();
+    added.iter().filter_map(Node::printed).collect()
 }
 
 /// Whether root keeps the capability that lets it read what others own.

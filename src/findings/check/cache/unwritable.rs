@@ -4,6 +4,7 @@ use crate::facts::{CacheFacts, Ground, LaneFacts};
 use crate::findings::Finding;
 use crate::findings::check::hub::NOT_WRITABLE;
 use crate::findings::check::model::reach::{Access, Who, owner_of};
+use crate::project::Words;
 
 /// Why the engine of a lane cannot bring what its cache has not got; absent: it can, as far as is
 /// known.
@@ -11,7 +12,7 @@ pub(super) fn judge(facts: &LaneFacts, cached: &CacheFacts) -> Option<Finding> {
     let ground = cached.ground.as_ref()?;
     let service = facts.lane.services.first()?;
     let name = &cached.cached.repository;
-    let (why, fix) = refusal(ground, service)?;
+    let (why, fix) = refusal(ground, service, facts.orders.dialect.words())?;
     let message = format!(
         "`{name}` is missing in the cache of `{service}`, which cannot download it there: {why}"
     );
@@ -19,14 +20,12 @@ pub(super) fn judge(facts: &LaneFacts, cached: &CacheFacts) -> Option<Finding> {
     Some(finding.also(&ground.mount.place, "mounted here"))
 }
 
-fn refusal(ground: &Ground, service: &str) -> Option<(String, String)> {
+fn refusal(ground: &Ground, service: &str, words: &Words) -> Option<(String, String)> {
     if ground.mount.read_only {
-        let target = &ground.mount.target;
+        let target = ground.mount.target.to_string();
         let why = format!("`{target}` is mounted read-only");
-        let fix = format!(
-            "mount `{target}` without `:ro` in service `{service}`, or bring it with \
-             `preflight fetch`"
-        );
+        let fix = (words.mount_writable)(&target, service);
+        let fix = format!("{fix}, or bring it with `preflight fetch`");
         return Some((why, fix));
     }
     let user = &ground.starter.user.as_ref()?.value;

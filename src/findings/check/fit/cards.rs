@@ -123,7 +123,7 @@ fn of_many(facts: &ProjectFacts<'_>, balance: &Balance<'_>, short: Short) -> Fin
         gib(balance.room()),
         doubt(balance, short),
     );
-    let mut finding = Finding::new(&super::shares::GPU_OVERCOMMITTED, message, fix(balance));
+    let mut finding = Finding::new(&super::shares::GPU_OVERCOMMITTED, message, fix(facts, balance));
     finding = finding.severity(severity(short));
     let mut lanes = about(balance, amount).into_iter().map(|taker| name(taker).to_owned());
     finding.lane = lanes.next();
@@ -165,13 +165,13 @@ fn told(taker: &Taker<'_>) -> String {
 }
 
 /// Values that fit, for each of which one is known.
-fn fix(balance: &Balance<'_>) -> String {
+fn fix(facts: &ProjectFacts<'_>, balance: &Balance<'_>) -> String {
     let each = balance.takers.iter().filter_map(|taker| {
         let value = smaller(taker, balance).or_else(|| fitting(taker))?;
         Some(format!("{value} for `{}`", name(taker)))
     });
     let mut ways: Vec<String> = each.collect();
-    ways.push("give them other GPUs (`device_ids`)".to_owned());
+    ways.push(facts.project.dialect.words().other_gpus.to_owned());
     ways.join(", or ")
 }
 

@@ -154,7 +154,7 @@ impl<'a> Tenant<'a> {
                 format!(
                     "`{name}` is told to lock its weights (`{flag}`), which its container may not"
                 ),
-                "say `ulimits: {memlock: -1}` of the service".to_owned(),
+                self.words.lock_memory.to_owned(),
             ));
         }
         let findings = said.into_iter();

@@ -9,6 +9,7 @@ use crate::facts::{LaneFacts, ProjectFacts};
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::plan::engine::Share;
+use crate::project::Words;
 use crate::project::gpus::{Gpu, Handed};
 
 /// Lanes take more of one GPU than it has.
@@ -30,7 +31,9 @@ fn run(facts: &ProjectFacts<'_>, lanes: &[LaneFacts], findings: &mut Findings) {
             if told.contains(&names) {
                 continue;
             }
-            if let Some(finding) = judge(&gpu, &together, is_proved) {
+            if let Some(finding) =
+                judge(facts.project.dialect.words(), (&gpu, &together), is_proved)
+            {
                 told.push(names);
                 findings.push(finding);
             }
@@ -39,7 +42,11 @@ fn run(facts: &ProjectFacts<'_>, lanes: &[LaneFacts], findings: &mut Findings) {
 }
 
 /// What is wrong with those that share a GPU, which may only be likely.
-fn judge(gpu: &Gpu, together: &[&Tenant<'_>], is_proved: bool) -> Option<Finding> {
+fn judge(
+    words: &Words,
+    (gpu, together): (&Gpu, &[&Tenant<'_>]),
+    is_proved: bool,
+) -> Option<Finding> {
     let sum = |kinds: &[Kind]| -> u64 {
         let counted = together.iter().filter(|tenant| kinds.contains(&tenant.kind));
         counted.map(|tenant| tenant.whole()).sum()
@@ -68,7 +75,7 @@ fn judge(gpu: &Gpu, together: &[&Tenant<'_>], is_proved: bool) -> Option<Finding
         Share(shown).shown(),
         told(gpu, is_proved),
     );
-    let finding = Finding::new(&GPU_OVERCOMMITTED, message, fix(together));
+    let finding = Finding::new(&GPU_OVERCOMMITTED, message, fix(together, words));
     Some(placed(finding, together).severity(severity).with("sum", Share(shown).shown()))
 }
 
@@ -130,14 +137,14 @@ fn told(gpu: &Gpu, is_proved: bool) -> String {
 
 /// The largest shares that fit: what the others leave for the only one that says none of its own, else
 /// the same for each.
-fn fix(together: &[&Tenant<'_>]) -> String {
+fn fix(together: &[&Tenant<'_>], words: &Words) -> String {
     const LEAST: u64 = 100_000;
     let flag = together.first().map_or("", |tenant| tenant.share.flag);
     let silent: Vec<&&Tenant<'_>> =
         together.iter().filter(|tenant| tenant.share.said.is_none()).collect();
     let said = together.iter().filter(|tenant| tenant.share.said.is_some());
     let left = (Share::WHOLE.0 - MARGIN).saturating_sub(said.map(|tenant| tenant.whole()).sum());
-    let otherwise = "or give them other GPUs (`device_ids`)";
+    let otherwise = format!("or {}", words.other_gpus);
     if let [one] = silent.as_slice()
         && LEAST <= left / one.copies
     {

@@ -6,7 +6,7 @@ use crate::facts::ProjectFacts;
 use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::plan::wiring::Listener;
-use crate::project::{Port, Service};
+use crate::project::{Port, Service, Words};
 use crate::source_map::Place;
 
 /// Ports of addresses that several services have.
@@ -30,7 +30,11 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
             findings.push(about(finding, facts, one));
         }
         if let Some((service, port)) = published(facts, one) {
-            findings.push(about(on_host(one, service, port), facts, one));
+            findings.push(about(
+                on_host(one, (service, port), facts.project.dialect.words()),
+                facts,
+                one,
+            ));
         }
     }
 }
@@ -98,17 +102,16 @@ fn both_listen(one: &Listener, other: &Listener) -> Finding {
     }
 }
 
-fn on_host(listener: &Listener, service: &Service, port: &Port) -> Finding {
+fn on_host(listener: &Listener, (service, port): (&Service, &Port), words: &Words) -> Finding {
     let engine = listener.engine.name();
     let message = format!(
         "{engine} of service `{}` listens on port {} of the host, and service `{}` publishes the same",
         listener.service, listener.port, service.name.value
     );
     let fix = format!(
-        "publish `{}` at another port, such as `\"{}:{}\"`",
+        "publish `{}` at another port, such as {}",
         service.name.value,
-        listener.port.saturating_add(1),
-        port.target
+        (words.publish_at)(listener.port.saturating_add(1), port.target)
     );
     let finding = Finding::new(&LISTENED_TWICE, message, fix).at(&port.place);
     with_port(finding, listener)

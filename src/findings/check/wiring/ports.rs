@@ -10,7 +10,7 @@ use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::options::Role;
 use crate::plan::wiring::{Leads, Listener, Wiring};
-use crate::project::{Port, Project, Service};
+use crate::project::{Port, Project, Service, Words};
 
 /// Ports of engines, and those of the host.
 pub static CHECK: Check =
@@ -120,7 +120,12 @@ fn taken_twice(facts: &ProjectFacts<'_>, findings: &mut Findings) {
             if let Some((other, theirs)) = others.iter().find(meets) {
                 let pair = [(*other, *theirs), (service, port)];
                 let is_either = are_alternatives(facts, pair);
-                findings.push(if is_either { either(pair, number) } else { twice(pair, number) });
+                let words = facts.project.dialect.words();
+                findings.push(if is_either {
+                    either(pair, number)
+                } else {
+                    twice(pair, number, words)
+                });
             }
             others.push((service, port));
         }
@@ -160,15 +165,14 @@ fn same_address(one: &Port, other: &Port) -> bool {
     overlap(one.host_ip.as_deref().unwrap_or(""), other.host_ip.as_deref().unwrap_or(""))
 }
 
-fn twice([(one, theirs), (other, port)]: Pair<'_>, number: u16) -> Finding {
+fn twice([(one, theirs), (other, port)]: Pair<'_>, number: u16, words: &Words) -> Finding {
     let message = format!(
-        "services `{}` and `{}` both publish port {number} of the host, and Docker gives it to one of them",
+        "services `{}` and `{}` both publish port {number} of the host, and only one of them gets it",
         one.name.value, other.name.value
     );
     let fix = format!(
-        "publish one of them at another port, such as `\"{}:{}\"`",
-        number.saturating_add(1),
-        port.target
+        "publish one of them at another port, such as {}",
+        (words.publish_at)(number.saturating_add(1), port.target)
     );
     let finding = Finding::new(&PORT_TAKEN_TWICE, message, fix);
     finding.service(&other.name.value).at(&port.place).also(&theirs.place, "the same port")
