@@ -382,6 +382,31 @@ fn kserve_brings_models_to_engines_and_not_to_servers_of_other_kinds() {
     assert!(!said.contains("error["), "{said}");
 }
 
+#[test]
+fn other_commands_speak_of_manifests_as_such() {
+    let mounted = "[--model, /m/a], volumeMounts: [{name: m, mountPath: /m}]";
+    let manifest = POD.replace("[--model, /m/a]", mounted)
+        + "  volumes: [{name: m, persistentVolumeClaim: {claimName: m}}]\n";
+    let sandbox = || Sandbox::new().file("a.yaml", &manifest);
+    for (command, code, said) in [
+        ("smoke", 3, "behind `kubectl port-forward`"),
+        ("init", 2, "docs/kubernetes.md shows one"),
+        ("doctor", 13, "`manifests`, 1 container: a.yaml"),
+        ("fit", 0, "1 unknown"),
+        ("lock", 0, "no lane has a source"),
+        ("plan", 0, "container pod/a/v, a.yaml"),
+    ] {
+        let sandbox = sandbox().variable("HF_ENDPOINT", "http://127.0.0.1:1");
+        let run = sandbox.run(&[command, "-f", "a.yaml"]);
+        let told = format!("{}{}", run.stdout, run.stderr);
+        assert_eq!(run.code, Some(code), "{command}: {told}");
+        assert!(told.contains(said), "{command}: {told}");
+        let is_about_docker = command == "doctor" || command == "init";
+        assert!(is_about_docker || !told.to_lowercase().contains("docker"), "{command}: {told}");
+        assert!(!told.contains("service"), "{command}: {told}");
+    }
+}
+
 /// Checks that are told of Pods alone, or of their probes.
 const OF_PODS: [&str; 6] = [
     "init-does-not-gate",

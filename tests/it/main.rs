@@ -5,6 +5,8 @@
 mod action;
 /// What is said about the architecture is true.
 mod architecture;
+/// Stacks of Compose as Pods.
+mod as_pods;
 /// What is answered to bad input.
 mod bad_input;
 /// Models that something else of the stack brings before the engine opens them.
