@@ -141,6 +141,8 @@ pub struct Service {
     pub environment: IndexMap<String, Spanned<Option<String>>>,
     /// Labels.
     pub labels: IndexMap<String, Spanned<String>>,
+    /// Whether it is given a device of its host: a GPU, or another that counts.
+    pub has_device: bool,
     /// Everything that is mounted, in the order of the file.
     pub mounts: Vec<Mount>,
     /// `user`, as written: `uid[:gid]` or names.
@@ -498,6 +500,7 @@ impl Service {
             lines: Vec::new(),
             environment: IndexMap::new(),
             labels: IndexMap::new(),
+            has_device: false,
             mounts: Vec::new(),
             user: None,
             group_add: Vec::new(),

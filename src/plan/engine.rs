@@ -83,6 +83,7 @@ pub use self::variables::{Elsewhere, KnownVariables, Meant, UnreadVariable};
 use crate::path::ServicePath;
 use crate::plan::engine::arguments::Grammar;
 use crate::plan::engine::flag_table::FlagTable;
+use crate::plan::engine::launch::Launch;
 use crate::plan::engine::profile::Profile;
 use crate::plan::engine::reading::Reading;
 use crate::project::Service;
@@ -150,21 +151,16 @@ pub fn names_variable(service: &Service, name: &str) -> bool {
 /// carries the words that Docker has resolved.
 #[must_use]
 pub fn invocation(service: &Service) -> Option<Invocation> {
-    let launch = launch::launch(service)?;
-    let mut reading = Reading::new(service, &launch);
-    if !launch.opaque {
-        (launch.profile.read)(&launch, &mut reading);
-    }
-    if let Some(what) = &launch.assumed
-        && reading.invocation.model().is_none()
-        && !reading.invocation.complaints.iter().any(|it| it.value.loses_value())
-    {
-        if reading.invocation.has_foreign_flag() {
-            return None;
-        }
-        reading = Reading::new(service, &launch);
-        reading.unread(what.value.clone(), &what.place);
-    }
+    started(service, &launch::launch(service)?)
+}
+
+/// See [`invocation`]; absent: nothing but a part of the image's name says that it is an engine.
+fn started<'a>(service: &'a Service, launch: &Launch<'a>) -> Option<Invocation> {
+    let mut reading = match &launch.assumed {
+        _ if launch.opaque => Some(Reading::new(service, launch)).filter(|_| launch.is_likely)?,
+        Some(what) => assumed(service, launch, what)?,
+        None => read(service, launch),
+    };
     if let Some(by) = who_may_tell(service, launch.profile.engine)
         && reading.invocation.without_model().is_some()
     {
@@ -179,6 +175,37 @@ pub fn invocation(service: &Service) -> Option<Invocation> {
     Some(reading.finish())
 }
 
+fn read<'a>(service: &'a Service, launch: &Launch<'a>) -> Reading<'a> {
+    let mut reading = Reading::new(service, launch);
+    (launch.profile.read)(launch, &mut reading);
+    reading
+}
+
+/// What words are read as of which it is not certain that they are the engine's.
+fn assumed<'a>(
+    service: &'a Service,
+    launch: &Launch<'a>,
+    what: &Spanned<String>,
+) -> Option<Reading<'a>> {
+    let mut reading = read(service, launch);
+    if reading.invocation.complaints.iter().any(|it| it.value.loses_value()) {
+        return Some(reading);
+    }
+    let is_named = reading.invocation.model().is_some();
+    let is_foreign = reading.invocation.has_foreign_flag();
+    // Words that are all the engine's own say as much as a device.
+    let is_likely = launch.is_likely || !launch.arguments.is_empty();
+    match (is_named, is_likely) {
+        (true, _) => Some(reading).filter(|_| launch.is_likely || !is_foreign),
+        (false, true) if !is_foreign => {
+            reading = Reading::new(service, launch);
+            reading.unread(what.value.clone(), &what.place);
+            Some(reading)
+        }
+        (false, _) => None,
+    }
+}
+
 /// Who may say by variables that nobody sees what the engine of `service` opens, and where it listens;
 /// absent: nobody.
 #[must_use]
@@ -189,7 +216,11 @@ pub fn who_may_tell(service: &Service, engine: Engine) -> Option<&Spanned<String
 /// What `service` runs whose image is that of an engine, if that is not the engine's server.
 #[must_use]
 pub fn no_server(service: &Service) -> Option<NoServer> {
-    launch::no_server(service)
+    launch::no_server(service).or_else(|| {
+        let launch = launch::launch(service)?;
+        let is_none = started(service, &launch).is_none();
+        launch.by_name_alone(service).filter(|_| is_none)
+    })
 }
 
 /// Where `service` keeps what it takes from the hub, if it says so or if its engine is known.

@@ -131,6 +131,18 @@ fn what_cannot_be_judged_is_started_only_where_that_is_accepted() {
     let sandbox = engine("echo started");
     let words = ["sh", "-c", "exec llama-server -m \"$(cat where)\""];
     refuses(&sandbox, &words, 3, &["lane-unknown"]);
+    for script in [
+        "eval \"$(cat where) llama-server -m /gone.gguf\"",
+        "bash <<EOF\nexec llama-server -m /gone.gguf\nEOF",
+    ] {
+        refuses(&sandbox, &["sh", "-c", script], 3, &["lane-unknown"]);
+    }
+    for script in [
+        "eval \"exec llama-server -m /gone.gguf\"",
+        "run() { llama-server -m \"$1\"; }; run /gone.gguf",
+    ] {
+        refuses(&sandbox, &["sh", "-c", script], 10, &["files-missing"]);
+    }
     let run = sandbox.run(&[&["exec", "--allow-unknown", "--"], &words[..]].concat());
     assert_eq!((run.code, run.stdout.as_str()), (Some(0), "started\n"), "{}", run.stderr);
 }

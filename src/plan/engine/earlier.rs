@@ -101,6 +101,9 @@ const READS: [&str; 32] = [
     "tree",
 ];
 
+/// Programs that only pass the time, and what sets a shell up.
+const WAITS: [&str; 7] = ["exit", "export", "false", "set", "sleep", "true", "wait"];
+
 /// Words in front of a program.
 const WRAPPERS: [&str; 6] = ["command", "env", "exec", "nohup", "sudo", "time"];
 
@@ -229,6 +232,12 @@ impl Earlier {
         is_known || CALLED.iter().any(|name| self.program.contains(name))
     }
 
+    /// Whether it is known to serve nothing: it waits, prints, or brings files.
+    pub(super) fn serves_nothing(&self) -> bool {
+        let program = self.program.as_str();
+        WAITS.contains(&program) || READS.contains(&program) || self.is_bringer()
+    }
+
     /// Whether it, or what it is given, is called as programs are that bring files.
     fn is_called_so(&self) -> bool {
         let mut texts = std::iter::once(&self.program).chain(&self.words);
@@ -278,13 +287,28 @@ pub fn programs(service: &Service) -> Vec<Earlier> {
     if !of_scripts.is_empty() {
         return of_scripts;
     }
-    let words: Vec<Word> =
-        service.words().map(|word| Word::known(word.value.as_str(), &word.place)).collect();
-    let folder = service.working_dir.as_ref().map(ServicePath::as_path);
+    let words = words_of(service);
     let is_program = words.first().is_some_and(|word| !word.text.starts_with('-'));
-    let own = Earlier::of(&words, &[], folder).filter(|_| is_program);
     let by_image = by_image(service, &words).filter(|it| !is_program || it.is_bringer());
+    let own = own_program(service).filter(|_| is_program);
     own.into_iter().chain(by_image.filter(|_| service.entrypoint.is_none())).collect()
+}
+
+/// All that the words of `service` run, whatever its image runs by itself; empty: that is not known.
+pub(super) fn all_programs(service: &Service) -> Vec<Earlier> {
+    match launch::all_programs(service) {
+        Some(of_scripts) if of_scripts.is_empty() => own_program(service).into_iter().collect(),
+        of_scripts => of_scripts.unwrap_or_default(),
+    }
+}
+
+fn own_program(service: &Service) -> Option<Earlier> {
+    let folder = service.working_dir.as_ref().map(ServicePath::as_path);
+    Earlier::of(&words_of(service), &[], folder)
+}
+
+fn words_of(service: &Service) -> Vec<Word> {
+    service.words().map(|word| Word::known(word.value.as_str(), &word.place)).collect()
 }
 
 fn by_image(service: &Service, words: &[Word]) -> Option<Earlier> {

@@ -51,23 +51,64 @@ pub(super) struct Misspelt {
 /// How long a name is in which two letters can be wrong.
 const LONG_NAME: usize = 12;
 
-/// Parts of a name that say that the image only talks to the engine it is named after.
-const COMPANIONS: [&str; 15] = [
+/// Parts of a name that say that the image only talks to the engine it is named after, brings files for
+/// it, or takes its words and answers as it would, without a model.
+const COMPANIONS: [&str; 24] = [
     "bench",
     "benchmark",
     "client",
     "controller",
     "dashboard",
+    "downloader",
+    "emulator",
     "exporter",
+    "fake",
     "frontend",
     "gateway",
+    "loadtest",
     "metrics",
+    "mock",
+    "mocker",
     "operator",
     "proxy",
     "python",
     "router",
+    "sim",
+    "simulator",
+    "tokenizer",
     "ui",
     "webui",
+];
+
+/// What else people have in the name of an image that holds an engine and nothing beside it.
+const PLAIN: [&str; 27] = [
+    "api",
+    "base",
+    "cuda",
+    "custom",
+    "decode",
+    "dev",
+    "env",
+    "fork",
+    "gpu",
+    "image",
+    "inference",
+    "local",
+    "my",
+    "nightly",
+    "official",
+    "openai",
+    "own",
+    "patched",
+    "prefill",
+    "release",
+    "repo",
+    "runtime",
+    "serve",
+    "server",
+    "service",
+    "serving",
+    "worker",
 ];
 
 /// What the names of images for other devices have in them.
@@ -164,6 +205,23 @@ impl Image {
         Some((profile, Trust::Named))
     }
 
+    /// Whether the name says nothing but that it holds the engine of `profile`: its other parts are those
+    /// of the project's own images, devices, releases and sizes of models.
+    pub(super) fn is_plainly(&self, profile: &Profile) -> bool {
+        let names = profile.start.images.iter().chain(profile.start.marks);
+        self.has_only(names.copied())
+    }
+
+    /// Whether the parts of the name are those of `names`, or say nothing of another program.
+    pub(super) fn has_only<'n>(&self, names: impl Iterator<Item = &'n str>) -> bool {
+        let own: Vec<&str> = names.flat_map(|name| name.split(['/', '-', '_', '.'])).collect();
+        let has_number = |part: &str| part.bytes().any(|byte| byte.is_ascii_digit());
+        let is_known = |part: &str| {
+            own.contains(&part) || PLAIN.contains(&part) || OTHER_DEVICES.contains(&part)
+        };
+        self.name().split(['-', '_', '.']).all(|part| has_number(part) || is_known(part))
+    }
+
     /// Whether this is the repository `name` of any registry or mirror.
     fn is(&self, name: &str) -> bool {
         self.repository
@@ -215,6 +273,11 @@ impl Image {
     /// The tag, or nothing.
     pub(super) fn tag(&self) -> &str {
         self.tag.as_deref().unwrap_or("")
+    }
+
+    /// Whether it holds what one writes clients with, not the server: NVIDIA's `-sdk`.
+    pub(super) fn is_sdk(&self) -> bool {
+        self.tag().split(['-', '_']).any(|part| part == "sdk")
     }
 
     /// Whether the repository's path has `part` in it.
@@ -352,6 +415,35 @@ mod tests {
     }
 
     #[test]
+    fn a_name_may_say_more_than_that_there_is_an_engine_in_it() {
+        let is_plain = |reference: &str| {
+            let image = Image::parse(reference);
+            image.profile().is_some_and(|(profile, _)| image.is_plainly(profile))
+        };
+        for reference in [
+            "registry.corp/team/vllm:0.9",
+            "my-vllm-openai",
+            "rhaiis/vllm-cuda-rhel9",
+            "acme/vllm-gemma4",
+            "acme/llama-cpp-rocm",
+            "public.ecr.aws/x/vllm-cpu-release-repo",
+            "acme/vllm-prefill",
+        ] {
+            assert!(is_plain(reference), "{reference}");
+        }
+        for reference in [
+            "quay.io/rh-aiservices-bu/gradio-rag-milvus-vllm-openai",
+            "acme/nginx-vllm",
+            "acme/chatbot-vllm",
+            "acme/dify-vllm-plugin",
+            "acme/vllm-lora-syncer",
+            "opea/llm-tgi",
+        ] {
+            assert!(!is_plain(reference), "{reference}");
+        }
+    }
+
+    #[test]
     fn an_own_image_is_recognised_by_its_name() {
         let named = |engine| Some((engine, Trust::Named));
         check("acme/my-vllm:7", named(Engine::Vllm), None);
@@ -365,6 +457,8 @@ mod tests {
         check("acme/notvllmatall", None, None);
         check("ghcr.io/open-webui/open-webui:ollama", None, None);
         check("acme/vllm-exporter", None, None);
+        check("acme/vllm-simulator", None, None);
+        check("acme/dynamo-mocker-vllm", None, None);
         check("acme/llama-cpp-python", None, None);
         check("", None, None);
     }

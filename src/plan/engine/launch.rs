@@ -3,14 +3,15 @@
 
 mod no_server;
 mod programs;
+mod script;
 
 use crate::path::ServicePath;
 use crate::plan::engine::image::{Image, Trust};
 use crate::plan::engine::profile::{Defaults, Profile};
-use crate::plan::engine::shell::{self, Course, Followed, Scope, settings};
+use crate::plan::engine::shell::Function;
 use crate::plan::engine::words::{Environment, Word};
-use crate::plan::engine::{Complaint, CutCommand, Earlier, Engine, earlier, names};
-use crate::project::{Line, Service, Text};
+use crate::plan::engine::{Complaint, CutCommand, Earlier, Engine, names};
+use crate::project::{Line, Service, Stage, Text};
 use crate::source_map::{Place, Spanned};
 
 pub(super) use self::no_server::Lack;
@@ -42,6 +43,9 @@ pub(super) struct Launch<'a> {
     /// Why it is not certain that it is this engine which is started, so that it has to have a model;
     /// absent: it is.
     pub(super) assumed: Option<Spanned<String>>,
+    /// Whether more than a part of its image's name says that it is an engine, where its words do not:
+    /// the rest of the name, or a device that it is given. What has to end before its Pod starts is none.
+    pub(super) is_likely: bool,
     /// What runs before it, and may bring files.
     pub(super) before: Vec<Earlier>,
     /// What could not be followed.
@@ -87,6 +91,8 @@ struct Searched<'a> {
     no_server: Option<NoServer>,
     /// See [`programs`].
     ran: Vec<Earlier>,
+    /// Whether what runs is known to be no engine.
+    is_other: bool,
 }
 
 /// How `service` starts its engine; absent when it starts something else.
@@ -107,6 +113,12 @@ pub(super) fn no_server(service: &Service) -> Option<NoServer> {
 /// The programs that scripts of a service run, which start no engine; empty: it runs no script.
 pub(super) fn programs(service: &Service) -> Vec<Earlier> {
     search(service).ran
+}
+
+/// The same, where the scripts were read to their ends.
+pub(super) fn all_programs(service: &Service) -> Option<Vec<Earlier>> {
+    let searched = search(service);
+    (searched.is_other || searched.ran.is_empty()).then_some(searched.ran)
 }
 
 fn search(service: &Service) -> Searched<'_> {
@@ -131,6 +143,7 @@ fn search(service: &Service) -> Searched<'_> {
         tries: MOST_TRIES,
         unseen: None,
         ran: Vec::new(),
+        functions: Vec::new(),
     };
     let words = words_of(service, official.zip(image.as_ref()));
     let start = match (&service.entrypoint, known, &image) {
@@ -139,6 +152,7 @@ fn search(service: &Service) -> Searched<'_> {
         }
         _ => search.start(&words, DEEPEST),
     };
+    let is_other = matches!(start, Start::Other);
     // What is read only as it was meant does not run.
     let ran = std::mem::take(&mut search.ran);
     let start = search.as_written(start);
@@ -146,26 +160,53 @@ fn search(service: &Service) -> Searched<'_> {
         Some((profile, _)) => search.as_meant(start, profile, &words),
         None => (start, None),
     };
+    let is_init = service.pod.as_ref().is_some_and(|pod| pod.stage == Stage::Init);
+    let is_likely = !is_init
+        && match (known, &image) {
+            (Some((profile, Trust::Named)), Some(image)) => {
+                service.has_device || image.is_plainly(profile)
+            }
+            (Some((_, Trust::Official | Trust::Misspelt(_) | Trust::Named)) | None, _) => true,
+        };
     let image = image.filter(|_| official.is_some());
     let launch = match start {
         Start::Engine(found) => Some(search.once(*found).launch(directory, image)),
-        Start::Opaque(what) => known.map(|(profile, _)| Launch {
-            profile,
-            program: Vec::new(),
-            arguments: Vec::new(),
-            environment: search.environment.clone(),
-            working_dir: directory,
-            image,
-            opaque: true,
-            assumed: None,
-            before: Vec::new(),
-            unread: vec![what],
-            complaints: Vec::new(),
-        }),
+        Start::Opaque(what) => {
+            known.map(|it| it.0).or_else(|| named_in(service)).map(|profile| Launch {
+                profile,
+                program: Vec::new(),
+                arguments: Vec::new(),
+                environment: search.environment.clone(),
+                working_dir: directory,
+                image,
+                opaque: true,
+                assumed: None,
+                is_likely: true,
+                before: Vec::new(),
+                unread: vec![what],
+                complaints: Vec::new(),
+            })
+        }
         Start::Other => None,
     };
     let launch = launch.map(|launch| launch.of_misspelt_image(service, known));
-    Searched { launch, unseen: search.unseen, no_server, ran }
+    let launch = launch.map(|launch| Launch { is_likely, ..launch });
+    Searched { launch, unseen: search.unseen, no_server, ran, is_other }
+}
+
+/// The engine whose start stands somewhere in the words of a service without an image, which are all that
+/// there is.
+fn named_in(service: &Service) -> Option<&'static Profile> {
+    let is_blank = |it: char| it.is_whitespace() || "'\"`;&|()".contains(it);
+    let texts = service.words().filter(|_| service.image.is_none());
+    let parts = texts.flat_map(|text| text.value.split(is_blank)).filter(|part| !part.is_empty());
+    let words: Vec<Word> =
+        parts.take(MOST_TRIES).map(|part| Word::known(part, &Place::nowhere())).collect();
+    let starts = |profile: &&Profile| {
+        (0..words.len())
+            .any(|at| words.get(at..).is_some_and(|it| (profile.start.program)(it).is_some()))
+    };
+    Engine::ALL.map(Engine::profile).into_iter().find(starts)
 }
 
 /// The words that a container of `service` runs: those of an entrypoint, the service's own or that of
@@ -217,6 +258,8 @@ struct Search<'a> {
     unseen: Option<ServicePath>,
     /// The programs of scripts that start no engine.
     ran: Vec<Earlier>,
+    /// The functions of the scripts that are followed now.
+    functions: Vec<Function>,
 }
 
 impl<'a> Search<'a> {
@@ -470,76 +513,6 @@ impl<'a> Search<'a> {
         let Some(depth) = depth.checked_sub(1) else { return Start::Other };
         self.script(script, words.get(at + 2..).unwrap_or_default(), depth)
     }
-
-    /// What the commands of a script start: the first engine, else the first thing that may be one.
-    fn script(&mut self, script: &Word, arguments: &[Word], depth: usize) -> Start<'a> {
-        let outside = self.environment.clone();
-        let parsed = shell::parse(&script.text);
-        let mut directory = None;
-        let mut folder = self.directory.as_ref().map(|folder| folder.as_path().to_path_buf());
-        let mut result = Start::Other;
-        let mut before = Vec::new();
-        let mut followed = Followed::default();
-        for command in &parsed.commands {
-            let Some(left) = self.tries.checked_sub(1) else { break };
-            self.tries = left;
-            let course = followed.course(command);
-            if course == Course::Never {
-                continue;
-            }
-            let scope = Scope {
-                environment: &self.environment,
-                arguments,
-                place: &script.place,
-                unset_is_empty: command.is_test(),
-            };
-            let assigned = command.words.iter().map_while(shell::assignment);
-            let assigned: Vec<(String, Word)> =
-                assigned.map(|(name, raw)| (name.to_owned(), scope.value(&raw))).collect();
-            let words = scope.words(command.words.get(assigned.len()..).unwrap_or_default());
-            let own = Earlier::of(&words, &scope.words(&command.written), folder.as_deref());
-            followed.ran(&words);
-            // What stands before a command is set for that command alone.
-            let outer = self.environment.clone();
-            let alone = !assigned.is_empty() && !words.is_empty();
-            if alone {
-                assigned.into_iter().for_each(|(name, value)| self.environment.set(name, value));
-            } else {
-                settings::assign(&mut self.environment, assigned, course);
-            }
-            settings::run(&mut self.environment, &words, course);
-            if words.first().is_some_and(|program| program.is("cd")) {
-                directory = words.get(1).cloned();
-                folder = directory.as_ref().and_then(|target| earlier::after(folder, target));
-            }
-            match (self.start(&words, depth), &mut result) {
-                (Start::Engine(_), Start::Engine(first)) => first.unread.push(Spanned::new(
-                    "the script starts an engine more than once, of which the first is read"
-                        .to_owned(),
-                    script.place.clone(),
-                )),
-                (Start::Engine(mut found), _) => {
-                    found.directory = found.directory.or_else(|| directory.clone());
-                    found.before.splice(..0, before.drain(..));
-                    result = Start::Engine(found);
-                }
-                (start @ Start::Opaque(_), Start::Other) => {
-                    before.extend(own);
-                    result = start;
-                }
-                (Start::Opaque(_) | Start::Other, _) => before.extend(own),
-            }
-            if alone {
-                self.environment = outer;
-            }
-        }
-        self.environment = outside;
-        self.ran.append(&mut before);
-        match (parsed.unread, result) {
-            (Some(why), Start::Other) => Start::Opaque(Spanned::new(why, script.place.clone())),
-            (_, result) => result,
-        }
-    }
 }
 
 fn unread_script(script: &Word) -> Spanned<String> {
@@ -565,6 +538,7 @@ impl<'a> Found<'a> {
             image: image.filter(same),
             opaque: false,
             assumed: self.assumed,
+            is_likely: true,
             before: self.before,
             unread: self.unread,
             complaints: self.complaints,

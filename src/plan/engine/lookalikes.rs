@@ -2,10 +2,14 @@
 
 use crate::path::ServicePath;
 use crate::plan::engine::image::Image;
-use crate::project::Service;
+use crate::plan::engine::{Earlier, Engine, earlier};
+use crate::project::{Service, Stage};
 
 /// One program a line; the file itself says how a line is read.
 const TABLE: &str = include_str!("lookalikes.txt");
+
+/// Programs in the images of NVIDIA NIM that serve nothing (its documentation, utilities of NIM for LLMs).
+const OF_NIM: [&str; 3] = ["create-model-store", "download-to-cache", "list-model-profiles"];
 
 /// A program of which nothing but this is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +33,8 @@ pub fn lookalike(service: &Service) -> Option<String> {
         let is_image = |image: &Image| listed(known.images).any(|name| image.is_called(name));
         program.as_ref().is_some_and(is_program) || image.as_ref().is_some_and(is_image)
     };
-    Some(table().find(is_meant)?.told(service))
+    let serves = |known: &Lookalike| image.as_ref().is_none_or(|it| known.serves(it, service));
+    Some(table().find(is_meant).filter(serves)?.told(service))
 }
 
 /// Whether the image of a service, or the one that its own is made from, is called `name`: the end of a
@@ -63,6 +68,23 @@ fn listed(column: &'static str) -> impl Iterator<Item = &'static str> {
 }
 
 impl Lookalike {
+    /// Whether it serves, where the name of `image` says that it is in there: not if other parts of the
+    /// name, or the words of `service`, say that it does something else.
+    fn serves(&self, image: &Image, service: &Service) -> bool {
+        let ran = earlier::all_programs(service);
+        let is_run = |program: &str| ran.iter().any(|it| it.program == program);
+        let called = listed(self.images).find(|name| image.is_called(name));
+        let Some(called) = called.filter(|_| !listed(self.programs).any(is_run)) else {
+            return true;
+        };
+        let engines = || Engine::ALL.iter().flat_map(|engine| engine.profile().start.marks);
+        let is_alone = || image.has_only(engines().copied().chain([called]));
+        let is_init = service.pod.as_ref().is_some_and(|pod| pod.stage == Stage::Init);
+        (called.contains('/') || service.has_device || is_alone())
+            && !(is_init || image.is_sdk())
+            && !runs_another(service, &ran)
+    }
+
     fn told(&self, service: &Service) -> String {
         let mut told = format!("{} is not read", self.name);
         if let Some(cache) = self.cache {
@@ -82,6 +104,14 @@ impl Lookalike {
         }
         told
     }
+}
+
+/// Whether the words of `service` run something, and that serves nothing.
+fn runs_another(service: &Service, ran: &[Earlier]) -> bool {
+    let first = service.words().next().map(|word| word.value.as_str());
+    let is_other = |ran: &Earlier| OF_NIM.contains(&ran.program.as_str()) || ran.serves_nothing();
+    let is_program = first.is_some_and(|first| !first.starts_with('-'));
+    is_program && !ran.is_empty() && ran.iter().all(is_other)
 }
 
 #[cfg(test)]
@@ -130,6 +160,44 @@ mod tests {
         check("acme/tabbycat", "", None);
         check("postgres:17", "postgres", None);
         check("", "", None);
+    }
+
+    #[test]
+    fn what_runs_something_else_in_such_an_image_serves_nothing() {
+        const NIM: &str = "nvcr.io/nim/meta/llama3-8b-instruct:1.0";
+        const TRITON: &str = "nvcr.io/nvidia/tritonserver:24.04-py3";
+        check(NIM, "download-to-cache --profile x", None);
+        check(NIM, "/opt/nim/start-server.sh", Some("NVIDIA NIM"));
+        check("nvcr.io/nvidia/tritonserver:24.04-py3-sdk", "sleep infinity", None);
+        check(TRITON, "sleep infinity", None);
+        check(TRITON, "/scripts/fetch_model.sh", None);
+        check(TRITON, "/scripts/start.sh", Some("Triton Inference Server"));
+        let script = |text: &str| {
+            let mut triton = service(TRITON, "");
+            let words = ["bash", "-c", text].map(|word| Spanned::nowhere(word.to_owned()));
+            triton.command = Some(words.into());
+            lookalike(&triton).is_some()
+        };
+        assert!(script("mkdir -p /m && tritonserver --model-repository /m"));
+        assert!(script("mkdir -p /m && python3 serve.py"));
+        assert!(script("cat >/x <<E\na: b\nE\ntritonserver --model-repository /m"));
+        assert!(script("cat /x; bash <<E\ntritonserver\nE"));
+        assert!(!script("mkdir -p /m && aws s3 sync s3://b /m; sleep infinity"));
+    }
+
+    #[test]
+    fn a_name_that_says_more_is_believed_where_a_device_is_given() {
+        check("acme/tabby-terminal", "", None);
+        check("acme/my-ray-model-server", "", None);
+        check(
+            "acme/kserve-tritonserver",
+            "tritonserver --model-store=/m",
+            Some("Triton Inference Server"),
+        );
+        check("acme/tabby-rocm:1", "", Some("Tabby"));
+        let mut tabby = service("acme/tabby-terminal", "");
+        tabby.has_device = true;
+        assert!(lookalike(&tabby).is_some());
     }
 
     #[test]

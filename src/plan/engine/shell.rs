@@ -8,7 +8,7 @@ pub(super) mod settings;
 pub(super) use self::course::{Course, Followed};
 
 use crate::plan::engine::shell::course::Shape;
-use crate::plan::engine::shell::reader::{Reader, name_of};
+use crate::plan::engine::shell::reader::{Reader, Redirection, name_of};
 use crate::plan::engine::words::{Environment, Variable, Word};
 use crate::source_map::Place;
 
@@ -26,8 +26,19 @@ const DEEPEST: usize = 16;
 pub(super) struct Script {
     /// Its simple commands, in the order of the text.
     pub(super) commands: Vec<Command>,
+    /// Its functions, whose commands run where they are called.
+    pub(super) functions: Vec<Function>,
     /// What in it is not understood, so that what follows is not known.
     pub(super) unread: Option<String>,
+}
+
+/// A function of a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Function {
+    /// What it is called.
+    pub(super) name: String,
+    /// What stands between its braces.
+    pub(super) body: String,
 }
 
 /// A simple command.
@@ -78,6 +89,8 @@ pub(super) struct Scope<'a, 'b> {
 pub(super) fn parse(script: &str) -> Script {
     let mut reader = Reader { rest: script };
     let mut commands = Vec::new();
+    let mut functions = Vec::new();
+    let mut documents: Vec<String> = Vec::new();
     let mut command = Command::default();
     let mut unread = None;
     loop {
@@ -86,6 +99,9 @@ pub(super) fn parse(script: &str) -> Script {
         match next {
             ';' | '&' | '|' | '\n' | '(' | ')' => {
                 reader.next();
+                if next == '\n' {
+                    documents.drain(..).for_each(|end| reader.skip_document(&end));
+                }
                 let is_double = reader.peek() == Some(next);
                 let shape = match next {
                     '&' if is_double => Shape::And,
@@ -101,14 +117,22 @@ pub(super) fn parse(script: &str) -> Script {
                 command.before.push(shape);
             }
             '<' | '>' => match reader.redirection() {
-                Ok(file) => command.written.extend(file),
-                Err(why) => {
-                    unread = Some(why);
+                Redirection::File(file) => command.written.extend(file),
+                // Whatever else reads it may take it for a script.
+                Redirection::Document(end) if command.only_copies() => documents.push(end),
+                Redirection::Document(_) => {
+                    unread = Some("a here-document in the script is not read yet".to_owned());
                     break;
                 }
             },
             '#' => reader.skip_line(),
             _ => {
+                if command.words.is_empty()
+                    && let Some(function) = reader.function()
+                {
+                    functions.push(function);
+                    continue;
+                }
                 let word = reader.word();
                 let number = is_number(&word) && matches!(reader.peek(), Some('<' | '>'));
                 let text = plain(&word).filter(|_| command.words.is_empty());
@@ -123,7 +147,7 @@ pub(super) fn parse(script: &str) -> Script {
     if !command.words.is_empty() {
         commands.push(command);
     }
-    Script { commands, unread }
+    Script { commands, functions, unread }
 }
 
 /// The name and the value of a word that is `NAME=value`.
@@ -141,6 +165,11 @@ pub(super) fn assignment(word: &Raw) -> Option<(&str, Raw)> {
 }
 
 impl Command {
+    /// Whether it does nothing with what it is given but to pass it on.
+    fn only_copies(&self) -> bool {
+        self.words.first().and_then(plain).is_some_and(|first| matches!(first, "cat" | "tee"))
+    }
+
     /// Whether it is a test of texts.
     pub(super) fn is_test(&self) -> bool {
         let first = self.words.first().and_then(plain);

@@ -82,7 +82,12 @@ impl Reader<'_> {
     }
 
     fn script(&mut self, text: &str, arguments: &[Word], place: &Place, depth: usize) {
-        for shell::Command { words: command, .. } in shell::parse(text).commands {
+        let Some(deeper) = depth.checked_sub(1) else { return };
+        let script = shell::parse(text);
+        for function in script.functions {
+            self.script(&function.body, &[], place, deeper);
+        }
+        for shell::Command { words: command, .. } in script.commands {
             let assigned = command.iter().take_while(|raw| shell::assignment(raw).is_some());
             let assigned = assigned.count();
             let scope =
@@ -131,6 +136,8 @@ mod tests {
         check(Some(&["gosu", "app", "/start", "/x"]), &[], &[], &["/start"]);
         let script = "X=1 /check/models /a && exec vllm serve /a";
         check(Some(&["sh", "-c", script]), &[], &[], &["/check/models"]);
+        let script = "run() {\n# don't\n/check/it \"$1\"; }\nrun x";
+        check(Some(&["sh", "-c", script]), &[], &[], &["/check/it"]);
         check(None, &["sh", "-ec", ". /etc/keys; /check $HOME/a"], &[], &["/etc/keys", "/check"]);
     }
 

@@ -36,6 +36,7 @@ pub(super) fn service(name: &str, entry: &Entry, root: &Node) -> Result<Service,
     service.depends_on = dependencies(node);
     service.ports = items(node.get("ports")).iter().filter_map(port).collect();
     service.health_check = health_check(node);
+    service.has_device = has_device(node);
     service.mounts = mounts(node, root)?;
     if let Some(extension) = node.get("x-preflight") {
         let value = plain(extension);
@@ -63,6 +64,13 @@ fn restart(node: &Node) -> Option<Spanned<String>> {
     let attempts = attempts.filter(|attempts| attempts != "0" && name == "on-failure");
     let attempts = attempts.map(|attempts| format!(":{attempts}")).unwrap_or_default();
     Some(Spanned::new(format!("{name}{attempts}"), place.clone()))
+}
+
+fn has_device(node: &Node) -> bool {
+    let reserved = ["resources", "reservations", "devices"];
+    let reserved = reserved.iter().try_fold(node.get("deploy"), |node, key| Some(node?.get(key)));
+    let lists = [node.get("gpus"), node.get("devices"), reserved.flatten()];
+    node.get("runtime").is_some() || lists.into_iter().any(|list| !items(list).is_empty())
 }
 
 /// Whether a service has a capability that lets root read what others own. With `ALL` in `cap_add` it

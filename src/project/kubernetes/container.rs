@@ -52,6 +52,7 @@ pub(super) fn service(
     service.working_dir = text(node, "workingDir")
         .map(|path| ServicePath::new(clean(std::path::Path::new(&path.value))));
     service.ports = items(node, "ports").iter().filter_map(port).collect();
+    service.has_device = has_device(node);
     service.depends_on.clone_from(&before.waited);
     service.pod = Some(member.in_pod(pod));
     kuberay::fill_in(pod, member, &mut service);
@@ -239,6 +240,15 @@ fn spans_pods(node: &Node) -> bool {
     let names = items(node, "env").iter().filter_map(|item| Some(text(item, "name")?.value));
     let mut all = texts("command").chain(texts("args")).chain(names);
     all.any(|text| OF_SEVERAL.iter().any(|word| text.contains(word)))
+}
+
+/// Whether the container is given a device that its node has: what only nodes with such have is called
+/// `VENDOR/NAME`, and what is claimed is one as well.
+fn has_device(node: &Node) -> bool {
+    let limits = at(node, &["resources", "limits"]).and_then(Node::as_mapping);
+    let mut names = limits.into_iter().flatten().map(|(name, _)| name);
+    let claims = at(node, &["resources"]).is_some_and(|it| !items(it, "claims").is_empty());
+    claims || names.any(|name| name.contains('/'))
 }
 
 /// What drives GPUs that a container is limited to, and how many they are.

@@ -28,8 +28,13 @@ fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
 
 fn told(service: &Service, other: &NoServer) -> Finding {
     let (name, engine) = (&service.name.value, other.engine.name());
-    let NoServer { words, is_doubtful, place, .. } = other;
-    let message = if words.is_empty() {
+    let NoServer { words, is_doubtful, by_name_alone, place, .. } = other;
+    let message = if *by_name_alone {
+        format!(
+            "service `{name}` has an image that is called after {engine}, and nothing else says \
+             that it serves a model"
+        )
+    } else if words.is_empty() {
         format!("service `{name}` has an image of {engine} and no command that starts its server")
     } else {
         format!(

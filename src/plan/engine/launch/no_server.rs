@@ -35,6 +35,8 @@ pub struct NoServer {
     pub words: String,
     /// Whether there is no such program in an image, as far as its name says.
     pub is_doubtful: bool,
+    /// Whether a part of its image's name is all that speaks for an engine.
+    pub by_name_alone: bool,
     /// The first of these words, where the project says it.
     pub place: Place,
 }
@@ -88,6 +90,7 @@ impl<'a> Search<'a> {
             engine: profile.engine,
             words: joined(words.iter().take(MOST_SHOWN)),
             is_doubtful,
+            by_name_alone: false,
             place: self.first_place(words.iter()),
         }
     }
@@ -122,6 +125,21 @@ impl<'a> Search<'a> {
 }
 
 impl Launch<'_> {
+    /// Where it is an engine by a part of the image's name alone, what is known of what runs.
+    pub(in crate::plan::engine) fn by_name_alone(&self, service: &Service) -> Option<NoServer> {
+        if self.is_likely || !(self.opaque || self.assumed.is_some()) {
+            return None;
+        }
+        let place = service.image.as_ref().map(|image| image.place.clone());
+        Some(NoServer {
+            engine: self.profile.engine,
+            words: String::new(),
+            is_doubtful: false,
+            by_name_alone: true,
+            place: place.unwrap_or_default(),
+        })
+    }
+
     /// The same, with a complaint about a name that is nearly that of an official image. Of one that is
     /// built, or that a container was made from, the name is right.
     pub(super) fn of_misspelt_image(

@@ -1,10 +1,18 @@
 //! Reads a script from the left: blanks, words, quotes, and what begins with `$`.
 
-use crate::plan::engine::shell::{Piece, PieceKind, Raw};
+use crate::plan::engine::shell::{Function, Piece, PieceKind, Raw};
 
 /// Reads a script from the left.
 pub(super) struct Reader<'a> {
     pub(super) rest: &'a str,
+}
+
+/// What `<` and `>` do.
+pub(super) enum Redirection {
+    /// They take or fill a file: the one that is written, if any is.
+    File(Option<Raw>),
+    /// They give what follows the line, up to a line of this text.
+    Document(String),
 }
 
 impl<'a> Reader<'a> {
@@ -43,16 +51,61 @@ impl<'a> Reader<'a> {
         self.take_until(|character| character == '\n');
     }
 
-    /// Takes `>`, `>>`, `2>&1` and the file; absent: it is read, not written.
-    pub(super) fn redirection(&mut self) -> Result<Option<Raw>, String> {
-        if self.rest.starts_with("<<") {
-            return Err("a here-document in the script is not read yet".to_owned());
+    /// Takes `>`, `>>`, `2>&1` and the file, or `<<` and the end of a here-document.
+    pub(super) fn redirection(&mut self) -> Redirection {
+        if let Some(rest) = self.rest.strip_prefix("<<").filter(|rest| !rest.starts_with('<')) {
+            self.rest = rest.strip_prefix('-').unwrap_or(rest);
+            self.skip_blanks();
+            return Redirection::Document(text_of(&self.word()));
         }
         let is_written = self.peek() == Some('>');
         self.take_until(|character| !matches!(character, '<' | '>' | '&' | '|'));
         self.skip_blanks();
         let file = self.word();
-        Ok(Some(file).filter(|_| is_written))
+        Redirection::File(Some(file).filter(|_| is_written))
+    }
+
+    /// Takes the lines up to the one that is `end`, and that.
+    pub(super) fn skip_document(&mut self, end: &str) {
+        while !self.rest.is_empty() {
+            let line = self.take_until(|character| character == '\n').trim_end_matches('\r');
+            self.next();
+            if line.trim_start_matches('\t') == end {
+                return;
+            }
+        }
+    }
+
+    /// `NAME() { ... }` or `function NAME { ... }`, if that is what comes; absent: nothing is taken.
+    pub(super) fn function(&mut self) -> Option<Function> {
+        let mut ahead = Reader { rest: self.rest };
+        let is_said = ahead.rest.strip_prefix("function").filter(|rest| rest.starts_with(' '));
+        ahead.rest = is_said.unwrap_or(ahead.rest);
+        ahead.skip_blanks();
+        let name = ahead.take_until(|it| it.is_whitespace() || "'\"\\$`;&|<>(){}#=".contains(it));
+        ahead.skip_blanks();
+        let has_brackets = match ahead.rest.strip_prefix('(') {
+            Some(behind) => {
+                ahead.rest = behind;
+                ahead.skip_blanks();
+                ahead.rest = ahead.rest.strip_prefix(')')?;
+                true
+            }
+            None => false,
+        };
+        if name.is_empty() || !(has_brackets || is_said.is_some()) {
+            return None;
+        }
+        ahead.take_until(|it| !it.is_whitespace());
+        ahead.rest =
+            ahead.rest.strip_prefix('{').filter(|it| it.starts_with(char::is_whitespace))?;
+        let body = without_comments(ahead.rest);
+        let mut inside = Reader { rest: &body };
+        let body = inside.balanced('{', '}');
+        // Without its end it is no function that is understood.
+        let behind = ahead.rest.get(body.len()..)?.strip_prefix('}')?;
+        self.rest = behind;
+        Some(Function { name: name.to_owned(), body: body.to_owned() })
     }
 
     /// One word, up to a blank or an operator outside quotes.
@@ -226,6 +279,42 @@ impl<'a> Reader<'a> {
         self.rest = "";
         text
     }
+}
+
+/// The text of a word in which nothing is expanded.
+fn text_of(word: &Raw) -> String {
+    let texts = word.iter().map(|piece| match &piece.kind {
+        PieceKind::Text(text) => text.as_str(),
+        PieceKind::Parameter { .. } | PieceKind::Computed => "",
+    });
+    texts.collect()
+}
+
+/// The same, with blanks in the place of its comments: a quote in one of them is none.
+fn without_comments(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut quote = None;
+    let (mut is_start, mut is_escaped, mut is_comment) = (true, false, false);
+    for character in text.chars() {
+        is_comment = character != '\n' && (is_comment || is_start && character == '#');
+        if is_comment {
+            plain.extend(std::iter::repeat_n(' ', character.len_utf8()));
+            continue;
+        }
+        plain.push(character);
+        is_start =
+            quote.is_none() && !is_escaped && (character.is_whitespace() || character == ';');
+        if std::mem::take(&mut is_escaped) {
+            continue;
+        }
+        match (character, quote) {
+            ('\\', None | Some('"')) => is_escaped = true,
+            ('"' | '\'', None) => quote = Some(character),
+            (_, Some(open)) if open == character => quote = None,
+            _ => {}
+        }
+    }
+    plain
 }
 
 /// The parameter's name that `text` begins with; empty if it begins with none.

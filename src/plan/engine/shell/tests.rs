@@ -73,10 +73,27 @@ fn variables_of_the_service_are_expanded_and_others_are_unknown() {
 }
 
 #[test]
-fn a_here_document_ends_what_is_read() {
-    let script = parse("vllm serve m\ncat <<EOF\n$(");
+fn the_commands_of_a_function_are_not_those_of_its_script() {
+    check("run() { a \"$1\"; }; b", &["<b>"]);
+    check("run () {\n  # it's not }\n  a\n}\nb run", &["<b><run>"]);
+    check("function run { a; }\nb", &["<b>"]);
+    check("A=(a b)\nb", &["<A=>", "<a><b>", "<b>"]);
+    check("run() { a; b", &["<run>", "<a>", "<b>"]);
+    let functions = parse("one() { a ${B} '}'; { c; } }; two() { d; }; one").functions;
+    let shown: Vec<_> = functions.iter().map(|it| (it.name.as_str(), it.body.as_str())).collect();
+    assert_eq!(shown, [("one", " a ${B} '}'; { c; } "), ("two", " d; ")]);
+}
+
+#[test]
+fn a_here_document_ends_what_is_read_but_where_it_is_only_copied() {
+    let script = parse("vllm serve m\nbash <<EOF\n$(");
     assert_eq!(script.commands.len(), 2);
     assert!(script.unread.is_some());
+    check("cat > /x <<EOF\nvllm $( '\nEOF\na b", &["<cat>", "<a><b>"]);
+    check("cat <<-'END' | tee /x\n\tvllm\n\tEND\na", &["<cat>", "<tee></x>", "<a>"]);
+    check("cat <<ONE <<TWO\na\nONE\nb\nTWO\nc", &["<cat>", "<c>"]);
+    check("read x <<< word; b", &["<read><x>", "<b>"]);
+    assert_eq!(parse("cat <<EOF\nx\nEOF\na").unread, None);
 }
 
 #[test]

@@ -125,6 +125,31 @@ fn another_program_of_an_engine_s_image_is_named() {
 }
 
 #[test]
+fn a_part_of_an_image_s_name_alone_makes_no_lane() {
+    let unknown = "unread: what the image runs by itself is not known";
+    for image in
+        ["acme/gradio-rag-milvus-vllm-openai", "acme/nginx-llama-server", "acme/chatbot-sglang"]
+    {
+        let mut named = service(image, &[]);
+        assert_eq!(shown(&named), "none", "{image}");
+        assert!(no_server(&named).is_some_and(|it| it.by_name_alone), "{image}");
+        named.has_device = true;
+        assert!(shown(&named).ends_with(unknown), "{image}");
+        assert_eq!(no_server(&named), None, "{image}");
+    }
+    let words = ["--model", "Qwen/x"];
+    assert_eq!(shown(&service("acme/chatbot-vllm", &words)), "vLLM | model=Qwen/x");
+    let foreign = ["--model", "Qwen/x", "--base-url", "http://vllm:8000"];
+    assert_eq!(shown(&service("acme/chatbot-vllm", &foreign)), "none");
+    assert_eq!(shown(&service("acme/vllm-simulator", &words)), "none");
+    let unseen = "vLLM | unread: the script `/start.sh` was not seen";
+    assert_eq!(shown(&service("acme/nginx-vllm", &["/start.sh"])), "none");
+    assert_eq!(shown(&service("registry.corp/team/vllm:0.9", &["/start.sh"])), unseen);
+    let hidden = service("acme/nginx-vllm", &["sh", "-c", "vllm serve /m"]);
+    assert_eq!(shown(&hidden), "vLLM | model=/m");
+}
+
+#[test]
 fn a_misspelt_image_is_read_as_the_one_that_is_meant() {
     let misspelt = "ImageMisspelt { meant: \"vllm/vllm-openai\", is_certain: true }";
     let mut slipped = service("vllm/vlm-openai:v0.12.0", &["--model", "/m"]);

@@ -76,6 +76,29 @@ fn check_script(script: &str, expected: &str) {
 }
 
 #[test]
+fn what_eval_is_given_and_what_a_function_does_is_a_part_of_the_script() {
+    let model = "vLLM | model=/m/x";
+    check_script("eval \"exec vllm serve $MODEL\"", model);
+    check_script("C=\"vllm serve /m/x --port 81\"; eval $C", "vLLM | model=/m/x | port=81");
+    check_script("eval 'export P=82'; vllm serve $MODEL --port $P", "vLLM | model=/m/x | port=82");
+    check_script("run() { exec vllm serve \"$1\"; }; run /m/x", model);
+    check_script("main() {\n# it's this\nvllm serve \"$@\"\n}\nmain \"$MODEL\"", model);
+    check_script(
+        "start() { run --port 83; }; run() { vllm serve /m/x $1 $2; }; start",
+        "vLLM | model=/m/x | port=83",
+    );
+    check_script("usage() { vllm serve /other; }; vllm serve $MODEL", model);
+    check_script(
+        "P=1; set() { P=84; }; set; vllm serve $MODEL --port $P",
+        "vLLM | model=/m/x | port=84",
+    );
+    check_script("again() { again; }; again", "vLLM | unread: the script calls itself too often");
+    let unknown = "vLLM | unread: the output of a command is not known";
+    check_script("eval \"$(cat /start)\"", unknown);
+    check_script("usage() { vllm serve /m/x; }; sleep 1", "none");
+}
+
+#[test]
 fn a_shell_script_is_followed_to_the_engine() {
     let model = "vLLM | model=/m/x";
     check_script("exec vllm serve $MODEL", model);
