@@ -28,12 +28,12 @@ use crate::path::{HostPath, LocalPath, ServicePath};
 use crate::plan::engine::Part;
 use crate::plan::lanes::{Artifact, Bringer, Cached, Lane, Plan};
 use crate::project::docker::{DockerError, Observation};
-use crate::project::mounts::Standpoint;
+use crate::project::mounts::{Sight, Standpoint};
 use crate::project::rooms::Room;
 use crate::project::stack::{Difference, Stack, Withheld};
 use crate::project::{Dialect, Mount, Project};
 use crate::source::Source;
-use crate::source_map::Spanned;
+use crate::source_map::{Place, Spanned};
 
 /// Everything that is known about a project before its lanes are looked at.
 #[derive(Debug)]
@@ -215,7 +215,12 @@ impl LaneFacts {
         let is_there = match &artifact.model {
             ModelFacts::Absent => false,
             ModelFacts::Seen(model) => !model.is_empty(),
-            ModelFacts::Denied(_) | ModelFacts::Unknown(_) => true,
+            // In an image that was not looked into there is nothing of it, as far as anybody says.
+            ModelFacts::Unknown(_) => {
+                artifact.artifact.located.value.sight != Sight::NotMounted
+                    || artifact.through.is_some()
+            }
+            ModelFacts::Denied(_) => true,
         };
         self.brought_to(path).filter(|_| !is_there)
     }
@@ -351,6 +356,9 @@ pub struct CacheFacts {
     /// The deepest folder on the way to its cache that is there; absent: no mount that can be looked
     /// into has one.
     pub ground: Option<Ground>,
+    /// Where it is written that its service may write nowhere but into mounts, where none reaches the
+    /// cache.
+    pub read_only_root: Option<Place>,
 }
 
 /// A folder below which an engine is to write.

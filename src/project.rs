@@ -143,6 +143,8 @@ pub struct Service {
     pub labels: IndexMap<String, Spanned<String>>,
     /// Whether it is given a device of its host: a GPU, or another that counts.
     pub has_device: bool,
+    /// Where it is written that it may write nowhere but into mounts; absent: it may.
+    pub read_only_root: Option<Place>,
     /// Everything that is mounted, in the order of the file.
     pub mounts: Vec<Mount>,
     /// `user`, as written: `uid[:gid]` or names.
@@ -501,6 +503,7 @@ impl Service {
             environment: IndexMap::new(),
             labels: IndexMap::new(),
             has_device: false,
+            read_only_root: None,
             mounts: Vec::new(),
             user: None,
             group_add: Vec::new(),

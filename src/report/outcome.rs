@@ -122,7 +122,7 @@ impl<'a> LaneOutcome<'a> {
             memory: facts.memory.clone(),
             serves: serves(facts),
             unknown: unread(facts)
-                .or_else(|| facts.artifacts.iter().find_map(unknown))
+                .or_else(|| facts.artifacts.iter().find_map(|seen| unknown(facts, seen)))
                 .or_else(|| facts.artifacts.iter().find_map(|seen| seen.way.unseen.clone()))
                 .or_else(|| facts.artifacts.iter().find_map(|seen| perhaps_brought(facts, seen)))
                 .or_else(|| check::cache::unjudged(facts)),
@@ -189,12 +189,13 @@ fn unread(facts: &LaneFacts) -> Option<String> {
 
 /// Why an artifact could not be looked at; a refusal of the system is a finding of its own, and a thing
 /// that the image may have brought along keeps no lane from being judged.
-fn unknown(artifact: &ArtifactFacts) -> Option<String> {
+fn unknown(facts: &LaneFacts, artifact: &ArtifactFacts) -> Option<String> {
     let is_outside = matches!(artifact.artifact.located.value.sight, Sight::NotMounted);
     match &artifact.model {
         ModelFacts::Unknown(_) if artifact.refused_mount().is_some() => None,
         ModelFacts::Unknown(_) if artifact.artifact.located.value.holds_variable() => None,
         ModelFacts::Unknown(_) if is_outside && artifact.artifact.part.may_be_in_image() => None,
+        ModelFacts::Unknown(_) if facts.still_brought(artifact).is_some() => None,
         ModelFacts::Unknown(why) => Some(why.clone()),
         ModelFacts::Absent | ModelFacts::Denied(_) | ModelFacts::Seen(_) => None,
     }

@@ -223,6 +223,31 @@ fn a_service_that_is_waited_for_until_it_is_healthy_brings_what_its_check_asks_f
 }
 
 #[test]
+fn what_a_script_brings_to_where_no_mount_is_is_there_and_brought_again_every_time() {
+    let inside = |before: &str| scripted(before).replace("./models:/models", "./models:/data");
+    for (before, program) in [
+        ("hf download o/r m.gguf --local-dir /models", "hf"),
+        ("[ -f /models/m.gguf ] || curl -Lo /models/m.gguf https://example.invalid/m.gguf", "curl"),
+        ("gsutil -m cp gs://b/m.gguf /models/", "gsutil"),
+    ] {
+        let run = run(&inside(before), &[]);
+        let told = format!("{}{}", run.stdout, run.stderr);
+        assert_eq!(run.code, Some(0), "{told}");
+        let note = format!(
+            "note[model-path-not-mounted]: no mount reaches `/models/m.gguf`: `{program}`, which `a` \
+             runs before its engine, brings it again at every start of a new container"
+        );
+        assert!(told.contains(&note), "{told}");
+    }
+    let python = "python3 -c 'snapshot_download(\"o/r\", local_dir=\"/models\")'";
+    for before in ["/scripts/download.sh", python] {
+        assert_eq!(run(&inside(before), &[]).code, Some(3), "{before}");
+    }
+    let run = run(&inside("hf download o/r m.gguf --local-dir /elsewhere"), &[]);
+    assert_eq!(run.code, Some(16), "{}{}", run.stdout, run.stderr);
+}
+
+#[test]
 fn what_a_script_would_bring_is_no_reason_for_exec_to_refuse_it() {
     let sandbox = Sandbox::new();
     let folder = sandbox.path().display().to_string();

@@ -387,6 +387,30 @@ fn what_is_brought_belongs_to_the_user_of_the_service() {
 }
 
 #[test]
+fn an_engine_that_may_write_into_mounts_alone_needs_one_for_what_it_downloads() {
+    let sealed = format!("{VLLM}    read_only: true\n");
+    let unmounted = sealed.replace("./hf:/root/.cache/huggingface", "./hf:/elsewhere");
+    let told = |compose: &str| {
+        let sandbox = Sandbox::new().file("compose.yaml", compose);
+        judged(&sandbox, &["--offline", "--allow-unknown"])
+    };
+    assert_eq!(told(&unmounted), "16 not-ready []: not-writable");
+    let elsewhere = unmounted.replace("gpus: all", "environment: {HF_HOME: /hf}\n    gpus: all");
+    assert_eq!(told(&elsewhere), "16 not-ready []: not-writable");
+    let memory = unmounted.replace("gpus: all", "tmpfs: [/root/.cache]\n    gpus: all");
+    let own = unmounted.replace("vllm/vllm-openai:v0.12.0", "acme/vllm-with-model");
+    for compose in [&sealed, &elsewhere.replace("/hf}", "/elsewhere}"), &memory, &own] {
+        assert!(told(compose).starts_with("0 "), "{compose}: {}", told(compose));
+    }
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: llm\n    \
+               image: vllm/vllm-openai:v0.12.0\n    args: [--model, acme/tiny]\n    \
+               securityContext: {readOnlyRootFilesystem: true}\n    resources: {limits: {nvidia.com/gpu: 1}}\n";
+    let run = Sandbox::new().file("pod.yaml", pod).run(&["-f", "pod.yaml", "--offline"]);
+    assert_eq!(run.code, Some(16), "{}", run.stdout);
+    assert!(run.stdout.contains("its own file system is read-only"), "{}", run.stdout);
+}
+
+#[test]
 fn an_engine_that_may_not_ask_the_hub_needs_a_whole_cache() {
     let offline = format!("{VLLM}    environment: {{HF_HUB_OFFLINE: '1'}}\n");
     let sandbox = Sandbox::new().file("compose.yaml", &offline);

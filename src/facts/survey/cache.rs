@@ -20,6 +20,7 @@ use crate::plan::lanes::{Artifact, Cached, Choice, Traced};
 use crate::project::mounts::{Located, Sight};
 use crate::project::view::View;
 use crate::project::view::local::LocalView;
+use crate::source_map::Place;
 
 /// How deep a repository's folders are listed.
 const DEEPEST: usize = 3;
@@ -51,6 +52,7 @@ pub(super) fn look(facts: &mut LaneFacts, views: &Views) {
         };
         let misplaced = if has_nothing { repository::look(views, cached) } else { None };
         let cached = cached.clone();
+        let read_only_root = read_only_root(views, &cached);
         let ground = cached.places.iter().find_map(|place| views.ground(place));
         facts.cached.push(CacheFacts {
             cached,
@@ -61,6 +63,7 @@ pub(super) fn look(facts: &mut LaneFacts, views: &Views) {
             probe: None,
             foretold: None,
             ground,
+            read_only_root,
         });
     }
     found.append(&mut facts.artifacts);
@@ -72,6 +75,17 @@ pub(super) fn look(facts: &mut LaneFacts, views: &Views) {
     if facts.lane.services.is_empty() && facts.lane.in_cache() && !any_cache(&facts.lane.cached) {
         facts.lane.skipped = Some("no hub cache is mounted".to_owned());
     }
+}
+
+/// Where it is written that the service of a cache which no mount reaches may write nowhere but into
+/// mounts; a controller may add such.
+fn read_only_root(views: &Views, cached: &Cached) -> Option<Place> {
+    if cached.places.iter().any(|place| place.sight != Sight::NotMounted) {
+        return None;
+    }
+    let service = views.service(cached.places.first()?.service.as_deref()?)?;
+    let is_open = service.pod.as_ref().is_some_and(|pod| pod.is_open);
+    service.read_only_root.clone().filter(|_| !is_open)
 }
 
 /// Whether there is a cache at all in the places where one may be.

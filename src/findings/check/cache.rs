@@ -17,7 +17,8 @@ use crate::plan::lanes::{Bringer, Cached, Choice};
 use crate::source_map::{Place, VariableSource};
 
 /// Whether what an engine downloads outlives its container.
-pub static MOUNT: Check = Check { rules: &[&CACHE_NOT_MOUNTED], run: Run::Mount(mount) };
+pub static MOUNT: Check =
+    Check { rules: &[&CACHE_NOT_MOUNTED, &NOT_WRITABLE], run: Run::Mount(mount) };
 
 /// What is not in a cache: who brings it.
 pub static CONTENT: Check = Check {
@@ -107,9 +108,12 @@ fn mount(facts: &LaneFacts, findings: &mut Findings) {
         facts.state == CacheState::NotMounted && facts.misplaced.is_none() && has_weights(facts)
     };
     let unmounted = facts.cached.iter().find(is_unmounted);
-    let Some(CacheFacts { cached, .. }) = unmounted.filter(|_| !facts.engine_is_offline()) else {
+    let Some(found) = unmounted.filter(|_| !facts.engine_is_offline()) else { return };
+    if let Some(finding) = unwritable::without_mount(facts, found) {
+        findings.push(about(facts, &found.cached.place, finding));
         return;
-    };
+    }
+    let cached = &found.cached;
     let (Some(home), Some(service)) = (cached.home(), facts.lane.services.first()) else { return };
     let name = &cached.repository;
     let (message, fix) = match set_to_nothing(facts, cached) {
@@ -121,8 +125,7 @@ fn mount(facts: &LaneFacts, findings: &mut Findings) {
             fix,
         ),
         None => {
-            let target =
-                home.strip_suffix("/hub").filter(|folder| !folder.is_empty()).unwrap_or(&home);
+            let target = target(&home);
             let message = format!(
                 "no mount of `{service}` reaches `{home}`, where it keeps `{name}`: every new \
                  container downloads it again"
@@ -133,6 +136,11 @@ fn mount(facts: &LaneFacts, findings: &mut Findings) {
     };
     let finding = about(facts, &cached.place, Finding::new(&CACHE_NOT_MOUNTED, message, fix));
     findings.push(with_its_cache(facts, finding));
+}
+
+/// The folder to mount for a cache.
+fn target(home: &str) -> &str {
+    home.strip_suffix("/hub").filter(|folder| !folder.is_empty()).unwrap_or(home)
 }
 
 fn hub_cache(facts: &LaneFacts) -> Option<&HubCache> {

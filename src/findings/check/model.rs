@@ -439,7 +439,10 @@ impl Subject<'_> {
     }
 
     fn unknown(&self, shown: &Path, why: &str, findings: &mut Findings) {
-        if self.artifact.refused_mount().is_some() {
+        // Of both something else is told.
+        if self.artifact.refused_mount().is_some()
+            || self.facts.still_brought(self.artifact).is_some()
+        {
             return;
         }
         let located = &self.artifact.artifact.located.value;

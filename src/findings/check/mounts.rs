@@ -17,7 +17,7 @@ use crate::facts::{ArtifactFacts, LaneFacts, ProjectFacts, RootFacts, Through, W
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::look::Look;
 use crate::options::Role;
-use crate::plan::lanes::Lane;
+use crate::plan::lanes::{Bringer, Lane};
 use crate::project::mounts::{Located, Sight};
 use crate::project::{Mount, MountSource, Project, Service};
 use crate::source_map::{Place, VariableSource};
@@ -166,7 +166,9 @@ fn mount(facts: &LaneFacts, findings: &mut Findings) {
             _ if let Some(finding) = volumes::refused(facts, artifact) => Some(finding),
             _ if let Some(finding) = covered::judge(facts, artifact) => Some(finding),
             Sight::NotMounted if is_in_image(artifact) => None,
-            Sight::NotMounted if facts.still_brought(artifact).is_some() => None,
+            Sight::NotMounted if let Some(bringer) = facts.still_brought(artifact) => {
+                brought_inside(facts, artifact, bringer)
+            }
             Sight::NotMounted if may_be_in_image(facts, artifact) => None,
             Sight::NotMounted => Some(not_mounted(facts, located, artifact)),
             Sight::Written | Sight::Covered => None,
@@ -206,8 +208,7 @@ fn may_be_in_image(facts: &LaneFacts, artifact: &ArtifactFacts) -> bool {
 fn not_mounted(facts: &LaneFacts, located: &Located, artifact: &ArtifactFacts) -> Finding {
     let path = located.service_path.as_ref().map(ToString::to_string).unwrap_or_default();
     let service = located.service.as_deref().unwrap_or("the engine");
-    let folder = Path::new(&path).parent().map(|folder| folder.display().to_string());
-    let folder = folder.filter(|folder| folder != "/").unwrap_or_else(|| "/models".to_owned());
+    let folder = folder_of(&path);
     let nearby = &artifact.way.nearby;
     let message = format!("no mount of `{service}` reaches `{path}`{}", nearby::clause(nearby));
     let mount = (facts.orders.dialect.words().mount_models)(&folder);
@@ -215,6 +216,30 @@ fn not_mounted(facts: &LaneFacts, located: &Located, artifact: &ArtifactFacts) -
     Finding::new(&PATH_NOT_MOUNTED, message, fix)
         .at(&artifact.artifact.located.place)
         .with("opened by", &artifact.artifact.located.from)
+}
+
+/// What its own container brings to where no mount is, where its words say so: it is gone with that.
+fn brought_inside(
+    facts: &LaneFacts,
+    artifact: &ArtifactFacts,
+    bringer: &Bringer,
+) -> Option<Finding> {
+    bringer.is_said.then_some(())?;
+    let Bringer { path, who, .. } = bringer;
+    let message = format!(
+        "no mount reaches `{path}`: {who} brings it again at every start of a new container"
+    );
+    let folder = folder_of(&path.to_string());
+    let mount = (facts.orders.dialect.words().mount_models)(&folder);
+    let finding = Finding::new(&PATH_NOT_MOUNTED, message, format!("to keep it, {mount}"));
+    let finding = finding.severity(Severity::Note).at(&artifact.artifact.located.place);
+    Some(finding.also(&bringer.place, "written here"))
+}
+
+/// The folder to mount for a path.
+fn folder_of(path: &str) -> String {
+    let folder = Path::new(path).parent().map(|folder| folder.display().to_string());
+    folder.filter(|folder| folder != "/").unwrap_or_else(|| "/models".to_owned())
 }
 
 fn judge_root(facts: &LaneFacts, artifact: &ArtifactFacts, root: &RootFacts) -> Option<Finding> {

@@ -80,7 +80,11 @@ fn bringer(
     wanted: Wanted<'_>,
 ) -> Option<Bringer> {
     let service = project.service(located.service.as_ref()?)?;
-    let own = invocation.filter(|_| !located.mount.as_ref().is_some_and(|it| it.read_only));
+    let can_write = match &located.mount {
+        Some(mount) => !mount.read_only,
+        None => service.read_only_root.is_none(),
+    };
+    let own = invocation.filter(|_| can_write);
     let own = own.and_then(|invocation| in_front(service, invocation, wanted));
     match own {
         Some(own) if own.is_said => Some(own),

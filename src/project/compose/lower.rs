@@ -37,6 +37,7 @@ pub(super) fn service(name: &str, entry: &Entry, root: &Node) -> Result<Service,
     service.ports = items(node.get("ports")).iter().filter_map(port).collect();
     service.health_check = health_check(node);
     service.has_device = has_device(node);
+    service.read_only_root = true_at(node.get("read_only"));
     service.mounts = mounts(node, root)?;
     if let Some(extension) = node.get("x-preflight") {
         let value = plain(extension);
@@ -64,6 +65,10 @@ fn restart(node: &Node) -> Option<Spanned<String>> {
     let attempts = attempts.filter(|attempts| attempts != "0" && name == "on-failure");
     let attempts = attempts.map(|attempts| format!(":{attempts}")).unwrap_or_default();
     Some(Spanned::new(format!("{name}{attempts}"), place.clone()))
+}
+
+fn true_at(node: Option<&Node>) -> Option<Place> {
+    node.filter(|node| node.as_bool() == Some(true)).map(|node| node.place.clone())
 }
 
 fn has_device(node: &Node) -> bool {

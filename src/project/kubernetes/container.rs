@@ -53,6 +53,9 @@ pub(super) fn service(
         .map(|path| ServicePath::new(clean(std::path::Path::new(&path.value))));
     service.ports = items(node, "ports").iter().filter_map(port).collect();
     service.has_device = has_device(node);
+    let root = at(node, &["securityContext", "readOnlyRootFilesystem"]);
+    service.read_only_root =
+        root.filter(|root| root.as_bool() == Some(true)).map(|root| root.place.clone());
     service.depends_on.clone_from(&before.waited);
     service.pod = Some(member.in_pod(pod));
     kuberay::fill_in(pod, member, &mut service);

@@ -49,6 +49,7 @@ fn facts(state: CacheState, choice: Choice) -> LaneFacts {
             probe: None,
             foretold: None,
             ground: None,
+            read_only_root: None,
         }],
         ..LaneFacts::of(lane, Role::Hand)
     }
@@ -110,6 +111,31 @@ fn what_lies_apart_from_the_weights_is_worth_no_mount_of_its_own() {
     assert_eq!(told(Choice::Folder), 1);
     // With `--download-dir` that is the tokenizer and the configuration.
     assert_eq!(told(Choice::WithoutWeights), 0);
+}
+
+#[test]
+fn an_engine_that_may_write_nowhere_downloads_nothing() {
+    let told = |severity: &str| {
+        format!(
+            "{severity}[not-writable]: `llm` has to download `o/r` into \
+             `/root/.cache/huggingface/hub` and cannot: its own file system is read-only, and no mount \
+             reaches that folder / add `- huggingface:/root/.cache/huggingface` to the `volumes` of \
+             service `llm`, and `huggingface:` to the `volumes` of the project"
+        )
+    };
+    let sealed = |stock: bool| {
+        let mut facts = facts(CacheState::NotMounted, Choice::Folder);
+        facts.cached[0].read_only_root = Some(Place::nowhere());
+        if let Some(invocation) = &mut facts.lane.invocation {
+            invocation.stock = stock;
+        }
+        let mut findings = Findings::new(Policy::default());
+        mount(&facts, &mut findings);
+        let found = findings.into_vec().remove(0);
+        format!("{}[{}]: {} / {}", found.severity, found.rule.id, found.message, found.fix)
+    };
+    assert_eq!(sealed(true), told("error"));
+    assert_eq!(sealed(false), told("warning"));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Caches in which engines cannot put what they download.
 
 use crate::facts::{CacheFacts, Ground, LaneFacts};
-use crate::findings::Finding;
 use crate::findings::check::hub::NOT_WRITABLE;
 use crate::findings::check::model::reach::{Access, Who, owner_of};
+use crate::findings::{Finding, Severity};
 use crate::project::Words;
 
 /// Why the engine of a lane cannot bring what its cache has not got; absent: it can, as far as is
@@ -18,6 +18,22 @@ pub(super) fn judge(facts: &LaneFacts, cached: &CacheFacts) -> Option<Finding> {
     );
     let finding = Finding::new(&NOT_WRITABLE, message, fix);
     Some(finding.also(&ground.mount.place, "mounted here"))
+}
+
+/// Why the engine of a lane cannot bring what it has no mount for; absent: it can. An image of
+/// somebody's own may hold it.
+pub(super) fn without_mount(facts: &LaneFacts, cached: &CacheFacts) -> Option<Finding> {
+    let place = cached.read_only_root.as_ref()?;
+    let service = facts.lane.services.first()?;
+    let (name, home) = (&cached.cached.repository, cached.cached.home()?);
+    let message = format!(
+        "`{service}` has to download `{name}` into `{home}` and cannot: its own file system is \
+         read-only, and no mount reaches that folder"
+    );
+    let fix = (facts.orders.dialect.words().keep_cache)(service, super::target(&home));
+    let severity = if facts.image_is_empty() { Severity::Error } else { Severity::Warning };
+    let finding = Finding::new(&NOT_WRITABLE, message, fix).severity(severity);
+    Some(finding.also(place, "read-only"))
 }
 
 fn refusal(ground: &Ground, service: &str, words: &Words) -> Option<(String, String)> {
