@@ -154,7 +154,9 @@ impl ServiceView {
         let is_target = located.mount.as_ref().is_some_and(|it| it.target.as_path() == path);
         let local = match located.sight {
             Sight::Visible { path, .. } => path.as_path().to_path_buf(),
-            Sight::Written => return Next::Written(written(located.mount.as_ref())),
+            Sight::Written if is_target => return Next::Written(written(located.mount.as_ref())),
+            // Below a file there is nothing.
+            Sight::Written => return Next::End(End::Absent(None)),
             Sight::Covered if is_target => return Next::Memory,
             Sight::Covered => return Next::End(End::Absent(None)),
             sight @ (Sight::NotMounted | Sight::Hidden(_)) => return Next::Elsewhere(sight),
@@ -273,13 +275,30 @@ mod tests {
             read_only: true,
             place: Place::nowhere(),
         };
-        let service = Service {
-            mounts: mounts.iter().map(mount).collect(),
-            ..Service::named(Spanned::nowhere("engine".to_owned()))
-        };
+        of(mounts.iter().map(mount).collect())
+    }
+
+    fn of(mounts: Vec<Mount>) -> ServiceView {
+        let service = Service { mounts, ..Service::named(Spanned::nowhere("engine".to_owned())) };
         let mut project = Project::empty();
         project.services.push(service);
         ServiceView::new(&Arc::new(project), "engine", &Arc::new(Standpoint::Host)).unwrap()
+    }
+
+    #[test]
+    fn below_a_text_that_is_copied_in_there_is_nothing() {
+        let text = Spanned::nowhere("x".to_owned());
+        let view = of(vec![Mount {
+            source: MountSource::Copied(Copied::Text(text)),
+            target: ServicePath::new("/templates/run.sh"),
+            read_only: true,
+            place: Place::nowhere(),
+        }]);
+        assert_eq!(view.stat(Path::new("/templates/run.sh")).seen().unwrap().size, 1);
+        for below in ["hub/models--o--r/snapshots", "x"] {
+            let path = Path::new("/templates/run.sh").join(below);
+            assert_eq!(view.resolve(&path).end, End::Absent(None), "{below}");
+        }
     }
 
     fn link(path: &str, target: &str) -> Link {
