@@ -234,10 +234,11 @@ fn is_short(finding: &Finding) -> bool {
 }
 
 /// Whether a finding has nothing to do with whether the lane's files are there: it is about the words
-/// that start the engine, about where it runs, or about what is mounted beside the files.
+/// that start the engine, about where it runs, who it listens to, or what is mounted beside the files.
 fn is_apart(finding: &Finding) -> bool {
     engine::COMMAND_LINE.rules.contains(&finding.rule)
         || fit::ELSEWHERE.iter().any(|check| check.rules.contains(&finding.rule))
+        || wiring::ELSEWHERE.iter().any(|check| check.rules.contains(&finding.rule))
         || finding.rule.id == mounts::SOURCE_MISSING.id
 }
 

@@ -207,3 +207,25 @@ fn a_folder_that_is_missing_is_one_finding_for_all_lanes_below_it() {
     exit Some(16)
     ");
 }
+
+#[test]
+fn a_port_that_two_engines_want_is_no_reason_for_what_is_wrong_with_a_file() {
+    let engine = |name: &str| {
+        format!(
+            "  {name}:\n    image: ghcr.io/ggml-org/llama.cpp:server\n    network_mode: host\n    \
+             command: -m /models/{name}.gguf\n    volumes: ['./models:/models:ro']\n"
+        )
+    };
+    let model = repository().join("examples/quickstart/models/gguf/tiny-Q4_K_M.gguf");
+    let model = fs_err::read(model).unwrap();
+    let compose = format!("services:\n{}{}", engine("good"), engine("cut"));
+    let sandbox = Sandbox::new()
+        .file("compose.yaml", compose)
+        .file("models/good.gguf", &model)
+        .file("models/cut.gguf", &model[..model.len() / 2]);
+    let run = sandbox.run(&[]);
+    let told = whole(&run);
+    assert!(told.contains("error[port-listened-twice]"), "{told}");
+    assert!(told.contains("error[file-truncated]"), "{told}");
+    assert!(!told.contains("follows from another finding"), "{told}");
+}

@@ -264,6 +264,16 @@ services:
     let run = sandbox.run(&[]);
     assert!(run.stdout.contains(told), "{}", run.stdout);
     // Compose takes that for what it is: one container.
-    let run = sandbox.file("compose.yaml", on_every_node).run(&[]);
+    let sandbox = sandbox.file("compose.yaml", &on_every_node);
+    let run = sandbox.run(&[]);
     assert!(!run.stdout.contains(told), "{}", run.stdout);
+    // Swarm reads which version it is, and Compose does not.
+    let ignored = "the attribute `version` is obsolete and ignored";
+    for (text, is_told) in
+        [(&on_every_node, true), (&on_every_node.replace("global", "global-job"), false)]
+    {
+        let run =
+            Sandbox::quickstart().file("compose.yaml", format!("version: '3.8'\n{text}")).run(&[]);
+        assert_eq!(run.stdout.contains(ignored), is_told, "{}", run.stdout);
+    }
 }

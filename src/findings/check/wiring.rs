@@ -11,11 +11,23 @@ pub mod ports;
 pub mod programs;
 mod through;
 
+use super::rule::Check;
 use crate::facts::ProjectFacts;
 use crate::findings::Finding;
 use crate::plan::lanes::Lane;
 use crate::plan::wiring::{Listener, Wiring};
 use crate::project::{Port, Project, Service};
+
+/// Those that say nothing of a lane's files: who listens where, and who calls whom.
+pub(super) static ELSEWHERE: [&Check; 7] = [
+    &calls::CHECK,
+    &ports::CHECK,
+    &listened_twice::CHECK,
+    &names::CHECK,
+    &health::CHECK,
+    &programs::CHECK,
+    &order::CHECK,
+];
 
 fn wiring<'a>(facts: &ProjectFacts<'a>) -> &'a Wiring {
     &facts.plan.wiring

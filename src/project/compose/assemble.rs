@@ -12,7 +12,7 @@ use super::document::{Printer, SECTIONS};
 use super::environment::Environment;
 use super::fault::Fault;
 use super::keys::{TOP_LEVEL, Unknown};
-use super::loader::Loader;
+use super::loader::{Loader, VERSION_IGNORED};
 use super::lower;
 use super::merge;
 use super::resolve::{self, ServiceVariables};
@@ -56,9 +56,13 @@ pub(super) fn project(
     let document = document(loader, root, &about.name, &enabled, printed)?;
     let extension = extension(loader, root)?;
     let volumes = root.get("volumes").and_then(Node::as_mapping);
+    let dialect = dialect(&document, &services);
+    let mut warnings = std::mem::take(&mut loader.warnings);
+    // Swarm reads it (docker/cli 28.5 cli/compose/schema/schema.go, `Version`).
+    warnings.retain(|it| dialect != Dialect::Swarm || it.message != VERSION_IGNORED);
     Ok(Project {
         doors: Vec::new(),
-        dialect: dialect(&document, &services),
+        dialect,
         name: about.name,
         directory: HostPath::new(about.directory),
         files: loader.files.clone(),
@@ -75,7 +79,7 @@ pub(super) fn project(
         variables: about.environment.into_variables(),
         secrets: Vec::new(),
         not_texts: Vec::new(),
-        warnings: std::mem::take(&mut loader.warnings),
+        warnings,
         document,
         models: models(root, &enabled),
     })

@@ -27,6 +27,9 @@ use crate::options::Reach;
 use crate::project::Warning;
 use crate::source_map::{Place, SourceId, SourceMap};
 
+/// What Compose says of `version`.
+pub(super) const VERSION_IGNORED: &str = "the attribute `version` is obsolete and ignored";
+
 /// How many files one project may consist of.
 const FILE_LIMIT: usize = 1000;
 
@@ -224,7 +227,7 @@ fn add_document(
     if let Some(version) =
         model.as_mapping_mut().and_then(|entries| entries.shift_remove("version"))
     {
-        loader.warn("the attribute `version` is obsolete and ignored", &version.key_place());
+        loader.warn(VERSION_IGNORED, &version.key_place());
     }
     canonical::transform(&mut model, &mut loader.warnings, loader.unknown)?;
     unique::enforce(&mut model)?;

@@ -264,6 +264,11 @@ fn unknown_flag(invocation: &Invocation, of: &str, unknown: &UnknownFlag) -> Tol
     };
     let fix = match (instead, elsewhere) {
         _ if !alike.is_empty() => "write the whole name of the flag".to_owned(),
+        // An image of somebody's own may have an engine with more flags in it.
+        (None, None) if release.is_none() && !invocation.stock && owner.is_none() => format!(
+            "nothing, if `{flag}` is what the image has beyond {name}; else remove it from the \
+             command{of}, or correct its name"
+        ),
         (Some(instead), None) => format!("remove `{flag}` from the command{of}, or {instead}"),
         (None, None) => format!("remove `{flag}` from the command{of}, or correct its name"),
         (_, Some(Elsewhere::Later(first))) => {

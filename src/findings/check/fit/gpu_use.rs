@@ -82,8 +82,9 @@ fn not_asked_for(
     let docker = facts.observation.as_ref().ok().map(|observation| &observation.docker);
     let default = docker.and_then(|docker| docker.default_runtime.as_deref());
     let may_have = default.is_some_and(|runtime| !PLAIN.contains(&runtime));
+    // What a node has is called by many names, and a claim says elsewhere what it is for.
     let pod = started.service.pod.as_ref();
-    let may_have = may_have || pod.is_some_and(|pod| pod.is_open);
+    let may_have = may_have || pod.is_some_and(|pod| pod.is_open || started.service.has_device);
     if may_have || !asks_for_nothing(hardware) || brings_drivers(facts, started.service) {
         return None;
     }
