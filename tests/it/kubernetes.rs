@@ -129,6 +129,20 @@ const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  cont
                    image: 'vllm/vllm-openai:v0.10.2', args: [--model, /m/a]}\n";
 
 #[test]
+fn a_container_that_is_given_a_device_may_have_a_gpu_by_another_name() {
+    for (resources, is_told) in [
+        ("{limits: {memory: 8Gi}}", true),
+        ("{limits: {volcano.sh/vgpu-number: 4}}", false),
+        ("{claims: [{name: gpu}]}", false),
+    ] {
+        let pod = POD.replace("args:", &format!("resources: {resources}, args:"));
+        let run = Sandbox::new().file("a.yaml", pod).run(&["-f", "a.yaml", "--offline"]);
+        let told = run.stdout.contains("gpu-not-asked-for");
+        assert_eq!(told, is_told, "{resources}: {}", run.stdout);
+    }
+}
+
+#[test]
 fn manifests_come_from_standard_input_and_out_of_folders() {
     let sandbox = Sandbox::new().file("kube/a.yaml", POD).file("kube/more/b.yml", POD);
     let sandbox = sandbox.file("kube/values.yaml", "image: x\n").file("kube/.hidden.yaml", ":::");
@@ -212,6 +226,18 @@ fn a_template_of_helm_is_told_as_such_and_never_read() {
         let expected = format!("preflight: error: a.yaml:{place}: {what}{hint}");
         refused(&sandbox, &["plan", "-f", "a.yaml"], &expected);
     }
+}
+
+#[test]
+fn a_template_that_kserve_fills_in_is_none_of_helm() {
+    let text = "apiVersion: serving.kserve.io/v1alpha2\nkind: LLMInferenceServiceConfig\nmetadata: {name: a}\n\
+                spec:\n  template:\n    containers:\n      - name: main\n        image: x/llm-d-cuda:v0.9.0\n        \
+                args: ['{{- if .Spec.Model.LoRA }}--enable-lora{{- end }}']\n";
+    let sandbox = Sandbox::new().file("a.yaml", text);
+    let expected = "preflight: error: a.yaml:9:16: this is a template that KServe fills in, not what it \
+                    makes of it\n  hint: judge what it has made: `kubectl get pod POD -o yaml | preflight \
+                    -f -`\n";
+    refused(&sandbox, &["plan", "-f", "a.yaml"], expected);
 }
 
 #[test]

@@ -220,7 +220,7 @@ fn add(root: Node, documents: &mut Vec<Manifest>) -> Result<(), Fault> {
         return Ok(());
     }
     if let Some(place) = templates::in_tree(&root) {
-        return Err(templates::refusal(&place));
+        return Err(templates::refusal_in(&root, &place));
     }
     let of = |key: &str| {
         let found = at(&root, &["metadata"]).and_then(|metadata| text(metadata, key));

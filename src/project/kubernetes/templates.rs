@@ -1,4 +1,4 @@
-//! Templates of Helm, which are no manifests before they are rendered.
+//! Templates of Helm and of KServe, which are no manifests before somebody has filled them in.
 
 use crate::project::compose::fault::Fault;
 use crate::project::compose::tree::{Kind, Node};
@@ -20,6 +20,10 @@ const HELM: [&str; 12] = [
     "define ",
     "if .",
 ];
+
+/// What KServe fills in for the Pods of an `LLMInferenceService`: templates of Go, as those of Helm are
+/// (kserve 0.20 pkg/controller/v1alpha2/llmisvc/config_merge.go, `ReplaceVariables`).
+const OF_KSERVE: &str = "LLMInferenceServiceConfig";
 
 /// The first of them in a text that is no YAML.
 pub(super) fn first(text: &str, source: SourceId) -> Option<Place> {
@@ -53,6 +57,15 @@ fn in_value(node: &Node) -> Option<Place> {
         Kind::Mapping(entries) => entries.values().find_map(|entry| in_value(&entry.value)),
         Kind::Null | Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::Time(_) => None,
     }
+}
+
+/// What is said of it where it stands in a document.
+pub(super) fn refusal_in(root: &Node, place: &Place) -> Fault {
+    if root.get("kind").and_then(Node::as_str) != Some(OF_KSERVE) {
+        return refusal(place);
+    }
+    Fault::at(place, "this is a template that KServe fills in, not what it makes of it")
+        .hint("judge what it has made: `kubectl get pod POD -o yaml | preflight -f -`")
 }
 
 /// What is said of it.
