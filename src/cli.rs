@@ -263,7 +263,7 @@ impl Cli {
     pub fn of_failure(&self) -> (ReportOptions, Role) {
         let is_exec = matches!(self.command, Some(Command::Exec(_)));
         let role = if is_exec { Role::Exec } else { self.flags.role() };
-        (self.flags.of_failure(), role)
+        (self.flags.of_failure(role), role)
     }
 
     /// The flags that variables of the environment set.

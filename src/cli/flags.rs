@@ -385,7 +385,7 @@ impl Flags {
     }
 
     /// What tells a program why there is no run.
-    pub(super) fn of_failure(&self) -> ReportOptions {
+    pub(super) fn of_failure(&self, role: Role) -> ReportOptions {
         let named = report::named(&self.format).map(|format| Format::of(format.name));
         let outputs = self.output.iter().filter_map(|text| output(text, Task::Check).ok());
         let environment = Environment::of_this_process().ok();
@@ -393,7 +393,7 @@ impl Flags {
             format: named.unwrap_or(Format::HUMAN),
             outputs: outputs.collect(),
             step_summary: None,
-            termination_log: environment.as_ref().and_then(|it| termination_log(self.role(), it)),
+            termination_log: environment.as_ref().and_then(|it| termination_log(role, it)),
             color: false,
             width: terminal::width(),
             charset: terminal::charset(),
@@ -505,11 +505,16 @@ impl From<Locks> for LockMethod {
     }
 }
 
-/// Where Kubernetes wants the last words of a container of a Pod, if they are wanted.
+/// Where Kubernetes wants the last words of a container of a Pod, if they are wanted: not of somebody's own
+/// run by hand.
 fn termination_log(role: Role, environment: &Environment) -> Option<PathBuf> {
     let named = environment.value("PREFLIGHT_TERMINATION_LOG");
     let path = PathBuf::from(named.as_deref().unwrap_or("/dev/termination-log"));
-    (role == Role::Init && path.is_file()).then_some(path)
+    let is_in_container = match role {
+        Role::Init | Role::Exec => true,
+        Role::Hand => false,
+    };
+    (is_in_container && path.is_file()).then_some(path)
 }
 
 /// A switch as a variable: the flag itself stands for `true`.

@@ -87,7 +87,10 @@ impl Voice<'_> {
             verdict(report, on_streams(self.options, self.role, &self.redactor, sources), length);
         // Who cannot be told by words is told by the exit code, which is the same.
         drop(print(self.stderr, &verdict));
-        leave(self.options.termination_log.as_deref(), &verdict);
+        // What an engine leaves there that starts now is its own.
+        if self.role != Role::Exec || report.exit != ExitCode::Ready {
+            leave(self.options.termination_log.as_deref(), &verdict);
+        }
         told.map(|()| report.exit)
     }
 

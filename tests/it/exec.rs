@@ -170,6 +170,24 @@ fn a_model_whose_name_is_not_utf_8_is_unknown_and_not_missing() {
 }
 
 #[test]
+fn only_what_keeps_an_engine_from_starting_is_left_for_kubernetes() {
+    let sandbox = engine("").file("last-words", "");
+    let log = sandbox.path().join("last-words");
+    let sandbox = sandbox.variable("PREFLIGHT_TERMINATION_LOG", log.display().to_string());
+    let left = |words: &[&str]| {
+        exec(&sandbox, words);
+        fs_err::read_to_string(&log).unwrap()
+    };
+    assert_eq!(left(&["llama-server", "-m", MODEL]), "");
+    assert_eq!(left(&["echo", "hello"]), "");
+    let told = left(&["llama-server", "-m", "gone.gguf"]);
+    assert!(told.starts_with("preflight: not ready: exit 10"), "{told}");
+    fs_err::remove_file(&log).unwrap();
+    assert_eq!(exec(&sandbox, &["llama-server", "-m", "gone.gguf"]).code, Some(10));
+    assert!(!log.exists());
+}
+
+#[test]
 fn a_program_that_is_not_there_or_cannot_be_run_ends_as_a_shell_says_it() {
     let sandbox = engine("").file("plain", "no program");
     for (words, code) in [(["nowhere"], 127), (["./plain"], 126)] {
