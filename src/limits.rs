@@ -22,11 +22,15 @@ pub const LONGEST_PROJECT_TEXT: u64 = 4 << 20;
 /// kilobyte. Told at the line that is too much, as are the next three.
 pub const MOST_VALUES: usize = 50_000;
 
+/// The most bytes of manifests, those of definitions of custom resources with them: all of KServe's have 10
+/// million. Told as a file that cannot be read.
+pub const LONGEST_MANIFESTS: u64 = 24 << 20;
+
 /// The most files of a folder of manifests. Told as a folder that is refused.
 pub const MOST_MANIFESTS: usize = 1000;
 
-/// How many values those may have together: the definitions of custom resources that lie beside them have
-/// some 20 000 each. Told at the line that is too much.
+/// How many values those may have together, but for the definitions of custom resources that lie beside
+/// them. Told at the line that is too much.
 pub const MOST_MANIFEST_VALUES: usize = 200_000;
 
 /// How many variables a service may have.

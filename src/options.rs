@@ -228,6 +228,8 @@ pub struct ProjectOptions {
     pub reach: Reach,
     /// Whether a key that Docker Compose does not know is only told: where a newer one may know it.
     pub keeps_unknown_keys: bool,
+    /// What the Pod that this process is in is called; absent: it is known by its machine's name.
+    pub pod: Option<String>,
     /// The service whose provider this process is, called by Docker Compose; absent: nobody's.
     pub provider_of: Option<String>,
 }

@@ -62,8 +62,10 @@ pub fn of(stack: &Stack, options: &Options, sources: &mut SourceMap) -> Result<P
             if let Some(service) = hooked(stack) {
                 plan.leave_out_all_but(service);
             }
-            if let Some(pod) = &stack.pod {
-                plan.leave_out_other_pods(&stack.project, pod);
+            match &stack.pod {
+                // Its own Pod has been started, whatever is written.
+                Some(pod) => plan.leave_out_other_pods(&stack.project, pod),
+                None => plan.leave_out_unstarted(&stack.project),
             }
             Ok(plan)
         }

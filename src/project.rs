@@ -17,6 +17,7 @@ mod not_text;
 mod order;
 pub mod own_container;
 pub mod probes;
+mod remark;
 pub mod rooms;
 pub mod secrets;
 mod shared_memory;
@@ -37,6 +38,7 @@ pub use self::health_timing::HealthTiming;
 pub use self::memory_limit::MemoryLimit;
 pub use self::not_text::NotText;
 pub use self::probes::Probes;
+pub use self::remark::{Remark, RemarkKind};
 pub use self::shared_memory::SharedMemory;
 
 use self::doors::Door;
@@ -89,6 +91,8 @@ pub struct Project {
     pub warnings: Vec<Warning>,
     /// What is no text where one has to be; none where that is taken.
     pub not_texts: Vec<NotText>,
+    /// What else is told of its files.
+    pub remarks: Vec<Remark>,
     /// The canonical document that `preflight config` prints; null for a project that was only
     /// seen through the API.
     pub document: Value,
@@ -181,6 +185,8 @@ pub struct Service {
     /// Variables whose values are not in the project's files, and who says them: a secret of the cluster.
     /// In its words they stand as `$(NAME)`.
     pub told_elsewhere: IndexMap<String, Spanned<String>>,
+    /// What stands in its words for something that nobody has filled in.
+    pub placeholders: Vec<Spanned<String>>,
     /// Who may say any variable that nobody else does; absent: nobody.
     pub may_tell: Option<Spanned<String>>,
     /// What it is in its Pod; absent: it is in none.
@@ -188,7 +194,7 @@ pub struct Service {
 }
 
 /// What a container is in its Pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InPod {
     /// The Pod that it is in.
     pub pod: String,
@@ -202,18 +208,25 @@ pub struct InPod {
     pub looks_in: Option<String>,
     /// The `Service`s of which it is told by variables.
     pub told_of: Vec<Spanned<String>>,
+    /// What such a Pod may be called, where `*` stands for anything and `#` for a number.
+    pub names: Vec<String>,
+    /// The same of the machine that its containers find themselves on; none: as its node is.
+    pub hosts: Vec<String>,
+    /// Whether no such Pod is started as it is written (`replicas: 0`).
+    pub is_idle: bool,
     /// What the kubelet asks it.
     pub probes: Probes,
 }
 
 /// When a container of a Pod runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Stage {
     /// Before the others, to its end.
     Init,
     /// Beside the others, from before them on.
     Sidecar,
     /// After all init containers have succeeded.
+    #[default]
     Main,
 }
 
@@ -405,6 +418,7 @@ impl Project {
             secrets: Vec::new(),
             warnings: Vec::new(),
             not_texts: Vec::new(),
+            remarks: Vec::new(),
             document: Value::Null,
             models: Map::new(),
         }
@@ -520,6 +534,7 @@ impl Service {
             texts: IndexMap::new(),
             settings: IndexMap::new(),
             told_elsewhere: IndexMap::new(),
+            placeholders: Vec::new(),
             may_tell: None,
             pod: None,
         }

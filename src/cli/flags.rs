@@ -486,6 +486,7 @@ impl Flags {
             switched_on: BTreeSet::new(),
             reach: Reach::Directly,
             keeps_unknown_keys,
+            pod: environment.value("PREFLIGHT_POD"),
             provider_of: None,
             working_directory: environment.working_directory.clone(),
             environment: match role {

@@ -10,6 +10,7 @@ pub mod engine;
 pub mod fit;
 pub mod hub;
 pub mod lock;
+pub mod manifests;
 pub mod model;
 pub mod mounts;
 mod nearby;
@@ -59,6 +60,7 @@ impl UnknownCheck {
 /// Every check, in the order of report and documentation.
 pub static CHECKS: &[&Check] = &[
     &project::CHECK,
+    &manifests::CHECK,
     &container::differences::CHECK,
     &container::strangers::CHECK,
     &mounts::WIRING,

@@ -327,6 +327,20 @@ impl Plan {
         }
     }
 
+    /// Leaves every lane unjudged of which no Pod is started.
+    pub fn leave_out_unstarted(&mut self, project: &Project) {
+        let is_idle = |name: &String| {
+            let pod = project.service(name).and_then(|service| service.pod.as_ref());
+            pod.is_some_and(|pod| pod.is_idle)
+        };
+        for lane in &mut self.lanes {
+            if !lane.services.is_empty() && lane.services.iter().all(is_idle) {
+                let reason = || "no Pod of it is started: `replicas: 0`".to_owned();
+                lane.skipped.get_or_insert_with(reason);
+            }
+        }
+    }
+
     /// Leaves every lane unjudged that only `idle` services serve or speak of. `started` is the plan
     /// of the others alone.
     #[must_use]

@@ -3,15 +3,20 @@
 //! Nothing is asked of a cluster. A Pod is any mapping with a list of containers, whatever the kind of
 //! its document is called: so those of custom resources are found as well.
 
+mod annotations;
 mod container;
 mod contents;
 mod doors;
 mod environment;
 mod expansion;
+mod files;
+mod hosts;
 mod kserve;
 mod kuberay;
 mod manifest;
 mod mounts;
+mod owners;
+mod placeholders;
 mod pods;
 mod probes;
 mod quantity;
@@ -29,7 +34,7 @@ use crate::project::compose::fault::Fault;
 use crate::project::compose::loader::Loader;
 use crate::project::compose::resolve;
 use crate::project::compose::tree::Node;
-use crate::project::{Dialect, Project};
+use crate::project::{Dialect, Project, Remark, Service};
 use crate::source_map::Spanned;
 
 use self::container::Before;
@@ -54,14 +59,16 @@ pub(in crate::project) fn project(
     let contents = Contents::of(&manifests.documents);
     let mut volumes = Volumes::default();
     let (mut services, mut not_texts) = (Vec::new(), Vec::new());
+    let mut remarks = manifests.remarks.clone();
     let mut document = Map::new();
     let mut labelled = Vec::new();
     let mut names: HashSet<String> = HashSet::new();
     let all = &manifests.documents;
     let merged: Vec<Option<Merged<'_>>> = all.iter().map(|it| merged(it, all)).collect();
     let is_used = |manifest: &Manifest| merged.iter().flatten().any(|it| it.is_of(manifest));
-    // A runtime that a document uses runs as that says.
-    for (manifest, merged) in all.iter().zip(&merged).filter(|(it, _)| !is_used(it)) {
+    // A runtime that a document uses runs as that says; what a controller makes as its owner says.
+    let is_own = |manifest: &Manifest| !is_used(manifest) && !owners::is_made(manifest, all);
+    for (manifest, merged) in all.iter().zip(&merged).filter(|(it, _)| is_own(it)) {
         let mut pods = pods::of(manifest);
         kserve::add(manifest, merged.as_ref(), &mut pods);
         for pod in &mut pods {
@@ -69,11 +76,15 @@ pub(in crate::project) fn project(
                 shape::check(pod)?;
             }
             pod.told_of = doors::told_of(pod, all);
+            pod.is_idle = owners::is_idle(manifest, all);
             pod.name = unused(&pod.name, &manifest.namespace, &mut names);
             if manifest.is_core() && !pod.is_patch {
                 not_texts.extend(shape::not_texts(pod));
             }
-            add(pod, &contents, &mut volumes, (&mut services, &mut document));
+        }
+        remarks.extend(annotations::remarks(&pods));
+        for pod in &pods {
+            add(pod, &contents, &mut volumes, (&mut services, &mut remarks, &mut document));
             labelled.push(Labelled::of(pod));
         }
     }
@@ -95,6 +106,7 @@ pub(in crate::project) fn project(
         secrets: contents.secrets(),
         warnings: std::mem::take(&mut loader.warnings),
         not_texts,
+        remarks,
         document: json!({
             "name": options.name.as_deref().unwrap_or(NAME),
             "services": Value::Object(document),
@@ -115,18 +127,22 @@ fn unused(name: &str, namespace: &str, names: &mut HashSet<String>) -> String {
     free
 }
 
+/// Where what is found of a container goes.
+type Told<'a> = (&'a mut Vec<Service>, &'a mut Vec<Remark>, &'a mut Map<String, Value>);
+
 fn add(
     pod: &Pod<'_>,
     contents: &Contents<'_>,
     volumes: &mut Volumes,
-    (services, document): (&mut Vec<crate::project::Service>, &mut Map<String, Value>),
+    (services, remarks, document): Told<'_>,
 ) {
     let members = pod.members();
     let first = members.first().map(|member| member.service_name(pod));
     let mut before = Before::default();
     for member in &members {
-        let service = container::service(pod, member, &before, (contents, volumes));
+        let (service, remark) = container::service(pod, member, &before, (contents, volumes));
         let said = container::document(pod, member, (first.as_deref(), &service, &before));
+        remarks.extend(remark);
         before.add(pod, member);
         document.insert(service.name.value.clone(), said);
         services.push(service);

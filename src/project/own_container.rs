@@ -90,7 +90,7 @@ fn of_words(words: &[&str]) -> OwnTask {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::{InPod, Probes};
+    use crate::project::InPod;
     use crate::source_map::Spanned;
 
     fn check(image: &str, entrypoint: &[&str], command: &[&str], expected: Option<OwnTask>) {
@@ -103,10 +103,7 @@ mod tests {
             pod: "pod/a".to_owned(),
             container: "preflight".to_owned(),
             stage: Stage::Init,
-            is_open: false,
-            looks_in: None,
-            told_of: Vec::new(),
-            probes: Probes::default(),
+            ..InPod::default()
         });
         service.image = Some(Spanned::nowhere(image.to_owned()));
         service.entrypoint = words(entrypoint);

@@ -54,7 +54,7 @@ fn memory(project: &Project, service: &Service) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::path::ServicePath;
-    use crate::project::{InPod, Mount, MountSource, Probes, Volume};
+    use crate::project::{InPod, Mount, MountSource, Volume};
     use crate::source_map::Place;
 
     /// The room of a volume in a Pod whose containers have these limits.
@@ -66,10 +66,7 @@ mod tests {
                 pod: "pod/a".to_owned(),
                 container: index.to_string(),
                 stage: *stage,
-                is_open: false,
-                looks_in: None,
-                told_of: Vec::new(),
-                probes: Probes::default(),
+                ..InPod::default()
             });
             service.mounts.push(Mount {
                 source: source(),

@@ -141,7 +141,7 @@ async fn as_init_container(options: &Options, sources: &mut SourceMap) -> Result
     let mut files = visible_files(&options.project, &observation);
     let mut loaded = load::load(&files, sources);
     if matches!(&loaded, Ok(project) if project.dialect.words().runs_at.is_some()) {
-        return loaded.map(Stack::in_pod);
+        return loaded.and_then(|project| Stack::in_pod(project, options.project.pod.as_deref()));
     }
     if let (Ok(project), Ok(seen)) = (&loaded, &observation)
         && let Some(home) = home::of_caller(project, seen)
@@ -344,11 +344,11 @@ impl Stack {
 
     /// What an init container knows of its Pod. No runtime of Pods makes a folder of models that is
     /// missing in a volume, so none is too young to be believed.
-    fn in_pod(project: Project) -> Self {
-        let (pod, own) = in_pod::look(&project);
+    fn in_pod(project: Project, told: Option<&str>) -> Result<Self, LoadError> {
+        let (pod, own) = in_pod::look(&project, told)?;
         let standpoint = Standpoint::Container(own);
         let born = SystemTime::now() + NEVER;
-        Self { project, standpoint, pod, born, ..Self::without_project() }
+        Ok(Self { project, standpoint, pod, born, ..Self::without_project() })
     }
 
     /// Where the lock file of a run is: where `--lock-file` says, else beside the Compose file, as far as

@@ -16,7 +16,8 @@ use crate::sandbox::{Run, Sandbox, repository};
 const OF_OTHERS: [&str; 4] = ["kserve", "leaderworkerset", "raycluster", "kaito"];
 
 /// Manifests that are odd on purpose: Kubernetes itself refuses them.
-const REFUSED: [&str; 4] = ["lookalikes", "odd-keys", "undeclared-volume", "kustomize-patch"];
+const REFUSED: [&str; 5] =
+    ["lookalikes", "odd-keys", "undeclared-volume", "kustomize-patch", "placeholders"];
 
 fn folder() -> PathBuf {
     repository().join("tests/data/kubernetes")
@@ -70,7 +71,7 @@ fn lanes(path: &Path) -> String {
 #[test]
 fn every_manifest_has_the_lanes_that_it_has() {
     let found = manifests();
-    assert!(found.len() >= 76, "{}", found.len());
+    assert!(found.len() >= 79, "{}", found.len());
     let table: String =
         found.iter().map(|(name, path)| format!("## {name}\n{}", lanes(path))).collect();
     let path = folder().join("lanes.txt");
@@ -386,6 +387,92 @@ fn pods_may_be_on_nodes_of_their_own_with_gpus_of_their_own() {
 }
 
 #[test]
+fn what_is_scaled_to_nothing_is_not_judged_unless_something_scales_it() {
+    let container = "          args: [--model, /gone]\n";
+    let off = |kind: &str| {
+        let text = deployment("a", container, "")
+            .replace("spec:\n  selector", "spec:\n  replicas: 0\n  selector");
+        text.replace("Deployment", kind)
+    };
+    let scaler = "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: s}\nspec: {scaleTargetRef: \
+                  {name: a}}\n";
+    for (manifests, is_judged) in [
+        (off("Deployment"), false),
+        (off("StatefulSet"), false),
+        (off("Deployment").replace("replicas: 0", "replicas: 1"), true),
+        (off("Deployment") + scaler, true),
+        (off("Deployment") + &scaler.replace("name: a}", "name: other}"), false),
+    ] {
+        let said = told(manifests.clone(), &[]);
+        assert_eq!(said.contains("error[model-path-not-mounted]"), is_judged, "{manifests}{said}");
+        assert_eq!(said.contains("skipped: no Pod of it is"), !is_judged, "{manifests}{said}");
+    }
+}
+
+#[test]
+fn what_a_controller_has_made_is_judged_by_what_its_owner_says() {
+    let owner = |controller: &str, uid: &str| {
+        format!(
+            "ownerReferences: [{{apiVersion: apps/v1, kind: Deployment, name: a, uid: {uid}{controller}}}]"
+        )
+    };
+    let above = deployment("a", "          args: [--model, /m/x]\n", "");
+    let above = above.replace("name: a}\nspec", "name: a, uid: one}\nspec");
+    for (owners, is_made) in [
+        (owner(", controller: true", "one"), true),
+        (owner(", controller: true", "two"), false),
+        (owner("", "one"), false),
+        (owner(", controller: true", "one").replace("name: a", "name: gone"), false),
+        (owner(", controller: true", "one").replace("apps/v1", "x.example/v1"), false),
+    ] {
+        let pod = POD.replace("name: a}", &format!("name: a-1, {owners}}}"));
+        let run =
+            Sandbox::new().file("a.yaml", above.clone() + &pod).run(&["plan", "-f", "a.yaml"]);
+        assert!(run.stdout.contains("deployment/a/e"), "{}{}", run.stdout, run.stderr);
+        assert_eq!(!run.stdout.contains("pod/a_1/v"), is_made, "{owners}: {}", run.stdout);
+    }
+    let revision = "apiVersion: apps/v1\nkind: ControllerRevision\nmetadata: {name: r}\nrevision: 1\ndata: {spec: \
+                    {template: {spec: {containers: [{name: v, image: 'vllm/vllm-openai:v0.10.2', args: [--model, \
+                    /gone]}]}}}}\n";
+    let run = Sandbox::new().file("a.yaml", above + revision).run(&["plan", "-f", "a.yaml"]);
+    assert!(!run.stdout.contains("/gone"), "{}", run.stdout);
+}
+
+#[test]
+fn what_nobody_has_filled_in_is_told_once_and_never_taken_for_a_value() {
+    for (args, env, said) in [
+        ("'${MODEL}'", "A", "envsubst < FILE | preflight -f -"),
+        ("'${MODEL}'", "MODEL", "write `$(MODEL)`"),
+        ("$MODEL", "A", "`$MODEL` of container"),
+        (
+            "'/m/{{ model }}', --tensor-parallel-size, '{{ ranks }}'",
+            "A",
+            "render the template first",
+        ),
+        ("'<your-model>'", "A", "`<your-model>` of container"),
+        ("$(MODEL)", "'MODEL'", ""),
+        ("/m/a, --served-model-name, $$A", "A", ""),
+    ] {
+        let container = format!(
+            "          args: [--model, {args}]\n          env: [{{name: {env}, value: /m/x}}]\n"
+        );
+        let told = told(deployment("a", &container, ""), &[]);
+        assert!(!told.contains("error["), "{args}: {told}");
+        let count = told.matches("warning[placeholder]").count();
+        assert_eq!(
+            (count, told.contains(said)),
+            (usize::from(!said.is_empty()), true),
+            "{args}: {told}"
+        );
+    }
+    // No lane needs what nobody has filled in there, and a shell fills in its own.
+    let beside = "        - {name: web, image: nginx, args: ['${HOST}']}\n";
+    let script = "          command: [sh, -c, 'vllm serve ${MODEL}']\n          env: [{name: MODEL, value: /m/x}]\n";
+    let told = told(deployment("a", &(script.to_owned() + beside), ""), &[]);
+    assert!(!told.contains("placeholder") && told.contains("/m/x"), "{told}");
+}
+
+#[test]
 fn kserve_brings_models_to_engines_and_not_to_servers_of_other_kinds() {
     let service = |format: &str, uri: &str| {
         format!(
@@ -582,7 +669,7 @@ proptest! {
     /// Lines taken away, doubled and cut: an error, or lanes, and never a crash.
     #[test]
     fn whatever_becomes_of_a_manifest_it_is_judged_or_refused(
-        name in 0..76_usize,
+        name in 0..79_usize,
         kept in subsequence((0..60_usize).collect::<Vec<_>>(), 30..60),
         doubled in 0..60_usize,
         cut in 0..200_usize,

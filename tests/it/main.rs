@@ -155,6 +155,8 @@ mod judge;
 mod kubernetes;
 /// What is shipped for Kubernetes.
 mod kubernetes_files;
+/// Folders of manifests, annotations, and which Pod of several preflight is in.
+mod kubernetes_more;
 /// What has to be a text in a manifest.
 mod kubernetes_texts;
 /// Calls of containers through the Services of their manifests.

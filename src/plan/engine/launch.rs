@@ -241,6 +241,10 @@ fn word(service: &Service, spanned: &Spanned<String>) -> Word {
     let is_in = |(name, _): &(&String, _)| spanned.value.contains(&format!("$({name})"));
     let missing = service.told_elsewhere.iter().find(is_in);
     let unknown = missing.map(|(name, by)| format!("`{name}` is said by {}", by.value));
+    let mut placeholders = service.placeholders.iter();
+    let placeholder = placeholders.find(|it| spanned.value.contains(&it.value));
+    let unknown =
+        unknown.or_else(|| Some(format!("nobody has filled in `{}`", placeholder?.value)));
     Word { unknown, ..Word::known(spanned.value.as_str(), &spanned.place) }
 }
 

@@ -28,13 +28,31 @@ pub fn lookalike(service: &Service) -> Option<String> {
     let image = service.image.as_ref().map(|image| image.value.as_str());
     let image = service.base.as_deref().or(image).map(Image::parse);
     let program = service.words().next().and_then(|word| word.value.rsplit('/').next());
+    let modules = modules(service);
     let is_meant = |known: &Lookalike| {
         let is_program = |it: &&str| listed(known.programs).any(|program| program == *it);
+        if modules.iter().any(|module| is_program(&module.as_str())) {
+            return true;
+        }
         let is_image = |image: &Image| listed(known.images).any(|name| image.is_called(name));
         program.as_ref().is_some_and(is_program) || image.as_ref().is_some_and(is_image)
     };
     let serves = |known: &Lookalike| image.as_ref().is_none_or(|it| known.serves(it, service));
     Some(table().find(is_meant).filter(serves)?.told(service))
+}
+
+/// The modules that Python runs, in the words or in a script of theirs.
+fn modules(service: &Service) -> Vec<String> {
+    let words = service.words().flat_map(|word| word.value.split_whitespace());
+    let words: Vec<&str> = words.collect();
+    let named = words.windows(3).filter_map(|window| match window {
+        [python, "-m", module] => {
+            let program = python.rsplit('/').next().unwrap_or("");
+            program.starts_with("python").then(|| (*module).to_owned())
+        }
+        _ => None,
+    });
+    named.collect()
 }
 
 /// Whether the image of a service, or the one that its own is made from, is called `name`: the end of a
@@ -156,6 +174,19 @@ mod tests {
         );
         check("quay.io/ramalama/cuda", "llama-x", Some("RamaLama"));
         check("acme/mineru-vllm", "", Some("MinerU"));
+        check(
+            "kserve/huggingfaceserver:v0.15.0-gpu",
+            "--model_id=a/b",
+            Some("KServe's Hugging Face server"),
+        );
+        check("acme/x", "python3 -m dynamo.vllm --model a/b", Some("Dynamo"));
+        check("acme/x", "sh -c /bin/python3 -m dynamo.sglang", Some("Dynamo"));
+        check("acme/x", "python3 -m dynamo.frontend", None);
+        check(
+            "acme/x",
+            "python3 -m vllm.entrypoints.grpc_server --model a/b",
+            Some("vLLM's gRPC server"),
+        );
         check("acme/koboldcpp-exporter", "", None);
         check("acme/tabbycat", "", None);
         check("postgres:17", "postgres", None);

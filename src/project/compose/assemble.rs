@@ -80,6 +80,7 @@ pub(super) fn project(
         secrets: Vec::new(),
         not_texts: Vec::new(),
         warnings,
+        remarks: Vec::new(),
         document,
         models: models(root, &enabled),
     })

@@ -146,6 +146,11 @@ impl<'a> Loader<'a> {
         Ok((source, text))
     }
 
+    /// Lets files have so many bytes in all, beside those that were read.
+    pub(in crate::project) fn make_room(&mut self, bytes: u64) {
+        self.room.bytes = bytes;
+    }
+
     /// Opens and parses a Compose file.
     pub(super) fn parse(&mut self, path: &Path) -> Result<Parsed, Fault> {
         let (source, text) = self.read(path)?;

@@ -11,7 +11,7 @@ use super::merge_keys::{self, Seen};
 use super::scalar;
 use super::syntax::{Refusal, Syntax, line_breaks};
 use super::tree::{Entry, Kind, Mapping, Mark, Node};
-use crate::limits::MOST_VALUES;
+use crate::limits::{MOST_MANIFEST_VALUES, MOST_VALUES};
 use crate::source_map::{Place, SourceId, Span};
 
 /// How deep values may be nested, aliases expanded.
@@ -32,6 +32,16 @@ pub(in crate::project) struct Document {
 /// What is said of a project with more values than there is room for.
 pub(super) fn too_many() -> String {
     format!("the project has more than {MOST_VALUES} values")
+}
+
+impl Rules {
+    /// What is said of a text with more values than there is room for.
+    fn too_many(self) -> String {
+        match self {
+            Self::Compose => too_many(),
+            Self::Json => format!("the manifests have more than {MOST_MANIFEST_VALUES} values"),
+        }
+    }
 }
 
 /// By whose rules a text is read.
@@ -230,7 +240,10 @@ impl<'text> Reader<'text, '_> {
 
     fn take(&mut self, values: usize, span: Span) -> Result<(), Fault> {
         let left = self.room.checked_sub(values);
-        *self.room = left.ok_or_else(|| Fault::span(Some(span), too_many()))?;
+        *self.room = left.unwrap_or_default();
+        if left.is_none() {
+            return Err(Fault::span(Some(span), self.rules.too_many()));
+        }
         Ok(())
     }
 

@@ -7,16 +7,12 @@ use super::contents::Contents;
 use super::environment::Variables;
 use super::mounts::{self, Volumes};
 use super::pods::{Member, Pod};
-use super::{at, items, kuberay, quantity, text};
+use super::{annotations, at, items, kserve, kuberay, placeholders, quantity, text};
 use crate::path::{ServicePath, clean};
 use crate::project::compose::tree::Node;
 use crate::project::gpus;
-use crate::project::{COMPLETED, Dependency, Port, Service, Stage};
+use crate::project::{COMPLETED, Dependency, Port, Remark, Service, Stage};
 use crate::source_map::{Place, Spanned};
-
-/// What annotations of a Pod say of a container, with its name behind a slash.
-const ANNOTATIONS: [&str; 4] =
-    ["preflight.lane", "preflight.source", "preflight.path", "preflight.required"];
 
 /// What Kubernetes writes for resources that are GPUs.
 const NVIDIA: &str = "nvidia.com/";
@@ -28,20 +24,22 @@ const MOST_GPUS: u64 = 64;
 /// The condition under which a container waits for one that runs on.
 const STARTED: &str = "service_started";
 
-/// The service that a container is.
+/// The service that a container is, and what is told of its values.
 pub(super) fn service(
     pod: &Pod<'_>,
     member: &Member<'_>,
     before: &Before,
     (contents, volumes): (&Contents<'_>, &mut Volumes),
-) -> Service {
+) -> (Service, Option<Remark>) {
     let node = member.node;
-    let mut variables = Variables::of(node, contents, pod.namespace);
+    let mut variables = Variables::of(node, contents, pod);
     let mut service = Service::named(member.spanned_name(pod));
-    service.image = text(node, "image");
+    service.image = text(node, "image").or_else(|| kserve::server(pod, member));
     service.entrypoint = words(node, "command", &mut variables);
     service.command = words(node, "args", &mut variables);
     service.mounts = mounts::of(pod, member, &mut variables, (contents, volumes));
+    let remark = placeholders::remark(pod, &service, &variables);
+    service.placeholders = variables.placeholders;
     service.environment = variables.known;
     service.told_elsewhere = variables.elsewhere;
     service.may_tell = variables.open;
@@ -57,12 +55,14 @@ pub(super) fn service(
     service.read_only_root =
         root.filter(|root| root.as_bool() == Some(true)).map(|root| root.place.clone());
     service.depends_on.clone_from(&before.waited);
-    service.pod = Some(member.in_pod(pod));
+    let mut in_pod = member.in_pod(pod);
+    in_pod.is_open |= placeholders::has_unknown_mount(node);
+    service.pod = Some(in_pod);
     kuberay::fill_in(pod, member, &mut service);
-    if let Some(model) = pod.model.as_ref().filter(|model| model.is_of(member.name)) {
+    if let Some(model) = pod.model.as_ref().filter(|model| model.is_of(&member.name)) {
         model.fill_in(&mut service);
     }
-    service
+    (service, remark)
 }
 
 /// What the rest of a project is asked for by, in the terms of Compose.
@@ -125,19 +125,8 @@ fn labels(pod: &Pod<'_>, member: &Member<'_>) -> IndexMap<String, Spanned<String
         // They are for the container that it is laid over.
         return labels;
     }
-    // A Pod may have thousands, each of which would count the others.
-    let is_alone = || {
-        let members = pod.members();
-        let mains = members.iter().filter(|other| other.stage == Stage::Main).count();
-        mains == 1 && member.stage == Stage::Main
-    };
-    for name in ANNOTATIONS {
-        let own = format!("{name}/{}", member.name);
-        let find = |wanted: &str| pod.annotations.iter().find(|(key, _)| *key == wanted);
-        let found = find(&own).or_else(|| find(name).filter(|_| is_alone()));
-        if let Some((_, node)) = found
-            && let Some(value) = node.printed()
-        {
+    for (name, node) in annotations::of(pod, member) {
+        if let Some(value) = node.printed() {
             labels.insert(name.to_owned(), Spanned::new(value, node.place.clone()));
         }
     }
@@ -265,7 +254,9 @@ fn gpus_of(limits: Option<&Node>) -> impl Iterator<Item = (&'static str, u64)> {
         } else {
             return None;
         };
-        let count = quantity::amount(&entry.value.printed()?).filter(|count| *count > 0)?;
+        let said = entry.value.printed()?;
+        let unknown = || placeholders::is_unfilled(&said).then_some(MOST_GPUS);
+        let count = quantity::amount(&said).or_else(unknown).filter(|count| *count > 0)?;
         Some((driver, count.min(MOST_GPUS)))
     })
 }

@@ -5,24 +5,36 @@ use indexmap::IndexMap;
 
 use super::contents::Contents;
 use super::expansion::expand;
+use super::placeholders::Readers;
+use super::pods::Pod;
 use super::{items, text};
 use crate::project::compose::tree::Node;
-use crate::source_map::Spanned;
+use crate::source_map::{Place, Spanned};
+
+/// A value of a variable, where it is written.
+type Value = Spanned<Option<String>>;
 
 /// The variables of a container.
 #[derive(Default)]
 pub(super) struct Variables {
     /// Those whose values are known.
-    pub(super) known: IndexMap<String, Spanned<Option<String>>>,
+    pub(super) known: IndexMap<String, Value>,
     /// Who says the others.
     pub(super) elsewhere: IndexMap<String, Spanned<String>>,
     /// What may say any other.
     pub(super) open: Option<Spanned<String>>,
+    /// What nobody has filled in, in words.
+    pub(super) placeholders: Vec<Spanned<String>>,
+    /// The same as whole values of variables.
+    pub(super) unfilled: Vec<Spanned<String>>,
+    readers: Readers,
 }
 
 impl Variables {
-    pub(super) fn of(container: &Node, contents: &Contents<'_>, namespace: &str) -> Self {
-        let mut variables = Self::default();
+    pub(super) fn of(container: &Node, contents: &Contents<'_>, pod: &Pod<'_>) -> Self {
+        let namespace = pod.namespace;
+        let readers = Readers::of(pod, container);
+        let mut variables = Self { readers, ..Self::default() };
         for item in items(container, "envFrom") {
             variables.take_all(item, contents, namespace);
         }
@@ -33,11 +45,43 @@ impl Variables {
         variables
     }
 
+    /// Whether a variable of that name is there, whoever says its value.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.known.contains_key(name) || self.elsewhere.contains_key(name)
+    }
+
     /// A word of the container with its variables replaced. Those that are said elsewhere stay as they
     /// are written.
     pub(super) fn word(&mut self, node: &Node) -> Option<Spanned<String>> {
         let text = node.printed()?;
+        if let Some(found) = self.readers.first(&text) {
+            self.placeholders.push(Spanned::new(found.to_owned(), node.place.clone()));
+        }
         Some(Spanned::new(self.expanded(&text).0, node.place.clone()))
+    }
+
+    /// The value of a variable, or who says it where a placeholder stands in it.
+    fn filled_in(&mut self, text: String, place: &Place) -> Result<Value, Spanned<String>> {
+        let Some(found) = self.readers.without_shell().first(&text) else {
+            return Ok(Spanned::new(Some(text), place.clone()));
+        };
+        if found == text.trim() {
+            self.unfilled.push(Spanned::new(found.to_owned(), place.clone()));
+        }
+        Err(Spanned::new(format!("whoever fills in `{found}`"), place.clone()))
+    }
+
+    fn put(&mut self, name: String, value: Result<Value, Spanned<String>>) {
+        match value {
+            Ok(value) => {
+                self.elsewhere.shift_remove(&name);
+                self.known.insert(name, value);
+            }
+            Err(says) => {
+                self.known.shift_remove(&name);
+                self.elsewhere.insert(name, says);
+            }
+        }
     }
 
     /// A text with its variables replaced, and who says what is missing in it.
@@ -75,9 +119,8 @@ impl Variables {
             };
             for (key, value) in &held.texts {
                 let name = format!("{prefix}{key}");
-                let value = Spanned::new(Some(value.value.clone()), value.place.clone());
-                self.elsewhere.shift_remove(&name);
-                self.known.insert(name, value);
+                let value = self.filled_in(value.value.clone(), &value.place);
+                self.put(name, value);
             }
         }
     }
@@ -107,24 +150,18 @@ impl Variables {
         let value = match (written, from) {
             (Some((text, place)), _) => match self.expanded(&text) {
                 (_, Some(says)) => Err(says),
-                (text, None) => Ok(Spanned::new(Some(text), place.clone())),
+                (text, None) => self.filled_in(text, place),
             },
-            (None, Some(from)) => from_elsewhere(from, contents, namespace),
+            (None, Some(from)) => match from_elsewhere(from, contents, namespace) {
+                Ok(Spanned { value: Some(text), place }) => self.filled_in(text, &place),
+                said => said,
+            },
             (None, None) => {
                 let place = said.map_or(&name.place, |node| &node.place);
                 Ok(Spanned::new(Some(String::new()), place.clone()))
             }
         };
-        match value {
-            Ok(value) => {
-                self.elsewhere.shift_remove(&name.value);
-                self.known.insert(name.value.clone(), value);
-            }
-            Err(says) => {
-                self.known.shift_remove(&name.value);
-                self.elsewhere.insert(name.value.clone(), says);
-            }
-        }
+        self.put(name.value.clone(), value);
     }
 }
 
@@ -149,7 +186,7 @@ fn from_elsewhere(
     from: &Node,
     contents: &Contents<'_>,
     namespace: &str,
-) -> Result<Spanned<Option<String>>, Spanned<String>> {
+) -> Result<Value, Spanned<String>> {
     for (key, kind) in [("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")] {
         let Some(node) = from.get(key) else { continue };
         let name = text(node, "name").map(|name| name.value).unwrap_or_default();

@@ -1,25 +1,19 @@
-//! Which files are manifests, and the documents in them.
+//! The documents in files that are manifests.
 
 use std::path::{Path, PathBuf};
 
+use super::files::{self, File, LeftOut, TAKE_LESS, Texts, can_be, without_definitions};
 use super::{at, templates, text};
-use crate::limits::{MOST_MANIFEST_VALUES, MOST_MANIFESTS};
+use crate::limits::MOST_MANIFEST_VALUES;
 use crate::options::ProjectOptions;
-use crate::path::clean;
+use crate::project::Remark;
 use crate::project::compose::fault::Fault;
-use crate::project::compose::files;
 use crate::project::compose::loader::Loader;
 use crate::project::compose::parse::{self, Rules};
 use crate::project::compose::tree::Node;
-use crate::source_map::SourceId;
-
-/// What files of manifests end in, in a folder of them.
-const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
-
-/// Folders of manifests are looked into so deep.
-const DEEPEST: usize = 8;
 
 /// Everything that was read.
+#[derive(Default)]
 pub(in crate::project) struct Manifests {
     /// The documents that say what they are, those of lists one by one.
     pub(super) documents: Vec<Manifest>,
@@ -27,6 +21,8 @@ pub(in crate::project) struct Manifests {
     pub(super) extension: Option<Node>,
     /// The files, as they were opened.
     pub(super) files: Vec<PathBuf>,
+    /// What is told of files that are not among them.
+    pub(super) remarks: Vec<Remark>,
 }
 
 /// One document.
@@ -43,54 +39,25 @@ pub(super) struct Manifest {
     pub(super) root: Node,
 }
 
-/// A text that was read, and whether it can be a manifest.
-struct File {
-    path: PathBuf,
-    source: SourceId,
-    text: String,
-}
-
 /// The manifests that `options` name; absent: they name something else.
 pub(in crate::project) fn manifests(
     options: &ProjectOptions,
     loader: &mut Loader<'_>,
 ) -> Result<Option<Manifests>, Fault> {
-    let here = clean(&options.working_directory);
-    let (mut paths, mut folders) = (Vec::new(), false);
-    for file in &options.files {
-        let path = if is_named_otherwise(file) { file.clone() } else { clean(&here.join(file)) };
-        let local = loader.local(&path).filter(|local| local.is_dir());
-        match local {
-            Some(local) => {
-                folders = true;
-                collect(&path, &local, DEEPEST, &mut paths)?;
-            }
-            None => paths.push(path),
-        }
-    }
-    let mut read = Vec::new();
-    for path in paths {
-        // A file that cannot be read is told by whoever needs it; standard input is read once.
-        let (source, text) = match loader.read(&path) {
-            Ok(read) => read,
-            Err(fault) if folders || path == Path::new("-") => return Err(fault),
-            Err(_) => return Ok(None),
-        };
-        read.push(File { path, source, text });
-    }
-    let is_manifest: Vec<bool> = read.iter().map(|file| can_be(&file.text)).collect();
-    if !is_manifest.contains(&true) {
-        return match folders.then(|| options.files.first()).flatten() {
-            Some(folder) => Err(nothing_in(folder)),
-            None => Ok(None),
+    let Some(mut texts) = files::read(options, loader)? else { return Ok(None) };
+    let taken: u64 = texts.files.iter().map(|file| file.text.len() as u64).sum();
+    if !texts.files.iter().any(|file| can_be(&file.text)) {
+        let why = texts.left_out.take_first();
+        return match &texts.folder {
+            Some(folder) => Err(why.unwrap_or_else(|| nothing_in(folder))),
+            None => files::leave(taken, loader).map(|()| None),
         };
     }
-    documents(loader, read, folders)
-}
-
-/// Whether a file of the command line is no path: standard input, or what Compose would fetch.
-fn is_named_otherwise(file: &Path) -> bool {
-    file == Path::new("-") || files::is_remote(&file.to_string_lossy())
+    let found = documents(loader, texts)?;
+    if found.is_none() {
+        files::leave(taken, loader)?;
+    }
+    Ok(found)
 }
 
 fn nothing_in(folder: &Path) -> Fault {
@@ -99,70 +66,32 @@ fn nothing_in(folder: &Path) -> Fault {
         .hint("a Compose project is named by its file, or with `--project-directory`")
 }
 
-/// Whether there can be a manifest in a text.
-fn can_be(text: &str) -> bool {
-    text.contains("apiVersion") && text.contains("kind")
-}
-
 /// Whether a text that cannot be read is meant as a Compose file, whatever is written in it.
 fn is_of_compose(text: &str) -> bool {
     let begins = |key: &str| text.lines().any(|line| line.starts_with(key));
     begins("services:") && !begins("apiVersion:")
 }
 
-fn collect(
-    folder: &Path,
-    local: &Path,
-    depth: usize,
-    paths: &mut Vec<PathBuf>,
-) -> Result<(), Fault> {
-    let unread = |source| Fault::Read { path: folder.to_path_buf(), source };
-    let mut names = Vec::new();
-    for entry in fs_err::read_dir(local).map_err(unread)? {
-        let entry = entry.map_err(unread)?;
-        let kind = entry.file_type().map_err(unread)?;
-        names.push((entry.file_name(), kind.is_dir()));
-    }
-    names.sort();
-    for (name, is_folder) in names {
-        let is_hidden = name.to_string_lossy().starts_with('.');
-        let path = folder.join(&name);
-        let is_file = path.extension().is_some_and(|it| ENDINGS.iter().any(|known| it == *known));
-        if is_folder && depth > 0 && !is_hidden {
-            collect(&path, &local.join(&name), depth - 1, paths)?;
-        } else if !is_folder && is_file && !is_hidden {
-            paths.push(path);
-        }
-        if paths.len() > MOST_MANIFESTS {
-            let folder = folder.display();
-            return Err(Fault::whole(format!(
-                "there are more than {MOST_MANIFESTS} files of manifests in `{folder}`"
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn documents(
-    loader: &mut Loader<'_>,
-    read: Vec<File>,
-    folders: bool,
-) -> Result<Option<Manifests>, Fault> {
-    let mut found = Manifests { documents: Vec::new(), extension: None, files: Vec::new() };
+fn documents(loader: &mut Loader<'_>, texts: Texts) -> Result<Option<Manifests>, Fault> {
+    let Texts { files, folder, mut left_out } = texts;
+    let mut found = Manifests::default();
     let mut room = MOST_MANIFEST_VALUES;
     let mut other: Option<(PathBuf, Node)> = None;
-    for file in read {
-        if folders && !can_be(&file.text) {
+    for file in files {
+        if folder.is_some() && !can_be(&file.text) {
             continue;
         }
-        let parsed = match parse::parse_by(Rules::Json, file.source, &file.text, &mut room) {
+        let text = without_definitions(&file.text);
+        let parsed = match parse::parse_by(Rules::Json, file.source, &text, &mut room) {
             Ok(parsed) => parsed,
             // Whoever reads Compose files says what is wrong with one.
-            Err(_) if !folders && is_of_compose(&file.text) => return Ok(None),
+            Err(_) if folder.is_none() && is_of_compose(&text) => return Ok(None),
+            Err(fault) if room == 0 => return Err(fault.hint(TAKE_LESS)),
             Err(fault) => {
-                let place = templates::first(&file.text, file.source);
-                let place = place.filter(|_| can_be(&file.text));
-                return Err(place.map_or(fault, |place| templates::refusal(&place)));
+                let place = templates::first(&text, file.source).filter(|_| can_be(&text));
+                let fault = place.map_or(fault, |place| templates::refusal(&place));
+                or_left_out(Err(fault), &file, (loader, &mut left_out))?;
+                continue;
             }
         };
         let mut has_one = false;
@@ -170,11 +99,12 @@ fn documents(
             let root = document.root;
             if is_manifest(&root) {
                 has_one = true;
-                add(root, &mut found.documents)?;
+                let added = add(root, &mut found.documents);
+                or_left_out(added, &file, (loader, &mut left_out))?;
             } else if let Some(extension) = root.get("x-preflight") {
                 has_one = true;
                 found.extension = Some(extension.clone());
-            } else if root.as_mapping().is_some() && !folders {
+            } else if root.as_mapping().is_some() && folder.is_none() {
                 other.get_or_insert((file.path.clone(), root));
             }
         }
@@ -184,9 +114,24 @@ fn documents(
         }
     }
     match (found.documents.is_empty(), other) {
-        (true, _) => Ok(None),
+        (true, _) => left_out.take_first().map_or(Ok(None), Err),
         (false, Some((path, root))) => Err(mixed(loader, &path, &root)),
-        (false, None) => Ok(Some(found)),
+        (false, None) => Ok(Some(Manifests { remarks: left_out.remarks(), ..found })),
+    }
+}
+
+/// A fault of a file that somebody names, or that somebody is told of with the others.
+fn or_left_out(
+    result: Result<(), Fault>,
+    file: &File,
+    (loader, left_out): (&Loader<'_>, &mut LeftOut),
+) -> Result<(), Fault> {
+    match result {
+        Err(fault) if file.in_folder => {
+            left_out.add(&loader.shown(&file.path), fault);
+            Ok(())
+        }
+        result => result,
     }
 }
 
@@ -237,6 +182,11 @@ fn add(root: Node, documents: &mut Vec<Manifest>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Whether the kinds of a group are Kubernetes' own.
+pub(super) fn is_own_group(group: &str) -> bool {
+    matches!(group, "" | "apps" | "batch")
+}
+
 impl Manifest {
     /// The part of `apiVersion` before its version; empty for the core.
     pub(super) fn group(&self) -> &str {
@@ -246,7 +196,7 @@ impl Manifest {
     /// Whether Kubernetes itself makes Pods of it as they are written: to those of other kinds a
     /// controller may add.
     pub(super) fn is_plain(&self) -> bool {
-        matches!(self.group(), "" | "apps" | "batch")
+        is_own_group(self.group())
     }
 
     /// Whether its kind is one of Kubernetes' own that have Pods.

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use super::contents::{Contents, Held};
 use super::environment::Variables;
+use super::placeholders::is_unfilled;
 use super::pods::{Member, Pod};
 use super::{at, items, kserve, named, quantity, text};
 use crate::path::{HostPath, ServicePath, clean};
@@ -35,9 +36,11 @@ pub(super) fn of(
     variables: &mut Variables,
     (contents, volumes): (&Contents<'_>, &mut Volumes),
 ) -> Vec<Mount> {
-    let mut mounts: Vec<Mount> = kserve::implied(pod, member, volumes).into_iter().collect();
+    let mut mounts = kserve::implied(pod, member, volumes);
     for node in items(member.node, "volumeMounts") {
-        let Some(target) = text(node, "mountPath") else { continue };
+        let Some(target) = text(node, "mountPath").filter(|it| !is_unfilled(&it.value)) else {
+            continue;
+        };
         let Some(name) = text(node, "name") else { continue };
         let (subpath, is_known) = subpath(node, variables);
         let said = Said {
@@ -58,7 +61,7 @@ pub(super) fn of(
 /// The folder inside a volume, and whether it is known.
 fn subpath(node: &Node, variables: &mut Variables) -> (Option<PathBuf>, bool) {
     if let Some(path) = text(node, "subPath") {
-        return (Some(clean(Path::new(&path.value))), true);
+        return (Some(clean(Path::new(&path.value))), !is_unfilled(&path.value));
     }
     let Some(written) = text(node, "subPathExpr") else { return (None, true) };
     let (path, missing) = variables.expanded(&written.value);

@@ -1,7 +1,9 @@
 //! The Pods of a document: every mapping with a list of containers, at any depth.
 
-use super::manifest::Manifest;
-use super::{items, probes, text};
+use std::borrow::Cow;
+
+use super::manifest::{Manifest, is_own_group};
+use super::{hosts, items, probes, text};
 use crate::project::compose::tree::Node;
 use crate::project::{InPod, Stage};
 use crate::source_map::Spanned;
@@ -43,10 +45,16 @@ pub(super) struct Pod<'m> {
     pub(super) told_of: Vec<Spanned<String>>,
     /// Whether a controller may add to it what is not written.
     pub(super) is_open: bool,
+    /// Whether none is started as it is written.
+    pub(super) is_idle: bool,
+    /// What such a Pod may be called.
+    pub(super) names: Vec<String>,
     /// Whether it is a part of one, which is laid over the rest.
     pub(super) is_patch: bool,
     /// What is known of its model beside its containers.
     pub(super) model: Option<super::kserve::Model>,
+    /// Whether KServe chooses what serves it.
+    pub(super) by_default: bool,
     /// What says all there is to say of its container that serves, where no list has it.
     pub(super) alone: Option<&'m Node>,
 }
@@ -54,7 +62,7 @@ pub(super) struct Pod<'m> {
 /// One container of a Pod.
 pub(super) struct Member<'m> {
     /// Its name.
-    pub(super) name: &'m str,
+    pub(super) name: Cow<'m, str>,
     /// All that is said of it.
     pub(super) node: &'m Node,
     /// When it runs.
@@ -63,13 +71,14 @@ pub(super) struct Member<'m> {
 
 /// The Pods of a document, in its order.
 pub(super) fn of(manifest: &Manifest) -> Vec<Pod<'_>> {
-    let mut found = Vec::new();
-    let mut route = Vec::new();
-    walk(&manifest.root, &[], &mut route, &mut found);
+    let mut walk = Walk { is_plain: manifest.is_plain(), route: Vec::new(), found: Vec::new() };
+    walk.enter(&manifest.root, &[]);
+    let found = walk.found;
     let several = found.len() > 1;
     let base = base_name(manifest);
     let mut pods: Vec<Pod<'_>> = Vec::new();
     for Found { spec, above, label } in found {
+        let names = hosts::names(manifest, label.as_deref());
         let label = label.filter(|_| several);
         let name = label.map_or_else(|| base.clone(), |label| format!("{base}/{label}"));
         let same = pods.iter().filter(|pod| pod.name == name).count();
@@ -87,8 +96,11 @@ pub(super) fn of(manifest: &Manifest) -> Vec<Pod<'_>> {
             claims: claims.map(|spec| items(spec, "volumeClaimTemplates")).unwrap_or_default(),
             told_of: Vec::new(),
             is_open: !manifest.is_plain() || is_patch,
+            is_idle: false,
             is_patch,
+            names,
             model: None,
+            by_default: false,
             alone: None,
         });
     }
@@ -111,40 +123,51 @@ struct Found<'m> {
     label: Option<String>,
 }
 
-fn walk<'m>(
-    node: &'m Node,
-    above: &[&'m Node],
-    route: &mut Vec<String>,
-    found: &mut Vec<Found<'m>>,
-) {
-    if let Some(entries) = node.as_mapping() {
-        if is_pod(node) {
-            found.push(Found { spec: node, above: above.to_vec(), label: label(route) });
-        }
-        let inside: Vec<&Node> = above.iter().copied().chain([node]).collect();
-        for (key, entry) in entries.iter().filter(|(key, _)| !OF_A_POD.contains(&key.as_str())) {
-            route.push(key.clone());
-            walk(&entry.value, &inside, route, found);
-            route.pop();
-        }
-    }
-    for item in node.as_sequence().into_iter().flatten() {
-        let name = ["groupName", "name"].into_iter().find_map(|key| text(item, key));
-        if let Some(name) = &name {
-            route.push(name.value.clone());
-        }
-        walk(item, above, route, found);
-        if name.is_some() {
-            route.pop();
-        }
-    }
+/// A document on the way through it.
+struct Walk<'m> {
+    is_plain: bool,
+    /// The keys that lead to where it is.
+    route: Vec<String>,
+    found: Vec<Found<'m>>,
 }
 
-/// A list of named mappings below `containers`: a chart's values may have a number there.
-fn is_pod(node: &Node) -> bool {
-    let list = items(node, "containers");
-    let is_container = |item: &Node| item.as_mapping().is_some() && text(item, "name").is_some();
-    !list.is_empty() && list.iter().all(is_container)
+impl<'m> Walk<'m> {
+    fn enter(&mut self, node: &'m Node, above: &[&'m Node]) {
+        if let Some(entries) = node.as_mapping() {
+            if self.is_pod(node) {
+                let label = label(&self.route);
+                self.found.push(Found { spec: node, above: above.to_vec(), label });
+            }
+            let inside: Vec<&Node> = above.iter().copied().chain([node]).collect();
+            for (key, entry) in entries.iter().filter(|(key, _)| !OF_A_POD.contains(&key.as_str()))
+            {
+                self.route.push(key.clone());
+                self.enter(&entry.value, &inside);
+                self.route.pop();
+            }
+        }
+        for item in node.as_sequence().into_iter().flatten() {
+            let name = ["groupName", "name"].into_iter().find_map(|key| text(item, key));
+            if let Some(name) = &name {
+                self.route.push(name.value.clone());
+            }
+            self.enter(item, above);
+            if name.is_some() {
+                self.route.pop();
+            }
+        }
+    }
+
+    /// A list of mappings below `containers` that are named, or have an image where a controller may name
+    /// them: a chart's values may have a number there.
+    fn is_pod(&self, node: &Node) -> bool {
+        let list = items(node, "containers");
+        let is_known = |item: &Node| {
+            text(item, "name").is_some() || !self.is_plain && text(item, "image").is_some()
+        };
+        let is_container = |item: &Node| item.as_mapping().is_some() && is_known(item);
+        !list.is_empty() && list.iter().all(is_container)
+    }
 }
 
 /// Whether each of its containers names an image, without which Kubernetes runs none.
@@ -212,15 +235,36 @@ impl<'m> Pod<'m> {
 
     /// Its containers, those first that run first.
     pub(super) fn members(&self) -> Vec<Member<'m>> {
-        let spec = self.spec;
-        let named = |node: &'m Node, stage: fn(&Node) -> Stage| {
-            let name = node.get("name").and_then(Node::as_str)?;
-            Some(Member { name, node, stage: stage(node) })
+        let init = self.listed("initContainers", "init-container", init_stage);
+        let main = self.listed("containers", "user-container", |_| Stage::Main);
+        let name = Cow::Borrowed(ALONE);
+        let alone = self.alone.map(|node| Member { name, node, stage: Stage::Main });
+        init.into_iter().chain(main).chain(alone).collect()
+    }
+
+    /// The containers below `key`. One that has no name is called as Knative calls it (knative/serving 1.23
+    /// pkg/apis/serving/v1/revision_defaults.go, `applyDefaultContainerNames`); Kubernetes itself takes
+    /// none such.
+    fn listed(
+        &self,
+        key: &str,
+        default: &'static str,
+        stage: fn(&Node) -> Stage,
+    ) -> Vec<Member<'m>> {
+        let list = items(self.spec, key);
+        let mut number = 0..;
+        let mut name = |node: &'m Node| {
+            if let Some(name) = node.get("name").and_then(Node::as_str) {
+                return Some(Cow::Borrowed(name));
+            }
+            if is_own_group(self.group) {
+                return None;
+            }
+            let mut numbered = || Some(Cow::Owned(format!("{default}-{}", number.next()?)));
+            if list.len() == 1 { Some(Cow::Borrowed(default)) } else { numbered() }
         };
-        let init = items(spec, "initContainers").iter().filter_map(|node| named(node, init_stage));
-        let main = items(spec, "containers").iter().filter_map(|node| named(node, |_| Stage::Main));
-        let alone = self.alone.map(|node| Member { name: ALONE, node, stage: Stage::Main });
-        init.chain(main).chain(alone).collect()
+        let member = |node: &'m Node| Some(Member { name: name(node)?, node, stage: stage(node) });
+        list.iter().filter_map(member).collect()
     }
 }
 
@@ -242,11 +286,14 @@ impl Member<'_> {
     pub(super) fn in_pod(&self, pod: &Pod<'_>) -> InPod {
         InPod {
             pod: pod.name.clone(),
-            container: self.name.to_owned(),
+            container: self.name.clone().into_owned(),
             stage: self.stage,
             is_open: pod.is_open,
             looks_in: pod.looks_in(),
             told_of: pod.told_of.clone(),
+            is_idle: pod.is_idle,
+            hosts: hosts::hosts(pod.spec, &pod.names),
+            names: pod.names.clone(),
             probes: probes::of(self.node),
         }
     }

@@ -24,6 +24,11 @@ const HELM: [&str; 12] = [
 /// What KServe fills in for the Pods of an `LLMInferenceService`: templates of Go, as those of Helm are
 /// (kserve 0.20 pkg/controller/v1alpha2/llmisvc/config_merge.go, `ReplaceVariables`).
 const OF_KSERVE: &str = "LLMInferenceServiceConfig";
+/// What is said of one.
+const REFUSED: &str = "this is a template of Helm, not a manifest";
+
+/// What to do about one.
+pub(super) const RENDER: &str = "render it first: `helm template NAME CHART | preflight -f -`";
 
 /// The first of them in a text that is no YAML.
 pub(super) fn first(text: &str, source: SourceId) -> Option<Place> {
@@ -70,6 +75,10 @@ pub(super) fn refusal_in(root: &Node, place: &Place) -> Fault {
 
 /// What is said of it.
 pub(super) fn refusal(place: &Place) -> Fault {
-    Fault::at(place, "this is a template of Helm, not a manifest")
-        .hint("render it first: `helm template NAME CHART | preflight -f -`")
+    Fault::at(place, REFUSED).hint(RENDER)
+}
+
+/// Whether a refusal is this one.
+pub(super) fn is_refusal(fault: &Fault) -> bool {
+    matches!(fault, Fault::Text { message, .. } if message == REFUSED)
 }

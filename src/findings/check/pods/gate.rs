@@ -132,15 +132,7 @@ mod tests {
         let mut stack = Stack::new(Role::Hand);
         let pod = |container: &str, stage, probes| {
             let (pod, container) = ("pod/a".to_owned(), container.to_owned());
-            Some(InPod {
-                pod,
-                container,
-                stage,
-                is_open: false,
-                looks_in: None,
-                told_of: Vec::new(),
-                probes,
-            })
+            Some(InPod { pod, container, stage, probes, ..InPod::default() })
         };
         let own = stack.service("pod/a/preflight");
         own.pod = pod("preflight", stage, probes);

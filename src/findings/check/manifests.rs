@@ -1,0 +1,62 @@
+//! What is told of manifests beside what their containers run.
+
+use std::collections::BTreeSet;
+
+use super::rule::{Check, Run};
+use crate::exit_code::ExitCode;
+use crate::facts::ProjectFacts;
+use crate::findings::{Finding, Findings, Rule};
+use crate::project::{Remark, RemarkKind};
+
+/// The remarks of whoever read the files.
+pub static CHECK: Check =
+    Check { rules: &[&PLACEHOLDER, &LEFT_OUT, &ANNOTATION], run: Run::Project(run) };
+
+static PLACEHOLDER: Rule =
+    Rule::warning("placeholder", ExitCode::Usage, include_str!("manifests/rules/placeholder.md"));
+
+static LEFT_OUT: Rule = Rule::warning(
+    "manifest-left-out",
+    ExitCode::Usage,
+    include_str!("manifests/rules/manifest-left-out.md"),
+);
+
+static ANNOTATION: Rule = Rule::warning(
+    "annotation-unknown",
+    ExitCode::Usage,
+    include_str!("manifests/rules/annotation-unknown.md"),
+);
+
+/// The most places that are shown of one remark.
+const MOST_SHOWN: usize = 5;
+
+fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
+    let lanes = facts.plan.lanes.iter().filter(|lane| lane.skipped.is_none());
+    let judged: BTreeSet<&String> = lanes.flat_map(|lane| &lane.services).collect();
+    for remark in &facts.project.remarks {
+        // What a container stands for that no lane needs, harms none.
+        if remark.service.as_ref().is_none_or(|service| judged.contains(service)) {
+            findings.push(told(remark));
+        }
+    }
+}
+
+fn told(remark: &Remark) -> Finding {
+    let rule = match remark.kind {
+        RemarkKind::Placeholder => &PLACEHOLDER,
+        RemarkKind::LeftOut => &LEFT_OUT,
+        RemarkKind::Annotation => &ANNOTATION,
+    };
+    let finding = Finding::new(rule, &remark.message, &remark.fix);
+    let finding = match &remark.service {
+        Some(service) => finding.service(service),
+        None => finding,
+    };
+    let Some((first, others)) = remark.places.split_first() else { return finding };
+    let shown = others.iter().take(MOST_SHOWN - 1);
+    let finding = shown.fold(finding.at(first), |it, place| it.also(place, "and here"));
+    if remark.places.len() > MOST_SHOWN {
+        return finding.with("places", remark.places.len());
+    }
+    finding
+}

@@ -1,0 +1,1 @@
+preflight -f pod.yaml --allow-unknown
