@@ -81,7 +81,7 @@ fn fix(wrong: &NotText) -> &'static str {
 mod tests {
     use super::*;
     use crate::findings::check::container::tests::Stack;
-    use crate::project::{InPod, Probes, Stage};
+    use crate::project::{InPod, Stage};
     use crate::source_map::Place;
 
     /// What is told of a Pod whose container `service` has a number in its words.
@@ -91,10 +91,8 @@ mod tests {
             stack.service(&format!("{pod}/{container}")).pod = Some(InPod {
                 pod: pod.to_owned(),
                 container: container.to_owned(),
-                looks_in: None,
                 stage: Stage::Main,
-                is_open: false,
-                probes: Probes::default(),
+                ..InPod::default()
             });
         }
         stack.lane("reader", &["pod/a/v"], true);
