@@ -465,6 +465,11 @@ fn what_nobody_has_filled_in_is_told_once_and_never_taken_for_a_value() {
             "{args}: {told}"
         );
     }
+    let of_ray = "apiVersion: ray.io/v1\nkind: RayCluster\nmetadata: {name: r}\nspec: {headGroupSpec: {template: \
+                  {spec: {containers: [{name: h, image: 'vllm/vllm-openai:v0.10.2', command: ['vllm serve \
+                  ${MODEL}'], env: [{name: MODEL, value: /m/x}]}]}}}}\n";
+    let said = told(of_ray.to_owned(), &[]);
+    assert!(!said.contains("placeholder"), "{said}");
     // No lane needs what nobody has filled in there, and a shell fills in its own.
     let beside = "        - {name: web, image: nginx, args: ['${HOST}']}\n";
     let script = "          command: [sh, -c, 'vllm serve ${MODEL}']\n          env: [{name: MODEL, value: /m/x}]\n";

@@ -8,7 +8,7 @@ use crate::project::{Service, Stage};
 use crate::source_map::Spanned;
 
 /// The group of its kinds.
-const GROUP: &str = "ray.io";
+pub(super) const GROUP: &str = "ray.io";
 
 /// What Ray is started by. A command that has it already is left alone.
 const START: &str = "ray start";

@@ -4,7 +4,7 @@
 use super::environment::Variables;
 use super::manifest::is_own_group;
 use super::pods::Pod;
-use super::{items, kserve, text};
+use super::{items, kserve, kuberay, text};
 use crate::project::compose::tree::Node;
 use crate::project::{Remark, RemarkKind, Service};
 use crate::source_map::Spanned;
@@ -41,7 +41,10 @@ impl Readers {
             let program = word.rsplit('/').next().unwrap_or_default().to_owned();
             matches!(program.as_str(), "sh" | "bash" | "ash" | "dash" | "zsh")
         };
-        Self { shell: words.any(|word| word.printed().is_some_and(is_shell)), ..Self::of_kind(pod) }
+        let is_written = words.any(|word| word.printed().is_some_and(is_shell));
+        // KubeRay has a shell read what is written.
+        let shell = is_written || pod.group == kuberay::GROUP;
+        Self { shell, ..Self::of_kind(pod) }
     }
 
     fn of_kind(pod: &Pod<'_>) -> Self {
@@ -199,8 +202,10 @@ fn angle(text: &str, is_script: bool) -> Option<&str> {
         let ends = |it: char| "/:\"'=,@- \n".contains(it);
         let is_apart = (before.is_empty() || before.ends_with(ends))
             && (behind.is_empty() || behind.starts_with(ends));
-        let is_written = !is_script || !inside.contains(' ');
-        (is_apart && is_written && stands_for(inside)).then(|| whole.get(..end)).flatten()
+        // A script tells its users of `<model>`.
+        let is_meant = !is_script || inside.to_ascii_lowercase().starts_with("your");
+        let is_one = is_apart && is_meant && stands_for(inside);
+        is_one.then(|| whole.get(..end)).flatten()
     })
 }
 
@@ -270,6 +275,7 @@ mod tests {
         let shell = Readers { shell: true, ..Readers::default() };
         check(shell, "exec vllm serve ${MODEL} --port $PORT", None);
         check(shell, "vllm serve <in >out", None);
+        check(shell, "echo 'usage: run <model>'; vllm serve /m/a", None);
         check(shell, "vllm serve <your-model> --port 8000", Some("<your-model>"));
         check(shell, "vllm serve {{ model }}", Some("{{ model }}"));
         check(shell.without_shell(), "${MODEL}", Some("${MODEL}"));
