@@ -1,5 +1,5 @@
-//! The resolved Compose project: plain typed data, the same whether it was read from files or from
-//! the containers that Compose has created.
+//! The resolved project: plain typed data, the same whether it was read from Compose files, from manifests,
+//! or from the containers that Compose has created.
 
 mod by_name;
 pub mod compose;
@@ -16,6 +16,7 @@ pub mod mounts;
 mod not_text;
 mod order;
 pub mod own_container;
+mod pod;
 pub mod probes;
 mod remark;
 pub mod rooms;
@@ -37,6 +38,7 @@ pub use self::hardware::{DeviceRequest, Hardware};
 pub use self::health_timing::HealthTiming;
 pub use self::memory_limit::MemoryLimit;
 pub use self::not_text::NotText;
+pub use self::pod::{InPod, Stage};
 pub use self::probes::Probes;
 pub use self::remark::{Remark, RemarkKind};
 pub use self::shared_memory::SharedMemory;
@@ -191,43 +193,6 @@ pub struct Service {
     pub may_tell: Option<Spanned<String>>,
     /// What it is in its Pod; absent: it is in none.
     pub pod: Option<InPod>,
-}
-
-/// What a container is in its Pod.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct InPod {
-    /// The Pod that it is in.
-    pub pod: String,
-    /// What it is called there.
-    pub container: String,
-    /// When it runs.
-    pub stage: Stage,
-    /// Whether a controller may add to it what is not written.
-    pub is_open: bool,
-    /// The namespace in which it looks for bare names; absent: that is not known.
-    pub looks_in: Option<String>,
-    /// The `Service`s of which it is told by variables.
-    pub told_of: Vec<Spanned<String>>,
-    /// What such a Pod may be called, where `*` stands for anything and `#` for a number.
-    pub names: Vec<String>,
-    /// The same of the machine that its containers find themselves on; none: as its node is.
-    pub hosts: Vec<String>,
-    /// Whether no such Pod is started as it is written (`replicas: 0`).
-    pub is_idle: bool,
-    /// What the kubelet asks it.
-    pub probes: Probes,
-}
-
-/// When a container of a Pod runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Stage {
-    /// Before the others, to its end.
-    Init,
-    /// Beside the others, from before them on.
-    Sidecar,
-    /// After all init containers have succeeded.
-    #[default]
-    Main,
 }
 
 /// The text of a file that a program reads.

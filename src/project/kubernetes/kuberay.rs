@@ -13,6 +13,9 @@ pub(super) const GROUP: &str = "ray.io";
 /// What Ray is started by. A command that has it already is left alone.
 const START: &str = "ray start";
 
+/// The variable that holds how it would be started, for words that stay as they are written.
+const START_VARIABLE: &str = "KUBERAY_GEN_RAY_START_CMD";
+
 /// The annotation by which the words stay as they are written.
 const AS_WRITTEN: &str = "ray.io/overwrite-container-cmd";
 
@@ -20,6 +23,11 @@ const AS_WRITTEN: &str = "ray.io/overwrite-container-cmd";
 pub(super) fn fill_in(pod: &Pod<'_>, member: &Member<'_>, service: &mut Service) {
     let first = items(pod.spec, "containers").first();
     let is_first = first.is_some_and(|node| std::ptr::eq(node, member.node));
+    // Whatever kind the clusters are made of that are KubeRay's in the end.
+    if service.words().any(|word| word.value.contains(START_VARIABLE)) {
+        let start = Spanned::new(Some(START.to_owned()), service.name.place.clone());
+        service.environment.entry(START_VARIABLE.to_owned()).or_insert(start);
+    }
     if pod.group != GROUP || member.stage != Stage::Main || !is_first || stays(pod) {
         return;
     }

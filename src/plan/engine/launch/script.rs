@@ -130,13 +130,19 @@ impl<'a> Search<'a> {
 
     fn follow_inner(&mut self, run: &mut Run<'a>, inner: &Inner, course: Course, depth: usize) {
         let Inner { script, arguments } = inner;
-        if let Some(why) = &script.unknown {
-            let what = Spanned::new(why.clone(), script.place.clone());
-            return run.goes_on(Start::Opaque(what), None);
+        let unknown = script.unknown.as_ref();
+        let unknown = unknown.map(|why| Spanned::new(why.clone(), script.place.clone()));
+        // With a word behind it, a program is written out, whatever else it is given.
+        let names_program = script.text.split_whitespace().nth(1).is_some();
+        if let Some(unknown) = unknown.clone().filter(|_| !names_program) {
+            return run.goes_on(Start::Opaque(unknown), None);
         }
         match depth.checked_sub(1) {
             Some(depth) => self.follow(run, &Part { script, arguments, course }, depth),
             None => run.unread = Some("the script calls itself too often".to_owned()),
+        }
+        if let Start::Engine(found) = &mut run.result {
+            found.unread.extend(unknown);
         }
     }
 

@@ -95,6 +95,9 @@ fn what_eval_is_given_and_what_a_function_does_is_a_part_of_the_script() {
     check_script("again() { again; }; again", "vLLM | unread: the script calls itself too often");
     let unknown = "vLLM | unread: the output of a command is not known";
     check_script("eval \"$(cat /start)\"", unknown);
+    let part = "vLLM | model=/m/x | unread: `$WHAT` is not in the service's environment";
+    check_script("eval \"vllm serve /m/x $WHAT\"", part);
+    check_script("eval \"ray start --block $WHAT\" && sleep 1", "none");
     check_script("usage() { vllm serve /m/x; }; sleep 1", "none");
 }
 
