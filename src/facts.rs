@@ -229,8 +229,11 @@ impl LaneFacts {
     #[must_use]
     pub fn cache_still_brought(&self, cached: &CacheFacts) -> Option<&Bringer> {
         let is_broken = |lack: &Lack| matches!(lack, Lack::Reference { .. });
-        let CacheState::Lacking(lacks) = &cached.state else { return None };
-        let is_lacking = !lacks.iter().any(is_broken);
+        let is_lacking = match &cached.state {
+            CacheState::Lacking(lacks) => !lacks.iter().any(is_broken),
+            CacheState::NotMounted => true,
+            CacheState::Held | CacheState::Unseen(_) => false,
+        };
         self.brought_to(&cached.cached.folder_in_service()?).filter(|_| is_lacking)
     }
 

@@ -47,6 +47,10 @@ const VARIABLES: &[(&str, &str)] = &[
         "As for docker(1).",
     ),
     ("COMPOSE_FILE, COMPOSE_PROJECT_NAME, COMPOSE_PROFILES", "As for docker compose."),
+    (
+        "PREFLIGHT_POD, PREFLIGHT_TERMINATION_LOG",
+        "In a Pod: which of the manifest's it is; where the verdict is left, in place of /dev/termination-log.",
+    ),
     ("COLUMNS", "The width of reports and pages, in place of the terminal's."),
     ("NO_COLOR", "No colours, unless --color asks for them."),
     ("PREFLIGHT_LOG", "A filter of the log: off,preflight=debug."),

@@ -66,6 +66,7 @@ pub(in crate::project) fn project(
     let all = &manifests.documents;
     let merged: Vec<Option<Merged<'_>>> = all.iter().map(|it| merged(it, all)).collect();
     let is_used = |manifest: &Manifest| merged.iter().flatten().any(|it| it.is_of(manifest));
+    let told = doors::told(all);
     // A runtime that a document uses runs as that says; what a controller makes as its owner says.
     let is_own = |manifest: &Manifest| !is_used(manifest) && !owners::is_made(manifest, all);
     for (manifest, merged) in all.iter().zip(&merged).filter(|(it, _)| is_own(it)) {
@@ -75,7 +76,7 @@ pub(in crate::project) fn project(
             if manifest.is_plain() {
                 shape::check(pod)?;
             }
-            pod.told_of = doors::told_of(pod, all);
+            pod.told_of = doors::told_of(pod, &told);
             pod.is_idle = owners::is_idle(manifest, all);
             pod.name = unused(&pod.name, &manifest.namespace, &mut names);
             if manifest.is_core() && !pod.is_patch {

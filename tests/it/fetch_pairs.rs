@@ -513,7 +513,7 @@ fn a_delivery_whose_commit_is_gone_says_how_it_moves_and_moves() {
     let then = builder().file("acme/grows", "a.txt", "22").file("acme/grows", "c.txt", "2");
     let then = then.start().unwrap();
     let sandbox = sandbox.variable("HF_ENDPOINT", then.url());
-    let gone = format!("has no more the commit {}", first.commit("acme/grows"));
+    let gone = format!("no longer has the commit {}", first.commit("acme/grows"));
     let run = fetch(&sandbox, &["hf://acme/grows", "m"]);
     let fix = "run `preflight fetch --update hf://acme/grows m`";
     check(&run, 17, &["error[revision-not-found]", &gone, fix]);

@@ -35,6 +35,29 @@ fn a_file_of_a_folder_that_is_no_manifest_is_told_and_the_others_are_judged() {
 }
 
 #[test]
+fn what_is_named_beside_a_folder_is_not_left_out() {
+    let compose = "services: {a: {image: nginx}}\n";
+    let sandbox = Sandbox::new().file("kube/a.yaml", POD).file("c.yaml", compose);
+    let run = plan(&sandbox, &["-f", "kube", "-f", "c.yaml"]);
+    assert_eq!(run.code, Some(2), "{}", run.stdout);
+    assert!(run.stderr.contains("stands beside manifests"), "{}", run.stderr);
+    let lanes = "x-preflight: {lanes: {'pod/a/v': {source: 'hf://acme/a'}}}\n";
+    let run = plan(&sandbox.file("c.yaml", lanes), &["-f", "kube", "-f", "c.yaml"]);
+    assert!(run.stdout.contains("hf://acme/a"), "{}{}", run.stdout, run.stderr);
+}
+
+#[test]
+fn owners_that_own_each_other_and_names_of_stars_come_to_an_end() {
+    let owner = "ownerReferences: [{kind: Pod, name: a, apiVersion: v1, controller: true}]";
+    let owned =
+        format!("---\napiVersion: v1\nkind: Pod\nmetadata: {{name: a, {owner}}}\n").repeat(12);
+    let stars = POD.replace("name: a}", &format!("name: '{}'}}", "*".repeat(300_000)));
+    let sandbox = Sandbox::new().file("a.yaml", owned).file("b.yaml", stars);
+    let run = sandbox.run(&["-f", "a.yaml", "-f", "b.yaml", "--role", "init", "--offline"]);
+    assert!(run.code.is_some_and(|code| code != 134), "{}", run.stderr);
+}
+
+#[test]
 fn many_templates_of_a_folder_are_told_once() {
     let mut sandbox = Sandbox::new().file("kube/a.yaml", POD);
     for number in 0..7 {

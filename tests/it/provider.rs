@@ -271,18 +271,22 @@ fn a_project_in_another_folder_does_not_hide_the_env_file_where_compose_was_call
 /// Compose gives what it has read of `--env-file` to a provider, and not which file that was.
 #[test]
 fn an_env_file_that_compose_is_called_with_is_one_of_the_project() {
-    let called_with = |file: &str| {
-        let file = file.to_owned();
+    let called_with = |flag: &'static str, file: &'static str| {
         move |sandbox: &Sandbox| {
             let mut compose = sandbox.shell(&format!("preflight {}; exit $?", UP.join(" ")));
-            compose.args(["compose", "--env-file", &file, "up"]);
+            compose.args(["compose", flag, file, "up"]);
             sandbox.told(&compose.output().unwrap())
         }
     };
     let own = ("other/hub.env", NAMES_HUB);
-    let named = sent_by(to_fetch("", "./"), own, called_with("other/hub.env"));
+    let named = sent_by(to_fetch("", "./"), own, called_with("--env-file", "other/hub.env"));
     assert!(named.iter().all(Option::is_none), "{named:?}");
-    let not_named = sent_by(to_fetch("", "./"), own, called_with("other/no.env"));
+    for (flag, value) in [("--project-directory", "other"), ("-f", "other/compose.yaml")] {
+        let own = ("other/.env", NAMES_HUB);
+        let named = sent_by(to_fetch("", "./"), own, called_with(flag, value));
+        assert!(named.iter().all(Option::is_none), "{flag}: {named:?}");
+    }
+    let not_named = sent_by(to_fetch("", "./"), own, called_with("--env-file", "other/no.env"));
     assert!(not_named.contains(&Some(format!("Bearer {TOKEN}"))), "{not_named:?}");
 }
 

@@ -78,14 +78,19 @@ pub(super) fn look(facts: &mut LaneFacts, views: &Views) {
 }
 
 /// Where it is written that the service of a cache which no mount reaches may write nowhere but into
-/// mounts; a controller may add such.
+/// mounts. A controller may add such, a variable that nobody has seen may name another folder, and memory is
+/// mounted into every container.
 fn read_only_root(views: &Views, cached: &Cached) -> Option<Place> {
     if cached.places.iter().any(|place| place.sight != Sight::NotMounted) {
         return None;
     }
     let service = views.service(cached.places.first()?.service.as_deref()?)?;
     let is_open = service.pod.as_ref().is_some_and(|pod| pod.is_open);
-    service.read_only_root.clone().filter(|_| !is_open)
+    let folder = cached.places.first()?.service_path.as_ref()?;
+    let has_mounts = service.mounts.iter().any(|mount| mount.target.below(folder).is_some());
+    let is_known = !is_open && service.may_tell.is_none() && !has_mounts;
+    let is_memory = folder.as_path().starts_with("/dev");
+    service.read_only_root.clone().filter(|_| is_known && !is_memory)
 }
 
 /// Whether there is a cache at all in the places where one may be.

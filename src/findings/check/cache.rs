@@ -76,7 +76,9 @@ fn why_unjudged(facts: &LaneFacts, cached: &CacheFacts) -> Option<String> {
     let name = &cached.cached.repository;
     let seen = match &cached.state {
         CacheState::Held => return None,
-        CacheState::Lacking(_) if facts.engine_is_offline() => {
+        CacheState::Lacking(_) | CacheState::NotMounted
+            if facts.engine_is_offline() && facts.cache_still_brought(cached).is_some() =>
+        {
             let bringer = facts.cache_still_brought(cached).filter(|it| !it.is_said)?;
             return Some(format!("`{name}` is not there, and {} may bring it", bringer.who));
         }
@@ -189,6 +191,13 @@ fn content(facts: &LaneFacts, findings: &mut Findings) {
                 cannot.or_else(|| Some(will_fetch(cached, state, cached.foretold.as_ref())))
             }
             (CacheState::Lacking(lacks), None | Some(Ok(_))) => not_in_cache(facts, cached, lacks),
+            (CacheState::NotMounted, None)
+                if facts.engine_is_offline() && facts.cache_still_brought(cached).is_some() =>
+            {
+                let home = cached.cached.home().unwrap_or_default();
+                let bringer = facts.cache_still_brought(cached);
+                bringer.map(|bringer| still_brought(cached, bringer, &home))
+            }
             (CacheState::NotMounted, None) => {
                 let nowhere = facts.engine_is_offline() && facts.image_is_empty();
                 nowhere.then(|| not_mounted(facts, cached))

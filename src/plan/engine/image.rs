@@ -81,33 +81,84 @@ const COMPANIONS: [&str; 24] = [
 ];
 
 /// What else people have in the name of an image that holds an engine and nothing beside it.
-const PLAIN: [&str; 27] = [
+const PLAIN: [&str; 78] = [
+    "alpine",
+    "amd",
     "api",
+    "arc",
+    "attn",
+    "awq",
+    "backend",
     "base",
+    "blackwell",
+    "container",
     "cuda",
     "custom",
+    "debian",
     "decode",
+    "deepseek",
     "dev",
+    "embed",
+    "embedding",
+    "engine",
     "env",
+    "flash",
     "fork",
+    "fp8",
+    "full",
+    "gemma",
+    "gguf",
+    "gptq",
     "gpu",
     "image",
     "inference",
+    "ipex",
+    "jetson",
+    "latest",
+    "light",
+    "llama",
+    "llm",
+    "llms",
+    "lmcache",
     "local",
+    "main",
+    "mistral",
+    "mixtral",
+    "model",
+    "models",
+    "multinode",
     "my",
     "nightly",
+    "node",
     "official",
     "openai",
+    "openvino",
     "own",
     "patched",
+    "phi",
     "prefill",
+    "prod",
+    "production",
+    "qwen",
+    "ray",
     "release",
     "repo",
+    "rerank",
     "runtime",
     "serve",
     "server",
     "service",
     "serving",
+    "spark",
+    "stable",
+    "stage",
+    "staging",
+    "sycl",
+    "test",
+    "ubi",
+    "ubuntu",
+    "vl",
+    "vulkan",
     "worker",
 ];
 
@@ -216,8 +267,13 @@ impl Image {
     pub(super) fn has_only<'n>(&self, names: impl Iterator<Item = &'n str>) -> bool {
         let own: Vec<&str> = names.flat_map(|name| name.split(['/', '-', '_', '.'])).collect();
         let has_number = |part: &str| part.bytes().any(|byte| byte.is_ascii_digit());
+        let owner = self.repository.rsplit_once('/').map_or("", |(owner, _)| owner);
+        let is_owners = |part: &str| owner.split(['/', '-', '_', '.']).any(|it| it == part);
         let is_known = |part: &str| {
-            own.contains(&part) || PLAIN.contains(&part) || OTHER_DEVICES.contains(&part)
+            own.contains(&part)
+                || is_owners(part)
+                || PLAIN.contains(&part)
+                || OTHER_DEVICES.contains(&part)
         };
         self.name().split(['-', '_', '.']).all(|part| has_number(part) || is_known(part))
     }
@@ -428,6 +484,8 @@ mod tests {
             "acme/llama-cpp-rocm",
             "public.ecr.aws/x/vllm-cpu-release-repo",
             "acme/vllm-prefill",
+            "acme/acme-vllm-prod",
+            "acme/vllm-qwen-awq",
         ] {
             assert!(is_plain(reference), "{reference}");
         }

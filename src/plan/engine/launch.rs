@@ -144,6 +144,7 @@ fn search(service: &Service) -> Searched<'_> {
         unseen: None,
         ran: Vec::new(),
         functions: Vec::new(),
+        locals: Vec::new(),
     };
     let words = words_of(service, official.zip(image.as_ref()));
     let start = match (&service.entrypoint, known, &image) {
@@ -164,7 +165,7 @@ fn search(service: &Service) -> Searched<'_> {
     let is_likely = !is_init
         && match (known, &image) {
             (Some((profile, Trust::Named)), Some(image)) => {
-                service.has_device || image.is_plainly(profile)
+                service.has_device || sees_devices(service) || image.is_plainly(profile)
             }
             (Some((_, Trust::Official | Trust::Misspelt(_) | Trust::Named)) | None, _) => true,
         };
@@ -192,6 +193,18 @@ fn search(service: &Service) -> Searched<'_> {
     let launch = launch.map(|launch| launch.of_misspelt_image(service, known));
     let launch = launch.map(|launch| Launch { is_likely, ..launch });
     Searched { launch, unseen: search.unseen, no_server, ran, is_other }
+}
+
+/// Whether its variables say which devices it sees.
+fn sees_devices(service: &Service) -> bool {
+    const VARIABLES: [&str; 4] = [
+        "CUDA_VISIBLE_DEVICES",
+        "HIP_VISIBLE_DEVICES",
+        "NVIDIA_VISIBLE_DEVICES",
+        "ROCR_VISIBLE_DEVICES",
+    ];
+    let value = |name: &&str| service.environment.get(*name)?.value.as_deref();
+    VARIABLES.iter().filter_map(value).any(|value| !["", "none", "void", "-1"].contains(&value))
 }
 
 /// The engine whose start stands somewhere in the words of a service without an image, which are all that
@@ -264,6 +277,8 @@ struct Search<'a> {
     ran: Vec<Earlier>,
     /// The functions of the scripts that are followed now.
     functions: Vec<Function>,
+    /// The variables that are the functions' own.
+    locals: Vec<String>,
 }
 
 impl<'a> Search<'a> {

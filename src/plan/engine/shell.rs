@@ -87,7 +87,7 @@ pub(super) struct Scope<'a, 'b> {
 
 /// Takes `script` apart.
 pub(super) fn parse(script: &str) -> Script {
-    let mut reader = Reader { rest: script };
+    let mut reader = Reader::new(script);
     let mut commands = Vec::new();
     let mut functions = Vec::new();
     let mut documents: Vec<String> = Vec::new();
@@ -277,7 +277,7 @@ impl Scope<'_, '_> {
             return;
         }
         let mut words = Vec::new();
-        for raw in (Reader { rest: text }).until_end(quoted) {
+        for raw in Reader::new(text).until_end(quoted) {
             self.expand(&raw, depth + 1, &mut words);
         }
         if quoted {

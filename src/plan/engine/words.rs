@@ -93,6 +93,18 @@ impl<'a> Environment<'a> {
         }
     }
 
+    /// Gives a variable back what it was in `outer`.
+    pub(super) fn take_over(&mut self, name: &str, outer: &Self) {
+        self.kept.shift_remove(name);
+        self.exported.shift_remove(name);
+        if let Some(value) = outer.kept.get(name) {
+            self.kept.insert(name.to_owned(), value.clone());
+        }
+        if let Some(value) = outer.exported.get(name) {
+            self.exported.insert(name.to_owned(), value.clone());
+        }
+    }
+
     /// Sets a variable of the script, which the programs that it starts get only if they had one of that
     /// name.
     pub(super) fn assign(&mut self, name: String, value: Word) {

@@ -86,16 +86,21 @@ pub(super) fn of(manifests: &[Manifest], pods: &[Labelled]) -> Vec<Door> {
 
 /// The `Service`s of which the kubelet tells the containers of a Pod by variables (kubernetes 1.34
 /// pkg/kubelet/kubelet_pods.go, `getServiceEnvVarMap`): those of its namespace that have an address.
-pub(super) fn told_of(pod: &Pod<'_>, manifests: &[Manifest]) -> Vec<Spanned<String>> {
+pub(super) fn told_of(pod: &Pod<'_>, told: &[&Manifest]) -> Vec<Spanned<String>> {
     let links = pod.spec.get("enableServiceLinks").and_then(Node::as_bool);
-    if links == Some(false) || manifests.iter().any(changes_others) {
+    if links == Some(false) {
         return Vec::new();
     }
-    let is_told = |manifest: &&Manifest| {
-        is_service(manifest) && manifest.namespace == pod.namespace && has_address(manifest)
-    };
-    let names = manifests.iter().filter(is_told);
+    let names = told.iter().filter(|manifest| manifest.namespace == pod.namespace);
     names.filter_map(|manifest| text(manifest.root.get("metadata")?, "name")).collect()
+}
+
+/// Those of which anybody is told; none where the documents are not the last word.
+pub(super) fn told(manifests: &[Manifest]) -> Vec<&Manifest> {
+    if manifests.iter().any(changes_others) {
+        return Vec::new();
+    }
+    manifests.iter().filter(|manifest| is_service(manifest) && has_address(manifest)).collect()
 }
 
 fn has_address(manifest: &Manifest) -> bool {

@@ -223,6 +223,7 @@ impl LeftOut {
             }
             Fault::Read { source, .. } => {
                 self.push(shown, &unread(&source), None, Place::nowhere());
+                self.first.get_or_insert(Fault::Read { path: shown.to_owned(), source });
                 Ok(())
             }
             Fault::Text { .. } | Fault::Unsupported { .. } | Fault::NotFound { .. } => {

@@ -1,6 +1,6 @@
-//! What a Pod is called, which its controller names, and the machine that its containers find themselves on: as
-//! the Pod, else as the node (kubernetes 1.34 pkg/kubelet/kubelet_pods.go, `GeneratePodHostNameAndDomain`). In these names `*` stands for
-//! anything, and `#` for a number.
+//! What a Pod is called, which its controller names, and the machine that its containers find themselves on:
+//! as the Pod, else as the node (kubernetes 1.34 pkg/kubelet/kubelet_pods.go,
+//! `GeneratePodHostNameAndDomain`). In these names `*` stands for anything, and `#` for a number.
 
 use super::manifest::Manifest;
 use super::text;
@@ -10,11 +10,22 @@ use crate::project::compose::tree::Node;
 /// ray-operator/controllers/ray/utils/util.go, `PodName`).
 const KEPT_BY_RAY: usize = 50;
 
+/// As long as a name may be (RFC 1123, as kubernetes has it).
+const LONGEST_NAME: usize = 253;
+
+/// Whether a text can be a part of a name: what stands for others here is none.
+fn is_plain(text: &str) -> bool {
+    text.len() <= LONGEST_NAME
+        && text.chars().all(|it| it.is_ascii_alphanumeric() || "-._".contains(it))
+}
+
 /// The names that a Pod may have. `label` is which of the document's Pods it is.
 pub(super) fn names(manifest: &Manifest, label: Option<&str>) -> Vec<String> {
     let name = manifest.name.as_str();
     match (manifest.group(), manifest.kind.as_str()) {
-        _ if name.is_empty() => Vec::new(),
+        _ if name.is_empty() || ![name, label.unwrap_or("")].into_iter().all(is_plain) => {
+            Vec::new()
+        }
         ("apps", "StatefulSet") => vec![format!("{name}-#")],
         ("leaderworkerset.x-k8s.io", _) => of_group(name, label),
         ("ray.io", kind) => of_ray(name, kind, label),
@@ -27,7 +38,8 @@ pub(super) fn hosts(spec: &Node, names: &[String]) -> Vec<String> {
     if spec.get("hostNetwork").and_then(Node::as_bool) == Some(true) {
         return Vec::new();
     }
-    text(spec, "hostname").into_iter().map(|own| own.value).chain(names.iter().cloned()).collect()
+    let own = text(spec, "hostname").map(|own| own.value).filter(|own| is_plain(own));
+    own.into_iter().chain(names.iter().cloned()).collect()
 }
 
 /// The leaders are a StatefulSet, and the workers of each another one, whose numbers begin at 1 (lws 0.7
@@ -70,6 +82,12 @@ mod tests {
 
     fn check(found: &[String], expected: &[&str]) {
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_name_that_stands_for_others_is_none() {
+        assert!(is_plain("qwen-0.example") && !is_plain("***") && !is_plain("a#"));
+        assert!(!is_plain(&"a".repeat(254)));
     }
 
     #[test]

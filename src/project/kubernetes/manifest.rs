@@ -78,7 +78,7 @@ fn documents(loader: &mut Loader<'_>, texts: Texts) -> Result<Option<Manifests>,
     let mut room = MOST_MANIFEST_VALUES;
     let mut other: Option<(PathBuf, Node)> = None;
     for file in files {
-        if folder.is_some() && !can_be(&file.text) {
+        if file.in_folder && !can_be(&file.text) {
             continue;
         }
         let text = without_definitions(&file.text);
@@ -104,7 +104,7 @@ fn documents(loader: &mut Loader<'_>, texts: Texts) -> Result<Option<Manifests>,
             } else if let Some(extension) = root.get("x-preflight") {
                 has_one = true;
                 found.extension = Some(extension.clone());
-            } else if root.as_mapping().is_some() && folder.is_none() {
+            } else if root.as_mapping().is_some() && !file.in_folder {
                 other.get_or_insert((file.path.clone(), root));
             }
         }

@@ -21,8 +21,11 @@ fn is_said(manifest: &Manifest, all: &[Manifest], depth: usize) -> bool {
     let Some(owner) = items(metadata, "ownerReferences").iter().find(controls) else {
         return false;
     };
-    let mut owners = all.iter().filter(|other| is_named(other, owner, &manifest.namespace));
-    owners.any(|other| !pods::of(other).is_empty() || is_said(other, all, depth - 1))
+    let owners = all.iter().filter(|other| is_named(other, owner, &manifest.namespace));
+    let owners: Vec<&Manifest> = owners.collect();
+    // One of them is followed: of namesakes that own each other there would be no end.
+    owners.iter().any(|other| !pods::of(other).is_empty())
+        || owners.first().is_some_and(|other| is_said(other, all, depth - 1))
 }
 
 /// Whether a reference is to this document.
@@ -48,11 +51,19 @@ pub(super) fn is_idle(manifest: &Manifest, all: &[Manifest]) -> bool {
         _ => false,
     };
     let replicas = at(&manifest.root, &["spec", "replicas"]).and_then(Node::printed);
-    is_scaled && replicas.as_deref() == Some("0") && !all.iter().any(|it| scales(it, manifest))
+    let is_same = |other: &&Manifest| other.kind == manifest.kind && other.name == manifest.name;
+    let is_laid_over = all.iter().filter(is_same).count() > 1;
+    is_scaled
+        && replicas.as_deref() == Some("0")
+        && !is_laid_over
+        && !all.iter().any(|it| scales(it, manifest))
 }
 
-/// Whether a document is an autoscaler of another one.
+/// Whether a document is an autoscaler of another one, or a Kustomization that says how many there are.
 fn scales(scaler: &Manifest, manifest: &Manifest) -> bool {
+    if scaler.group() == "kustomize.config.k8s.io" && scaler.root.get("replicas").is_some() {
+        return true;
+    }
     let target = at(&scaler.root, &["spec", "scaleTargetRef"]);
     let name = target.and_then(|target| text(target, "name"));
     name.is_some_and(|name| name.value == manifest.name)

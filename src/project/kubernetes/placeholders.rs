@@ -80,7 +80,7 @@ impl Readers {
         let mut starts = text.match_indices("{{").map(|(at, _)| at);
         starts.find_map(|at| {
             let whole = text.get(at..)?;
-            let end = whole.find("}}").filter(|end| *end <= LONGEST)? + 2;
+            let end = near(whole).find("}}")? + 2;
             let inside = whole.get(2..end - 2)?.trim_matches('-').trim();
             let name = inside.split('|').next().unwrap_or(inside).trim();
             let is_chat = OF_CHAT.iter().any(|own| name.split(['.', '[']).next() == Some(own));
@@ -143,6 +143,11 @@ fn of_image(image: &Spanned<String>) -> Option<Spanned<String>> {
     Some(Spanned::new(found.to_owned(), image.place.clone()))
 }
 
+/// So much of a text as a placeholder at its start may have.
+fn near(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(LONGEST + 2)).unwrap_or(text)
+}
+
 /// A dotted name, as templates have them.
 fn is_path(name: &str) -> bool {
     let is_part = |it: char| it.is_ascii_alphanumeric() || "_.[]'\"-".contains(it);
@@ -171,7 +176,7 @@ fn variable(text: &str) -> Option<&str> {
 /// The length of `{NAME}` at the start of a text.
 fn braced(rest: &str) -> Option<usize> {
     let inside = rest.strip_prefix('{')?;
-    let end = inside.find('}').filter(|end| *end <= LONGEST)?;
+    let end = near(inside).find('}')?;
     let name = inside.get(..end)?.trim_start_matches('{');
     let name = name.split([':', '=', '-', '?']).next().unwrap_or(name).trim();
     let is_name = name.starts_with(|it: char| it.is_ascii_alphabetic() || it == '_')
@@ -196,7 +201,7 @@ fn angle(text: &str, is_script: bool) -> Option<&str> {
     let mut starts = text.match_indices('<').map(|(at, _)| at);
     starts.find_map(|at| {
         let (before, whole) = text.split_at_checked(at)?;
-        let end = whole.find('>').filter(|end| *end <= LONGEST)? + 1;
+        let end = near(whole).find('>')? + 1;
         let inside = whole.get(1..end - 1)?;
         let behind = whole.get(end..)?;
         let ends = |it: char| "/:\"'=,@- \n".contains(it);

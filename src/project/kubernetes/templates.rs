@@ -24,6 +24,7 @@ const HELM: [&str; 12] = [
 /// What KServe fills in for the Pods of an `LLMInferenceService`: templates of Go, as those of Helm are
 /// (kserve 0.20 pkg/controller/v1alpha2/llmisvc/config_merge.go, `ReplaceVariables`).
 const OF_KSERVE: &str = "LLMInferenceServiceConfig";
+
 /// What is said of one.
 const REFUSED: &str = "this is a template of Helm, not a manifest";
 

@@ -36,8 +36,8 @@ fn about(code: ExitCode) -> &'static str {
             of standard error says what. It says nothing about the stack."
         }
         ExitCode::Usage => {
-            "The command line makes no sense, or the Compose project cannot be loaded; \
-            Docker Compose would refuse it as well. Nothing was judged."
+            "The command line makes no sense, or the project cannot be loaded: what runs it \
+            would refuse it as well. Nothing was judged."
         }
         ExitCode::Unjudged => {
             "Nobody knows: no lane was found, or the files of a required lane could not \

@@ -31,7 +31,9 @@ pub(super) fn without_mount(facts: &LaneFacts, cached: &CacheFacts) -> Option<Fi
          read-only, and no mount reaches that folder"
     );
     let fix = (facts.orders.dialect.words().keep_cache)(service, super::target(&home));
-    let severity = if facts.image_is_empty() { Severity::Error } else { Severity::Warning };
+    let is_read = facts.lane.invocation.as_ref().is_some_and(|it| it.unread.is_empty());
+    let is_certain = facts.image_is_empty() && is_read;
+    let severity = if is_certain { Severity::Error } else { Severity::Warning };
     let finding = Finding::new(&NOT_WRITABLE, message, fix).severity(severity);
     Some(finding.also(place, "read-only"))
 }

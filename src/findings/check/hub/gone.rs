@@ -1,4 +1,4 @@
-//! Whether a delivery was begun at a commit that the hub has no more.
+//! Whether a delivery was begun at a commit that the hub no longer has.
 
 use crate::facts::hub::HubError;
 use crate::facts::{LaneFacts, Pinning};
@@ -15,7 +15,7 @@ pub(super) fn told(facts: &LaneFacts, error: &HubError, finding: Finding) -> Fin
         return finding;
     }
     let message = format!(
-        "`{}` has no more the commit {revision}, at which this delivery was begun",
+        "`{}` no longer has the commit {revision}, at which this delivery was begun",
         pin.source.repository()
     );
     let fix = format!(

@@ -36,6 +36,8 @@ struct Part<'w> {
 struct Inner {
     script: Word,
     arguments: Vec<Word>,
+    /// Whether it is a function, whose own variables end with it.
+    is_function: bool,
 }
 
 impl<'a> Search<'a> {
@@ -68,16 +70,18 @@ impl<'a> Search<'a> {
         let parsed = shell::parse(&part.script.text);
         self.functions.extend(parsed.functions);
         let mut followed = Followed::default();
+        let mut arguments = part.arguments.to_vec();
+        let mut at_most = part.course;
         for command in &parsed.commands {
             let Some(left) = self.tries.checked_sub(1) else { break };
             self.tries = left;
-            let course = followed.course(command).min(part.course);
+            let course = followed.course(command).min(at_most);
             if course == Course::Never {
                 continue;
             }
             let scope = Scope {
                 environment: &self.environment,
-                arguments: part.arguments,
+                arguments: &arguments,
                 place: &part.script.place,
                 unset_is_empty: command.is_test(),
             };
@@ -95,7 +99,15 @@ impl<'a> Search<'a> {
             } else {
                 settings::assign(&mut self.environment, assigned, course);
             }
-            match self.inner(&words, part) {
+            if words.first().is_some_and(|program| program.is("return")) {
+                if course == Course::Certain {
+                    break;
+                }
+                at_most = Course::Possible;
+            }
+            change(&mut arguments, &words, course);
+            self.locals.extend(settings::locals(&words).map(str::to_owned));
+            match self.inner(&words, (&part.script.place, &arguments)) {
                 Some(inner) => self.follow_inner(run, &inner, course, depth),
                 None => {
                     settings::run(&mut self.environment, &words, course);
@@ -112,34 +124,40 @@ impl<'a> Search<'a> {
     }
 
     /// What `eval` is given, or the function that a command calls.
-    fn inner(&self, words: &[Word], part: &Part<'_>) -> Option<Inner> {
+    fn inner(&self, words: &[Word], (place, arguments): (&Place, &[Word])) -> Option<Inner> {
         let (first, rest) = words.split_first()?;
-        let place = &part.script.place;
         if first.is("eval") {
             let texts: Vec<&str> = rest.iter().map(|word| word.text.as_str()).collect();
             let unknown = rest.iter().find_map(|word| word.unknown.clone());
             let script = Word { unknown, ..Word::known(texts.join(" "), place) };
-            return Some(Inner { script, arguments: part.arguments.to_vec() });
+            return Some(Inner { script, arguments: arguments.to_vec(), is_function: false });
         }
         // What is defined again is what it was given last.
         let mut functions = self.functions.iter().rev();
         let function = functions.find(|function| first.is(&function.name))?;
         let script = Word::known(function.body.as_str(), place);
-        Some(Inner { script, arguments: rest.to_vec() })
+        Some(Inner { script, arguments: rest.to_vec(), is_function: true })
     }
 
     fn follow_inner(&mut self, run: &mut Run<'a>, inner: &Inner, course: Course, depth: usize) {
-        let Inner { script, arguments } = inner;
+        let Inner { script, arguments, is_function } = inner;
         let unknown = script.unknown.as_ref();
         let unknown = unknown.map(|why| Spanned::new(why.clone(), script.place.clone()));
-        // With a word behind it, a program is written out, whatever else it is given.
-        let names_program = script.text.split_whitespace().nth(1).is_some();
+        // With a word behind it, a program is written out, whatever else it is given; of what stands first
+        // and is not known, a blank is left.
+        let is_first_known = !script.text.starts_with(char::is_whitespace);
+        let names_program = is_first_known && script.text.split_whitespace().nth(1).is_some();
         if let Some(unknown) = unknown.clone().filter(|_| !names_program) {
             return run.goes_on(Start::Opaque(unknown), None);
         }
+        let (outer, own) = (self.environment.clone(), self.locals.len());
         match depth.checked_sub(1) {
             Some(depth) => self.follow(run, &Part { script, arguments, course }, depth),
             None => run.unread = Some("the script calls itself too often".to_owned()),
+        }
+        if *is_function {
+            let own = self.locals.split_off(own);
+            own.iter().for_each(|name| self.environment.take_over(name, &outer));
         }
         if let Start::Engine(found) = &mut run.result {
             found.unread.extend(unknown);
@@ -179,5 +197,29 @@ impl<'a> Run<'a> {
         found.directory = found.directory.or_else(|| self.directory.clone());
         found.before.splice(..0, self.before.drain(..));
         self.result = Start::Engine(found);
+    }
+}
+
+/// Does what `shift` and `set --` do to `$1`, `$2` and so on.
+fn change(arguments: &mut Vec<Word>, words: &[Word], course: Course) {
+    let Some((program, operands)) = words.split_first() else { return };
+    let is_set = program.is("set") && operands.first().is_some_and(|word| word.is("--"));
+    if !(is_set || program.is("shift")) {
+        return;
+    }
+    let count = match operands.first() {
+        Some(word) if word.unknown.is_none() => word.text.parse().ok(),
+        Some(_) => None,
+        None => Some(1_usize),
+    };
+    match (course, is_set, count) {
+        (Course::Certain, true, _) => *arguments = operands.get(1..).unwrap_or_default().to_vec(),
+        (Course::Certain, false, Some(count)) => {
+            arguments.drain(..count.min(arguments.len()));
+        }
+        _ => {
+            let why = || Some("the script changes its own words in more than one way".to_owned());
+            arguments.iter_mut().for_each(|word| word.unknown = why());
+        }
     }
 }

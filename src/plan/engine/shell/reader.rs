@@ -5,6 +5,8 @@ use crate::plan::engine::shell::{Function, Piece, PieceKind, Raw};
 /// Reads a script from the left.
 pub(super) struct Reader<'a> {
     pub(super) rest: &'a str,
+    /// Whether the body of a function was found to have no end, as all have that begin behind it.
+    is_open: bool,
 }
 
 /// What `<` and `>` do.
@@ -16,6 +18,10 @@ pub(super) enum Redirection {
 }
 
 impl<'a> Reader<'a> {
+    pub(super) fn new(script: &'a str) -> Self {
+        Self { rest: script, is_open: false }
+    }
+
     pub(super) fn peek(&self) -> Option<char> {
         self.rest.chars().next()
     }
@@ -78,7 +84,10 @@ impl<'a> Reader<'a> {
 
     /// `NAME() { ... }` or `function NAME { ... }`, if that is what comes; absent: nothing is taken.
     pub(super) fn function(&mut self) -> Option<Function> {
-        let mut ahead = Reader { rest: self.rest };
+        if self.is_open {
+            return None;
+        }
+        let mut ahead = Reader::new(self.rest);
         let is_said = ahead.rest.strip_prefix("function").filter(|rest| rest.starts_with(' '));
         ahead.rest = is_said.unwrap_or(ahead.rest);
         ahead.skip_blanks();
@@ -99,12 +108,11 @@ impl<'a> Reader<'a> {
         ahead.take_until(|it| !it.is_whitespace());
         ahead.rest =
             ahead.rest.strip_prefix('{').filter(|it| it.starts_with(char::is_whitespace))?;
-        let body = without_comments(ahead.rest);
-        let mut inside = Reader { rest: &body };
-        let body = inside.balanced('{', '}');
         // Without its end it is no function that is understood.
-        let behind = ahead.rest.get(body.len()..)?.strip_prefix('}')?;
-        self.rest = behind;
+        let end = end_of_body(ahead.rest);
+        self.is_open = end.is_none();
+        let (body, behind) = ahead.rest.split_at_checked(end?)?;
+        self.rest = behind.strip_prefix('}')?;
         Some(Function { name: name.to_owned(), body: body.to_owned() })
     }
 
@@ -290,18 +298,17 @@ fn text_of(word: &Raw) -> String {
     texts.collect()
 }
 
-/// The same, with blanks in the place of its comments: a quote in one of them is none.
-fn without_comments(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
+/// Where the brace stands that ends what is open at the start of a text: outside quotes and comments, in which
+/// a quote is none.
+fn end_of_body(text: &str) -> Option<usize> {
     let mut quote = None;
     let (mut is_start, mut is_escaped, mut is_comment) = (true, false, false);
-    for character in text.chars() {
+    let mut depth = 1_usize;
+    for (at, character) in text.char_indices() {
         is_comment = character != '\n' && (is_comment || is_start && character == '#');
         if is_comment {
-            plain.extend(std::iter::repeat_n(' ', character.len_utf8()));
             continue;
         }
-        plain.push(character);
         is_start =
             quote.is_none() && !is_escaped && (character.is_whitespace() || character == ';');
         if std::mem::take(&mut is_escaped) {
@@ -311,10 +318,15 @@ fn without_comments(text: &str) -> String {
             ('\\', None | Some('"')) => is_escaped = true,
             ('"' | '\'', None) => quote = Some(character),
             (_, Some(open)) if open == character => quote = None,
+            ('{', None) => depth += 1,
+            ('}', None) => depth -= 1,
             _ => {}
         }
+        if depth == 0 {
+            return Some(at);
+        }
     }
-    plain
+    None
 }
 
 /// The parameter's name that `text` begins with; empty if it begins with none.

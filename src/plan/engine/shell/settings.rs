@@ -48,6 +48,17 @@ pub(in crate::plan::engine) fn run(
     }
 }
 
+/// The variables of which a command makes a function's own.
+pub(in crate::plan::engine) fn locals(words: &[Word]) -> impl Iterator<Item = &str> {
+    let makes = ["local", "declare", "typeset"];
+    let operands = match words.split_first() {
+        Some((program, operands)) if makes.iter().any(|it| program.is(it)) => operands,
+        _ => &[],
+    };
+    let names = operands.iter().filter(|word| !word.text.starts_with('-'));
+    names.map(|word| word.text.split('=').next().unwrap_or(&word.text))
+}
+
 /// Gives variables to the programs that are started: `NAME=value`, or `NAME` alone.
 fn export(environment: &mut Environment<'_>, operands: &[Word], course: Course) {
     for word in operands {

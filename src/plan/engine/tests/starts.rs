@@ -98,7 +98,29 @@ fn what_eval_is_given_and_what_a_function_does_is_a_part_of_the_script() {
     let part = "vLLM | model=/m/x | unread: `$WHAT` is not in the service's environment";
     check_script("eval \"vllm serve /m/x $WHAT\"", part);
     check_script("eval \"ray start --block $WHAT\" && sleep 1", "none");
+    let first = "vLLM | unread: `$WHAT` is not in the service's environment";
+    check_script("eval \"$WHAT vllm serve /m/x\"", first);
     check_script("usage() { vllm serve /m/x; }; sleep 1", "none");
+}
+
+#[test]
+fn what_a_function_has_of_its_own_ends_with_it() {
+    let model = "vLLM | model=/m/x";
+    let own = "log() { local PORT=$1 M=/no; }; log abc; vllm serve ${M:-/m/x} --port $PORT";
+    check_script(own, "vLLM | model=/m/x | port=81");
+    check_script("f() { return 0; MODEL=/no; }; f; vllm serve $MODEL", model);
+    let perhaps = "f() { [ -e /x ] && return; MODEL=/no; }; f; vllm serve $MODEL";
+    check_script(perhaps, "vLLM | unread: the script sets `MODEL` in more than one way");
+    let main =
+        "main() { local m=\"$1\"; shift; exec vllm serve \"$m\" \"$@\"; }; main /m/x --port 85";
+    check_script(main, "vLLM | model=/m/x | port=85");
+    check_script("set -- /m/x --port 86; vllm serve \"$@\"", "vLLM | model=/m/x | port=86");
+    check_script("set -- a /m/x; shift; vllm serve \"$1\"", model);
+    check_script(
+        "set -- /m/x /y; [ -e /x ] && shift; vllm serve \"$1\"",
+        "vLLM | unread: the script changes its own words in more than one way",
+    );
+    check_script("a() { b() { c() {\nvllm serve $MODEL", model);
 }
 
 #[test]

@@ -272,17 +272,13 @@ fn filled(text: &str, manifest: &Manifest) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once("{{") {
+        let Some((inside, after)) = behind.split_once("}}") else { break };
+        rest = after;
         out.push_str(before);
-        let Some((inside, after)) = behind.split_once("}}") else {
-            out.push_str("{{");
-            rest = behind;
-            continue;
-        };
         match said(inside.trim(), manifest) {
             Some(value) => out.push_str(&value),
             None => out.push_str(&format!("{{{{{inside}}}}}")),
         }
-        rest = after;
     }
     out.push_str(rest);
     out

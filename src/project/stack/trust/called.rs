@@ -23,16 +23,22 @@ pub(super) fn env_files(options: &ProjectOptions, directory: &Path) -> Vec<PathB
     };
     let separator = options.environment.get("COMPOSE_PATH_SEPARATOR").filter(|it| !it.is_empty());
     let files = listed("COMPOSE_FILE", separator.map_or(":", String::as_str));
+    let words = words_of_caller();
+    let typed = |flags: &[&str]| -> Vec<PathBuf> {
+        typed(&words, flags).into_iter().map(|path| clean(&here.join(path))).collect()
+    };
+    let files: Vec<PathBuf> = files.into_iter().chain(typed(&["--file", "-f"])).collect();
+    let projects = typed(&["--project-directory", "--workdir"]);
     let mut folders: Vec<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+    folders.extend(projects.iter().map(PathBuf::as_path));
     // What the shell calls the folder may lead there through links.
     let shown = options.environment.get("PWD").map(|shown| clean(&here.join(shown)));
     folders.extend([here.as_path(), directory].into_iter().chain(shown.as_deref()));
     // Compose looks for its files in the folders above as well.
     let above = folders.into_iter().flat_map(Path::ancestors).map(|folder| folder.join(ENV_FILE));
     let named = listed("COMPOSE_ENV_FILES", ",");
-    let words = words_of_caller();
-    let typed = typed(&words).into_iter().map(|file| clean(&here.join(file)));
-    let mut found: Vec<PathBuf> = named.into_iter().chain(typed).chain(above).collect();
+    let mut found: Vec<PathBuf> =
+        named.into_iter().chain(typed(&["--env-file"])).chain(above).collect();
     found.retain(|path| path.is_file());
     found.sort();
     found.dedup();
@@ -47,16 +53,24 @@ fn words_of_caller() -> Vec<String> {
     String::from_utf8_lossy(&bytes).split_terminator('\0').map(str::to_owned).collect()
 }
 
-/// The files of every `--env-file` among the words of `docker compose`. Whatever stands behind its own words
-/// counts as well: at the worst a token stays here.
-fn typed(words: &[String]) -> Vec<&str> {
-    const FLAG: &str = "--env-file";
+/// What stands behind these flags among the words of `docker compose`, each in the next word or joined to
+/// it. Whatever stands behind its own words counts as well: at the worst a token stays here.
+fn typed<'w>(words: &'w [String], flags: &[&str]) -> Vec<&'w str> {
     let behind = words.iter().skip(1).map(String::as_str).chain([""]);
-    let files = words.iter().zip(behind).filter_map(|(word, next)| {
-        let rest = word.strip_prefix(FLAG)?;
-        if rest.is_empty() { Some(next) } else { rest.strip_prefix('=') }
-    });
-    files.filter(|file| !file.is_empty()).collect()
+    let value = |word: &'w str, next: &'w str, flag: &str| {
+        let rest = word.strip_prefix(flag)?;
+        let is_short = !flag.starts_with("--");
+        match rest.strip_prefix('=') {
+            Some(joined) => Some(joined),
+            None if rest.is_empty() => Some(next),
+            None => is_short.then_some(rest),
+        }
+    };
+    let found = words
+        .iter()
+        .zip(behind)
+        .filter_map(|(word, next)| flags.iter().find_map(|flag| value(word.as_str(), next, flag)));
+    found.filter(|path| !path.is_empty()).collect()
 }
 
 /// The folder whose folders may each be that of the project: the one that a provider was called in, where
@@ -72,13 +86,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_env_files_that_compose_is_called_with_are_those_behind_its_flag() {
-        let check = |line: &str, expected: &[&str]| {
+    fn what_compose_is_called_with_stands_behind_its_flags() {
+        let check = |flags: &[&str], line: &str, expected: &[&str]| {
             let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            assert_eq!(typed(&words), expected, "{line}");
+            assert_eq!(typed(&words, flags), expected, "{line}");
         };
-        check("docker-compose compose --env-file a.env --env-file=../b up", &["a.env", "../b"]);
-        check("docker-compose compose --env-files a up --env-file", &[]);
+        let env_file = ["--env-file"];
+        check(&env_file, "compose --env-file a.env --env-file=../b up", &["a.env", "../b"]);
+        check(&env_file, "compose --env-files a up --env-file", &[]);
+        check(
+            &["--file", "-f"],
+            "compose -f a -fb --file=c --file d -f=e up",
+            &["a", "b", "c", "d", "e"],
+        );
     }
 
     #[test]
