@@ -153,7 +153,7 @@ fn a_model_whose_name_is_not_utf_8_is_unknown_and_not_missing() {
     use std::os::unix::ffi::OsStrExt as _;
 
     let sandbox = engine("echo started");
-    let name = sandbox.path().join(OsStr::from_bytes(b"caf\xe9-Q4_K_M.gguf"));
+    let name = sandbox.path().join(OsStr::from_bytes(b"gro\xdf-Q4_K_M.gguf"));
     fs_err::copy(sandbox.path().join(MODEL), &name).unwrap();
     let script = [b"exec llama-server -m ", name.as_os_str().as_bytes()].concat();
     let direct = [OsStr::new("llama-server"), OsStr::new("-m"), name.as_os_str()];
