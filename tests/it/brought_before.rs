@@ -248,6 +248,26 @@ fn what_a_script_brings_to_where_no_mount_is_is_there_and_brought_again_every_ti
 }
 
 #[test]
+fn a_cache_that_no_mount_reaches_and_the_own_script_fills_is_not_missing() {
+    let engine = |before: &str| {
+        format!(
+            "services:\n  a:\n    image: vllm/vllm-openai:v0.12.0\n    entrypoint: [/bin/sh, -c]\n    \
+             command: ['{before} && exec vllm serve o/r']\n    environment: {{HF_HUB_OFFLINE: '1'}}\n"
+        )
+    };
+    let told = |before: &str| {
+        let run = run(&engine(before), &["--allow", "gpu-not-asked-for"]);
+        (run.code, format!("{}{}", run.stdout, run.stderr))
+    };
+    let (code, said) = told("HF_HUB_OFFLINE=0 hf download o/r");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("note[not-in-cache]"), "{said}");
+    let (code, said) = told("hf download o/other");
+    assert_eq!(code, Some(10), "{said}");
+    assert!(said.contains("error[not-in-cache]"), "{said}");
+}
+
+#[test]
 fn what_a_script_would_bring_is_no_reason_for_exec_to_refuse_it() {
     let sandbox = Sandbox::new();
     let folder = sandbox.path().display().to_string();

@@ -399,7 +399,16 @@ fn an_engine_that_may_write_into_mounts_alone_needs_one_for_what_it_downloads() 
     assert_eq!(told(&elsewhere), "16 not-ready []: not-writable");
     let memory = unmounted.replace("gpus: all", "tmpfs: [/root/.cache]\n    gpus: all");
     let own = unmounted.replace("vllm/vllm-openai:v0.12.0", "acme/vllm-with-model");
-    for compose in [&sealed, &elsewhere.replace("/hf}", "/elsewhere}"), &memory, &own] {
+    let shared = elsewhere.replace("/hf}", "/dev/shm/hf}");
+    let below = unmounted
+        .replace("./hf:/elsewhere", "./hf:/root/.cache/huggingface/hub/models--acme--tiny");
+    let read_in = unmounted.replace(
+        "command: acme/tiny",
+        "entrypoint: [sh, -c]\n    command: ['. /etc/env.sh; exec vllm serve acme/tiny']",
+    );
+    assert_ne!(read_in, unmounted);
+    let mounted = &elsewhere.replace("/hf}", "/elsewhere}");
+    for compose in [&sealed, mounted, &memory, &own, &shared, &below, &read_in] {
         assert!(told(compose).starts_with("0 "), "{compose}: {}", told(compose));
     }
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: llm\n    \
@@ -408,6 +417,10 @@ fn an_engine_that_may_write_into_mounts_alone_needs_one_for_what_it_downloads() 
     let run = Sandbox::new().file("pod.yaml", pod).run(&["-f", "pod.yaml", "--offline"]);
     assert_eq!(run.code, Some(16), "{}", run.stdout);
     assert!(run.stdout.contains("its own file system is read-only"), "{}", run.stdout);
+    // A map that nobody has seen may say where the cache is.
+    let told = pod.to_owned() + "    envFrom: [{configMapRef: {name: settings}}]\n";
+    let run = Sandbox::new().file("pod.yaml", told).run(&["-f", "pod.yaml", "--offline"]);
+    assert!(!run.stdout.contains("not-writable"), "{}", run.stdout);
 }
 
 #[test]

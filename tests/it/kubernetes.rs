@@ -396,12 +396,15 @@ fn what_is_scaled_to_nothing_is_not_judged_unless_something_scales_it() {
     };
     let scaler = "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: s}\nspec: {scaleTargetRef: \
                   {name: a}}\n";
+    let kustomization = "---\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nreplicas: \
+                         [{name: a, count: 2}]\n";
     for (manifests, is_judged) in [
         (off("Deployment"), false),
         (off("StatefulSet"), false),
         (off("Deployment").replace("replicas: 0", "replicas: 1"), true),
         (off("Deployment") + scaler, true),
         (off("Deployment") + &scaler.replace("name: a}", "name: other}"), false),
+        (off("Deployment") + kustomization, true),
     ] {
         let said = told(manifests.clone(), &[]);
         assert_eq!(said.contains("error[model-path-not-mounted]"), is_judged, "{manifests}{said}");
@@ -443,6 +446,7 @@ fn what_nobody_has_filled_in_is_told_once_and_never_taken_for_a_value() {
     for (args, env, said) in [
         ("'${MODEL}'", "A", "envsubst < FILE | preflight -f -"),
         ("'${MODEL}'", "MODEL", "write `$(MODEL)`"),
+        ("'${MODEL:-a/b}'", "A", "judge the result: `... | preflight -f -`"),
         ("$MODEL", "A", "`$MODEL` of container"),
         (
             "'/m/{{ model }}', --tensor-parallel-size, '{{ ranks }}'",

@@ -104,8 +104,10 @@ pub(super) fn remark(pod: &Pod<'_>, service: &Service, variables: &Variables) ->
         format!(
             "write `$({name})`: that is what Kubernetes replaces in `command`, `args` and `env`"
         )
-    } else if first.value.starts_with('$') {
+    } else if first.value.starts_with('$') && is_written(name) {
         "fill it in first, and judge the result: `envsubst < FILE | preflight -f -`".to_owned()
+    } else if first.value.starts_with('$') {
+        "fill it in first, and judge the result: `... | preflight -f -`".to_owned()
     } else if first.value.starts_with("{{") {
         "render the template first, and judge the result: `... | preflight -f -`".to_owned()
     } else {
@@ -146,6 +148,11 @@ fn of_image(image: &Spanned<String>) -> Option<Spanned<String>> {
 /// So much of a text as a placeholder at its start may have.
 fn near(text: &str) -> &str {
     text.get(..text.floor_char_boundary(LONGEST + 2)).unwrap_or(text)
+}
+
+/// Whether that is all between the braces: `envsubst` knows no `${NAME:-default}`.
+fn is_written(name: &str) -> bool {
+    name.chars().all(|it| it.is_ascii_alphanumeric() || it == '_')
 }
 
 /// A dotted name, as templates have them.

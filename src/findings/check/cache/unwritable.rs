@@ -4,6 +4,7 @@ use crate::facts::{CacheFacts, Ground, LaneFacts};
 use crate::findings::check::hub::NOT_WRITABLE;
 use crate::findings::check::model::reach::{Access, Who, owner_of};
 use crate::findings::{Finding, Severity};
+use crate::plan::engine::Earlier;
 use crate::project::Words;
 
 /// Why the engine of a lane cannot bring what its cache has not got; absent: it can, as far as is
@@ -31,7 +32,11 @@ pub(super) fn without_mount(facts: &LaneFacts, cached: &CacheFacts) -> Option<Fi
          read-only, and no mount reaches that folder"
     );
     let fix = (facts.orders.dialect.words().keep_cache)(service, super::target(&home));
-    let is_read = facts.lane.invocation.as_ref().is_some_and(|it| it.unread.is_empty());
+    // What a script reads in may name another cache.
+    let reads_in = |it: &Earlier| matches!(it.program.as_str(), "." | "source");
+    let invocation = facts.lane.invocation.as_ref();
+    let is_read =
+        invocation.is_some_and(|it| it.unread.is_empty() && !it.before.iter().any(reads_in));
     let is_certain = facts.image_is_empty() && is_read;
     let severity = if is_certain { Severity::Error } else { Severity::Warning };
     let finding = Finding::new(&NOT_WRITABLE, message, fix).severity(severity);

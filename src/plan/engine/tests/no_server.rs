@@ -133,6 +133,10 @@ fn a_part_of_an_image_s_name_alone_makes_no_lane() {
         let mut named = service(image, &[]);
         assert_eq!(shown(&named), "none", "{image}");
         assert!(no_server(&named).is_some_and(|it| it.by_name_alone), "{image}");
+        for (value, is_seen) in [("all", true), ("0,1", true), ("void", false), ("", false)] {
+            let seen = with_environment(named.clone(), &[("NVIDIA_VISIBLE_DEVICES", value)]);
+            assert_eq!(no_server(&seen).is_none(), is_seen, "{image} {value}");
+        }
         named.has_device = true;
         assert!(shown(&named).ends_with(unknown), "{image}");
         assert_eq!(no_server(&named), None, "{image}");
