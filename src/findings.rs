@@ -198,6 +198,19 @@ impl Finding {
         self
     }
 
+    /// Pointing at the first of these as its value, and at some of the others; of many, `name` is how many.
+    #[must_use]
+    pub fn at_each(self, places: &[&Place], name: &'static str) -> Self {
+        const MOST_SHOWN: usize = 5;
+        let Some((first, others)) = places.split_first() else { return self };
+        let shown = others.iter().take(MOST_SHOWN - 1);
+        let finding = shown.fold(self.at(first), |it, place| it.also(place, "and here"));
+        match places.len() {
+            count if count > MOST_SHOWN => finding.with(name, count),
+            _ => finding,
+        }
+    }
+
     /// With something that was seen.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {

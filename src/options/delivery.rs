@@ -25,6 +25,19 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// Everything of a source, into a folder of the root.
+    #[cfg(test)]
+    pub(crate) fn plain(source: &str, to: &str) -> Self {
+        Self {
+            typed: (source.to_owned(), to.to_owned()),
+            source: source.parse().unwrap(),
+            include: Vec::new(),
+            exclude: Vec::new(),
+            to: to.into(),
+            ground: "/".into(),
+        }
+    }
+
     /// What brings it, and nothing else.
     #[must_use]
     pub fn command(&self, flags: &str) -> String {

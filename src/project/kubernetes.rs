@@ -23,7 +23,7 @@ mod quantity;
 mod shape;
 mod templates;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
@@ -62,7 +62,7 @@ pub(in crate::project) fn project(
     let mut remarks = manifests.remarks.clone();
     let mut document = Map::new();
     let mut labelled = Vec::new();
-    let mut names: HashSet<String> = HashSet::new();
+    let mut names = HashMap::new();
     let all = &manifests.documents;
     let merged: Vec<Option<Merged<'_>>> = all.iter().map(|it| merged(it, all)).collect();
     let is_used = |manifest: &Manifest| merged.iter().flatten().any(|it| it.is_of(manifest));
@@ -118,13 +118,25 @@ pub(in crate::project) fn project(
     })
 }
 
+/// Whether two namespaces may be the same one: what names none goes wherever it is applied.
+fn meets(one: &str, other: &str) -> bool {
+    one.is_empty() || other.is_empty() || one == other
+}
+
 /// A name that no Pod before it has: that of its namespace tells two apart, else their number.
-fn unused(name: &str, namespace: &str, names: &mut HashSet<String>) -> String {
+fn unused(name: &str, namespace: &str, names: &mut HashMap<String, usize>) -> String {
     let spaced = (!namespace.is_empty()).then(|| format!("{namespace}/{name}"));
-    let numbered = (2..).map(|number| format!("{name}-{number}"));
+    // So many of that name were numbered before.
+    let first = names.get(name).copied().unwrap_or_default() + 2;
+    let numbered = (first..).map(|number| format!("{name}-{number}"));
     let mut candidates = std::iter::once(name.to_owned()).chain(spaced).chain(numbered);
-    let free = candidates.find(|name| !names.contains(name)).unwrap_or_default();
-    names.insert(free.clone());
+    let free = candidates.find(|name| !names.contains_key(name)).unwrap_or_default();
+    if let Some(number) =
+        free.strip_prefix(name).and_then(|it| it.strip_prefix('-')?.parse::<usize>().ok())
+    {
+        names.insert(name.to_owned(), number - 1);
+    }
+    names.insert(free.clone(), 0);
     free
 }
 

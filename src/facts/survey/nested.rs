@@ -73,14 +73,7 @@ mod tests {
     use super::*;
 
     fn claim(source: &str, to: &str, files: &[&str]) -> Claim {
-        let delivery = Delivery {
-            typed: (source.to_owned(), to.to_owned()),
-            source: source.parse().unwrap(),
-            include: Vec::new(),
-            exclude: Vec::new(),
-            to: to.into(),
-            ground: "/".into(),
-        };
+        let delivery = Delivery::plain(source, to);
         Claim { delivery, files: files.iter().map(|file| (*file).to_owned()).collect() }
     }
 

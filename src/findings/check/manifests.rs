@@ -27,14 +27,11 @@ static ANNOTATION: Rule = Rule::warning(
     include_str!("manifests/rules/annotation-unknown.md"),
 );
 
-/// The most places that are shown of one remark.
-const MOST_SHOWN: usize = 5;
-
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     let lanes = facts.plan.lanes.iter().filter(|lane| lane.skipped.is_none());
     let judged: BTreeSet<&String> = lanes.flat_map(|lane| &lane.services).collect();
     for remark in &facts.project.remarks {
-        // What a container stands for that no lane needs, harms none.
+        // A placeholder in a container that no lane needs harms none.
         if remark.service.as_ref().is_none_or(|service| judged.contains(service)) {
             findings.push(told(remark));
         }
@@ -52,11 +49,5 @@ fn told(remark: &Remark) -> Finding {
         Some(service) => finding.service(service),
         None => finding,
     };
-    let Some((first, others)) = remark.places.split_first() else { return finding };
-    let shown = others.iter().take(MOST_SHOWN - 1);
-    let finding = shown.fold(finding.at(first), |it, place| it.also(place, "and here"));
-    if remark.places.len() > MOST_SHOWN {
-        return finding.with("places", remark.places.len());
-    }
-    finding
+    finding.at_each(&remark.places.iter().collect::<Vec<_>>(), "places")
 }

@@ -67,20 +67,12 @@ mod tests {
 
     #[test]
     fn a_repository_that_goes_to_two_places_is_two_lanes() {
-        let delivery = |source: &str, to: &str| Delivery {
-            typed: (source.to_owned(), to.to_owned()),
-            source: source.parse().unwrap(),
-            include: Vec::new(),
-            exclude: Vec::new(),
-            to: to.into(),
-            ground: "/".into(),
-        };
         let names = |deliveries: &[Delivery]| -> Vec<String> {
             of_deliveries(deliveries).lanes.into_iter().map(|lane| lane.name).collect()
         };
-        let one = delivery("hf://a/b@v1", "/m/1");
-        let other = delivery("hf://a/b", "/m/2");
-        let file = delivery("hf://a/b/x.gguf", "/m/x.gguf");
+        let one = Delivery::plain("hf://a/b@v1", "/m/1");
+        let other = Delivery::plain("hf://a/b", "/m/2");
+        let file = Delivery::plain("hf://a/b/x.gguf", "/m/x.gguf");
         assert_eq!(names(&[one.clone(), file.clone()]), ["a/b", "a/b/x.gguf"]);
         assert_eq!(names(&[one, other, file]), ["a/b in /m/1", "a/b in /m/2", "a/b/x.gguf"]);
     }

@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 
 use super::manifest::Manifest;
+use super::meets;
 use crate::project::compose::parse::decode_base64;
 use crate::project::compose::tree::Node;
 use crate::source_map::{Place, Spanned};
@@ -42,11 +43,9 @@ impl<'m> Contents<'m> {
 
     /// What is called so, where something in `namespace` asks for it.
     pub(super) fn get(&self, kind: &str, name: &str, namespace: &str) -> Option<&Held<'m>> {
-        self.0.iter().find(|held| {
-            let is_there =
-                held.namespace.is_empty() || namespace.is_empty() || held.namespace == namespace;
-            held.kind == kind && held.name == name && is_there
-        })
+        self.0
+            .iter()
+            .find(|held| held.kind == kind && held.name == name && meets(held.namespace, namespace))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::manifest::Manifest;
 use super::pods::Pod;
-use super::{items, text};
+use super::{items, meets, text};
 use crate::project::Stage;
 use crate::project::compose::tree::Node;
 use crate::project::doors::{Door, DoorPort};
@@ -111,11 +111,6 @@ fn has_address(manifest: &Manifest) -> bool {
 
 fn is_service(manifest: &Manifest) -> bool {
     manifest.version == "v1" && manifest.kind == "Service"
-}
-
-/// Whether two namespaces may be the same one.
-fn meets(one: &str, other: &str) -> bool {
-    one.is_empty() || other.is_empty() || one == other
 }
 
 fn changes_others(manifest: &Manifest) -> bool {

@@ -33,9 +33,14 @@ pub(super) fn names(manifest: &Manifest, label: Option<&str>) -> Vec<String> {
     }
 }
 
+/// Whether a Pod has the addresses, and the name, of its node.
+pub(super) fn is_on_host(spec: &Node) -> bool {
+    spec.get("hostNetwork").and_then(Node::as_bool) == Some(true)
+}
+
 /// The names that its machine may have; none where it has that of its node.
 pub(super) fn hosts(spec: &Node, names: &[String]) -> Vec<String> {
-    if spec.get("hostNetwork").and_then(Node::as_bool) == Some(true) {
+    if is_on_host(spec) {
         return Vec::new();
     }
     let own = text(spec, "hostname").map(|own| own.value).filter(|own| is_plain(own));

@@ -2,7 +2,7 @@
 //! there is no Pod.
 
 use super::manifest::Manifest;
-use super::{at, items, pods, text};
+use super::{at, items, meets, pods, text};
 use crate::project::compose::tree::Node;
 
 /// Controllers of controllers are followed so far: a CronJob has Jobs, which have Pods.
@@ -35,8 +35,7 @@ fn is_named(manifest: &Manifest, reference: &Node, namespace: &str) -> bool {
     let own = at(&manifest.root, &["metadata"]).and_then(|metadata| text(metadata, "uid"));
     let uid = text(reference, "uid");
     let is_same = own.zip(uid).is_none_or(|(own, uid)| own.value == uid.value);
-    let is_near =
-        manifest.namespace.is_empty() || namespace.is_empty() || manifest.namespace == namespace;
+    let is_near = meets(&manifest.namespace, namespace);
     let is_called = manifest.kind == says("kind") && manifest.name == says("name");
     is_called && manifest.group() == group && is_near && is_same
 }

@@ -230,7 +230,7 @@ impl<'m> Pod<'m> {
 
     /// Whether it has the addresses of its node.
     pub(super) fn is_on_host(&self) -> bool {
-        self.spec.get("hostNetwork").and_then(Node::as_bool) == Some(true)
+        hosts::is_on_host(self.spec)
     }
 
     /// Its containers, those first that run first.

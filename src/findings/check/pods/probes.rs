@@ -7,6 +7,7 @@ use crate::amount::size;
 use crate::exit_code::ExitCode;
 use crate::facts::{CacheState, LaneFacts, ProjectFacts};
 use crate::findings::check::rule::{Check, Run};
+use crate::findings::check::wiring::calls::is_told_of_port;
 use crate::findings::check::wiring::health::{HEALTH_ASKS_NOBODY, asked};
 use crate::findings::check::wiring::patience::{IMPATIENT, RATE, is_strict};
 use crate::findings::{Finding, Findings, Rule};
@@ -67,13 +68,9 @@ fn is_all_that_listens(facts: &ProjectFacts<'_>, listener: &Listener, service: &
 /// names it, or because it is not one where engines listen unasked, but may be one for figures alone.
 fn may_listen(facts: &ProjectFacts<'_>, service: &Service, port: u16) -> bool {
     let text = port.to_string();
-    let names = |said: &str| said.split(|it: char| !it.is_ascii_digit()).any(|part| part == text);
     let is_one = |other: &Service| {
         let listener = facts.plan.wiring.listener(&other.name.value);
-        let mut values = other.environment.values().filter_map(|it| it.value.as_deref());
-        listener.is_some_and(|it| it.port == port)
-            || other.words().any(|word| names(&word.value))
-            || values.any(names)
+        listener.is_some_and(|it| it.port == port) || is_told_of_port(other, &text)
     };
     let is_usual = Engine::ALL.iter().any(|engine| engine.http().port == port);
     !is_usual || beside(facts.project, service).any(is_one)

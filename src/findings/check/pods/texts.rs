@@ -6,15 +6,13 @@ use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::options::Role;
 use crate::project::NotText;
+use crate::source_map::Place;
 
 /// Numbers and the like in the words and variables of containers.
 pub static CHECK: Check = Check { rules: &[&NOT_TEXT], run: Run::Project(run) };
 
 static NOT_TEXT: Rule =
     Rule::error("value-not-text", ExitCode::Usage, include_str!("rules/value-not-text.md"));
-
-/// The most places that one finding shows.
-const MOST_PLACES: usize = 5;
 
 fn run(facts: &ProjectFacts<'_>, findings: &mut Findings) {
     // Whoever runs the Pod that preflight is in has taken it.
@@ -39,12 +37,9 @@ fn pod<'a>(facts: &ProjectFacts<'a>, service: &str) -> Option<&'a str> {
 
 /// One finding for a Pod: an error for the lanes in it.
 fn judge(facts: &ProjectFacts<'_>, wrong: &[NotText], findings: &mut Findings) {
-    let Some((first, others)) = wrong.split_first() else { return };
-    let finding = Finding::new(&NOT_TEXT, message(first), fix(first)).at(&first.place);
-    let shown = others.iter().take(MOST_PLACES - 1);
-    let finding = shown.fold(finding, |it, other| it.also(&other.place, "and here"));
-    let finding =
-        if wrong.len() > MOST_PLACES { finding.with("values", wrong.len()) } else { finding };
+    let Some(first) = wrong.first() else { return };
+    let places: Vec<&Place> = wrong.iter().map(|it| &it.place).collect();
+    let finding = Finding::new(&NOT_TEXT, message(first), fix(first)).at_each(&places, "values");
     let finding = finding.service(&first.service);
     let own = pod(facts, &first.service);
     let is_there = |service: &String| own.is_some() && pod(facts, service) == own;

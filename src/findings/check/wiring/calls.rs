@@ -485,7 +485,14 @@ impl<'a> Call<'a> {
     }
 }
 
+/// Whether a word or a variable of a service names a port.
+pub(in crate::findings::check) fn is_told_of_port(service: &Service, port: &str) -> bool {
+    let mut values = service.environment.values().filter_map(|it| it.value.as_deref());
+    service.words().any(|word| names_port(&word.value, port))
+        || values.any(|value| names_port(value, port))
+}
+
 /// Whether a text has a number in it that is this port.
-pub(super) fn names_port(text: &str, port: &str) -> bool {
+fn names_port(text: &str, port: &str) -> bool {
     text.split(|it: char| !it.is_ascii_digit()).any(|part| part == port)
 }

@@ -1,6 +1,6 @@
 //! Whether the `Service`s of Kubernetes lead to the engines behind them.
 
-use super::calls::names_port;
+use super::calls::is_told_of_port;
 use super::ports::PORT_UNUSED;
 use super::{wiring, with_port};
 use crate::facts::ProjectFacts;
@@ -49,12 +49,8 @@ fn is_told_of_a_call(facts: &ProjectFacts<'_>, door: &Door) -> bool {
 /// Whether something in the Pod is told of a port, on which it may listen as well.
 fn may_be_meant(project: &Project, door: &Door, port: &DoorPort) -> bool {
     let Some(port) = port.leads_to.map(|port| port.to_string()) else { return false };
-    let names = |text: &str| names_port(text, &port);
     let mut behind = door.behind.iter().filter_map(|name| project.service(name));
-    behind.any(|service| {
-        let mut values = service.environment.values().filter_map(|it| it.value.as_deref());
-        service.words().any(|word| names(&word.value)) || values.any(names)
-    })
+    behind.any(|service| is_told_of_port(service, &port))
 }
 
 fn leads_nowhere(door: &Door, port: &DoorPort, listener: &Listener) -> Finding {

@@ -7,7 +7,7 @@ use crate::findings::check::rule::{Check, Run};
 use crate::findings::{Finding, Findings, Rule, Severity};
 use crate::plan::engine::ImageHealth;
 use crate::plan::wiring::{Listener, Target};
-use crate::project::{Dependency, Service};
+use crate::project::{Dependency, HEALTHY, Service};
 use crate::source_map::Spanned;
 
 /// Health checks of engines.
@@ -68,7 +68,7 @@ pub(super) fn waiting<'a>(
     let services = facts.project.services.iter();
     let all = services.flat_map(|other| other.depends_on.iter().map(move |edge| (other, edge)));
     let service = service.to_owned();
-    all.filter(move |(_, edge)| edge.service == service && edge.condition == "service_healthy")
+    all.filter(move |(_, edge)| edge.service == service && edge.condition == HEALTHY)
 }
 
 /// A check that asks a port of its own container on which nobody listens.
@@ -156,5 +156,5 @@ fn waited_for_in_vain(facts: &ProjectFacts<'_>, service: &Service, check: &str) 
     let fix = format!("give `{name}` a `healthcheck` {check}, or wait for `service_started`");
     let severity = if edge.required { Severity::Error } else { Severity::Warning };
     let finding = Finding::new(&HEALTH_MISSING, message, fix).severity(severity);
-    Some(finding.at(&edge.place).with("condition", "service_healthy"))
+    Some(finding.at(&edge.place).with("condition", HEALTHY))
 }

@@ -5,7 +5,7 @@
 //! (pkg/controller/v1beta1/inferenceservice/components/predictor.go, `buildPodSpec`).
 
 use super::super::manifest::Manifest;
-use super::super::{at, items, named, text};
+use super::super::{at, items, meets, named, text};
 use super::GROUP;
 use crate::project::compose::tree::{Entry, Kind, Mapping, Node};
 
@@ -97,10 +97,7 @@ pub(in crate::project::kubernetes) fn merged<'m>(
 /// The runtime of this name: one of the same namespace comes before one of the cluster
 /// (`GetServingRuntime`).
 fn runtime<'m>(manifest: &Manifest, name: &str, all: &'m [Manifest]) -> Option<&'m Manifest> {
-    let is_near = |it: &Manifest| {
-        [&it.namespace, &manifest.namespace].iter().any(|namespace| namespace.is_empty())
-            || it.namespace == manifest.namespace
-    };
+    let is_near = |it: &Manifest| meets(&it.namespace, &manifest.namespace);
     let own =
         |kind: &str, it: &&Manifest| it.kind == kind && it.name == name && it.group() == GROUP;
     let near = all.iter().find(|it| own("ServingRuntime", it) && is_near(it));
