@@ -1,6 +1,5 @@
 //! `preflight fetch SRC DEST [SRC DEST...]` against a local hub: what comes where, without a project.
 
-use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,21 +14,21 @@ use crate::fetch_killed::{Disk, unfinished};
 use crate::hub_stack::{GGUF, bodies, builder, check, folder, hub};
 use crate::sandbox::{Run, Sandbox, repository};
 
-const WHOLE: &str = "hf://acme/tiny";
+pub(crate) const WHOLE: &str = "hf://acme/tiny";
 const NOBODY: u32 = 65_534;
-const ONE: &str = "{\"of\": 1}";
+pub(crate) const ONE: &str = "{\"of\": 1}";
 
 /// A folder without a project, and the hub in its environment.
-fn sandbox(hub: &FakeHub) -> Sandbox {
+pub(crate) fn sandbox(hub: &FakeHub) -> Sandbox {
     Sandbox::new().variable("HF_ENDPOINT", hub.url())
 }
 
-fn fetch(sandbox: &Sandbox, words: &[&str]) -> Run {
+pub(crate) fn fetch(sandbox: &Sandbox, words: &[&str]) -> Run {
     sandbox.run(&[&["fetch"], words].concat())
 }
 
 /// Every file below a folder, without notes, locks and stamps.
-fn files(sandbox: &Sandbox, below: &str) -> Vec<String> {
+pub(crate) fn files(sandbox: &Sandbox, below: &str) -> Vec<String> {
     let root = sandbox.path().join(below);
     let walk = walkdir::WalkDir::new(&root).sort_by_file_name().into_iter().filter_map(Result::ok);
     let names = walk
@@ -39,7 +38,7 @@ fn files(sandbox: &Sandbox, below: &str) -> Vec<String> {
 }
 
 /// That the whole repository is there, byte by byte.
-fn assert_whole(sandbox: &Sandbox, below: &str) {
+pub(crate) fn assert_whole(sandbox: &Sandbox, below: &str) {
     for (name, content) in folder() {
         let here = fs_err::read(sandbox.path().join(below).join(&name)).unwrap();
         assert!(here == content, "{name}");
@@ -48,9 +47,23 @@ fn assert_whole(sandbox: &Sandbox, below: &str) {
     assert_eq!(unfinished(&sandbox.path().join(below)), [""; 0]);
 }
 
-fn is_gguf(sandbox: &Sandbox, path: &str) -> bool {
+pub(crate) fn is_gguf(sandbox: &Sandbox, path: &str) -> bool {
     let here = fs_err::read(sandbox.path().join(path)).unwrap();
     here == fs_err::read(repository().join(GGUF)).unwrap()
+}
+
+/// Two repositories with files of the same names, the second with a later commit.
+pub(crate) fn alike() -> FakeHub {
+    let gguf = fs_err::read(repository().join(GGUF)).unwrap();
+    let hub = before().file("acme/one", "x.gguf", gguf).file("acme/one", "tokenizer.json", ONE);
+    hub.commit("acme/two").file("acme/two", "tokenizer.json", "{\"of\": 3}").start().unwrap()
+}
+
+/// The second of them as it was.
+pub(crate) fn before() -> Builder {
+    let mut other = fs_err::read(repository().join(GGUF)).unwrap();
+    *other.last_mut().unwrap() ^= 1;
+    builder().file("acme/two", "x.gguf", other).file("acme/two", "tokenizer.json", "{\"of\": 2}")
 }
 
 #[test]
@@ -126,92 +139,6 @@ fn one_file_goes_into_a_folder_or_takes_the_name_that_is_given() {
     }
     check(&fetch(&sandbox, &["hf://acme/tiny/config.json", "text"]), 0, &[]);
     assert_eq!(files(&sandbox, "text"), ["config.json"]);
-}
-
-/// Two repositories with files of the same names, the second with a later commit.
-fn alike() -> FakeHub {
-    let gguf = fs_err::read(repository().join(GGUF)).unwrap();
-    let hub = before().file("acme/one", "x.gguf", gguf).file("acme/one", "tokenizer.json", ONE);
-    hub.commit("acme/two").file("acme/two", "tokenizer.json", "{\"of\": 3}").start().unwrap()
-}
-
-/// The second of them as it was.
-fn before() -> Builder {
-    let mut other = fs_err::read(repository().join(GGUF)).unwrap();
-    *other.last_mut().unwrap() ^= 1;
-    builder().file("acme/two", "x.gguf", other).file("acme/two", "tokenizer.json", "{\"of\": 2}")
-}
-
-#[test]
-fn one_file_of_another_repository_or_revision_is_not_taken_for_the_one_that_is_asked_for() {
-    let (hub, older) = (alike(), before().start().unwrap());
-    let older = format!("hf://acme/two@{}/tokenizer.json", older.commit("acme/two"));
-    let sandbox = sandbox(&hub);
-    let read = |name: &str| fs_err::read(sandbox.path().join("m").join(name)).unwrap();
-    check(&fetch(&sandbox, &["hf://acme/one/x.gguf", "m"]), 0, &[]);
-    check(&fetch(&sandbox, &["hf://acme/two/x.gguf", "m"]), 0, &[]);
-    assert!(!is_gguf(&sandbox, "m/x.gguf"));
-    for (source, text) in [
-        ("hf://acme/one/tokenizer.json", ONE),
-        (older.as_str(), "{\"of\": 2}"),
-        ("hf://acme/two/tokenizer.json", "{\"of\": 3}"),
-        ("hf://acme/one/tokenizer.json", ONE),
-    ] {
-        check(&fetch(&sandbox, &[source, "m"]), 0, &["ready: 1 of 1 lane"]);
-        assert_eq!(read("tokenizer.json"), text.as_bytes(), "{source}");
-        let asked = hub.requests().len();
-        check(&fetch(&sandbox, &[source, "m"]), 0, &[]);
-        assert_eq!(hub.requests().len(), asked, "{source} is there, so nobody is asked");
-    }
-    fs_err::write(sandbox.path().join("m/tokenizer.json"), "").unwrap();
-    check(&fetch(&sandbox, &["hf://acme/one/tokenizer.json", "m"]), 0, &[]);
-    let empty = sandbox.file("n/tokenizer.json", "");
-    check(&fetch(&empty, &["hf://acme/one/tokenizer.json", "n"]), 0, &[]);
-    for path in ["m/tokenizer.json", "n/tokenizer.json"] {
-        assert_eq!(fs_err::read_to_string(empty.path().join(path)).unwrap(), ONE);
-    }
-}
-
-#[test]
-fn a_record_that_cannot_be_of_what_is_asked_for_counts_for_nothing() {
-    let hub = alike();
-    let commit = hub.commit("acme/two").to_owned();
-    for (source, from, to) in [
-        ("hf://acme/two", "\"source\": \"hf://acme/two", "\"source\": \"hf://acme/one"),
-        (&format!("hf://acme/two@{commit}"), "\"commit\": \"", "\"commit\": \"0"),
-        ("hf://acme/two/*.json", "tokenizer.json\": {", "other.txt\": {"),
-        ("hf://acme/two/tokenizer.json", "two/tokenizer.json\",", "two/x.gguf\","),
-    ] {
-        let sandbox = sandbox(&hub);
-        check(&fetch(&sandbox, &[source, "m"]), 0, &[]);
-        let own = sandbox.path().join("m/.cache/huggingface/preflight");
-        let record = match source.ends_with("r.json") {
-            true => own.join("tokenizer.json.delivery.json"),
-            false => own.join("delivery.json"),
-        };
-        let text = fs_err::read_to_string(&record).unwrap();
-        let mut forged = text.replace(from, to);
-        assert_ne!(forged, text, "{source}");
-        forged = forged.replace(&format!("\"0{commit}\""), &format!("\"{}\"", "0".repeat(40)));
-        fs_err::write(&record, forged).unwrap();
-        let asked = hub.requests().len();
-        check(&fetch(&sandbox, &[source, "m"]), 0, &["ready: 1 of 1 lane"]);
-        assert!(hub.requests().len() > asked, "{source}");
-        assert_eq!(fs_err::read_to_string(record).unwrap(), text, "{source}");
-    }
-}
-
-#[test]
-fn a_record_of_no_files_brings_all_the_same() {
-    let hub = alike();
-    let sandbox = sandbox(&hub);
-    let commit = hub.commit("acme/two");
-    let record = format!(
-        r#"{{"version": 1, "lanes": {{"hf://acme/two": {{"source": "hf://acme/two", "commit": "{commit}", "files": {{}}}}}}}}"#
-    );
-    let sandbox = sandbox.file("m/.cache/huggingface/preflight/delivery.json", &record);
-    check(&fetch(&sandbox, &["hf://acme/two", "m"]), 0, &["ready: 1 of 1 lane"]);
-    assert_eq!(files(&sandbox, "m"), ["tokenizer.json", "x.gguf"]);
 }
 
 #[test]
@@ -466,66 +393,6 @@ fn too_small_a_disk_is_told_before_the_first_byte() {
 }
 
 #[test]
-fn a_run_that_was_killed_is_continued_at_the_same_commit() {
-    let first =
-        builder().file("acme/grows", "a.txt", "1").file("acme/grows", "z.bin", vec![7; 9 << 20]);
-    let first = first.fault("stall=1000000*9:acme/grows/z.bin".parse().unwrap());
-    let first = first.start().unwrap();
-    let sandbox = sandbox(&first);
-    let mut command = sandbox.command(&["fetch", "hf://acme/grows", "m"]);
-    let mut child = command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-    first.wait_until_stalled(1);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    first.release();
-    assert_eq!(files(&sandbox, "m").iter().filter(|name| *name == "z.bin").count(), 0);
-    let commit = first.commit("acme/grows").to_owned();
-
-    let then =
-        builder().file("acme/grows", "a.txt", "1").file("acme/grows", "z.bin", vec![7; 9 << 20]);
-    let then = then.commit("acme/grows").file("acme/grows", "new.txt", "2").start().unwrap();
-    assert_ne!(then.commit("acme/grows"), commit);
-    let sandbox = sandbox.variable("HF_ENDPOINT", then.url());
-    let run = fetch(&sandbox, &["hf://acme/grows", "m"]);
-    let moved = format!("leads to commit {} now", then.commit("acme/grows"));
-    check(&run, 0, &["ready: 1 of 1 lane", "note[newer-commit]", &moved]);
-    assert_eq!(files(&sandbox, "m"), ["a.txt", "z.bin"]);
-    // All of it is there, so that nobody is asked.
-    let asked = then.requests().len();
-    let warm = fetch(&sandbox, &["hf://acme/grows", "m"]);
-    check(&warm, 0, &["ready: 1 of 1 lane"]);
-    assert!(!warm.stdout.contains("newer-commit") && then.requests().len() == asked);
-    // And moves when it is told to.
-    let update = fetch(&sandbox, &["hf://acme/grows", "m", "--update"]);
-    check(&update, 0, &[]);
-    assert!(!update.stdout.contains("newer-commit"), "{}", update.stdout);
-    assert_eq!(files(&sandbox, "m"), ["a.txt", "new.txt", "z.bin"]);
-}
-
-#[test]
-fn a_delivery_whose_commit_is_gone_says_how_it_moves_and_moves() {
-    let first = builder().file("acme/grows", "a.txt", "1").file("acme/grows", "b.txt", "1");
-    let first = first.start().unwrap();
-    let sandbox = sandbox(&first);
-    check(&fetch(&sandbox, &["hf://acme/grows", "m"]), 0, &[]);
-    fs_err::remove_file(sandbox.path().join("m/b.txt")).unwrap();
-    // Another history, without the commit that the delivery is of.
-    let then = builder().file("acme/grows", "a.txt", "22").file("acme/grows", "c.txt", "2");
-    let then = then.start().unwrap();
-    let sandbox = sandbox.variable("HF_ENDPOINT", then.url());
-    let gone = format!("no longer has the commit {}", first.commit("acme/grows"));
-    let run = fetch(&sandbox, &["hf://acme/grows", "m"]);
-    let fix = "run `preflight fetch --update hf://acme/grows m`";
-    check(&run, 17, &["error[revision-not-found]", &gone, fix]);
-    check(&fetch(&sandbox, &["--update", "hf://acme/grows", "m"]), 0, &["ready: 1 of 1 lane"]);
-    assert_eq!(fs_err::read_to_string(sandbox.path().join("m/a.txt")).unwrap(), "22");
-    assert_eq!(files(&sandbox, "m"), ["a.txt", "c.txt"]);
-    let asked = then.requests().len();
-    check(&fetch(&sandbox, &["hf://acme/grows", "m"]), 0, &[]);
-    assert_eq!(then.requests().len(), asked);
-}
-
-#[test]
 fn a_commit_may_be_written_in_capitals() {
     let hub = alike();
     let sandbox = sandbox(&hub);
@@ -538,114 +405,6 @@ fn a_commit_may_be_written_in_capitals() {
         check(&fetch(&sandbox, &[&source, "m"]), 0, &["ready: 1 of 1 lane"]);
         assert_eq!(hub.requests().len(), asked, "{source} is there, so nobody is asked");
     }
-}
-
-#[test]
-fn what_nobody_has_written_down_is_not_known_to_be_what_is_asked_for() {
-    let hub = alike();
-    let gguf = fs_err::read(repository().join(GGUF)).unwrap();
-    for source in ["hf://acme/one/x.gguf", "hf://acme/one/tokenizer.json", WHOLE] {
-        let sandbox = sandbox(&hub).file("m/x.gguf", gguf.clone()).file("m/tokenizer.json", ONE);
-        for (name, content) in folder() {
-            fs_err::write(sandbox.path().join("m").join(name), content).unwrap();
-        }
-        if source != WHOLE {
-            fs_err::write(sandbox.path().join("m/tokenizer.json"), ONE).unwrap();
-        }
-        for more in ["--offline", "--no-fetch"] {
-            let run = fetch(&sandbox, &[source, "m", more]);
-            let told = format!("nobody says what `{source}` has");
-            check(&run, 0, &["warning[file-not-proven]", &told, "ready: 1 of 1 lane"]);
-        }
-        check(&fetch(&sandbox, &[source, "m"]), 0, &["ready: 1 of 1 lane"]);
-        let known = fetch(&sandbox, &[source, "m", "--offline"]);
-        check(&known, 0, &["ready: 1 of 1 lane"]);
-        assert!(!known.stdout.contains("file-not-proven"), "{source}: {}", known.stdout);
-    }
-}
-
-/// The repository of a model, with a file in a folder of its own, and those of two adapters.
-fn with_adapters() -> FakeHub {
-    let adapter = |builder: Builder, name: &str, text: &str| {
-        let weights = fs_err::read(repository().join(GGUF)).unwrap();
-        builder.file(name, "adapter_config.json", text).file(name, "weights.gguf", weights)
-    };
-    let builder = builder().file("acme/tiny", "extra/notes.txt", "of the model");
-    let builder = adapter(builder, "acme/lora", "{\"of\": 1}");
-    adapter(builder, "acme/other", "{\"of\": 2}").start().unwrap()
-}
-
-#[test]
-fn a_source_may_go_into_the_folder_of_another_that_has_nothing_there() {
-    let hub = with_adapters();
-    let (base, lora, file) =
-        ([WHOLE, "m"], ["hf://acme/lora", "m/lora"], ["hf://acme/other/weights.gguf", "m"]);
-    for words in [[base, lora, file], [file, lora, base]] {
-        let words = words.concat();
-        let sandbox = sandbox(&hub);
-        check(&fetch(&sandbox, &words), 0, &["ready: 3 of 3 lanes"]);
-        for (name, content) in folder() {
-            assert!(
-                fs_err::read(sandbox.path().join("m").join(&name)).unwrap() == content,
-                "{name}"
-            );
-        }
-        assert_eq!(files(&sandbox, "m/lora"), ["adapter_config.json", "weights.gguf"]);
-        let asked = hub.requests().len();
-        check(&fetch(&sandbox, &words), 0, &["ready: 3 of 3 lanes"]);
-        check(&fetch(&sandbox, &[&words[..], &["--deep"]].concat()), 0, &["ready: 3 of 3 lanes"]);
-        assert_eq!(hub.requests().len(), asked, "all of it is there, so nobody is asked");
-        for (path, lane) in [
-            ("m/lora/adapter_config.json", "acme/lora"),
-            ("m/tokenizer.json", "acme/tiny"),
-            ("m/weights.gguf", "acme/other/weights.gguf"),
-        ] {
-            let path = sandbox.path().join(path);
-            let whole = fs_err::read(&path).unwrap();
-            let mut wrong = whole.clone();
-            *wrong.last_mut().unwrap() ^= 1;
-            fs_err::write(&path, wrong).unwrap();
-            let more = ["--deep", "--no-fetch", "--format", "json"];
-            let run = fetch(&sandbox, &[&words[..], &more].concat());
-            let report: Value = serde_json::from_str(&run.stdout).unwrap();
-            let findings = report["findings"].as_array().unwrap();
-            let is_wrong = |it: &&Value| it["id"] == "file-corrupt" || it["id"] == "file-changed";
-            let lanes: BTreeSet<&str> =
-                findings.iter().filter(is_wrong).map(|it| it["lane"].as_str().unwrap()).collect();
-            assert_eq!(lanes, BTreeSet::from([lane]), "{path:?}: {}", run.stdout);
-            fs_err::write(&path, whole).unwrap();
-        }
-    }
-}
-
-#[test]
-fn a_source_does_not_go_where_another_has_a_file() {
-    let hub = with_adapters();
-    for (inner, to, file) in [
-        ("hf://acme/lora", "m/extra", "extra/notes.txt"),
-        ("hf://acme/lora", "m/config.json", "config.json"),
-        ("hf://acme/lora/adapter_config.json", "m/tokenizer.json", "tokenizer.json"),
-    ] {
-        for words in [[WHOLE, "m", inner, to], [inner, to, WHOLE, "m"]] {
-            let sandbox = sandbox(&hub);
-            let bodies = bodies(&hub);
-            let run = fetch(&sandbox, &words);
-            let told =
-                format!("`{WHOLE}` has `{file}`, which belongs where `{inner}` is brought to");
-            check(&run, 2, &["error[destinations-collide]", &told, "0 of 2 lanes ready"]);
-            assert_eq!(files(&sandbox, "."), [""; 0]);
-            assert_eq!(crate::hub_stack::bodies(&hub), bodies);
-        }
-    }
-    // One of them is there already.
-    let sandbox = sandbox(&hub);
-    check(&fetch(&sandbox, &[WHOLE, "m"]), 0, &[]);
-    let run = fetch(&sandbox, &[WHOLE, "m", "hf://acme/lora", "m/extra"]);
-    check(&run, 2, &["error[destinations-collide]"]);
-    assert_eq!(files(&sandbox, "m/extra"), ["notes.txt"]);
-    let without = sandbox.variable("STORAGE_IGNORE_PATTERNS", "extra/*");
-    let run = fetch(&without, &[WHOLE, "n", "hf://acme/lora", "n/extra"]);
-    check(&run, 0, &["ready: 2 of 2 lanes"]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ const OF_OTHERS: [&str; 4] = ["kserve", "leaderworkerset", "raycluster", "kaito"
 const REFUSED: [&str; 5] =
     ["lookalikes", "odd-keys", "undeclared-volume", "kustomize-patch", "placeholders"];
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     repository().join("tests/data/kubernetes")
 }
 
@@ -34,7 +34,7 @@ fn manifests() -> Vec<(String, PathBuf)> {
     found
 }
 
-fn run(path: &Path, arguments: &[&str]) -> Run {
+pub(crate) fn run(path: &Path, arguments: &[&str]) -> Run {
     let path = path.to_string_lossy();
     Sandbox::new().run(&[&["-f", &path], arguments].concat())
 }
@@ -191,7 +191,7 @@ fn line_ends_and_marks_of_other_systems_are_taken() {
     assert!(run.stdout.contains("/m/a"), "{}", run.stdout);
 }
 
-fn refused(sandbox: &Sandbox, arguments: &[&str], expected: &str) {
+pub(crate) fn refused(sandbox: &Sandbox, arguments: &[&str], expected: &str) {
     let run = sandbox.run(arguments);
     assert_eq!((run.code, run.stderr.as_str()), (Some(2), expected), "{}", run.stdout);
 }
@@ -227,18 +227,6 @@ fn a_template_of_helm_is_told_as_such_and_never_read() {
         let expected = format!("preflight: error: a.yaml:{place}: {what}{hint}");
         refused(&sandbox, &["plan", "-f", "a.yaml"], &expected);
     }
-}
-
-#[test]
-fn a_template_that_kserve_fills_in_is_none_of_helm() {
-    let text = "apiVersion: serving.kserve.io/v1alpha2\nkind: LLMInferenceServiceConfig\nmetadata: {name: a}\n\
-                spec:\n  template:\n    containers:\n      - name: main\n        image: x/llm-d-cuda:v0.9.0\n        \
-                args: ['{{- if .Spec.Model.LoRA }}--enable-lora{{- end }}']\n";
-    let sandbox = Sandbox::new().file("a.yaml", text);
-    let expected = "preflight: error: a.yaml:9:16: this is a template that KServe fills in, not what it \
-                    makes of it\n  hint: judge what it has made: `kubectl get pod POD -o yaml | preflight \
-                    -f -`\n";
-    refused(&sandbox, &["plan", "-f", "a.yaml"], expected);
 }
 
 #[test]
@@ -333,7 +321,7 @@ fn a_secret_of_a_manifest_is_never_shown() {
 }
 
 /// A Deployment of vLLM with these keys of its container, and of its Pod.
-fn deployment(name: &str, container: &str, pod: &str) -> String {
+pub(crate) fn deployment(name: &str, container: &str, pod: &str) -> String {
     format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  \
          selector: {{matchLabels: {{app: {name}}}}}\n  template:\n    metadata: {{labels: {{app: {name}}}}}\n    \
@@ -344,7 +332,7 @@ fn deployment(name: &str, container: &str, pod: &str) -> String {
 }
 
 /// What is told of manifests by hand, whatever cannot be seen from here.
-fn told(manifests: String, arguments: &[&str]) -> String {
+pub(crate) fn told(manifests: String, arguments: &[&str]) -> String {
     let whole = [&["-f", "a.yaml", "--offline", "--allow-unknown"], arguments].concat();
     let run = Sandbox::new().file("a.yaml", manifests).run(&whole);
     run.stdout + &run.stderr
@@ -384,124 +372,6 @@ fn pods_may_be_on_nodes_of_their_own_with_gpus_of_their_own() {
     let ranks = container.replace("/m/x]", "/m/x, --tensor-parallel-size, '2']");
     let said = told(deployment("a", &ranks, ""), &[]);
     assert!(said.contains("ranks-exceed-gpus"), "{said}");
-}
-
-#[test]
-fn what_is_scaled_to_nothing_is_not_judged_unless_something_scales_it() {
-    let container = "          args: [--model, /gone]\n";
-    let off = |kind: &str| {
-        let text = deployment("a", container, "")
-            .replace("spec:\n  selector", "spec:\n  replicas: 0\n  selector");
-        text.replace("Deployment", kind)
-    };
-    let scaler = "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: s}\nspec: {scaleTargetRef: \
-                  {name: a}}\n";
-    let kustomization = "---\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nreplicas: \
-                         [{name: a, count: 2}]\n";
-    for (manifests, is_judged) in [
-        (off("Deployment"), false),
-        (off("StatefulSet"), false),
-        (off("Deployment").replace("replicas: 0", "replicas: 1"), true),
-        (off("Deployment") + scaler, true),
-        (off("Deployment") + &scaler.replace("name: a}", "name: other}"), false),
-        (off("Deployment") + kustomization, true),
-    ] {
-        let said = told(manifests.clone(), &[]);
-        assert_eq!(said.contains("error[model-path-not-mounted]"), is_judged, "{manifests}{said}");
-        assert_eq!(said.contains("skipped: no Pod of it is"), !is_judged, "{manifests}{said}");
-    }
-}
-
-#[test]
-fn what_a_controller_has_made_is_judged_by_what_its_owner_says() {
-    let owner = |controller: &str, uid: &str| {
-        format!(
-            "ownerReferences: [{{apiVersion: apps/v1, kind: Deployment, name: a, uid: {uid}{controller}}}]"
-        )
-    };
-    let above = deployment("a", "          args: [--model, /m/x]\n", "");
-    let above = above.replace("name: a}\nspec", "name: a, uid: one}\nspec");
-    for (owners, is_made) in [
-        (owner(", controller: true", "one"), true),
-        (owner(", controller: true", "two"), false),
-        (owner("", "one"), false),
-        (owner(", controller: true", "one").replace("name: a", "name: gone"), false),
-        (owner(", controller: true", "one").replace("apps/v1", "x.example/v1"), false),
-    ] {
-        let pod = POD.replace("name: a}", &format!("name: a-1, {owners}}}"));
-        let run =
-            Sandbox::new().file("a.yaml", above.clone() + &pod).run(&["plan", "-f", "a.yaml"]);
-        assert!(run.stdout.contains("deployment/a/e"), "{}{}", run.stdout, run.stderr);
-        assert_eq!(!run.stdout.contains("pod/a_1/v"), is_made, "{owners}: {}", run.stdout);
-    }
-    let revision = "apiVersion: apps/v1\nkind: ControllerRevision\nmetadata: {name: r}\nrevision: 1\ndata: {spec: \
-                    {template: {spec: {containers: [{name: v, image: 'vllm/vllm-openai:v0.10.2', args: [--model, \
-                    /gone]}]}}}}\n";
-    let run = Sandbox::new().file("a.yaml", above + revision).run(&["plan", "-f", "a.yaml"]);
-    assert!(!run.stdout.contains("/gone"), "{}", run.stdout);
-}
-
-#[test]
-fn what_nobody_has_filled_in_is_told_once_and_never_taken_for_a_value() {
-    for (args, env, said) in [
-        ("'${MODEL}'", "A", "envsubst < FILE | preflight -f -"),
-        ("'${MODEL}'", "MODEL", "write `$(MODEL)`"),
-        ("'${MODEL:-a/b}'", "A", "judge the result: `... | preflight -f -`"),
-        ("$MODEL", "A", "`$MODEL` of container"),
-        (
-            "'/m/{{ model }}', --tensor-parallel-size, '{{ ranks }}'",
-            "A",
-            "render the template first",
-        ),
-        ("'<your-model>'", "A", "`<your-model>` of container"),
-        ("$(MODEL)", "'MODEL'", ""),
-        ("/m/a, --served-model-name, $$A", "A", ""),
-    ] {
-        let container = format!(
-            "          args: [--model, {args}]\n          env: [{{name: {env}, value: /m/x}}]\n"
-        );
-        let told = told(deployment("a", &container, ""), &[]);
-        assert!(!told.contains("error["), "{args}: {told}");
-        let count = told.matches("warning[placeholder]").count();
-        assert_eq!(
-            (count, told.contains(said)),
-            (usize::from(!said.is_empty()), true),
-            "{args}: {told}"
-        );
-    }
-    let of_ray = "apiVersion: ray.io/v1\nkind: RayCluster\nmetadata: {name: r}\nspec: {headGroupSpec: {template: \
-                  {spec: {containers: [{name: h, image: 'vllm/vllm-openai:v0.10.2', command: ['vllm serve \
-                  ${MODEL}'], env: [{name: MODEL, value: /m/x}]}]}}}}\n";
-    let said = told(of_ray.to_owned(), &[]);
-    assert!(!said.contains("placeholder"), "{said}");
-    // No lane needs what nobody has filled in there, and a shell fills in its own.
-    let beside = "        - {name: web, image: nginx, args: ['${HOST}']}\n";
-    let script = "          command: [sh, -c, 'vllm serve ${MODEL}']\n          env: [{name: MODEL, value: /m/x}]\n";
-    let told = told(deployment("a", &(script.to_owned() + beside), ""), &[]);
-    assert!(!told.contains("placeholder") && told.contains("/m/x"), "{told}");
-}
-
-#[test]
-fn kserve_brings_models_to_engines_and_not_to_servers_of_other_kinds() {
-    let service = |format: &str, uri: &str| {
-        format!(
-            "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nmetadata: {{name: s}}\nspec: \
-             {{predictor: {{model: {{modelFormat: {{name: {format}}}, storageUri: '{uri}'}}}}}}\n"
-        )
-    };
-    let plan = |manifests: String| {
-        Sandbox::new().file("a.yaml", manifests).run(&["plan", "-f", "a.yaml"]).stdout
-    };
-    let known = plan(service("huggingface", "hf://o/r"));
-    assert!(known.contains("/mnt/models") && known.contains("hf://o/r"), "{known}");
-    let other = plan(service("sklearn", "gs://b/m"));
-    assert!(!other.contains("/mnt/models"), "{other}");
-    let evaluated = "apiVersion: serving.kserve.io/v1alpha1\nkind: LLMInferenceService\nmetadata: {name: l}\nspec:\n  \
-                     model: {uri: 'hf://o/r', name: r}\n  template:\n    containers:\n      - name: main\n        \
-                     image: ghcr.io/x/y:1\n        command: [bash, -c]\n        \
-                     args: ['eval \"exec vllm serve /mnt/models --port 8000\"']\n";
-    let said = told(evaluated.to_owned(), &[]);
-    assert!(!said.contains("error["), "{said}");
 }
 
 #[test]
@@ -579,79 +449,6 @@ fn a_cache_that_is_gone_with_its_pod_is_a_note_and_one_in_the_container_a_warnin
     }
     let other = pod("emptyDir: {}").replace("/root/.cache/huggingface", "/elsewhere");
     assert!(told(other, &[]).contains("warning[cache-not-mounted]"));
-}
-
-/// A lane of a manifest.
-fn lane_of(manifest: &str, name: &str) -> Value {
-    let plan = run(&folder().join(format!("{manifest}.yaml")), &["plan", "--format", "json"]);
-    let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
-    let mut lanes = plan["lanes"].as_array().unwrap().iter();
-    lanes.find(|lane| lane["name"] == name).unwrap().clone()
-}
-
-/// A runtime is a template: where a document uses it, it is run as that says and is no lane of its own.
-#[test]
-fn a_runtime_is_a_lane_of_its_own_only_where_no_document_uses_it() {
-    let runtime = "inferenceservice/qwen/kserve_container: vLLM";
-    let text = fs_err::read_to_string(folder().join("kserve-runtime-and-service.yaml")).unwrap();
-    let annotated = text.replace("name: own}", "name: own, annotations: {preflight.lane: tuned}}");
-    for (text, expected) in [
-        (text.clone(), &[runtime][..]),
-        (text.replace("runtime: own", "runtime: other"), &["servingruntime/own", "/qwen/model"]),
-        // One of another namespace is another one.
-        (
-            text.replace("name: own}", "name: own, namespace: a}")
-                .replace("name: qwen}", "name: qwen, namespace: b}"),
-            &["servingruntime/own", "/qwen/model"],
-        ),
-        (annotated, &["tuned: vLLM, container inferenceservice/qwen"]),
-    ] {
-        let run = Sandbox::new().file("a.yaml", &text).run(&["plan", "-f", "a.yaml"]);
-        let lanes = run.stdout.matches("\n\n").count() + 1;
-        assert_eq!(lanes, expected.len(), "{}{text}", run.stdout);
-        assert!(expected.iter().all(|it| run.stdout.contains(it)), "{}{text}", run.stdout);
-    }
-}
-
-#[test]
-fn what_an_inference_service_says_goes_over_what_its_runtime_says() {
-    let path = folder().join("kserve-merged.yaml");
-    let merged = lane_of("kserve-merged", "inferenceservice/coder/kserve_container");
-    let serving = &merged["serving"];
-    let said = ["release", "served_names", "tensor_parallel", "context", "hub_cache"];
-    let said: Vec<&Value> = said.iter().map(|key| &serving[*key]).collect();
-    let expected = serde_json::json!(["0.12.0", ["coder"], 2, 8192, "/tmp/other/hub"]);
-    assert_eq!(serde_json::json!(said), expected, "{merged}");
-    assert_eq!(merged["artifacts"][0]["service_path"], "/mnt/models", "{merged}");
-    let spread = lane_of("kserve-workers", "inferenceservice/large/kserve_container");
-    assert_eq!(spread["serving"]["tensor_parallel"], 4, "{spread}");
-    let two = fs_err::read_to_string(&path).unwrap().replace("nvidia.com/gpu: \"2\"", "cpu: 2");
-    assert!(!told(two.clone(), &[]).contains("error["), "{}", told(two, &[]));
-    let wrong = fs_err::read_to_string(&path).unwrap().replace("--max-model-len=8192", "--modl=x");
-    let said = told(wrong, &[]);
-    assert!(said.contains("--modl") && said.contains("inferenceservice/coder"), "{said}");
-}
-
-#[test]
-fn beside_a_model_the_containers_of_a_predictor_are_in_its_pod() {
-    for (name, service, expected) in [
-        ("kserve-sidecar", "logged", &["fluent-bit", "model"][..]),
-        ("kserve-sidecar", "trees", &["fluent-bit"]),
-        ("kserve-workers", "large", &["kserve-container", "worker/worker-container"]),
-        ("kserve-workers", "elsewhere", &["worker/worker-container", "model"]),
-        (
-            "kserve-merged-sidecar",
-            "qwen",
-            &["kserve-container", "metrics", "transformer-container", "fluent-bit"],
-        ),
-    ] {
-        let path = folder().join(format!("{name}.yaml"));
-        let run = Sandbox::new().run(&["config", "--services", "-f", path.to_str().unwrap()]);
-        let pod = format!("inferenceservice/{service}/");
-        let found: Vec<&str> =
-            run.stdout.lines().filter_map(|line| line.strip_prefix(&pod)).collect();
-        assert_eq!(found, expected, "{}{}", run.stdout, run.stderr);
-    }
 }
 
 #[test]

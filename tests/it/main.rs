@@ -94,9 +94,13 @@ mod fetch_choice;
 mod fetch_command;
 /// Fetches that end in the middle, and what continues them.
 mod fetch_killed;
+/// Sources that are brought into each other's folders.
+mod fetch_nested;
 /// Sources of the hub that are brought without a project.
 mod fetch_pairs;
 mod fetch_phases;
+/// What runs without a project write down.
+mod fetch_records;
 /// Every way in which a fetch can be refused.
 mod fetch_refusals;
 /// Fetches from a hub with a certificate of its own.
@@ -153,10 +157,12 @@ mod init_role;
 mod judge;
 /// Manifests of Kubernetes.
 mod kubernetes;
+/// Manifests in folders, of a cluster, with placeholders.
+mod kubernetes_as_found;
 /// What is shipped for Kubernetes.
 mod kubernetes_files;
-/// Folders of manifests, annotations, and which Pod of several preflight is in.
-mod kubernetes_more;
+/// What KServe makes of its documents.
+mod kubernetes_kserve;
 /// What has to be a text in a manifest.
 mod kubernetes_texts;
 /// Calls of containers through the Services of their manifests.

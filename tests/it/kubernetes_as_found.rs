@@ -1,7 +1,9 @@
-//! Manifests in folders, what annotations say, and which Pod of several preflight is in.
+//! Manifests as they are found: in folders, as a cluster tells them, with what nobody has filled in; what
+//! annotations say, and which Pod of several preflight is in.
 
 use std::fmt::Write as _;
 
+use crate::kubernetes::{deployment, told};
 use crate::sandbox::{Run, Sandbox};
 
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n    - {name: v, \
@@ -44,6 +46,15 @@ fn what_is_named_beside_a_folder_is_not_left_out() {
     let lanes = "x-preflight: {lanes: {'pod/a/v': {source: 'hf://acme/a'}}}\n";
     let run = plan(&sandbox.file("c.yaml", lanes), &["-f", "kube", "-f", "c.yaml"]);
     assert!(run.stdout.contains("hf://acme/a"), "{}{}", run.stdout, run.stderr);
+}
+
+#[test]
+fn a_folder_of_which_nothing_can_be_read_says_so() {
+    let sandbox = Sandbox::new().file("kube/notes.txt", "");
+    std::os::unix::fs::symlink("gone.yaml", sandbox.path().join("kube/a.yaml")).unwrap();
+    let run = plan(&sandbox, &["-f", "kube"]);
+    assert_eq!(run.code, Some(2), "{}", run.stdout);
+    assert!(run.stderr.contains("kube/a.yaml"), "{}", run.stderr);
 }
 
 #[test]
@@ -182,4 +193,99 @@ fn of_several_pods_that_it_may_be_in_preflight_is_told_which() {
     assert!(!run.stderr.contains("has not mounted"), "{}", run.stderr);
     let run = group("gguf/tiny-Q4_K_M.gguf", "");
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+}
+
+#[test]
+fn what_is_scaled_to_nothing_is_not_judged_unless_something_scales_it() {
+    let container = "          args: [--model, /gone]\n";
+    let off = |kind: &str| {
+        let text = deployment("a", container, "")
+            .replace("spec:\n  selector", "spec:\n  replicas: 0\n  selector");
+        text.replace("Deployment", kind)
+    };
+    let scaler = "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: s}\nspec: {scaleTargetRef: \
+                  {name: a}}\n";
+    let kustomization = "---\napiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nreplicas: \
+                         [{name: a, count: 2}]\n";
+    for (manifests, is_judged) in [
+        (off("Deployment"), false),
+        (off("StatefulSet"), false),
+        (off("Deployment").replace("replicas: 0", "replicas: 1"), true),
+        (off("Deployment") + scaler, true),
+        (off("Deployment") + &scaler.replace("name: a}", "name: other}"), false),
+        (off("Deployment") + kustomization, true),
+    ] {
+        let said = told(manifests.clone(), &[]);
+        assert_eq!(said.contains("error[model-path-not-mounted]"), is_judged, "{manifests}{said}");
+        assert_eq!(said.contains("skipped: no Pod of it is"), !is_judged, "{manifests}{said}");
+    }
+}
+
+#[test]
+fn what_a_controller_has_made_is_judged_by_what_its_owner_says() {
+    let owner = |controller: &str, uid: &str| {
+        format!(
+            "ownerReferences: [{{apiVersion: apps/v1, kind: Deployment, name: a, uid: {uid}{controller}}}]"
+        )
+    };
+    let above = deployment("a", "          args: [--model, /m/x]\n", "");
+    let above = above.replace("name: a}\nspec", "name: a, uid: one}\nspec");
+    for (owners, is_made) in [
+        (owner(", controller: true", "one"), true),
+        (owner(", controller: true", "two"), false),
+        (owner("", "one"), false),
+        (owner(", controller: true", "one").replace("name: a", "name: gone"), false),
+        (owner(", controller: true", "one").replace("apps/v1", "x.example/v1"), false),
+    ] {
+        let pod = POD.replace("name: a}", &format!("name: a-1, {owners}}}"));
+        let run =
+            Sandbox::new().file("a.yaml", above.clone() + &pod).run(&["plan", "-f", "a.yaml"]);
+        assert!(run.stdout.contains("deployment/a/e"), "{}{}", run.stdout, run.stderr);
+        assert_eq!(!run.stdout.contains("pod/a_1/v"), is_made, "{owners}: {}", run.stdout);
+    }
+    let revision = "apiVersion: apps/v1\nkind: ControllerRevision\nmetadata: {name: r}\nrevision: 1\ndata: {spec: \
+                    {template: {spec: {containers: [{name: v, image: 'vllm/vllm-openai:v0.10.2', args: [--model, \
+                    /gone]}]}}}}\n";
+    let run = Sandbox::new().file("a.yaml", above + revision).run(&["plan", "-f", "a.yaml"]);
+    assert!(!run.stdout.contains("/gone"), "{}", run.stdout);
+}
+
+#[test]
+fn what_nobody_has_filled_in_is_told_once_and_never_taken_for_a_value() {
+    for (args, env, said) in [
+        ("'${MODEL}'", "A", "envsubst < FILE | preflight -f -"),
+        ("'${MODEL}'", "MODEL", "write `$(MODEL)`"),
+        ("'${MODEL:-a/b}'", "A", "judge the result: `... | preflight -f -`"),
+        ("$MODEL", "A", "`$MODEL` of container"),
+        (
+            "'/m/{{ model }}', --tensor-parallel-size, '{{ ranks }}'",
+            "A",
+            "render the template first",
+        ),
+        ("'<your-model>'", "A", "`<your-model>` of container"),
+        ("$(MODEL)", "'MODEL'", ""),
+        ("/m/a, --served-model-name, $$A", "A", ""),
+    ] {
+        let container = format!(
+            "          args: [--model, {args}]\n          env: [{{name: {env}, value: /m/x}}]\n"
+        );
+        let told = told(deployment("a", &container, ""), &[]);
+        assert!(!told.contains("error["), "{args}: {told}");
+        let count = told.matches("warning[placeholder]").count();
+        assert_eq!(
+            (count, told.contains(said)),
+            (usize::from(!said.is_empty()), true),
+            "{args}: {told}"
+        );
+    }
+    let of_ray = "apiVersion: ray.io/v1\nkind: RayCluster\nmetadata: {name: r}\nspec: {headGroupSpec: {template: \
+                  {spec: {containers: [{name: h, image: 'vllm/vllm-openai:v0.10.2', command: ['vllm serve \
+                  ${MODEL}'], env: [{name: MODEL, value: /m/x}]}]}}}}\n";
+    let said = told(of_ray.to_owned(), &[]);
+    assert!(!said.contains("placeholder"), "{said}");
+    // No lane needs what nobody has filled in there, and a shell fills in its own.
+    let beside = "        - {name: web, image: nginx, args: ['${HOST}']}\n";
+    let script = "          command: [sh, -c, 'vllm serve ${MODEL}']\n          env: [{name: MODEL, value: /m/x}]\n";
+    let told = told(deployment("a", &(script.to_owned() + beside), ""), &[]);
+    assert!(!told.contains("placeholder") && told.contains("/m/x"), "{told}");
 }
