@@ -87,7 +87,7 @@ impl Voice<'_> {
             verdict(report, on_streams(self.options, self.role, &self.redactor, sources), length);
         // Who cannot be told by words is told by the exit code, which is the same.
         drop(print(self.stderr, &verdict));
-        // What an engine leaves there that starts now is its own.
+        // An engine that starts now leaves words of its own there.
         if self.role != Role::Exec || report.exit != ExitCode::Ready {
             leave(self.options.termination_log.as_deref(), &verdict);
         }
